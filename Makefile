@@ -1,0 +1,112 @@
+# Everything here works without activating an environment. `make` alone lists the targets.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+VENV := .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+TOOLS := .sluice/tools
+# uv of the machine, else one of our own, fetched by `make setup`.
+UV := $(shell command -v uv 2>/dev/null || echo $(TOOLS)/bin/uv)
+SYNCED := $(VENV)/.synced
+# More arguments for the program behind a target: make test ARGS="-k planner"
+ARGS :=
+
+##@ Run
+.PHONY: setup demo up stop status psql
+setup: $(SYNCED) ## Create .venv from requirements.lock (again only when the lock changed)
+
+demo: setup ## Start everything, run one job, show the result
+	$(PY) -m infra.demo $(ARGS)
+
+up: setup ## Start Kafka, Postgres and the services in the background
+	$(PY) -m infra.local up $(ARGS)
+
+stop: ## Stop services, Kafka and Postgres; data stay
+	@if [ -x $(PY) ]; then $(PY) -m infra.local stop $(ARGS); fi
+
+status: setup ## Show addresses, pids and memory
+	$(PY) -m infra.local status $(ARGS)
+
+##@ Test
+.PHONY: test bench
+test: setup ## Run all tests on a real Kafka and Postgres
+	$(BIN)/pytest $(ARGS)
+
+bench: setup $(VENV)-bench/.synced ## Run the benchmarks
+	$(PY) -m benchmarks $(ARGS)
+
+##@ Quality
+.PHONY: lint fmt
+lint: setup ## Check style, formatting, types, imports and dependencies
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+
+fmt: setup ## Format the code and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+##@ Data
+.PHONY: reset lock lock-jars clean
+psql: setup ## Open psql on the running database
+	@$(PY) -m infra.local psql $(ARGS)
+
+reset: setup ## Stop everything and delete data and logs
+	$(PY) -m infra.local reset $(ARGS)
+
+lock: $(UV) ## Write requirements.lock anew from pyproject.toml
+	$(UV) pip compile pyproject.toml --all-extras --group local --group dev --generate-hashes --universal \
+		--python-version 3.11 --no-emit-index-url --no-header -o requirements.lock
+
+lock-jars: setup ## Write the lock of Kafka's jars anew from jgo.toml
+	cd infra/local/kafka && rm -f jgo.lock.toml && \
+		$(CURDIR)/$(BIN)/jgo --ignore-config --resolver python -f jgo.toml lock
+
+clean: stop ## Delete environments, caches and the stack with its data
+	@if [ -x $(PY) ]; then $(PY) -m infra.local reset; fi
+	rm -rf $(VENV) $(VENV)-bench .sluice .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+##@ Help
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- how the environments come to be ----------------------------------------------------------------------------------
+
+$(SYNCED): requirements.lock | $(UV)
+	@[ -x $(PY) ] || $(UV) venv --quiet --python '>=3.11' $(VENV)
+	$(UV) pip sync --quiet --python $(PY) --require-hashes requirements.lock
+	@# The project is run from its checkout: a path entry makes it importable, a script gives the command.
+	@printf '%s\n' '$(CURDIR)' > "$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/sluice.pth"
+	@printf '%s\n' '#!/bin/sh' \
+		'exec "$(CURDIR)/$(PY)" -P -c "import sys; sys.argv[0] = \"sluice\"; from shared.client.cli import main; main()" "$$@"' \
+		> $(BIN)/sluice
+	@chmod +x $(BIN)/sluice
+	@touch $@
+
+$(VENV)-bench/.synced: requirements-bench.lock | $(UV)
+	@[ -x $(VENV)-bench/bin/python ] || $(UV) venv --quiet --python '>=3.11' $(VENV)-bench
+	$(UV) pip sync --quiet --python $(VENV)-bench/bin/python --require-hashes requirements-bench.lock
+	@touch $@
+
+# Needed only where the machine has no uv. A virtual environment where Python can make one (Debian splits that off into
+# python3-venv); else pip into a folder, which is allowed where the system's Python is managed by the distribution.
+$(TOOLS)/bin/uv:
+	@command -v python3 >/dev/null || { echo 'make setup needs uv or python3; neither is installed.' >&2; exit 1; }
+	@mkdir -p .sluice
+	@echo 'Fetching uv into $(TOOLS)'
+	@if python3 -c 'import ensurepip, venv' 2>/dev/null; then \
+		python3 -m venv $(TOOLS) && $(TOOLS)/bin/python -m pip install --quiet uv; \
+	elif python3 -m pip --version >/dev/null 2>&1; then \
+		python3 -m pip install --quiet --target $(TOOLS)/lib uv && \
+		mkdir -p $(TOOLS)/bin && ln -sf ../lib/bin/uv $(TOOLS)/bin/uv; \
+	else \
+		echo 'make setup needs uv, or a Python with venv or pip. On Debian and Ubuntu: apt install python3-venv' >&2; \
+		exit 1; \
+	fi

@@ -1,0 +1,5 @@
+"""What can go wrong with the embedded stack, told to a person."""
+
+
+class StackError(Exception):
+    """The stack cannot do what was asked; the message says why and what to do."""

@@ -1,0 +1,97 @@
+"""The product's services on the embedded stack: what runs, with which settings, and the steps before it.
+
+`up` runs the steps one after the other, then leaves a supervisor in the background that keeps the services running
+until `stop`.
+"""
+
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from infra.local import record as records
+from infra.local import stack
+from infra.local.errors import StackError
+from infra.local.launch import launch, tail
+from infra.local.processes import Processes
+from infra.local.stack import Addresses
+
+PROJECT = Path(__file__).resolve().parents[2]
+# Modules run once before the services, in this order; each must be safe to run again.
+STEPS: tuple[str, ...] = ()
+SERVICES = {
+    "planner": "services.planner",
+    "fetcher": "services.fetcher",
+    "processor": "services.processor",
+    "callback-gateway": "services.callback_gateway",
+    "scheduler": "services.scheduler",
+}
+
+
+def environment(root: Path, addresses: Addresses) -> dict[str, str]:
+    """Return the environment of services and steps: the caller's own plus where the stack answers and keeps payloads."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SLUICE_LOCAL_")}
+    return {
+        **inherited,
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH", "")])),
+        "PYTHONUNBUFFERED": "1",
+        "SLUICE_KAFKA_BOOTSTRAP_SERVERS": addresses.kafka,
+        "SLUICE_DATABASE_URL": addresses.postgres,
+        "SLUICE_PAYLOAD_STORE": (root / "payloads").as_uri(),
+    }
+
+
+def up(root: Path) -> Addresses:
+    """Start the stack, run the steps, and leave the services running in the background."""
+    root = root.absolute()
+    missing = [module for module in (*STEPS, *SERVICES.values()) if not _exists(module)]
+    if missing:
+        raise StackError(f"These modules cannot be run: {', '.join(missing)}.")
+    addresses = stack.start(root)
+    for module in STEPS:
+        _run_step(root, module, addresses)
+    with records.locked(root):
+        record = records.load_or_create(root)
+        if record.running("services") is None:
+            argv = [sys.executable, "-m", "infra.local", "serve", "--root", str(root)]
+            log = root / "logs" / "services.log"
+            record.processes["services"] = launch(argv, log=log, environment=environment(root, addresses))
+            records.save(root, record)
+    return addresses
+
+
+def serve(root: Path) -> None:
+    """Keep the services running until SIGTERM or Ctrl-C, then stop them."""
+    root = root.absolute()
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    env = environment(root, stack.addresses(root))
+    with Processes(root) as processes:
+        for name, module in SERVICES.items():
+            processes.start(name, [sys.executable, "-m", module], env)
+        processes.supervise()
+        stopping.wait()
+
+
+def _run_step(root: Path, module: str, addresses: Addresses) -> None:
+    log = root / "logs" / f"{module}.log"
+    with log.open("wb") as output:
+        argv = [sys.executable, "-m", module]
+        done = subprocess.run(
+            argv, env=environment(root, addresses), stdout=output, stderr=subprocess.STDOUT, check=False
+        )
+    if done.returncode:
+        raise StackError(f"`python -m {module}` failed with exit code {done.returncode}. {tail(log)}")
+
+
+def _exists(module: str) -> bool:
+    try:
+        return (
+            importlib.util.find_spec(f"{module}.__main__") is not None or importlib.util.find_spec(module) is not None
+        )
+    except ModuleNotFoundError:
+        return False

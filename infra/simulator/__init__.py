@@ -1,0 +1,16 @@
+"""The vendor simulator: somebody else's API, as strict and as broken as the settings say, and the judge of its clients.
+
+Each vendor lives at /{vendor}/ with one data set in every pagination style:
+
+    items?offset=&limit=   items/metadata   items/{id}   pages?page=&per_page=   cursor?cursor=&limit=
+    next?offset=&limit=    link?page=&per_page=          keyset?after_id=&limit= POST quote
+
+every listing also with updated_since=. `config.py` documents the settings, `control.py` the judge's own door.
+A request's way: protocol (bytes) → server (which vendor) → vendor (contract, fate) → endpoints → pages → wire.
+Everything but protocol, server and the bookkeeping of vendor and truth is pure.
+"""
+
+from infra.simulator.config import Contract, FailPath, Fault, Misbehaviour, SimulatorConfig, VendorConfig
+from infra.simulator.server import Simulator
+
+__all__ = ["Contract", "FailPath", "Fault", "Misbehaviour", "Simulator", "SimulatorConfig", "VendorConfig"]

@@ -1,0 +1,128 @@
+"""What a vendor answers below its name when nothing is wrong. Pure: a call in, an answer out.
+
+A new kind of endpoint is a function and a line in ROUTES; `{…}` in a path stands for any one segment.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from zlib import crc32
+
+import orjson
+
+from infra.simulator.config import VendorConfig
+from infra.simulator.pages import STYLES, Asked, BadRequest, number, open_listing
+from infra.simulator.records import Records
+from infra.simulator.wire import HTML, HTML_PAGE, Answer, Request, json_answer, problem
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request to one vendor, and what is needed to answer it."""
+
+    config: VendorConfig
+    records: Records
+    request: Request
+    vendor: str
+    segments: tuple[str, ...]
+    """The path below the vendor."""
+    listings: int
+    """Listing requests that the vendor answered before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """An answer, and the indices of the records in it; None if it is neither a page nor a record."""
+
+    answer: Answer
+    indices: range | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """An endpoint: its path below the vendor, which also names its kind, its method and its function."""
+
+    path: str
+    answer: Callable[[Call], Served]
+    method: str = "GET"
+    listing: bool = False
+
+
+def answer_listing(call: Call) -> Served:
+    """A page in the style that the path names."""
+    host = call.request.headers.get(b"host", "127.0.0.1")
+    asked = Asked(f"http://{host}/{call.vendor}", call.request.query, call.listings)
+    style = STYLES[call.segments[0]]
+    listing = open_listing(call.config, call.records, asked, style.size_name)
+    page = style.page(listing)
+    headers = f"Link: {page.link}\r\n".encode() if page.link else b""
+    match call.config.misbehaviour.body:
+        case "html":
+            return Served(Answer(200, HTML_PAGE, HTML, headers))
+        case "scalar":
+            return Served(Answer(200, b"42", headers=headers))
+        case "array":
+            return Served(Answer(200, b"[%s]" % call.records.rows(page.indices), headers=headers), page.indices)
+        case "honest":
+            served = Served(Answer(200, page.body, headers=headers), page.indices)
+    return _unless_known(call, served) if call.segments == ("items",) else served
+
+
+def answer_metadata(call: Call) -> Served:
+    """How many records there are, and how many a page may hold."""
+    listing = open_listing(call.config, call.records, Asked("", call.request.query, call.listings))
+    total = listing.total(b"total", listing.count)
+    return _unless_known(call, Served(Answer(200, b'{%s"size":%d}' % (total, call.config.page_size_max))))
+
+
+def answer_record(call: Call) -> Served:
+    """One record by its id."""
+    identifier = number({"id": call.segments[1]}, "id", 0, least=0)
+    if not 1 <= identifier <= call.config.records:
+        return Served(problem(404, f"no item {identifier}"))
+    index = identifier - 1
+    indices = range(index, index + 1)
+    return _unless_known(call, Served(Answer(200, call.records.rows(indices)), indices))
+
+
+def answer_quote(call: Call) -> Served:
+    """What was sent, with a price that follows from it."""
+    try:
+        sent = orjson.loads(call.request.body)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(f"the body is no JSON: {error}") from error
+    return Served(json_answer({"echo": sent, "price": crc32(call.request.body) % 100_000 / 100}))
+
+
+def _unless_known(call: Call, served: Served) -> Served:
+    """The answer with its ETag, or 304 if the client holds it already."""
+    if not call.config.etag:
+        return served
+    tag = f'"{crc32(served.answer.body):08x}"'
+    line = f"ETag: {tag}\r\n".encode()
+    known = call.request.headers.get(b"if-none-match", "")
+    if known == "*" or tag in (item.strip().removeprefix("W/") for item in known.split(",")):
+        return Served(Answer(304, headers=line))
+    return Served(Answer(200, served.answer.body, headers=served.answer.headers + line), served.indices)
+
+
+ROUTES = (
+    *(Route(path, answer_listing, listing=True) for path in STYLES),
+    Route("items/metadata", answer_metadata),
+    Route("items/{id}", answer_record),
+    Route("quote", answer_quote, method="POST"),
+)
+_PLAIN = {route.path: route for route in ROUTES}
+_PATTERNS = tuple((tuple(route.path.split("/")), route) for route in ROUTES if "{" in route.path)
+
+
+def find_route(segments: tuple[str, ...]) -> Route | None:
+    """The endpoint at a path below a vendor; one without placeholders goes first."""
+    plain = _PLAIN.get("/".join(segments))
+    if plain is not None:
+        return plain
+    for pattern, route in _PATTERNS:
+        if len(pattern) == len(segments) and all(
+            part.startswith("{") or part == segment for part, segment in zip(pattern, segments, strict=True)
+        ):
+            return route
+    return None

@@ -1,0 +1,1 @@
+"""`jobs.requested` → a job and its first tasks, or a rejection that names every mistake."""

@@ -1,0 +1,122 @@
+"""Whether a requested job is accepted, and what it runs with. Pure."""
+
+import difflib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+from uuid import UUID
+
+from pydantic import TypeAdapter
+
+from services.planner.accept.placeholders import fill
+from services.planner.model import Resolved, Task, number_tasks
+from services.planner.paging import Step, first_step
+from shared.errors import Invalid, Problem
+from shared.specification.job import JobSpecification, PollJob, SourceJob, UrlJob
+from shared.specification.parse import parse
+from shared.specification.source import AutoPages, Delivery, Poll, Request, Source
+
+SPECIFICATION: TypeAdapter[Any] = TypeAdapter(JobSpecification)
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """The job, as it runs, with its first tasks."""
+
+    job_id: UUID
+    kind: str
+    resolved: Resolved
+    step: Step
+    tasks: tuple[Task, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The specification has mistakes."""
+
+    job_id: UUID
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A vendor or source that is not configured, or not yet: configuration may be on its way."""
+
+    job_id: UUID
+    problem: Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is configured."""
+
+    vendors: Collection[str]
+    sources: Mapping[str, Source]
+
+
+def names_in(document: Mapping[str, Any]) -> tuple[str, str]:
+    """The source and vendor that a document speaks of, if they are names at all."""
+    source, vendor = document.get("source"), document.get("vendor")
+    return (source if isinstance(source, str) else "", vendor if isinstance(vendor, str) else "")
+
+
+def admit(job_id: UUID, document: Mapping[str, Any], known: Known) -> Admitted | Refused | Unknown:
+    """Check a specification and resolve it into what the job runs with."""
+    try:
+        specification = parse(SPECIFICATION, dict(document))
+    except Invalid as error:
+        return Refused(job_id, error.problems)
+    resolved = _resolve(job_id, specification, known)
+    if not isinstance(resolved, Resolved):
+        return resolved
+    step = first_step(resolved)
+    return Admitted(job_id, "poll", resolved, step, tuple(number_tasks(job_id, list(step.planned), 0)))
+
+
+def _resolve(job_id: UUID, job: SourceJob | PollJob | UrlJob, known: Known) -> Resolved | Refused | Unknown:
+    match job:
+        case UrlJob():
+            return _from_url(job)
+        case SourceJob():
+            source = known.sources.get(job.source)
+            if source is None:
+                return Unknown(job_id, Problem("/source", _unknown("source", job.source, known.sources)))
+            vendor, poll, parameters, name, delivery = source.vendor, source.poll, job.parameters, job.source, source
+        case PollJob():
+            name = f"{job.vendor}{job.poll.request.path}"
+            vendor, poll, parameters, delivery = job.vendor, job.poll, job.parameters, job  # type: ignore[assignment]
+    if vendor not in known.vendors:
+        return Unknown(job_id, Problem("/vendor", _unknown("vendor", vendor, known.vendors)))
+    request = fill(poll.request, parameters)
+    if not isinstance(request, Request):
+        return Refused(job_id, tuple(request))
+    return Resolved(
+        vendor=vendor, source=name, poll=poll.model_copy(update={"request": request}), delivery=_delivery(delivery)
+    )
+
+
+def _from_url(job: UrlJob) -> Resolved:
+    parts = urlsplit(job.url)
+    request = Request.model_construct(
+        method="GET", path=parts.path or "/", query=dict(parse_qsl(parts.query, keep_blank_values=True)), headers={}
+    )
+    poll = Poll.model_construct(request=request, pages=job.pages or AutoPages(style="auto"), records=job.records)
+    return Resolved.model_construct(
+        vendor=(parts.hostname or "").rstrip(".").lower().replace(":", "-"),
+        base_url=f"{parts.scheme}://{parts.netloc}",
+        source=f"{parts.netloc}{parts.path}",
+        poll=poll,
+        pages=None,
+        delivery=_delivery(job),
+    )
+
+
+def _delivery(job: Delivery) -> Delivery:
+    """The part of a job or source that says what becomes of its records."""
+    return Delivery(sinks=job.sinks, payloads=job.payloads, tolerate=job.tolerate, priority=job.priority)
+
+
+def _unknown(what: str, name: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"no {what} is called {name}{f'; did you mean {near[0]}?' if near else ''}"

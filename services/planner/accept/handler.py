@@ -1,0 +1,76 @@
+"""jobs.requested → jobs and first tasks; tells jobs.events and tasks.events."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from services.planner.accept import store
+from services.planner.accept.decide import Admitted, Refused, Unknown, admit, names_in
+from services.planner.metrics import TASKS_PLANNED
+from services.planner.telling import planned_task
+from shared.database.pool import Transaction
+from shared.errors import Problem
+from shared.events.catalogue import JOBS_EVENTS
+from shared.events.envelope import Incoming
+from shared.events.jobs import JobAccepted, JobPlanned, JobRejected, JobRequested, Mistake
+from shared.messaging.handler import Again, Outgoing, Refuse, Result, outgoing
+from shared.observability.logs import get_logger
+from shared.runtime.clock import utc_now
+
+_CONFIGURATION_DELIVERIES = 3
+_CONFIGURATION_SECONDS = 1.0
+
+log = get_logger(__name__)
+
+
+async def accept_jobs(tx: Transaction, batch: Sequence[Incoming[JobRequested]]) -> list[Result]:
+    """Admit or refuse each requested job. The same job asked for twice is one job: the first counts."""
+    now = utc_now()
+    known = await store.find_configuration(tx, [names_in(incoming.event.document) for incoming in batch])
+    admitted: dict[UUID, Admitted] = {}
+    results: list[Result] = []
+    for incoming in batch:
+        job_id = incoming.event.id or incoming.id
+        match admit(job_id, incoming.event.document, known):
+            case Admitted() as job:
+                admitted.setdefault(job_id, job)
+            case Refused(_, problems):
+                results += _reject(incoming, job_id, "schema_invalid", list(problems), now)
+            case Unknown(_, problem):
+                if incoming.delivery < _CONFIGURATION_DELIVERIES:
+                    results.append(Again(incoming, _CONFIGURATION_SECONDS, "config_missing"))
+                else:
+                    results += _reject(incoming, job_id, "config_missing", [problem], now)
+    for job_id in await store.insert_jobs(tx, list(admitted.values())):
+        results += _tell(admitted[job_id], now)
+    return results
+
+
+def _tell(job: Admitted, now: datetime) -> list[Outgoing]:
+    resolved = job.resolved
+    log.info("job.accepted", job_id=str(job.job_id), vendor=resolved.vendor, source=resolved.source)
+    TASKS_PLANNED.labels(vendor=resolved.vendor).inc(len(job.tasks))
+    specification = resolved.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    accepted = JobAccepted(
+        job_id=job.job_id,
+        kind=job.kind,
+        vendor=resolved.vendor,
+        source=resolved.source,
+        specification=specification,
+        at=now,
+    )
+    told = [outgoing(JOBS_EVENTS, job.job_id, accepted, at=now)]
+    if job.step.over:
+        planned = JobPlanned(job_id=job.job_id, tasks=len(job.tasks), records=job.step.expected, at=now)
+        told.append(outgoing(JOBS_EVENTS, job.job_id, planned, at=now))
+    return told + [planned_task(task, now) for task in job.tasks]
+
+
+def _reject(
+    incoming: Incoming[JobRequested], job_id: UUID, reason: str, problems: list[Problem], now: datetime
+) -> list[Result]:
+    text = "; ".join(f"{problem.pointer or '/'}: {problem.detail}" for problem in problems)
+    log.info("job.rejected", job_id=str(job_id), reason=reason)
+    mistakes = tuple(Mistake(pointer=problem.pointer, detail=problem.detail) for problem in problems)
+    rejected = JobRejected(job_id=job_id, mistakes=mistakes, at=now)
+    return [outgoing(JOBS_EVENTS, job_id, rejected, at=now), Refuse(incoming, reason, text, job_id=job_id)]

@@ -1,0 +1,27 @@
+"""The planner as a table."""
+
+from services.planner.accept.handler import accept_jobs
+from services.planner.configure.handler import configure_sources, configure_vendors
+from services.planner.control.handler import control_jobs
+from services.planner.release.loop import Release
+from services.planner.settings import Settings
+from services.planner.track.handler import track_tasks
+from shared.events.catalogue import JOBS_CONTROL, JOBS_REQUESTED, SOURCES, TASKS_EVENTS, VENDORS
+from shared.messaging.handler import Consumer
+from shared.runtime.app import App, Runtime
+from shared.runtime.loop import Loop
+
+
+def build(runtime: Runtime[Settings]) -> App:
+    """Which topic goes to which behaviour, and what runs by itself."""
+    release = Loop("release", Release(runtime).step)
+    return App(
+        consumers=[
+            Consumer("accept", JOBS_REQUESTED, accept_jobs, wake=release.wake),
+            Consumer("track", TASKS_EVENTS, track_tasks, wake=release.wake),
+            Consumer("control", JOBS_CONTROL, control_jobs, wake=release.wake),
+            Consumer("configure-vendors", VENDORS, configure_vendors),
+            Consumer("configure-sources", SOURCES, configure_sources),
+        ],
+        loops=[release],
+    )

@@ -1,0 +1,1 @@
+"""`vendors` and `sources` → the planner's own copy of the configuration."""

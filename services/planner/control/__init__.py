@@ -1,0 +1,1 @@
+"""`jobs.control` → cancel, pause, resume, redrive."""

@@ -1,0 +1,38 @@
+"""What an order means for a job as it stands. Pure."""
+
+from dataclasses import dataclass, replace
+from typing import Literal, assert_never
+
+from services.planner.model import JobRow
+from shared.events.jobs import JobControl
+
+Action = Literal["cancel", "pause", "resume", "redrive"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """The job's next state; `cancels` its open tasks, or `redrives` its failed ones."""
+
+    job: JobRow
+    cancels: bool = False
+    redrives: bool = False
+
+
+def order(job: JobRow, control: JobControl) -> Ordered | None:
+    """The order's effect, or nothing where it has none (a job that is over cannot be paused)."""
+    match control.action:
+        case "cancel":
+            if job.state not in ("running", "paused"):
+                return None
+            reason = control.reason or "cancelled by request"
+            return Ordered(replace(job, state="cancelled", reason=reason), cancels=True)
+        case "pause":
+            return Ordered(replace(job, state="paused")) if job.state == "running" else None
+        case "resume":
+            return Ordered(replace(job, state="running")) if job.state == "paused" else None
+        case "redrive":
+            if not job.failed or job.state == "cancelled":
+                return None
+            return Ordered(replace(job, state="running", reason=""), redrives=True)
+        case _:
+            assert_never(control.action)

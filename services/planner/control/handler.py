@@ -1,0 +1,70 @@
+"""jobs.control → jobs, tasks; tells jobs.events and tasks.events."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from services.planner.control import store
+from services.planner.control.decide import Ordered, order
+from services.planner.model import JobRow, Planned, Task
+from services.planner.rows import lock_jobs
+from services.planner.telling import ended, planned_task, progressed
+from shared.database.pool import Transaction
+from shared.events.catalogue import TASKS_EVENTS
+from shared.events.envelope import Incoming
+from shared.events.jobs import JobControl, JobState
+from shared.events.tasks import Call, TaskChanged, TaskState
+from shared.messaging.handler import Outgoing, outgoing
+from shared.observability.logs import get_logger
+from shared.runtime.clock import utc_now
+
+log = get_logger(__name__)
+
+
+async def control_jobs(tx: Transaction, batch: Sequence[Incoming[JobControl]]) -> list[Outgoing]:
+    """Carry out orders in the order they came; orders are rare, so each is taken by itself."""
+    now = utc_now()
+    jobs = {job.id: job for job in await lock_jobs(tx, sorted({incoming.event.job_id for incoming in batch}))}
+    messages: list[Outgoing] = []
+    for incoming in batch:
+        job = jobs.get(incoming.event.job_id)
+        ordered = order(job, incoming.event) if job else None
+        log.info(
+            f"job.{incoming.event.action}",
+            job_id=str(incoming.event.job_id),
+            effect="none" if ordered is None else "done",
+        )
+        if ordered is not None:
+            jobs[ordered.job.id], told = await _carry_out(tx, ordered, now)
+            messages += told
+    return messages
+
+
+async def _carry_out(tx: Transaction, ordered: Ordered, now: datetime) -> tuple[JobRow, list[Outgoing]]:
+    if ordered.cancels:
+        cancelled = await store.cancel_tasks(tx, ordered.job)
+        job = await store.close_job(tx, ordered.job, len(cancelled))
+        return job, [*(_cancelled(task, now) for task in cancelled), ended(job, JobState.CANCELLED, now)]
+    if ordered.redrives:
+        again = await store.redrive_tasks(tx, ordered.job)
+        job = await store.reopen_job(tx, ordered.job, len(again))
+        told = [planned_task(_task(task), now, round=task["round"]) for task in again]
+        return job, [*told, progressed(job, now)]
+    await store.set_state(tx, ordered.job)
+    return ordered.job, [progressed(ordered.job, now, JobState(ordered.job.state))]
+
+
+def _task(row: store.Row) -> Task:
+    return Task(row["id"], row["job_id"], row["number"], Planned(Call()))
+
+
+def _cancelled(row: store.Row, now: datetime) -> Outgoing:
+    event = TaskChanged(
+        task_id=row["id"],
+        job_id=row["job_id"],
+        number=row["number"],
+        round=row["round"],
+        state=TaskState.CANCELLED,
+        service="planner",
+        at=now,
+    )
+    return outgoing(TASKS_EVENTS, row["job_id"], event, at=now)

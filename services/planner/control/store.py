@@ -1,0 +1,40 @@
+"""Rows of jobs that are ordered about."""
+
+from dataclasses import replace
+
+from services.planner.model import JobRow
+from shared.database.pool import Row, Transaction
+from shared.database.queries import load_queries
+
+SQL = load_queries(__file__)
+
+__all__ = ["Row", "cancel_tasks", "close_job", "redrive_tasks", "reopen_job", "set_state"]
+
+
+async def cancel_tasks(tx: Transaction, job: JobRow) -> list[Row]:
+    """End every open task of a job; gives them."""
+    rows: list[Row] = await tx.fetch(SQL["cancel_tasks"], job.id)
+    return rows
+
+
+async def close_job(tx: Transaction, job: JobRow, cancelled: int) -> JobRow:
+    """The job is cancelled, with that many of its tasks."""
+    await tx.execute(SQL["close_job"], job.id, cancelled, job.reason)
+    return replace(job, open=job.open - cancelled, cancelled=job.cancelled + cancelled)
+
+
+async def redrive_tasks(tx: Transaction, job: JobRow) -> list[Row]:
+    """Plan the failed tasks of a job again, in their next round; gives them."""
+    rows: list[Row] = await tx.fetch(SQL["redrive_tasks"], job.id)
+    return rows
+
+
+async def reopen_job(tx: Transaction, job: JobRow, again: int) -> JobRow:
+    """The job runs again, with that many open tasks."""
+    await tx.execute(SQL["reopen_job"], job.id, again)
+    return replace(job, open=job.open + again, failed=job.failed - again)
+
+
+async def set_state(tx: Transaction, job: JobRow) -> None:
+    """Pause or resume."""
+    await tx.execute(SQL["set_state"], job.id, job.state)

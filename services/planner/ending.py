@@ -1,0 +1,29 @@
+"""When a job is over, how, and why. Pure."""
+
+from services.planner.model import JobRow
+from shared.events.jobs import JobState
+
+
+def end_of(job: JobRow) -> JobState | None:
+    """The job's end, if no task is open."""
+    if job.open > 0 or job.state not in ("running", "paused"):
+        return None
+    if job.reason or not job.discovery_over:
+        return JobState.FAILED
+    if job.failed:
+        share = job.failed / max(job.planned, 1)
+        return JobState.COMPLETED_WITH_FAILURES if share <= job.resolved.delivery.tolerate else JobState.FAILED
+    if job.expected is not None and job.distinct < job.expected:
+        return JobState.COMPLETED_WITH_FAILURES
+    return JobState.COMPLETED
+
+
+def reason_of(job: JobRow, end: JobState) -> str:
+    """The end in words; empty when there is nothing to say."""
+    if job.reason or end in (JobState.COMPLETED, JobState.CANCELLED):
+        return job.reason
+    if job.failed:
+        return f"{job.failed} of {job.planned} tasks failed"
+    if not job.discovery_over:
+        return "paging ended early"
+    return f"incomplete: {job.distinct} distinct records of {job.expected} that the vendor has"

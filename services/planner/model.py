@@ -1,0 +1,122 @@
+"""Rows of the planner and what they may become."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from shared.events.payloads import Processing
+from shared.events.tasks import Call, FactsWanted
+from shared.ids import derived_id
+from shared.specification.source import Delivery, Pages, Poll
+from shared.specification.values import Strict
+
+PRIORITIES = {"high": 0, "normal": 1, "low": 2}
+
+
+class Resolved(Strict):
+    """What a job runs with, written down when it is accepted: nothing that changes later changes a running job.
+
+    `base_url` is set for an ad-hoc vendor. `pages` replaces automatic paging once its style was found.
+    """
+
+    vendor: str
+    base_url: str | None = None
+    source: str
+    poll: Poll
+    pages: Pages | None = None
+    delivery: Delivery = Delivery()
+
+    @property
+    def paging(self) -> Pages:
+        """The paging in force."""
+        return self.pages or self.poll.pages
+
+    @property
+    def priority(self) -> int:
+        """0 goes first."""
+        return PRIORITIES[self.delivery.priority]
+
+    @property
+    def processing(self) -> Processing:
+        """What the processor is to do with each page."""
+        keep: timedelta = self.delivery.payloads.keep
+        return Processing(
+            source=self.source,
+            records=self.poll.records,
+            sinks=self.delivery.sinks,
+            keep_seconds=keep.total_seconds(),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A call that a job needs. `position` is where it stands in the paging; `cursor` marks it as part of a chain."""
+
+    call: Call
+    purpose: str = "page"
+    wanted: FactsWanted | None = None
+    position: int = 0
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A planned call with its place in the job."""
+
+    id: UUID
+    job_id: UUID
+    number: int
+    planned: Planned
+
+
+def task_id(job_id: UUID, number: int) -> UUID:
+    """Always the same for the same place in the same job, so that planning twice plans the same tasks."""
+    return derived_id("task", job_id, number)
+
+
+def number_tasks(job_id: UUID, planned: list[Planned], first: int) -> list[Task]:
+    """Give calls their places, from `first` on."""
+    return [Task(task_id(job_id, number), job_id, number, call) for number, call in enumerate(planned, first)]
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """A job as the table has it."""
+
+    id: UUID
+    state: str
+    resolved: Resolved
+    planned: int
+    open: int
+    completed: int
+    failed: int
+    cancelled: int
+    records: int
+    distinct: int
+    expected: int | None
+    barren: int
+    discovery_over: bool
+    reason: str
+    since_progress: float
+
+    @classmethod
+    def of(cls, row: Any) -> "JobRow":
+        """From the columns of `lock_jobs.sql`."""
+        return cls(
+            id=row["id"],
+            state=row["state"],
+            resolved=Resolved.model_validate(row["specification"]),
+            planned=row["planned"],
+            open=row["open"],
+            completed=row["completed"],
+            failed=row["failed"],
+            cancelled=row["cancelled"],
+            records=row["records"],
+            distinct=row["distinct_records"],
+            expected=row["expected"],
+            barren=row["barren"],
+            discovery_over=row["discovery_over"],
+            reason=row["reason"],
+            since_progress=row["since_progress"],
+        )

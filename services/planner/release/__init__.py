@@ -1,0 +1,1 @@
+"""Every window: a fair share of each vendor's planned tasks → `fetch.requested`."""

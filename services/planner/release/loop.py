@@ -1,0 +1,80 @@
+"""Releases planned tasks. Woken by accepted jobs and by tasks that end, so that fetchers never run dry.
+
+Tasks are marked released after the broker acknowledged them, in the transaction that chose them; the event's id is
+derived from task and round, so a crash in between repeats a message that the fetcher drops.
+"""
+
+from collections.abc import Sequence
+
+from services.planner.metrics import TASKS_OUTSTANDING, TASKS_RELEASED
+from services.planner.model import Resolved
+from services.planner.release import store
+from services.planner.release.decide import room
+from services.planner.rows import planned_of
+from services.planner.settings import Settings
+from shared.database.pool import Row
+from shared.events.catalogue import FETCH_REQUESTED, TASKS_EVENTS
+from shared.events.tasks import FetchRequested, TaskChanged, TaskState
+from shared.ids import derived_id
+from shared.messaging.handler import Outgoing, outgoing
+from shared.runtime.app import Runtime
+from shared.runtime.clock import utc_now
+
+_IDLE_SECONDS = 1.0
+_BUSY_SECONDS = 0.2
+
+
+class Release:
+    """One step of the release loop."""
+
+    def __init__(self, runtime: Runtime[Settings]) -> None:
+        self._runtime = runtime
+
+    async def step(self) -> float:
+        """Release what each vendor has room for; gives the seconds until the next look."""
+        settings = self._runtime.settings
+        async with self._runtime.database.transaction() as tx:
+            loads, unprocessed = await store.find_loads(tx)
+            if not loads:
+                return _IDLE_SECONDS
+            if unprocessed > settings.planner_unprocessed:
+                return _BUSY_SECONDS
+            vendors = await store.find_vendors(tx, [load.vendor for load in loads])
+            rooms = {
+                load.vendor: room(load, vendors.get(load.vendor), settings.planner_window_seconds) for load in loads
+            }
+            for load in loads:
+                TASKS_OUTSTANDING.labels(vendor=load.vendor).set(load.outstanding)
+            rows = await store.claim_window(tx, {vendor: free for vendor, free in rooms.items() if free})
+            if not rows:
+                return _BUSY_SECONDS
+            specifications = await store.find_specifications(tx, sorted({row["job_id"] for row in rows}))
+            await self._runtime.producer.send(_messages(rows, specifications))
+            await store.mark_released(tx, sorted(row["id"] for row in rows))
+        for row in rows:
+            TASKS_RELEASED.labels(vendor=row["vendor"]).inc()
+        return 0.0 if len(rows) == sum(rooms.values()) else _BUSY_SECONDS
+
+
+def _messages(rows: Sequence[Row], specifications: dict[object, Resolved]) -> list[Outgoing]:
+    now = utc_now()
+    messages = []
+    processing = {job_id: resolved.processing for job_id, resolved in specifications.items()}
+    for row in rows:
+        resolved, planned = specifications[row["job_id"]], planned_of(row)
+        place = {"task_id": row["id"], "job_id": row["job_id"], "number": row["number"], "round": row["round"]}
+        released = TaskChanged(**place, state=TaskState.RELEASED, service="planner", at=now)
+        event = FetchRequested(
+            **place,
+            vendor=resolved.vendor,
+            base_url=resolved.base_url,
+            purpose="metadata" if planned.purpose == "metadata" else "page",
+            call=planned.call,
+            facts=planned.wanted,
+            processing=processing[row["job_id"]],
+            priority=resolved.priority,
+        )
+        key = (row["id"], row["round"])
+        messages.append(outgoing(TASKS_EVENTS, row["job_id"], released, id=derived_id("released", *key), at=now))
+        messages.append(outgoing(FETCH_REQUESTED, row["id"], event, id=derived_id("fetch", *key), at=now))
+    return messages

@@ -1,0 +1,44 @@
+"""Rows of the release window."""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from services.planner.model import Resolved
+from services.planner.release.decide import Load
+from shared.database.pool import Row, Transaction
+from shared.database.queries import load_queries
+from shared.specification.vendor import Vendor
+
+SQL = load_queries(__file__)
+
+
+async def find_loads(tx: Transaction) -> tuple[list[Load], int]:
+    """Vendors with planned tasks of running jobs, and how many pages wait to be processed over all of them."""
+    rows = await tx.fetch(SQL["find_loads"])
+    loads = [Load(row["vendor"], row["outstanding"]) for row in rows]
+    return loads, sum(row["unprocessed"] for row in rows)
+
+
+async def find_vendors(tx: Transaction, ids: Sequence[str]) -> dict[str, Vendor]:
+    """Vendors by name; an ad-hoc one is not among them."""
+    rows = await tx.fetch(SQL["find_budgets"], ids)
+    return {row["id"]: Vendor.model_validate(row["document"]) for row in rows}
+
+
+async def claim_window(tx: Transaction, rooms: Mapping[str, int]) -> list[Row]:
+    """Lock the next tasks of each vendor: by priority, then one of each job in turn."""
+    if not rooms:
+        return []
+    rows: list[Row] = await tx.fetch(SQL["claim_window"], list(rooms), list(rooms.values()))
+    return rows
+
+
+async def find_specifications(tx: Transaction, job_ids: Sequence[UUID]) -> dict[object, Resolved]:
+    """What these jobs run with."""
+    rows = await tx.fetch(SQL["find_specifications"], job_ids)
+    return {row["id"]: Resolved.model_validate(row["specification"]) for row in rows}
+
+
+async def mark_released(tx: Transaction, task_ids: Sequence[UUID]) -> None:
+    """These are on their way to the fetcher."""
+    await tx.execute(SQL["mark_released"], task_ids)

@@ -1,0 +1,52 @@
+"""Rows that more than one behaviour of the planner writes."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import orjson
+
+from services.planner.model import JobRow, Planned, Task
+from shared.database.pool import Row, Transaction
+from shared.database.queries import load_queries
+from shared.events.tasks import Call, FactsWanted
+
+SQL = load_queries(__file__)
+
+
+async def insert_tasks(tx: Transaction, tasks: Sequence[tuple[str, Task]]) -> set[UUID]:
+    """Insert tasks with their vendors; gives the ids that were new. One whose cursor the job has had is not."""
+    if not tasks:
+        return set()
+    rows = await tx.fetch(
+        SQL["insert_tasks"],
+        [task.id for _, task in tasks],
+        [task.job_id for _, task in tasks],
+        [task.number for _, task in tasks],
+        [vendor for vendor, _ in tasks],
+        [task.planned.purpose for _, task in tasks],
+        [orjson.dumps(task.planned.call.model_dump(exclude_defaults=True)) for _, task in tasks],
+        [_wanted(task.planned.wanted) for _, task in tasks],
+        [task.planned.position for _, task in tasks],
+        [task.planned.cursor for _, task in tasks],
+    )
+    return {row["id"] for row in rows}
+
+
+def _wanted(wanted: FactsWanted | None) -> bytes | None:
+    return None if wanted is None else orjson.dumps(wanted.model_dump(exclude_defaults=True))
+
+
+def planned_of(row: Row) -> Planned:
+    """The planned call of a task's row."""
+    return Planned(
+        call=Call.model_validate(row["call"]),
+        purpose=row["purpose"],
+        wanted=None if row["wanted"] is None else FactsWanted.model_validate(row["wanted"]),
+        position=row["position"],
+        cursor=row["cursor"],
+    )
+
+
+async def lock_jobs(tx: Transaction, job_ids: Sequence[UUID]) -> list[JobRow]:
+    """Lock jobs in the order of their ids, so that two transactions never wait for each other in a circle."""
+    return [JobRow.of(row) for row in await tx.fetch(SQL["lock_jobs"], job_ids)]

@@ -1,0 +1,61 @@
+"""Events that more than one behaviour of the planner tells."""
+
+from datetime import datetime
+
+from services.planner.ending import reason_of
+from services.planner.model import JobRow, Task
+from shared.events.catalogue import JOBS_EVENTS, TASKS_EVENTS
+from shared.events.jobs import JobCounts, JobEnded, JobProgressed, JobState
+from shared.events.tasks import TaskChanged, TaskState
+from shared.messaging.handler import Outgoing, outgoing
+from shared.observability.logs import get_logger
+
+log = get_logger(__name__)
+
+
+def planned_task(task: Task, now: datetime, *, round: int = 0) -> Outgoing:  # noqa: A002
+    """A task was planned, for the first time or again."""
+    event = TaskChanged(
+        task_id=task.id,
+        job_id=task.job_id,
+        number=task.number,
+        round=round,
+        state=TaskState.PLANNED,
+        service="planner",
+        at=now,
+    )
+    return outgoing(TASKS_EVENTS, task.job_id, event, at=now)
+
+
+def counts_of(job: JobRow) -> JobCounts:
+    """The counts as they are told."""
+    return JobCounts(
+        planned=job.planned,
+        completed=job.completed,
+        failed=job.failed,
+        cancelled=job.cancelled,
+        records=job.records,
+        distinct=job.distinct,
+    )
+
+
+def progressed(job: JobRow, now: datetime, state: JobState = JobState.RUNNING) -> Outgoing:
+    """Where the job stands."""
+    event = JobProgressed(job_id=job.id, state=state, counts=counts_of(job), at=now)
+    return outgoing(JOBS_EVENTS, job.id, event, at=now)
+
+
+def ended(job: JobRow, end: JobState, now: datetime) -> Outgoing:
+    """The job is over."""
+    reason = reason_of(job, end)
+    log.info(f"job.{end.value}", job_id=str(job.id), reason=reason, records=job.records, distinct=job.distinct)
+    event = JobEnded(
+        job_id=job.id,
+        state=end,
+        reason=reason,
+        counts=counts_of(job),
+        expected=job.expected,
+        complete=None if job.expected is None else job.distinct >= job.expected,
+        at=now,
+    )
+    return outgoing(JOBS_EVENTS, job.id, event, at=now)

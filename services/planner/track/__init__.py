@@ -1,0 +1,1 @@
+"""`tasks.events` → task states, the next tasks, the end of a job."""

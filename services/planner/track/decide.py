@@ -1,0 +1,138 @@
+"""What a batch of task events means for a job: more tasks, new counts, perhaps its end. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from services.planner.ending import end_of
+from services.planner.model import JobRow, Planned
+from services.planner.paging import next_step
+from shared.events.jobs import JobState
+from shared.events.tasks import END_RANK, Facts, TaskChanged, TaskState
+from shared.specification.source import Pages
+
+MOST_BARREN_PAGES = 20
+"""Pages in a row whose records had all been seen before, after which a chain is taken for endless."""
+
+
+def latest(events: Iterable[TaskChanged]) -> list[TaskChanged]:
+    """One event for each task and round: the furthest state, with whatever facts and counts any of them told."""
+    merged: dict[tuple[UUID, int], TaskChanged] = {}
+    for event in events:
+        key = (event.task_id, event.round)
+        before = merged.get(key)
+        if before is None:
+            merged[key] = event
+            continue
+        ahead, behind = (before, event) if before.state.rank > event.state.rank else (event, before)
+        if behind.facts is not None and ahead.facts is None:
+            ahead = ahead.model_copy(update={"facts": behind.facts})
+        merged[key] = ahead
+    return sorted(merged.values(), key=lambda event: event.task_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A task whose state really changed."""
+
+    number: int
+    state: TaskState
+    records: int
+    distinct: int
+    wanted: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the answer to a planned call told. `repeats`: its bytes are those of the page before."""
+
+    planned: Planned
+    facts: Facts
+    repeats: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """The job after the batch: its row, the calls that follow, and what to tell."""
+
+    job: JobRow
+    planned: tuple[Planned, ...] = ()
+    note: str = ""
+    pages: Pages | None = None
+    became_known: bool = False
+    ended: JobState | None = None
+
+
+def advance(job: JobRow, changes: Sequence[Change], told: Sequence[Told]) -> Advance:
+    """Count what changed, follow what was told, and see whether the job is over."""
+    job = _count(job, changes)
+    result = Advance(job)
+    for one in told:
+        result = _follow(result, one)
+    job = result.job
+    if job.barren >= MOST_BARREN_PAGES and not job.discovery_over:
+        job = replace(job, discovery_over=True, reason=f"no_new_records: {job.barren} pages in a row had none")
+    return replace(result, job=job, ended=end_of(job))
+
+
+def _count(job: JobRow, changes: Sequence[Change]) -> JobRow:
+    ends = [change for change in changes if change.state.rank == END_RANK]
+    completed = [change for change in ends if change.state is TaskState.COMPLETED]
+    failed = [change for change in ends if change.state in (TaskState.FAILED, TaskState.DEAD, TaskState.EXPIRED)]
+    barren = job.barren
+    for change in completed:
+        barren = barren + 1 if change.records and not change.distinct else 0 if change.records else barren
+    reason = job.reason
+    for change in failed:
+        if change.wanted and not job.discovery_over and not reason:
+            reason = f"paging stopped at task {change.number}: {change.reason}"
+    return replace(
+        job,
+        open=job.open - len(ends),
+        completed=job.completed + len(completed),
+        failed=job.failed + len(failed),
+        cancelled=job.cancelled + len(ends) - len(completed) - len(failed),
+        records=job.records + sum(change.records for change in completed),
+        distinct=job.distinct + sum(change.distinct for change in completed),
+        barren=barren,
+        reason=reason,
+    )
+
+
+def _follow(before: Advance, told: Told) -> Advance:
+    job = before.job
+    if job.reason or job.discovery_over or job.state not in ("running", "paused"):
+        return before
+    if told.repeats and told.facts.items:
+        problem = f"pages_repeat: task {told.planned.position} has the same bytes as the page before it"
+        return replace(before, job=replace(job, discovery_over=True, reason=problem))
+    step = next_step(job.resolved, told.planned, told.facts, job.planned)
+    resolved = job.resolved.model_copy(update={"pages": step.pages}) if step.pages else job.resolved
+    job = replace(
+        job,
+        resolved=resolved,
+        planned=job.planned + len(step.planned),
+        open=job.open + len(step.planned),
+        expected=job.expected if step.expected is None else step.expected,
+        discovery_over=step.over,
+        reason=step.problem,
+    )
+    return Advance(
+        job=job,
+        planned=(*before.planned, *step.planned),
+        note=step.note or before.note,
+        pages=step.pages or before.pages,
+        became_known=step.over or step.expected is not None,
+    )
+
+
+def loops(job: JobRow, lost: int) -> JobRow:
+    """The chain came back to a cursor that it has had: the `lost` tasks were not inserted, and none will follow."""
+    return replace(
+        job,
+        planned=job.planned - lost,
+        open=job.open - lost,
+        discovery_over=True,
+        reason="cursor_loops: the vendor gave a cursor that it had given before",
+    )

@@ -1,0 +1,104 @@
+"""tasks.events → tasks, jobs; tells jobs.events (planned, progressed, the end) and tasks.events (planned)."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from services.planner.ending import end_of
+from services.planner.metrics import JOBS_ENDED, TASKS_PLANNED
+from services.planner.model import JobRow, Planned, Task, number_tasks
+from services.planner.rows import insert_tasks, lock_jobs, planned_of
+from services.planner.telling import ended, planned_task, progressed
+from services.planner.track import store
+from services.planner.track.decide import Advance, Change, Told, advance, latest, loops
+from shared.database.pool import Transaction
+from shared.events.catalogue import JOBS_EVENTS
+from shared.events.envelope import Incoming
+from shared.events.jobs import JobPlanned
+from shared.events.tasks import Facts, TaskChanged, TaskState
+from shared.messaging.handler import Outgoing, outgoing
+from shared.runtime.clock import utc_now
+
+_PROGRESS_SECONDS = 0.25
+
+
+async def track_tasks(tx: Transaction, batch: Sequence[Incoming[TaskChanged]]) -> list[Outgoing]:
+    """Bring jobs and tasks up to date with what other services did."""
+    events = latest(incoming.event for incoming in batch if incoming.event.service != "planner")
+    if not events:
+        return []
+    jobs = await lock_jobs(tx, sorted({event.job_id for event in events}))
+    changes = await _apply(tx, events)
+    told = await _told(tx, events)
+    advances = [advance(job, changes[job.id], told[job.id]) for job in jobs]
+    return await _store(tx, advances, utc_now())
+
+
+async def _apply(tx: Transaction, events: Sequence[TaskChanged]) -> dict[UUID, list[Change]]:
+    changes: dict[UUID, list[Change]] = defaultdict(list)
+    for row in await store.apply_task_events(tx, events):
+        change = Change(
+            number=row["number"],
+            state=TaskState(row["state"]),
+            records=row["records"] or 0,
+            distinct=row["distinct_records"] or 0,
+            wanted=row["wants"],
+            reason=row["reason"],
+        )
+        changes[row["job_id"]].append(change)
+    return changes
+
+
+async def _told(tx: Transaction, events: Sequence[TaskChanged]) -> dict[UUID, list[Told]]:
+    facts: dict[UUID, Facts] = {event.task_id: event.facts for event in events if event.facts is not None}
+    told: dict[UUID, list[Told]] = defaultdict(list)
+    if facts:
+        for row in await store.find_positions(tx, list(facts)):
+            found = facts[row["id"]]
+            repeats = bool(found.digest) and found.digest == row["previous_digest"]
+            told[row["job_id"]].append(Told(planned_of(row), found, repeats))
+    return told
+
+
+async def _store(tx: Transaction, advances: Sequence[Advance], now: datetime) -> list[Outgoing]:
+    wanted = [(result, task) for result in advances for task in _number(result.job, result.planned)]
+    new = await insert_tasks(tx, [(result.job.resolved.vendor, task) for result, task in wanted])
+    lost: dict[UUID, int] = defaultdict(int)
+    for _, task in wanted:
+        lost[task.job_id] += task.id not in new
+    results = [_without_lost(result, lost[result.job.id]) for result in advances]
+    telling = [result.ended is not None or result.job.since_progress > _PROGRESS_SECONDS for result in results]
+    await store.update_jobs(tx, results, telling)
+    messages: list[Outgoing] = []
+    for result, tells in zip(results, telling, strict=True):
+        tasks = [task for owner, task in wanted if owner.job.id == result.job.id and task.id in new]
+        messages += _tell(result, tasks, now, tells=tells)
+    return messages
+
+
+def _number(job: JobRow, planned: Sequence[Planned]) -> list[Task]:
+    return number_tasks(job.id, list(planned), job.planned - len(planned))
+
+
+def _without_lost(result: Advance, lost: int) -> Advance:
+    if not lost:
+        return result
+    job = loops(result.job, lost)
+    return replace(result, job=job, ended=end_of(job))
+
+
+def _tell(result: Advance, tasks: Sequence[Task], now: datetime, *, tells: bool) -> list[Outgoing]:
+    job = result.job
+    messages = [planned_task(task, now) for task in tasks]
+    TASKS_PLANNED.labels(vendor=job.resolved.vendor).inc(len(tasks))
+    if result.became_known or result.note:
+        event = JobPlanned(job_id=job.id, tasks=job.planned, records=job.expected, note=result.note, at=now)
+        messages.append(outgoing(JOBS_EVENTS, job.id, event, at=now))
+    if result.ended is not None:
+        JOBS_ENDED.labels(state=result.ended.value).inc()
+        messages.append(ended(job, result.ended, now))
+    elif tells:
+        messages.append(progressed(job, now))
+    return messages

@@ -1,0 +1,1 @@
+"""Postgres: the pool and its transactions, SQL files, migrations. Nothing else imports asyncpg."""

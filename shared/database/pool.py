@@ -1,0 +1,141 @@
+"""The pool of one service, with deadlines everywhere and faults told apart.
+
+Every wait is bounded: connecting, acquiring, each statement. A fault of the infrastructure becomes `Unavailable`;
+a value that Postgres cannot store becomes `Unstorable`; all else is a defect of ours and passes as it is.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, TypeAlias
+
+import asyncpg
+import orjson
+
+from shared.errors import Rejected, Unavailable
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+    Transaction: TypeAlias = PoolConnectionProxy[asyncpg.Record]
+else:
+    Transaction = asyncpg.Connection
+
+Row: TypeAlias = asyncpg.Record
+
+_ACQUIRE_SECONDS = 5
+_CONNECT_SECONDS = 5
+_STATEMENT_SECONDS = 20
+_TRANSIENT_STATES = ("08", "40001", "40P01", "53", "57P", "55P03", "25006", "58")
+_UNSTORABLE_STATES = ("22", "54")
+_CLIENT_FAULTS = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+
+
+class Unstorable(Rejected):
+    """Postgres refuses a value that is valid JSON: NUL in text, a lone surrogate, a number out of range."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("unstorable_value", message)
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Whether an error says that the database does not answer (and not that the work is wrong)."""
+    if isinstance(error, asyncpg.DataError) and isinstance(error, asyncpg.InterfaceError):
+        return False
+    if isinstance(error, (asyncpg.PostgresConnectionError, asyncpg.InvalidCachedStatementError)):
+        return True
+    if isinstance(error, asyncpg.PostgresError):
+        return str(error.sqlstate or "").startswith(_TRANSIENT_STATES)
+    return isinstance(error, _CLIENT_FAULTS)
+
+
+def is_unstorable(error: BaseException) -> bool:
+    """Whether Postgres (or its client) refused a value."""
+    if isinstance(error, asyncpg.PostgresError):
+        return str(error.sqlstate or "").startswith(_UNSTORABLE_STATES)
+    return isinstance(error, (asyncpg.DataError, UnicodeEncodeError))
+
+
+class Database:
+    """A pool of connections to one service's schema."""
+
+    def __init__(self, url: str, *, schema: str, connections: int = 8) -> None:
+        """`url` logs in as the service's own role; `schema` becomes the whole search path."""
+        self._url = url
+        self._schema = schema
+        self._connections = connections
+        self._pool: "asyncpg.Pool[asyncpg.Record] | None" = None
+
+    async def open(self) -> None:
+        """Connect.
+
+        Raises:
+            Unavailable: the server does not answer or refuses the role.
+        """
+        try:
+            self._pool = await asyncpg.create_pool(
+                self._url,
+                min_size=1,
+                max_size=self._connections,
+                command_timeout=_STATEMENT_SECONDS,
+                timeout=_CONNECT_SECONDS,
+                max_inactive_connection_lifetime=60,
+                init=_set_codecs,
+                server_settings={
+                    "search_path": self._schema,
+                    "application_name": f"sluice-{self._schema}",
+                    "statement_timeout": f"{_STATEMENT_SECONDS * 1000}",
+                    "idle_in_transaction_session_timeout": "60000",
+                    "jit": "off",
+                },
+            )
+        except (asyncpg.PostgresError, *_CLIENT_FAULTS) as error:
+            raise Unavailable(f"Postgres: {type(error).__name__}: {error}") from error
+
+    async def close(self, *, within_seconds: float = 5) -> None:
+        """Close all connections; those still busy after `within_seconds` are cut."""
+        if self._pool is None:
+            return
+        pool, self._pool = self._pool, None
+        try:
+            await asyncpg.compat.wait_for(pool.close(), within_seconds)  # type: ignore[attr-defined]
+        except (TimeoutError, *_CLIENT_FAULTS):
+            pool.terminate()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """One transaction: commits at the end of the block, rolls back on any error.
+
+        Raises:
+            Unavailable: the database does not answer; whether a commit under way took effect is unknown.
+            Unstorable: a value cannot be stored.
+        """
+        if self._pool is None:
+            raise Unavailable("Postgres: the pool is closed")
+        try:
+            async with self._pool.acquire(timeout=_ACQUIRE_SECONDS) as connection, connection.transaction():
+                yield connection
+        except Exception as error:
+            if is_unavailable(error):
+                raise Unavailable(f"Postgres: {type(error).__name__}: {error}") from error
+            if is_unstorable(error):
+                raise Unstorable(f"{type(error).__name__}: {error}") from error
+            raise
+
+
+async def _set_codecs(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        encoder=_encode_jsonb,
+        decoder=_decode_jsonb,
+        format="binary",
+    )
+
+
+def _encode_jsonb(value: object) -> bytes:
+    """Ready-made JSON text (bytes) passes; anything else is serialised. The leading byte is jsonb's version."""
+    return b"\x01" + (value if isinstance(value, bytes) else orjson.dumps(value))
+
+
+def _decode_jsonb(data: bytes) -> object:
+    return orjson.loads(data[1:])

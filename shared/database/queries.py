@@ -1,0 +1,9 @@
+"""SQL stands in files beside the store that uses it; one file is one statement."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def load_queries(module_file: str) -> Mapping[str, str]:
+    """All `.sql` files in the folder of a module, by name without the ending. Call it with `__file__`, once."""
+    return {path.stem: path.read_text("utf-8") for path in sorted(Path(module_file).parent.glob("*.sql"))}

@@ -1,0 +1,51 @@
+"""The error tree.
+
+Three branches decide what happens to the work in hand:
+
+- `Unavailable`: infrastructure does not answer. Wait and try again; never a dead letter, never an attempt.
+- `Rejected`: this message can never be handled. It goes to the dead-letter topic with its reason.
+- `Invalid`: a user's mistake. It is told with the place of each mistake and what was expected there.
+
+What a vendor refuses is a value (a verdict), not an error.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake in a user's document: `pointer` is an RFC 6901 JSON Pointer, `detail` says what was expected."""
+
+    pointer: str
+    detail: str
+
+
+class SluiceError(Exception):
+    """The root of all errors that Sluice raises on purpose."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip().splitlines()[0])
+
+
+class Unavailable(SluiceError):
+    """Infrastructure that this work needs does not answer."""
+
+
+class Rejected(SluiceError):
+    """This message can never be handled.
+
+    `reason` is one of the short, documented words that dead letters are grouped by.
+    """
+
+    def __init__(self, reason: str, message: str = "") -> None:
+        super().__init__(message or reason)
+        self.reason = reason
+
+
+class Invalid(SluiceError):
+    """The document has mistakes; `problems` lists all of them."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("; ".join(f"{problem.pointer or '/'}: {problem.detail}" for problem in problems))
+        self.problems = tuple(problems)

@@ -1,0 +1,1 @@
+"""The contracts between services: what every topic carries. Unknown fields pass, so that old and new versions mix."""

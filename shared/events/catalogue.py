@@ -1,0 +1,159 @@
+"""Every topic, declared once. Topic creation, consumers, docs and tests read this list.
+
+Names stand here without the prefix (`sluice` by default); `Topic.full_name` adds it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import TypeAdapter
+
+from shared.events.configuration import SourceConfigured, VendorConfigured
+from shared.events.dead_letters import DeadLetter, RetryRequested
+from shared.events.envelope import Removed
+from shared.events.jobs import JobControl, JobEvent, JobRequested
+from shared.events.payloads import PayloadStored
+from shared.events.records import RecordReceived
+from shared.events.tasks import FetchRequested, TaskChanged
+from shared.events.timers import TimerRequested
+
+E = TypeVar("E")
+
+SERVICES = ("planner", "fetcher", "processor", "callback-gateway", "scheduler")
+WEEK = timedelta(days=7)
+MONTH = timedelta(days=30)
+MAX_MESSAGE_BYTES = 1024**2
+MAX_ENVELOPED_BYTES = 3 * 1024**2
+"""Retry and dead-letter messages carry an original of up to the limit, in base64."""
+
+
+@dataclass(frozen=True)
+class Topic(Generic[E]):
+    """One topic: what it carries, keyed by what, from whom to whom, and how long it is kept.
+
+    `busy` topics get the profile's full number of partitions, others at most three.
+    `public` ones may be produced to or read by anyone.
+    """
+
+    name: str
+    key: str
+    model: Any
+    producers: tuple[str, ...]
+    consumers: tuple[str, ...]
+    carries: str
+    public: bool = False
+    busy: bool = True
+    cleanup: Literal["delete", "compact"] = "delete"
+    retention: timedelta = WEEK
+    max_message_bytes: int = MAX_MESSAGE_BYTES
+
+    @cached_property
+    def adapter(self) -> TypeAdapter[E]:
+        """Validates a value of this topic."""
+        return TypeAdapter(self.model)
+
+    def full_name(self, prefix: str) -> str:
+        """The name that the broker knows."""
+        return f"{prefix}.{self.name}"
+
+
+ANYONE = ("anyone",)
+GATEWAY = ("callback-gateway",)
+PLANNER = ("planner",)
+FETCHER = ("fetcher",)
+PROCESSOR = ("processor",)
+SCHEDULER = ("scheduler",)
+
+JOBS_REQUESTED: Topic[JobRequested] = Topic(
+    "jobs.requested", "job", JobRequested, ANYONE, PLANNER, "a job specification", public=True
+)
+JOBS_CONTROL: Topic[JobControl] = Topic(
+    "jobs.control", "job", JobControl, ANYONE, PLANNER, "cancel, pause, resume, redrive", public=True, busy=False
+)
+JOBS_EVENTS: Topic[JobEvent] = Topic(
+    "jobs.events", "job", JobEvent, PLANNER, GATEWAY, "accepted, rejected, planned, progressed, the end", public=True
+)
+FETCH_REQUESTED: Topic[FetchRequested] = Topic(
+    "fetch.requested", "task", FetchRequested, (*PLANNER, *SCHEDULER), FETCHER, "one call to make"
+)
+TASKS_EVENTS: Topic[TaskChanged] = Topic(
+    "tasks.events",
+    "job",
+    TaskChanged,
+    (*PLANNER, *FETCHER, *PROCESSOR),
+    (*PLANNER, *GATEWAY),
+    "each change of a task's state",
+    public=True,
+)
+PAYLOADS_STORED: Topic[PayloadStored] = Topic(
+    "payloads.stored", "task", PayloadStored, FETCHER, PROCESSOR, "a pointer to a payload and what to do with it"
+)
+TIMERS_REQUESTED: Topic[TimerRequested] = Topic(
+    "timers.requested", "timer", TimerRequested, SERVICES, SCHEDULER, "send this message at that time; cancel"
+)
+VENDORS: Topic[VendorConfigured | Removed] = Topic(
+    "vendors",
+    "vendor",
+    VendorConfigured,
+    GATEWAY,
+    (*PLANNER, *FETCHER, *GATEWAY),
+    "vendors as they are now",
+    public=True,
+    busy=False,
+    cleanup="compact",
+)
+SOURCES: Topic[SourceConfigured | Removed] = Topic(
+    "sources",
+    "source",
+    SourceConfigured,
+    GATEWAY,
+    (*PLANNER, *PROCESSOR, *GATEWAY),
+    "sources as they are now",
+    public=True,
+    busy=False,
+    cleanup="compact",
+)
+RETRIES: dict[str, Topic[RetryRequested]] = {
+    service: Topic(
+        f"{service}.retry",
+        "original",
+        RetryRequested,
+        (service,),
+        SCHEDULER,
+        "originals to send again later",
+        busy=False,
+        max_message_bytes=MAX_ENVELOPED_BYTES,
+    )
+    for service in SERVICES
+}
+DEAD: dict[str, Topic[DeadLetter]] = {
+    service: Topic(
+        f"{service}.dead",
+        "original",
+        DeadLetter,
+        (service,),
+        GATEWAY,
+        "originals that could not be handled, with reason and history",
+        public=True,
+        busy=False,
+        retention=MONTH,
+        max_message_bytes=MAX_ENVELOPED_BYTES,
+    )
+    for service in SERVICES
+}
+
+
+def records_topic(source: str) -> Topic[RecordReceived]:
+    """The topic of one source's records; it exists once the source is applied with a topic sink."""
+    return Topic(f"records.{source}", "record", RecordReceived, PROCESSOR, ANYONE, "records of a source", public=True)
+
+
+def topics() -> Iterator[Topic[Any]]:
+    """Every topic that exists in every installation."""
+    yield from (JOBS_REQUESTED, JOBS_CONTROL, JOBS_EVENTS, FETCH_REQUESTED, TASKS_EVENTS, PAYLOADS_STORED)
+    yield from (TIMERS_REQUESTED, VENDORS, SOURCES)
+    yield from RETRIES.values()
+    yield from DEAD.values()

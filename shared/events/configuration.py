@@ -1,0 +1,21 @@
+"""Configuration carried as state on compacted topics; a tombstone deletes."""
+
+from typing import Literal
+
+from shared.events.envelope import Event
+from shared.specification.source import Source
+from shared.specification.vendor import Vendor
+
+
+class VendorConfigured(Event):
+    """The vendor as it is from now on."""
+
+    type: Literal["vendor.configured"] = "vendor.configured"
+    vendor: Vendor
+
+
+class SourceConfigured(Event):
+    """The source as it is from now on."""
+
+    type: Literal["source.configured"] = "source.configured"
+    source: Source

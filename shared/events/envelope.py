@@ -1,0 +1,102 @@
+"""Events and their CloudEvents attributes (CloudEvents 1.0.2, Kafka binding, binary mode)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.ids import derived_id
+
+Headers = tuple[tuple[str, bytes], ...]
+
+CE_ID = "ce_id"
+CE_TYPE = "ce_type"
+CE_SOURCE = "ce_source"
+CE_TIME = "ce_time"
+CE_VERSION = "ce_specversion"
+TRACEPARENT = "traceparent"
+DELIVERY = "sluice-delivery"
+"""How often this event was sent on purpose: retries and redrives carry 1, 2 …; a mere redelivery keeps its number."""
+
+
+class Event(BaseModel):
+    """Base of all events. `type` of a subclass is its CloudEvents type, too."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True, allow_inf_nan=False)
+
+    @property
+    def ce_type(self) -> str:
+        """The CloudEvents type attribute."""
+        return str(getattr(self, "type"))  # noqa: B009 - declared by every subclass
+
+
+RECIPIENT = "sluice-group"
+"""The only consumer group that a retried message is meant for; the topic's other groups have had it already."""
+
+
+class Removed(Event):
+    """A tombstone of a compacted topic: the key's configuration is gone."""
+
+    type: str = "removed"
+    key: str
+
+
+E_co = TypeVar("E_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a record stands in the log. `topic` is the full name, with its prefix."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record as the broker gave it: nothing decoded, nothing lost."""
+
+    position: Position
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]]
+    timestamp: datetime
+
+    def header(self, name: str) -> str:
+        """The first header of that name as text, or an empty string; bytes that are not UTF-8 are replaced."""
+        for found, value in self.headers:
+            if found == name:
+                return (value or b"").decode("utf-8", errors="replace")
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming(Generic[E_co]):
+    """A valid event in hand, with the record it came as."""
+
+    event: E_co
+    id: UUID
+    delivery: int
+    record: Record
+
+
+def event_id(record: Record) -> UUID:
+    """The event's id: its `ce_id`, or one derived from its position if it was produced as bare JSON."""
+    given = record.header(CE_ID)
+    if not given:
+        at = record.position
+        return derived_id("record", at.topic, at.partition, at.offset)
+    try:
+        return UUID(given)
+    except ValueError:
+        return derived_id("event", record.header(CE_SOURCE), given)
+
+
+def delivery(record: Record) -> int:
+    """The delivery number, 0 for what is sent for the first time or carries nonsense."""
+    text = record.header(DELIVERY)
+    return int(text) if text.isdecimal() and len(text) < 9 else 0

@@ -1,0 +1,149 @@
+"""Events of jobs: asked for, controlled, and what became of them."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import ConfigDict, Field
+
+from shared.events.envelope import Event
+
+
+class JobState(StrEnum):
+    """Where a job stands. The last four are ends."""
+
+    REQUESTED = "requested"
+    ACCEPTED = "accepted"
+    RUNNING = "running"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    COMPLETED_WITH_FAILURES = "completed_with_failures"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+
+    @property
+    def is_end(self) -> bool:
+        """Whether the job will not change any more by itself."""
+        return self in _ENDS
+
+
+_ENDS = frozenset(
+    {JobState.COMPLETED, JobState.COMPLETED_WITH_FAILURES, JobState.FAILED, JobState.CANCELLED, JobState.REJECTED}
+)
+
+
+class JobRequested(Event):
+    """A job specification as its sender wrote it: the planner checks it, so that a mistake can be answered.
+
+    Without an `id` the job is known by the id of the event.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
+
+    id: UUID | None = None
+
+    @property
+    def ce_type(self) -> str:
+        """The CloudEvents type attribute."""
+        return "job.requested"
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The specification without the id."""
+        return dict(self.model_extra or {})
+
+
+class JobControl(Event):
+    """Change a running job. `redrive` plans failed tasks again, and nothing else."""
+
+    type: Literal["job.control"] = "job.control"
+    job_id: UUID
+    action: Literal["cancel", "pause", "resume", "redrive"]
+    reason: Annotated[str, Field(max_length=500)] = ""
+
+
+class Mistake(Event):
+    """One mistake in a specification: an RFC 6901 pointer and what was expected there."""
+
+    pointer: str
+    detail: str
+
+
+class JobAccepted(Event):
+    """The planner has the job; `specification` is the resolved one that it runs with."""
+
+    type: Literal["job.accepted"] = "job.accepted"
+    job_id: UUID
+    kind: str
+    vendor: str
+    source: str
+    specification: dict[str, Any]
+    at: datetime
+
+
+class JobRejected(Event):
+    """The specification has mistakes; nothing was done."""
+
+    type: Literal["job.rejected"] = "job.rejected"
+    job_id: UUID
+    mistakes: tuple[Mistake, ...]
+    at: datetime
+
+
+class JobPlanned(Event):
+    """How much there is to do became known. `records` is the vendor's own total, if it tells one."""
+
+    type: Literal["job.planned"] = "job.planned"
+    job_id: UUID
+    tasks: int
+    records: int | None
+    note: str = ""
+    at: datetime
+
+
+class JobCounts(Event):
+    """Tasks by state, and records: `records` as received, `distinct` by key within the job."""
+
+    planned: int = 0
+    completed: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    records: int = 0
+    distinct: int = 0
+
+
+class JobProgressed(Event):
+    """Where the job stands now; told at most a few times a second."""
+
+    type: Literal["job.progressed"] = "job.progressed"
+    job_id: UUID
+    state: JobState
+    counts: JobCounts
+    at: datetime
+
+
+class JobEnded(Event):
+    """The job is over. `expected` is the vendor's total; `complete` whether that many distinct records came."""
+
+    type: Literal["job.ended"] = "job.ended"
+    job_id: UUID
+    state: JobState
+    reason: str
+    counts: JobCounts
+    expected: int | None
+    complete: bool | None
+    at: datetime
+
+    @property
+    def ce_type(self) -> str:
+        """The CloudEvents type names the end: `job.completed`, `job.failed` …"""
+        return f"job.{self.state.value}"
+
+
+JobEvent = Annotated[
+    JobAccepted | JobRejected | JobPlanned | JobProgressed | JobEnded,
+    Field(discriminator="type"),
+]
+"""What `jobs.events` carries."""

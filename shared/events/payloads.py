@@ -1,0 +1,38 @@
+"""Events of payloads: a pointer travels, the bytes stay in the payload store (claim check)."""
+
+from typing import Literal
+from uuid import UUID
+
+from shared.events.envelope import Event
+from shared.specification.source import PostgresSink, Records, TopicSink
+
+
+class Pointer(Event):
+    """Where raw bytes are and how to know that they are the right ones. `size` in bytes."""
+
+    uri: str
+    sha256: str
+    size: int
+    media_type: str = "application/octet-stream"
+
+
+class Processing(Event):
+    """What to do with a payload: which records, for which source, into which sinks, how long to keep the raw bytes."""
+
+    source: str
+    records: Records = Records()
+    sinks: tuple[PostgresSink | TopicSink, ...] = ()
+    keep_seconds: float = 0.0
+
+
+class PayloadStored(Event):
+    """A page is in the payload store and waits to be processed."""
+
+    type: Literal["payload.stored"] = "payload.stored"
+    task_id: UUID
+    job_id: UUID
+    number: int
+    round: int = 0
+    vendor: str
+    payload: Pointer
+    processing: Processing

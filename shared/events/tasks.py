@@ -1,0 +1,161 @@
+"""Events of tasks: calls to make, and every change of a task's state."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from shared.events.envelope import Event
+from shared.events.payloads import Processing
+from shared.specification.values import Expression
+
+
+class TaskState(StrEnum):
+    """Where a task stands, in the order of `rank`; a lower rank never overwrites a higher one."""
+
+    PLANNED = "planned"
+    RELEASED = "released"
+    STARTED = "started"
+    WAITING = "waiting"
+    RETRYING = "retrying"
+    STORED = "stored"
+    ENQUEUED = "enqueued"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    DEAD = "dead"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+    @property
+    def rank(self) -> int:
+        """The order of states. `started`, `waiting` and `retrying` may follow each other; all ends are equal."""
+        return _RANKS[self]
+
+    @property
+    def is_end(self) -> bool:
+        """Whether the task is over."""
+        return self.rank == END_RANK
+
+
+END_RANK = 9
+_RANKS = {
+    TaskState.PLANNED: 0,
+    TaskState.RELEASED: 1,
+    TaskState.STARTED: 2,
+    TaskState.WAITING: 2,
+    TaskState.RETRYING: 2,
+    TaskState.STORED: 3,
+    TaskState.ENQUEUED: 4,
+    TaskState.COMPLETED: END_RANK,
+    TaskState.FAILED: END_RANK,
+    TaskState.DEAD: END_RANK,
+    TaskState.CANCELLED: END_RANK,
+    TaskState.EXPIRED: END_RANK,
+}
+
+
+class Call(Event):
+    """One HTTP call, ready to make: `path` is relative to the vendor's base URL, `url` (absolute) replaces it."""
+
+    method: str = "GET"
+    path: str = "/"
+    url: str | None = None
+    query: dict[str, str] = {}
+    headers: dict[str, str] = {}
+    body: Any = None
+
+
+class FactsWanted(Event):
+    """What the planner needs to know of an answer. Expressions are over {body, headers, status}.
+
+    `detect` asks for everything that automatic paging can make use of.
+    """
+
+    total: Expression | None = None
+    pages: Expression | None = None
+    size: Expression | None = None
+    next: Expression | None = None
+    last: Expression | None = None
+    select: Expression | None = None
+    link: bool = False
+    detect: bool = False
+
+
+class Facts(Event):
+    """What an answer says about pages.
+
+    `items` counts the records on the page, `next` is a cursor or URL, `problem` says why the answer could not be
+    read, `digest` is the SHA-256 of the body (hex), `detected` is the style that automatic paging found.
+    """
+
+    total: int | None = None
+    pages: int | None = None
+    size: int | None = None
+    items: int | None = None
+    next: str | None = None
+    problem: str = ""
+    digest: str = ""
+    detected: Literal["none", "offset", "page", "cursor", "next", "link"] | None = None
+    detected_in: str = ""
+
+
+class FetchRequested(Event):
+    """One call to make for a task. `number` is the task's place in its job; `base_url` makes the vendor ad hoc."""
+
+    type: Literal["fetch.requested"] = "fetch.requested"
+    task_id: UUID
+    job_id: UUID
+    number: int
+    round: int = 0
+    vendor: str
+    base_url: str | None = None
+    purpose: Literal["metadata", "page"] = "page"
+    call: Call
+    facts: FactsWanted | None = None
+    processing: Processing
+    priority: int = 1
+    attempt: int = 1
+    first_attempt_at: datetime | None = None
+
+
+class Attempt(Event):
+    """One try of a call: what was done, how long it took (seconds), what came of it."""
+
+    attempt: int
+    started_at: datetime
+    seconds: float
+    egress: str = "direct"
+    status: int | None = None
+    verdict: str
+    reason: str = ""
+
+
+class TaskChanged(Event):
+    """A task's state changed. `round` counts redrives: what belongs to an earlier round is out of date.
+
+    `records` and `distinct` are set by the processor, `facts` and `attempt` by the fetcher.
+    """
+
+    type: Literal["task.changed"] = "task.changed"
+    task_id: UUID
+    job_id: UUID
+    number: int
+    round: int = 0
+    state: TaskState
+    service: str
+    at: datetime
+    reason: str = ""
+    attempt: Attempt | None = None
+    facts: Facts | None = None
+    records: int | None = None
+    distinct: int | None = None
+
+    @property
+    def ce_type(self) -> str:
+        """The CloudEvents type names the state: `task.started` …"""
+        return f"task.{self.state.value}"
+
+
+Priority = Annotated[int, Field(ge=0, le=2)]

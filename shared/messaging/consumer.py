@@ -1,0 +1,219 @@
+"""The shell around a handler; this page is the protocol.
+
+For every batch that FastStream hands over:
+
+1. Under the gate's lock, records of partitions that are no longer ours are dropped.
+2. Each record is decoded alone. What is no event of its topic becomes a dead letter; the rest goes on.
+3. One transaction: the ledger drops what was handled before, the handler sees the rest, its outgoing messages are
+   written into the ledger.
+4. After the commit the messages are produced and acknowledged; only then are the offsets noted for committing.
+5. Infrastructure that does not answer: wait and try the same batch again; after `PATIENCE_SECONDS` go back to its
+   first record and poll again, so that the consumer stays a member of its group, for as long as it takes.
+6. Anything else that is raised: halve the batch until a single event is to blame. That one is delivered again later,
+   or becomes a dead letter; its neighbours pass.
+
+No exception leaves `on_batch`: FastStream would swallow it and go on behind the batch, which would be lost.
+"""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from aiokafka import ConsumerRecord
+
+from shared.database.pool import Database
+from shared.errors import Unavailable
+from shared.events.envelope import RECIPIENT, Incoming, Position, Record
+from shared.messaging import ledger
+from shared.messaging.dead_letter import Circuit, Desk
+from shared.messaging.decode import Poison, decode
+from shared.messaging.gate import Gate
+from shared.messaging.handler import Again, Consumer, Outgoing, Refuse, Result
+from shared.messaging.producer import Producer
+from shared.observability.logs import get_logger
+from shared.observability.metrics import BATCH_SECONDS, CIRCUIT_OPEN, EVENTS, WAITING
+
+PATIENCE_SECONDS = 20.0
+_FIRST_WAIT_SECONDS = 0.1
+_LONGEST_WAIT_SECONDS = 3.0
+_CIRCUIT_RUN = 100
+
+log = get_logger(__name__)
+
+
+class CircuitOpen(Exception):
+    """Too many dead letters in a row: stand still until a person has looked."""
+
+
+class Shell:
+    """Runs one row of a service's consumer table."""
+
+    def __init__(
+        self, service: str, prefix: str, consumer: Consumer[Any], database: Database, producer: Producer
+    ) -> None:
+        self.consumer = consumer
+        self.group = f"{prefix}.{service}.{consumer.behaviour}"
+        self.topic = consumer.topic.full_name(prefix)
+        self.gate = Gate(self.group)
+        self.batches = 0
+        self.waiting = False
+        self.circuit_open = False
+        self.closing = False
+        self._database = database
+        self._producer = producer
+        self._desk = Desk(service, self.group)
+        self._circuit = Circuit(_CIRCUIT_RUN)
+
+    async def on_batch(self, records: Sequence[ConsumerRecord]) -> None:
+        """Take a batch to its end, or back to its beginning. The first of the two broad `except` of the product."""
+        async with self.gate.lock:
+            mine = self.gate.still_ours(records)
+            if not mine or self.closing:
+                return
+            try:
+                with BATCH_SECONDS.labels(group=self.group).time():
+                    await self._patiently(mine)
+            except CircuitOpen:
+                self._stand_still(mine)
+            except Exception as error:
+                self._tell(error)
+                self.gate.seek_back(mine)
+                await asyncio.sleep(random.uniform(0.5, 1.5))
+            else:
+                self.gate.note(mine)
+                self.batches += 1
+
+    async def _patiently(self, records: Sequence[ConsumerRecord]) -> None:
+        wait, waited = _FIRST_WAIT_SECONDS, 0.0
+        while True:
+            try:
+                await self._process(records)
+            except Unavailable as error:
+                self._show_waiting(True)
+                if waited > PATIENCE_SECONDS:
+                    raise
+                log.warning("consumer.waiting", group=self.group, error=str(error))
+                pause = random.uniform(wait / 2, wait)
+                await asyncio.sleep(pause)
+                waited, wait = waited + pause, min(wait * 2, _LONGEST_WAIT_SECONDS)
+            else:
+                self._show_waiting(False)
+                return
+
+    async def _process(self, records: Sequence[ConsumerRecord]) -> None:
+        good: dict[tuple[Any, int], Incoming[Any]] = {}
+        bad: list[Poison] = []
+        for record in map(to_record, records):
+            if record.header(RECIPIENT) not in ("", self.group):
+                continue
+            found = decode(self.consumer.topic, record)
+            if isinstance(found, Poison):
+                bad.append(found)
+            else:
+                good.setdefault((found.id, found.delivery), found)
+        if good:
+            await self._apply(list(good.values()))
+        if bad:
+            await self._put_aside(bad)
+        self.consumer.wake()
+
+    async def _apply(self, batch: list[Incoming[Any]]) -> None:
+        try:
+            messages = await self._commit(batch)
+        except Unavailable:
+            raise
+        except Exception as error:
+            if len(batch) > 1:
+                middle = len(batch) // 2
+                await self._apply(batch[:middle])
+                await self._apply(batch[middle:])
+                return
+            messages = [self._blame(batch[0], error)]
+        else:
+            for incoming in batch:
+                self._circuit.passed(incoming.record.position.partition)
+            EVENTS.labels(group=self.group, outcome="handled").inc(len(batch))
+        await self._producer.send(messages)
+
+    async def _commit(self, batch: Sequence[Incoming[Any]]) -> list[Outgoing]:
+        prepared = await self.consumer.prepare(batch) if self.consumer.prepare else batch
+        async with self._database.transaction() as tx:
+            recorded = await ledger.record(tx, self.consumer.behaviour, batch)
+            fresh = [incoming for incoming in prepared if (incoming.id, incoming.delivery) in recorded.fresh]
+            results = await self.consumer.handler(tx, fresh) if fresh else ()
+            messages = [self._message(result) for result in results]
+            if messages:
+                await ledger.keep(tx, self.consumer.behaviour, fresh[0], messages)
+        if len(fresh) < len(batch):
+            EVENTS.labels(group=self.group, outcome="duplicate").inc(len(batch) - len(fresh))
+        return [*recorded.stored, *messages]
+
+    def _message(self, result: Result) -> Outgoing:
+        match result:
+            case Outgoing():
+                return result
+            case Refuse():
+                EVENTS.labels(group=self.group, outcome=f"dead_{result.reason}").inc()
+                return self._desk.refuse(result, _now())
+            case Again():
+                EVENTS.labels(group=self.group, outcome="retry").inc()
+                return self._desk.again(result, _now())
+
+    def _blame(self, incoming: Incoming[Any], error: Exception) -> Outgoing:
+        log.error(
+            "event.failed", group=self.group, event_id=str(incoming.id), delivery=incoming.delivery, exc_info=error
+        )
+        if self._circuit.refused(incoming.record.position.partition):
+            raise CircuitOpen from error
+        EVENTS.labels(group=self.group, outcome="failed").inc()
+        return self._desk.failed(incoming, error, _now())
+
+    async def _put_aside(self, bad: Sequence[Poison]) -> None:
+        """On topics that anyone may produce to, nonsense is the sender's mistake and never opens the circuit."""
+        for poison in bad:
+            log.warning(
+                "event.refused",
+                group=self.group,
+                reason=poison.reason,
+                partition=poison.record.position.partition,
+                offset=poison.record.position.offset,
+            )
+            if not self.consumer.topic.public and self._circuit.refused(poison.record.position.partition):
+                raise CircuitOpen
+            EVENTS.labels(group=self.group, outcome=f"dead_{poison.reason}").inc()
+        await self._producer.send([self._desk.poison(poison, _now()) for poison in bad])
+
+    def _stand_still(self, records: Sequence[ConsumerRecord]) -> None:
+        self.circuit_open = True
+        CIRCUIT_OPEN.labels(group=self.group).set(1)
+        log.error("consumer.circuit_open", group=self.group, in_a_row=_CIRCUIT_RUN)
+        self.gate.seek_back(records)
+        if self.gate.consumer is not None:
+            self.gate.consumer.pause(*self.gate.consumer.assignment())
+
+    def _show_waiting(self, waiting: bool) -> None:
+        self.waiting = waiting
+        WAITING.labels(group=self.group).set(waiting)
+
+    def _tell(self, error: Exception) -> None:
+        if isinstance(error, Unavailable):
+            log.warning("consumer.goes_back", group=self.group, error=str(error))
+        else:
+            log.error("consumer.failed", group=self.group, exc_info=error)
+
+
+def to_record(found: ConsumerRecord) -> Record:
+    """The broker's record in our own words."""
+    return Record(
+        position=Position(found.topic, found.partition, found.offset),
+        key=found.key,
+        value=found.value,
+        headers=found.headers,
+        timestamp=datetime.fromtimestamp(max(found.timestamp, 0) / 1000, UTC),
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,122 @@
+"""What becomes of a message that could not be handled: another delivery later, or the dead-letter topic. Pure."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from shared.errors import Rejected
+from shared.events.catalogue import DEAD, RETRIES
+from shared.events.dead_letters import DeadLetter, Original, RetryRequested
+from shared.events.envelope import Incoming, delivery, event_id
+from shared.ids import derived_id
+from shared.messaging.decode import Poison
+from shared.messaging.handler import Again, Outgoing, Refuse, outgoing
+
+DELIVERIES = 5
+_FIRST_RETRY_SECONDS = 1.0
+_RETRY_GROWTH = 4.0
+_LONGEST_ERROR = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Writes retry and dead-letter messages for one consumer group of one service."""
+
+    service: str
+    group: str
+
+    def failed(self, incoming: Incoming[Any], error: Exception, now: datetime) -> Outgoing:
+        """A single event whose handling raised: refused for good, or tried again a few times (`bug` in the end)."""
+        if isinstance(error, Rejected):
+            return self.refuse(Refuse(incoming, error.reason, str(error)), now)
+        text = f"{type(error).__name__}: {error}"
+        if incoming.delivery + 1 >= DELIVERIES:
+            return self.refuse(Refuse(incoming, "bug", text), now)
+        wait = _FIRST_RETRY_SECONDS * _RETRY_GROWTH**incoming.delivery
+        return self.again(Again(incoming, wait, "bug"), now, error=text)
+
+    def again(self, asked: Again, now: datetime, *, error: str = "") -> Outgoing:
+        """Send the original to its topic once more, later, as the next delivery."""
+        incoming = asked.incoming
+        number = incoming.delivery + 1
+        event = RetryRequested(
+            service=self.service,
+            group=self.group,
+            event_id=incoming.id,
+            delivery=number,
+            not_before=now + timedelta(seconds=asked.after_seconds),
+            reason=asked.reason,
+            error=error[:_LONGEST_ERROR],
+            original=Original.of(incoming.record),
+        )
+        key = _key(incoming.record.key, incoming.id)
+        return outgoing(RETRIES[self.service], key, event, id=self._id("retry", incoming.id, number))
+
+    def refuse(self, refused: Refuse, now: datetime) -> Outgoing:
+        """Put an event aside for a person to look at."""
+        incoming = refused.incoming
+        event = DeadLetter(
+            service=self.service,
+            group=self.group,
+            event_id=incoming.id,
+            delivery=incoming.delivery,
+            reason=refused.reason,
+            error=refused.error[:_LONGEST_ERROR],
+            history=refused.history,
+            job_id=refused.job_id or _uuid(incoming.event, "job_id"),
+            task_id=refused.task_id or _uuid(incoming.event, "task_id"),
+            at=now,
+            original=Original.of(incoming.record),
+        )
+        key = _key(incoming.record.key, incoming.id)
+        return outgoing(DEAD[self.service], key, event, id=self._id("dead", incoming.id, incoming.delivery))
+
+    def poison(self, poison: Poison, now: datetime) -> Outgoing:
+        """Put a record aside that is no event at all."""
+        record = poison.record
+        identity, number = event_id(record), delivery(record)
+        event = DeadLetter(
+            service=self.service,
+            group=self.group,
+            event_id=identity,
+            delivery=number,
+            reason=poison.reason,
+            error=poison.error,
+            at=now,
+            original=Original.of(record),
+        )
+        at = record.position
+        letter = derived_id("dead", self.group, at.topic, at.partition, at.offset)
+        return outgoing(DEAD[self.service], _key(record.key, identity), event, id=letter)
+
+    def _id(self, kind: str, event: UUID, number: int) -> UUID:
+        return derived_id(kind, self.group, event, number)
+
+
+class Circuit:
+    """Counts dead letters in a row in each partition. Above `run` the consumer must stand still: a bad deployment
+    must not be able to move a whole topic into the dead letters."""
+
+    def __init__(self, run: int) -> None:
+        self._run = run
+        self._in_a_row: Counter[int] = Counter()
+
+    def passed(self, partition: int) -> None:
+        """An event of this partition was handled."""
+        self._in_a_row[partition] = 0
+
+    def refused(self, partition: int) -> bool:
+        """An event of this partition was given up; tells whether that is one too many."""
+        self._in_a_row[partition] += 1
+        return self._in_a_row[partition] > self._run
+
+
+def _key(key: bytes | None, fallback: UUID) -> str:
+    return key.decode("utf-8", errors="replace")[:500] if key else str(fallback)
+
+
+def _uuid(event: object, name: str) -> UUID | None:
+    value = getattr(event, name, None)
+    return value if isinstance(value, UUID) else None

@@ -1,0 +1,56 @@
+"""Records → events, each alone: one that cannot be read never harms its neighbours. Pure."""
+
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from shared.events.catalogue import Topic
+from shared.events.envelope import Incoming, Record, Removed, delivery, event_id
+
+E = TypeVar("E")
+
+_LONGEST_ERROR = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Poison:
+    """A record that is no event of its topic; `reason` is a word that dead letters are grouped by."""
+
+    record: Record
+    reason: str
+    error: str
+
+
+def decode(topic: Topic[E], record: Record) -> Incoming[E] | Poison:
+    """Read a record's value as an event of its topic."""
+    if not record.value:
+        return _read_empty(topic, record)
+    try:
+        event = topic.adapter.validate_json(record.value)
+    except ValidationError as error:
+        return Poison(record, _reason(error), _text(error))
+    return Incoming(event, event_id(record), delivery(record), record)
+
+
+def _read_empty(topic: Topic[E], record: Record) -> Incoming[E] | Poison:
+    if topic.cleanup != "compact" or record.key is None:
+        return Poison(record, "empty", "the message has no value")
+    removed: Any = Removed(key=record.key.decode("utf-8", errors="replace"))
+    return Incoming(removed, event_id(record), delivery(record), record)
+
+
+def _reason(error: ValidationError) -> str:
+    kind = error.errors(include_url=False, include_input=False, include_context=False)[0]["type"]
+    match kind:
+        case "json_invalid":
+            return "undecodable"
+        case "union_tag_invalid" | "union_tag_not_found":
+            return "unknown_type"
+        case _:
+            return "schema_invalid"
+
+
+def _text(error: ValidationError) -> str:
+    found = error.errors(include_url=False, include_input=False, include_context=False)[:10]
+    return "; ".join(f"{'/'.join(str(step) for step in one['loc'])}: {one['msg']}" for one in found)[:_LONGEST_ERROR]

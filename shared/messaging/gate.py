@@ -1,0 +1,98 @@
+"""The gate between a batch in hand and a rebalance.
+
+aiokafka revokes partitions in a background task, while a handler may be running. The gate's lock makes the
+revocation wait for the batch in hand; then the offsets noted so far are committed, while the old owner still may,
+and forgotten. The ledger protects what slips through anyway.
+"""
+
+import asyncio
+from collections.abc import Collection, Sequence
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
+
+from shared.observability.logs import get_logger
+from shared.observability.metrics import COMMIT_FAULTS
+
+_COMMIT_SECONDS = 5
+
+log = get_logger(__name__)
+
+
+class Gate(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Guards the partitions and offsets of one consumer."""
+
+    def __init__(self, group: str) -> None:
+        self.lock = asyncio.Lock()
+        self._group = group
+        self._consumer: AIOKafkaConsumer | None = None
+        self._noted: dict[TopicPartition, int] = {}
+        self._done: dict[TopicPartition, int] = {}
+
+    def attach(self, consumer: AIOKafkaConsumer) -> None:
+        """Use this consumer from now on."""
+        self._consumer = consumer
+
+    @property
+    def consumer(self) -> AIOKafkaConsumer | None:
+        """The consumer, once it is started."""
+        return self._consumer
+
+    def still_ours(self, records: Sequence[ConsumerRecord]) -> list[ConsumerRecord]:
+        """The records whose partition is still assigned to this consumer."""
+        assigned = self._consumer.assignment() if self._consumer else frozenset()
+        return [record for record in records if TopicPartition(record.topic, record.partition) in assigned]
+
+    def note(self, records: Sequence[ConsumerRecord]) -> None:
+        """These are done; their offsets are committed at the next occasion."""
+        for record in records:
+            self._noted[TopicPartition(record.topic, record.partition)] = record.offset + 1
+        self._done.update(self._noted)
+
+    def lag(self) -> int:
+        """Records behind the ends of the partitions that work has begun on."""
+        if self._consumer is None:
+            return 0
+        ends = {partition: self._consumer.highwater(partition) for partition in self._consumer.assignment()}
+        return sum(max((end or 0) - self._done[at], 0) for at, end in ends.items() if at in self._done)
+
+    def seek_back(self, records: Sequence[ConsumerRecord]) -> None:
+        """Poll these records again: every partition of the batch returns to its first one."""
+        first: dict[TopicPartition, int] = {}
+        for record in records:
+            first.setdefault(TopicPartition(record.topic, record.partition), record.offset)
+        for partition, offset in first.items():
+            try:
+                if self._consumer is not None:
+                    self._consumer.seek(partition, offset)
+            except IllegalStateError:
+                log.info("partition.lost", group=self._group, partition=str(partition))
+
+    async def commit(self) -> None:
+        """Commit what was noted. A failure is counted, nothing else: it can only lead to a redelivery."""
+        if not self._noted or self._consumer is None:
+            return
+        pending, assigned = dict(self._noted), self._consumer.assignment()
+        offsets = {partition: offset for partition, offset in pending.items() if partition in assigned}
+        try:
+            if offsets:
+                async with asyncio.timeout(_COMMIT_SECONDS):
+                    await self._consumer.commit(offsets)
+        except (KafkaError, IllegalStateError, TimeoutError) as error:
+            COMMIT_FAULTS.labels(group=self._group).inc()
+            log.warning("offsets.not_committed", group=self._group, error=f"{type(error).__name__}: {error}")
+            return
+        for partition, offset in pending.items():
+            if self._noted.get(partition) == offset:
+                del self._noted[partition]
+
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        """Wait for the batch in hand, commit, forget."""
+        async with self.lock:
+            await self.commit()
+            self._noted.clear()
+            self._done.clear()
+
+    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        """Tell what this consumer works on now."""
+        log.info("partitions.assigned", group=self._group, partitions=len(assigned))

@@ -1,0 +1,76 @@
+"""The ledger: which events a consumer group has handled, and what it sent because of them.
+
+A row stands for (consumer group, event id, delivery). It is written in the transaction that handles the event, and
+one row of each batch carries the batch's outgoing messages. The order is: database commit, produce, offset commit.
+A crash before the commit leaves nothing behind; a crash after it makes the broker deliver the same events again, and
+the rows answer with the stored messages. Offsets of a batch are committed together and only after its messages were
+acknowledged, so whenever any message may be missing, the row that carries it is asked again. No relay is needed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from shared.database.pool import Database, Transaction
+from shared.database.queries import load_queries
+from shared.events.envelope import Incoming
+from shared.messaging.handler import Outgoing
+
+SQL = load_queries(__file__)
+
+_BLOCK_ROWS = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """`fresh` are the ids (event, delivery) that nobody handled before; `stored` what earlier ones had sent."""
+
+    fresh: frozenset[tuple[UUID, int]]
+    stored: tuple[Outgoing, ...]
+
+
+async def record(tx: Transaction, group: str, batch: Sequence[Incoming[Any]]) -> Recorded:
+    """Write the batch's ids, in order, so that two transactions can never wait for each other in a circle."""
+    keys = sorted({(incoming.id, incoming.delivery) for incoming in batch})
+    ids, deliveries = [key[0] for key in keys], [key[1] for key in keys]
+    rows = await tx.fetch(SQL["record_events"], group, ids, deliveries)
+    fresh = frozenset((row["event_id"], row["delivery"]) for row in rows)
+    known = [key for key in keys if key not in fresh]
+    if not known:
+        return Recorded(fresh, ())
+    found = await tx.fetch(SQL["find_outgoing"], group, [key[0] for key in known], [key[1] for key in known])
+    return Recorded(fresh, tuple(message for row in found for message in unpack(row["outgoing"])))
+
+
+async def keep(tx: Transaction, group: str, event: Incoming[Any], messages: Sequence[Outgoing]) -> None:
+    """Store what the batch sends in the row of one of its fresh events."""
+    await tx.execute(SQL["keep_outgoing"], group, event.id, event.delivery, pack(messages))
+
+
+async def forget(database: Database, *, older_than: timedelta) -> int:
+    """Delete one block of rows older than that (twice the topics' retention); gives how many it were."""
+    async with database.transaction() as tx:
+        status = await tx.execute(SQL["forget_events"], older_than, _BLOCK_ROWS)
+    return int(status.rsplit(" ", 1)[1])
+
+
+def pack(messages: Sequence[Outgoing]) -> bytes:
+    """Outgoing messages as bytes. Values are JSON text of our own making, so they are stored as text."""
+    return orjson.dumps(
+        [
+            (m.topic, m.key, None if m.value is None else m.value.decode(), [(n, v.decode()) for n, v in m.headers])
+            for m in messages
+        ]
+    )
+
+
+def unpack(data: bytes) -> list[Outgoing]:
+    """The messages again, byte for byte."""
+    return [
+        Outgoing(topic, key, None if value is None else value.encode(), tuple((n, v.encode()) for n, v in headers))
+        for topic, key, value, headers in orjson.loads(data)
+    ]

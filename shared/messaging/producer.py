@@ -1,0 +1,104 @@
+"""The producer: send all, then await all acknowledgements, within a deadline.
+
+`acks=all` without the idempotent mode: that mode never gives up while a broker is away, so a process could neither
+say so nor stop. A message may therefore come twice; consumers drop duplicates by event id. aiokafka keeps one
+request in flight for each partition, so the order of a key holds.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from shared.errors import Unavailable
+from shared.events.catalogue import MAX_ENVELOPED_BYTES
+from shared.messaging.handler import Outgoing
+from shared.observability.metrics import PRODUCED
+
+REQUEST_SECONDS = 10
+_SEND_SECONDS = 25
+
+
+class Producer:
+    """Produces to the topics of one prefix."""
+
+    def __init__(self, bootstrap_servers: str, *, prefix: str, linger_ms: int = 2) -> None:
+        self._prefix = prefix
+        self._options = {
+            "bootstrap_servers": bootstrap_servers,
+            "acks": "all",
+            "enable_idempotence": False,
+            "linger_ms": linger_ms,
+            "max_batch_size": 262_144,
+            "max_request_size": MAX_ENVELOPED_BYTES + 65_536,
+            "request_timeout_ms": REQUEST_SECONDS * 1000,
+            "retry_backoff_ms": 200,
+            "metadata_max_age_ms": 30_000,
+        }
+        self._producer: AIOKafkaProducer | None = None
+
+    async def open(self) -> None:
+        """Connect.
+
+        Raises:
+            Unavailable: no broker answers.
+        """
+        producer = AIOKafkaProducer(**self._options)
+        try:
+            async with asyncio.timeout(_SEND_SECONDS):
+                await producer.start()
+        except (KafkaError, OSError, TimeoutError) as error:
+            await producer.stop()
+            raise Unavailable(f"Kafka: {type(error).__name__}: {error}") from error
+        self._producer = producer
+
+    async def close(self, *, within_seconds: float = 5) -> None:
+        """Flush what is under way and disconnect."""
+        if self._producer is None:
+            return
+        producer, self._producer = self._producer, None
+        try:
+            async with asyncio.timeout(within_seconds):
+                await producer.stop()
+        except (KafkaError, OSError, TimeoutError):
+            return
+
+    async def send(self, messages: Sequence[Outgoing], *, within_seconds: float = _SEND_SECONDS) -> None:
+        """Produce messages and wait until the broker has acknowledged every one.
+
+        Raises:
+            Unavailable: at least one was not acknowledged in time; any of them may have been written.
+        """
+        if not messages:
+            return
+        if self._producer is None:
+            raise Unavailable("Kafka: the producer is closed")
+        acknowledgements: list[asyncio.Future[object]] = []
+        try:
+            async with asyncio.timeout(within_seconds):
+                for message in messages:
+                    acknowledgements.append(
+                        await self._producer.send(
+                            f"{self._prefix}.{message.topic}",
+                            value=message.value,
+                            key=message.key.encode(),
+                            headers=list(message.headers),
+                        )
+                    )
+                await asyncio.gather(*acknowledgements)
+        except (KafkaError, OSError, TimeoutError) as error:
+            _forget(acknowledgements)
+            raise Unavailable(f"Kafka: {type(error).__name__}: {error}") from error
+        for topic, count in Counter(message.topic for message in messages).items():
+            PRODUCED.labels(topic=topic).inc(count)
+
+
+def _forget(acknowledgements: Sequence["asyncio.Future[object]"]) -> None:
+    """Read the errors of the others, so that none is reported as never retrieved."""
+    for future in acknowledgements:
+        if future.done() and not future.cancelled():
+            future.exception()
+        else:
+            future.add_done_callback(lambda done: None if done.cancelled() else done.exception())

@@ -1,0 +1,90 @@
+"""Topics are created from the catalogue, by a provisioning step; services only check that they are there."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from shared.errors import SluiceError, Unavailable
+from shared.events.catalogue import Topic
+
+_QUIET_PARTITIONS = 3
+
+
+class TopicsMissing(SluiceError):
+    """Topics of the catalogue do not exist; run the provisioning step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How large an installation is. `partitions` is what busy topics get."""
+
+    partitions: int = 4
+    replication: int = 1
+
+    def partitions_of(self, topic: Topic[Any]) -> int:
+        """Partitions of one topic."""
+        return self.partitions if topic.busy else min(self.partitions, _QUIET_PARTITIONS)
+
+
+async def create_topics(
+    bootstrap_servers: str, prefix: str, wanted: Iterable[Topic[Any]], profile: Profile
+) -> list[str]:
+    """Create the topics that are missing; gives their full names.
+
+    Raises:
+        Unavailable: no broker answers, or it refuses.
+    """
+    new = [_new_topic(topic, prefix, profile) for topic in wanted]
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    try:
+        await admin.start()
+        answer = await admin.create_topics(new)
+    except (KafkaError, OSError) as error:
+        raise Unavailable(f"Kafka: {type(error).__name__}: {error}") from error
+    finally:
+        await admin.close()
+    created = []
+    for name, code, *rest in answer.topic_errors:
+        error = for_code(code)
+        if code == 0:
+            created.append(name)
+        elif error is not TopicAlreadyExistsError:
+            raise Unavailable(f"Kafka: topic {name}: {error.__name__} {rest}")
+    return created
+
+
+def _new_topic(topic: Topic[Any], prefix: str, profile: Profile) -> NewTopic:
+    return NewTopic(
+        name=topic.full_name(prefix),
+        num_partitions=profile.partitions_of(topic),
+        replication_factor=profile.replication,
+        topic_configs={
+            "cleanup.policy": topic.cleanup,
+            "retention.ms": str(int(topic.retention.total_seconds() * 1000)),
+            "max.message.bytes": str(topic.max_message_bytes),
+            "min.insync.replicas": str(max(1, profile.replication - 1)),
+        },
+    )
+
+
+async def check_topics(bootstrap_servers: str, prefix: str, needed: Iterable[Topic[Any]]) -> None:
+    """Refuse to start on a broker that lacks a topic: a consumer would wait for it silently.
+
+    Raises:
+        TopicsMissing: with their names.
+        Unavailable: no broker answers.
+    """
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    try:
+        await admin.start()
+        existing = set(await admin.list_topics())
+    except (KafkaError, OSError) as error:
+        raise Unavailable(f"Kafka: {type(error).__name__}: {error}") from error
+    finally:
+        await admin.close()
+    missing = sorted({topic.full_name(prefix) for topic in needed} - existing)
+    if missing:
+        raise TopicsMissing(f"topics do not exist: {', '.join(missing)}; run python -m services.provision topics")

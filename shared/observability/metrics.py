@@ -1,0 +1,20 @@
+"""Instruments of the shell. Each service declares its own in its `metrics.py`; labels are bounded everywhere."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+BATCH_SECONDS = Histogram(
+    "sluice_handler_batch_seconds",
+    "From a batch in hand to its offsets noted, by consumer group",
+    ["group"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+EVENTS = Counter("sluice_events_total", "Events by what became of them", ["group", "outcome"])
+PRODUCED = Counter("sluice_messages_produced_total", "Messages acknowledged by the broker", ["topic"])
+WAITING = Gauge("sluice_handler_waiting", "1 while a consumer waits for infrastructure", ["group"])
+LAG = Gauge("sluice_consumer_lag_records", "Records behind the end of the log", ["group", "topic"])
+COMMIT_FAULTS = Counter("sluice_offset_commit_faults_total", "Offset commits that did not succeed", ["group"])
+CIRCUIT_OPEN = Gauge(
+    "sluice_consumer_circuit_open", "1 while a consumer stands still after too many dead letters", ["group"]
+)
+LOOP_FAULTS = Counter("sluice_loop_faults_total", "Rounds of a loop that failed", ["loop", "kind"])
+LOOP_LAG = Gauge("sluice_event_loop_lag_seconds", "How late the event loop ran a timer the last time it was checked")

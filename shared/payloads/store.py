@@ -1,0 +1,102 @@
+"""One store over a local folder or S3, through obstore.
+
+Bytes are written under a name that is made from job and task, so a repeated fetch overwrites its own payload and
+nobody else's. A local write goes to a temporary file first and is renamed, so no reader ever sees half of one.
+"""
+
+import hashlib
+from collections.abc import AsyncIterable
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore, MemoryStore, S3Store
+
+from shared.errors import Rejected, Unavailable
+from shared.events.payloads import Pointer
+
+_READ_LIMIT_BYTES = 256 * 1024**2
+
+
+class PayloadStore:
+    """Where raw payloads are. All methods raise `Unavailable` when the store does not answer."""
+
+    def __init__(self, url: str, *, endpoint: str = "") -> None:
+        """`url`: `file:///PATH`, `s3://BUCKET/PREFIX` (credentials as AWS tools find them) or `memory://`."""
+        self._url = url.rstrip("/")
+        self._store = _open(url, endpoint)
+
+    async def put(self, job_id: UUID, name: str, body: bytes | AsyncIterable[bytes], *, media_type: str) -> Pointer:
+        """Write a payload, whole or as a stream of chunks."""
+        path = f"{job_id}/{name}"
+        digest, size = hashlib.sha256(), 0
+
+        async def measured(chunks: AsyncIterable[bytes]) -> AsyncIterable[bytes]:
+            nonlocal size
+            async for chunk in chunks:
+                digest.update(chunk)
+                size += len(chunk)
+                yield chunk
+
+        try:
+            if isinstance(body, bytes):
+                digest.update(body)
+                size = len(body)
+                await obstore.put_async(self._store, path, body, use_multipart=False)
+            else:
+                await obstore.put_async(self._store, path, measured(body))  # type: ignore[arg-type]
+        except (BaseError, OSError) as error:
+            raise Unavailable(f"payload store: {error}") from error
+        return Pointer(uri=path, sha256=digest.hexdigest(), size=size, media_type=media_type[:200])
+
+    async def get(self, pointer: Pointer) -> bytes:
+        """Read a payload back, checked against its pointer.
+
+        Raises:
+            Rejected: `blob_missing`, `blob_corrupt` or `too_large`.
+        """
+        if ".." in pointer.uri or pointer.uri.startswith("/"):
+            raise Rejected("schema_invalid", "a payload's uri is a relative path")
+        if pointer.size > _READ_LIMIT_BYTES:
+            raise Rejected("too_large", f"a payload of {pointer.size} bytes cannot be processed at once")
+        try:
+            result = await obstore.get_async(self._store, pointer.uri)
+            body = bytes(await result.bytes_async())
+        except FileNotFoundError:
+            raise Rejected("blob_missing", f"no payload at {pointer.uri}") from None
+        except (BaseError, OSError) as error:
+            raise Unavailable(f"payload store: {error}") from error
+        if hashlib.sha256(body).hexdigest() != pointer.sha256:
+            raise Rejected("blob_corrupt", f"the payload at {pointer.uri} is not the one that was stored")
+        return body
+
+    async def delete(self, uris: list[str]) -> None:
+        """Delete payloads; those that are gone already count as deleted."""
+        try:
+            await obstore.delete_async(self._store, uris)
+        except FileNotFoundError:
+            pass
+        except (BaseError, OSError) as error:
+            raise Unavailable(f"payload store: {error}") from error
+
+
+def _open(url: str, endpoint: str) -> LocalStore | S3Store | MemoryStore:
+    parts = urlsplit(url)
+    match parts.scheme:
+        case "file":
+            Path(parts.path).mkdir(parents=True, exist_ok=True)
+            return LocalStore(parts.path)
+        case "s3":
+            options = {"endpoint": endpoint} if endpoint else {}
+            return S3Store(
+                parts.netloc,
+                prefix=parts.path.strip("/") or None,
+                client_options={"allow_http": endpoint.startswith("http://")},
+                **options,  # type: ignore[arg-type]
+            )
+        case "memory":
+            return MemoryStore()
+        case _:
+            raise ValueError(f"payload_store: expected file:///PATH or s3://BUCKET/PREFIX, got {url!r}")

@@ -1,0 +1,83 @@
+"""Health, readiness and metrics over HTTP, from a thread of its own, so that a blocked event loop shows.
+
+`/healthz`: the process lives (its event loop turned within the last half minute). `/readyz`: it can work: the
+database and the broker answer, no consumer waits or stands still. `/metrics`: Prometheus.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from prometheus_client import make_wsgi_app
+
+from shared.runtime.clock import monotonic
+
+ALIVE_SECONDS = 30.0
+
+Check = Callable[[], dict[str, Any]]
+"""Gives the state of the process; every entry under `problems` makes it not ready."""
+
+
+class Heartbeat:
+    """When the event loop last turned."""
+
+    def __init__(self) -> None:
+        self._at = monotonic()
+
+    def beat(self) -> None:
+        """The loop is turning."""
+        self._at = monotonic()
+
+    @property
+    def age_seconds(self) -> float:
+        """For how long it has not."""
+        return monotonic() - self._at
+
+
+class HealthServer:
+    """Serves the three pages until closed."""
+
+    def __init__(self, host: str, port: int, heartbeat: Heartbeat, check: Check) -> None:
+        self._heartbeat = heartbeat
+        self._check = check
+        self._metrics = make_wsgi_app()
+        self._server = make_server(host, port, self._answer, WSGIServer, _Quiet)
+        self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
+        self._thread.start()
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return int(self._server.server_port)
+
+    def close(self) -> None:
+        """Stop answering."""
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _answer(self, environ: dict[str, Any], start: Any) -> Iterable[bytes]:
+        match environ.get("PATH_INFO"):
+            case "/metrics":
+                found: Iterable[bytes] = self._metrics(environ, start)
+                return found
+            case "/healthz":
+                age = self._heartbeat.age_seconds
+                return _json(start, age < ALIVE_SECONDS, {"event_loop_age_seconds": round(age, 3)})
+            case "/readyz":
+                state = self._check()
+                return _json(start, not state["problems"], state)
+            case _:
+                start("404 Not Found", [("Content-Type", "text/plain")])
+                return [b"/healthz /readyz /metrics\n"]
+
+
+def _json(start: Any, good: bool, state: dict[str, Any]) -> Iterable[bytes]:
+    start("200 OK" if good else "503 Service Unavailable", [("Content-Type", "application/json")])
+    return [json.dumps({"status": "ok" if good else "unavailable", **state}, default=str).encode()]
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it
+        return

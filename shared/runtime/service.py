@@ -1,0 +1,149 @@
+"""A service process from start to end.
+
+Start: open the database and the producer, check the topics, build the app, join the groups, run loops and workers.
+End on SIGTERM or SIGINT: stop taking messages, finish what is in hand, commit, close; a timer thread ends the process
+after `stop_seconds`, whatever hangs. A worker that ends by itself ends the process: a supervisor starts it again.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import uvloop
+
+from shared.database.pool import Database
+from shared.errors import SluiceError
+from shared.events.catalogue import DEAD, RETRIES, WEEK
+from shared.messaging import ledger
+from shared.messaging.consumer import Shell
+from shared.messaging.producer import Producer
+from shared.messaging.subscriptions import Subscriptions
+from shared.messaging.topics import check_topics
+from shared.observability.logs import configure_logs, get_logger
+from shared.payloads.store import PayloadStore
+from shared.runtime.app import App, Runtime
+from shared.runtime.health import HealthServer, Heartbeat
+from shared.runtime.loop import Loop
+from shared.runtime.settings import ServiceSettings
+from shared.runtime.watchdog import EXIT_CODE, Watchdog
+
+S = TypeVar("S", bound=ServiceSettings)
+Build = Callable[[Runtime[S]], App]
+
+_LEDGER_AGE = 2 * WEEK
+_LEDGER_PAUSE_SECONDS = 60.0
+_FAILING_SECONDS = 15.0
+
+log = get_logger(__name__)
+
+
+def run_service(name: str, settings: S, build: Build[S]) -> None:
+    """Run a service until it is told to stop. Exit code 0 after a stop, 1 when it cannot start, 70 when it broke."""
+    configure_logs(name, settings.log_level)
+    try:
+        code = uvloop.run(_run(name, settings, build))
+    except SluiceError as error:
+        log.error("service.cannot_start", error=str(error))
+        code = 1
+    sys.exit(code)
+
+
+def open_runtime(name: str, settings: S) -> Runtime[S]:
+    """The resources of a process, not yet opened."""
+    schema = name.replace("-", "_")
+    return Runtime(
+        settings=settings,
+        database=Database(
+            settings.database_url.replace("{service}", schema), schema=schema, connections=settings.database_connections
+        ),
+        producer=Producer(settings.kafka_bootstrap_servers, prefix=settings.topic_prefix),
+        payloads=PayloadStore(settings.payload_store, endpoint=settings.payload_store_endpoint),
+    )
+
+
+async def _run(name: str, settings: S, build: Build[S]) -> int:
+    runtime = open_runtime(name, settings)
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    try:
+        await runtime.database.open()
+        await runtime.producer.open()
+        app = build(runtime)
+        needed = [consumer.topic for consumer in app.consumers]
+        await check_topics(
+            settings.kafka_bootstrap_servers, settings.topic_prefix, [*needed, RETRIES[name], DEAD[name]]
+        )
+        return await Process(name, runtime, app).run(stopping)
+    finally:
+        await runtime.producer.close()
+        await runtime.database.close()
+
+
+class Process:
+    """The running parts of a service."""
+
+    def __init__(self, name: str, runtime: Runtime[Any], app: App) -> None:
+        settings: ServiceSettings = runtime.settings
+        self._name = name
+        self._settings = settings
+        self._app = app
+        self._loops = [*app.loops, Loop("ledger", _forgetting(runtime.database))]
+        shells = [Shell(name, settings.topic_prefix, c, runtime.database, runtime.producer) for c in app.consumers]
+        self._subscriptions = Subscriptions(settings.kafka_bootstrap_servers, shells, replica=settings.replica)
+        self._heartbeat = Heartbeat()
+        self._stopping = False
+
+    async def run(self, stopping: asyncio.Event) -> int:
+        """Until `stopping` is set or a part ends by itself; gives the exit code."""
+        health = HealthServer(self._settings.health_host, self._settings.health_port, self._heartbeat, self._check)
+        watchdog = asyncio.create_task(Watchdog(self._heartbeat, self._subscriptions.states).run(), name="watchdog")
+        tasks = [asyncio.create_task(part.run(), name=part.name) for part in (*self._loops, *self._app.workers)]
+        await self._subscriptions.open()
+        log.info("service.started", health_port=health.port, pid=os.getpid())
+        told = asyncio.create_task(stopping.wait(), name="signal")
+        done, _ = await asyncio.wait([told, watchdog, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        broken = [task for task in done if task is not told]
+        for task in broken:
+            error = None if task.cancelled() else task.exception()
+            log.error("service.part_ended", part=task.get_name(), exc_info=error)
+        await self._stop(tasks)
+        health.close()
+        return EXIT_CODE if broken else 0
+
+    async def _stop(self, tasks: Sequence[asyncio.Task[None]]) -> None:
+        self._stopping = True
+        log.info("service.stopping")
+        timer = threading.Timer(self._settings.stop_seconds, os._exit, [0])
+        timer.daemon = True
+        timer.start()
+        await self._subscriptions.close()
+        for part in (*self._loops, *self._app.workers):
+            part.stop()
+        _, late = await asyncio.wait(tasks, timeout=self._settings.stop_seconds * 0.6)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+        log.info("service.stopped")
+
+    def _check(self) -> dict[str, Any]:
+        consumers = self._subscriptions.states()
+        problems = ["stopping"] if self._stopping else []
+        problems += [f"{state['group']} waits for infrastructure" for state in consumers if state["waiting"]]
+        problems += [f"{state['group']} stands still: circuit open" for state in consumers if state["circuit_open"]]
+        problems += [f"{state['group']} does not poll" for state in consumers if not state["polling"]]
+        problems += [f"loop {loop.name} fails" for loop in self._loops if loop.failing_seconds > _FAILING_SECONDS]
+        return {"service": self._name, "problems": problems, "consumers": consumers}
+
+
+def _forgetting(database: Database) -> Callable[[], Any]:
+    async def step() -> float:
+        deleted = await ledger.forget(database, older_than=timedelta(seconds=_LEDGER_AGE.total_seconds()))
+        return 0.5 if deleted else _LEDGER_PAUSE_SECONDS
+
+    return step

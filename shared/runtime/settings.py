@@ -1,0 +1,30 @@
+"""Settings that every service shares. A service's own settings extend `ServiceSettings`.
+
+Environment variables are `SLUICE_<FIELD>`; an unknown `SLUICE_` variable is reported at start.
+"""
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ServiceSettings(BaseSettings):
+    """Where things are and how this process behaves."""
+
+    model_config = SettingsConfigDict(env_prefix="SLUICE_", extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    kafka_bootstrap_servers: str = Field("127.0.0.1:9092", description="Kafka brokers, host:port, comma separated")
+    topic_prefix: str = Field("sluice", pattern=r"^[a-z0-9-]{1,32}$", description="first part of every topic's name")
+    database_url: str = Field(
+        "postgresql://sluice_{service}:sluice@127.0.0.1:5432/sluice",
+        description="Postgres; {service} is replaced by the service's name, so that each logs in as its own role",
+    )
+    database_connections: int = Field(6, ge=2, le=100, description="largest number of connections of this process")
+    payload_store: str = Field("file:///tmp/sluice/payloads", description="file:///PATH or s3://BUCKET/PREFIX")
+    payload_store_endpoint: str = Field("", description="address of an S3-compatible store other than AWS")
+    health_host: str = Field("127.0.0.1", description="address that /healthz, /readyz and /metrics listen on")
+    health_port: int = Field(0, ge=0, le=65535, description="port for them; 0 chooses a free one and logs it")
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
+    replica: str = Field("", description="stable name of this replica; makes its consumers static group members")
+    stop_seconds: float = Field(
+        30.0, ge=1, le=300, description="the process ends this long after SIGTERM, whatever hangs"
+    )

@@ -1,0 +1,107 @@
+"""Small typed values of the language: durations, sizes, shares, secret references, names, expressions."""
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any
+
+import jmespath
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_DURATION = re.compile(rf"(?:{_PART.pattern})+")
+_SIZES = {"": 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "kB": 1000, "MB": 1000**2, "GB": 1000**3}
+_SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB|kB|MB|GB)?")
+_SECRET = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:/.+")
+_MAX_DURATION = timedelta(days=3660)
+
+
+class Strict(BaseModel):
+    """Base of every part of the language: unknown fields are mistakes, values never appear in error texts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
+
+
+def read_duration(value: Any) -> Any:
+    """`90s`, `1h30m`, `250ms` → timedelta; anything else is left to pydantic (ISO 8601, timedelta)."""
+    if isinstance(value, str) and _DURATION.fullmatch(value):
+        return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(value)))
+    if isinstance(value, (int, float)):
+        raise ValueError("expected a duration with its unit, such as 250ms, 30s, 5m, 2h, 7d or ISO 8601")
+    return value
+
+
+def _check_duration(value: timedelta) -> timedelta:
+    if not timedelta() <= value <= _MAX_DURATION:
+        raise ValueError("expected a duration between 0 and 10 years")
+    return value
+
+
+def write_duration(value: timedelta) -> str:
+    """The shortest of the language's own forms that reads back to the same value."""
+    milliseconds = round(value.total_seconds() * 1000)
+    return f"{milliseconds}ms" if milliseconds % 1000 else f"{milliseconds // 1000}s"
+
+
+def read_size(value: Any) -> Any:
+    """`64KiB` → 65536 bytes; whole numbers are bytes."""
+    if isinstance(value, str):
+        match = _SIZE.fullmatch(value.strip())
+        if match is None:
+            raise ValueError("expected a size such as 64KiB, 10MB or a number of bytes")
+        return int(match[1]) * _SIZES[match[2] or ""]
+    return value
+
+
+def read_share(value: Any) -> Any:
+    """`1%` → 0.01; numbers are shares of one."""
+    if isinstance(value, str):
+        if not value.endswith("%"):
+            raise ValueError("expected a share such as 1% or 0.01")
+        try:
+            return float(value[:-1]) / 100
+        except ValueError:
+            raise ValueError("expected a share such as 1% or 0.01") from None
+    return value
+
+
+def _check_secret(value: str) -> str:
+    if not _SECRET.fullmatch(value):
+        raise ValueError("expected a reference to a secret, env:NAME or file:/PATH, never the secret itself")
+    return value
+
+
+def _check_expression(value: str) -> str:
+    try:
+        jmespath.compile(value)
+    except (jmespath.exceptions.JMESPathError, RecursionError) as error:
+        raise ValueError(f"not a JMESPath expression: {str(error).splitlines()[0]}") from None
+    return value
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(read_duration),
+    AfterValidator(_check_duration),
+    PlainSerializer(write_duration, return_type=str),
+    WithJsonSchema({"type": "string", "examples": ["250ms", "30s", "5m", "2h", "7d", "PT15M"]}),
+]
+"""A length of time, written `250ms 30s 5m 2h 7d` or as ISO 8601."""
+
+Size = Annotated[int, BeforeValidator(read_size), Field(ge=1, le=1024**4)]
+"""A number of bytes, written `64KiB`, `10MB` or as a number."""
+
+Share = Annotated[float, BeforeValidator(read_share), Field(ge=0, le=1)]
+"""A part of one, written `1%` or `0.01`."""
+
+SecretReference = Annotated[str, AfterValidator(_check_secret)]
+"""Where a secret is found: `env:NAME` or `file:/PATH`. Resolved only where it is used."""
+
+Expression = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_check_expression)]
+"""A JMESPath expression over a named document (`body`, `headers`, `status`, `record`, `parameters`)."""
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$")]
+"""A name of a vendor or source: lower case letters, digits, dots and hyphens, at most 63 characters."""
+
+Scalar = str | int | float | bool
+"""A value that a query parameter can have."""

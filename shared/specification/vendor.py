@@ -1,0 +1,169 @@
+"""The vendor: somebody else's API, how it may be called and what its contract allows."""
+
+import re
+from datetime import timedelta
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, model_validator
+
+from shared.specification.values import Duration, Expression, Name, SecretReference, Size, Strict
+
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?\.?|\[[0-9A-Fa-f:.]+\]")
+
+
+def check_url(value: str) -> str:
+    """Refuse what is not a plain http(s) URL: other schemes, user info, odd host spellings, control characters."""
+    if len(value) > 2048:
+        raise ValueError("expected a URL of at most 2048 characters")
+    if not value.isascii() or not value.isprintable() or "\\" in value or " " in value:
+        raise ValueError("expected a URL of printable ASCII characters (encode others)")
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        raise ValueError("expected a URL such as https://host/path") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("expected a URL that starts with https:// or http://")
+    if "@" in parts.netloc:
+        raise ValueError("credentials do not belong in a URL; use auth with a secret reference")
+    host = parts.netloc.rsplit(":", 1)[0] if port is not None else parts.netloc.rstrip(":")
+    if not _HOST.fullmatch(host):
+        raise ValueError("expected a host name of letters, digits, dots and hyphens, or [an IPv6 address]")
+    if port is not None and port < 1024 and port not in (80, 443):
+        raise ValueError("expected port 80, 443 or one above 1023")
+    return value
+
+
+Url = Annotated[str, AfterValidator(check_url)]
+"""An absolute http(s) URL."""
+
+
+class BearerAuth(Strict):
+    """`Authorization: Bearer <token>` (RFC 6750)."""
+
+    type: Literal["bearer"]
+    token: SecretReference
+
+
+class BasicAuth(Strict):
+    """`Authorization: Basic …` (RFC 7617)."""
+
+    type: Literal["basic"]
+    username: str
+    password: SecretReference
+
+
+class HeaderAuth(Strict):
+    """A key in a header of the vendor's choice."""
+
+    type: Literal["header"]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
+    value: SecretReference
+
+
+class QueryAuth(Strict):
+    """A key in a query parameter."""
+
+    type: Literal["query"]
+    name: Annotated[str, Field(min_length=1, max_length=64)]
+    value: SecretReference
+
+
+Auth = Annotated[BearerAuth | BasicAuth | HeaderAuth | QueryAuth, Field(discriminator="type")]
+
+
+class Window(Strict):
+    """At most `requests` calls in any `per`.
+
+    `burst` is how many may leave at once; the rest is spaced evenly. Without it, a window of up to a minute is
+    spaced call by call, and a longer one is a quota that may be used at any pace.
+    """
+
+    requests: Annotated[int, Field(ge=1, le=10_000_000)]
+    per: Duration
+    burst: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> "Window":
+        if not timedelta(milliseconds=100) <= self.per <= timedelta(days=366):
+            raise ValueError("per: expected between 100ms and 366d")
+        if self.burst is not None and self.burst > self.requests:
+            raise ValueError("burst: expected at most the window's requests")
+        return self
+
+    @property
+    def is_quota(self) -> bool:
+        """Whether the window only counts calls, without spacing them."""
+        return self.burst is None and self.per > timedelta(minutes=1)
+
+
+class Budget(Strict):
+    """The contract: every window holds, and at most `in_flight` calls are open at any moment, over all fetchers."""
+
+    windows: Annotated[tuple[Window, ...], Field(max_length=8)] = ()
+    in_flight: Annotated[int, Field(ge=1, le=1000)] = 20
+
+
+class Backoff(Strict):
+    """Exponential with full jitter: the n-th wait is random between 0 and `base`·2ⁿ, at most `cap`."""
+
+    base: Duration = timedelta(seconds=1)
+    cap: Duration = timedelta(minutes=2)
+
+
+class Retry(Strict):
+    """How often and how long a call is tried. Waits for a rate limit cost no attempt but end after `stall`."""
+
+    attempts: Annotated[int, Field(ge=1, le=100)] = 6
+    backoff: Backoff = Backoff()
+    total: Duration = timedelta(minutes=30)
+    stall: Duration = timedelta(hours=6)
+    longest_wait: Duration = timedelta(hours=1)
+
+
+class Outcome(Strict):
+    """A rule over the answer (`status`, `headers`, `body`) that decides before the defaults by status do."""
+
+    when: Expression
+    is_: Annotated[Literal["success", "empty", "retry", "rate_limited", "fail"], Field(alias="is")]
+
+
+class Timeouts(Strict):
+    """Deadlines of one call. `total` bounds everything from connecting to the last byte."""
+
+    connect: Duration = timedelta(seconds=5)
+    first_byte: Duration = timedelta(seconds=30)
+    total: Duration = timedelta(minutes=2)
+
+
+class Limits(Strict):
+    """The largest body, decoded, that is accepted."""
+
+    body: Size = 64 * 1024**2
+
+
+class Network(Strict):
+    """Explicit exceptions from the guard against calls into the own network."""
+
+    private_addresses: Literal["refuse", "allow"] = "refuse"
+    redirects: Literal["refuse", "follow"] = "refuse"
+
+
+class Vendor(Strict):
+    """A third party's API and the contract with it."""
+
+    vendor: Name
+    base_url: Url
+    auth: Auth | None = None
+    budget: Budget = Budget()
+    retry: Retry = Retry()
+    outcomes: Annotated[tuple[Outcome, ...], Field(max_length=50)] = ()
+    egress: Annotated[tuple[Literal["direct"] | Url, ...], Field(min_length=1, max_length=50)] = ("direct",)
+    timeouts: Timeouts = Timeouts()
+    limits: Limits = Limits()
+    network: Network = Network()
+
+
+CAREFUL_BUDGET = Budget(windows=(Window(requests=5, per=timedelta(seconds=1), burst=1),), in_flight=4)
+"""The budget of a vendor that nobody described: slow enough not to annoy a stranger's API."""
