@@ -14,6 +14,7 @@ from services.planner.model import Resolved, Task, number_tasks
 from services.planner.paging import Step, first_step
 from shared.errors import Invalid, Problem
 from shared.specification.job import JobSpecification, PollJob, SourceJob, UrlJob
+from shared.specification.vendor import AD_HOC
 from shared.specification.parse import parse
 from shared.specification.source import AutoPages, Delivery, Poll, Request, Source
 
@@ -98,12 +99,13 @@ def _resolve(job_id: UUID, job: SourceJob | PollJob | UrlJob, known: Known) -> R
 
 def _from_url(job: UrlJob) -> Resolved:
     parts = urlsplit(job.url)
+    host = (parts.hostname or "").rstrip(".").lower()
     request = Request.model_construct(
         method="GET", path=parts.path or "/", query=dict(parse_qsl(parts.query, keep_blank_values=True)), headers={}
     )
     poll = Poll.model_construct(request=request, pages=job.pages or AutoPages(style="auto"), records=job.records)
     return Resolved.model_construct(
-        vendor=(parts.hostname or "").rstrip(".").lower().replace(":", "-"),
+        vendor=f"{AD_HOC}{host}",
         base_url=f"{parts.scheme}://{parts.netloc}",
         source=f"{parts.netloc}{parts.path}",
         poll=poll,

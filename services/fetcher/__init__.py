@@ -1,0 +1,11 @@
+"""fetcher: how a call is made. The only service with a door to the street.
+
+- decides: when a permit of a vendor's contract allows a call, what an answer means (verdict), what it says about pages
+- reads: `fetch.requested`, `vendors`
+- writes: `tasks.events` (started, retrying, stored, enqueued, dead), `payloads.stored`, `fetcher.dead`
+- owns: the tables `calls`, `attempts`, `budgets`, `fetchers`, `vendors` of the schema `fetcher`; the payload store
+
+A requested call is written to the table and acknowledged. Lanes, one for each vendor, claim calls together with the
+permits for them, so a slow vendor delays nobody else. A call belongs to the fetcher that claimed it for as long as
+that fetcher gives signs of life; then another takes it over, fenced by the claim's number.
+"""

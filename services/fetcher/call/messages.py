@@ -1,0 +1,82 @@
+"""What the fetcher tells of a call. Pure; ids are derived, so that telling twice counts once."""
+
+from datetime import datetime
+
+from services.fetcher.model import Claimed
+from shared.events.catalogue import DEAD, FETCH_REQUESTED, PAYLOADS_STORED, TASKS_EVENTS
+from shared.events.dead_letters import DeadLetter, Original
+from shared.events.envelope import CE_ID, CE_TYPE, Position, Record
+from shared.events.payloads import PayloadStored, Pointer
+from shared.events.tasks import Attempt, Facts, TaskChanged, TaskState
+from shared.ids import derived_id
+from shared.messaging.handler import Outgoing, outgoing
+
+
+def changed(
+    call: Claimed,
+    state: TaskState,
+    now: datetime,
+    *,
+    attempt: Attempt | None = None,
+    facts: Facts | None = None,
+    records: int | None = None,
+) -> Outgoing:
+    """The task's state changed."""
+    request = call.request
+    event = TaskChanged(
+        task_id=request.task_id,
+        job_id=request.job_id,
+        number=request.number,
+        round=request.round,
+        state=state,
+        service="fetcher",
+        at=now,
+        reason=attempt.reason if attempt and state in (TaskState.DEAD, TaskState.RETRYING) else "",
+        attempt=attempt,
+        facts=facts,
+        records=records,
+        distinct=records,
+    )
+    told = derived_id(state.value, call.id, call.attempt, call.claim if state is not TaskState.STORED else "")
+    return outgoing(TASKS_EVENTS, request.job_id, event, id=told, at=now)
+
+
+def stored(call: Claimed, pointer: Pointer, now: datetime) -> Outgoing:
+    """The page waits to be processed."""
+    request = call.request
+    event = PayloadStored(
+        task_id=request.task_id,
+        job_id=request.job_id,
+        number=request.number,
+        round=request.round,
+        vendor=request.vendor,
+        payload=pointer,
+        processing=request.processing,
+    )
+    return outgoing(PAYLOADS_STORED, request.task_id, event, id=derived_id("payload", call.id), at=now)
+
+
+def dead(call: Claimed, reason: str, history: tuple[str, ...], now: datetime) -> Outgoing:
+    """The call was given up; the request can be sent again from its original bytes."""
+    origin = call.origin
+    record = Record(
+        position=Position(str(origin["topic"]), int(origin["partition"]), int(origin["offset"])),
+        key=str(call.request.task_id).encode(),
+        value=call.raw,
+        headers=((CE_ID, str(call.id).encode()), (CE_TYPE, b"fetch.requested")),
+        timestamp=call.created_at,
+    )
+    letter = DeadLetter(
+        service="fetcher",
+        group=f"{FETCH_REQUESTED.name} call",
+        event_id=call.id,
+        delivery=int(origin["delivery"]),
+        reason=reason.split(":", 1)[0],
+        error=reason,
+        history=history,
+        job_id=call.request.job_id,
+        task_id=call.request.task_id,
+        at=now,
+        original=Original.of(record),
+    )
+    return outgoing(DEAD["fetcher"], call.request.task_id, letter, id=derived_id("dead", call.id), at=now)

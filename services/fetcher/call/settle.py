@@ -1,0 +1,113 @@
+"""Outcomes → rows, then messages; many at a time.
+
+First one transaction says what came of the calls, with the messages that tell it. Then the messages are produced, in
+two waves: what happened to the tasks, then the pointers to their payloads, so that nobody hears of a page's records
+before the page itself is known. A call's row goes when its messages were acknowledged; if this process dies earlier,
+whoever takes over finds the messages in the row and produces them again, under the same ids.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+from services.fetcher.call import store
+from services.fetcher.model import Answered, Later, Outcome
+from shared.database.pool import Database
+from shared.events.catalogue import PAYLOADS_STORED
+from shared.messaging.handler import Outgoing
+from shared.messaging.producer import Producer
+from shared.runtime.loop import Loop
+
+_MOST_AT_ONCE = 200
+_IDLE_SECONDS = 1.0
+
+
+class Settlement:
+    """Two loops: one writes outcomes, the other tells them."""
+
+    def __init__(self, database: Database, producer: Producer, fetcher_id: UUID) -> None:
+        self._database = database
+        self._producer = producer
+        self._fetcher_id = fetcher_id
+        self._outcomes: list[tuple[Outcome, Callable[[], None]]] = []
+        self._untold: list[store.Told] = []
+        self._told: list[UUID] = []
+        self.writing = Loop("settle", self.write)
+        self.telling = Loop("tell", self.tell)
+
+    @property
+    def pending(self) -> int:
+        """Outcomes that are not yet written and told."""
+        return len(self._outcomes) + len(self._untold)
+
+    def add(self, outcome: Outcome, settled: Callable[[], None]) -> None:
+        """Write this soon, then call `settled`. Bounded by the calls that this process may have open."""
+        self._outcomes.append((outcome, settled))
+        self.writing.wake()
+
+    def inherit(self, told: Sequence[store.Told]) -> None:
+        """Tell what another fetcher had answered."""
+        self._untold.extend(told)
+        self.telling.wake()
+
+    async def write(self) -> float:
+        """One transaction: the outcomes at hand, and the rows that were told meanwhile."""
+        taken, told = self._outcomes[:_MOST_AT_ONCE], list(self._told)
+        if not taken and not told:
+            return _IDLE_SECONDS
+        outcomes = [outcome for outcome, _ in taken]
+        async with self._database.transaction() as tx:
+            await store.pause_vendors(tx, [pause for outcome in outcomes if (pause := _pause(outcome))])
+            await store.quicken_vendors(tx, [_vendor(outcome) for outcome in outcomes if _succeeded(outcome)])
+            ours = await store.settle_calls(tx, self._fetcher_id, outcomes) if outcomes else set()
+            await store.insert_attempts(tx, outcomes)
+            await store.delete_calls(tx, told)
+        del self._outcomes[: len(taken)]
+        del self._told[: len(told)]
+        self._untold += [store.Told(o.call.id, o.messages) for o in outcomes if o.call.id in ours and o.messages]
+        for _, settled in taken:
+            settled()
+        self.telling.wake()
+        return 0.0 if self._outcomes else _IDLE_SECONDS
+
+    async def tell(self) -> float:
+        """Produce the messages of what was written."""
+        taken = list(self._untold)
+        if not taken:
+            return _IDLE_SECONDS
+        waves = [split(one.messages) for one in taken]
+        await self._producer.send([message for first, _ in waves for message in first])
+        await self._producer.send([message for _, second in waves for message in second])
+        del self._untold[: len(taken)]
+        self._told += [one.id for one in taken]
+        self.writing.wake()
+        return 0.0 if self._untold else _IDLE_SECONDS
+
+    async def drain(self, within_seconds: float) -> None:
+        """Write and tell everything that is at hand."""
+        async with asyncio.timeout(within_seconds):
+            while self._outcomes or self._untold or self._told:
+                await self.write()
+                await self.tell()
+
+
+def split(messages: Sequence[Outgoing]) -> tuple[Sequence[Outgoing], Sequence[Outgoing]]:
+    """What must be visible first, and from the first pointer to a payload on, what comes after."""
+    for index, message in enumerate(messages):
+        if message.topic == PAYLOADS_STORED.name:
+            return messages[:index], messages[index:]
+    return messages, ()
+
+
+def _pause(outcome: Outcome) -> tuple[str, object, str] | None:
+    if isinstance(outcome, Later) and outcome.limited:
+        return (_vendor(outcome), outcome.not_before, outcome.reason)
+    return None
+
+
+def _succeeded(outcome: Outcome) -> bool:
+    return isinstance(outcome, Answered) and outcome.succeeded
+
+
+def _vendor(outcome: Outcome) -> str:
+    return outcome.call.request.vendor

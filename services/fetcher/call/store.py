@@ -1,0 +1,160 @@
+"""Rows of calls, budgets and fetchers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import orjson
+
+from services.fetcher.model import Answered, Claimed, Later, Outcome
+from shared.database.pool import Row, Transaction
+from shared.database.queries import load_queries
+from shared.messaging.handler import Outgoing
+from shared.messaging.ledger import pack, unpack
+
+SQL = load_queries(__file__)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An answered call whose messages must be produced."""
+
+    id: UUID
+    messages: Sequence[Outgoing]
+
+
+async def find_busy_vendors(tx: Transaction) -> list[str]:
+    """Vendors that calls wait for."""
+    return [row["vendor"] for row in await tx.fetch(SQL["find_busy_vendors"])]
+
+
+async def lock_budget(tx: Transaction, vendor: str) -> Row:
+    """The vendor's budget, locked: whoever has it may claim calls and lease permits."""
+    row = await tx.fetchrow(SQL["lock_budget"], vendor)
+    if row is None:
+        await tx.execute(SQL["insert_budget"], vendor)
+        row = await tx.fetchrow(SQL["lock_budget"], vendor)
+    assert row is not None
+    return row
+
+
+async def count_running(tx: Transaction, vendor: str) -> int:
+    """Calls of this vendor that any fetcher has open."""
+    count: int = await tx.fetchval(SQL["count_running"], vendor)
+    return count
+
+
+async def find_due(tx: Transaction, vendor: str, most: int) -> list[UUID]:
+    """The next calls of this vendor, locked."""
+    return [row["id"] for row in await tx.fetch(SQL["find_due"], vendor, most)]
+
+
+async def claim_calls(tx: Transaction, ids: Sequence[UUID], fetcher_id: UUID) -> list[Row]:
+    """These are this fetcher's now."""
+    rows: list[Row] = await tx.fetch(SQL["claim_calls"], ids, fetcher_id)
+    return rows
+
+
+async def update_permits(tx: Transaction, vendor: str, permits: dict[str, object]) -> None:
+    """Where the windows of the contract stand."""
+    await tx.execute(SQL["update_permits"], vendor, permits)
+
+
+async def settle_calls(tx: Transaction, fetcher_id: UUID, outcomes: Sequence[Outcome]) -> set[UUID]:
+    """Write outcomes; gives the ids of the calls that were still this fetcher's."""
+    ordered = sorted(outcomes, key=lambda outcome: outcome.call.id)
+    rows = await tx.fetch(
+        SQL["settle_calls"],
+        fetcher_id,
+        [outcome.call.id for outcome in ordered],
+        [outcome.call.claim for outcome in ordered],
+        ["answered" if isinstance(outcome, Answered) else "waiting" for outcome in ordered],
+        [outcome.next_attempt if isinstance(outcome, Later) else outcome.call.attempt for outcome in ordered],
+        [outcome.not_before if isinstance(outcome, Later) else None for outcome in ordered],
+        [isinstance(outcome, Later) and outcome.limited for outcome in ordered],
+        [pack(outcome.messages) if isinstance(outcome, Answered) else None for outcome in ordered],
+    )
+    return {row["id"] for row in rows}
+
+
+async def insert_attempts(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
+    """The attempt log: the proof of the contract."""
+    made = [(outcome.call, outcome.attempt) for outcome in outcomes if outcome.attempt is not None]
+    if not made:
+        return
+    await tx.execute(
+        SQL["insert_attempts"],
+        [call.id for call, _ in made],
+        [call.request.task_id for call, _ in made],
+        [call.request.vendor for call, _ in made],
+        [attempt.attempt for _, attempt in made],
+        [attempt.started_at for _, attempt in made],
+        [attempt.seconds for _, attempt in made],
+        [attempt.egress for _, attempt in made],
+        [attempt.status for _, attempt in made],
+        [attempt.verdict for _, attempt in made],
+        [attempt.reason[:500] for _, attempt in made],
+    )
+
+
+async def pause_vendors(tx: Transaction, pauses: Sequence[tuple[str, datetime, str]]) -> None:
+    """Rest towards these vendors until then, for every fetcher; and slow down."""
+    if pauses:
+        ordered = sorted(pauses)
+        columns = [list(column) for column in zip(*ordered, strict=True)]
+        await tx.execute(SQL["pause_vendors"], *columns)
+
+
+async def quicken_vendors(tx: Transaction, vendors: Sequence[str]) -> None:
+    """Calls succeed: come back towards the contract's rate."""
+    if vendors:
+        await tx.execute(SQL["quicken_vendors"], sorted(vendors))
+
+
+async def delete_calls(tx: Transaction, ids: Sequence[UUID]) -> None:
+    """These are told."""
+    if ids:
+        await tx.execute(SQL["delete_calls"], sorted(ids))
+
+
+async def show_life(tx: Transaction, fetcher_id: UUID) -> None:
+    """This fetcher lives."""
+    await tx.execute(SQL["show_life"], fetcher_id)
+
+
+async def find_silent(tx: Transaction, lease_seconds: float) -> list[UUID]:
+    """Fetchers that hold calls and gave no sign of life for so long."""
+    return [row["fetcher_id"] for row in await tx.fetch(SQL["find_silent"], lease_seconds)]
+
+
+async def return_calls(tx: Transaction, silent: Sequence[UUID]) -> list[Row]:
+    """Open calls of silent fetchers that may be repeated wait again; gives them."""
+    rows: list[Row] = await tx.fetch(SQL["return_calls"], silent)
+    return rows
+
+
+async def find_unknown(tx: Transaction, silent: Sequence[UUID]) -> list[Row]:
+    """Open calls of silent fetchers that must not be repeated, locked: nobody knows whether the vendor has them."""
+    rows: list[Row] = await tx.fetch(SQL["find_unknown"], silent)
+    return rows
+
+
+async def answer_calls(tx: Transaction, told: Sequence[Told], fetcher_id: UUID) -> None:
+    """End calls in another fetcher's name."""
+    ordered = sorted(told, key=lambda one: one.id)
+    await tx.execute(
+        SQL["answer_calls"], [one.id for one in ordered], [pack(one.messages) for one in ordered], fetcher_id
+    )
+
+
+async def inherit_answers(tx: Transaction, silent: Sequence[UUID], fetcher_id: UUID) -> list[Told]:
+    """Answered calls of silent fetchers: their messages may not have been produced."""
+    rows = await tx.fetch(SQL["inherit_answers"], silent, fetcher_id)
+    return [Told(row["id"], unpack(row["outgoing"])) for row in rows]
+
+
+def read_origin(row: Row) -> dict[str, object]:
+    """What a dead letter needs of the original message."""
+    origin = row["origin"]
+    return dict(origin) if isinstance(origin, dict) else dict(orjson.loads(origin))

@@ -1,0 +1,84 @@
+"""Signs of life, and what becomes of the calls of a fetcher that gives none.
+
+What may be repeated waits again. What must not be repeated ends as `outcome_unknown`: nobody knows whether the vendor
+has it. What was answered but perhaps not told is told by the fetcher that finds it.
+"""
+
+from uuid import UUID
+
+from services.fetcher.call import store
+from services.fetcher.call.messages import changed, dead
+from services.fetcher.call.settle import Settlement
+from services.fetcher.metrics import TAKEN_OVER
+from services.fetcher.model import Claimed
+from shared.database.pool import Database, Row, Transaction
+from shared.events.tasks import Attempt, FetchRequested, TaskState
+from shared.observability.logs import get_logger
+from shared.runtime.clock import utc_now
+
+_ROUNDS_PER_LEASE = 4
+
+log = get_logger(__name__)
+
+
+class Takeover:
+    """One step of the takeover loop."""
+
+    def __init__(self, database: Database, settlement: Settlement, fetcher_id: UUID, lease_seconds: float) -> None:
+        self._database = database
+        self._settlement = settlement
+        self._fetcher_id = fetcher_id
+        self._lease_seconds = lease_seconds
+
+    async def step(self) -> float:
+        """Show life, look for silence; gives the seconds until the next look."""
+        async with self._database.transaction() as tx:
+            await store.show_life(tx, self._fetcher_id)
+            silent = await store.find_silent(tx, self._lease_seconds)
+            told = await self._take_over(tx, silent) if silent else []
+        self._settlement.inherit(told)
+        return self._lease_seconds / _ROUNDS_PER_LEASE
+
+    async def _take_over(self, tx: Transaction, silent: list[UUID]) -> list[store.Told]:
+        inherited = await store.inherit_answers(tx, silent, self._fetcher_id)
+        returned = await store.return_calls(tx, silent)
+        unknown = [_given_up(row) for row in await store.find_unknown(tx, silent)]
+        await store.answer_calls(tx, unknown, self._fetcher_id)
+        TAKEN_OVER.inc(len(inherited) + len(returned) + len(unknown))
+        log.warning(
+            "calls.taken_over",
+            fetchers=len(silent),
+            waiting_again=len(returned),
+            told_again=len(inherited),
+            outcome_unknown=len(unknown),
+        )
+        return [*inherited, *unknown]
+
+
+def _given_up(row: Row) -> store.Told:
+    now = utc_now()
+    call = claimed_of(row)
+    reason = "outcome_unknown: the fetcher ended while the call was open"
+    attempt = Attempt(
+        attempt=call.attempt, started_at=call.first_attempt_at, seconds=0.0, verdict="give_up", reason=reason
+    )
+    told = changed(call, TaskState.DEAD, now, attempt=attempt)
+    return store.Told(call.id, (told, dead(call, reason, (reason,), now)))
+
+
+def claimed_of(row: Row) -> Claimed:
+    """A call as its row has it, without vendor and permit."""
+    return Claimed(
+        id=row["id"],
+        request=FetchRequested.model_validate_json(row["request"]),
+        raw=row["request"],
+        origin=store.read_origin(row),
+        vendor=None,
+        repeatable=row["repeatable"],
+        attempt=row["attempt"],
+        claim=row["claim"],
+        first_attempt_at=row["first_attempt_at"] or row["created_at"],
+        limited_since=row["limited_since"],
+        created_at=row["created_at"],
+        moment=0,
+    )

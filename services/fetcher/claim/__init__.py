@@ -1,0 +1,1 @@
+"""`fetch.requested` → the table of calls, acknowledged at once."""

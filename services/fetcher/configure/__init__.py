@@ -1,0 +1,1 @@
+"""`vendors` → the fetcher's own copy; a changed contract is in force with the next permit."""

@@ -1,0 +1,17 @@
+"""Instruments of the fetcher."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+REQUESTS = Counter("sluice_vendor_requests_total", "Calls made, by what came of them", ["vendor", "verdict"])
+REQUEST_SECONDS = Histogram(
+    "sluice_vendor_request_seconds",
+    "From sending a call to the last byte of its answer",
+    ["vendor"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120),
+)
+IN_FLIGHT = Gauge("sluice_vendor_calls_in_flight", "Calls of this process that are open", ["vendor"])
+PERMITS = Counter("sluice_vendor_permits_total", "Permits by what became of them", ["vendor", "fate"])
+PERMITTED_RATE = Gauge("sluice_vendor_permitted_requests_per_second", "What the contract allows now", ["vendor"])
+PAUSED_SECONDS = Gauge("sluice_vendor_paused_seconds", "For how long a vendor is still paused", ["vendor"])
+PAYLOAD_BYTES = Counter("sluice_payload_bytes_total", "Bytes stored", ["vendor"])
+TAKEN_OVER = Counter("sluice_calls_taken_over_total", "Calls of silent fetchers that were taken over")

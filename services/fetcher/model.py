@@ -1,0 +1,66 @@
+"""Calls as the fetcher holds them, and what may come of one."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from shared.events.tasks import Attempt, FetchRequested
+from shared.messaging.handler import Outgoing
+from shared.specification.vendor import CAREFUL_BUDGET, Vendor
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A call in this fetcher's hands. `claim` is the fence: an outcome counts only under the number it was claimed
+    with. `moment` is the permit, in microseconds on the database's clock."""
+
+    id: UUID
+    request: FetchRequested
+    raw: bytes
+    origin: dict[str, Any]
+    vendor: Vendor | None
+    repeatable: bool
+    attempt: int
+    claim: int
+    first_attempt_at: datetime
+    limited_since: datetime | None
+    created_at: datetime
+    moment: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The call is over. `messages` say so, in the order in which they must become visible."""
+
+    call: Claimed
+    messages: tuple[Outgoing, ...]
+    attempt: Attempt | None
+    succeeded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """The call goes back to the table until `not_before`. When `limited`, its vendor rests until then, too, and no
+    attempt is counted."""
+
+    call: Claimed
+    not_before: datetime
+    next_attempt: int
+    messages: tuple[Outgoing, ...] = ()
+    attempt: Attempt | None = None
+    limited: bool = False
+    reason: str = ""
+
+
+Outcome = Answered | Later
+
+
+def ad_hoc(name: str, base_url: str) -> Vendor:
+    """A vendor that nobody configured: no credentials, a careful budget."""
+    return Vendor.model_construct(**{**_DEFAULTS, "vendor": name, "base_url": base_url, "budget": CAREFUL_BUDGET})
+
+
+_DEFAULTS: dict[str, Any] = {
+    name: getattr(Vendor(vendor="x", base_url="https://x.example"), name) for name in Vendor.model_fields
+}

@@ -1,0 +1,13 @@
+"""Settings of the fetcher."""
+
+from pydantic import Field
+
+from shared.runtime.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """How many calls one process makes at once, and how long it may be silent."""
+
+    fetcher_calls: int = Field(256, ge=1, le=10_000, description="calls of this process that may be open at once")
+    fetcher_vendor_share: float = Field(0.5, gt=0, le=1, description="part of them that one vendor may take")
+    fetcher_lease_seconds: float = Field(8.0, ge=3, le=300, description="silence after which calls are taken over")

@@ -1,0 +1,90 @@
+"""Fixtures: the embedded stack, a place for each test, open databases, producers and consumers."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from infra.local.stack import Addresses
+from shared.database.pool import Database
+from shared.messaging.producer import Producer
+from tests import stack
+from tests.stack import Place
+from tests.topic_reader import TopicReader
+
+DatabaseFor = Callable[[str], Awaitable[Database]]
+ReaderFor = Callable[[str], Awaitable[TopicReader]]
+
+
+@pytest.fixture(scope="session")
+def addresses() -> Addresses:
+    """Broker and Postgres, started once; they go on running for the next run until `make stop`."""
+    found = stack.start()
+    asyncio.run(stack.make_template(found))
+    return found
+
+
+@pytest.fixture
+async def place(addresses: Addresses) -> AsyncIterator[Place]:
+    """An empty database and a topic prefix of the test's own."""
+    made = await stack.make_place(addresses)
+    yield made
+    await stack.drop_place(made)
+
+
+@pytest.fixture
+async def topics(place: Place) -> Place:
+    """The same, with all topics created."""
+    await stack.make_topics(place)
+    return place
+
+
+@pytest.fixture
+async def database_for(place: Place) -> AsyncIterator[DatabaseFor]:
+    """Opens the database of a service, as that service's role."""
+    opened: list[Database] = []
+
+    async def open_database(service: str) -> Database:
+        schema = service.replace("-", "_")
+        database = Database(place.database_url().replace("{service}", schema), schema=schema)
+        await database.open()
+        opened.append(database)
+        return database
+
+    yield open_database
+    for database in opened:
+        await database.close()
+
+
+@pytest.fixture
+async def producer(topics: Place) -> AsyncIterator[Producer]:
+    """A producer to the test's topics."""
+    made = Producer(topics.kafka, prefix=topics.prefix)
+    await made.open()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def reader_for(topics: Place) -> AsyncIterator[ReaderFor]:
+    """Opens readers that see everything a topic of the test has carried."""
+    opened: list[TopicReader] = []
+
+    async def open_reader(topic: str) -> TopicReader:
+        reader = TopicReader(topics.kafka, f"{topics.prefix}.{topic}")
+        await reader.open()
+        opened.append(reader)
+        return reader
+
+    yield open_reader
+    for reader in opened:
+        await reader.close()
+
+
+@pytest.fixture
+def payloads(tmp_path: Path) -> Path:
+    """A folder for the payload store."""
+    folder = tmp_path / "payloads"
+    folder.mkdir()
+    return folder

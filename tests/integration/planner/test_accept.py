@@ -1,0 +1,81 @@
+"""jobs.requested → a job, its first tasks released; rejections that name every mistake."""
+
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from services.planner.app import build
+from services.planner.settings import Settings
+from shared.events.catalogue import JOBS_REQUESTED, VENDORS
+from shared.events.configuration import VendorConfigured
+from shared.events.jobs import JobRequested
+from shared.ids import new_id
+from shared.messaging.handler import Outgoing, outgoing
+from shared.messaging.producer import Producer
+from shared.specification.vendor import Vendor
+from tests.conftest import ReaderFor
+from tests.eventually import eventually
+from tests.running import running
+from tests.stack import Place
+
+ACME = Vendor(vendor="acme", base_url="https://acme.example")
+POLL = {"request": {"path": "/items"}, "pages": {"style": "offset", "size": 10, "total": "body.total"}}
+
+
+def requested(document: dict[str, Any], job_id: UUID) -> Outgoing:
+    return outgoing(JOBS_REQUESTED, job_id, JobRequested.model_validate({**document, "id": str(job_id)}))
+
+
+async def test_a_job_is_planned_and_its_first_page_released(
+    topics: Place, producer: Producer, reader_for: ReaderFor, payloads: Path
+) -> None:
+    fetches, jobs = await reader_for("fetch.requested"), await reader_for("jobs.events")
+    async with running("planner", Settings, build, topics, payloads):
+        await producer.send([outgoing(VENDORS, "acme", VendorConfigured(vendor=ACME))])
+        job_id = new_id()
+        await producer.send([requested({"vendor": "acme", "poll": POLL}, job_id)])
+        [call] = await eventually(lambda: fetches.of_type("fetch.requested"), within_seconds=30)
+        assert call["job_id"] == str(job_id)
+        assert call["call"]["query"] == {"offset": "0", "limit": "10"}
+        assert jobs.of_type("job.accepted")[0]["vendor"] == "acme"
+
+
+async def test_bare_json_from_any_tool_starts_a_job(
+    topics: Place, producer: Producer, reader_for: ReaderFor, payloads: Path
+) -> None:
+    fetches = await reader_for("fetch.requested")
+    async with running("planner", Settings, build, topics, payloads):
+        value = orjson.dumps({"url": "https://api.example/items"})
+        await producer.send([Outgoing("jobs.requested", "", value, ())])
+        [call] = await eventually(lambda: fetches.of_type("fetch.requested"), within_seconds=30)
+        assert call["vendor"] == "url:api.example"
+        assert call["facts"]["detect"] is True
+
+
+async def test_the_same_job_asked_for_twice_is_planned_once(
+    topics: Place, producer: Producer, reader_for: ReaderFor, payloads: Path
+) -> None:
+    jobs = await reader_for("jobs.events")
+    async with running("planner", Settings, build, topics, payloads):
+        first, last = new_id(), new_id()
+        document = {"url": "https://api.example/items"}
+        await producer.send([requested(document, first), requested(document, first), requested(document, last)])
+        await eventually(lambda: [e for e in jobs.of_type("job.accepted") if e["job_id"] == str(last)], 30)
+        assert len([e for e in jobs.of_type("job.accepted") if e["job_id"] == str(first)]) == 1
+
+
+async def test_all_mistakes_are_told_and_the_message_is_kept(
+    topics: Place, producer: Producer, reader_for: ReaderFor, payloads: Path
+) -> None:
+    jobs, dead = await reader_for("jobs.events"), await reader_for("planner.dead")
+    async with running("planner", Settings, build, topics, payloads):
+        job_id = new_id()
+        document = {"vendor": "acme", "poll": {"pages": {"style": "offset", "size": 0}}, "prioritty": "high"}
+        await producer.send([requested(document, job_id), Outgoing("jobs.requested", "x", b"{not json", ())])
+        [rejected] = await eventually(lambda: jobs.of_type("job.rejected"), within_seconds=30)
+        assert [mistake["pointer"] for mistake in rejected["mistakes"]] == ["/poll/pages/size", "/prioritty"]
+        assert "did you mean priority" in rejected["mistakes"][1]["detail"]
+        await eventually(lambda: len(dead.values) == 2)
+        assert {letter["reason"] for letter in dead.values} == {"schema_invalid", "undecodable"}

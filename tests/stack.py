@@ -1,0 +1,102 @@
+"""The embedded stack for tests: one broker and one Postgres for the whole run, a database and topics for each test."""
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from infra.local import stack as embedded
+from services.provision import ProvisionSettings, provision_migrations, provision_roles
+from shared.events.catalogue import Topic, topics
+from shared.messaging.topics import Profile, create_topics
+from shared.runtime.settings import ServiceSettings
+
+ROOT = Path(__file__).resolve().parents[1] / ".sluice" / "test"
+PASSWORD = "sluice"
+TEMPLATE = "sluice_template"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one test works: its own database and its own topics on the shared servers."""
+
+    kafka: str
+    admin_url: str
+    database: str
+    prefix: str
+
+    def database_url(self) -> str:
+        """The URL with the placeholder for the service, as the settings take it."""
+        server = self.admin_url.rsplit("@", 1)[1].split("/", 1)[0]
+        return f"postgresql://sluice_{{service}}:{PASSWORD}@{server}/{self.database}"
+
+    def environment(self, payloads: Path) -> dict[str, str]:
+        """Environment variables of service processes."""
+        return {
+            "SLUICE_KAFKA_BOOTSTRAP_SERVERS": self.kafka,
+            "SLUICE_TOPIC_PREFIX": self.prefix,
+            "SLUICE_DATABASE_URL": self.database_url(),
+            "SLUICE_PAYLOAD_STORE": payloads.as_uri(),
+            "SLUICE_TOPIC_PARTITIONS": "2",
+        }
+
+    def settings(self, kind: type[ServiceSettings], payloads: Path, **more: Any) -> Any:
+        """Settings of a service that runs inside the test."""
+        return kind(
+            kafka_bootstrap_servers=self.kafka,
+            topic_prefix=self.prefix,
+            database_url=self.database_url(),
+            payload_store=payloads.as_uri(),
+            **more,
+        )
+
+
+def start() -> embedded.Addresses:
+    """Start the servers, or find them running."""
+    return embedded.start(ROOT)
+
+
+async def make_template(addresses: embedded.Addresses) -> None:
+    """Roles, and a database with every schema migrated, to clone for each test."""
+    admin = await asyncpg.connect(addresses.postgres)
+    try:
+        await admin.execute(f'DROP DATABASE IF EXISTS "{TEMPLATE}" WITH (FORCE)')
+    finally:
+        await admin.close()
+    settings = ProvisionSettings(
+        admin_database_url=addresses.postgres,
+        database_url=Place(addresses.kafka, addresses.postgres, TEMPLATE, "sluice").database_url(),
+    )
+    await provision_roles(settings)
+    await provision_migrations(settings)
+
+
+async def make_place(addresses: embedded.Addresses) -> Place:
+    """A fresh database, cloned from the template."""
+    name = f"t{uuid.uuid4().hex[:12]}"
+    admin = await asyncpg.connect(addresses.postgres)
+    try:
+        await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{TEMPLATE}" STRATEGY file_copy')
+        await admin.execute(f'REVOKE ALL ON DATABASE "{name}" FROM PUBLIC')
+        for role in ("planner", "fetcher", "processor", "callback_gateway", "scheduler"):
+            await admin.execute(f'GRANT CONNECT ON DATABASE "{name}" TO sluice_{role}')
+    finally:
+        await admin.close()
+    return Place(addresses.kafka, addresses.postgres, name, name)
+
+
+async def make_topics(place: Place, wanted: Iterable[Topic[Any]] | None = None) -> None:
+    """The test's own topics."""
+    await create_topics(place.kafka, place.prefix, list(wanted or topics()), Profile(partitions=2))
+
+
+async def drop_place(place: Place) -> None:
+    """Leave nothing behind but topics, which go with the servers."""
+    admin = await asyncpg.connect(place.admin_url)
+    try:
+        await admin.execute(f'DROP DATABASE IF EXISTS "{place.database}" WITH (FORCE)')
+    finally:
+        await admin.close()
