@@ -92,7 +92,7 @@ class Shell:
                 await self._process(records)
             except Unavailable as error:
                 self._show_waiting(True)
-                if waited > PATIENCE_SECONDS:
+                if waited > PATIENCE_SECONDS or self.closing:
                     raise
                 log.warning("consumer.waiting", group=self.group, error=str(error))
                 pause = random.uniform(wait / 2, wait)

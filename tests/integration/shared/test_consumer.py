@@ -1,0 +1,255 @@
+"""The shell's protocol on a real broker and a real Postgres: each default that would lose data has a test here."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from faststream import AckPolicy
+
+from shared.database.pool import Database, Transaction
+from shared.errors import Rejected, Unavailable
+from shared.events.catalogue import JOBS_CONTROL, JOBS_EVENTS
+from shared.events.envelope import DELIVERY, RECIPIENT, Incoming
+from shared.events.jobs import JobControl, JobCounts, JobProgressed, JobState
+from shared.ids import derived_id, new_id
+from shared.messaging.consumer import Shell
+from shared.messaging.handler import Consumer, Outgoing, outgoing
+from shared.messaging.producer import Producer
+from shared.messaging.subscriptions import Subscriptions
+from shared.runtime.clock import utc_now
+from tests.conftest import DatabaseFor, ReaderFor
+from tests.eventually import eventually
+from tests.stack import Place
+
+
+@dataclass
+class Seen:
+    """A handler that remembers, answers each event with one of its own, and fails on demand."""
+
+    jobs: list[UUID] = field(default_factory=list)
+    batches: list[int] = field(default_factory=list)
+    fails: Callable[[JobControl], None] = lambda event: None
+
+    async def handle(self, tx: Transaction, batch: Sequence[Incoming[JobControl]]) -> list[Outgoing]:
+        for incoming in batch:
+            self.fails(incoming.event)
+        self.batches.append(len(batch))
+        self.jobs += [incoming.event.job_id for incoming in batch]
+        return [_answer(incoming.event.job_id) for incoming in batch]
+
+
+def _answer(job_id: UUID) -> Outgoing:
+    event = JobProgressed(job_id=job_id, state=JobState.RUNNING, counts=JobCounts(), at=utc_now())
+    return outgoing(JOBS_EVENTS, job_id, event)
+
+
+def _order(job_id: UUID, **headers: bytes) -> Outgoing:
+    made = outgoing(JOBS_CONTROL, job_id, JobControl(job_id=job_id, action="pause"), id=derived_id("order", job_id))
+    return Outgoing(made.topic, made.key, made.value, (*made.headers, *headers.items()))
+
+
+@asynccontextmanager
+async def shell(seen: Seen, place: Place, database: Database, producer: Producer) -> AsyncIterator[Subscriptions]:
+    consumer = Consumer("control", JOBS_CONTROL, seen.handle)
+    subscriptions = Subscriptions(place.kafka, [Shell("planner", place.prefix, consumer, database, producer)])
+    await subscriptions.open()
+    yield subscriptions
+    await subscriptions.close()
+
+
+async def committed(place: Place) -> int:
+    """The sum of the group's committed offsets."""
+    topic = f"{place.prefix}.jobs.control"
+    consumer = AIOKafkaConsumer(bootstrap_servers=place.kafka, group_id=f"{place.prefix}.planner.control")
+    await consumer.start()
+    try:
+        offsets = [await consumer.committed(TopicPartition(topic, number)) for number in range(2)]
+    finally:
+        await consumer.stop()
+    return sum(offset or 0 for offset in offsets)
+
+
+@pytest.fixture
+async def database(database_for: DatabaseFor) -> Database:
+    return await database_for("planner")
+
+
+async def test_every_event_is_handled_once_and_answered_once(
+    topics: Place, database: Database, producer: Producer, reader_for: ReaderFor
+) -> None:
+    seen, answers = Seen(), await reader_for("jobs.events")
+    jobs = [new_id() for _ in range(500)]
+    async with shell(seen, topics, database, producer):
+        await producer.send([_order(job) for job in jobs])
+        await producer.send([_order(job) for job in jobs])
+        await eventually(lambda: len(answers.records) >= 500, 30)
+        await eventually(lambda: _reaches(topics, 1000), 30)
+    assert sorted(seen.jobs) == sorted(jobs)
+    assert len({dict(record.headers)["ce_id"] for record in answers.records}) == 500
+
+
+async def test_a_poisonous_record_goes_alone_whatever_is_wrong_with_it(
+    topics: Place, database: Database, producer: Producer, reader_for: ReaderFor
+) -> None:
+    seen, dead = Seen(), await reader_for("planner.dead")
+    jobs = [new_id() for _ in range(20)]
+    bad = [b"{", b"[]", b'{"job_id": 5}', b"\xff\xfe{}", b'\xef\xbb\xbf{"job_id": "x"}', b"[" * 10_000]
+    values = [Outgoing("jobs.control", str(index), value, ()) for index, value in enumerate(bad)]
+    values.append(Outgoing("jobs.control", "empty", None, ()))
+    async with shell(seen, topics, database, producer):
+        mixed = [
+            one
+            for pair in zip([_order(job) for job in jobs], [*values, *values, *values], strict=False)
+            for one in pair
+        ]
+        await producer.send(mixed)
+        await eventually(lambda: sorted(seen.jobs) == sorted(jobs), 30)
+        await eventually(lambda: len(dead.values) == 20, 30)
+    assert {letter["reason"] for letter in dead.values} == {"undecodable", "schema_invalid", "empty"}
+
+
+async def test_headers_that_cannot_be_decoded_lose_nothing(
+    topics: Place, database: Database, producer: Producer
+) -> None:
+    seen, jobs = Seen(), [new_id() for _ in range(10)]
+    hostile: tuple[tuple[str, Any], ...] = (("a", b"\xff\xfe"), ("b", None), ("reply_to", b"sluice.evil"), ("b", b"x"))
+    async with shell(seen, topics, database, producer):
+        for job in jobs:
+            made = _order(job)
+            await producer.send([Outgoing(made.topic, made.key, made.value, (*made.headers, *hostile))])
+        await eventually(lambda: sorted(seen.jobs) == sorted(jobs), 30)
+
+
+async def test_one_event_that_always_fails_is_found_and_its_neighbours_pass(
+    topics: Place, database: Database, producer: Producer, reader_for: ReaderFor
+) -> None:
+    jobs = [new_id() for _ in range(64)]
+
+    def fails(event: JobControl) -> None:
+        if event.job_id == jobs[33]:
+            raise ValueError("cannot stand this one")
+
+    seen, retries = Seen(fails=fails), await reader_for("planner.retry")
+    async with shell(seen, topics, database, producer):
+        await producer.send([_order(job) for job in jobs])
+        await eventually(lambda: len(seen.jobs) == 63, 30)
+        [retry] = await eventually(lambda: retries.values, 30)
+    assert retry["event_id"] == str(derived_id("order", jobs[33]))
+    assert (retry["delivery"], retry["reason"]) == (1, "bug")
+
+
+async def test_after_its_deliveries_an_event_is_dead_with_its_original_bytes(
+    topics: Place, database: Database, producer: Producer, reader_for: ReaderFor
+) -> None:
+    def fails(event: JobControl) -> None:
+        raise ValueError("never")
+
+    dead, job = await reader_for("planner.dead"), new_id()
+    async with shell(Seen(fails=fails), topics, database, producer):
+        await producer.send([_order(job, **{DELIVERY: b"4"})])
+        [letter] = await eventually(lambda: dead.values, 30)
+    assert letter["reason"] == "bug"
+    assert letter["job_id"] == str(job)
+
+
+async def test_what_is_rejected_is_dead_at_once(
+    topics: Place, database: Database, producer: Producer, reader_for: ReaderFor
+) -> None:
+    def fails(event: JobControl) -> None:
+        raise Rejected("too_strange", "no one can read this")
+
+    dead = await reader_for("planner.dead")
+    async with shell(Seen(fails=fails), topics, database, producer):
+        await producer.send([_order(new_id())])
+        [letter] = await eventually(lambda: dead.values, 30)
+    assert (letter["reason"], letter["error"]) == ("too_strange", "no one can read this")
+
+
+async def test_infrastructure_that_is_away_costs_no_attempt_and_no_dead_letter(
+    topics: Place, database: Database, producer: Producer, reader_for: ReaderFor
+) -> None:
+    tries = 0
+
+    def fails(event: JobControl) -> None:
+        nonlocal tries
+        tries += 1
+        if tries < 6:
+            raise Unavailable("away")
+
+    seen, dead, retries = Seen(fails=fails), await reader_for("planner.dead"), await reader_for("planner.retry")
+    async with shell(seen, topics, database, producer):
+        await producer.send([_order(new_id())])
+        await eventually(lambda: len(seen.jobs) == 1, 30)
+    assert not dead.records
+    assert not retries.records
+
+
+async def test_messages_of_a_committed_batch_are_produced_even_if_the_process_died_before(
+    topics: Place, database: Database, producer: Producer, reader_for: ReaderFor
+) -> None:
+    """Between the commit and the produce the broker is gone: the ledger's row answers on redelivery."""
+    answers, job, seen = await reader_for("jobs.events"), new_id(), Seen()
+    closed = Producer(topics.kafka, prefix=topics.prefix)
+    async with shell(seen, topics, database, closed):
+        await producer.send([_order(job)])
+        await eventually(lambda: seen.jobs == [job], 30)
+    assert not answers.records
+    async with shell(seen, topics, database, producer):
+        await eventually(lambda: len(answers.records) == 1, 40)
+    assert seen.jobs == [job]
+
+
+async def test_a_retry_is_a_new_delivery_for_its_own_group_only(
+    topics: Place, database: Database, producer: Producer
+) -> None:
+    seen, job, marker = Seen(), new_id(), new_id()
+    own = f"{topics.prefix}.planner.control".encode()
+    async with shell(seen, topics, database, producer):
+        await producer.send([_order(job)])
+        await producer.send([_order(job, **{DELIVERY: b"1", RECIPIENT: b"another.group"})])
+        await producer.send([_order(job, **{DELIVERY: b"1", RECIPIENT: own})])
+        await producer.send([_order(marker)])
+        await eventually(lambda: marker in seen.jobs and seen.jobs.count(job) == 2, 30)
+
+
+async def test_two_members_share_the_work_and_a_leaving_one_loses_nothing(
+    topics: Place, database: Database, producer: Producer
+) -> None:
+    first, second, jobs = Seen(), Seen(), [new_id() for _ in range(2000)]
+    async with shell(first, topics, database, producer):
+        await producer.send([_order(job) for job in jobs[:1000]])
+        async with shell(second, topics, database, producer):
+            await producer.send([_order(job) for job in jobs[1000:]])
+            await eventually(lambda: len(first.jobs) + len(second.jobs) >= 1500, 30)
+        await eventually(lambda: len({*first.jobs, *second.jobs}) == 2000, 60)
+    assert len(first.jobs) + len(second.jobs) == 2000
+
+
+async def test_stopping_commits_what_was_done_and_nothing_else(
+    topics: Place, database: Database, producer: Producer
+) -> None:
+    seen = Seen()
+    async with shell(seen, topics, database, producer):
+        await producer.send([_order(new_id()) for _ in range(100)])
+        await eventually(lambda: len(seen.jobs) == 100, 30)
+    assert await committed(topics) == 100
+
+
+async def test_no_subscriber_has_a_default_that_loses_data(
+    topics: Place, database: Database, producer: Producer
+) -> None:
+    async with shell(Seen(), topics, database, producer) as subscriptions:
+        for subscriber in subscriptions.subscribers:
+            assert subscriber.ack_policy is AckPolicy.MANUAL
+            assert subscriber.group_id == f"{topics.prefix}.planner.control"
+            assert subscriber._connection_args["auto_offset_reset"] == "earliest"
+            assert subscriber._connection_args["enable_auto_commit"] is False
+            assert subscriber._no_reply
+
+
+async def _reaches(place: Place, count: int) -> bool:
+    return await committed(place) == count
