@@ -1,0 +1,174 @@
+"""Paging against honest and dishonest vendors, driven until nothing follows: it always ends, and misses nothing that
+could be had."""
+
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
+from services.planner.model import Planned, Resolved
+from services.planner.paging import Step, first_step, next_step
+from shared.events.tasks import Facts
+from shared.specification.source import Pages, Poll, Request
+
+PAGES: TypeAdapter[Any] = TypeAdapter(Pages)
+Answer = Callable[[Planned], Facts]
+
+
+def resolved(**pages: Any) -> Resolved:
+    poll = Poll(request=Request(path="/items"), pages=PAGES.validate_python(pages))
+    return Resolved(vendor="acme", source="items", poll=poll)
+
+
+def walk(job: Resolved, answer: Answer, most: int = 500) -> tuple[list[Planned], list[Step]]:
+    """Plan, answer, plan again, as the planner does: only calls that want facts lead on."""
+    step = first_step(job)
+    made, steps, waiting = [], [step], list(step.planned)
+    over = step.over
+    while waiting and len(made) < most:
+        call = waiting.pop(0)
+        made.append(call)
+        if call.wanted is None or over:
+            continue
+        step = next_step(job, call, answer(call), len(made) + len(waiting))
+        job = job.model_copy(update={"pages": step.pages}) if step.pages else job
+        steps.append(step)
+        over = over or step.over
+        waiting += step.planned
+    return made, steps
+
+
+def offsets(made: list[Planned]) -> list[int]:
+    return [int(call.call.query["offset"]) for call in made]
+
+
+def serving(total: int, largest: int = 10_000, told: bool = True) -> Answer:
+    """A vendor that serves `total` records in pages of at most `largest`."""
+
+    def answer(call: Planned) -> Facts:
+        offset, limit = int(call.call.query["offset"]), int(call.call.query["limit"])
+        items = max(0, min(limit, largest, total - offset))
+        return Facts(total=total if told else None, items=items, problem="" if told else "no total")
+
+    return answer
+
+
+@given(st.integers(0, 5000), st.integers(1, 300), st.integers(1, 300))
+def test_offsets_cover_every_record_exactly_once(total: int, size: int, largest: int) -> None:
+    made, steps = walk(resolved(style="offset", size=size, total="body.total"), serving(total, largest), most=10_000)
+    seen = [index for call in made for index in _range(call, total, largest)]
+    assert sorted(seen) == list(range(total))
+    assert steps[-1].over
+    assert not any(step.problem for step in steps)
+
+
+def _range(call: Planned, total: int, largest: int) -> range:
+    offset, limit = int(call.call.query["offset"]), int(call.call.query["limit"])
+    return range(offset, max(offset, min(offset + min(limit, largest), total)))
+
+
+@given(st.integers(0, 2000), st.integers(1, 100))
+def test_without_a_total_pages_are_walked_to_the_end(total: int, size: int) -> None:
+    made, steps = walk(resolved(style="offset", size=size), serving(total, told=False), most=10_000)
+    assert sorted(i for call in made for i in _range(call, total, 10_000)) == list(range(total))
+    assert steps[-1].over
+
+
+def test_a_total_that_grows_is_followed_from_the_last_page() -> None:
+    totals = iter([100, 130, 130, 130, 130])
+
+    def answer(call: Planned) -> Facts:
+        total = next(totals)
+        offset = int(call.call.query["offset"])
+        return Facts(total=total, items=max(0, min(10, total - offset)))
+
+    made, steps = walk(resolved(style="offset", size=10, total="body.total"), answer)
+    assert offsets(made) == list(range(0, 130, 10))
+    assert steps[-1].over
+    assert steps[-1].expected == 130
+
+
+def test_a_total_that_shrinks_lowers_what_is_expected() -> None:
+    totals = iter([100, 95])
+
+    def answer(call: Planned) -> Facts:
+        total = next(totals)
+        return Facts(total=total, items=max(0, min(10, total - int(call.call.query["offset"]))))
+
+    _, steps = walk(resolved(style="offset", size=10, total="body.total"), answer)
+    assert steps[-1].expected == 95
+    assert steps[-1].over
+
+
+def test_a_metadata_call_plans_everything_at_once() -> None:
+    plan = {"path": "/items/metadata", "total": "body.total", "size": "body.size"}
+    job = resolved(style="offset", size=100, plan=plan)
+    first = first_step(job).planned[0]
+    assert (first.purpose, first.call.path) == ("metadata", "/items/metadata")
+    step = next_step(job, first, Facts(total=120, size=50), 1)
+    assert [int(call.call.query["offset"]) for call in step.planned] == [0, 50, 100]
+
+
+def test_a_metadata_answer_without_a_total_ends_the_job_with_its_reason() -> None:
+    plan = {"path": "/items/metadata", "total": "body.total"}
+    job = resolved(style="offset", plan=plan)
+    step = next_step(job, first_step(job).planned[0], Facts(problem="the body is HTML"), 1)
+    assert step.over
+    assert step.problem == "vendor_malformed: the body is HTML"
+
+
+def test_page_numbers_follow_the_number_of_pages_told() -> None:
+    job = resolved(style="page", size=10, pages="body.pages")
+    made, _ = walk(job, lambda call: Facts(pages=4, items=10))
+    assert [call.call.query["page"] for call in made] == ["1", "2", "3", "4"]
+
+
+def test_a_cursor_is_followed_until_it_is_gone() -> None:
+    cursors = iter(["a", "b", None])
+    job = resolved(style="cursor", next="body.next", into={"query": "cursor"})
+    made, steps = walk(job, lambda call: Facts(items=10, next=next(cursors)))
+    assert [call.call.query.get("cursor") for call in made] == [None, "a", "b"]
+    assert steps[-1].over
+
+
+def test_a_cursor_that_comes_back_has_the_same_mark() -> None:
+    job = resolved(style="cursor", next="body.next", into={"query": "cursor"})
+    first = first_step(job).planned[0]
+    again = [next_step(job, first, Facts(items=1, next="same"), 1).planned[0].cursor for _ in range(2)]
+    assert again[0] == again[1] is not None
+
+
+def test_a_chain_ends_at_its_limit_with_a_reason() -> None:
+    job = resolved(style="cursor", next="body.next", into={"query": "cursor"}, limit=5)
+    count = iter(range(100))
+    made, steps = walk(job, lambda call: Facts(items=10, next=str(next(count))))
+    assert len(made) == 5
+    assert steps[-1].problem.startswith("page_limit")
+
+
+def test_keyset_paging_starts_after_the_last_record_and_ends_with_an_empty_page() -> None:
+    job = resolved(style="keyset", field="id", into={"query": "after_id"}, size=10)
+    last = iter([Facts(items=10, next="10"), Facts(items=10, next="20"), Facts(items=0)])
+    made, steps = walk(job, lambda call: next(last))
+    assert [call.call.query.get("after_id") for call in made] == [None, "10", "20"]
+    assert steps[-1].over
+
+
+def test_automatic_paging_takes_up_the_style_it_found() -> None:
+    job = resolved(style="auto")
+    answers = iter(
+        [Facts(items=2, next="tok", detected="cursor", detected_in="page_token=body.next_page_token"), Facts(items=1)]
+    )
+    made, steps = walk(job, lambda call: next(answers))
+    assert made[1].call.query == {"page_token": "tok"}
+    assert steps[1].note == "paging detected: cursor in page_token=body.next_page_token"
+    assert made[1].wanted is not None
+    assert made[1].wanted.next == "body.next_page_token"
+
+
+def test_an_answer_that_cannot_be_read_ends_the_chain_with_a_reason() -> None:
+    job = resolved(style="next", next="body.next")
+    step = next_step(job, first_step(job).planned[0], Facts(problem="expected JSON, the body starts with <html"), 1)
+    assert step.problem == "vendor_malformed: expected JSON, the body starts with <html"
