@@ -1,20 +1,18 @@
 """The one-shot step before the services start: roles and schemas, migrations, topics. Safe to run again.
 
-    python -m services.provision all       (or: roles, migrate, topics)
+    python -m services.provision [all | roles | migrate | topics]
 
-Reads `SLUICE_ADMIN_DATABASE_URL` (a superuser's or owner's URL), `SLUICE_DATABASE_URL` (for the roles' password and
-the database's name) and `SLUICE_KAFKA_BOOTSTRAP_SERVERS`.
+Reads `SLUICE_ADMIN_DATABASE_URL` (a role that may create roles and databases), `SLUICE_DATABASE_URL` (for the
+database's name and the password of the services' roles) and `SLUICE_KAFKA_BOOTSTRAP_SERVERS`.
 """
 
 import asyncio
 import sys
 from pathlib import Path
-from urllib.parse import unquote, urlsplit, urlunsplit
 
-import asyncpg
 from pydantic import Field
 
-from shared.database.migrate import migrate
+from shared.database.roles import Provisioner
 from shared.errors import SluiceError
 from shared.events.catalogue import SERVICES, topics
 from shared.messaging.topics import Profile, create_topics
@@ -22,6 +20,7 @@ from shared.runtime.settings import ServiceSettings
 
 SCHEMAS = tuple(service.replace("-", "_") for service in SERVICES)
 RECORDS_SCHEMA = "records"
+STEPS = ("all", "roles", "migrate", "topics")
 
 
 class ProvisionSettings(ServiceSettings):
@@ -33,58 +32,18 @@ class ProvisionSettings(ServiceSettings):
 
 
 async def provision_roles(settings: ProvisionSettings) -> None:
-    """One login role for each service, which sees its own schema alone; and the schema for users' records."""
-    wanted = urlsplit(settings.database_url)
-    password, database = unquote(wanted.password or ""), wanted.path.lstrip("/")
-    admin = await asyncpg.connect(settings.admin_database_url)
-    try:
-        if not await admin.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", database):
-            await admin.execute(f'CREATE DATABASE "{database}"')
-        for schema in SCHEMAS:
-            await _create_role(admin, f"sluice_{schema}", password)
-    finally:
-        await admin.close()
-    owner = await asyncpg.connect(_in_database(settings.admin_database_url, database))
-    try:
-        await owner.execute(f'REVOKE ALL ON DATABASE "{database}" FROM PUBLIC; REVOKE ALL ON SCHEMA public FROM PUBLIC')
-        for schema in SCHEMAS:
-            await _create_schema(owner, database, schema)
-        await owner.execute(
-            f"CREATE SCHEMA IF NOT EXISTS {RECORDS_SCHEMA};"
-            f"GRANT USAGE, CREATE ON SCHEMA {RECORDS_SCHEMA} TO sluice_processor"
-        )
-    finally:
-        await owner.close()
-
-
-async def _create_role(admin: "asyncpg.Connection[asyncpg.Record]", role: str, password: str) -> None:
-    exists = await admin.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role)
-    quoted = await admin.fetchval("SELECT quote_literal($1)", password)
-    verb = "ALTER" if exists else "CREATE"
-    await admin.execute(f"{verb} ROLE {role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD {quoted}")
-
-
-async def _create_schema(owner: "asyncpg.Connection[asyncpg.Record]", database: str, schema: str) -> None:
-    role = f"sluice_{schema}"
-    await owner.execute(
-        f'GRANT CONNECT ON DATABASE "{database}" TO {role};'
-        f"CREATE SCHEMA IF NOT EXISTS {schema};"
-        f"GRANT USAGE ON SCHEMA {schema} TO {role};"
-        f"ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role};"
-        f"ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT USAGE ON SEQUENCES TO {role}"
-    )
+    """One login role for each service, and the schema for users' records, where the processor makes tables."""
+    provisioner = Provisioner(settings.admin_database_url, settings.database_url)
+    await provisioner.create_roles(SCHEMAS)
+    await provisioner.create_open_schema(RECORDS_SCHEMA, "processor")
 
 
 async def provision_migrations(settings: ProvisionSettings) -> None:
     """Bring every schema up to date."""
-    database = urlsplit(settings.database_url).path.lstrip("/")
-    owner = await asyncpg.connect(_in_database(settings.admin_database_url, database))
-    try:
-        for schema in SCHEMAS:
-            for name in await migrate(owner, schema, Path(__file__).parent / schema / "migrations"):
-                print(f"migrated {schema}: {name}")
-    finally:
-        await owner.close()
+    provisioner = Provisioner(settings.admin_database_url, settings.database_url)
+    folders = {schema: Path(__file__).parent / schema / "migrations" for schema in SCHEMAS}
+    for name in await provisioner.migrate(folders):
+        print(f"migrated {name}")
 
 
 async def provision_topics(settings: ProvisionSettings) -> None:
@@ -92,10 +51,6 @@ async def provision_topics(settings: ProvisionSettings) -> None:
     profile = Profile(settings.topic_partitions, settings.topic_replication)
     for name in await create_topics(settings.kafka_bootstrap_servers, settings.topic_prefix, topics(), profile):
         print(f"created {name}")
-
-
-def _in_database(url: str, database: str) -> str:
-    return urlunsplit(urlsplit(url)._replace(path=f"/{database}"))
 
 
 async def provision(what: str, settings: ProvisionSettings) -> None:
@@ -111,12 +66,12 @@ async def provision(what: str, settings: ProvisionSettings) -> None:
 def main() -> None:
     """The command."""
     what = sys.argv[1] if len(sys.argv) > 1 else "all"
-    if what not in ("all", "roles", "migrate", "topics"):
-        sys.exit(f"provision: expected all, roles, migrate or topics, got {what!r}")
+    if what not in STEPS:
+        sys.exit(f"provision: expected one of {', '.join(STEPS)}, got {what!r}")
     try:
         asyncio.run(provision(what, ProvisionSettings()))
-    except (SluiceError, asyncpg.PostgresError, OSError) as error:
-        sys.exit(f"provision: {type(error).__name__}: {error}")
+    except SluiceError as error:
+        sys.exit(f"provision: {error}")
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Contracts and plumbing that every service stands on: events, specification, messaging, database, payloads, runtime."""
+"""Contracts and plumbing that every service stands on."""

@@ -4,6 +4,7 @@
 until `stop`.
 """
 
+import hashlib
 import importlib.util
 import os
 import signal
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from infra.local import record as records
 from infra.local import stack
@@ -21,7 +23,8 @@ from infra.local.stack import Addresses
 
 PROJECT = Path(__file__).resolve().parents[2]
 # Modules run once before the services, in this order; each must be safe to run again.
-STEPS: tuple[str, ...] = ()
+STEPS: tuple[str, ...] = ("services.provision",)
+DATABASE = "sluice"
 SERVICES = {
     "planner": "services.planner",
     "fetcher": "services.fetcher",
@@ -32,16 +35,26 @@ SERVICES = {
 
 
 def environment(root: Path, addresses: Addresses) -> dict[str, str]:
-    """Return the environment of services and steps: the caller's own plus where the stack answers and keeps payloads."""
+    """Return the environment of services: the caller's own plus where the stack answers and keeps payloads.
+
+    Each service logs in as its own role; the superuser's password is known to the steps before them alone.
+    """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("SLUICE_LOCAL_")}
+    server = urlsplit(addresses.postgres)
+    password = hashlib.sha256(f"services {server.password}".encode()).hexdigest()[:32]
     return {
         **inherited,
         "PYTHONPATH": os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH", "")])),
         "PYTHONUNBUFFERED": "1",
         "SLUICE_KAFKA_BOOTSTRAP_SERVERS": addresses.kafka,
-        "SLUICE_DATABASE_URL": addresses.postgres,
+        "SLUICE_DATABASE_URL": f"postgresql://sluice_{{service}}:{password}@{server.netloc.rsplit('@', 1)[-1]}/{DATABASE}",
         "SLUICE_PAYLOAD_STORE": (root / "payloads").as_uri(),
     }
+
+
+def step_environment(root: Path, addresses: Addresses) -> dict[str, str]:
+    """Return the environment of the steps, which create roles, schemas and topics."""
+    return {**environment(root, addresses), "SLUICE_ADMIN_DATABASE_URL": addresses.postgres}
 
 
 def up(root: Path) -> Addresses:
@@ -72,7 +85,7 @@ def serve(root: Path) -> None:
     env = environment(root, stack.addresses(root))
     with Processes(root) as processes:
         for name, module in SERVICES.items():
-            processes.start(name, [sys.executable, "-m", module], env)
+            processes.start(name, [sys.executable, "-m", module], {**env, "SLUICE_REPLICA": "1"})
         processes.supervise()
         stopping.wait()
 
@@ -82,7 +95,7 @@ def _run_step(root: Path, module: str, addresses: Addresses) -> None:
     with log.open("wb") as output:
         argv = [sys.executable, "-m", module]
         done = subprocess.run(
-            argv, env=environment(root, addresses), stdout=output, stderr=subprocess.STDOUT, check=False
+            argv, env=step_environment(root, addresses), stdout=output, stderr=subprocess.STDOUT, check=False
         )
     if done.returncode:
         raise StackError(f"`python -m {module}` failed with exit code {done.returncode}. {tail(log)}")

@@ -84,7 +84,7 @@ def next_step(resolved: Resolved, done: Planned, facts: Facts, planned_so_far: i
     return Step(over=True, problem=f"page_limit: more than {limit} pages")
 
 
-def _follow(resolved: Resolved, done: Planned, facts: Facts) -> Step:
+def _follow(resolved: Resolved, done: Planned, facts: Facts) -> Step:  # noqa: C901, PLR0911 - a line for each style
     pages, poll = resolved.paging, resolved.poll
     if isinstance(pages, AutoPages):
         return _detected(resolved, pages, done, facts)

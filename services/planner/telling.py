@@ -13,7 +13,7 @@ from shared.observability.logs import get_logger
 log = get_logger(__name__)
 
 
-def planned_task(task: Task, now: datetime, *, round: int = 0) -> Outgoing:  # noqa: A002
+def planned_task(task: Task, now: datetime, *, round: int = 0) -> Outgoing:
     """A task was planned, for the first time or again."""
     event = TaskChanged(
         task_id=task.id,

@@ -63,7 +63,7 @@ class Database:
         self._url = url
         self._schema = schema
         self._connections = connections
-        self._pool: "asyncpg.Pool[asyncpg.Record] | None" = None
+        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
 
     async def open(self) -> None:
         """Connect.
@@ -97,7 +97,7 @@ class Database:
             return
         pool, self._pool = self._pool, None
         try:
-            await asyncpg.compat.wait_for(pool.close(), within_seconds)  # type: ignore[attr-defined]
+            await asyncpg.compat.wait_for(pool.close(), within_seconds)
         except (TimeoutError, *_CLIENT_FAULTS):
             pool.terminate()
 

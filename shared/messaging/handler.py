@@ -30,7 +30,7 @@ class Outgoing:
 
 def outgoing(
     topic: Topic[Any], key: Id, event: Event, *, id: UUID | None = None, at: datetime | None = None
-) -> Outgoing:  # noqa: A002
+) -> Outgoing:
     """An event for a topic. Give an `id` where the same event may be made twice (what fires from tables).
 
     The trace id is the job's id, so that every message of a job belongs to one trace (W3C Trace Context).

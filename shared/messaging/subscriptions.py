@@ -38,7 +38,7 @@ async def _parse(records: Sequence[ConsumerRecord]) -> KafkaMessage:
 
 
 async def _decode(message: KafkaMessage) -> Sequence[ConsumerRecord]:
-    records: Sequence[ConsumerRecord] = message.raw_message  # type: ignore[assignment]
+    records: Sequence[ConsumerRecord] = message.raw_message
     return records
 
 

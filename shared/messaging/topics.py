@@ -48,11 +48,11 @@ async def create_topics(
         await admin.close()
     created = []
     for name, code, *rest in answer.topic_errors:
-        error = for_code(code)
+        refused = for_code(code)
         if code == 0:
             created.append(name)
-        elif error is not TopicAlreadyExistsError:
-            raise Unavailable(f"Kafka: topic {name}: {error.__name__} {rest}")
+        elif refused is not TopicAlreadyExistsError:
+            raise Unavailable(f"Kafka: topic {name}: {refused.__name__} {rest}")
     return created
 
 

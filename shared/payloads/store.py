@@ -46,7 +46,7 @@ class PayloadStore:
                 size = len(body)
                 await obstore.put_async(self._store, path, body, use_multipart=False)
             else:
-                await obstore.put_async(self._store, path, measured(body))  # type: ignore[arg-type]
+                await obstore.put_async(self._store, path, measured(body))
         except (BaseError, OSError) as error:
             raise Unavailable(f"payload store: {error}") from error
         return Pointer(uri=path, sha256=digest.hexdigest(), size=size, media_type=media_type[:200])

@@ -79,5 +79,5 @@ def _json(start: Any, good: bool, state: dict[str, Any]) -> Iterable[bytes]:
 
 
 class _Quiet(WSGIRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it
+    def log_message(self, format: str, *args: object) -> None:
         return

@@ -8,6 +8,7 @@ whoever takes over finds the messages in the row and produces them again, under 
 
 import asyncio
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from services.fetcher.call import store
@@ -99,7 +100,7 @@ def split(messages: Sequence[Outgoing]) -> tuple[Sequence[Outgoing], Sequence[Ou
     return messages, ()
 
 
-def _pause(outcome: Outcome) -> tuple[str, object, str] | None:
+def _pause(outcome: Outcome) -> tuple[str, datetime, str] | None:
     if isinstance(outcome, Later) and outcome.limited:
         return (_vendor(outcome), outcome.not_before, outcome.reason)
     return None

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import orjson
 
-from services.fetcher.model import Answered, Claimed, Later, Outcome
+from services.fetcher.model import Answered, Later, Outcome
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
 from shared.messaging.handler import Outgoing

@@ -44,7 +44,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """How many permits are wanted, from `now` on, none later than `until`; `pace` slows a window down (0 < pace ≤ 1)."""
+    """How many permits are wanted, from `now` on, none later than `until`; `pace` (0 to 1) slows spaced windows."""
 
     count: int
     now: int

@@ -14,9 +14,9 @@ from services.planner.model import Resolved, Task, number_tasks
 from services.planner.paging import Step, first_step
 from shared.errors import Invalid, Problem
 from shared.specification.job import JobSpecification, PollJob, SourceJob, UrlJob
-from shared.specification.vendor import AD_HOC
 from shared.specification.parse import parse
 from shared.specification.source import AutoPages, Delivery, Poll, Request, Source
+from shared.specification.vendor import AD_HOC
 
 SPECIFICATION: TypeAdapter[Any] = TypeAdapter(JobSpecification)
 

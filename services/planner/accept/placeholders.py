@@ -10,49 +10,58 @@ from shared.specification.source import Request
 from shared.specification.values import Scalar
 
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
+_AT = "/poll/request"
 
 
 def fill(request: Request, parameters: Mapping[str, Scalar]) -> Request | list[Problem]:
     """The request with its placeholders filled, or one problem for each unknown one."""
-    problems: list[Problem] = []
+    pen = _Pen(parameters)
+    filled = request.model_copy(
+        update={
+            "path": pen.text(request.path, f"{_AT}/path", in_path=True),
+            "query": {name: pen.whole(value, f"{_AT}/query/{name}") for name, value in request.query.items()},
+            "headers": {name: pen.text(value, f"{_AT}/headers/{name}") for name, value in request.headers.items()},
+            "json_": pen.whole(request.json_, f"{_AT}/json"),
+        }
+    )
+    return pen.problems or filled
 
-    def value_of(name: str, pointer: str) -> Scalar:
-        key = name.removeprefix("parameters.")
-        if name.startswith("parameters.") and key in parameters:
-            return parameters[key]
-        known = ", ".join(f"{{parameters.{known}}}" for known in parameters) or "none"
-        problems.append(Problem(pointer, f"unknown placeholder {{{name}}}; known here: {known}"))
-        return ""
 
-    def text(template: str, pointer: str, *, in_path: bool = False) -> str:
+class _Pen:
+    """Writes values into templates and keeps the problems it met."""
+
+    def __init__(self, parameters: Mapping[str, Scalar]) -> None:
+        self.problems: list[Problem] = []
+        self._parameters = parameters
+
+    def text(self, template: str, pointer: str, *, in_path: bool = False) -> str:
+        """A text with every placeholder filled; in a path the values are percent-encoded."""
+
         def one(match: re.Match[str]) -> str:
             if match[0] in ("{{", "}}"):
                 return match[0][0]
-            found = str(value_of(match[1], pointer))
+            found = str(self._value(match[1], pointer))
             return quote(found, safe="") if in_path else found
 
         return _PLACEHOLDER.sub(one, template)
 
-    def whole(value: Any, pointer: str) -> Any:
-        """A placeholder that is the whole value keeps the type of what it stands for."""
+    def whole(self, value: Any, pointer: str) -> Any:
+        """Any JSON value. A placeholder that is the whole of a text keeps the type of what it stands for."""
         match value:
             case str():
                 alone = _PLACEHOLDER.fullmatch(value)
-                return value_of(alone[1], pointer) if alone and alone[1] else text(value, pointer)
+                return self._value(alone[1], pointer) if alone and alone[1] else self.text(value, pointer)
             case dict():
-                return {name: whole(inner, f"{pointer}/{name}") for name, inner in value.items()}
+                return {name: self.whole(inner, f"{pointer}/{name}") for name, inner in value.items()}
             case list():
-                return [whole(inner, f"{pointer}/{index}") for index, inner in enumerate(value)]
+                return [self.whole(inner, f"{pointer}/{index}") for index, inner in enumerate(value)]
             case _:
                 return value
 
-    at = "/poll/request"
-    filled = request.model_copy(
-        update={
-            "path": text(request.path, f"{at}/path", in_path=True),
-            "query": {name: whole(value, f"{at}/query/{name}") for name, value in request.query.items()},
-            "headers": {name: text(value, f"{at}/headers/{name}") for name, value in request.headers.items()},
-            "json_": whole(request.json_, f"{at}/json"),
-        }
-    )
-    return problems or filled
+    def _value(self, name: str, pointer: str) -> Scalar:
+        key = name.removeprefix("parameters.")
+        if name.startswith("parameters.") and key in self._parameters:
+            return self._parameters[key]
+        known = ", ".join(f"{{parameters.{known}}}" for known in self._parameters) or "none"
+        self.problems.append(Problem(pointer, f"unknown placeholder {{{name}}}; known here: {known}"))
+        return ""

@@ -5,7 +5,7 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.fetcher.permits.decide import SECOND, Lease, Wanted, lease, rate_of, slack_of
+from services.fetcher.permits.decide import SECOND, Lease, Wanted, WindowState, lease, rate_of, slack_of
 from services.fetcher.permits.pace import LEAST_PACE, faster, slower
 from services.fetcher.permits.state import read_windows, write_windows
 from shared.specification.vendor import Budget, Window
@@ -31,7 +31,8 @@ steps = st.lists(st.tuples(st.integers(1, 50), st.integers(0, 3_000_000)), min_s
 
 def run(budget: Budget, asked: list[tuple[int, int]]) -> list[int]:
     """All moments that several fetchers lease, one after the other."""
-    now, states, moments = START, (), []
+    now, moments = START, list[int]()
+    states: tuple[WindowState, ...] = ()
     for count, later in asked:
         now += later
         leased: Lease = lease(budget, states, Wanted(count, now, now + 300_000))

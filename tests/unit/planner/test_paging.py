@@ -25,7 +25,8 @@ def resolved(**pages: Any) -> Resolved:
 def walk(job: Resolved, answer: Answer, most: int = 500) -> tuple[list[Planned], list[Step]]:
     """Plan, answer, plan again, as the planner does: only calls that want facts lead on."""
     step = first_step(job)
-    made, steps, waiting = [], [step], list(step.planned)
+    made: list[Planned] = []
+    steps, waiting = [step], list(step.planned)
     over = step.over
     while waiting and len(made) < most:
         call = waiting.pop(0)
