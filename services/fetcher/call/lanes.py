@@ -7,12 +7,13 @@ its own monotonic clock is from it.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 from services.fetcher.call import store
+from services.fetcher.call.messages import changed
 from services.fetcher.call.settle import Settlement
 from services.fetcher.call.takeover import claimed_of
 from services.fetcher.metrics import IN_FLIGHT, PAUSED_SECONDS, PERMITS, PERMITTED_RATE
@@ -20,10 +21,12 @@ from services.fetcher.model import Claimed, Later, Outcome, ad_hoc
 from services.fetcher.permits.decide import SECOND, Wanted, lease, rate_of, slack_of
 from services.fetcher.permits.state import read_windows, write_windows
 from services.fetcher.settings import Settings
-from shared.database.pool import Database, Row
+from shared.database.pool import Row
 from shared.errors import Unavailable
-from shared.events.tasks import FetchRequested
+from shared.events.tasks import FetchRequested, TaskState
+from shared.messaging.handler import Outgoing
 from shared.observability.logs import get_logger
+from shared.runtime.app import Runtime
 from shared.runtime.clock import monotonic, utc_now
 from shared.specification.vendor import AD_HOC, CAREFUL_BUDGET, Vendor
 
@@ -84,6 +87,7 @@ class Lane:
             except Unavailable as error:
                 log.warning("lane.waiting", vendor=self.vendor, error=str(error))
                 block = Block((), _LONGEST_WAIT_SECONDS)
+            self._lanes.announce(block.calls)
             for call in block.calls:
                 self._lanes.start(self, call, self._offset.at(call.moment), block.slack_us / SECOND)
             if not block.calls and not self.open and block.pause_seconds >= _IDLE_SECONDS:
@@ -151,13 +155,12 @@ class Lanes:
 
     name = "lanes"
 
-    def __init__(
-        self, settings: Settings, database: Database, settlement: Settlement, fetcher_id: UUID, make: Make
-    ) -> None:
-        self.database = database
+    def __init__(self, runtime: Runtime[Settings], settlement: Settlement, fetcher_id: UUID, make: Make) -> None:
+        self.database = runtime.database
         self.fetcher_id = fetcher_id
         self.stopping = False
-        self._settings = settings
+        self._settings = runtime.settings
+        self._producer = runtime.producer
         self._settlement = settlement
         self._make = make
         self._lanes: dict[str, Lane] = {}
@@ -212,6 +215,20 @@ class Lanes:
             known = Vendor.model_validate(row["document"])
             self._vendors[name] = (row["updated_at"], known)
         return known
+
+    def announce(self, calls: Sequence[Claimed]) -> None:
+        """Tell that these are about to be made. Nothing waits for it: their outcomes follow in the same partitions."""
+        if calls:
+            now = utc_now()
+            task = asyncio.create_task(self._announce([changed(call, TaskState.STARTED, now) for call in calls]))
+            self._calls.add(task)
+            task.add_done_callback(self._calls.discard)
+
+    async def _announce(self, messages: Sequence[Outgoing]) -> None:
+        try:
+            await self._producer.send(messages)
+        except Unavailable as error:
+            log.warning("started.not_told", count=len(messages), error=str(error))
 
     def start(self, lane: Lane, call: Claimed, starts_at: float, slack_seconds: float) -> None:
         """Make a call at its moment, without waiting for it."""

@@ -65,7 +65,11 @@ class Settlement:
             await store.delete_calls(tx, told)
         del self._outcomes[: len(taken)]
         del self._told[: len(told)]
-        self._untold += [store.Told(o.call.id, o.messages) for o in outcomes if o.call.id in ours and o.messages]
+        self._untold += [
+            store.Told(o.call.id, o.messages, isinstance(o, Answered))
+            for o in outcomes
+            if o.call.id in ours and o.messages
+        ]
         for _, settled in taken:
             settled()
         self.telling.wake()
@@ -80,7 +84,7 @@ class Settlement:
         await self._producer.send([message for first, _ in waves for message in first])
         await self._producer.send([message for _, second in waves for message in second])
         del self._untold[: len(taken)]
-        self._told += [one.id for one in taken]
+        self._told += [one.id for one in taken if one.ends]
         self.writing.wake()
         return 0.0 if self._untold else _IDLE_SECONDS
 

@@ -18,10 +18,11 @@ SQL = load_queries(__file__)
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """An answered call whose messages must be produced."""
+    """A call whose messages must be produced. When it `ends`, its row goes afterwards."""
 
     id: UUID
     messages: Sequence[Outgoing]
+    ends: bool = True
 
 
 async def find_busy_vendors(tx: Transaction) -> list[str]:

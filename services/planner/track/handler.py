@@ -26,7 +26,7 @@ _PROGRESS_SECONDS = 0.25
 
 async def track_tasks(tx: Transaction, batch: Sequence[Incoming[TaskChanged]]) -> list[Outgoing]:
     """Bring jobs and tasks up to date with what other services did."""
-    events = latest(incoming.event for incoming in batch if incoming.event.service != "planner")
+    events = latest(incoming.event for incoming in batch if _matters(incoming.event))
     if not events:
         return []
     jobs = await lock_jobs(tx, sorted({event.job_id for event in events}))
@@ -34,6 +34,11 @@ async def track_tasks(tx: Transaction, batch: Sequence[Incoming[TaskChanged]]) -
     told = await _told(tx, events)
     advances = [advance(job, changes[job.id], told[job.id]) for job in jobs]
     return await _store(tx, advances, utc_now())
+
+
+def _matters(event: TaskChanged) -> bool:
+    """The planner knows what it did itself, and needs neither the beginning of a call nor the hand-over of a page."""
+    return event.service != "planner" and event.state not in (TaskState.STARTED, TaskState.ENQUEUED)
 
 
 async def _apply(tx: Transaction, events: Sequence[TaskChanged]) -> dict[UUID, list[Change]]:

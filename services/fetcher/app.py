@@ -1,0 +1,38 @@
+"""The fetcher as a table."""
+
+from collections.abc import Sequence
+
+from services.fetcher.call.lanes import Lanes
+from services.fetcher.call.make import CallMaker
+from services.fetcher.call.settle import Settlement
+from services.fetcher.call.takeover import Takeover
+from services.fetcher.call.transport import Transport
+from services.fetcher.claim.handler import claim_calls
+from services.fetcher.configure.handler import configure_vendors
+from services.fetcher.settings import Settings
+from shared.events.catalogue import FETCH_REQUESTED, VENDORS
+from shared.ids import new_id
+from shared.messaging.handler import Consumer
+from shared.runtime.app import App, Runtime
+from shared.runtime.loop import Loop
+
+
+def build(runtime: Runtime[Settings]) -> App:
+    """Which topic goes to which behaviour, and what runs by itself."""
+    settings, fetcher_id = runtime.settings, new_id()
+    settlement = Settlement(runtime.database, runtime.producer, fetcher_id)
+    maker = CallMaker(Transport(), runtime.payloads)
+    lanes = Lanes(runtime, settlement, fetcher_id, maker.make)
+    takeover = Takeover(runtime.database, settlement, fetcher_id, settings.fetcher_lease_seconds)
+    return App(
+        consumers=[
+            Consumer("claim", FETCH_REQUESTED, claim_calls, wake=lanes.wake),
+            Consumer("configure", VENDORS, configure_vendors, wake=lanes.wake),
+        ],
+        loops=_loops(settlement, takeover),
+        workers=[lanes],
+    )
+
+
+def _loops(settlement: Settlement, takeover: Takeover) -> Sequence[Loop]:
+    return [Loop("takeover", takeover.step), settlement.writing, settlement.telling]

@@ -1,0 +1,161 @@
+"""What came of a call: a pure function of the outcome, the vendor's policy and the attempt."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import jmespath
+from jmespath.exceptions import JMESPathError
+
+from services.fetcher.call.pauses import pause_until
+from shared.specification.vendor import Backoff, Vendor
+
+_DEFAULT_LIMIT_PAUSE = timedelta(seconds=1)
+_RETRIED = frozenset({408, 425, 500, 502, 503, 504, 507, 520, 521, 522, 523, 524, 530})
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """The answer is what was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Empty:
+    """There is nothing there, and that is an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryAt:
+    """Try again then; this was an attempt."""
+
+    when: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimited:
+    """The vendor wants to be left alone until then; this was no attempt."""
+
+    until: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """It will not succeed."""
+
+    reason: str
+
+
+Verdict = Succeeded | Empty | RetryAt | RateLimited | GiveUp
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A whole answer. `body` parses it, if somebody asks."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Callable[[], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """No answer. `sent`: the vendor may have the request."""
+
+    reason: str
+    sent: bool
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """Which try this was: its number, since when there have been any, since when only limits were met."""
+
+    attempt: int
+    first_at: datetime
+    limited_since: datetime | None
+    repeatable: bool
+
+
+def verdict(outcome: Answered | Unanswered, vendor: Vendor, this: Try, now: datetime, chance: float) -> Verdict:
+    """Decide. `chance` is a random number from 0 to 1, for the jitter of the backoff."""
+    match outcome:
+        case Unanswered(reason=reason, final=True):
+            return GiveUp(reason)
+        case Unanswered(reason=reason, sent=True) if not this.repeatable:
+            return GiveUp(f"outcome_unknown: {reason}")
+        case Unanswered(reason=reason):
+            return _again(reason, vendor, this, now, chance)
+        case Answered():
+            return _by_rule(outcome, vendor, this, now, chance) or _by_status(outcome, vendor, this, now, chance)
+
+
+def _by_rule(answer: Answered, vendor: Vendor, this: Try, now: datetime, chance: float) -> Verdict | None:
+    kind = _first_rule(answer, vendor)
+    match kind:
+        case "success":
+            return Succeeded()
+        case "empty":
+            return Empty()
+        case "retry":
+            return _again(f"outcome_rule_{answer.status}", vendor, this, now, chance)
+        case "rate_limited":
+            return _limited(answer, vendor, this, now)
+        case "fail":
+            return GiveUp(f"outcome_rule_{answer.status}: the vendor's answer is a failure by rule")
+        case _:
+            return None
+
+
+def _first_rule(answer: Answered, vendor: Vendor) -> str | None:
+    for rule in vendor.outcomes:
+        document = {"status": answer.status, "headers": dict(answer.headers)}
+        if "body" in rule.when:
+            document["body"] = answer.body()
+        try:
+            if jmespath.search(rule.when, document) is True:
+                return rule.is_
+        except JMESPathError:
+            continue
+    return None
+
+
+def _by_status(answer: Answered, vendor: Vendor, this: Try, now: datetime, chance: float) -> Verdict:
+    status = answer.status
+    if status == 204:
+        return Empty()
+    if 200 <= status < 300:
+        return Succeeded()
+    if status == 429 or (status == 503 and "retry-after" in answer.headers):
+        return _limited(answer, vendor, this, now)
+    if status in _RETRIED or status > 530:
+        return _again(f"status_{status}", vendor, this, now, chance)
+    if status in (401, 403):
+        return GiveUp(f"auth_failed: the vendor answered {status}")
+    return GiveUp(f"refused_{status}: the vendor answered {status}")
+
+
+def _limited(answer: Answered, vendor: Vendor, this: Try, now: datetime) -> Verdict:
+    stalled = now - (this.limited_since or now)
+    if stalled > vendor.retry.stall:
+        return GiveUp(f"rate_limited: for {stalled}, which is longer than retry.stall")
+    until = pause_until(answer.headers, now, vendor.retry.longest_wait) or now + _DEFAULT_LIMIT_PAUSE
+    return RateLimited(until, f"status_{answer.status}")
+
+
+def _again(reason: str, vendor: Vendor, this: Try, now: datetime, chance: float) -> Verdict:
+    policy = vendor.retry
+    if this.attempt >= policy.attempts:
+        return GiveUp(f"attempts_exhausted: {this.attempt} attempts, the last one: {reason}")
+    when = now + wait(policy.backoff, this.attempt, chance)
+    if when - this.first_at > policy.total:
+        return GiveUp(f"attempts_exhausted: retry.total is over, the last one: {reason}")
+    return RetryAt(when, reason)
+
+
+def wait(backoff: Backoff, attempt: int, chance: float) -> timedelta:
+    """Exponential backoff with full jitter: between nothing and base · 2^(attempt-1), at most the cap."""
+    longest: timedelta = min(backoff.cap, backoff.base * 2 ** min(attempt - 1, 16))
+    return longest * chance

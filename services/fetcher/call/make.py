@@ -1,0 +1,194 @@
+"""One call, from its row to its outcome: build the request, send it, store the page, read the facts, decide."""
+
+import random
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from services.fetcher.call.decide import Answered as GotAnswer
+from services.fetcher.call.decide import Empty, GiveUp, RateLimited, RetryAt, Succeeded, Try, Unanswered, verdict
+from services.fetcher.call.facts import read_facts
+from services.fetcher.call.messages import changed, dead, stored
+from services.fetcher.call.request import HttpRequest, Refused, build_request
+from services.fetcher.call.secrets import SecretMissing, resolve_auth
+from services.fetcher.call.transport import Answer, CallFailed, Failure, Transport
+from services.fetcher.metrics import PAYLOAD_BYTES, REQUEST_SECONDS, REQUESTS
+from services.fetcher.model import Answered, Claimed, Later, Outcome
+from shared.errors import Unavailable
+from shared.events.payloads import Pointer
+from shared.events.tasks import Attempt, Facts, TaskState
+from shared.messaging.handler import Outgoing
+from shared.observability.logs import get_logger
+from shared.payloads.store import PayloadStore
+from shared.runtime.clock import monotonic, utc_now
+from shared.specification.bodies import BodyUnreadable, read_json
+from shared.specification.vendor import Vendor
+
+_SMALL_BYTES = 1024**2
+_FINAL = frozenset({Failure.BLOCKED, Failure.TOO_LARGE})
+_STORE_PAUSE_SECONDS = 1.0
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a successful answer left behind."""
+
+    pointer: Pointer | None
+    facts: Facts | None
+    empty: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """When a try began, and for how long it took."""
+
+    began_at: datetime
+    seconds: float
+    egress: str
+
+
+class CallMaker:
+    """Makes calls towards any vendor."""
+
+    def __init__(self, transport: Transport, payloads: PayloadStore) -> None:
+        self._transport = transport
+        self._payloads = payloads
+
+    async def make(self, call: Claimed) -> Outcome:
+        """Make a call. Never raises: whatever happens is an outcome."""
+        began_at, began = utc_now(), monotonic()
+        vendor = call.vendor
+        if vendor is None:
+            return _give_up(call, "config_missing: the vendor is not configured", None, Timing(began_at, 0.0, "direct"))
+        egress = vendor.egress[(call.attempt - 1) % len(vendor.egress)]
+        request = _prepare(call, vendor)
+        if isinstance(request, Refused):
+            return _give_up(call, request.reason, None, Timing(began_at, 0.0, egress))
+        page: Page | None = None
+        status: int | None = None
+        result: GotAnswer | Unanswered
+        try:
+            async with self._transport.send(request, vendor, egress) as answer:
+                status = answer.status
+                result, page = await self._take(call, vendor, request, answer)
+        except CallFailed as error:
+            result = Unanswered(str(error), sent=error.sent, final=error.failure in _FINAL)
+        except Unavailable as error:
+            log.warning("payload.not_stored", task_id=str(call.request.task_id), error=str(error))
+            return Later(call, utc_now(), call.attempt, reason="payload store unavailable")
+        timing = Timing(began_at, monotonic() - began, egress)
+        this = Try(call.attempt, call.first_attempt_at, call.limited_since, call.repeatable)
+        decided = page or verdict(result, vendor, this, utc_now(), random.random())
+        return _outcome(call, decided, status, timing)
+
+    async def _take(
+        self, call: Claimed, vendor: Vendor, request: HttpRequest, answer: Answer
+    ) -> tuple[GotAnswer, Page | None]:
+        """Read the answer; the page is stored only when the verdict is success."""
+        judged = any("body" in rule.when for rule in vendor.outcomes)
+        fails = not 200 <= answer.status < 300
+        if not fails and not judged and call.request.facts is None and not _is_small(answer):
+            pointer = await self._put(call, answer, answer.pieces)
+            return GotAnswer(answer.status, answer.headers, lambda: None), Page(pointer, None)
+        body = await answer.read()
+        got = GotAnswer(answer.status, answer.headers, lambda: _content(body))
+        this = Try(call.attempt, call.first_attempt_at, call.limited_since, call.repeatable)
+        match verdict(got, vendor, this, utc_now(), 0.0):
+            case Succeeded():
+                facts = (
+                    read_facts(call.request.facts, answer.headers, body, request.url) if call.request.facts else None
+                )
+                if call.request.purpose == "metadata":
+                    return got, Page(None, facts)
+                return got, Page(await self._put(call, answer, body), facts)
+            case Empty():
+                return got, Page(None, Facts(items=0), empty=True)
+            case _:
+                return got, None
+
+    async def _put(self, call: Claimed, answer: Answer, body: Any) -> Pointer:
+        name = f"{call.request.number}-{call.request.round}"
+        pointer = await self._payloads.put(call.request.job_id, name, body, media_type=answer.media_type)
+        PAYLOAD_BYTES.labels(vendor=call.request.vendor).inc(pointer.size)
+        return pointer
+
+
+def _is_small(answer: Answer) -> bool:
+    length = answer.headers.get("content-length", "")
+    return length.isdecimal() and int(length[:15]) <= _SMALL_BYTES
+
+
+def _content(body: bytes) -> Any:
+    try:
+        return read_json(body)
+    except BodyUnreadable:
+        return None
+
+
+def _prepare(call: Claimed, vendor: Vendor) -> HttpRequest | Refused:
+    try:
+        secrets = resolve_auth(vendor.auth)
+    except SecretMissing as error:
+        return Refused(f"secret_missing: {error}")
+    return build_request(call.request.call, vendor, secrets, call.request.job_id)
+
+
+def _outcome(
+    call: Claimed,
+    decided: Page | Succeeded | Empty | RetryAt | RateLimited | GiveUp,
+    status: int | None,
+    timing: Timing,
+) -> Outcome:
+    now = utc_now()
+    match decided:
+        case Page():
+            attempt = _attempt(call, "succeeded", "", status, timing)
+            return Answered(call, tuple(_succeeded(call, decided, attempt, now)), attempt, succeeded=True)
+        case RetryAt(when=when, reason=reason):
+            attempt = _attempt(call, "retry", reason, status, timing)
+            told = changed(call, TaskState.RETRYING, now, attempt=attempt)
+            return Later(call, when, call.attempt + 1, (told,), attempt, reason=reason)
+        case RateLimited(until=until, reason=reason):
+            attempt = _attempt(call, "rate_limited", reason, status, timing)
+            told = changed(call, TaskState.RETRYING, now, attempt=attempt)
+            return Later(call, until, call.attempt, (told,), attempt, limited=True, reason=reason)
+        case GiveUp(reason=reason):
+            return _give_up(call, reason, status, timing)
+        case Succeeded() | Empty():
+            return _give_up(call, "protocol_error: an answer without a page", status, timing)
+
+
+def _succeeded(call: Claimed, page: Page, attempt: Attempt, now: datetime) -> list[Outgoing]:
+    """What becomes visible, in order; a page that needs no processing is complete at once."""
+    if page.pointer is None:
+        return [changed(call, TaskState.COMPLETED, now, attempt=attempt, facts=page.facts, records=0)]
+    return [
+        changed(call, TaskState.STORED, now, attempt=attempt, facts=page.facts),
+        stored(call, page.pointer, now),
+        changed(call, TaskState.ENQUEUED, now),
+    ]
+
+
+def _give_up(call: Claimed, reason: str, status: int | None, timing: Timing) -> Answered:
+    now = utc_now()
+    attempt = _attempt(call, "give_up", reason, status, timing)
+    history = (f"attempt {call.attempt}: {reason}",)
+    log.warning("task.dead", task_id=str(call.request.task_id), job_id=str(call.request.job_id), reason=reason)
+    told = (changed(call, TaskState.DEAD, now, attempt=attempt), dead(call, reason, history, now))
+    return Answered(call, told, attempt, succeeded=False)
+
+
+def _attempt(call: Claimed, verdict_name: str, reason: str, status: int | None, timing: Timing) -> Attempt:
+    REQUESTS.labels(vendor=call.request.vendor, verdict=verdict_name).inc()
+    REQUEST_SECONDS.labels(vendor=call.request.vendor).observe(timing.seconds)
+    return Attempt(
+        attempt=call.attempt,
+        started_at=timing.began_at,
+        seconds=round(timing.seconds, 6),
+        egress=timing.egress,
+        status=status,
+        verdict=verdict_name,
+        reason=reason[:500],
+    )

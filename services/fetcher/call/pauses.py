@@ -1,0 +1,49 @@
+"""How long a vendor asks to be left alone: `Retry-After` (RFC 9110, section 10.2.3), `RateLimit` (IETF draft 10) and
+the older `X-RateLimit-*` fields. Pure."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+_RESET_FIELDS = ("ratelimit-reset", "x-ratelimit-reset", "x-rate-limit-reset", "x-ratelimit-reset-after")
+_EPOCH_FROM = 1_000_000_000
+_STRUCTURED_RESET = re.compile(r";\s*t=(\d{1,9})\b")
+
+
+def pause_until(headers: Mapping[str, str], now: datetime, longest: timedelta) -> datetime | None:
+    """Until when to wait, never longer than `longest`; nothing if the vendor does not say, or says nonsense."""
+    found = _retry_after(headers.get("retry-after", ""), now)
+    if found is None:
+        found = _reset(headers, now)
+    if found is None:
+        return None
+    return min(max(found, now), now + longest)
+
+
+def _retry_after(text: str, now: datetime) -> datetime | None:
+    text = text.strip()
+    if text.isdecimal():
+        return _later(now, int(text[:12]))
+    try:
+        found = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else found.replace(tzinfo=now.tzinfo)
+
+
+def _reset(headers: Mapping[str, str], now: datetime) -> datetime | None:
+    structured = _STRUCTURED_RESET.search(headers.get("ratelimit", ""))
+    if structured:
+        return _later(now, int(structured[1]))
+    for name in _RESET_FIELDS:
+        text = headers.get(name, "").strip()
+        if re.fullmatch(r"\d{1,13}(\.\d{1,9})?", text):
+            number = float(text)
+            is_moment = number >= _EPOCH_FROM
+            return datetime.fromtimestamp(min(number, 32_503_680_000), now.tzinfo) if is_moment else _later(now, number)
+    return None
+
+
+def _later(now: datetime, seconds: float) -> datetime:
+    return now + timedelta(seconds=min(seconds, 10**9))
