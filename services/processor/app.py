@@ -1,0 +1,23 @@
+"""The processor as a table."""
+
+from services.processor.expire.loop import Expire
+from services.processor.process.handler import process_pages
+from services.processor.process.prepare import Preparation
+from services.processor.settings import Settings
+from shared.events.catalogue import PAYLOADS_STORED
+from shared.messaging.handler import Consumer
+from shared.runtime.app import App, Runtime
+from shared.runtime.loop import Loop
+
+
+def build(runtime: Runtime[Settings]) -> App:
+    """Which topic goes to which behaviour, and what runs by itself."""
+    preparation = Preparation(runtime.payloads, runtime.settings.processor_reads)
+    process: Consumer[object] = Consumer(
+        "process",
+        PAYLOADS_STORED,  # type: ignore[arg-type] # the preparation turns these events into pages
+        process_pages,  # type: ignore[arg-type]
+        prepare=preparation.prepare,
+        max_records=runtime.settings.processor_pages,
+    )
+    return App(consumers=[process], loops=[Loop("expire", Expire(runtime).step)])

@@ -1,0 +1,1 @@
+"""Raw payloads whose time is over → deleted."""

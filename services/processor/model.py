@@ -1,0 +1,30 @@
+"""A page as the processor holds it, between the payload store and the sinks."""
+
+from dataclasses import dataclass
+
+from shared.events.payloads import PayloadStored
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One record: its key within the source, and its JSON text."""
+
+    key: str
+    record: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a page cannot be processed; `reason` is a word that dead letters are grouped by."""
+
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A stored payload with its items, or with what is wrong with it."""
+
+    stored: PayloadStored
+    items: tuple[Item, ...] = ()
+    failure: Failure | None = None

@@ -1,0 +1,1 @@
+"""`payloads.stored` → records in the sinks, the task's end."""

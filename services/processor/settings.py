@@ -1,0 +1,12 @@
+"""Settings of the processor."""
+
+from pydantic import Field
+
+from shared.runtime.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """How much is taken in hand at once."""
+
+    processor_pages: int = Field(32, ge=1, le=500, description="pages handled in one transaction")
+    processor_reads: int = Field(8, ge=1, le=100, description="payloads read from the store at the same time")

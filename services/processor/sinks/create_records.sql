@@ -1,0 +1,11 @@
+-- A table for records.
+CREATE TABLE records.{table} (
+    source text NOT NULL,
+    key text NOT NULL,
+    record jsonb NOT NULL,
+    job_id uuid NOT NULL,
+    task_id uuid NOT NULL,
+    first_seen_at timestamptz NOT NULL DEFAULT now(),
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (source, key)
+)
