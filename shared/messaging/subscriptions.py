@@ -58,7 +58,7 @@ class Subscriptions:
             metadata_max_age_ms=30_000,
             graceful_timeout=20,
             log_level=logging.DEBUG,
-            logger=logging.getLogger("faststream"),
+            logger=None,
         )
         self.subscribers = [self._subscribe(shell, replica) for shell in shells]
         self._committing: asyncio.Task[None] | None = None
