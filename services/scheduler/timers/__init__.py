@@ -1,0 +1,1 @@
+"""`timers.requested`, `*.retry` → rows → any topic at the time."""

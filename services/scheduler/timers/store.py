@@ -1,0 +1,63 @@
+"""Rows of timers."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import orjson
+
+from services.scheduler.model import Timer
+from shared.database.pool import Transaction
+from shared.database.queries import load_queries
+from shared.messaging.handler import Outgoing
+
+SQL = load_queries(__file__)
+
+
+async def insert_timers(tx: Transaction, timers: Sequence[Timer]) -> int:
+    """Set timers; one that is set already stays as it is. Gives how many are new."""
+    if not timers:
+        return 0
+    ordered = sorted(timers, key=lambda timer: timer.id)
+    status = await tx.execute(
+        SQL["insert_timers"],
+        [timer.id for timer in ordered],
+        [timer.due_at for timer in ordered],
+        [timer.message.topic for timer in ordered],
+        [timer.message.key for timer in ordered],
+        [timer.message.value for timer in ordered],
+        [_pack(timer.message) for timer in ordered],
+    )
+    return int(status.rsplit(" ", 1)[1])
+
+
+async def delete_timers(tx: Transaction, ids: Sequence[UUID]) -> int:
+    """Delete timers; gives how many there were."""
+    if not ids:
+        return 0
+    return int((await tx.execute(SQL["delete_timers"], ids)).rsplit(" ", 1)[1])
+
+
+async def claim_due(tx: Transaction, most: int) -> list[tuple[Timer, float]]:
+    """The timers whose time has come, locked, the earliest first, each with its lateness in seconds."""
+    rows = await tx.fetch(SQL["claim_due"], most)
+    return [
+        (
+            Timer(row["id"], row["due_at"], Outgoing(row["topic"], row["key"], row["value"], _unpack(row["headers"]))),
+            row["lateness"],
+        )
+        for row in rows
+    ]
+
+
+async def find_pause(tx: Transaction) -> float:
+    """Seconds until the next timer is due; a minute if there is none."""
+    pause: float = await tx.fetchval(SQL["find_pause"])
+    return max(pause, 0.0)
+
+
+def _pack(message: Outgoing) -> bytes:
+    return orjson.dumps([(name, value.decode("latin-1")) for name, value in message.headers])
+
+
+def _unpack(headers: list[tuple[str, str]]) -> tuple[tuple[str, bytes], ...]:
+    return tuple((name, value.encode("latin-1")) for name, value in headers)
