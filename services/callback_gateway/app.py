@@ -1,0 +1,35 @@
+"""The gateway as a table."""
+
+from services.callback_gateway.configure.handler import configure_sources, configure_vendors
+from services.callback_gateway.http.events import Bell
+from services.callback_gateway.http.jobs import Edge
+from services.callback_gateway.http.server import HttpServer, build_api
+from services.callback_gateway.known import Known
+from services.callback_gateway.settings import Settings
+from services.callback_gateway.spool.loop import Drain
+from services.callback_gateway.spool.outbound import Outbound
+from services.callback_gateway.views.handler import view_dead_letters, view_jobs, view_tasks
+from shared.events.catalogue import DEAD, JOBS_EVENTS, SOURCES, TASKS_EVENTS, VENDORS
+from shared.messaging.handler import Consumer
+from shared.runtime.app import App, Runtime
+from shared.runtime.loop import Loop
+
+
+def build(runtime: Runtime[Settings]) -> App:
+    """Which topic goes to which behaviour, what runs by itself, and the HTTP server."""
+    settings, database = runtime.settings, runtime.database
+    outbound = Outbound(runtime.producer, database, settings.gateway_produce_seconds)
+    known, bell = Known(database), Bell()
+    names = Loop("names", known.refresh)
+    api = build_api(Edge(settings, database, outbound, known), bell)
+    return App(
+        consumers=[
+            Consumer("views-jobs", JOBS_EVENTS, view_jobs, wake=bell.ring),
+            Consumer("views-tasks", TASKS_EVENTS, view_tasks),
+            *(Consumer(f"views-dead-{name}", topic, view_dead_letters) for name, topic in DEAD.items()),
+            Consumer("configure-vendors", VENDORS, configure_vendors, wake=names.wake),
+            Consumer("configure-sources", SOURCES, configure_sources, wake=names.wake),
+        ],
+        loops=[names, Loop("spool", Drain(runtime).step)],
+        workers=[HttpServer(api, settings.gateway_host, settings.gateway_port)],
+    )

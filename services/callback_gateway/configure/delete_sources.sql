@@ -1,0 +1,2 @@
+-- Deletes sources. $1 ids text[]
+DELETE FROM sources WHERE id = ANY ($1)

@@ -1,0 +1,2 @@
+-- Documents of sources, or of one. $1 id text (null: all)
+SELECT document FROM sources WHERE $1::text IS NULL OR id = $1 ORDER BY id

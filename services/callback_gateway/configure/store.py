@@ -1,0 +1,54 @@
+"""Rows of the configuration."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from shared.database.pool import Transaction
+from shared.database.queries import load_queries
+from shared.specification.source import Source
+from shared.specification.values import Strict
+from shared.specification.vendor import Vendor
+
+SQL = load_queries(__file__)
+
+Table = Literal["vendors", "sources"]
+
+
+async def upsert_vendors(tx: Transaction, vendors: Mapping[str, Vendor]) -> None:
+    """Insert or replace vendors."""
+    await _upsert(tx, "upsert_vendors", vendors)
+
+
+async def upsert_sources(tx: Transaction, sources: Mapping[str, Source]) -> None:
+    """Insert or replace sources."""
+    await _upsert(tx, "upsert_sources", sources)
+
+
+async def delete_vendors(tx: Transaction, ids: Sequence[str]) -> None:
+    """Delete vendors."""
+    if ids:
+        await tx.execute(SQL["delete_vendors"], sorted(ids))
+
+
+async def delete_sources(tx: Transaction, ids: Sequence[str]) -> None:
+    """Delete sources."""
+    if ids:
+        await tx.execute(SQL["delete_sources"], sorted(ids))
+
+
+async def _upsert(tx: Transaction, query: str, documents: Mapping[str, Strict]) -> None:
+    if documents:
+        ids = sorted(documents)
+        await tx.execute(SQL[query], ids, [documents[key].model_dump_json(by_alias=True).encode() for key in ids])
+
+
+async def find_names(tx: Transaction) -> tuple[frozenset[str], dict[str, str]]:
+    """The names of all vendors, and of all sources with their vendors."""
+    rows = await tx.fetch(SQL["find_names"])
+    vendors = frozenset(row["id"] for row in rows if row["vendor"] is None)
+    return vendors, {row["id"]: row["vendor"] for row in rows if row["vendor"] is not None}
+
+
+async def find_documents(tx: Transaction, table: Table, *, only: str | None = None) -> list[dict[str, Any]]:
+    """The documents of a table, or one of them."""
+    return [row["document"] for row in await tx.fetch(SQL[f"find_{table}"], only)]

@@ -1,0 +1,58 @@
+"""Request bodies: counted while they come, within a deadline, JSON only."""
+
+import asyncio
+from typing import Any
+
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+
+from services.callback_gateway.http.problems import Refusal
+from services.callback_gateway.settings import Settings
+from shared.errors import Invalid
+from shared.specification.parse import decode_json
+
+_JSON_TYPES = ("application/json", "application/cloudevents+json")
+
+
+async def read_body(request: Request, settings: Settings) -> bytes:
+    """The whole body.
+
+    Raises:
+        Refusal: 413 as soon as it is too large, 408 when it does not come, 415 when it is encoded.
+    """
+    limit = settings.gateway_body_bytes
+    announced = request.headers.get("content-length", "0")
+    if announced.isdecimal() and int(announced[:20]) > limit:
+        raise Refusal(413, f"the body is larger than {limit} bytes")
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise Refusal(415, "expected a body without content-encoding")
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(settings.gateway_body_seconds):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > limit:
+                    raise Refusal(413, f"the body is larger than {limit} bytes")
+                chunks.append(chunk)
+    except TimeoutError:
+        raise Refusal(408, f"the body did not come within {settings.gateway_body_seconds:g} s") from None
+    except ClientDisconnect:
+        raise Refusal(400, "the body ended early") from None
+    return b"".join(chunks)
+
+
+async def read_json_body(request: Request, settings: Settings) -> tuple[bytes, Any]:
+    """The body as bytes and as values.
+
+    Raises:
+        Refusal: as `read_body`; 415 for another media type; 400 when it is not JSON.
+    """
+    media_type = request.headers.get("content-type", "").split(";", 1)[0].strip().lower()
+    if media_type not in _JSON_TYPES:
+        raise Refusal(415, "expected content-type application/json")
+    body = await read_body(request, settings)
+    try:
+        return body, decode_json(body)
+    except Invalid as error:
+        raise Refusal(400, error.problems[0].detail) from None

@@ -1,0 +1,126 @@
+"""`/vendors`, `/sources`: configuration as state, carried on compacted topics."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import ORJSONResponse, Response
+from pydantic import TypeAdapter
+
+from services.callback_gateway.configure import store
+from services.callback_gateway.configure.store import Table
+from services.callback_gateway.http.body import read_json_body
+from services.callback_gateway.http.jobs import Edge
+from services.callback_gateway.http.problems import Refusal, answers
+from services.callback_gateway.known import unknown
+from shared.database.pool import Transaction
+from shared.errors import Invalid, Problem
+from shared.events.catalogue import SOURCES, VENDORS, Topic
+from shared.events.configuration import SourceConfigured, VendorConfigured
+from shared.events.envelope import Event
+from shared.messaging.handler import outgoing, tombstone
+from shared.specification.parse import parse
+from shared.specification.source import Source
+from shared.specification.vendor import Vendor
+
+Name = Annotated[str, Path(pattern=r"^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$", description="its name")]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of configuration: its names in paths, documents and topics, and how it is kept."""
+
+    table: Table
+    name: str
+    topic: Topic[Any]
+    model: TypeAdapter[Any]
+    event: Callable[[Any], Event]
+    upsert: Callable[[Transaction, Any], Awaitable[None]]
+    delete: Callable[[Transaction, list[str]], Awaitable[None]]
+
+
+KINDS = (
+    Kind(
+        "vendors",
+        "vendor",
+        VENDORS,
+        TypeAdapter(Vendor),
+        lambda found: VendorConfigured(vendor=found),
+        store.upsert_vendors,
+        store.delete_vendors,
+    ),
+    Kind(
+        "sources",
+        "source",
+        SOURCES,
+        TypeAdapter(Source),
+        lambda found: SourceConfigured(source=found),
+        store.upsert_sources,
+        store.delete_sources,
+    ),
+)
+
+
+def routes(edge: Edge, kind: Kind) -> APIRouter:
+    """The routes of one kind of configuration."""
+    router = APIRouter(prefix=f"/{kind.table}", tags=["configuration"])
+
+    @router.get("", summary=f"List {kind.table}", responses=answers())
+    async def list_documents() -> Response:
+        """All of them, by name."""
+        async with edge.database.transaction() as tx:
+            return ORJSONResponse({kind.table: await store.find_documents(tx, kind.table)})
+
+    @router.get("/{name}", summary=f"Show a {kind.name}", responses=answers(404))
+    async def show(name: Name) -> Response:
+        """The document as it is in force."""
+        async with edge.database.transaction() as tx:
+            found = await store.find_documents(tx, kind.table, only=name)
+        if not found:
+            raise Refusal(404, f"no {kind.name} is called {name}")
+        return ORJSONResponse(found[0])
+
+    @router.put(
+        "/{name}",
+        summary=f"Create or replace a {kind.name}",
+        responses={201: {"description": "Created"}, **answers(400, 404, 408, 413, 415, 422)},
+        openapi_extra={
+            "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}
+        },
+    )
+    async def put(name: Name, request: Request) -> Response:
+        """In force everywhere within two seconds; the next request to this process sees it at once."""
+        _, document = await read_json_body(request, edge.settings)
+        found = parse(kind.model, {kind.name: name, **document} if isinstance(document, dict) else document)
+        await _check(edge, kind, name, found)
+        await edge.outbound.send([outgoing(kind.topic, name, kind.event(found))])
+        async with edge.database.transaction() as tx:
+            existed = bool(await store.find_documents(tx, kind.table, only=name))
+            await kind.upsert(tx, {name: found})
+        await edge.known.refresh()
+        body = found.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        return ORJSONResponse(body, 200 if existed else 201)
+
+    @router.delete("/{name}", status_code=204, summary=f"Delete a {kind.name}", responses=answers(404))
+    async def delete(name: Name) -> Response:
+        """Running jobs go on with what they were resolved with."""
+        async with edge.database.transaction() as tx:
+            if not await store.find_documents(tx, kind.table, only=name):
+                raise Refusal(404, f"no {kind.name} is called {name}")
+        await edge.outbound.send([tombstone(kind.topic, name)])
+        async with edge.database.transaction() as tx:
+            await kind.delete(tx, [name])
+        await edge.known.refresh()
+        return Response(status_code=204)
+
+    return router
+
+
+async def _check(edge: Edge, kind: Kind, name: str, found: Any) -> None:
+    if getattr(found, kind.name) != name:
+        raise Invalid([Problem(f"/{kind.name}", f"expected {name}, the name in the path")])
+    if isinstance(found, Source):
+        await edge.known.refresh()
+        if found.vendor not in edge.known.vendors:
+            raise Invalid([unknown("vendor", found.vendor, edge.known.vendors)])

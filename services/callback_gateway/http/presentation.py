@@ -1,0 +1,67 @@
+"""Rows → what the API shows. Pure."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from shared.database.pool import Row
+
+
+def job_body(row: Row, counts: dict[str, int], failures: list[Row]) -> dict[str, Any]:
+    """A job."""
+    place = f"/jobs/{row['id']}"
+    done = row["completed"] + row["failed"] + row["cancelled"]
+    body: dict[str, Any] = {
+        "id": str(row["id"]),
+        "kind": row["kind"],
+        "status": row["state"],
+        "vendor": row["vendor"],
+        "source": row["source"],
+        "created_at": row["created_at"],
+        "updated_at": row["updated_at"],
+        "ended_at": row["ended_at"],
+        "reason": row["reason"],
+        "note": row["note"],
+        "total": {"records": row["expected"], "tasks": row["planned"]},
+        "counts": counts or {"completed": row["completed"], "failed": row["failed"], "cancelled": row["cancelled"]},
+        "records": row["records"],
+        "distinct": row["distinct_records"],
+        "percent": round(100 * done / row["planned"], 1) if row["planned"] else None,
+        "finish_estimate_at": _finish(row, done),
+        "completeness": _completeness(row),
+        "failures": [{"reason": one["reason"], "count": one["count"]} for one in failures],
+        "links": {"self": place, "tasks": f"{place}/tasks", "events": f"{place}/events"},
+    }
+    if row["mistakes"]:
+        body["mistakes"] = row["mistakes"]
+    return body
+
+
+def _completeness(row: Row) -> dict[str, Any] | None:
+    if row["expected"] is None:
+        return None
+    return {"expected": row["expected"], "distinct": row["distinct_records"], "complete": row["complete"]}
+
+
+def _finish(row: Row, done: int) -> datetime | None:
+    """From the rate so far."""
+    left = row["planned"] - done
+    if row["ended_at"] is not None or not done or left <= 0:
+        return None
+    now = datetime.now(UTC)
+    elapsed: timedelta = now - row["created_at"]
+    finish: datetime = now + elapsed * (left / done)
+    return finish
+
+
+def task_body(row: Row) -> dict[str, Any]:
+    """A task."""
+    return {
+        "id": str(row["id"]),
+        "number": row["number"],
+        "round": row["round"],
+        "state": row["state"],
+        "records": row["records"],
+        "reason": row["reason"],
+        "attempts": row["attempts"],
+        "times": row["times"],
+    }

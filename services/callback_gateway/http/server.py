@@ -1,0 +1,105 @@
+"""The HTTP server: a worker that lives beside the consumers, in the same event loop."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
+
+import uvicorn
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.callback_gateway.http import configuration, dead_letters, events, jobs, problems
+from services.callback_gateway.http.events import Bell
+from services.callback_gateway.http.jobs import Edge
+from services.callback_gateway.metrics import HTTP_REQUESTS, HTTP_SECONDS
+from shared.observability.logs import get_logger
+
+log = get_logger(__name__)
+
+
+def build_api(edge: Edge, bell: Bell) -> FastAPI:
+    """All routes, and their description at `/openapi.json`."""
+    app = FastAPI(
+        title="Sluice",
+        version="0.1.0",
+        summary="Jobs that move data in and out of other people's APIs",
+        docs_url=None,
+        redoc_url=None,
+    )
+    problems.install(app)
+    app.include_router(events.routes(edge, bell))
+    app.include_router(jobs.routes(edge))
+    for kind in configuration.KINDS:
+        app.include_router(configuration.routes(edge, kind))
+    app.include_router(dead_letters.routes(edge))
+    return app
+
+
+class Measured:
+    """Counts and times requests by the pattern of their route, so that labels stay few."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = perf_counter()
+
+        async def measured(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                route = getattr(scope.get("route"), "path", "other")
+                HTTP_REQUESTS.labels(route=route, status=str(message["status"])).inc()
+                HTTP_SECONDS.labels(route=route).observe(perf_counter() - began)
+            await send(message)
+
+        await self._app(scope, receive, measured)
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals belong to the process, which stops its parts in order."""
+        yield
+
+
+class HttpServer:
+    """Runs the API until stopped; open streams are cut after a grace period."""
+
+    name = "http"
+
+    def __init__(self, app: FastAPI, host: str, port: int) -> None:
+        config = uvicorn.Config(
+            Measured(app),
+            host=host,
+            port=port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=5,
+            h11_max_incomplete_event_size=65_536,
+        )
+        self._host = host
+        self._server = _Server(config)
+        self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind((host, port))
+
+    @property
+    def address(self) -> str:
+        """Where it listens."""
+        return f"http://{self._host}:{self._socket.getsockname()[1]}"
+
+    async def run(self) -> None:
+        """Serve until stopped."""
+        log.info("http.listening", address=self.address)
+        await self._server.serve([self._socket])
+
+    def stop(self) -> None:
+        """End soon."""
+        self._server.should_exit = True

@@ -1,0 +1,49 @@
+"""The names that the edge knows: refreshed once a second, after each change in this process, and before a refusal."""
+
+import difflib
+from collections.abc import Collection
+
+from services.callback_gateway.configure import store
+from shared.database.pool import Database
+from shared.errors import Problem
+from shared.specification.job import PollJob, SourceJob, UrlJob
+
+_REFRESH_SECONDS = 1.0
+
+
+class Known:
+    """Names of vendors, and of sources with their vendors."""
+
+    def __init__(self, database: Database) -> None:
+        self.vendors: frozenset[str] = frozenset()
+        self.sources: dict[str, str] = {}
+        self._database = database
+
+    async def refresh(self) -> float:
+        """Read the names again; gives the seconds until the next time."""
+        async with self._database.transaction() as tx:
+            self.vendors, self.sources = await store.find_names(tx)
+        return _REFRESH_SECONDS
+
+    async def missing(self, job: SourceJob | PollJob | UrlJob) -> Problem | None:
+        """The vendor or source that a job names and nobody has configured."""
+        problem = self._missing(job)
+        if problem is None:
+            return None
+        await self.refresh()
+        return self._missing(job)
+
+    def _missing(self, job: SourceJob | PollJob | UrlJob) -> Problem | None:
+        match job:
+            case SourceJob(source=name) if name not in self.sources:
+                return unknown("source", name, self.sources)
+            case PollJob(vendor=name) if name not in self.vendors:
+                return unknown("vendor", name, self.vendors)
+            case _:
+                return None
+
+
+def unknown(what: str, name: str, known: Collection[str]) -> Problem:
+    """The problem of an unknown name, with the nearest known one."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return Problem(f"/{what}", f"no {what} is called {name}{f'; did you mean {near[0]}?' if near else ''}")

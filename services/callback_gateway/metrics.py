@@ -1,0 +1,14 @@
+"""Instruments of the gateway."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+HTTP_REQUESTS = Counter("sluice_http_requests_total", "Requests answered", ["route", "status"])
+HTTP_SECONDS = Histogram(
+    "sluice_http_request_seconds",
+    "From a request's head to the end of its answer's head",
+    ["route"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 3, 10),
+)
+SPOOLED = Counter("sluice_spooled_messages_total", "Messages kept in the spool because the broker did not answer")
+SPOOL_DEPTH = Gauge("sluice_spool_messages", "Messages in the spool at the last look")
+EVENT_STREAMS = Gauge("sluice_event_streams", "Open streams of server-sent events")

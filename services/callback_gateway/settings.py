@@ -1,0 +1,17 @@
+"""Settings of the gateway."""
+
+from pydantic import Field
+
+from shared.runtime.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """Where it listens and what it lets in."""
+
+    gateway_host: str = Field("127.0.0.1", description="address that the HTTP API listens on")
+    gateway_port: int = Field(8080, ge=0, le=65535, description="its port; 0 chooses a free one and logs it")
+    gateway_body_bytes: int = Field(1024**2, ge=1024, description="largest request body")
+    gateway_body_seconds: float = Field(10.0, gt=0, description="time in which a request body must have come")
+    gateway_produce_seconds: float = Field(
+        3.0, gt=0, le=25, description="time for the broker to acknowledge, then spool"
+    )

@@ -1,0 +1,1 @@
+"""Messages that the broker did not take in time → a table → the broker, later."""

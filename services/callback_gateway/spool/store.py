@@ -1,0 +1,41 @@
+"""Rows of the spool."""
+
+from collections.abc import Sequence
+
+import orjson
+
+from shared.database.pool import Transaction
+from shared.database.queries import load_queries
+from shared.messaging.handler import Outgoing
+
+SQL = load_queries(__file__)
+
+
+async def insert_messages(tx: Transaction, messages: Sequence[Outgoing]) -> None:
+    """Keep messages, in order."""
+    await tx.execute(
+        SQL["insert_messages"],
+        [message.topic for message in messages],
+        [message.key for message in messages],
+        [message.value for message in messages],
+        [orjson.dumps([(name, value.decode()) for name, value in message.headers]) for message in messages],
+    )
+
+
+async def claim_messages(tx: Transaction, most: int) -> list[tuple[int, Outgoing]]:
+    """The oldest messages, locked."""
+    rows = await tx.fetch(SQL["claim_messages"], most)
+    return [
+        (
+            row["id"],
+            Outgoing(
+                row["topic"], row["key"], row["value"], tuple((name, value.encode()) for name, value in row["headers"])
+            ),
+        )
+        for row in rows
+    ]
+
+
+async def delete_messages(tx: Transaction, numbers: Sequence[int]) -> None:
+    """These are in the broker."""
+    await tx.execute(SQL["delete_messages"], numbers)

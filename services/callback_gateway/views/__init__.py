@@ -1,0 +1,1 @@
+"""`jobs.events`, `tasks.events`, dead letters → the read models that the API shows."""

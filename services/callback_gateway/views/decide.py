@@ -1,0 +1,39 @@
+"""Events → rows of the read models. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from shared.events.tasks import TaskChanged
+
+
+@dataclass(slots=True)
+class TaskView:
+    """A task as a batch of events leaves it: the furthest state of the latest round, all attempts, all times."""
+
+    id: UUID
+    job_id: UUID
+    number: int
+    round: int = -1
+    state: str = ""
+    rank: int = -1
+    records: int | None = None
+    reason: str = ""
+    attempts: list[dict[str, Any]] = field(default_factory=list)
+    times: dict[str, str] = field(default_factory=dict)
+
+
+def task_views(events: Iterable[TaskChanged]) -> list[TaskView]:
+    """One view for each task, in the order of their ids."""
+    views: dict[UUID, TaskView] = {}
+    for event in events:
+        view = views.setdefault(event.task_id, TaskView(event.task_id, event.job_id, event.number))
+        if event.attempt is not None:
+            view.attempts.append(event.attempt.model_dump(mode="json", exclude={"type"}))
+        view.times[event.state.value] = event.at.isoformat()
+        if (event.round, event.state.rank) >= (view.round, view.rank):
+            view.round, view.rank, view.state = event.round, event.state.rank, event.state.value
+            view.reason = event.reason
+            view.records = event.records if event.records is not None else view.records
+    return sorted(views.values(), key=lambda view: view.id)

@@ -1,0 +1,130 @@
+"""Rows of the read models."""
+
+from collections.abc import Sequence
+
+import orjson
+
+from services.callback_gateway.views.decide import TaskView
+from shared.database.pool import Transaction
+from shared.database.queries import load_queries
+from shared.events.dead_letters import DeadLetter
+from shared.events.envelope import Incoming
+from shared.events.jobs import JobAccepted, JobEnded, JobEvent, JobPlanned, JobProgressed, JobRejected
+
+SQL = load_queries(__file__)
+
+
+async def accept_jobs(tx: Transaction, events: Sequence[JobAccepted]) -> None:
+    """Jobs that the planner has."""
+    if events:
+        ordered = sorted(events, key=lambda event: event.job_id)
+        await tx.execute(
+            SQL["accept_jobs"],
+            [event.job_id for event in ordered],
+            [event.kind for event in ordered],
+            [event.vendor for event in ordered],
+            [event.source for event in ordered],
+            [event.specification for event in ordered],
+            [event.at for event in ordered],
+        )
+
+
+async def reject_jobs(tx: Transaction, events: Sequence[JobRejected]) -> None:
+    """Jobs whose specification has mistakes."""
+    if events:
+        ordered = sorted(events, key=lambda event: event.job_id)
+        mistakes = [[mistake.model_dump(mode="json") for mistake in event.mistakes] for event in ordered]
+        await tx.execute(SQL["reject_jobs"], [e.job_id for e in ordered], mistakes, [e.at for e in ordered])
+
+
+async def plan_jobs(tx: Transaction, events: Sequence[JobPlanned]) -> None:
+    """How much there is to do."""
+    if events:
+        ordered = sorted({event.job_id: event for event in events}.values(), key=lambda event: event.job_id)
+        await tx.execute(
+            SQL["plan_jobs"],
+            [event.job_id for event in ordered],
+            [event.tasks for event in ordered],
+            [event.records for event in ordered],
+            [event.note for event in ordered],
+        )
+
+
+async def progress_jobs(tx: Transaction, events: Sequence[JobProgressed]) -> None:
+    """Where jobs stand."""
+    if events:
+        ordered = sorted(events, key=lambda event: event.job_id)
+        await tx.execute(SQL["progress_jobs"], *_counts(ordered))
+
+
+async def end_jobs(tx: Transaction, events: Sequence[JobEnded]) -> None:
+    """Jobs that are over."""
+    if events:
+        ordered = sorted(events, key=lambda event: event.job_id)
+        await tx.execute(
+            SQL["end_jobs"],
+            *_counts(ordered),
+            [event.reason for event in ordered],
+            [event.expected for event in ordered],
+            [event.complete for event in ordered],
+        )
+
+
+def _counts(events: Sequence[JobProgressed] | Sequence[JobEnded]) -> tuple[list[object], ...]:
+    return (
+        [event.job_id for event in events],
+        [event.state.value for event in events],
+        [event.counts.planned for event in events],
+        [event.counts.completed for event in events],
+        [event.counts.failed for event in events],
+        [event.counts.cancelled for event in events],
+        [event.counts.records for event in events],
+        [event.counts.distinct for event in events],
+        [event.at for event in events],
+    )
+
+
+async def insert_events(tx: Transaction, events: Sequence[JobEvent]) -> None:
+    """Keep events for those who follow a job. Of progress only the latest is worth keeping."""
+    if not events:
+        return
+    await tx.execute(SQL["delete_progress"], sorted({e.job_id for e in events if isinstance(e, JobProgressed)}))
+    await tx.execute(
+        SQL["insert_events"],
+        [event.job_id for event in events],
+        [event.ce_type for event in events],
+        [event.model_dump_json().encode() for event in events],
+    )
+
+
+async def upsert_tasks(tx: Transaction, views: Sequence[TaskView]) -> None:
+    """Tasks as the batch leaves them, merged into what is known."""
+    await tx.execute(
+        SQL["upsert_tasks"],
+        [view.id for view in views],
+        [view.job_id for view in views],
+        [view.number for view in views],
+        [view.round for view in views],
+        [view.state for view in views],
+        [view.rank for view in views],
+        [view.records for view in views],
+        [view.reason for view in views],
+        [orjson.dumps(view.attempts) for view in views],
+        [orjson.dumps(view.times) for view in views],
+    )
+
+
+async def insert_dead_letters(tx: Transaction, batch: Sequence[Incoming[DeadLetter]]) -> None:
+    """Dead letters, by the ids of the events that brought them."""
+    ordered = sorted(batch, key=lambda incoming: incoming.id)
+    await tx.execute(
+        SQL["insert_dead_letters"],
+        [incoming.id for incoming in ordered],
+        [incoming.event.service for incoming in ordered],
+        [incoming.event.original.topic for incoming in ordered],
+        [incoming.event.reason for incoming in ordered],
+        [incoming.event.job_id for incoming in ordered],
+        [incoming.event.task_id for incoming in ordered],
+        [incoming.event.at for incoming in ordered],
+        [incoming.event.model_dump_json().encode() for incoming in ordered],
+    )

@@ -1,0 +1,129 @@
+"""What the API answers, as models. Unknown fields pass, so that an older client reads a newer server."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+ENDS = frozenset({"completed", "completed_with_failures", "failed", "cancelled", "rejected"})
+
+
+class Answer(BaseModel):
+    """Base of all answers."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class JobReference(Answer):
+    """A job that was asked for."""
+
+    id: UUID
+    kind: str
+    status: str
+    links: dict[str, str]
+
+
+class Total(Answer):
+    """How much there is to do, as far as it is known."""
+
+    records: int | None
+    tasks: int
+
+
+class Completeness(Answer):
+    """Distinct records against what the vendor says there are."""
+
+    expected: int
+    distinct: int
+    complete: bool | None
+
+
+class FailureCount(Answer):
+    """How many tasks failed for a reason."""
+
+    reason: str
+    count: int
+
+
+class Mistake(Answer):
+    """A mistake in a specification."""
+
+    pointer: str
+    detail: str
+
+
+class Job(Answer):
+    """A job as it stands."""
+
+    id: UUID
+    kind: str
+    status: str
+    vendor: str
+    source: str
+    created_at: datetime
+    updated_at: datetime
+    ended_at: datetime | None
+    reason: str
+    note: str = ""
+    total: Total
+    counts: dict[str, int]
+    records: int
+    distinct: int
+    percent: float | None
+    finish_estimate_at: datetime | None
+    completeness: Completeness | None
+    failures: list[FailureCount] = []
+    mistakes: list[Mistake] = []
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it will not change any more by itself."""
+        return self.status in ENDS
+
+
+class Attempt(Answer):
+    """One try of a task's call; `seconds` is how long it took."""
+
+    attempt: int
+    started_at: datetime
+    seconds: float
+    egress: str
+    status: int | None = None
+    verdict: str
+    reason: str = ""
+
+
+class Task(Answer):
+    """One call of a job."""
+
+    id: UUID
+    number: int
+    round: int
+    state: str
+    records: int | None
+    reason: str
+    attempts: list[Attempt]
+    times: dict[str, datetime]
+
+
+class DeadLetter(Answer):
+    """A message that could not be handled."""
+
+    id: UUID
+    service: str
+    topic: str
+    reason: str
+    error: str
+    delivery: int
+    at: datetime
+    job_id: UUID | None
+    task_id: UUID | None
+
+
+class JobEvent(Answer):
+    """A server-sent event of a job: its name (`job.progressed` …), its sequence, its data."""
+
+    name: str
+    sequence: str
+    data: dict[str, Any]
