@@ -77,7 +77,8 @@ class Cluster:
 
         async def put() -> bool:
             answer = await self.http.put(f"{self.simulator}/_control/vendors/{vendor}", json=config)
-            return answer.status_code < 300
+            assert answer.status_code < 300, answer.text
+            return True
 
         await eventually(put)
 
@@ -106,7 +107,7 @@ class Cluster:
         found: dict[str, Any] = answer.json()
         return found
 
-    async def ended(self, job_id: str, within_seconds: float = 120) -> dict[str, Any]:
+    async def ended(self, job_id: str, within_seconds: float = 60) -> dict[str, Any]:
         """The job, once it is over."""
 
         async def over() -> dict[str, Any] | None:

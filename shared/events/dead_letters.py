@@ -15,8 +15,8 @@ class Original(Event):
     partition: int
     offset: int
     timestamp: datetime
-    key: str | None
-    value: str | None
+    key: str | None = None
+    value: str | None = None
     headers: tuple[tuple[str, str | None], ...]
 
     @classmethod

@@ -98,7 +98,7 @@ class JobPlanned(Event):
     type: Literal["job.planned"] = "job.planned"
     job_id: UUID
     tasks: int
-    records: int | None
+    records: int | None = None
     note: str = ""
     at: datetime
 
@@ -132,8 +132,8 @@ class JobEnded(Event):
     state: JobState
     reason: str
     counts: JobCounts
-    expected: int | None
-    complete: bool | None
+    expected: int | None = None
+    complete: bool | None = None
     at: datetime
 
     @property
