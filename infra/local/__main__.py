@@ -47,12 +47,15 @@ def up(root: Root = DEFAULT_ROOT) -> None:
     """Start the stack and the services in the background."""
     services.up(root)
     _print_status(root)
+    typer.echo(f"Gateway: {services.gateway_url(root)}")
 
 
 @app.command(hidden=True)
-def serve(root: Root = DEFAULT_ROOT) -> None:
+def serve(
+    root: Root = DEFAULT_ROOT, simulator: Annotated[bool, typer.Option("--simulator", help="and the simulator")] = False
+) -> None:
     """Keep the services running (what `up` leaves in the background)."""
-    services.serve(root)
+    services.serve(root, simulator=simulator)
 
 
 @app.command()

@@ -20,14 +20,17 @@ FREE_BYTES_NEEDED = 512 * 1024 * 1024
 # Below the range from which systems take the ports of outgoing connections: a client that keeps dialling a dead
 # broker could otherwise be given the broker's own port and connect to itself.
 PORTS = range(20_000, 30_000)
+GATEWAY_PORT = 8080
 
 
 class Ports(BaseModel):
-    """The three ports of a stack, chosen once."""
+    """The ports of a stack, chosen once. The gateway has its usual one where that is free."""
 
     kafka: int
     controller: int
     postgres: int
+    gateway: int
+    simulator: int
 
 
 class Record(BaseModel):
@@ -63,10 +66,10 @@ def load_or_create(root: Path) -> Record:
     """Read the record of a stack; a new one gets free ports."""
     record = load(root)
     if record is None:
-        ports = _free_ports(3)
-        record = Record(
-            kafka=f"127.0.0.1:{ports[0]}", ports=Ports(kafka=ports[0], controller=ports[1], postgres=ports[2])
-        )
+        free = _free_ports(5)
+        gateway = GATEWAY_PORT if _is_free(GATEWAY_PORT) else free[3]
+        ports = Ports(kafka=free[0], controller=free[1], postgres=free[2], gateway=gateway, simulator=free[4])
+        record = Record(kafka=f"127.0.0.1:{ports.kafka}", ports=ports)
         save(root, record)
     return record
 

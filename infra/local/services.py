@@ -41,6 +41,7 @@ def environment(root: Path, addresses: Addresses) -> dict[str, str]:
     """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("SLUICE_LOCAL_")}
     server = urlsplit(addresses.postgres)
+    record = records.load(root)
     password = hashlib.sha256(f"services {server.password}".encode()).hexdigest()[:32]
     return {
         **inherited,
@@ -49,6 +50,7 @@ def environment(root: Path, addresses: Addresses) -> dict[str, str]:
         "SLUICE_KAFKA_BOOTSTRAP_SERVERS": addresses.kafka,
         "SLUICE_DATABASE_URL": f"postgresql://sluice_{{service}}:{password}@{server.netloc.rsplit('@', 1)[-1]}/{DATABASE}",
         "SLUICE_PAYLOAD_STORE": (root / "payloads").as_uri(),
+        "SLUICE_GATEWAY_PORT": str(record.ports.gateway if record else records.GATEWAY_PORT),
     }
 
 
@@ -57,8 +59,9 @@ def step_environment(root: Path, addresses: Addresses) -> dict[str, str]:
     return {**environment(root, addresses), "SLUICE_ADMIN_DATABASE_URL": addresses.postgres}
 
 
-def up(root: Path) -> Addresses:
-    """Start the stack, run the steps, and leave the services running in the background."""
+def up(root: Path, *, simulator: bool = False) -> Addresses:
+    """Start the stack, run the steps, and leave the services running in the background; with the vendor simulator
+    beside them, if wanted."""
     root = root.absolute()
     missing = [module for module in (*STEPS, *SERVICES.values()) if not _exists(module)]
     if missing:
@@ -70,13 +73,14 @@ def up(root: Path) -> Addresses:
         record = records.load_or_create(root)
         if record.running("services") is None:
             argv = [sys.executable, "-m", "infra.local", "serve", "--root", str(root)]
+            argv += ["--simulator"] if simulator else []
             log = root / "logs" / "services.log"
             record.processes["services"] = launch(argv, log=log, environment=environment(root, addresses))
             records.save(root, record)
     return addresses
 
 
-def serve(root: Path) -> None:
+def serve(root: Path, *, simulator: bool = False) -> None:
     """Keep the services running until SIGTERM or Ctrl-C, then stop them."""
     root = root.absolute()
     stopping = threading.Event()
@@ -86,8 +90,22 @@ def serve(root: Path) -> None:
     with Processes(root) as processes:
         for name, module in SERVICES.items():
             processes.start(name, [sys.executable, "-m", module], {**env, "SLUICE_REPLICA": "1"})
+        if simulator:
+            record = records.load_or_create(root)
+            argv = [sys.executable, "-m", "infra.simulator", "--port", str(record.ports.simulator)]
+            processes.start("simulator", argv, env)
         processes.supervise()
         stopping.wait()
+
+
+def gateway_url(root: Path) -> str:
+    """Return where the gateway of a stack answers."""
+    return f"http://127.0.0.1:{records.load_or_create(root.absolute()).ports.gateway}"
+
+
+def simulator_url(root: Path) -> str:
+    """Return where the vendor simulator of a stack answers."""
+    return f"http://127.0.0.1:{records.load_or_create(root.absolute()).ports.simulator}"
 
 
 def _run_step(root: Path, module: str, addresses: Addresses) -> None:
@@ -102,9 +120,4 @@ def _run_step(root: Path, module: str, addresses: Addresses) -> None:
 
 
 def _exists(module: str) -> bool:
-    try:
-        return (
-            importlib.util.find_spec(f"{module}.__main__") is not None or importlib.util.find_spec(module) is not None
-        )
-    except ModuleNotFoundError:
-        return False
+    return importlib.util.find_spec(module) is not None

@@ -106,7 +106,7 @@ class JobRow:
         return cls(
             id=row["id"],
             state=row["state"],
-            resolved=Resolved.model_validate(row["specification"]),
+            resolved=Resolved.model_validate_json(row["specification"]),
             planned=row["planned"],
             open=row["open"],
             completed=row["completed"],

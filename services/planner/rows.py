@@ -39,9 +39,9 @@ def _wanted(wanted: FactsWanted | None) -> bytes | None:
 def planned_of(row: Row) -> Planned:
     """The planned call of a task's row."""
     return Planned(
-        call=Call.model_validate(row["call"]),
+        call=Call.model_validate_json(row["call"]),
         purpose=row["purpose"],
-        wanted=None if row["wanted"] is None else FactsWanted.model_validate(row["wanted"]),
+        wanted=None if row["wanted"] is None else FactsWanted.model_validate_json(row["wanted"]),
         position=row["position"],
         cursor=row["cursor"],
     )

@@ -123,6 +123,8 @@ class Database:
 
 
 async def _set_codecs(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """jsonb as values; json as bytes, because whoever chose it wants the text: the order of names is kept."""
+    await connection.set_type_codec("json", schema="pg_catalog", encoder=bytes, decoder=bytes, format="binary")
     await connection.set_type_codec(
         "jsonb",
         schema="pg_catalog",

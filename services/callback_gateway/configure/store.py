@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+import orjson
+
 from shared.database.pool import Transaction
 from shared.database.queries import load_queries
 from shared.specification.source import Source
@@ -51,4 +53,4 @@ async def find_names(tx: Transaction) -> tuple[frozenset[str], dict[str, str]]:
 
 async def find_documents(tx: Transaction, table: Table, *, only: str | None = None) -> list[dict[str, Any]]:
     """The documents of a table, or one of them."""
-    return [row["document"] for row in await tx.fetch(SQL[f"find_{table}"], only)]
+    return [orjson.loads(row["document"]) for row in await tx.fetch(SQL[f"find_{table}"], only)]

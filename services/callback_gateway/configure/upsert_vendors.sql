@@ -1,4 +1,4 @@
--- Inserts or replaces vendors. $1 ids text[], $2 documents jsonb[]
+-- Inserts or replaces vendors. $1 ids text[], $2 documents json[]
 INSERT INTO vendors (id, document)
-SELECT id, document FROM unnest($1::text[], $2::jsonb[]) AS given (id, document)
+SELECT id, document FROM unnest($1::text[], $2::json[]) AS given (id, document)
 ON CONFLICT (id) DO UPDATE SET document = excluded.document, updated_at = now()

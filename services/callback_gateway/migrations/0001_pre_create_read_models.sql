@@ -10,13 +10,13 @@ CREATE INDEX ledger_recorded_at_idx ON ledger USING brin (recorded_at);
 
 CREATE TABLE vendors (
     id text PRIMARY KEY,
-    document jsonb NOT NULL,
+    document json NOT NULL,
     updated_at timestamptz NOT NULL DEFAULT now()
 );
 
 CREATE TABLE sources (
     id text PRIMARY KEY,
-    document jsonb NOT NULL,
+    document json NOT NULL,
     updated_at timestamptz NOT NULL DEFAULT now()
 );
 

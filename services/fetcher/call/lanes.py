@@ -212,7 +212,7 @@ class Lanes:
             return None
         version, known = self._vendors.get(name, (None, None))
         if known is None or version != row["updated_at"]:
-            known = Vendor.model_validate(row["document"])
+            known = Vendor.model_validate_json(row["document"])
             self._vendors[name] = (row["updated_at"], known)
         return known
 

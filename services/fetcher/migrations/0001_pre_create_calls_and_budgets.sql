@@ -10,7 +10,7 @@ CREATE INDEX ledger_recorded_at_idx ON ledger USING brin (recorded_at);
 
 CREATE TABLE vendors (
     id text PRIMARY KEY,
-    document jsonb NOT NULL,
+    document json NOT NULL,
     updated_at timestamptz NOT NULL DEFAULT now()
 );
 

@@ -16,7 +16,7 @@ async def find_configuration(tx: Transaction, names: Sequence[tuple[str, str]]) 
     """The sources and vendors of these names, and the vendors of those sources."""
     sources = sorted({source for source, _ in names if source})
     rows = await tx.fetch(SQL["find_sources"], sources)
-    found = {row["id"]: Source.model_validate(row["document"]) for row in rows}
+    found = {row["id"]: Source.model_validate_json(row["document"]) for row in rows}
     vendors = {vendor for _, vendor in names if vendor} | {source.vendor for source in found.values()}
     rows = await tx.fetch(SQL["find_vendors"], sorted(vendors))
     return Known(vendors=[row["id"] for row in rows], sources=found)

@@ -10,13 +10,13 @@ CREATE INDEX ledger_recorded_at_idx ON ledger USING brin (recorded_at);
 
 CREATE TABLE vendors (
     id text PRIMARY KEY,
-    document jsonb NOT NULL,
+    document json NOT NULL,
     updated_at timestamptz NOT NULL DEFAULT now()
 );
 
 CREATE TABLE sources (
     id text PRIMARY KEY,
-    document jsonb NOT NULL,
+    document json NOT NULL,
     updated_at timestamptz NOT NULL DEFAULT now()
 );
 
@@ -27,7 +27,7 @@ CREATE TABLE jobs (
     ),
     vendor text NOT NULL,
     priority smallint NOT NULL,
-    specification jsonb NOT NULL,
+    specification json NOT NULL,
     planned integer NOT NULL,
     open integer NOT NULL CHECK (open >= 0),
     completed integer NOT NULL DEFAULT 0,
@@ -57,8 +57,8 @@ CREATE TABLE tasks (
     ),
     rank smallint NOT NULL DEFAULT 0,
     purpose text NOT NULL,
-    call jsonb NOT NULL,
-    wanted jsonb,
+    call json NOT NULL,
+    wanted json,
     position bigint NOT NULL,
     cursor text,
     digest text NOT NULL DEFAULT '',

@@ -22,7 +22,7 @@ async def find_loads(tx: Transaction) -> tuple[list[Load], int]:
 async def find_vendors(tx: Transaction, ids: Sequence[str]) -> dict[str, Vendor]:
     """Vendors by name; an ad-hoc one is not among them."""
     rows = await tx.fetch(SQL["find_budgets"], ids)
-    return {row["id"]: Vendor.model_validate(row["document"]) for row in rows}
+    return {row["id"]: Vendor.model_validate_json(row["document"]) for row in rows}
 
 
 async def claim_window(tx: Transaction, rooms: Mapping[str, int]) -> list[Row]:
@@ -36,7 +36,7 @@ async def claim_window(tx: Transaction, rooms: Mapping[str, int]) -> list[Row]:
 async def find_specifications(tx: Transaction, job_ids: Sequence[UUID]) -> dict[object, Resolved]:
     """What these jobs run with."""
     rows = await tx.fetch(SQL["find_specifications"], job_ids)
-    return {row["id"]: Resolved.model_validate(row["specification"]) for row in rows}
+    return {row["id"]: Resolved.model_validate_json(row["specification"]) for row in rows}
 
 
 async def mark_released(tx: Transaction, task_ids: Sequence[UUID]) -> None:

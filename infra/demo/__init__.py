@@ -1,0 +1,1 @@
+"""`make demo`: everything started, one job run, its result on the screen."""
