@@ -25,7 +25,7 @@ def build(runtime: Runtime[Settings]) -> App:
     return App(
         consumers=[
             Consumer("views-jobs", JOBS_EVENTS, view_jobs, wake=bell.ring),
-            Consumer("views-tasks", TASKS_EVENTS, view_tasks),
+            Consumer("views-tasks", TASKS_EVENTS, view_tasks, max_records=2000, spacing_seconds=0.25),
             *(Consumer(f"views-dead-{name}", topic, view_dead_letters) for name, topic in DEAD.items()),
             Consumer("configure-vendors", VENDORS, configure_vendors, wake=names.wake),
             Consumer("configure-sources", SOURCES, configure_sources, wake=names.wake),

@@ -18,7 +18,14 @@ def build(runtime: Runtime[Settings]) -> App:
     return App(
         consumers=[
             Consumer("accept", JOBS_REQUESTED, accept_jobs, wake=release.wake),
-            Consumer("track", TASKS_EVENTS, track_tasks, wake=release.wake),
+            Consumer(
+                "track",
+                TASKS_EVENTS,
+                track_tasks,
+                wake=release.wake,
+                skips=frozenset({"task.planned", "task.released", "task.cancelled", "task.started", "task.enqueued"}),
+                spacing_seconds=0.01,
+            ),
             Consumer("control", JOBS_CONTROL, control_jobs, wake=release.wake),
             Consumer("configure-vendors", VENDORS, configure_vendors),
             Consumer("configure-sources", SOURCES, configure_sources),

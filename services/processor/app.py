@@ -19,5 +19,6 @@ def build(runtime: Runtime[Settings]) -> App:
         process_pages,  # type: ignore[arg-type]
         prepare=preparation.prepare,
         max_records=runtime.settings.processor_pages,
+        members=runtime.settings.processor_members,
     )
     return App(consumers=[process], loops=[Loop("expire", Expire(runtime).step)])

@@ -1,12 +1,12 @@
 """A page as the processor holds it, between the payload store and the sinks."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from shared.events.payloads import PayloadStored
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One record: its key within the source, and its JSON text."""
 
     key: str

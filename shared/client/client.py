@@ -83,9 +83,10 @@ class SluiceClient:
         await self._call("POST", f"/jobs/{job_id}/{action}")
 
     async def events(self, job_id: UUID | str) -> AsyncIterator[JobEvent]:
-        """A job's events from its beginning to its end; takes up the thread by itself when the connection breaks."""
-        last = ""
-        while True:
+        """A job's events from its beginning to its end (the last one, if it was redriven); takes up the thread by
+        itself when the connection breaks."""
+        last, over = "", False
+        while not over:
             try:
                 async with self._http.stream(
                     "GET", f"/jobs/{job_id}/events", headers={"Last-Event-ID": last}
@@ -93,13 +94,12 @@ class SluiceClient:
                     if answer.status_code != 200:
                         raise _refused(answer.status_code, await answer.aread())
                     async for event in _read_events(answer):
-                        last = event.sequence
+                        last, over = event.sequence, event.name.removeprefix("job.") in ENDS
                         yield event
-                        if event.name.removeprefix("job.") in ENDS:
-                            return
             except httpx.TransportError:
                 await self.job(job_id)
-            await asyncio.sleep(_RECONNECT_SECONDS)
+            if not over:
+                await asyncio.sleep(_RECONNECT_SECONDS)
 
     async def wait(self, job_id: UUID | str) -> Job:
         """The job, once it is over. Bound it with `asyncio.timeout`."""

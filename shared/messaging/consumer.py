@@ -19,13 +19,14 @@ import asyncio
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from time import monotonic
 from typing import Any
 
 from aiokafka import ConsumerRecord
 
 from shared.database.pool import Database
 from shared.errors import Unavailable
-from shared.events.envelope import RECIPIENT, Incoming, Position, Record
+from shared.events.envelope import CE_TYPE, RECIPIENT, Incoming, Position, Record
 from shared.messaging import ledger
 from shared.messaging.dead_letter import Circuit, Desk
 from shared.messaging.decode import Poison, decode
@@ -69,6 +70,7 @@ class Shell:
     async def on_batch(self, records: Sequence[ConsumerRecord]) -> None:
         """Take a batch to its end, or back to its beginning. The first of the two broad `except` of the product."""
         async with self.gate.lock:
+            began = monotonic()
             mine = self.gate.still_ours(records)
             if not mine or self.closing:
                 return
@@ -84,6 +86,13 @@ class Shell:
             else:
                 self.gate.note(mine)
                 self.batches += 1
+        await self._gather(began)
+
+    async def _gather(self, began: float) -> None:
+        """Outside the lock, so that a rebalance need not wait."""
+        left = self.consumer.spacing_seconds - (monotonic() - began)
+        if left > 0 and not self.closing:
+            await asyncio.sleep(left)
 
     async def _patiently(self, records: Sequence[ConsumerRecord]) -> None:
         wait, waited = _FIRST_WAIT_SECONDS, 0.0
@@ -106,7 +115,7 @@ class Shell:
         good: dict[tuple[Any, int], Incoming[Any]] = {}
         bad: list[Poison] = []
         for record in map(to_record, records):
-            if record.header(RECIPIENT) not in ("", self.group):
+            if record.header(RECIPIENT) not in ("", self.group) or record.header(CE_TYPE) in self.consumer.skips:
                 continue
             found = decode(self.consumer.topic, record)
             if isinstance(found, Poison):

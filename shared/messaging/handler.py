@@ -103,6 +103,10 @@ class Consumer(Generic[E]):
 
     `behaviour` is the folder's name; the consumer group is `<prefix>.<service>.<behaviour>`.
     `wake` is called after a batch was committed and its messages produced, to wake a loop that waits for work.
+    `members` is how many of the group's members this process is: one computes while another waits for the database.
+    `skips` are CloudEvents types that mean nothing here: their records are passed over unread.
+    `spacing_seconds` is the least time from one batch to the next: under load events gather, and what several of them
+    say of one thing is written once. A lone event is never delayed.
     """
 
     behaviour: str
@@ -111,3 +115,6 @@ class Consumer(Generic[E]):
     prepare: Prepare | None = None
     wake: Callable[[], None] = field(default=_nothing)
     max_records: int = 500
+    members: int = 1
+    skips: frozenset[str] = frozenset()
+    spacing_seconds: float = 0.0

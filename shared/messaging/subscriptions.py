@@ -60,7 +60,9 @@ class Subscriptions:
             log_level=logging.DEBUG,
             logger=None,
         )
-        self.subscribers = [self._subscribe(shell, replica) for shell in shells]
+        self.subscribers = [
+            self._subscribe(shell, f"{replica}.{n}" if replica else "") for n, shell in enumerate(shells)
+        ]
         self._committing: asyncio.Task[None] | None = None
 
     def _subscribe(self, shell: Shell, replica: str) -> BatchSubscriber:

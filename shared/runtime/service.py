@@ -94,7 +94,11 @@ class Process:
         self._settings = settings
         self._app = app
         self._loops = [*app.loops, Loop("ledger", _forgetting(runtime.database))]
-        shells = [Shell(name, settings.topic_prefix, c, runtime.database, runtime.producer) for c in app.consumers]
+        shells = [
+            Shell(name, settings.topic_prefix, consumer, runtime.database, runtime.producer)
+            for consumer in app.consumers
+            for _ in range(consumer.members)
+        ]
         self._subscriptions = Subscriptions(settings.kafka_bootstrap_servers, shells, replica=settings.replica)
         self._heartbeat = Heartbeat()
         self._stopping = False

@@ -67,7 +67,7 @@ CREATE TABLE tasks (
     attempts jsonb NOT NULL,
     times jsonb NOT NULL
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
-CREATE INDEX tasks_by_job_idx ON tasks (job_id, number) INCLUDE (state);
+CREATE INDEX tasks_by_job_idx ON tasks (job_id, number);
 
 CREATE TABLE dead_letters (
     id uuid PRIMARY KEY,

@@ -77,12 +77,12 @@ class Transport:
     """Connection pools: one for public addresses only, one for vendors that may be private, one for each proxy."""
 
     def __init__(self) -> None:
-        self._clients: dict[tuple[str, bool], httpx.AsyncClient] = {}
+        self._pools: dict[tuple[str, bool], AiohttpTransport] = {}
 
     async def close(self) -> None:
         """Close all connections."""
-        for client in self._clients.values():
-            await client.aclose()
+        for pool in self._pools.values():
+            await pool.aclose()
 
     @asynccontextmanager
     async def send(self, request: HttpRequest, vendor: Vendor, egress: str) -> AsyncIterator[Answer]:
@@ -94,9 +94,8 @@ class Transport:
         connected = False
         try:
             async with asyncio.timeout(vendor.timeouts.total.total_seconds()):
-                client = self._client(egress, vendor.network.private_addresses == "allow")
-                outgoing = _outgoing(client, request, vendor)
-                response = await client.send(outgoing, stream=True)
+                pool = self._pool(egress, vendor.network.private_addresses == "allow")
+                response = await pool.handle_async_request(_outgoing(request, vendor))
                 connected = True
                 try:
                     pieces = _decoded(response, vendor.limits.body)
@@ -110,14 +109,13 @@ class Transport:
         except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError) as error:
             raise _explain(error, connected=connected) from error
 
-    def _client(self, egress: str, private: bool) -> httpx.AsyncClient:
-        client = self._clients.get((egress, private))
-        if client is None:
+    def _pool(self, egress: str, private: bool) -> AiohttpTransport:
+        pool = self._pools.get((egress, private))
+        if pool is None:
             proxy = None if egress == "direct" else httpx.Proxy(egress)
-            transport = AiohttpTransport(client=lambda: _session(private), proxy=proxy)
-            client = httpx.AsyncClient(transport=transport, trust_env=False, follow_redirects=False)
-            self._clients[egress, private] = client
-        return client
+            pool = AiohttpTransport(client=lambda: _session(private), proxy=proxy)
+            self._pools[egress, private] = pool
+        return pool
 
 
 def _session(private: bool) -> aiohttp.ClientSession:
@@ -146,16 +144,17 @@ def _public_socket(info: aiohttp.AddrInfoType) -> socket.socket:
     return _any_socket(info)
 
 
-def _outgoing(client: httpx.AsyncClient, request: HttpRequest, vendor: Vendor) -> httpx.Request:
+def _outgoing(request: HttpRequest, vendor: Vendor) -> httpx.Request:
+    """Below httpx's client there is nothing that would follow redirects, keep cookies or read proxy variables."""
     times = vendor.timeouts
-    timeout = httpx.Timeout(
-        connect=times.connect.total_seconds(),
-        read=times.first_byte.total_seconds(),
-        write=times.first_byte.total_seconds(),
-        pool=times.connect.total_seconds(),
-    )
-    return client.build_request(
-        request.method, request.url, headers=dict(request.headers), content=request.body, timeout=timeout
+    connect, read = times.connect.total_seconds(), times.first_byte.total_seconds()
+    timeout = {"connect": connect, "read": read, "write": read, "pool": connect}
+    return httpx.Request(
+        request.method,
+        request.url,
+        headers=dict(request.headers),
+        content=request.body,
+        extensions={"timeout": timeout},
     )
 
 

@@ -40,7 +40,8 @@ def take_apart(stored: PayloadStored, body: bytes) -> Page:
         if records is None:
             raise _Mistake(Failure("vendor_malformed", f"{wanted.select}: no list of records is there"))
         key_of = _key_of(wanted.key, records)
-        items = tuple(_item(record, key_of, number) for number, record in enumerate(records))
+        items = tuple([_item(record, key_of, number) for number, record in enumerate(records)])
+        _check_characters(body, items)
     except BodyUnreadable as error:
         return Page(stored, failure=Failure("vendor_malformed", str(error)))
     except _Mistake as error:
@@ -49,13 +50,20 @@ def take_apart(stored: PayloadStored, body: bytes) -> Page:
 
 
 def _item(record: Any, key_of: KeyOf, number: int) -> Item:
-    text = _write(record)
-    if b"\\u0000" in text or (b"\\ud" in text and _SURROGATE.search(text)):
-        raise _Mistake(Failure("unstorable_value", f"record {number} has a character that cannot be stored"))
     key = key_of(record)
-    if key is None or not key or len(key) > _LONGEST_KEY or "\x00" in key:
+    if not key or len(key) > _LONGEST_KEY or "\x00" in key:
         raise _Mistake(Failure("key_missing", f"record {number} has no usable key"))
-    return Item(key, text)
+    return Item(key, _write(record))
+
+
+def _check_characters(body: bytes, items: tuple[Item, ...]) -> None:
+    """Postgres stores neither NUL nor half of a surrogate pair. Both can only come from escapes, which are rare, so the
+    whole body is searched first."""
+    if b"\\u0000" not in body and not _SURROGATE.search(body):
+        return
+    for number, item in enumerate(items):
+        if b"\\u0000" in item.record or _SURROGATE.search(item.record):
+            raise _Mistake(Failure("unstorable_value", f"record {number} has a character that cannot be stored"))
 
 
 def _write(record: Any) -> bytes:

@@ -1,7 +1,7 @@
 -- A table for records.
 CREATE TABLE records.{table} (
-    source text NOT NULL,
-    key text NOT NULL,
+    source text COLLATE "C" NOT NULL,
+    key text COLLATE "C" NOT NULL,
     record jsonb NOT NULL,
     job_id uuid NOT NULL,
     task_id uuid NOT NULL,

@@ -6,10 +6,12 @@ tells how many records of a page were new in the job.
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
 from uuid import UUID
 
 from services.processor.metrics import RECORDS
-from services.processor.model import Item, Page
+from services.processor.model import Page
 from shared.database.pool import Transaction
 from shared.database.queries import load_queries
 from shared.specification.source import PostgresSink
@@ -41,31 +43,50 @@ async def write(tx: Transaction, pages: Sequence[Page]) -> Counter[UUID]:
 
 async def _upsert(tx: Transaction, table: str, pages: Sequence[Page]) -> Counter[UUID]:
     await _ensure_table(tx, table)
-    rows = _distinct(pages)
-    if not rows:
-        return Counter()
-    ordered = sorted(rows)
-    found = await tx.fetch(
-        SQL["upsert_records"].replace("{table}", table),
-        [source for source, _ in ordered],
-        [key for _, key in ordered],
-        [rows[place][1].record for place in ordered],
-        [rows[place][0].stored.job_id for place in ordered],
-        [rows[place][0].stored.task_id for place in ordered],
-    )
+    rows = _rows(pages)
+    sources = [page.stored.processing.source for page in pages]
+    jobs, tasks = [page.stored.job_id for page in pages], [page.stored.task_id for page in pages]
+    upsert = SQL["upsert_records"].replace("{table}", table)
+    status = await tx.execute(upsert, rows.keys, rows.records, rows.places, sources, jobs, tasks)
+    if int(status.rsplit(" ", 1)[1]) == sum(len(page.items) for page in pages):
+        return Counter({page.stored.task_id: len(page.items) for page in pages})
+    count = SQL["count_records"].replace("{table}", table)
+    found = await tx.fetch(count, rows.keys, rows.places, sources, tasks)
     return Counter({row["task_id"]: row["written"] for row in found})
 
 
-def _distinct(pages: Sequence[Page]) -> dict[tuple[str, str], tuple[Page, Item]]:
-    """One row for each (source, key): of one job the first, of several jobs the newest, as one after the other."""
-    rows: dict[tuple[str, str], tuple[Page, Item]] = {}
-    for page in pages:
-        source, job_id = page.stored.processing.source, page.stored.job_id
-        for item in page.items:
-            before = rows.get((source, item.key))
-            if before is None or before[0].stored.job_id != job_id:
-                rows[source, item.key] = (page, item)
-    return rows
+class _Rows(NamedTuple):
+    """Records as columns, in the order of their keys; a place is the number of a page, from 1."""
+
+    keys: list[str]
+    records: list[bytes]
+    places: list[int]
+
+
+def _rows(pages: Sequence[Page]) -> _Rows:
+    """One row for each (source, key), all in one order, so that two transactions never wait for each other in a circle.
+    Of one job the first record of a key counts, of several jobs the newest, as if one came after the other."""
+    rows = [
+        (page.stored.processing.source, item.key, place, item.record)
+        for place, page in enumerate(pages, 1)
+        for item in page.items
+    ]
+    rows.sort(key=lambda row: row[:3])
+    if any(row[:2] == following[:2] for row, following in pairwise(rows)):
+        rows = _distinct(rows, [page.stored.job_id for page in pages])
+    return _Rows([row[1] for row in rows], [row[3] for row in rows], [row[2] for row in rows])
+
+
+Row = tuple[str, str, int, bytes]
+
+
+def _distinct(rows: Sequence[Row], jobs: Sequence[UUID]) -> list[Row]:
+    kept: dict[tuple[str, str], Row] = {}
+    for row in rows:
+        before = kept.get(row[:2])
+        if before is None or jobs[before[2] - 1] != jobs[row[2] - 1]:
+            kept[row[:2]] = row
+    return list(kept.values())
 
 
 async def _ensure_table(tx: Transaction, table: str) -> None:

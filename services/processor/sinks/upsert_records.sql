@@ -1,11 +1,9 @@
--- Upserts records into records.{table}; gives for each task how many were new in its job. $1 sources text[], $2 keys text[], $3 records jsonb[], $4 job_ids uuid[], $5 task_ids uuid[]
-WITH written AS (
-    INSERT INTO records.{table} AS kept (source, key, record, job_id, task_id)
-    SELECT source, key, record, job_id, task_id
-    FROM unnest($1::text[], $2::text[], $3::jsonb[], $4::uuid[], $5::uuid[]) AS given (source, key, record, job_id, task_id)
-    ON CONFLICT (source, key) DO UPDATE
-    SET record = excluded.record, job_id = excluded.job_id, task_id = excluded.task_id, updated_at = now()
-    WHERE kept.job_id <> excluded.job_id
-    RETURNING task_id
-)
-SELECT task_id, count(*)::integer AS written FROM written GROUP BY task_id
+-- Upserts records into records.{table}. $1 keys text[], $2 records jsonb[], $3 pages integer[]: for each record its place in $4 sources text[], $5 job_ids uuid[], $6 task_ids uuid[]
+INSERT INTO records.{table} AS kept (source, key, record, job_id, task_id)
+SELECT page.source, given.key, given.record, page.job_id, page.task_id
+FROM unnest($1::text[], $2::jsonb[], $3::integer[]) AS given (key, record, page)
+JOIN unnest($4::text[], $5::uuid[], $6::uuid[]) WITH ORDINALITY AS page (source, job_id, task_id, place)
+    ON page.place = given.page
+ON CONFLICT (source, key) DO UPDATE
+SET record = excluded.record, job_id = excluded.job_id, task_id = excluded.task_id, updated_at = now()
+WHERE kept.job_id <> excluded.job_id

@@ -1,0 +1,1 @@
+"""Measurements: `make bench`. Speed is judged here, never in the tests."""
