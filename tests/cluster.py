@@ -96,10 +96,13 @@ class Cluster:
 
     async def submit(self, document: dict[str, Any]) -> str:
         """Post a job; gives its id."""
-        answer = await self.http.post(f"{self.gateway}/jobs", json=document)
-        assert answer.status_code == 202, answer.text
-        found: str = answer.json()["id"]
-        return found
+
+        async def post() -> str:
+            answer = await self.http.post(f"{self.gateway}/jobs", json=document)
+            assert answer.status_code == 202, answer.text
+            return str(answer.json()["id"])
+
+        return await eventually(post, 20)
 
     async def job(self, job_id: str) -> dict[str, Any]:
         """The job as the gateway shows it."""

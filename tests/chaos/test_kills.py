@@ -1,0 +1,87 @@
+"""`kill -9` of each service, of the broker and of Postgres in the middle of a job: every record arrives exactly once,
+nothing is dead, and work goes on by itself."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.local import stack as embedded
+from tests.cluster import SERVICES, Cluster, cluster
+from tests.eventually import eventually
+from tests.stack import ROOT, Place
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400)]
+
+RECORDS = 4000
+POLL = {
+    "request": {"path": "/items"},
+    "pages": {"style": "offset", "size": 20, "total": "body.meta.total"},
+    "records": {"key": "id"},
+}
+BACK_SECONDS = 20
+
+
+async def prepare(running: Cluster) -> None:
+    """A vendor with errors, slow enough that a job lasts some seconds."""
+    await running.configure_simulator("acme", records=RECORDS, error_share=0.1, delay_seconds=[0.05, 0.15])
+    retry = {"backoff": {"base": "50ms", "cap": "500ms"}, "attempts": 12}
+    await running.apply_vendor("acme", retry=retry, budget={"in_flight": 6})
+
+
+async def survives(running: Cluster, table: str, strike: Callable[[], Awaitable[None]]) -> dict[str, Any]:
+    """Run a job, strike in its middle, and see that nothing is lost or doubled; gives the job."""
+    job_id = await running.submit({"vendor": "acme", "poll": POLL, "sinks": [{"type": "postgres", "table": table}]})
+    await eventually(lambda: _some(running, job_id), 30)
+    await strike()
+    job = await running.ended(job_id, within_seconds=90)
+    assert (job["status"], job["records"], job["distinct"]) == ("completed", RECORDS, RECORDS), job
+    rows = await running.records(table)
+    assert {int(row["key"]) for row in rows} == set(range(1, RECORDS + 1))
+    assert await running.dead_letters() == []
+    return job
+
+
+async def _some(running: Cluster, job_id: str) -> bool:
+    return bool((await running.job(job_id))["counts"].get("completed", 0) >= 10)
+
+
+async def test_each_service_killed_in_turn(topics: Place, tmp_path: Path) -> None:
+    async with cluster(topics, tmp_path) as running:
+        await prepare(running)
+        for name in SERVICES:
+
+            async def strike(name: str = name) -> None:
+                running.kill(name)
+                struck = time.monotonic()
+                await eventually(lambda: running.processes.alive(name), 10)
+                await running.wait_ready(name, within_seconds=BACK_SECONDS)
+                assert time.monotonic() - struck < BACK_SECONDS
+
+            await survives(running, f"after_{name.replace('-', '_')}", strike)
+
+
+async def test_the_broker_is_killed_and_comes_back(topics: Place, tmp_path: Path) -> None:
+    async with cluster(topics, tmp_path) as running:
+        await prepare(running)
+
+        async def strike() -> None:
+            await asyncio.to_thread(embedded.kill_kafka, ROOT, signal.SIGKILL)
+            await asyncio.to_thread(embedded.start_kafka, ROOT)
+
+        await survives(running, "after_broker", strike)
+
+
+async def test_postgres_is_killed_and_comes_back(topics: Place, tmp_path: Path) -> None:
+    async with cluster(topics, tmp_path) as running:
+        await prepare(running)
+
+        async def strike() -> None:
+            await asyncio.to_thread(embedded.kill_postgres, ROOT, signal.SIGKILL)
+            await asyncio.to_thread(embedded.start_postgres, ROOT)
+
+        await survives(running, "after_postgres", strike)
