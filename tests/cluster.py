@@ -110,6 +110,19 @@ class Cluster:
         found: dict[str, Any] = answer.json()
         return found
 
+    async def control(self, job_id: str, action: str) -> None:
+        """Cancel, pause, resume or redrive."""
+        answer = await self.http.post(f"{self.gateway}/jobs/{job_id}/{action}")
+        assert answer.status_code == 202, answer.text
+
+    async def reaches(self, job_id: str, status: str, within_seconds: float = 20) -> None:
+        """Until the job has that status."""
+
+        async def there() -> bool:
+            return bool((await self.job(job_id))["status"] == status)
+
+        await eventually(there, within_seconds)
+
     async def ended(self, job_id: str, within_seconds: float = 60) -> dict[str, Any]:
         """The job, once it is over."""
 

@@ -27,6 +27,9 @@ from shared.specification.source import (
 )
 
 MOST_TASKS_AT_ONCE = 100_000
+MOST_GROWTH = 20
+"""How often a total that has grown is followed, before the job leaves the rest to the next one."""
+_GROWN = "grown "
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,8 +203,7 @@ def _after_offset(poll: Poll, pages: OffsetPages, done: Planned, facts: Facts) -
         size = min(items, asked)
         if end % size == 0:
             return _fan_out(poll, pages, size, first=end // size, total=facts.total)
-    grown = _counted(poll, pages, end, asked, wants=True)
-    return Step((grown,), expected=facts.total)
+    return _follow_growth((_counted(poll, pages, end, asked, wants=True),), done, facts.total, seen=end)
 
 
 def _after_number(poll: Poll, pages: NumberedPages, done: Planned, facts: Facts) -> Step:
@@ -222,7 +224,18 @@ def _after_number(poll: Poll, pages: NumberedPages, done: Planned, facts: Facts)
     planned = [
         _counted(poll, pages, pages.first + later, asked, wants=later == count - 1) for later in range(index + 1, count)
     ]
-    return Step(tuple(planned), expected=facts.total)
+    if index == 0:
+        return Step(tuple(planned), expected=facts.total)
+    return _follow_growth(tuple(planned), done, facts.total, seen=None)
+
+
+def _follow_growth(planned: tuple[Planned, ...], done: Planned, total: int | None, *, seen: int | None) -> Step:
+    """The total grew while pages were fetched: follow it, but not for ever."""
+    times = int((done.cursor or "").removeprefix(_GROWN) or 0) + 1
+    if times > MOST_GROWTH:
+        return Step(over=True, expected=seen, note="the vendor's total keeps growing; the rest is left to the next job")
+    *first, last = planned
+    return Step((*first, replace(last, cursor=f"{_GROWN}{times}")), expected=total)
 
 
 def _chain(poll: Poll, pages: Pages, following: str | None, query: dict[str, object] | None, done: Planned) -> Step:

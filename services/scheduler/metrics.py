@@ -1,9 +1,10 @@
 """Instruments of the scheduler."""
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 TIMERS_SET = Counter("sluice_timers_set_total", "Timers set")
 TIMERS_CANCELLED = Counter("sluice_timers_cancelled_total", "Timers cancelled before they fired")
+TIMERS_PENDING = Gauge("sluice_timers_pending", "Timers that wait for their time, as Postgres estimates them")
 TIMERS_FIRED = Counter("sluice_timers_fired_total", "Timers fired", ["topic"])
 LATENESS_SECONDS = Histogram(
     "sluice_timer_lateness_seconds",

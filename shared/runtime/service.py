@@ -6,6 +6,7 @@ after `stop_seconds`, whatever hangs. A worker that ends by itself ends the proc
 """
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -111,6 +112,7 @@ class Process:
         await self._subscriptions.open()
         log.info("service.started", health_port=health.port, pid=os.getpid())
         told = asyncio.create_task(stopping.wait(), name="signal")
+        _settle_memory()
         done, _ = await asyncio.wait([told, watchdog, *tasks], return_when=asyncio.FIRST_COMPLETED)
         broken = [task for task in done if task is not told]
         for task in broken:
@@ -143,6 +145,13 @@ class Process:
         problems += [f"{state['group']} does not poll" for state in consumers if not state["polling"]]
         problems += [f"loop {loop.name} fails" for loop in self._loops if loop.failing_seconds > _FAILING_SECONDS]
         return {"service": self._name, "problems": problems, "consumers": consumers}
+
+
+def _settle_memory() -> None:
+    """What is there after the start stays: keep the collector from walking through it, which can take longer than a
+    permit lasts."""
+    gc.collect()
+    gc.freeze()
 
 
 def _forgetting(database: Database) -> Callable[[], Any]:

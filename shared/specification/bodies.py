@@ -36,6 +36,19 @@ def read_json(body: bytes) -> Any:
         raise BodyUnreadable(f"expected JSON ({str(error)[:120]}), the body starts with {start!r}") from None
 
 
+def unreadable(body: bytes, *, whole: bool) -> str:
+    """Why a body cannot be JSON, or nothing. Without `whole` only its ends are looked at: that finds what is empty, cut
+    or HTML, and costs nothing."""
+    ends = body.strip()
+    if not whole and ends[:1] + ends[-1:] in (b"{}", b"[]"):
+        return ""
+    try:
+        read_json(body)
+    except BodyUnreadable as error:
+        return str(error)
+    return ""
+
+
 def find_records(content: Any, select: str | None) -> list[Any] | None:
     """The records in a body: by expression, or the list that is there; a lone object is one record. Nothing if the
     place that was asked for holds no list."""

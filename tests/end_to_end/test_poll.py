@@ -29,10 +29,11 @@ async def test_every_record_arrives_exactly_once_in_every_style(topics: Place, t
             records=3000,
             error_share=0.05,
             truncate_share=0.02,
-            malformed_share=0.0,
+            malformed_share=0.02,
             rate_limit_share=0.02,
             rate_limit_seconds=1,
-            empty_share=0.0,
+            empty_share=0.01,
+            html_share=0.01,
         )
         await running.apply_vendor("acme", retry=RETRY)
         for style, poll in STYLES.items():

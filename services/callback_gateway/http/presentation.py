@@ -22,7 +22,7 @@ def job_body(row: Row, counts: dict[str, int], failures: list[Row]) -> dict[str,
         "reason": row["reason"],
         "note": row["note"],
         "total": {"records": row["expected"], "tasks": row["planned"]},
-        "counts": counts or {"completed": row["completed"], "failed": row["failed"], "cancelled": row["cancelled"]},
+        "counts": _counts(row, counts),
         "records": row["records"],
         "distinct": row["distinct_records"],
         "percent": round(100 * done / row["planned"], 1) if row["planned"] else None,
@@ -34,6 +34,12 @@ def job_body(row: Row, counts: dict[str, int], failures: list[Row]) -> dict[str,
     if row["mistakes"]:
         body["mistakes"] = row["mistakes"]
     return body
+
+
+def _counts(row: Row, by_state: dict[str, int]) -> dict[str, int]:
+    """Tasks by state while the job runs; of a job that is over, by end, as the planner counted them."""
+    ends = {name: row[name] for name in ("completed", "failed", "cancelled") if row[name]}
+    return ends if row["ended_at"] is not None or not by_state else by_state
 
 
 def _completeness(row: Row) -> dict[str, Any] | None:

@@ -33,6 +33,8 @@ from shared.specification.vendor import AD_HOC, CAREFUL_BUDGET, Vendor
 Make = Callable[[Claimed], Awaitable[Outcome]]
 
 _AHEAD_US = 300_000
+_COMMIT_US = 10_000
+"""The first moment lies this far ahead: until the claim is committed, a permit for now would be late already."""
 _TURN_SECONDS = 0.004
 _IDLE_SECONDS = 1.0
 _LONGEST_WAIT_SECONDS = 1.0
@@ -121,7 +123,7 @@ class Lane:
             if not due:
                 return Block((), _IDLE_SECONDS if room > 0 else _TURN_SECONDS * 4, in_flight=budget.in_flight)
             now: int = budget_row["now_us"]
-            wanted = Wanted(len(due), now, now + _AHEAD_US, budget_row["pace"])
+            wanted = Wanted(len(due), now + _COMMIT_US * bool(budget.windows), now + _AHEAD_US, budget_row["pace"])
             leased = lease(budget, read_windows(budget_row["permits"]), wanted)
             if budget.windows and leased.moments:
                 await store.update_permits(tx, self.vendor, write_windows(leased.windows))

@@ -21,7 +21,7 @@ from shared.messaging.handler import Outgoing
 from shared.observability.logs import get_logger
 from shared.payloads.store import PayloadStore
 from shared.runtime.clock import monotonic, utc_now
-from shared.specification.bodies import BodyUnreadable, read_json
+from shared.specification.bodies import BodyUnreadable, read_json, unreadable
 from shared.specification.vendor import Vendor
 
 _SMALL_BYTES = 1024**2
@@ -85,8 +85,8 @@ class CallMaker:
 
     async def _take(
         self, call: Claimed, vendor: Vendor, request: HttpRequest, answer: Answer
-    ) -> tuple[GotAnswer, Page | None]:
-        """Read the answer; the page is stored only when the verdict is success."""
+    ) -> tuple[GotAnswer | Unanswered, Page | None]:
+        """Read the answer; the page is stored only when the verdict is success and the body is what was asked for."""
         judged = any("body" in rule.when for rule in vendor.outcomes)
         fails = not 200 <= answer.status < 300
         if not fails and not judged and call.request.facts is None and not _is_small(answer):
@@ -97,6 +97,9 @@ class CallMaker:
         this = Try(call.attempt, call.first_attempt_at, call.limited_since, call.repeatable)
         match verdict(got, vendor, this, utc_now(), 0.0):
             case Succeeded():
+                problem = unreadable(body, whole=call.request.facts is not None)
+                if problem:
+                    return Unanswered(f"vendor_malformed: {problem}", sent=True), None
                 facts = (
                     read_facts(call.request.facts, answer.headers, body, request.url) if call.request.facts else None
                 )

@@ -6,8 +6,8 @@ that time by one interval. Quotas count: the calls of the last W, kept in a hund
 
 Proof idea for a spaced window. With the interval T = (W + slack) / N, the first and the last of any N + B permits are
 at least N·T = W + slack apart, so a window of W that sees N + B calls has seen some arrive more than `slack` later
-than their permits and others not. A fetcher drops a permit that it could not use within `slack / 2`, so what is left
-for the network to disturb is the other half. Permits that are dropped, or lost by a crash, are calls not made: the
+than their permits and others not. A fetcher drops a permit that it could not use within half of the slack; the
+other half is for the network and the vendor's own clockwork. Permits that are dropped, or lost by a crash, are calls not made: the
 contract is under-used, never broken.
 
 All times are whole microseconds on the database's clock.
@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from shared.specification.vendor import Budget, Window
 
 SECOND = 1_000_000
-_SLACK_SHARE = 0.03
+_SLACK_SHARE = 0.033
 _LEAST_SLACK = 10_000
 _BUCKETS = 100
 

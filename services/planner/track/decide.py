@@ -11,8 +11,8 @@ from shared.events.jobs import JobState
 from shared.events.tasks import END_RANK, Facts, TaskChanged, TaskState
 from shared.specification.source import Pages
 
-MOST_BARREN_PAGES = 20
-"""Pages in a row whose records had all been seen before, after which a chain is taken for endless."""
+MOST_BARREN_PAGES = 50
+"""Pages in a row without a single new record, after which a chain is taken for endless."""
 
 
 def latest(events: Iterable[TaskChanged]) -> list[TaskChanged]:
@@ -82,7 +82,7 @@ def _count(job: JobRow, changes: Sequence[Change]) -> JobRow:
     failed = [change for change in ends if change.state in (TaskState.FAILED, TaskState.DEAD, TaskState.EXPIRED)]
     barren = job.barren
     for change in completed:
-        barren = barren + 1 if change.records and not change.distinct else 0 if change.records else barren
+        barren = 0 if change.distinct else barren + 1
     reason = job.reason
     for change in failed:
         if change.wanted and not job.discovery_over and not reason:

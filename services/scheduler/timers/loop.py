@@ -1,15 +1,29 @@
 """Fires timers: claims a block, produces it, deletes it, commits. Sleeps exactly until the next one is due.
 
 Any number of replicas share the table: what one has locked the others skip. A timer that another replica has set is
-found within `_LOOK_SECONDS`, whatever this one knew of the next due time.
+found within `LOOK_SECONDS`, whatever this one knew of the next due time.
+
+If the process dies
+- before the broker has the block: the rows are free again, the next round of any replica fires them;
+- between the broker's acknowledgement and the commit: the block is sent once more under the same ids, and consumers
+  drop what they have had;
+- after the commit: nothing is left to do.
 """
 
-from services.scheduler.metrics import LATENESS_SECONDS, TIMERS_FIRED
+from collections.abc import Awaitable, Callable
+
+from services.scheduler.metrics import LATENESS_SECONDS, TIMERS_FIRED, TIMERS_PENDING
+from services.scheduler.model import Timer
 from services.scheduler.settings import Settings
 from services.scheduler.timers import store
+from services.scheduler.timers.decide import pause_after, pause_before
+from shared.database.pool import Database
 from shared.runtime.app import Runtime
+from shared.runtime.clock import monotonic
 
-_LOOK_SECONDS = 0.5
+_SEND_SECONDS = 10.0
+"""Bounds the transaction that holds a block while the broker is away."""
+_COUNT_SECONDS = 10.0
 
 
 class Fire:
@@ -19,15 +33,32 @@ class Fire:
         self._runtime = runtime
 
     async def step(self) -> float:
-        """Fire one block; gives the seconds until the next timer is due."""
-        block = self._runtime.settings.scheduler_block
+        """Fire one block if there is something due; gives the seconds until the next round."""
         async with self._runtime.database.transaction() as tx:
-            due = await store.claim_due(tx, block)
-            if due:
-                await self._runtime.producer.send([timer.message for timer, _ in due])
-                await store.delete_timers(tx, [timer.id for timer, _ in due])
-            pause = 0.0 if len(due) == block else await store.find_pause(tx)
+            pause = pause_before(await store.find_pause(tx))
+            if pause > 0:
+                return pause
+            due = await store.claim_due(tx, self._runtime.settings.scheduler_block)
+            claimed_at = monotonic()
+            await self._runtime.producer.send([timer.message for timer, _ in due], within_seconds=_SEND_SECONDS)
+            took = monotonic() - claimed_at
+            await store.delete_timers(tx, [timer.id for timer, _ in due])
         for timer, lateness in due:
-            TIMERS_FIRED.labels(topic=timer.message.topic).inc()
-            LATENESS_SECONDS.observe(max(lateness, 0.0))
-        return min(pause, _LOOK_SECONDS)
+            _tell(timer, lateness + took)
+        return pause_after(len(due))
+
+
+def count_pending(database: Database) -> Callable[[], Awaitable[float]]:
+    """The step that shows how many timers are pending."""
+
+    async def step() -> float:
+        async with database.transaction() as tx:
+            TIMERS_PENDING.set(await store.count_pending(tx))
+        return _COUNT_SECONDS
+
+    return step
+
+
+def _tell(timer: Timer, lateness_seconds: float) -> None:
+    TIMERS_FIRED.labels(topic=timer.message.topic).inc()
+    LATENESS_SECONDS.observe(max(lateness_seconds, 0.0))

@@ -6,9 +6,9 @@ from uuid import UUID
 import orjson
 
 from services.scheduler.model import Timer
-from shared.database.pool import Transaction
+from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
-from shared.messaging.handler import Outgoing
+from shared.messaging.handler import Outgoing, decode_key, encode_key
 
 SQL = load_queries(__file__)
 
@@ -23,7 +23,7 @@ async def insert_timers(tx: Transaction, timers: Sequence[Timer]) -> int:
         [timer.id for timer in ordered],
         [timer.due_at for timer in ordered],
         [timer.message.topic for timer in ordered],
-        [timer.message.key for timer in ordered],
+        [encode_key(timer.message.key) for timer in ordered],
         [timer.message.value for timer in ordered],
         [_pack(timer.message) for timer in ordered],
     )
@@ -39,25 +39,29 @@ async def delete_timers(tx: Transaction, ids: Sequence[UUID]) -> int:
 
 async def claim_due(tx: Transaction, most: int) -> list[tuple[Timer, float]]:
     """The timers whose time has come, locked, the earliest first, each with its lateness in seconds."""
-    rows = await tx.fetch(SQL["claim_due"], most)
-    return [
-        (
-            Timer(row["id"], row["due_at"], Outgoing(row["topic"], row["key"], row["value"], _unpack(row["headers"]))),
-            row["lateness"],
-        )
-        for row in rows
-    ]
+    return [(_timer(row), row["lateness"]) for row in await tx.fetch(SQL["claim_due"], most)]
 
 
 async def find_pause(tx: Transaction) -> float:
-    """Seconds until the next timer is due; a minute if there is none."""
+    """Seconds until the next timer is due, negative if it is overdue; a minute if there is none."""
     pause: float = await tx.fetchval(SQL["find_pause"])
-    return max(pause, 0.0)
+    return pause
+
+
+async def count_pending(tx: Transaction) -> int:
+    """About how many timers there are."""
+    count: int = await tx.fetchval(SQL["count_pending"])
+    return count
+
+
+def _timer(row: Row) -> Timer:
+    message = Outgoing(row["topic"], decode_key(row["key"]), row["value"], _unpack(row["headers"]))
+    return Timer(row["id"], row["due_at"], message)
 
 
 def _pack(message: Outgoing) -> bytes:
     return orjson.dumps([(name, value.decode("latin-1")) for name, value in message.headers])
 
 
-def _unpack(headers: list[tuple[str, str]]) -> tuple[tuple[str, bytes], ...]:
-    return tuple((name, value.encode("latin-1")) for name, value in headers)
+def _unpack(headers: bytes) -> tuple[tuple[str, bytes], ...]:
+    return tuple((name, value.encode("latin-1")) for name, value in orjson.loads(headers))

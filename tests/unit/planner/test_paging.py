@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from services.planner.model import Planned, Resolved
-from services.planner.paging import Step, first_step, next_step
+from services.planner.paging import MOST_GROWTH, Step, first_step, next_step
 from shared.events.tasks import Facts
 from shared.specification.source import Pages, Poll, Request
 
@@ -89,6 +89,16 @@ def test_a_total_that_grows_is_followed_from_the_last_page() -> None:
     assert offsets(made) == list(range(0, 130, 10))
     assert steps[-1].over
     assert steps[-1].expected == 130
+
+
+def test_a_total_that_grows_for_ever_is_not_followed_for_ever() -> None:
+    def answer(call: Planned) -> Facts:
+        return Facts(total=int(call.call.query["offset"]) + 100, items=10)
+
+    made, steps = walk(resolved(style="offset", size=10, total="body.total"), answer)
+    assert len(made) == 10 + MOST_GROWTH
+    assert steps[-1].over
+    assert "keeps growing" in steps[-1].note
 
 
 def test_a_total_that_shrinks_lowers_what_is_expected() -> None:

@@ -1,0 +1,59 @@
+"""The vendor is the judge: by its own count the contract is never exceeded, and a vendor that hangs hurts nobody."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import cluster
+from tests.stack import Place
+
+ITEMS = {"request": {"path": "/items"}, "records": {"key": "id"}}
+
+
+@pytest.mark.timeout(200)
+async def test_two_fetchers_never_exceed_a_contract_together(topics: Place, tmp_path: Path) -> None:
+    async with cluster(topics, tmp_path) as running:
+        running.start_service("fetcher", instance="fetcher-2")
+        await running.wait_ready("fetcher-2")
+        contract = {"requests": 50, "per_seconds": 1.0, "burst": 1}
+        await running.configure_simulator("strict", records=8000, contract=contract)
+        window = {"requests": 50, "per": "1s", "burst": 1}
+        await running.apply_vendor("strict", budget={"windows": [window], "in_flight": 20})
+        pages = {"style": "offset", "size": 20, "total": "body.meta.total"}
+        job_id = await running.submit({"vendor": "strict", "poll": {**ITEMS, "pages": pages}})
+        job = await running.ended(job_id)
+        truth = await running.truth("strict")
+        assert job["status"] == "completed"
+        print(truth["highest_in_any_second"], truth["average_per_second"])
+        assert truth["highest_in_any_second"]["all"] <= 50
+        assert truth["by_status"].get("429", 0) == 0
+
+
+@pytest.mark.timeout(200)
+async def test_a_vendor_that_hangs_holds_up_nobody_else(topics: Place, tmp_path: Path) -> None:
+    async with cluster(topics, tmp_path) as running:
+        await running.configure_simulator("hangs", records=20_000, hang_share=1.0, hang_seconds=60)
+        await running.configure_simulator("works", records=2000)
+        await running.apply_vendor("hangs", budget={"in_flight": 50})
+        await running.apply_vendor("works")
+        pages = {"style": "page", "size": 100}
+        for _ in range(5):
+            await running.submit({"vendor": "hangs", "poll": {**ITEMS, "pages": pages}})
+        good = {"style": "offset", "size": 100, "total": "body.meta.total"}
+        job_id = await running.submit({"vendor": "works", "poll": {**ITEMS, "pages": good}})
+        job = await running.ended(job_id, within_seconds=20)
+        assert (job["status"], job["distinct"]) == ("completed", 2000)
+
+
+async def test_a_job_can_be_paused_resumed_and_cancelled(topics: Place, tmp_path: Path) -> None:
+    async with cluster(topics, tmp_path) as running:
+        await running.configure_simulator("slow", records=100_000)
+        window = {"requests": 50, "per": "1s", "burst": 1}
+        await running.apply_vendor("slow", budget={"windows": [window]})
+        pages = {"style": "offset", "size": 100, "total": "body.meta.total"}
+        job_id = await running.submit({"vendor": "slow", "poll": {**ITEMS, "pages": pages}})
+        for action, state in (("pause", "paused"), ("resume", "running"), ("cancel", "cancelled")):
+            await running.control(job_id, action)
+            await running.reaches(job_id, state)
+        job = await running.ended(job_id)
+        assert job["counts"]["cancelled"] > 500
