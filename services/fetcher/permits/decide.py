@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from shared.specification.vendor import Budget, Window
 
 SECOND = 1_000_000
-_SLACK_SHARE = 0.033
+_SLACK_SHARE = 0.031
 _LEAST_SLACK = 10_000
 _BUCKETS = 100
 

@@ -1,0 +1,35 @@
+"""What the documentation says is what the code does."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from shared.client.documents import load
+from shared.events.catalogue import topics
+
+PROJECT = Path(__file__).resolve().parents[2]
+PAGES = sorted([PROJECT / "README.md", *(PROJECT / "docs").rglob("*.md")])
+
+
+def test_the_page_of_topics_names_every_topic() -> None:
+    text = (PROJECT / "docs" / "topics.md").read_text("utf-8")
+    for topic in topics():
+        assert f"`{topic.name}`" in text
+        assert topic.carries in text
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_examples_are_good_specifications(page: Path) -> None:
+    text = page.read_text("utf-8")
+    examples = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) + re.findall(r"<<'YAML'\n(.*?)\nYAML", text, re.DOTALL)
+    for example in examples:
+        if {"vendor", "source"} & set(next(yaml.safe_load_all(example))):
+            load([(page.name, example)])
