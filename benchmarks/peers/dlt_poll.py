@@ -18,8 +18,8 @@ os.environ |= {
     "EXTRACT__WORKERS": "8",
 }
 
-import dlt  # noqa: E402 - reads its settings when it is imported
-from dlt.sources.rest_api import rest_api_source  # noqa: E402
+import dlt
+from dlt.sources.rest_api import rest_api_source
 
 
 def main(base_url: str, database_url: str) -> None:

@@ -2,7 +2,7 @@
 
 from services.scheduler.settings import Settings
 from services.scheduler.timers.handler import set_retries, set_timers
-from services.scheduler.timers.loop import Fire
+from services.scheduler.timers.loop import Fire, count_pending
 from shared.events.catalogue import RETRIES, TIMERS_REQUESTED
 from shared.messaging.handler import Consumer
 from shared.runtime.app import App, Runtime
@@ -18,5 +18,5 @@ def build(runtime: Runtime[Settings]) -> App:
             Consumer("timers", TIMERS_REQUESTED, set_timers, wake=fire.wake),
             *(Consumer(f"retries-{name}", topic, retry, wake=fire.wake) for name, topic in RETRIES.items()),
         ],
-        loops=[fire],
+        loops=[fire, Loop("pending", count_pending(runtime.database))],
     )

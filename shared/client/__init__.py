@@ -1,6 +1,19 @@
 """The typed client of Sluice's HTTP API, and the `sluice` command on top of it."""
 
-from shared.client.client import ApiError, SluiceClient
-from shared.client.models import Attempt, DeadLetter, Job, JobReference, Task
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["ApiError", "Attempt", "DeadLetter", "Job", "JobReference", "SluiceClient", "Task"]
+if TYPE_CHECKING:
+    from shared.client.client import ApiError, SluiceClient
+    from shared.client.models import Attempt, DeadLetter, Job, JobEvent, JobReference, Task
+
+__all__ = ["ApiError", "Attempt", "DeadLetter", "Job", "JobEvent", "JobReference", "SluiceClient", "Task"]
+
+_CLIENT = frozenset({"ApiError", "SluiceClient"})
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use: `sluice --help` needs no HTTP library."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__} has no attribute {name}")
+    return getattr(import_module("shared.client.client" if name in _CLIENT else "shared.client.models"), name)

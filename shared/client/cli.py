@@ -1,89 +1,108 @@
 """The `sluice` command. Exit codes: 0 good, 1 the job did not complete, 2 usage, connection or mistakes."""
+# ruff: noqa: PLC0415 - a command imports what it needs when it runs, so that --help answers at once
 
 import asyncio
-import sys
+import os
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
-import orjson
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from shared.client import documents
-from shared.client.client import Action, SluiceClient
-from shared.client.models import Job
-from shared.client.progress import watch as watch_job
-from shared.errors import Invalid, SluiceError
+if TYPE_CHECKING:
+    from shared.client.client import Action, SluiceClient
+    from shared.client.models import Job
+    from shared.errors import SluiceError
 
 T = TypeVar("T")
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Ask Sluice for jobs, follow them, configure it.")
-console = Console()
-errors = Console(stderr=True)
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Ask Sluice for jobs, follow them, configure it. An API key is taken from SLUICE_API_KEY.",
+)
 
 Server = Annotated[str, typer.Option("--server", envvar="SLUICE_URL", help="address of the gateway")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of tables")]
-JobId = Annotated[str, typer.Argument(help="the job's id")]
+JobId = Annotated[str, typer.Argument(metavar="JOB", help="the job's id")]
+Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="YAML or JSON files; - is standard input")]
 LOCAL = "http://127.0.0.1:8080"
+FAILED, MISTAKEN, INTERRUPTED = 1, 2, 130
 
 
-def run(server: str, work: Callable[[SluiceClient], Awaitable[T]]) -> T:
+def run(server: str, work: "Callable[[SluiceClient], Awaitable[T]]") -> T:
     """Run one command's work; mistakes and refusals end it with code 2 and a clear text."""
+    from shared.client.client import SluiceClient
+    from shared.errors import SluiceError
 
     async def inside() -> T:
-        async with SluiceClient(server) as client:
+        async with SluiceClient(server, api_key=os.environ.get("SLUICE_API_KEY")) as client:
             return await work(client)
 
     try:
         return asyncio.run(inside())
     except SluiceError as error:
-        errors.print(str(error), style="red", highlight=False, markup=False)
-        raise typer.Exit(2) from None
+        _refuse(error)
     except KeyboardInterrupt:
-        raise typer.Exit(130) from None
+        raise typer.Exit(INTERRUPTED) from None
 
 
 @app.command()
-def submit(
-    file: Annotated[str | None, typer.Argument(help="YAML or JSON file of a job; - reads standard input")] = None,
+def submit(  # noqa: PLR0913 - the options of a command line
+    file: Annotated[str | None, typer.Argument(help="YAML or JSON file of a job; - is standard input")] = None,
     url: Annotated[str | None, typer.Option(help="poll this URL instead of a file")] = None,
     source: Annotated[str | None, typer.Option(help="run this source instead of a file")] = None,
-    key: Annotated[str | None, typer.Option("--idempotency-key", help="asking again gives the same job")] = None,
+    vendor: Annotated[str | None, typer.Option(help="poll this vendor instead of a file")] = None,
+    path: Annotated[str, typer.Option(help="with --vendor: the path to poll, ?query and all")] = "/",
+    pages: Annotated[str | None, typer.Option(help="with --url, --vendor: style of paging, such as offset")] = None,
+    key: Annotated[str | None, typer.Option("--idempotency-key", "--id-key", help="asks twice, runs once")] = None,
     follow: Annotated[bool, typer.Option("--watch", help="follow the job to its end")] = False,
     as_json: AsJson = False,
     server: Server = LOCAL,
 ) -> None:
     """Ask for a job."""
-    document = _job_document(file, url, source)
+    from shared.client import documents, tables
+    from shared.client.progress import watch
 
-    async def work(client: SluiceClient) -> Job | None:
+    given = {"FILE": file, "--url": url, "--source": source, "--vendor": vendor}
+    if sum(one is not None for one in given.values()) != 1:
+        raise typer.BadParameter(f"expected one of: {', '.join(given)}")
+
+    async def work(client: "SluiceClient") -> "Job | None":
+        if file is not None:
+            document = documents.load_job(documents.read([file])[0])
+        else:
+            document = documents.make_job(url=url, source=source, vendor=vendor, path=path, pages=pages)
         reference = await client.submit(document, idempotency_key=key)
         if as_json:
-            console.print_json(reference.model_dump_json())
+            tables.show_json_line(reference)
         else:
-            console.print(f"job {reference.id}", highlight=False)
-        return await watch_job(client, reference.id, console) if follow else None
+            tables.show_text(f"job {reference.id}")
+        return await watch(client, reference.id, tables.console, as_json=as_json) if follow else None
 
     job = run(server, work)
     if job is not None:
-        _end(job)
+        _end(job, as_json)
 
 
 @app.command()
-def watch(job_id: JobId, server: Server = LOCAL) -> None:
-    """Follow a job to its end."""
-    _end(run(server, lambda client: watch_job(client, job_id, console)))
+def watch(job_id: JobId, as_json: AsJson = False, server: Server = LOCAL) -> None:
+    """Follow a job to its end. Exit code 0: it completed; 1: it did not, or with failures."""
+    from shared.client import tables
+    from shared.client.progress import watch
+
+    job = run(server, lambda client: watch(client, job_id, tables.console, as_json=as_json))
+    _end(job, as_json)
 
 
 @app.command()
 def status(job_id: JobId, as_json: AsJson = False, server: Server = LOCAL) -> None:
     """Show a job as it stands."""
+    from shared.client import tables
+
     job = run(server, lambda client: client.job(job_id))
-    if as_json:
-        console.print_json(job.model_dump_json())
-    else:
-        _show(job)
+    (tables.show_json if as_json else tables.show_job)(job)
 
 
 @app.command()
@@ -94,16 +113,10 @@ def jobs(
     server: Server = LOCAL,
 ) -> None:
     """List the newest jobs."""
+    from shared.client import tables
+
     found = run(server, lambda client: client.jobs(status=state, limit=limit))
-    if as_json:
-        _print_json([job.model_dump(mode="json") for job in found])
-        return
-    table = Table("job", "status", "source", "records", "tasks", "created")
-    for job in found:
-        table.add_row(
-            str(job.id), job.status, job.source, str(job.records), str(job.total.tasks), f"{job.created_at:%F %T}"
-        )
-    console.print(table)
+    (tables.show_json if as_json else tables.show_jobs)(found)
 
 
 @app.command()
@@ -114,43 +127,38 @@ def tasks(
     server: Server = LOCAL,
 ) -> None:
     """List a job's tasks with their attempts."""
+    from shared.client import tables
 
-    async def work(client: SluiceClient) -> list[Any]:
+    async def work(client: "SluiceClient") -> list[Any]:
         return [task async for task in client.tasks(job_id, state=state)]
 
-    found = run(server, work)
-    if as_json:
-        _print_json([task.model_dump(mode="json") for task in found])
-        return
-    table = Table("no.", "state", "records", "attempts", "last status", "reason")
-    for task in found:
-        last = task.attempts[-1].status if task.attempts else None
-        records = "" if task.records is None else str(task.records)
-        table.add_row(str(task.number), task.state, records, str(len(task.attempts)), str(last or ""), task.reason)
-    console.print(table)
+    (tables.show_json if as_json else tables.show_tasks)(run(server, work))
 
 
 @app.command("dead-letters")
 def dead_letters(
     job_id: Annotated[str | None, typer.Option("--job", help="only those of this job")] = None,
+    service: Annotated[str | None, typer.Option(help="only those of this service")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
     as_json: AsJson = False,
     server: Server = LOCAL,
 ) -> None:
     """List what could not be handled."""
-    found = run(server, lambda client: client.dead_letters(job_id=job_id))
-    if as_json:
-        _print_json([letter.model_dump(mode="json") for letter in found])
-        return
-    table = Table("dead letter", "service", "reason", "error", "job")
-    for letter in found:
-        table.add_row(str(letter.id), letter.service, letter.reason, letter.error, str(letter.job_id or ""))
-    console.print(table)
+    from shared.client import tables
+
+    found = run(server, lambda client: client.dead_letters(service=service, job_id=job_id, limit=limit))
+    (tables.show_json if as_json else tables.show_dead_letters)(found)
 
 
-def _control(action: Action, text: str) -> None:
-    def command(job_id: JobId, server: Server = LOCAL) -> None:
+def _control(action: "Action", text: str) -> None:
+    def command(job_id: JobId, as_json: AsJson = False, server: Server = LOCAL) -> None:
+        from shared.client import tables
+
         run(server, lambda client: client.control(job_id, action))
-        console.print(f"{action} asked for", highlight=False)
+        if as_json:
+            tables.show_json_line({"job": job_id, "asked": action})
+        else:
+            tables.show_text(f"{action} asked for")
 
     command.__doc__ = text
     app.command(action)(command)
@@ -163,81 +171,61 @@ _control("redrive", "Make the failed calls of a job again, and no others.")
 
 
 @app.command()
-def apply(files: Annotated[list[str], typer.Argument(help="YAML files")], server: Server = LOCAL) -> None:
+def apply(files: Files, as_json: AsJson = False, server: Server = LOCAL) -> None:
     """Configure vendors and sources from files. Nothing is sent while there is a mistake in any of them."""
+    from shared.client import documents, tables
+    from shared.client.client import ApiError
 
-    async def work(client: SluiceClient) -> None:
-        found = documents.load([documents.read(path) for path in files])
-        for document in sorted(found, key=lambda one: one.kind != "vendors"):
-            if document.kind != "job":
-                await client.put(document.kind, document.name, document.content)  # type: ignore[arg-type]
-                console.print(f"applied {document.kind[:-1]} {document.name}", highlight=False)
+    async def work(client: "SluiceClient") -> None:
+        for document in documents.load_configuration(documents.read(files)):
+            try:
+                applied = await client.put(document.kind, document.name, document.content)
+            except ApiError as error:
+                raise documents.at(document, error) from None
+            if as_json:
+                tables.show_json_line(applied)
+            else:
+                tables.show_text(f"applied {document.kind.removesuffix('s')} {document.name}")
 
     run(server, work)
 
 
 @app.command()
-def check(files: Annotated[list[str], typer.Argument(help="YAML files")]) -> None:
+def check(files: Files, as_json: AsJson = False) -> None:
     """Check files offline; tells all mistakes."""
+    from shared.client import documents, tables
+    from shared.errors import Invalid
+
     try:
-        found = documents.load([documents.read(path) for path in files])
+        found = documents.load(documents.read(files))
     except Invalid as error:
-        for problem in error.problems:
-            errors.print(f"{problem.pointer}: {problem.detail}", style="red", highlight=False, markup=False)
-        raise typer.Exit(2) from None
-    console.print(f"{len(found)} documents are good", highlight=False)
+        if as_json:
+            tables.show_json_line(
+                {"mistakes": [{"pointer": one.pointer, "detail": one.detail} for one in error.problems]}
+            )
+            raise typer.Exit(MISTAKEN) from None
+        _refuse(error)
+    if as_json:
+        tables.show_json_line({"mistakes": [], "documents": len(found)})
+    else:
+        tables.show_text(f"{len(found)} documents are good")
 
 
-def _job_document(file: str | None, url: str | None, source: str | None) -> dict[str, Any]:
-    given = [one for one in (file, url, source) if one is not None]
-    if len(given) != 1:
-        errors.print("expected one of: FILE, --url, --source", style="red")
-        raise typer.Exit(2)
-    if url is not None:
-        return {"url": url}
-    if source is not None:
-        return {"source": source}
-    try:
-        text = ("standard input", sys.stdin.read()) if file == "-" else documents.read(str(file))
-        found = documents.load([text])
-    except Invalid as error:
-        errors.print(str(error), style="red", highlight=False, markup=False)
-        raise typer.Exit(2) from None
-    if len(found) != 1 or found[0].kind != "job":
-        errors.print("expected one job; vendors and sources go to sluice apply", style="red")
-        raise typer.Exit(2)
-    return found[0].content
+def _refuse(error: "SluiceError") -> NoReturn:
+    """Tell what is wrong, one mistake a line, and end."""
+    from shared.errors import Invalid
+
+    lines = [f"{one.pointer}: {one.detail}" for one in error.problems] if isinstance(error, Invalid) else [str(error)]
+    for one in lines:
+        typer.secho(one, err=True, fg="red")
+    raise typer.Exit(MISTAKEN)
 
 
-def _show(job: Job) -> None:
-    table = Table(show_header=False, box=None)
-    expected = "" if job.total.records is None else f" of {job.total.records}"
-    counts = ", ".join(f"{count} {state}" for state, count in sorted(job.counts.items()))
-    rows = {
-        "job": str(job.id),
-        "status": job.status,
-        "source": job.source,
-        "records": f"{job.distinct}{expected} distinct, {job.records} received",
-        "tasks": f"{job.total.tasks}: {counts}",
-        "note": job.note,
-        "reason": job.reason,
-        "failures": ", ".join(f"{one.count} × {one.reason}" for one in job.failures),
-    }
-    for name, value in rows.items():
-        if value:
-            table.add_row(name, value)
-    console.print(table)
-    for mistake in job.mistakes:
-        console.print(f"  {mistake.pointer or '/'}: {mistake.detail}", highlight=False, markup=False)
+def _end(job: "Job", as_json: bool) -> NoReturn:
+    from shared.client import tables
 
-
-def _end(job: Job) -> None:
-    _show(job)
-    raise typer.Exit(0 if job.status == "completed" else 1)
-
-
-def _print_json(value: Any) -> None:
-    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n")
+    (tables.show_json_line if as_json else tables.show_job)(job)
+    raise typer.Exit(0 if job.status == "completed" else FAILED)
 
 
 def main() -> None:

@@ -2,30 +2,41 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from time import monotonic
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 from uuid import UUID
 
 import httpx
 import orjson
+from pydantic import BaseModel, ValidationError
 
 from shared.client.models import ENDS, DeadLetter, Job, JobEvent, JobReference, Task
+from shared.client.stream import EventParser
 from shared.errors import Problem, SluiceError
+
+M = TypeVar("M", bound=BaseModel)
 
 Action = Literal["cancel", "pause", "resume", "redrive"]
 Kind = Literal["vendors", "sources"]
+Id = UUID | str
 
+LOCAL = "http://127.0.0.1:8080"
 _TIMEOUT = httpx.Timeout(30.0, read=60.0)
 _RECONNECT_SECONDS = 0.5
+_PATIENCE_SECONDS = 60.0
+"""A stream of events that broke is taken up again for so long."""
+_PAGE = 500
 
 
 class ApiError(SluiceError):
-    """The API refused a request, or does not answer (`status` 0)."""
+    """The API refused a request (`status`, `title`, `detail`, `errors` with pointers), or does not answer (0)."""
 
-    def __init__(self, status: int, detail: str, errors: tuple[Problem, ...] = ()) -> None:
-        lines = [detail, *(f"  {error.pointer or '/'}: {error.detail}" for error in errors)]
+    def __init__(self, status: int, detail: str, errors: tuple[Problem, ...] = (), *, title: str = "") -> None:
+        lines = [detail or title, *(f"  {error.pointer or '/'}: {error.detail}" for error in errors)]
         super().__init__("\n".join(lines))
         self.status = status
+        self.title = title
         self.detail = detail
         self.errors = errors
 
@@ -34,10 +45,23 @@ class SluiceClient:
     """Talks to a gateway. Use it as `async with SluiceClient(url) as client`."""
 
     def __init__(
-        self, url: str = "http://127.0.0.1:8080", *, transport: httpx.AsyncBaseTransport | None = None
+        self, url: str = LOCAL, *, api_key: str | None = None, transport: httpx.AsyncBaseTransport | None = None
     ) -> None:
+        """Connects on first use.
+
+        Raises:
+            ApiError: `url` is no address.
+        """
         self._url = url
-        self._http = httpx.AsyncClient(base_url=url, timeout=_TIMEOUT, trust_env=False, transport=transport)
+        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        try:
+            if httpx.URL(url).scheme not in ("http", "https") or not httpx.URL(url).host:
+                raise httpx.InvalidURL("no scheme or host")
+        except httpx.InvalidURL:
+            raise ApiError(0, f"expected an address such as {LOCAL}, got {url}") from None
+        self._http = httpx.AsyncClient(
+            base_url=url, headers=headers, timeout=_TIMEOUT, trust_env=False, transport=transport
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -54,112 +78,168 @@ class SluiceClient:
             ApiError: with every mistake of the document.
         """
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
-        return JobReference.model_validate(await self._call("POST", "/jobs", json=document, headers=headers))
+        return self._read(JobReference, await self._call("POST", "/jobs", json=document, headers=headers))
 
-    async def job(self, job_id: UUID | str) -> Job:
+    async def job(self, job_id: Id) -> Job:
         """A job as it stands."""
-        return Job.model_validate(await self._call("GET", f"/jobs/{job_id}"))
+        return self._read(Job, await self._call("GET", f"/jobs/{job_id}"))
 
     async def jobs(self, *, status: str | None = None, limit: int = 50) -> list[Job]:
         """The newest jobs."""
-        answer = await self._call("GET", "/jobs", params=_given(status=status, limit=limit))
-        return [Job.model_validate(one) for one in answer["jobs"]]
+        return await self._list(Job, "/jobs", "jobs", status=status, limit=limit)
 
-    async def tasks(self, job_id: UUID | str, *, state: str | None = None) -> AsyncIterator[Task]:
+    async def tasks(self, job_id: Id, *, state: str | None = None) -> AsyncIterator[Task]:
         """All tasks of a job, fetched a page at a time."""
         after: int | None = None
         while True:
-            answer = await self._call(
-                "GET", f"/jobs/{job_id}/tasks", params=_given(state=state, after=after, limit=500)
-            )
-            for one in answer["tasks"]:
-                yield Task.model_validate(one)
-            after = answer["next"]
+            parameters = _given(state=state, after=after, limit=_PAGE)
+            answer = await self._call("GET", f"/jobs/{job_id}/tasks", params=parameters)
+            for one in self._part(answer, "tasks"):
+                yield self._read(Task, one)
+            after = answer.get("next")
             if after is None:
                 return
 
-    async def control(self, job_id: UUID | str, action: Action) -> None:
-        """Cancel, pause, resume or redrive a job."""
+    async def control(self, job_id: Id, action: Action) -> None:
+        """Cancel, pause, resume or redrive a job: told to the planner, done soon after."""
         await self._call("POST", f"/jobs/{job_id}/{action}")
 
-    async def events(self, job_id: UUID | str) -> AsyncIterator[JobEvent]:
-        """A job's events from its beginning to its end (the last one, if it was redriven); takes up the thread by
-        itself when the connection breaks."""
-        last, over = "", False
+    async def cancel(self, job_id: Id) -> None:
+        """End a job; what was not called yet is dropped."""
+        await self.control(job_id, "cancel")
+
+    async def pause(self, job_id: Id) -> None:
+        """Release no more calls of a job."""
+        await self.control(job_id, "pause")
+
+    async def resume(self, job_id: Id) -> None:
+        """Go on with a paused job."""
+        await self.control(job_id, "resume")
+
+    async def redrive(self, job_id: Id) -> None:
+        """Make the failed calls of a job again, and no others."""
+        await self.control(job_id, "redrive")
+
+    async def events(self, job_id: Id) -> AsyncIterator[JobEvent]:
+        """A job's events from its beginning to its end (the last one, if it was redriven). A connection that breaks
+        is taken up behind the last event, for a minute; only the first must come about at once.
+
+        Raises:
+            ApiError: there is no such job, or no answer for too long.
+        """
+        last, over, reached_at = "", False, 0.0
         while not over:
             try:
-                async with self._http.stream(
-                    "GET", f"/jobs/{job_id}/events", headers={"Last-Event-ID": last}
-                ) as answer:
-                    if answer.status_code != 200:
-                        raise _refused(answer.status_code, await answer.aread())
-                    async for event in _read_events(answer):
-                        last, over = event.sequence, event.name.removeprefix("job.") in ENDS
-                        yield event
-            except httpx.TransportError:
-                await self.job(job_id)
+                async for event in self._stream(job_id, last):
+                    last, over, reached_at = event.sequence, event.name.removeprefix("job.") in ENDS, monotonic()
+                    yield event
+                reached_at = monotonic()
+            except ApiError as error:
+                if error.status not in (0, 502, 503, 504) or monotonic() - reached_at > _PATIENCE_SECONDS:
+                    raise
             if not over:
                 await asyncio.sleep(_RECONNECT_SECONDS)
 
-    async def wait(self, job_id: UUID | str) -> Job:
-        """The job, once it is over. Bound it with `asyncio.timeout`."""
-        async for _ in self.events(job_id):
-            pass
-        return await self.job(job_id)
+    async def wait(self, job_id: Id, *, deadline_seconds: float | None = None) -> Job:
+        """The job, once it is over.
+
+        Raises:
+            TimeoutError: it is not over after `deadline_seconds`; it goes on.
+        """
+        async with asyncio.timeout(deadline_seconds):
+            async for _ in self.events(job_id):
+                pass
+            return await self.job(job_id)
 
     async def put(self, kind: Kind, name: str, document: Mapping[str, Any]) -> dict[str, Any]:
-        """Create or replace a vendor or source."""
-        answer: dict[str, Any] = await self._call("PUT", f"/{kind}/{name}", json=document)
-        return answer
+        """Create or replace a vendor or source; gives it as it is in force."""
+        return self._read_document(await self._call("PUT", f"/{kind}/{name}", json=document))
 
     async def get(self, kind: Kind, name: str) -> dict[str, Any]:
         """A vendor or source."""
-        answer: dict[str, Any] = await self._call("GET", f"/{kind}/{name}")
-        return answer
+        return self._read_document(await self._call("GET", f"/{kind}/{name}"))
 
     async def delete(self, kind: Kind, name: str) -> None:
         """Delete a vendor or source."""
         await self._call("DELETE", f"/{kind}/{name}")
 
-    async def dead_letters(self, *, job_id: UUID | str | None = None, limit: int = 50) -> list[DeadLetter]:
+    async def list_all(self, kind: Kind) -> list[dict[str, Any]]:
+        """All vendors or sources."""
+        found = self._part(await self._call("GET", f"/{kind}"), kind)
+        return [self._read_document(one) for one in found]
+
+    async def dead_letters(
+        self, *, service: str | None = None, job_id: Id | None = None, limit: int = 50
+    ) -> list[DeadLetter]:
         """The newest dead letters."""
-        answer = await self._call("GET", "/dead-letters", params=_given(job_id=job_id, limit=limit))
-        return [DeadLetter.model_validate(one) for one in answer["dead_letters"]]
+        return await self._list(
+            DeadLetter, "/dead-letters", "dead_letters", service=service, job_id=job_id, limit=limit
+        )
+
+    async def _list(self, model: type[M], path: str, part: str, **parameters: object) -> list[M]:
+        answer = await self._call("GET", path, params=_given(**parameters))
+        return [self._read(model, one) for one in self._part(answer, part)]
+
+    async def _stream(self, job_id: Id, last: str) -> AsyncIterator[JobEvent]:
+        parser = EventParser()
+        try:
+            async with self._http.stream("GET", f"/jobs/{job_id}/events", headers={"Last-Event-ID": last}) as answer:
+                if answer.status_code != 200:
+                    raise _refused(answer.status_code, await answer.aread())
+                async for chunk in answer.aiter_bytes():
+                    for event in parser.feed(chunk):
+                        yield event
+        except httpx.TransportError as error:
+            raise self._unreachable(error) from None
+        except ValueError:
+            raise self._strange() from None
 
     async def _call(self, method: str, path: str, **more: Any) -> Any:
         try:
             answer = await self._http.request(method, path, **more)
         except httpx.TransportError as error:
-            raise ApiError(0, f"no answer from {self._url} ({type(error).__name__}); is it running? make up") from None
+            raise self._unreachable(error) from None
         if answer.status_code >= 400:
             raise _refused(answer.status_code, answer.content)
-        return orjson.loads(answer.content) if answer.content else None
+        try:
+            return orjson.loads(answer.content) if answer.content else None
+        except orjson.JSONDecodeError:
+            raise self._strange() from None
+
+    def _read(self, model: type[M], value: object) -> M:
+        try:
+            return model.model_validate(value)
+        except ValidationError:
+            raise self._strange() from None
+
+    def _read_document(self, value: object) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise self._strange()
+        return value
+
+    def _part(self, answer: object, name: str) -> list[object]:
+        part = answer.get(name) if isinstance(answer, dict) else None
+        if not isinstance(part, list):
+            raise self._strange()
+        return part
+
+    def _unreachable(self, error: httpx.TransportError) -> ApiError:
+        return ApiError(0, f"no answer from {self._url} ({type(error).__name__}); is it running? start it with make up")
+
+    def _strange(self) -> ApiError:
+        return ApiError(200, f"{self._url} answers, but not as Sluice does; is it the gateway's address?")
 
 
-def _given(**parameters: Any) -> dict[str, Any]:
+def _given(**parameters: object) -> dict[str, str]:
     return {name: str(value) for name, value in parameters.items() if value is not None}
 
 
 def _refused(status: int, body: bytes) -> ApiError:
+    """The server's problem document (RFC 9457), as far as it is one."""
     try:
         document = orjson.loads(body)
         errors = tuple(Problem(one["pointer"], one["detail"]) for one in document.get("errors", ()))
-        return ApiError(status, str(document.get("detail", "")), errors)
+        title, detail = str(document.get("title", "")), str(document.get("detail", ""))
     except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError):
         return ApiError(status, f"the server answered {status}")
-
-
-async def _read_events(answer: httpx.Response) -> AsyncIterator[JobEvent]:
-    """Server-sent events from the lines of a response."""
-    fields: dict[str, str] = {}
-    async for line in answer.aiter_lines():
-        if line:
-            name, _, value = line.partition(":")
-            fields[name] = value.removeprefix(" ")
-        elif "data" in fields:
-            yield JobEvent(
-                name=fields.get("event", ""), sequence=fields.get("id", ""), data=orjson.loads(fields["data"])
-            )
-            fields = {}
-        else:
-            fields = {}
+    return ApiError(status, detail or f"the server answered {status}", errors, title=title)

@@ -1,25 +1,43 @@
 """Files of vendors, sources and jobs: YAML with several documents, or JSON. All mistakes are told before anything is
 sent."""
 
+import re
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import yaml
 from pydantic import TypeAdapter
 
+from shared.client.client import ApiError
 from shared.errors import Invalid, Problem
 from shared.specification.job import JobSpecification
-from shared.specification.parse import parse
+from shared.specification.parse import decode_json, parse
 from shared.specification.source import Source
 from shared.specification.vendor import Vendor
 
+STANDARD_INPUT = "-"
 _ADAPTERS: dict[str, TypeAdapter[Any]] = {
     "vendors": TypeAdapter(Vendor),
     "sources": TypeAdapter(Source),
     "job": TypeAdapter(JobSpecification),
 }
+_BOOL, _TIMESTAMP = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp"
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain words as YAML 1.2 has them: `on`, `no` and dates are text, only `true` and `false` are not."""
+
+    yaml_implicit_resolvers = {
+        first: [pair for pair in pairs if pair[0] not in (_BOOL, _TIMESTAMP)]
+        for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+_Loader.add_implicit_resolver(_BOOL, re.compile(r"(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +54,7 @@ def load(texts: Sequence[tuple[str, str]]) -> list[Document]:
     """Documents from (file name, text), checked.
 
     Raises:
-        Invalid: with every mistake of every file; pointers begin with `file:document`.
+        Invalid: with every mistake of every file; pointers are `file:document:pointer`.
     """
     found: list[Document] = []
     problems: list[Problem] = []
@@ -44,7 +62,7 @@ def load(texts: Sequence[tuple[str, str]]) -> list[Document]:
         try:
             found += _documents(name, text)
         except yaml.YAMLError as error:
-            problems.append(Problem(name, f"not YAML or JSON: {str(error).splitlines()[0]}"))
+            problems.append(Problem(name, f"neither YAML nor JSON: {_told(error)}"))
     for document in found:
         problems += _check(document)
     if problems:
@@ -52,36 +70,111 @@ def load(texts: Sequence[tuple[str, str]]) -> list[Document]:
     return found
 
 
-def read(path: str) -> tuple[str, str]:
-    """A file's name and text.
+def load_configuration(texts: Sequence[tuple[str, str]]) -> list[Document]:
+    """Vendors and sources, vendors first, because sources name them.
 
     Raises:
-        Invalid: it cannot be read.
+        Invalid: as `load`, or a document is a job.
     """
-    try:
-        return path, Path(path).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Invalid([Problem(path, f"cannot be read: {error}")]) from None
+    found = load(texts)
+    jobs = [document for document in found if document.kind == "job"]
+    if jobs:
+        raise Invalid([Problem(document.place, "is a job; jobs go to sluice submit") for document in jobs])
+    return sorted(found, key=lambda document: document.kind != "vendors")
+
+
+def load_job(text: tuple[str, str]) -> dict[str, Any]:
+    """The one job of a file.
+
+    Raises:
+        Invalid: as `load`, or it is something else.
+    """
+    found = load([text])
+    if len(found) != 1 or found[0].kind != "job":
+        raise Invalid([Problem(text[0], "expected one job; vendors and sources go to sluice apply")])
+    return found[0].content
+
+
+def make_job(
+    *, url: str | None, source: str | None, vendor: str | None, path: str, pages: str | None
+) -> dict[str, Any]:
+    """A job without a file: of a URL, a source, or a vendor and a path that may carry a query."""
+    style = {"pages": {"style": pages}} if pages else {}
+    if source is not None:
+        return {"source": source}
+    if url is not None:
+        return {"url": url, **style}
+    place, _, query = path.partition("?")
+    request = {"path": place, **({"query": dict(parse_qsl(query, keep_blank_values=True))} if query else {})}
+    return {"vendor": vendor, "poll": {"request": request, **style}}
+
+
+def at(document: Document, error: ApiError) -> Invalid:
+    """What the server says of a document, with the place where the document stands."""
+    problems = [Problem(f"{document.place}:{one.pointer or '/'}", one.detail) for one in error.errors]
+    return Invalid(problems or [Problem(document.place, str(error))])
+
+
+def read(paths: Sequence[str]) -> list[tuple[str, str]]:
+    """Names and texts of files; `-` is standard input.
+
+    Raises:
+        Invalid: with every file that cannot be read.
+    """
+    texts: list[tuple[str, str]] = []
+    problems: list[Problem] = []
+    for path in paths:
+        try:
+            texts.append((path, sys.stdin.read() if path == STANDARD_INPUT else Path(path).read_text("utf-8")))
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+            problems.append(Problem(path, f"cannot be read: {reason}"))
+    if problems:
+        raise Invalid(problems)
+    return texts
 
 
 def _documents(name: str, text: str) -> Iterator[Document]:
-    for number, content in enumerate(yaml.safe_load_all(text), 1):
+    for number, content in enumerate(_contents(text), 1):
         if content is None:
             continue
         place = f"{name}:{number}"
-        if not isinstance(content, dict):
-            yield Document(place, "job", "", {"": content})
-        elif "vendor" in content and "base_url" in content:
-            yield Document(place, "vendors", str(content["vendor"]), content)
-        elif "source" in content and ("poll" in content or "vendor" in content):
-            yield Document(place, "sources", str(content["source"]), content)
-        else:
-            yield Document(place, "job", "", content)
+        kind = _kind(content)
+        title = str(content.get(kind.removesuffix("s"), "")) if isinstance(content, dict) else ""
+        yield Document(place, kind, title, content)
+
+
+def _contents(text: str) -> list[Any]:
+    """JSON is nearly YAML, but its tabs are not."""
+    if text.lstrip().startswith("{"):
+        try:
+            return [decode_json(text.encode())]
+        except Invalid:
+            pass
+    return list(yaml.load_all(text, _Loader))
+
+
+def _kind(content: object) -> str:
+    """What a document means to be; its mistakes are told by that."""
+    if not isinstance(content, dict):
+        return "job"
+    if "base_url" in content or ("vendor" in content and not content.keys() & {"source", "poll", "url"}):
+        return "vendors"
+    if "source" in content and content.keys() & {"vendor", "poll"}:
+        return "sources"
+    return "job"
 
 
 def _check(document: Document) -> list[Problem]:
     try:
         parse(_ADAPTERS[document.kind], document.content)
     except Invalid as error:
-        return [Problem(f"{document.place}{problem.pointer}", problem.detail) for problem in error.problems]
+        return [Problem(f"{document.place}:{problem.pointer or '/'}", problem.detail) for problem in error.problems]
     return []
+
+
+def _told(error: yaml.YAMLError) -> str:
+    """In one line, with its place."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return f"line {error.problem_mark.line + 1}: {error.problem}"
+    return str(error).splitlines()[0]

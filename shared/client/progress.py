@@ -1,20 +1,24 @@
-"""A job's progress on the terminal: a live bar where there is one, plain lines elsewhere."""
+"""A job's progress on the terminal: a live bar where there is one, plain lines elsewhere, JSON lines for machines."""
 
 import time
 from uuid import UUID
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from shared.client.client import SluiceClient
-from shared.client.models import Job, JobEvent
+from shared.client.models import Job
+from shared.client.standing import Standing, line
+from shared.client.tables import show_json_line
 
 _LINE_SECONDS = 1.0
 
 
-async def watch(client: SluiceClient, job_id: UUID | str, console: Console) -> Job:
+async def watch(client: SluiceClient, job_id: UUID | str, console: Console, *, as_json: bool = False) -> Job:
     """Follow a job to its end; gives it as it ended."""
-    if console.is_terminal:
+    if as_json:
+        await _watch_json(client, job_id)
+    elif console.is_terminal:
         await _watch_live(client, job_id, console)
     else:
         await _watch_plain(client, job_id, console)
@@ -22,44 +26,42 @@ async def watch(client: SluiceClient, job_id: UUID | str, console: Console) -> J
 
 
 async def _watch_live(client: SluiceClient, job_id: UUID | str, console: Console) -> None:
-    began = time.monotonic()
     columns = (
+        SpinnerColumn(),
         TextColumn("{task.description}"),
-        BarColumn(bar_width=None),
-        MofNCompleteColumn(),
-        TextColumn("records · {task.fields[rate]} · {task.fields[failed]} failed"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[text]}"),
         TimeElapsedColumn(),
-        TimeRemainingColumn(),
     )
+    standing = Standing()
     with Progress(*columns, console=console) as bar:
-        task = bar.add_task("requested", total=None, rate="–", failed=0)
+        task = bar.add_task(standing.state, total=None, text="")
         async for event in client.events(job_id):
-            name = event.name.removeprefix("job.")
-            if name == "planned" and event.data.get("records") is not None:
-                bar.update(task, total=event.data["records"])
-            counts = event.data.get("counts")
-            if counts:
-                rate = f"{counts['records'] / max(time.monotonic() - began, 0.001):,.0f}/s"
-                bar.update(task, completed=counts["records"], rate=rate, failed=counts["failed"])
-            bar.update(task, description=event.data.get("state", name))
+            standing = standing.after(event)
+            known = standing.expected is not None
+            bar.update(
+                task,
+                description=standing.state,
+                total=(standing.expected if known else standing.tasks) or None,
+                completed=standing.records if known else standing.done,
+                text=line(standing),
+            )
+    if standing.note:
+        console.print(standing.note, highlight=False, markup=False)
 
 
 async def _watch_plain(client: SluiceClient, job_id: UUID | str, console: Console) -> None:
-    last = 0.0
+    standing, last = Standing(), 0.0
     async for event in client.events(job_id):
+        standing = standing.after(event)
         if event.name == "job.progressed" and time.monotonic() - last < _LINE_SECONDS:
             continue
         last = time.monotonic()
-        console.print(_line(event), highlight=False)
+        note = f" ({standing.note})" if event.name == "job.planned" and standing.note else ""
+        console.print(f"{event.name} {line(standing)}{note}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _line(event: JobEvent) -> str:
-    counts = event.data.get("counts")
-    if not counts:
-        note = event.data.get("note") or ""
-        total = f" {event.data['records']} records in {event.data['tasks']} tasks" if event.data.get("tasks") else ""
-        return f"{event.name}{total} {note}".rstrip()
-    return (
-        f"{event.name} {counts['records']} records, {counts['completed']} of {counts['planned']} tasks, "
-        f"{counts['failed']} failed"
-    )
+async def _watch_json(client: SluiceClient, job_id: UUID | str) -> None:
+    async for event in client.events(job_id):
+        show_json_line({"event": event.name, "id": event.sequence, "data": event.data})

@@ -83,7 +83,7 @@ class Producer:
                         await self._producer.send(
                             f"{self._prefix}.{message.topic}",
                             value=message.value,
-                            key=message.key.encode(),
+                            key=message.key.encode("utf-8", errors="surrogateescape"),
                             headers=list(message.headers),
                         )
                     )

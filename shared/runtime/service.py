@@ -135,6 +135,7 @@ class Process:
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
+        timer.cancel()
         log.info("service.stopped")
 
     def _check(self) -> dict[str, Any]:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
-from fastapi.responses import ORJSONResponse, Response
+from fastapi.responses import Response
 from pydantic import TypeAdapter
 
 from services.callback_gateway.configure import store
 from services.callback_gateway.configure.store import Table
+from services.callback_gateway.http.answers import json_answer
 from services.callback_gateway.http.body import read_json_body
 from services.callback_gateway.http.jobs import Edge
 from services.callback_gateway.http.problems import Refusal, answers
@@ -70,7 +71,7 @@ def routes(edge: Edge, kind: Kind) -> APIRouter:
     async def list_documents() -> Response:
         """All of them, by name."""
         async with edge.database.transaction() as tx:
-            return ORJSONResponse({kind.table: await store.find_documents(tx, kind.table)})
+            return json_answer({kind.table: await store.find_documents(tx, kind.table)})
 
     @router.get("/{name}", summary=f"Show a {kind.name}", responses=answers(404))
     async def show(name: Name) -> Response:
@@ -79,7 +80,7 @@ def routes(edge: Edge, kind: Kind) -> APIRouter:
             found = await store.find_documents(tx, kind.table, only=name)
         if not found:
             raise Refusal(404, f"no {kind.name} is called {name}")
-        return ORJSONResponse(found[0])
+        return json_answer(found[0])
 
     @router.put(
         "/{name}",
@@ -100,7 +101,7 @@ def routes(edge: Edge, kind: Kind) -> APIRouter:
             await kind.upsert(tx, {name: found})
         await edge.known.refresh()
         body = found.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-        return ORJSONResponse(body, 200 if existed else 201)
+        return json_answer(body, 200 if existed else 201)
 
     @router.delete("/{name}", status_code=204, summary=f"Delete a {kind.name}", responses=answers(404))
     async def delete(name: Name) -> Response:

@@ -5,9 +5,10 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from fastapi.responses import ORJSONResponse, Response
+from fastapi.responses import Response
 
 from services.callback_gateway.http import store
+from services.callback_gateway.http.answers import json_answer
 from services.callback_gateway.http.jobs import Edge, Limit
 from services.callback_gateway.http.problems import Refusal, answers
 from shared.database.pool import Row
@@ -28,7 +29,7 @@ def routes(edge: Edge) -> APIRouter:
         async with edge.database.transaction() as tx:
             rows = await store.find_dead_letters(tx, service, job_id, after, limit)
         following = str(rows[-1]["id"]) if len(rows) == limit else None
-        return ORJSONResponse({"dead_letters": [_brief(row) for row in rows], "next": following})
+        return json_answer({"dead_letters": [_brief(row) for row in rows], "next": following})
 
     @router.get("/{letter_id}", summary="Show a dead letter", responses=answers(404))
     async def show(letter_id: UUID) -> Response:
@@ -37,7 +38,7 @@ def routes(edge: Edge) -> APIRouter:
             row = await store.find_dead_letter(tx, letter_id)
         if row is None:
             raise Refusal(404, f"there is no dead letter {letter_id}")
-        return ORJSONResponse({**_brief(row), **_whole(row["document"])})
+        return json_answer({**_brief(row), **_whole(row["document"])})
 
     return router
 

@@ -7,10 +7,11 @@ from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Path, Query, Request
-from fastapi.responses import ORJSONResponse, Response
+from fastapi.responses import Response
 from pydantic import TypeAdapter
 
 from services.callback_gateway.http import store
+from services.callback_gateway.http.answers import json_answer
 from services.callback_gateway.http.body import read_json_body
 from services.callback_gateway.http.presentation import job_body, task_body
 from services.callback_gateway.http.problems import Refusal, answers
@@ -94,7 +95,7 @@ def routes(edge: Edge) -> APIRouter:  # noqa: C901 - a table of routes
         async with edge.database.transaction() as tx:
             rows = await store.find_jobs(tx, status, after, limit)
         following = str(rows[-1]["id"]) if len(rows) == limit else None
-        answer = ORJSONResponse({"jobs": [job_body(row, {}, []) for row in rows], "next": following})
+        answer = json_answer({"jobs": [job_body(row, {}, []) for row in rows], "next": following})
         if following:
             answer.headers["Link"] = f'</jobs?after={following}&limit={limit}>; rel="next"'
         return answer
@@ -108,7 +109,7 @@ def routes(edge: Edge) -> APIRouter:  # noqa: C901 - a table of routes
                 raise Refusal(404, f"there is no job {job_id}")
             counts = await store.count_tasks(tx, job_id)
             failures = await store.count_failures(tx, job_id)
-        return ORJSONResponse(job_body(row, counts, failures))
+        return json_answer(job_body(row, counts, failures))
 
     @router.get("/{job_id}/tasks", summary="A job's tasks", responses=answers(404, 422))
     async def list_tasks(
@@ -123,7 +124,7 @@ def routes(edge: Edge) -> APIRouter:  # noqa: C901 - a table of routes
                 raise Refusal(404, f"there is no job {job_id}")
             rows = await store.find_tasks(tx, job_id, state, after, limit)
         following = rows[-1]["number"] if len(rows) == limit else None
-        return ORJSONResponse({"tasks": [task_body(row) for row in rows], "next": following})
+        return json_answer({"tasks": [task_body(row) for row in rows], "next": following})
 
     @router.post("/{job_id}/{action}", status_code=202, summary="Control a job", responses=answers(404))
     async def control(job_id: JobId, action: Literal["cancel", "pause", "resume", "redrive"]) -> Response:

@@ -6,8 +6,8 @@ that time by one interval. Quotas count: the calls of the last W, kept in a hund
 
 Proof idea for a spaced window. With the interval T = (W + slack) / N, the first and the last of any N + B permits are
 at least N·T = W + slack apart, so a window of W that sees N + B calls has seen some arrive more than `slack` later
-than their permits and others not. A fetcher drops a permit that it could not use within half of the slack; the
-other half is for the network and the vendor's own clockwork. Permits that are dropped, or lost by a crash, are calls not made: the
+than their permits and others not. A fetcher drops a permit that it could not use within a third of the slack; the
+other two thirds are for the network and the vendor's own clockwork. Permits that are dropped, or lost by a crash, are calls not made: the
 contract is under-used, never broken.
 
 All times are whole microseconds on the database's clock.
@@ -19,8 +19,9 @@ from dataclasses import dataclass, replace
 from shared.specification.vendor import Budget, Window
 
 SECOND = 1_000_000
-_SLACK_SHARE = 0.031
+_SLACK_SHARE = 0.042
 _LEAST_SLACK = 10_000
+_FETCHER_PART = 3
 _BUCKETS = 100
 
 
@@ -58,10 +59,10 @@ def key_of(window: Window) -> str:
 
 
 def slack_of(budget: Budget) -> int:
-    """Microseconds by which a call may miss its permit's moment, the half that belongs to the fetcher; the tightest
+    """Microseconds by which a call may miss its permit's moment, the third that belongs to the fetcher; the tightest
     spaced window decides. Without one, permits stay good for a minute."""
     spaced = [_slack(window) for window in budget.windows if not window.is_quota]
-    return min(spaced) // 2 if spaced else 60 * SECOND
+    return min(spaced) // _FETCHER_PART if spaced else 60 * SECOND
 
 
 def lease(budget: Budget, states: Sequence[WindowState], wanted: Wanted) -> Lease:

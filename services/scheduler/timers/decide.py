@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from services.scheduler.model import Timer
 from shared.events.catalogue import topics
 from shared.events.dead_letters import RetryRequested
-from shared.events.envelope import CE_ID, CE_SOURCE, CE_TYPE, CE_VERSION, DELIVERY, RECIPIENT, Record
+from shared.events.envelope import CE_ID, CE_SOURCE, CE_TYPE, CE_VERSION, DELIVERY, RECIPIENT
 from shared.events.timers import TimerRequested
 from shared.ids import derived_id
-from shared.messaging.handler import Outgoing, decode_key, encode_key
+from shared.messaging.handler import Outgoing
 
 FARTHEST = timedelta(days=3660)
 LOOK_SECONDS = 1.0
@@ -31,12 +32,67 @@ class Refused:
 
 def timer_of(event: TimerRequested, now: datetime) -> Timer | Refused:
     """A timer that somebody sets."""
+    if not event.value:
+        return Refused("schema_invalid", "value: expected JSON text")
     headers = (
         (CE_ID, str(event.timer_id).encode()),
         (CE_TYPE, event.ce_type_of.encode()),
         (CE_SOURCE, b"sluice"),
         (CE_VERSION, b"1.0"),
     )
-    due_at = _time("due_at", event.due_at, now)
-    message = _message(Outgoing(event.topic, event.key, event.value.encode(), headers))
-    return _timer(Timer, event.timer_id, due_at, message)
+    message = Outgoing(event.topic, event.key, event.value.encode(), headers)
+    return _checked(event.timer_id, "due_at", event.due_at, message, now)
+
+
+def timer_of_retry(event: RetryRequested, prefix: str, now: datetime) -> Timer | Refused:
+    """The original again: same key, bytes and headers, as the next delivery, for the one group that asked for it.
+
+    A key may be any bytes; those that are no text are carried as surrogates and are the same bytes when sent.
+    """
+    try:
+        record = event.original.record()
+    except ValueError as error:
+        return Refused("undecodable", f"original: {error}")
+    replaced = {CE_ID, DELIVERY, RECIPIENT}
+    headers = (
+        *((name, value or b"") for name, value in record.headers if name not in replaced),
+        (CE_ID, str(event.event_id).encode()),
+        (DELIVERY, str(event.delivery).encode()),
+        (RECIPIENT, event.group.encode()),
+    )
+    topic = record.position.topic.removeprefix(f"{prefix}.")
+    key = (record.key or b"").decode("utf-8", errors="surrogateescape")
+    timer_id = derived_id("retry", event.group, event.event_id, event.delivery)
+    return _checked(timer_id, "not_before", event.not_before, Outgoing(topic, key, record.value, headers), now)
+
+
+def pause_before(until_due_seconds: float) -> float:
+    """How long to sleep before the next timer; 0 says that it is due."""
+    return min(max(until_due_seconds, 0.0), LOOK_SECONDS)
+
+
+def pause_after(claimed: int) -> float:
+    """How long to sleep after a round that had something due and claimed so much of it."""
+    return 0.0 if claimed else LOCKED_SECONDS
+
+
+def _checked(timer_id: UUID, field: str, due_at: datetime | None, message: Outgoing, now: datetime) -> Timer | Refused:
+    """What the broker would refuse is refused here: it would hold back every timer that is claimed with it."""
+    if due_at is None or due_at.tzinfo is None:
+        return Refused("schema_invalid", f"{field}: expected a time with its offset")
+    if due_at > now + FARTHEST:
+        return Refused("deadline_exceeded", f"{field}: expected a time within ten years")
+    topic = _TOPICS.get(message.topic)
+    if topic is None:
+        return Refused("schema_invalid", f"topic: no topic is called {message.topic[:100]}")
+    size = _record_bytes(message)
+    if size > topic.max_message_bytes:
+        return Refused("too_large", f"a message of {size} bytes is too large for {topic.name}")
+    return Timer(timer_id, max(due_at, now - FARTHEST), message)
+
+
+def _record_bytes(message: Outgoing) -> int:
+    """At most this much is a message in a batch of its own."""
+    headers = sum(len(name.encode()) + len(value) + _HEADER_BYTES for name, value in message.headers)
+    key = len(message.key.encode("utf-8", errors="surrogateescape"))
+    return _RECORD_BYTES + key + len(message.value or b"") + headers

@@ -16,7 +16,12 @@ from shared.runtime.clock import utc_now
 
 
 async def set_timers(tx: Transaction, batch: Sequence[Incoming[TimerRequested]]) -> list[Result]:
-    """Set and cancel timers, in the order they came: both stand in the same partition, because the timer is the key."""
+    """Set and cancel timers, in the order they came.
+
+    Cancels are not remembered. A timer's key is its id, so its set comes before its cancel; a redelivered set is known
+    to the ledger, also after the row is gone. Only a set that failed by a defect and came again behind its cancel
+    fires all the same: like every message, a fired timer may be late news to its receiver.
+    """
     now = utc_now()
     timers: dict[UUID, Timer] = {}
     cancelled: set[UUID] = set()

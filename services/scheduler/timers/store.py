@@ -8,7 +8,7 @@ import orjson
 from services.scheduler.model import Timer
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
-from shared.messaging.handler import Outgoing, decode_key, encode_key
+from shared.messaging.handler import Outgoing
 
 SQL = load_queries(__file__)
 
@@ -23,7 +23,7 @@ async def insert_timers(tx: Transaction, timers: Sequence[Timer]) -> int:
         [timer.id for timer in ordered],
         [timer.due_at for timer in ordered],
         [timer.message.topic for timer in ordered],
-        [encode_key(timer.message.key) for timer in ordered],
+        [timer.message.key.encode("utf-8", errors="surrogateescape") for timer in ordered],
         [timer.message.value for timer in ordered],
         [_pack(timer.message) for timer in ordered],
     )
@@ -55,7 +55,8 @@ async def count_pending(tx: Transaction) -> int:
 
 
 def _timer(row: Row) -> Timer:
-    message = Outgoing(row["topic"], decode_key(row["key"]), row["value"], _unpack(row["headers"]))
+    key = row["key"].decode("utf-8", errors="surrogateescape")
+    message = Outgoing(row["topic"], key, row["value"], _unpack(row["headers"]))
     return Timer(row["id"], row["due_at"], message)
 
 

@@ -78,7 +78,7 @@ def test_the_contract_is_used() -> None:
     moments = run(budget, [(50, 100_000)] * 600)
     seconds = (moments[-1] - moments[0]) / SECOND
     assert len(moments) / seconds >= 0.95 * 50
-    assert abs((rate_of(budget) or 0) - 50 / 1.031) < 0.01
+    assert abs((rate_of(budget) or 0) - 50 / 1.042) < 0.01
 
 
 def test_a_quota_may_be_used_at_any_pace_and_then_waits_for_its_window() -> None:

@@ -1,0 +1,45 @@
+"""The results as a page of the documentation."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
+HEAD = """# Benchmarks
+
+Written by `make bench` from `benchmarks/results/`; each figure is a median. All systems take turns on the same
+simulator and the same Postgres, sharing the machine with both, with Kafka and with each other.
+
+`script` is a hand-written program (`benchmarks/peers/aiohttp_script.py`): one process, no plan that outlives it, no
+contract, no retry. `dlt` is its rest_api source into Postgres, tuned as its documentation advises.
+"""
+TITLES = {
+    "end_to_end": "Records per second, end to end, pages of 100 into Postgres",
+    "small_job": "A job of one page, from POST to completed",
+    "memory": "Memory of each service",
+    "contract": "A contract, as counted by the vendor",
+    "isolation": "A job beside a vendor that hangs for 60 seconds",
+}
+_ABOUT = ("machine", "commit", "date")
+
+
+def write_page(results: Path) -> None:
+    """Write the page from whatever results there are."""
+    parts = [HEAD]
+    for name, title in TITLES.items():
+        path = results / f"{name}.json"
+        if path.exists():
+            parts.append(_section(title, json.loads(path.read_text("utf-8"))))
+    PAGE.write_text("\n".join(parts), "utf-8")
+
+
+def _section(title: str, rows: list[dict[str, Any]]) -> str:
+    columns = [name for name in rows[0] if name not in _ABOUT]
+    lines = [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
+    lines += [f"| {' | '.join(_text(row[name]) for name in columns)} |" for row in rows]
+    about = f"{rows[0]['machine']}; commit {rows[0]['commit']}, {rows[0]['date']}."
+    return f"## {title}\n\n{chr(10).join(lines)}\n\n{about}\n"
+
+
+def _text(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,96 @@
+"""What the command shows: tables for people, JSON for machines."""
+
+import sys
+from collections.abc import Sequence
+
+import orjson
+from pydantic import BaseModel
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from shared.client.models import DeadLetter, Job, Task
+
+_PIPE_COLUMNS = 240
+"""Without a terminal nothing is cut: ids are there to be taken further."""
+
+console = Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
+
+
+def show_json(value: object) -> None:
+    """A value, or models, as indented JSON."""
+    text = orjson.dumps(value, option=orjson.OPT_INDENT_2, default=_plain)
+    sys.stdout.write(text.decode() + "\n")
+
+
+def show_json_line(value: object) -> None:
+    """A value or a model in one line, for commands that show several."""
+    sys.stdout.write(orjson.dumps(value, default=_plain).decode() + "\n")
+    sys.stdout.flush()
+
+
+def show_text(text: str) -> None:
+    """A line."""
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def show_jobs(jobs: Sequence[Job]) -> None:
+    """One line for each job."""
+    rows = [
+        (job.id, job.status, job.source, f"{job.records:,}", f"{job.total.tasks:,}", f"{job.created_at:%F %T}")
+        for job in jobs
+    ]
+    _show(("job", "status", "source", "records", "tasks", "created"), rows)
+
+
+def show_tasks(tasks: Sequence[Task]) -> None:
+    """One line for each task, with its last attempt."""
+    rows = []
+    for task in tasks:
+        last = task.attempts[-1].status if task.attempts else None
+        rows.append((task.number, task.state, task.records, len(task.attempts), last, task.reason))
+    _show(("no.", "state", "records", "attempts", "last status", "reason"), rows)
+
+
+def show_dead_letters(letters: Sequence[DeadLetter]) -> None:
+    """One line for each dead letter."""
+    rows = [(letter.id, letter.service, letter.reason, letter.error, letter.job_id) for letter in letters]
+    _show(("dead letter", "service", "reason", "error", "job"), rows)
+
+
+def show_job(job: Job) -> None:
+    """All there is to say of one job."""
+    expected = "" if job.total.records is None else f" of {job.total.records:,}"
+    counts = ", ".join(f"{count:,} {state}" for state, count in sorted(job.counts.items()))
+    facts = {
+        "job": job.id,
+        "status": job.status,
+        "source": job.source,
+        "records": f"{job.distinct:,}{expected} distinct, {job.records:,} received",
+        "tasks": f"{job.total.tasks:,}: {counts}",
+        "note": job.note,
+        "reason": job.reason,
+        "failures": ", ".join(f"{one.count:,} × {one.reason}" for one in job.failures),
+    }
+    table = Table(show_header=False, box=None)
+    for name, value in facts.items():
+        if value:
+            table.add_row(name, escape(str(value)))
+    console.print(table)
+    for mistake in job.mistakes:
+        show_text(f"  {mistake.pointer or '/'}: {mistake.detail}")
+
+
+def _show(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    table = Table()
+    for name in columns:
+        table.add_column(name, no_wrap=name == columns[0])
+    for row in rows:
+        table.add_row(*("" if value is None else escape(str(value)) for value in row))
+    console.print(table)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    raise TypeError(f"{type(value).__name__} is no JSON")
