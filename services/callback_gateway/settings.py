@@ -12,6 +12,8 @@ class Settings(ServiceSettings):
     gateway_port: int = Field(8080, ge=0, le=65535, description="its port; 0 chooses a free one and logs it")
     gateway_body_bytes: int = Field(1024**2, ge=1024, description="largest request body")
     gateway_body_seconds: float = Field(10.0, gt=0, description="time in which a request body must have come")
+    topic_partitions: int = Field(4, ge=1, le=1000, description="partitions of the topics of records")
+    topic_replication: int = Field(1, ge=1, le=9, description="replicas of the topics of records")
     gateway_produce_seconds: float = Field(
         3.0, gt=0, le=25, description="time for the broker to acknowledge, then spool"
     )

@@ -4,12 +4,12 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar, cast
 
 import typer
 
 if TYPE_CHECKING:
-    from shared.client.client import Action, SluiceClient
+    from shared.client.client import Action, Kind, SluiceClient
     from shared.client.models import Job
     from shared.errors import SluiceError
 
@@ -49,7 +49,7 @@ def run(server: str, work: "Callable[[SluiceClient], Awaitable[T]]") -> T:
 
 
 @app.command()
-def submit(  # noqa: PLR0913 - the options of a command line
+def submit(  # noqa: PLR0913, PLR0917 - the options of a command line
     file: Annotated[str | None, typer.Argument(help="YAML or JSON file of a job; - is standard input")] = None,
     url: Annotated[str | None, typer.Option(help="poll this URL instead of a file")] = None,
     source: Annotated[str | None, typer.Option(help="run this source instead of a file")] = None,
@@ -179,7 +179,7 @@ def apply(files: Files, as_json: AsJson = False, server: Server = LOCAL) -> None
     async def work(client: "SluiceClient") -> None:
         for document in documents.load_configuration(documents.read(files)):
             try:
-                applied = await client.put(document.kind, document.name, document.content)
+                applied = await client.put(cast("Kind", document.kind), document.name, document.content)
             except ApiError as error:
                 raise documents.at(document, error) from None
             if as_json:

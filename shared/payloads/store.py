@@ -77,9 +77,19 @@ class PayloadStore:
         try:
             await obstore.delete_async(self._store, uris)
         except FileNotFoundError:
-            pass
+            # A folder stops at the first that is gone; the others are still there.
+            await self._delete_each(uris)
         except (BaseError, OSError) as error:
             raise Unavailable(f"payload store: {error}") from error
+
+    async def _delete_each(self, uris: list[str]) -> None:
+        for uri in uris:
+            try:
+                await obstore.delete_async(self._store, uri)
+            except FileNotFoundError:
+                continue
+            except (BaseError, OSError) as error:
+                raise Unavailable(f"payload store: {error}") from error
 
 
 def _open(url: str, endpoint: str) -> LocalStore | S3Store | MemoryStore:

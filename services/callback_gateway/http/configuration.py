@@ -17,12 +17,13 @@ from services.callback_gateway.http.problems import Refusal, answers
 from services.callback_gateway.known import unknown
 from shared.database.pool import Transaction
 from shared.errors import Invalid, Problem
-from shared.events.catalogue import SOURCES, VENDORS, Topic
+from shared.events.catalogue import SOURCES, VENDORS, Topic, records_topic
 from shared.events.configuration import SourceConfigured, VendorConfigured
 from shared.events.envelope import Event
 from shared.messaging.handler import outgoing, tombstone
+from shared.messaging.topics import Profile, create_topics
 from shared.specification.parse import parse
-from shared.specification.source import Source
+from shared.specification.source import Source, TopicSink
 from shared.specification.vendor import Vendor
 
 Name = Annotated[str, Path(pattern=r"^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$", description="its name")]
@@ -95,6 +96,7 @@ def routes(edge: Edge, kind: Kind) -> APIRouter:
         _, document = await read_json_body(request, edge.settings)
         found = parse(kind.model, {kind.name: name, **document} if isinstance(document, dict) else document)
         await _check(edge, kind, name, found)
+        await _create_topic(edge, found)
         await edge.outbound.send([outgoing(kind.topic, name, kind.event(found))])
         async with edge.database.transaction() as tx:
             existed = bool(await store.find_documents(tx, kind.table, only=name))
@@ -116,6 +118,15 @@ def routes(edge: Edge, kind: Kind) -> APIRouter:
         return Response(status_code=204)
 
     return router
+
+
+async def _create_topic(edge: Edge, found: Any) -> None:
+    """A source that sends its records to a topic has one from the moment it is applied."""
+    if isinstance(found, Source) and any(isinstance(sink, TopicSink) for sink in found.sinks):
+        settings = edge.settings
+        profile = Profile(settings.topic_partitions, settings.topic_replication)
+        topic = records_topic(found.source)
+        await create_topics(settings.kafka_bootstrap_servers, settings.topic_prefix, [topic], profile)
 
 
 async def _check(edge: Edge, kind: Kind, name: str, found: Any) -> None:

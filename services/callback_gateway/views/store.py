@@ -33,7 +33,7 @@ async def reject_jobs(tx: Transaction, events: Sequence[JobRejected]) -> None:
     """Jobs whose specification has mistakes."""
     if events:
         ordered = sorted(events, key=lambda event: event.job_id)
-        mistakes = [[mistake.model_dump(mode="json") for mistake in event.mistakes] for event in ordered]
+        mistakes = [orjson.dumps([mistake.model_dump(mode="json") for mistake in event.mistakes]) for event in ordered]
         await tx.execute(SQL["reject_jobs"], [e.job_id for e in ordered], mistakes, [e.at for e in ordered])
 
 

@@ -7,8 +7,8 @@ that time by one interval. Quotas count: the calls of the last W, kept in a hund
 Proof idea for a spaced window. With the interval T = (W + slack) / N, the first and the last of any N + B permits are
 at least N·T = W + slack apart, so a window of W that sees N + B calls has seen some arrive more than `slack` later
 than their permits and others not. A fetcher drops a permit that it could not use within a third of the slack; the
-other two thirds are for the network and the vendor's own clockwork. Permits that are dropped, or lost by a crash, are calls not made: the
-contract is under-used, never broken.
+other two thirds are for the network and the vendor's own clockwork. Permits that are dropped, or lost by a crash, are
+calls not made: the contract is under-used, never broken.
 
 All times are whole microseconds on the database's clock.
 """

@@ -15,7 +15,7 @@ from services.planner.paging import Step, first_step
 from shared.errors import Invalid, Problem
 from shared.specification.job import JobSpecification, PollJob, SourceJob, UrlJob
 from shared.specification.parse import parse
-from shared.specification.source import AutoPages, Delivery, Poll, Request, Source
+from shared.specification.source import AutoPages, Delivery, Poll, Request, Source, TopicSink
 from shared.specification.vendor import AD_HOC
 
 SPECIFICATION: TypeAdapter[Any] = TypeAdapter(JobSpecification)
@@ -68,6 +68,8 @@ def admit(job_id: UUID, document: Mapping[str, Any], known: Known) -> Admitted |
         specification = parse(SPECIFICATION, dict(document))
     except Invalid as error:
         return Refused(job_id, error.problems)
+    if not isinstance(specification, SourceJob) and any(isinstance(sink, TopicSink) for sink in specification.sinks):
+        return Refused(job_id, (Problem("/sinks", "a topic belongs to a source: apply one, and run it by name"),))
     resolved = _resolve(job_id, specification, known)
     if not isinstance(resolved, Resolved):
         return resolved

@@ -1,47 +1,49 @@
 """A body → items with keys. Pure.
 
-Numbers: whole numbers stay exact at any length; fractions are read as IEEE 754 doubles and written in their shortest
-form, so `1.10` becomes `1.1`.
+Numbers: whole numbers stay exact; fractions are read as IEEE 754 doubles and written in their shortest form, so `1.10`
+becomes `1.1`.
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Callable
 from typing import Any
 
 import jmespath
-import orjson
 from jmespath.exceptions import JMESPathError
 
+from services.processor.formats.json_body import read_json, write_json
 from services.processor.model import Failure, Item, Page
-from shared.events.payloads import PayloadStored
-from shared.specification.bodies import BodyUnreadable, find_records, read_json
+from shared.events.catalogue import MAX_MESSAGE_BYTES
+from shared.events.payloads import PayloadStored, Processing
+from shared.specification.bodies import BodyUnreadable, find_records
+from shared.specification.source import PostgresSink, TopicSink
 
-_LONGEST_KEY = 1024
+_LONGEST_KEY_BYTES = 1024
+_LARGEST_ON_TOPIC_BYTES = MAX_MESSAGE_BYTES - 16_384
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_SURROGATE = re.compile(rb"\\ud[89ab][0-9a-f]{2}", re.IGNORECASE)
+_TOPIC_NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_INAPPLICABLE = (JMESPathError, ArithmeticError, LookupError, TypeError, ValueError, RecursionError)
+"""What an expression may raise on a document that it does not fit."""
 
 KeyOf = Callable[[Any], str | None]
 
 
 class _Mistake(Exception):
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.detail)
-        self.failure = failure
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.failure = Failure(reason, detail)
 
 
 def take_apart(stored: PayloadStored, body: bytes) -> Page:
     """The items of a page; anything wrong with it is its failure."""
     wanted = stored.processing.records
     try:
-        content = read_json(body)
-        records = find_records(content, wanted.select)
-        if records is None:
-            raise _Mistake(Failure("vendor_malformed", f"{wanted.select}: no list of records is there"))
+        records = _select(read_json(body), wanted.select)
         key_of = _key_of(wanted.key, records)
         items = tuple([_item(record, key_of, number) for number, record in enumerate(records)])
-        _check_characters(body, items)
+        _check_sinks(stored.processing, body, items)
     except BodyUnreadable as error:
         return Page(stored, failure=Failure("vendor_malformed", str(error)))
     except _Mistake as error:
@@ -49,28 +51,54 @@ def take_apart(stored: PayloadStored, body: bytes) -> Page:
     return Page(stored, items)
 
 
+def _select(content: Any, select: str | None) -> list[Any]:
+    try:
+        records = find_records(content, select)
+    except _INAPPLICABLE:
+        records = None
+    if records is None:
+        sought = "expected a list or an object" if select is None else f"{select}: no list of records is there"
+        raise _Mistake("vendor_malformed", f"{sought}, the body is {_kind(content)}")
+    return records
+
+
 def _item(record: Any, key_of: KeyOf, number: int) -> Item:
-    key = key_of(record)
-    if not key or len(key) > _LONGEST_KEY or "\x00" in key:
-        raise _Mistake(Failure("key_missing", f"record {number} has no usable key"))
-    return Item(key, _write(record))
+    try:
+        key, text = key_of(record), write_json(record)
+    except ValueError as error:
+        raise _Mistake("unstorable_value", f"record {number}: {error}") from None
+    if not key or "\x00" in key:
+        raise _Mistake("key_missing", f"record {number} has no usable key")
+    if len(key) > _LONGEST_KEY_BYTES // 4 and len(key.encode()) > _LONGEST_KEY_BYTES:
+        raise _Mistake("key_missing", f"record {number} has a key of more than {_LONGEST_KEY_BYTES} bytes")
+    return Item(key, text)
+
+
+def _check_sinks(processing: Processing, body: bytes, items: tuple[Item, ...]) -> None:
+    """What a sink would refuse is the page's mistake now, not a failed batch later."""
+    for sink in processing.sinks:
+        match sink:
+            case PostgresSink():
+                _check_characters(body, items)
+            case TopicSink():
+                _check_sizes(processing.source, items)
 
 
 def _check_characters(body: bytes, items: tuple[Item, ...]) -> None:
-    """Postgres stores neither NUL nor half of a surrogate pair. Both can only come from escapes, which are rare, so the
-    whole body is searched first."""
-    if b"\\u0000" not in body and not _SURROGATE.search(body):
+    """Postgres does not store NUL, which in JSON is always an escape and rare: the whole body is searched first."""
+    if b"\\u0000" not in body:
         return
     for number, item in enumerate(items):
-        if b"\\u0000" in item.record or _SURROGATE.search(item.record):
-            raise _Mistake(Failure("unstorable_value", f"record {number} has a character that cannot be stored"))
+        if _NUL.search(item.record):
+            raise _Mistake("unstorable_value", f"record {number} has the character NUL, which cannot be stored")
 
 
-def _write(record: Any) -> bytes:
-    try:
-        return orjson.dumps(record)
-    except TypeError:
-        return json.dumps(record, separators=(",", ":"), ensure_ascii=True).encode()
+def _check_sizes(source: str, items: tuple[Item, ...]) -> None:
+    if not _TOPIC_NAME.fullmatch(source):
+        raise _Mistake("sink_invalid", f"{source!r} cannot be a topic's name; only a saved source has a topic")
+    for number, item in enumerate(items):
+        if len(item.record) > _LARGEST_ON_TOPIC_BYTES:
+            raise _Mistake("too_large", f"record {number} has {len(item.record)} bytes, more than a topic takes")
 
 
 def _key_of(expression: str | None, records: list[Any]) -> KeyOf:
@@ -78,7 +106,7 @@ def _key_of(expression: str | None, records: list[Any]) -> KeyOf:
     if expression is None:
         if records and all(isinstance(record, dict) and _text(record.get("id")) for record in records):
             return lambda record: _text(record["id"])
-        return lambda record: hashlib.sha256(orjson.dumps(record, option=orjson.OPT_SORT_KEYS)).hexdigest()
+        return lambda record: hashlib.sha256(write_json(record, sorted_names=True)).hexdigest()
     if _PLAIN.fullmatch(expression):
         return lambda record: _text(record.get(expression)) if isinstance(record, dict) else None
     compiled = jmespath.compile(expression)
@@ -86,7 +114,7 @@ def _key_of(expression: str | None, records: list[Any]) -> KeyOf:
     def search(record: Any) -> str | None:
         try:
             return _text(compiled.search(record))
-        except JMESPathError:
+        except _INAPPLICABLE:
             return None
 
     return search
@@ -99,3 +127,15 @@ def _text(value: Any) -> str | None:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
     return None
+
+
+def _kind(content: Any) -> str:
+    match content:
+        case dict():
+            return f"an object with {', '.join(sorted(content)[:10])[:200] or 'nothing in it'}"
+        case list():
+            return f"a list of {len(content)}"
+        case None:
+            return "null"
+        case _:
+            return f"a single {type(content).__name__}"

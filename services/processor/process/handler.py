@@ -1,16 +1,15 @@
 """payloads.stored → sinks; tells tasks.events and records.<source>."""
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from uuid import UUID
 
 from services.processor.metrics import PAGES_FAILED
 from services.processor.model import Page
 from services.processor.process import store
 from services.processor.sinks import postgres, topic
+from services.processor.sinks.written import Written, tables_of
 from shared.database.pool import Transaction
-from shared.events.catalogue import TASKS_EVENTS
+from shared.events.catalogue import MONTH, TASKS_EVENTS
 from shared.events.envelope import Incoming
 from shared.events.tasks import TaskChanged, TaskState
 from shared.messaging.handler import Outgoing, Refuse, Result, outgoing
@@ -22,18 +21,25 @@ async def process_pages(tx: Transaction, batch: Sequence[Incoming[Page]]) -> lis
     now = utc_now()
     good = [incoming.event for incoming in batch if incoming.event.failure is None]
     written = await postgres.write(tx, good)
-    results: list[Result] = list(topic.write(good))
+    results: list[Result] = list(topic.write(good, written))
     results += [_completed(page, written, now) for page in good]
     for incoming in batch:
         if incoming.event.failure is not None:
             results += _failed(incoming, now)
-    await store.insert_expiries(tx, [page.stored for page in good])
+    keep = {incoming.event.stored.payload.uri: _keep_seconds(incoming.event) for incoming in batch}
+    await store.insert_expiries(tx, keep)
     return results
 
 
-def _completed(page: Page, written: Counter[UUID], now: datetime) -> Outgoing:
+def _keep_seconds(page: Page) -> float:
+    """A page that failed keeps its payload as long as its dead letter, so that it can be sent again."""
+    wanted = page.stored.processing.keep_seconds
+    return wanted if page.failure is None else max(wanted, MONTH.total_seconds())
+
+
+def _completed(page: Page, written: Written, now: datetime) -> Outgoing:
     """`distinct` counts what was new in this job; without a table to compare with, the keys of the page."""
-    distinct = written[page.stored.task_id] if postgres.tables_of(page) else len({item.key for item in page.items})
+    distinct = written.counts[page.stored.task_id] if tables_of(page) else len({item.key for item in page.items})
     return _changed(page, TaskState.COMPLETED, now, records=len(page.items), distinct=distinct)
 
 

@@ -7,12 +7,17 @@ from typing import Any
 
 from services.processor.model import Failure, Page
 from services.processor.process.decide import take_apart
-from shared.errors import Rejected
+from shared.errors import Rejected, SluiceError
 from shared.events.envelope import Incoming
 from shared.events.payloads import PayloadStored
 from shared.payloads.store import PayloadStore
 
 _LARGE_BYTES = 1024**2
+_MOST_BYTES = 32 * 1024**2
+
+
+class TooMuchAtOnce(SluiceError):
+    """The payloads of this batch together are too large to be held; the shell halves it. A single one never is."""
 
 
 class Preparation:
@@ -23,7 +28,13 @@ class Preparation:
         self._reading = asyncio.Semaphore(reads)
 
     async def prepare(self, batch: Sequence[Incoming[Any]]) -> Sequence[Incoming[Any]]:
-        """All pages of a batch, in order. `Unavailable` passes: then the whole batch waits."""
+        """All pages of a batch, in order. `Unavailable` passes: then the whole batch waits.
+
+        Raises:
+            TooMuchAtOnce: before anything is read.
+        """
+        if len(batch) > 1 and sum(incoming.event.payload.size for incoming in batch) > _MOST_BYTES:
+            raise TooMuchAtOnce
         return await asyncio.gather(*(self._one(incoming) for incoming in batch))
 
     async def _one(self, incoming: Incoming[PayloadStored]) -> Incoming[Any]:

@@ -1,5 +1,5 @@
--- A table for records.
-CREATE TABLE records.{table} (
+-- A table for records, named {table}.
+CREATE TABLE IF NOT EXISTS records.{table} (
     source text COLLATE "C" NOT NULL,
     key text COLLATE "C" NOT NULL,
     record jsonb NOT NULL,

@@ -1,71 +1,94 @@
-"""The default sink: upsert by (source, key) into tables of the schema `records`, one statement a table.
+"""The default sink: upsert by (source, key) into tables of the schema `records`, set-based.
 
 Within one job the first record of a key counts: a row that this job has written already is left alone, which also
 tells how many records of a page were new in the job.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import NamedTuple
 from uuid import UUID
 
 from services.processor.metrics import RECORDS
 from services.processor.model import Page
+from services.processor.sinks.written import Written, tables_of, tells
 from shared.database.pool import Transaction
 from shared.database.queries import load_queries
-from shared.specification.source import PostgresSink
 
 SQL = load_queries(__file__)
-_made: set[str] = set()
+
+_STATEMENT_ROWS = 10_000
+_STATEMENT_BYTES = 16 * 1024**2
+
+Row = tuple[str, str, int, bytes]
+"""A record for a table: source, key, the number of its page from 1, JSON text. A plain tuple, for there are many."""
 
 
-def tables_of(page: Page) -> tuple[str, ...]:
-    """The tables that a page goes to."""
-    return tuple(sink.table for sink in page.stored.processing.sinks if isinstance(sink, PostgresSink))
-
-
-async def write(tx: Transaction, pages: Sequence[Page]) -> Counter[UUID]:
-    """Upsert all pages; gives for each task how many records were new in its job (in the first of its tables)."""
+async def write(tx: Transaction, pages: Sequence[Page]) -> Written:
+    """Upsert all pages; gives what was new in each job (in the first table of each page)."""
     by_table: dict[str, list[Page]] = defaultdict(list)
     for page in pages:
         for table in tables_of(page):
             by_table[table].append(page)
-    written: Counter[UUID] = Counter()
+    written = Written()
     for table in sorted(by_table):
-        counts = await _upsert(tx, table, by_table[table])
-        RECORDS.labels(sink="postgres", fate="written").inc(counts.total())
-        for page in by_table[table]:
-            if tables_of(page)[0] == table:
-                written[page.stored.task_id] += counts[page.stored.task_id]
+        await _ensure_table(tx, table)
+        for share in _shares(by_table[table]):
+            found = await _upsert(tx, table, share)
+            first = [page.stored.task_id for page in share if tables_of(page)[0] == table]
+            written.counts.update({task: found.counts[task] for task in first})
+            written.keys.update({task: found.keys[task] for task in first if task in found.keys})
     return written
 
 
-async def _upsert(tx: Transaction, table: str, pages: Sequence[Page]) -> Counter[UUID]:
-    await _ensure_table(tx, table)
+def _shares(pages: Sequence[Page]) -> list[list[Page]]:
+    """Nearly always all pages at once. Where a source is loaded by several jobs at the same time, one share for each,
+    so that each job counts its own records."""
+    jobs: dict[str, list[UUID]] = defaultdict(list)
+    shares: list[list[Page]] = []
+    for page in pages:
+        of_source = jobs[page.stored.processing.source]
+        if page.stored.job_id not in of_source:
+            of_source.append(page.stored.job_id)
+        place = of_source.index(page.stored.job_id)
+        if place == len(shares):
+            shares.append([])
+        shares[place].append(page)
+    return shares
+
+
+async def _upsert(tx: Transaction, table: str, pages: Sequence[Page]) -> Written:
     rows = _rows(pages)
     sources = [page.stored.processing.source for page in pages]
     jobs, tasks = [page.stored.job_id for page in pages], [page.stored.task_id for page in pages]
     upsert = SQL["upsert_records"].replace("{table}", table)
-    status = await tx.execute(upsert, rows.keys, rows.records, rows.places, sources, jobs, tasks)
-    if int(status.rsplit(" ", 1)[1]) == sum(len(page.items) for page in pages):
-        return Counter({page.stored.task_id: len(page.items) for page in pages})
-    count = SQL["count_records"].replace("{table}", table)
-    found = await tx.fetch(count, rows.keys, rows.places, sources, tasks)
-    return Counter({row["task_id"]: row["written"] for row in found})
+    taken = 0
+    for keys, records, places in _statements(rows):
+        status = await tx.execute(upsert, keys, records, places, sources, jobs, tasks)
+        taken += int(status.rsplit(" ", 1)[1])
+    found = Written()
+    found.counts.update({page.stored.task_id: len(page.items) for page in pages})
+    RECORDS.labels(sink="postgres", fate="written").inc(taken)
+    RECORDS.labels(sink="postgres", fate="repeated").inc(found.counts.total() - taken)
+    return found if found.counts.total() == taken else await _look(tx, table, pages, rows)
 
 
-class _Rows(NamedTuple):
-    """Records as columns, in the order of their keys; a place is the number of a page, from 1."""
+async def _look(tx: Transaction, table: str, pages: Sequence[Page], rows: Sequence[Row]) -> Written:
+    """Not all records were new: ask which ones the table has from each task."""
+    find = SQL["find_written"].replace("{table}", table)
+    sources, tasks = [page.stored.processing.source for page in pages], [page.stored.task_id for page in pages]
+    told = [tells(page) for page in pages]
+    found = Written(keys={page.stored.task_id: set() for page in pages if tells(page)})
+    for row in await tx.fetch(find, [row[1] for row in rows], [row[2] for row in rows], sources, tasks, told):
+        found.counts[row["task_id"]] += row["written"]
+        if row["keys"] is not None:
+            found.keys[row["task_id"]].update(row["keys"])
+    return found
 
-    keys: list[str]
-    records: list[bytes]
-    places: list[int]
 
-
-def _rows(pages: Sequence[Page]) -> _Rows:
-    """One row for each (source, key), all in one order, so that two transactions never wait for each other in a circle.
-    Of one job the first record of a key counts, of several jobs the newest, as if one came after the other."""
+def _rows(pages: Sequence[Page]) -> list[Row]:
+    """One row for each (source, key), the first one, all in one order, so that two transactions seldom wait for each
+    other in a circle."""
     rows = [
         (page.stored.processing.source, item.key, place, item.record)
         for place, page in enumerate(pages, 1)
@@ -73,30 +96,31 @@ def _rows(pages: Sequence[Page]) -> _Rows:
     ]
     rows.sort(key=lambda row: row[:3])
     if any(row[:2] == following[:2] for row, following in pairwise(rows)):
-        rows = _distinct(rows, [page.stored.job_id for page in pages])
-    return _Rows([row[1] for row in rows], [row[3] for row in rows], [row[2] for row in rows])
+        rows = list({row[:2]: row for row in reversed(rows)}.values())[::-1]
+    return rows
 
 
-Row = tuple[str, str, int, bytes]
+def _statements(rows: Sequence[Row]) -> Iterator[tuple[list[str], list[bytes], list[int]]]:
+    """Rows as columns, in portions that a statement's deadline and the server's memory can bear."""
+    for portion in _portions(rows):
+        yield [row[1] for row in portion], [row[3] for row in portion], [row[2] for row in portion]
 
 
-def _distinct(rows: Sequence[Row], jobs: Sequence[UUID]) -> list[Row]:
-    kept: dict[tuple[str, str], Row] = {}
-    for row in rows:
-        before = kept.get(row[:2])
-        if before is None or jobs[before[2] - 1] != jobs[row[2] - 1]:
-            kept[row[:2]] = row
-    return list(kept.values())
+def _portions(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    if len(rows) <= _STATEMENT_ROWS and sum(len(row[3]) for row in rows) <= _STATEMENT_BYTES:
+        yield rows
+        return
+    first, size = 0, 0
+    for number, row in enumerate(rows):
+        size += len(row[3])
+        if number > first and (number - first == _STATEMENT_ROWS or size > _STATEMENT_BYTES):
+            yield rows[first:number]
+            first, size = number, len(row[3])
+    yield rows[first:]
 
 
 async def _ensure_table(tx: Transaction, table: str) -> None:
     """Create the table when it is used for the first time. Its name was checked with the specification."""
-    if table in _made:
-        return
-    if not table.isidentifier() or not table.islower():
-        raise ValueError(f"not a table's name: {table!r}")
-    await tx.execute("SELECT pg_advisory_xact_lock(hashtext($1))", f"records.{table}")
-    if await tx.fetchval("SELECT to_regclass($1)", f"records.{table}") is None:
+    if await tx.fetchval(SQL["find_table"], table) is None:
+        await tx.execute(SQL["lock_table_name"], table)
         await tx.execute(SQL["create_records"].replace("{table}", table))
-    else:
-        _made.add(table)

@@ -1,0 +1,1 @@
+"""Body formats: bytes → content, and content → bytes. JSON now; each further format is a module beside it."""

@@ -1,7 +1,0 @@
--- How many of these records of records.{table} each task has brought. $1 keys text[], $2 pages integer[], $3 sources text[], $4 task_ids uuid[]
-SELECT kept.task_id, count(*)::integer AS written
-FROM unnest($1::text[], $2::integer[]) AS given (key, page)
-JOIN unnest($3::text[], $4::uuid[]) WITH ORDINALITY AS page (source, task_id, place) ON page.place = given.page
-JOIN records.{table} AS kept
-    ON kept.source = page.source AND kept.key = given.key AND kept.task_id = page.task_id
-GROUP BY kept.task_id

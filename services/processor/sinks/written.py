@@ -1,0 +1,32 @@
+"""What sinks have in common: which pages are theirs, and what was new of them."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from services.processor.model import Item, Page
+from shared.specification.source import PostgresSink, TopicSink
+
+
+@dataclass
+class Written:
+    """What the tables took: for each task how many records were new in its job, and which, where not all were."""
+
+    counts: Counter[UUID] = field(default_factory=Counter)
+    keys: dict[UUID, set[str]] = field(default_factory=dict)
+
+    def items_of(self, page: Page) -> Sequence[Item]:
+        """The items of a page that were new."""
+        fresh = self.keys.get(page.stored.task_id)
+        return page.items if fresh is None else [item for item in page.items if item.key in fresh]
+
+
+def tables_of(page: Page) -> tuple[str, ...]:
+    """The tables that a page goes to."""
+    return tuple(sink.table for sink in page.stored.processing.sinks if isinstance(sink, PostgresSink))
+
+
+def tells(page: Page) -> bool:
+    """Whether a page goes to a topic."""
+    return any(isinstance(sink, TopicSink) for sink in page.stored.processing.sinks)

@@ -1,0 +1,80 @@
+"""One suite over every payload store. S3 takes part where `SLUICE_TEST_S3` (s3://BUCKET/PREFIX) and, if it is not
+Amazon's own, `SLUICE_TEST_S3_ENDPOINT` are set."""
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from shared.errors import Rejected
+from shared.ids import new_id
+from shared.payloads.store import PayloadStore
+
+
+@pytest.fixture(params=["folder", "memory", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> PayloadStore:
+    match request.param:
+        case "folder":
+            return PayloadStore(tmp_path.as_uri())
+        case "memory":
+            return PayloadStore("memory://")
+        case _:
+            if "SLUICE_TEST_S3" not in os.environ:
+                pytest.skip("SLUICE_TEST_S3 is not set")
+            return PayloadStore(os.environ["SLUICE_TEST_S3"], endpoint=os.environ.get("SLUICE_TEST_S3_ENDPOINT", ""))
+
+
+async def chunks(*pieces: bytes) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
+
+
+@pytest.mark.parametrize("body", [b"", b"x", bytes(range(256)) * 5000])
+async def test_what_is_put_comes_back(store: PayloadStore, body: bytes) -> None:
+    pointer = await store.put(new_id(), "1-0", body, media_type="application/json")
+    assert (pointer.size, pointer.media_type) == (len(body), "application/json")
+    assert await store.get(pointer) == body
+
+
+async def test_a_stream_comes_back_whole(store: PayloadStore) -> None:
+    pieces = [bytes([number]) * 1_000_000 for number in range(12)]
+    pointer = await store.put(new_id(), "1-0", chunks(*pieces), media_type="application/json")
+    assert pointer.size == 12_000_000
+    assert await store.get(pointer) == b"".join(pieces)
+
+
+async def test_a_repeated_put_replaces_its_own(store: PayloadStore) -> None:
+    job = new_id()
+    first = await store.put(job, "1-0", b"first", media_type="text/plain")
+    second = await store.put(job, "1-0", b"second", media_type="text/plain")
+    assert first.uri == second.uri
+    assert await store.get(second) == b"second"
+    with pytest.raises(Rejected) as refused:
+        await store.get(first)
+    assert refused.value.reason == "blob_corrupt"
+
+
+async def test_what_is_missing_is_said_to_be(store: PayloadStore) -> None:
+    pointer = await store.put(new_id(), "1-0", b"gone", media_type="text/plain")
+    await store.delete([pointer.uri])
+    with pytest.raises(Rejected) as refused:
+        await store.get(pointer)
+    assert refused.value.reason == "blob_missing"
+
+
+async def test_no_pointer_leads_out_of_the_store(store: PayloadStore) -> None:
+    pointer = await store.put(new_id(), "1-0", b"x", media_type="text/plain")
+    for uri in ("../secret", "/etc/passwd", "a/../../b"):
+        with pytest.raises(Rejected):
+            await store.get(pointer.model_copy(update={"uri": uri}))
+
+
+async def test_what_is_gone_already_keeps_nothing_else_from_being_deleted(store: PayloadStore) -> None:
+    job = new_id()
+    pointers = [await store.put(job, f"{number}-0", b"x", media_type="text/plain") for number in range(50)]
+    await store.delete([pointer.uri for pointer in pointers[::7]])
+    await store.delete([pointer.uri for pointer in pointers])
+    for pointer in pointers:
+        with pytest.raises(Rejected):
+            await store.get(pointer)

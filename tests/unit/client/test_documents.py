@@ -1,0 +1,92 @@
+"""Files are checked whole, with the place of every mistake, before anything is sent."""
+
+from pathlib import Path
+
+import pytest
+
+from shared.client.documents import load, load_configuration, load_job, make_job, read
+from shared.errors import Invalid
+
+VENDOR = "vendor: acme\nbase_url: https://acme.example\n"
+SOURCE = "source: acme-items\nvendor: acme\npoll: {request: {path: /items}}\n"
+
+
+def mistakes(*texts: str) -> list[str]:
+    with pytest.raises(Invalid) as caught:
+        load([(f"{number}.yaml", text) for number, text in enumerate(texts, 1)])
+    return [f"{problem.pointer} {problem.detail}" for problem in caught.value.problems]
+
+
+def test_vendors_come_before_the_sources_that_name_them() -> None:
+    found = load_configuration([("one.yaml", f"{SOURCE}---\n{VENDOR}")])
+    assert [(one.kind, one.name, one.place) for one in found] == [
+        ("vendors", "acme", "one.yaml:2"),
+        ("sources", "acme-items", "one.yaml:1"),
+    ]
+
+
+def test_all_mistakes_of_all_files_are_told_with_file_document_and_pointer() -> None:
+    found = mistakes(
+        f"{VENDOR}bugdet: {{}}\n---\n{SOURCE.replace('path', 'pth')}", "vendor: b\n", "{", "- 1\n", VENDOR + "a: [\n"
+    )
+    assert found[0].startswith("3.yaml neither YAML nor JSON: line 1: ")
+    assert found[1].startswith("5.yaml neither YAML nor JSON: line 4: ")
+    assert found[2:] == [
+        "1.yaml:1:/bugdet unknown field; did you mean budget?",
+        "1.yaml:2:/poll/request/pth unknown field; did you mean path?",
+        "2.yaml:1:/base_url is missing and has no default",
+        "4.yaml:1:/ expected one of: url; source; vendor with poll",
+    ]
+
+
+def test_plain_words_are_text_unless_they_are_true_or_false() -> None:
+    text = "source: x\nparameters: {a: no, b: on, c: 2026-01-02, d: true, e: 5, off: off}\n"
+    assert load_job(("job.yaml", text))["parameters"] == {
+        "a": "no",
+        "b": "on",
+        "c": "2026-01-02",
+        "d": True,
+        "e": 5,
+        "off": "off",
+    }
+
+
+def test_json_may_be_indented_by_tabs() -> None:
+    assert load_job(("job.json", '{\n\t"source": "x"\n}\n')) == {"source": "x"}
+
+
+def test_a_job_is_no_configuration_and_configuration_is_no_job() -> None:
+    with pytest.raises(Invalid, match="sluice submit"):
+        load_configuration([("x.yaml", f"{VENDOR}---\nurl: https://host.example/items\n")])
+    with pytest.raises(Invalid, match="sluice apply"):
+        load_job(("x.yaml", VENDOR))
+
+
+def test_every_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "bad").write_bytes(b"\xff")
+    with pytest.raises(Invalid) as caught:
+        read([str(tmp_path / "missing"), str(tmp_path / "bad")])
+    assert [one.detail for one in caught.value.problems] == [
+        "cannot be read: No such file or directory",
+        "cannot be read: it is not UTF-8",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "job"),
+    [
+        ({"url": "https://h.example/a"}, {"url": "https://h.example/a"}),
+        ({"url": "https://h.example/a", "pages": "link"}, {"url": "https://h.example/a", "pages": {"style": "link"}}),
+        ({"source": "s"}, {"source": "s"}),
+        (
+            {"vendor": "v", "path": "/a?b=c&d=", "pages": "offset"},
+            {
+                "vendor": "v",
+                "poll": {"request": {"path": "/a", "query": {"b": "c", "d": ""}}, "pages": {"style": "offset"}},
+            },
+        ),
+    ],
+)
+def test_a_job_can_be_written_as_options(options: dict[str, str], job: dict[str, object]) -> None:
+    given = {"url": None, "source": None, "vendor": None, "path": "/", "pages": None, **options}
+    assert make_job(**given) == job  # type: ignore[arg-type]

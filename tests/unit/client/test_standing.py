@@ -1,0 +1,71 @@
+"""A followed job's counts, rate and time left come from its events alone."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from shared.client.models import JobEvent
+from shared.client.standing import Standing, line, span
+
+BEGAN = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+def event(name: str, seconds: float = 0, **data: Any) -> JobEvent:
+    at = (BEGAN + timedelta(seconds=seconds)).isoformat()
+    return JobEvent(name=f"job.{name}", sequence="1", data={**data, "at": at})
+
+
+def progressed(seconds: float, records: int, completed: int, planned: int = 10, failed: int = 0) -> JobEvent:
+    counts = {"planned": planned, "completed": completed, "failed": failed, "cancelled": 0, "records": records}
+    return event("progressed", seconds, state="running", counts=counts)
+
+
+def stand(*events: JobEvent) -> Standing:
+    standing = Standing()
+    for one in events:
+        standing = standing.after(one)
+    return standing
+
+
+def test_the_time_left_is_the_rest_at_the_rate_of_late() -> None:
+    standing = stand(event("accepted"), event("planned", tasks=10, records=1000), progressed(4, 200, 2))
+    assert (standing.rate, standing.seconds_left) == (50, 16)
+    assert line(standing) == "200 of 1,000 records, 2 of 10 tasks, 50/s, 16 s left"
+
+
+def test_without_a_total_of_records_the_tasks_tell_the_time_left() -> None:
+    standing = stand(event("accepted"), event("planned", tasks=10), progressed(5, 123, 5))
+    assert standing.seconds_left == 5
+
+
+def test_a_job_that_was_slow_at_first_is_judged_by_its_last_seconds() -> None:
+    standing = stand(event("accepted"), progressed(100, 10, 1), progressed(105, 510, 5))
+    assert standing.rate == 100
+
+
+def test_nothing_is_promised_before_anything_was_done() -> None:
+    assert stand().rate is None
+    assert stand(event("accepted"), progressed(0, 0, 0)).seconds_left is None
+    assert stand(event("accepted"), progressed(5, 0, 0)).seconds_left is None
+
+
+def test_the_end_has_the_last_word() -> None:
+    counts = {"planned": 3, "completed": 2, "failed": 1, "cancelled": 0, "records": 20}
+    standing = stand(
+        event("accepted"),
+        event("completed_with_failures", 2, state="completed_with_failures", counts=counts, expected=30),
+    )
+    assert (standing.state, standing.done, standing.failed, standing.expected) == ("completed_with_failures", 3, 1, 30)
+
+
+def test_a_rejected_job_and_unknown_events_change_no_counts() -> None:
+    assert stand(event("rejected", mistakes=[])).state == "rejected"
+    assert stand(event("anything", strange=True)) == Standing()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0 s"), (119, "119 s"), (120, "2 min"), (7200, "2 h"), (1e6, "12 d")]
+)
+def test_lengths_of_time_are_told_in_their_unit(seconds: float, text: str) -> None:
+    assert span(seconds) == text

@@ -1,0 +1,188 @@
+"""Taking bodies apart: which records are there, their keys, their exact values, and what is wrong with a page."""
+
+import json
+from typing import Any
+
+import jmespath
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.processor.model import Page
+from services.processor.process.decide import take_apart
+from shared.specification.source import Records
+from tests.pages import TABLE, TOPIC, page, stored_payload
+
+NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=8)
+WHOLE = st.integers(-(10**40), 10**40)
+FRACTIONS = st.floats(allow_nan=False, allow_infinity=False)
+VALUES = st.none() | st.booleans() | WHOLE | FRACTIONS | NAMES
+OBJECTS = st.dictionaries(NAMES, VALUES | st.lists(VALUES, max_size=3), max_size=4)
+
+
+def taken(body: bytes, select: str | None = None, key: str | None = None, **fields: Any) -> Page:
+    return take_apart(stored_payload(records=Records(select=select, key=key), **fields), body)
+
+
+def keys(found: Page) -> list[str]:
+    assert found.failure is None, found.failure
+    return [item.key for item in found.items]
+
+
+@pytest.mark.parametrize(
+    ("body", "select", "expected"),
+    [
+        (b'[{"id": 1}, {"id": 2}]', None, ["1", "2"]),
+        (b'{"total": 2, "items": [{"id": 1}, {"id": 2}]}', None, ["1", "2"]),
+        (b'{"tags": ["x"], "data": [{"id": 1}]}', None, ["1"]),
+        (b'{"orders": [{"id": 1}]}', None, ["1"]),
+        (b'{"id": 7, "name": "alone"}', None, ["7"]),
+        (b"[]", None, []),
+        (b'{"body": {"rows": [{"id": 1}]}}', "body.body.rows[]", ["1"]),
+        (b'{"rows": {"id": 1}}', "body.rows", ["1"]),
+        (b'{"rows": [{"id": 1, "on": true}, {"id": 2}]}', "body.rows[?on]", ["1"]),
+        (b'{"a-b": [{"id": 1}]}', 'body."a-b"[]', ["1"]),
+    ],
+)
+def test_records_are_found_where_they_are(body: bytes, select: str | None, expected: list[str]) -> None:
+    assert keys(taken(body, select, "id")) == expected
+
+
+@given(st.lists(OBJECTS, max_size=5))
+def test_a_plain_path_finds_what_the_interpreter_finds(records: list[Any]) -> None:
+    body = {"meta": {"items": records}}
+    found = taken(json.dumps(body).encode(), "body.meta.items[]")
+    assert [json.loads(item.record) for item in found.items] == jmespath.search("body.meta.items[]", {"body": body})
+
+
+@given(st.lists(OBJECTS, max_size=5))
+def test_values_come_out_as_they_went_in(records: list[Any]) -> None:
+    found = taken(json.dumps(records).encode())
+    assert [json.loads(item.record) for item in found.items] == records
+
+
+@given(WHOLE, WHOLE)
+def test_two_whole_numbers_are_two_keys_however_long(first: int, second: int) -> None:
+    found = keys(taken(json.dumps([{"id": first}, {"id": second}]).encode(), key="id"))
+    assert (found[0] == found[1]) == (first == second)
+
+
+@pytest.mark.parametrize("key", [None, "id"])
+def test_long_whole_numbers_stay_exact(key: str | None) -> None:
+    found = taken(b'[{"id": 18446744073709551616, "n": -9999999999999999999}]', key=key)
+    assert keys(found) == ["18446744073709551616"]
+    assert found.items[0].record == b'{"id":18446744073709551616,"n":-9999999999999999999}'
+
+
+def test_long_numbers_do_not_change_how_texts_are_kept() -> None:
+    found = taken(b'[{"n": 123456789012345678901234567890, "t": "\\ud83d\\ude00"}]')
+    assert found.items[0].record == '{"n":123456789012345678901234567890,"t":"😀"}'.encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "key", "expected"),
+    [
+        (b'[{"id": "a"}]', "id", "a"),
+        (b'[{"id": 5}]', "id", "5"),
+        (b'[{"id": 1.5}]', "id", "1.5"),
+        (b'[{"a": {"b": 5}}]', "a.b", "5"),
+        (b'[{"a": "x", "b": "y"}]', "join('-', [a, b])", "x-y"),
+        (b'[{"id": 9}]', None, "9"),
+    ],
+)
+def test_keys_are_made_by_the_expression_or_from_id(body: bytes, key: str | None, expected: str) -> None:
+    assert keys(taken(body, key=key)) == [expected]
+
+
+def test_without_id_in_every_record_the_whole_record_is_its_key() -> None:
+    first = keys(taken(b'[{"id": 1}, {"a": 1, "b": 2}]'))
+    second = keys(taken(b'[{"b": 2, "a": 1}, {"x": 123456789012345678901234567890}]'))
+    assert first[1] == second[0]
+    assert all(len(key) == 64 for key in first + second)
+
+
+@pytest.mark.parametrize(
+    "identity", ["null", "{}", "[]", "true", '""', '"a\\u0000b"', f'"{"k" * 1025}"', f'"{"é" * 513}"']
+)
+def test_what_is_no_key_fails_the_page(identity: str) -> None:
+    failure = taken(f'[{{"id": "fine"}}, {{"id": {identity}}}]'.encode(), key="id").failure
+    assert failure is not None
+    assert failure.reason == "key_missing"
+    assert failure.detail.startswith("record 1 has ")
+
+
+@pytest.mark.parametrize("key", ["id", "id.deeper", "length(id)", "id[::0]"])
+def test_a_key_that_does_not_apply_is_a_mistake_and_no_crash(key: str) -> None:
+    failure = taken(b'[{"id": [1]}, 5, null]', key=key).failure
+    assert failure is not None
+    assert failure.reason == "key_missing"
+
+
+@pytest.mark.parametrize(
+    ("body", "select", "says"),
+    [
+        (b"", None, "empty"),
+        (b" \n", None, "empty"),
+        (b"<html><body>Busy</body></html>", None, "starts with '<html>"),
+        (b'[{"id": 1}, {"i', None, "starts with"),
+        (b"[NaN]", None, "expected JSON"),
+        (b"[1111111111111111111, NaN]", None, "NaN is no JSON"),
+        (b'[{"n": 1e999}]', None, "out of range"),
+        (b'[{"n": ' + b"9" * 400 + b".5}]", None, "out of range"),
+        (b'[{"n": ' + b"1" * 5000 + b"}]", None, "expected JSON"),
+        (b"[" * 100_000, None, "expected JSON"),
+        (b'["\\ud800"]', None, "expected JSON"),
+        (b'["\xff"]', None, "expected JSON"),
+        (b'[1111111111111111111, "\xff"]', None, "expected JSON"),
+        (b"null", None, "the body is null"),
+        (b"5", None, "the body is a single int"),
+        (b'{"items": []}', "body.rows[]", "an object with items"),
+        (b'{"items": [1]}', "body.items[::0]", "no list of records"),
+        (b'{"items": [1]}', "sum(body.items[].x)", "no list of records"),
+    ],
+)
+def test_a_malformed_body_is_told_by_what_it_is(body: bytes, select: str | None, says: str) -> None:
+    failure = taken(body, select).failure
+    assert failure is not None
+    assert failure.reason == "vendor_malformed"
+    assert says in failure.detail
+
+
+@given(st.binary(max_size=200))
+def test_no_body_makes_it_crash(body: bytes) -> None:
+    found = taken(body)
+    assert (found.failure is None) or not found.items
+
+
+@pytest.mark.parametrize("depth", [200, 300, 900, 1000])
+@pytest.mark.parametrize("key", [None, "id"])
+def test_deep_nesting_is_kept_or_told(depth: int, key: str | None) -> None:
+    found = taken(b'[{"id": 1, "n": ' + b"[" * depth + b"]" * depth + b"}]", key=key)
+    assert found.items or (found.failure is not None and "nest" in found.failure.detail)
+
+
+@pytest.mark.parametrize(
+    ("text", "fails"),
+    [("\\u0000", True), ("\\\\\\u0000", True), ("\\\\u0000", False), ("\\\\ud800", False), ("\\ud83d\\ude00", False)],
+)
+def test_only_a_real_nul_cannot_be_stored(text: str, fails: bool) -> None:
+    body = f'[{{"id": 1, "t": "{text}"}}]'.encode()
+    failure = taken(body).failure
+    assert (failure is not None and failure.reason == "unstorable_value") == fails
+    assert taken(body, sinks=(TOPIC,)).failure is None
+
+
+def test_a_record_too_large_for_a_topic_fails_its_page_only_there() -> None:
+    records = [{"id": 1, "t": "x" * 1_040_000}]
+    failure = page(records, sinks=(TOPIC,)).failure
+    assert failure is not None
+    assert failure.reason == "too_large"
+    assert page(records, sinks=(TABLE,)).failure is None
+
+
+def test_a_source_without_a_name_has_no_topic() -> None:
+    failure = page([{"id": 1}], source="api.example/items", sinks=(TOPIC,)).failure
+    assert failure is not None
+    assert failure.reason == "sink_invalid"
+    assert orjson.loads(page([{"id": 1}], source="api.example/items").items[0].record) == {"id": 1}
