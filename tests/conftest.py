@@ -34,10 +34,11 @@ async def place(addresses: Addresses) -> AsyncIterator[Place]:
 
 
 @pytest.fixture
-async def topics(place: Place) -> Place:
+async def topics(place: Place) -> AsyncIterator[Place]:
     """The same, with all topics created."""
     await stack.make_topics(place)
-    return place
+    yield place
+    await stack.drop_topics(place)
 
 
 @pytest.fixture

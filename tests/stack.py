@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+from aiokafka.admin import AIOKafkaAdminClient
 
 from infra.local import stack as embedded
 from services.provision import ProvisionSettings, provision_migrations, provision_roles
@@ -93,8 +94,19 @@ async def make_topics(place: Place, wanted: Iterable[Topic[Any]] | None = None) 
     await create_topics(place.kafka, place.prefix, list(wanted or topics()), Profile(partitions=2))
 
 
+async def drop_topics(place: Place) -> None:
+    """Delete the test's topics: a small broker must not have to hold those of a thousand tests."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=place.kafka)
+    await admin.start()
+    try:
+        names = [name for name in await admin.list_topics() if name.startswith(f"{place.prefix}.")]
+        await admin.delete_topics(names)
+    finally:
+        await admin.close()
+
+
 async def drop_place(place: Place) -> None:
-    """Leave nothing behind but topics, which go with the servers."""
+    """Leave no database behind."""
     admin = await asyncpg.connect(place.admin_url)
     try:
         await admin.execute(f'DROP DATABASE IF EXISTS "{place.database}" WITH (FORCE)')

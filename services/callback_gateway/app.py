@@ -1,7 +1,9 @@
 """The gateway as a table."""
 
 from services.callback_gateway.configure.handler import configure_sources, configure_vendors
-from services.callback_gateway.http.events import Bell
+from services.callback_gateway.expire.loop import Expire
+from services.callback_gateway.http.arrivals import Arrivals
+from services.callback_gateway.http.follow import Following
 from services.callback_gateway.http.jobs import Edge
 from services.callback_gateway.http.server import HttpServer, build_api
 from services.callback_gateway.known import Known
@@ -19,17 +21,17 @@ def build(runtime: Runtime[Settings]) -> App:
     """Which topic goes to which behaviour, what runs by itself, and the HTTP server."""
     settings, database = runtime.settings, runtime.database
     outbound = Outbound(runtime.producer, database, settings.gateway_produce_seconds)
-    known, bell = Known(database), Bell()
-    names = Loop("names", known.refresh)
-    api = build_api(Edge(settings, database, outbound, known), bell)
+    known, following = Known(database), Following(database)
+    names, follow = Loop("names", known.refresh), Loop("follow", following.look)
+    api = build_api(Edge(settings, database, outbound, known, Arrivals(database)), following)
     return App(
         consumers=[
-            Consumer("views-jobs", JOBS_EVENTS, view_jobs, wake=bell.ring),
+            Consumer("views-jobs", JOBS_EVENTS, view_jobs, wake=follow.wake),
             Consumer("views-tasks", TASKS_EVENTS, view_tasks, max_records=2000, spacing_seconds=0.25),
             *(Consumer(f"views-dead-{name}", topic, view_dead_letters) for name, topic in DEAD.items()),
             Consumer("configure-vendors", VENDORS, configure_vendors, wake=names.wake),
             Consumer("configure-sources", SOURCES, configure_sources, wake=names.wake),
         ],
-        loops=[names, Loop("spool", Drain(runtime).step)],
+        loops=[names, follow, Loop("spool", Drain(runtime).step), Loop("expire", Expire(database).step)],
         workers=[HttpServer(api, settings.gateway_host, settings.gateway_port)],
     )

@@ -1,7 +1,7 @@
 """The processor as a table."""
 
 from services.processor.expire.loop import Expire
-from services.processor.process.handler import process_pages
+from services.processor.process.handler import bury_page, process_pages
 from services.processor.process.prepare import Preparation
 from services.processor.settings import Settings
 from shared.events.catalogue import PAYLOADS_STORED
@@ -18,6 +18,7 @@ def build(runtime: Runtime[Settings]) -> App:
         PAYLOADS_STORED,  # type: ignore[arg-type] # the preparation turns these events into pages
         process_pages,  # type: ignore[arg-type]
         prepare=preparation.prepare,
+        bury=bury_page,
         max_records=runtime.settings.processor_pages,
         members=runtime.settings.processor_members,
     )

@@ -139,7 +139,7 @@ class Shell:
                 await self._apply(batch[:middle])
                 await self._apply(batch[middle:])
                 return
-            messages = [self._blame(batch[0], error)]
+            messages = self._blame(batch[0], error)
         else:
             for incoming in batch:
                 self._circuit.passed(incoming.record.position.partition)
@@ -170,14 +170,16 @@ class Shell:
                 EVENTS.labels(group=self.group, outcome="retry").inc()
                 return self._desk.again(result, _now())
 
-    def _blame(self, incoming: Incoming[Any], error: Exception) -> Outgoing:
+    def _blame(self, incoming: Incoming[Any], error: Exception) -> list[Outgoing]:
         log.error(
             "event.failed", group=self.group, event_id=str(incoming.id), delivery=incoming.delivery, exc_info=error
         )
         if self._circuit.refused(incoming.record.position.partition):
             raise CircuitOpen from error
         EVENTS.labels(group=self.group, outcome="failed").inc()
-        return self._desk.failed(incoming, error, _now())
+        reason = self._desk.gives_up(incoming, error)
+        told = self.consumer.bury(incoming, reason) if reason and self.consumer.bury else ()
+        return [self._desk.failed(incoming, error, _now()), *told]
 
     async def _put_aside(self, bad: Sequence[Poison]) -> None:
         """On topics that anyone may produce to, nonsense is the sender's mistake and never opens the circuit."""

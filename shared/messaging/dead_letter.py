@@ -27,6 +27,12 @@ class Desk:
     service: str
     group: str
 
+    def gives_up(self, incoming: Incoming[Any], error: Exception) -> str:
+        """The reason for which a failed event is given up now, or nothing if it is tried again."""
+        if isinstance(error, Rejected):
+            return error.reason
+        return "bug" if incoming.delivery + 1 >= DELIVERIES else ""
+
     def failed(self, incoming: Incoming[Any], error: Exception, now: datetime) -> Outgoing:
         """A single event whose handling raised: refused for good, or tried again a few times (`bug` in the end)."""
         if isinstance(error, Rejected):

@@ -93,6 +93,10 @@ Prepare = Callable[[Sequence[Incoming[Any]]], Awaitable[Sequence[Incoming[Any]]]
 """Loads what a handler needs from elsewhere (the payload store) before the transaction begins; keeps order and ids."""
 
 
+Bury = Callable[[Incoming[Any], str], Sequence[Outgoing]]
+"""What to tell when the shell gives an event up: whoever counts on it must hear of its end. Gets the reason."""
+
+
 def _nothing() -> None:
     return None
 
@@ -104,6 +108,7 @@ class Consumer(Generic[E]):
     `behaviour` is the folder's name; the consumer group is `<prefix>.<service>.<behaviour>`.
     `wake` is called after a batch was committed and its messages produced, to wake a loop that waits for work.
     `members` is how many of the group's members this process is: one computes while another waits for the database.
+    `bury` says what is told beside the dead letter of an event that the shell gave up.
     `skips` are CloudEvents types that mean nothing here: their records are passed over unread.
     `spacing_seconds` is the least time from one batch to the next: under load events gather, and what several of them
     say of one thing is written once. A lone event is never delayed.
@@ -117,4 +122,5 @@ class Consumer(Generic[E]):
     max_records: int = 500
     members: int = 1
     skips: frozenset[str] = frozenset()
+    bury: Bury | None = None
     spacing_seconds: float = 0.0

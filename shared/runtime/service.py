@@ -107,7 +107,8 @@ class Process:
     async def run(self, stopping: asyncio.Event) -> int:
         """Until `stopping` is set or a part ends by itself; gives the exit code."""
         health = HealthServer(self._settings.health_host, self._settings.health_port, self._heartbeat, self._check)
-        watchdog = asyncio.create_task(Watchdog(self._heartbeat, self._subscriptions.states).run(), name="watchdog")
+        dog = Watchdog(self._heartbeat, self._subscriptions.states)
+        watchdog = asyncio.create_task(dog.run(), name="watchdog")
         tasks = [asyncio.create_task(part.run(), name=part.name) for part in (*self._loops, *self._app.workers)]
         await self._subscriptions.open()
         log.info("service.started", health_port=health.port, pid=os.getpid())
@@ -119,6 +120,8 @@ class Process:
             error = None if task.cancelled() else task.exception()
             log.error("service.part_ended", part=task.get_name(), exc_info=error)
         await self._stop(tasks)
+        dog.stop()
+        watchdog.cancel()
         health.close()
         return EXIT_CODE if broken else 0
 

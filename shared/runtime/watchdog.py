@@ -37,6 +37,7 @@ class Watchdog:
         self._states = states
         self._since: dict[str, float] = {}
         self._batches: dict[str, int] = {}
+        self._over = threading.Event()
         threading.Thread(target=self._watch_loop, name="watchdog", daemon=True).start()
 
     async def run(self) -> None:
@@ -50,6 +51,10 @@ class Watchdog:
             if monotonic() >= next_check:
                 next_check = monotonic() + _CHECK_SECONDS
                 self._check()
+
+    def stop(self) -> None:
+        """The process is ending by itself."""
+        self._over.set()
 
     def _check(self) -> None:
         for state in self._states():
@@ -70,8 +75,7 @@ class Watchdog:
             self._end(what)
 
     def _watch_loop(self) -> None:
-        pause = threading.Event()
-        while not pause.wait(_CHECK_SECONDS):
+        while not self._over.wait(_CHECK_SECONDS):
             if self._heartbeat.age_seconds > BLOCKED_SECONDS:
                 self._end("the event loop is blocked")
 

@@ -1,6 +1,7 @@
 """Request bodies: counted while they come, within a deadline, JSON only."""
 
 import asyncio
+import math
 from typing import Any
 
 from fastapi import Request
@@ -46,13 +47,31 @@ async def read_json_body(request: Request, settings: Settings) -> tuple[bytes, A
     """The body as bytes and as values.
 
     Raises:
-        Refusal: as `read_body`; 415 for another media type; 400 when it is not JSON.
+        Refusal: as `read_body`; 415 for another media type; 400 when it is not JSON, or none that can be kept.
     """
     media_type = request.headers.get("content-type", "").split(";", 1)[0].strip().lower()
     if media_type not in _JSON_TYPES:
         raise Refusal(415, "expected content-type application/json")
     body = await read_body(request, settings)
     try:
-        return body, decode_json(body)
+        document = decode_json(body)
     except Invalid as error:
         raise Refusal(400, error.problems[0].detail) from None
+    if not keepable(document):
+        raise Refusal(400, "not JSON that can be kept: it has a NUL character or a number beyond all bounds")
+    return body, document
+
+
+def keepable(document: Any) -> bool:
+    """Whether JSON and Postgres have a form for everything in a decoded document."""
+    match document:
+        case str():
+            return "\0" not in document
+        case float():
+            return math.isfinite(document)
+        case dict():
+            return all("\0" not in name and keepable(value) for name, value in document.items())
+        case list():
+            return all(map(keepable, document))
+        case _:
+            return True

@@ -12,6 +12,7 @@ from services.callback_gateway.configure import store
 from services.callback_gateway.configure.store import Table
 from services.callback_gateway.http.answers import json_answer
 from services.callback_gateway.http.body import read_json_body
+from services.callback_gateway.http.description import document
 from services.callback_gateway.http.jobs import Edge
 from services.callback_gateway.http.problems import Refusal, answers
 from services.callback_gateway.known import unknown
@@ -40,6 +41,7 @@ class Kind:
     event: Callable[[Any], Event]
     upsert: Callable[[Transaction, Any], Awaitable[None]]
     delete: Callable[[Transaction, list[str]], Awaitable[None]]
+    example: dict[str, Any]
 
 
 KINDS = (
@@ -51,6 +53,12 @@ KINDS = (
         lambda found: VendorConfigured(vendor=found),
         store.upsert_vendors,
         store.delete_vendors,
+        {
+            "vendor": "acme",
+            "base_url": "https://api.acme.example/v2",
+            "auth": {"type": "bearer", "token": "env:ACME_TOKEN"},
+            "budget": {"windows": [{"requests": 50, "per": "1s", "burst": 5}], "in_flight": 20},
+        },
     ),
     Kind(
         "sources",
@@ -60,6 +68,15 @@ KINDS = (
         lambda found: SourceConfigured(source=found),
         store.upsert_sources,
         store.delete_sources,
+        {
+            "source": "acme-orders",
+            "vendor": "acme",
+            "poll": {
+                "request": {"path": "/orders"},
+                "pages": {"style": "offset", "size": 100, "total": "body.total"},
+                "records": {"select": "body.data[]", "key": "id"},
+            },
+        },
     ),
 )
 
@@ -87,17 +104,15 @@ def routes(edge: Edge, kind: Kind) -> APIRouter:
         "/{name}",
         summary=f"Create or replace a {kind.name}",
         responses={201: {"description": "Created"}, **answers(400, 404, 408, 413, 415, 422)},
-        openapi_extra={
-            "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}
-        },
+        openapi_extra={"requestBody": document(kind.name.capitalize(), kind.example)},
     )
     async def put(name: Name, request: Request) -> Response:
         """In force everywhere within two seconds; the next request to this process sees it at once."""
-        _, document = await read_json_body(request, edge.settings)
-        found = parse(kind.model, {kind.name: name, **document} if isinstance(document, dict) else document)
+        _, given = await read_json_body(request, edge.settings)
+        found = parse(kind.model, {kind.name: name, **given} if isinstance(given, dict) else given)
         await _check(edge, kind, name, found)
         await _create_topic(edge, found)
-        await edge.outbound.send([outgoing(kind.topic, name, kind.event(found))])
+        await edge.outbound.send([outgoing(kind.topic, name, kind.event(found))], in_order=True)
         async with edge.database.transaction() as tx:
             existed = bool(await store.find_documents(tx, kind.table, only=name))
             await kind.upsert(tx, {name: found})
@@ -111,7 +126,7 @@ def routes(edge: Edge, kind: Kind) -> APIRouter:
         async with edge.database.transaction() as tx:
             if not await store.find_documents(tx, kind.table, only=name):
                 raise Refusal(404, f"no {kind.name} is called {name}")
-        await edge.outbound.send([tombstone(kind.topic, name)])
+        await edge.outbound.send([tombstone(kind.topic, name)], in_order=True)
         async with edge.database.transaction() as tx:
             await kind.delete(tx, [name])
         await edge.known.refresh()

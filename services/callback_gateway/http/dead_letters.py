@@ -1,7 +1,7 @@
 """`/dead-letters`: what could not be handled, with its reason, history and original bytes."""
 
 import base64
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query
@@ -9,18 +9,21 @@ from fastapi.responses import Response
 
 from services.callback_gateway.http import store
 from services.callback_gateway.http.answers import json_answer
+from services.callback_gateway.http.description import DeadLetters, WholeDeadLetter
 from services.callback_gateway.http.jobs import Edge, Limit
 from services.callback_gateway.http.problems import Refusal, answers
 from shared.database.pool import Row
+
+Service = Literal["planner", "fetcher", "processor", "callback-gateway", "scheduler"]
 
 
 def routes(edge: Edge) -> APIRouter:
     """The routes under `/dead-letters`."""
     router = APIRouter(prefix="/dead-letters", tags=["dead letters"])
 
-    @router.get("", summary="List dead letters, newest first", responses=answers(422))
+    @router.get("", summary="List dead letters, newest first", responses={200: {"model": DeadLetters}, **answers(422)})
     async def list_letters(
-        service: Annotated[str | None, Query(max_length=40)] = None,
+        service: Annotated[Service | None, Query(description="only of this service")] = None,
         job_id: UUID | None = None,
         after: UUID | None = None,
         limit: Limit = 50,
@@ -31,7 +34,9 @@ def routes(edge: Edge) -> APIRouter:
         following = str(rows[-1]["id"]) if len(rows) == limit else None
         return json_answer({"dead_letters": [_brief(row) for row in rows], "next": following})
 
-    @router.get("/{letter_id}", summary="Show a dead letter", responses=answers(404))
+    @router.get(
+        "/{letter_id}", summary="Show a dead letter", responses={200: {"model": WholeDeadLetter}, **answers(404)}
+    )
     async def show(letter_id: UUID) -> Response:
         """With headers, history and the original, as text where it is text."""
         async with edge.database.transaction() as tx:
@@ -44,14 +49,13 @@ def routes(edge: Edge) -> APIRouter:
 
 
 def _brief(row: Row) -> dict[str, Any]:
-    document = row["document"]
     return {
         "id": str(row["id"]),
         "service": row["service"],
         "topic": row["topic"],
         "reason": row["reason"],
-        "error": document["error"],
-        "delivery": document["delivery"],
+        "error": row["error"],
+        "delivery": row["delivery"],
         "at": row["at"],
         "job_id": row["job_id"] and str(row["job_id"]),
         "task_id": row["task_id"] and str(row["task_id"]),
@@ -77,5 +81,5 @@ def _text(encoded: str | None) -> str | None:
         return None
     try:
         return base64.b64decode(encoded).decode("utf-8")
-    except UnicodeDecodeError:
+    except ValueError:
         return None

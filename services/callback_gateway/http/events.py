@@ -7,41 +7,21 @@ from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Header
-from fastapi.responses import StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 
 from services.callback_gateway.http import store
+from services.callback_gateway.http.follow import LOOK_SECONDS, Followed, Following
 from services.callback_gateway.http.jobs import Edge, JobId
 from services.callback_gateway.http.problems import Refusal, answers
-from services.callback_gateway.metrics import EVENT_STREAMS
+from shared.database.pool import Row
 from shared.errors import Unavailable
 
-_LOOK_SECONDS = 1.0
-_KEEP_ALIVE_LOOKS = 15
+_KEEP_ALIVE_SECONDS = 15.0
 _PAGE = 500
 _ENDS = frozenset({"job.completed", "job.completed_with_failures", "job.failed", "job.cancelled", "job.rejected"})
 
 
-class Bell:
-    """Rings when new events have been written by this process; others' events are found by looking."""
-
-    def __init__(self) -> None:
-        self._rung = asyncio.Event()
-
-    def ring(self) -> None:
-        """Wake everyone who waits."""
-        rung, self._rung = self._rung, asyncio.Event()
-        rung.set()
-
-    async def wait(self, seconds: float) -> None:
-        """Until it rings, at most so long."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._rung.wait()
-        except TimeoutError:
-            return
-
-
-def routes(edge: Edge, bell: Bell) -> APIRouter:
+def routes(edge: Edge, following: Following) -> APIRouter:
     """The stream of a job's events."""
     router = APIRouter(prefix="/jobs", tags=["jobs"])
 
@@ -51,38 +31,50 @@ def routes(edge: Edge, bell: Bell) -> APIRouter:
         response_class=StreamingResponse,
         responses={
             200: {"content": {"text/event-stream": {}}, "description": "Server-sent events"},
+            204: {"description": "The job is over and nothing follows `Last-Event-ID`: do not connect again"},
             **answers(404, 422),
         },
     )
-    async def follow(job_id: JobId, last_event_id: Annotated[str, Header(max_length=40)] = "") -> StreamingResponse:
+    async def follow(job_id: JobId, last_event_id: Annotated[str, Header(max_length=40)] = "") -> Response:
         """All events of the job from the beginning, or from the one after `Last-Event-ID`, until its end."""
-        async with edge.database.transaction() as tx:
-            if await store.find_job(tx, job_id) is None:
-                raise Refusal(404, f"there is no job {job_id}")
         after = int(last_event_id) if last_event_id.isdecimal() and len(last_event_id) < 19 else 0
+        async with edge.database.transaction() as tx:
+            job = await store.find_job(tx, job_id)
+            if job is None:
+                raise Refusal(404, f"there is no job {job_id}")
+            if after and job["ended_at"] is not None and not await store.find_events(tx, job_id, after, 1):
+                return Response(status_code=204)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(_stream(edge, bell, job_id, after), media_type="text/event-stream", headers=headers)
+        stream = _stream(edge, following, job_id, after)
+        return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
     return router
 
 
-async def _stream(edge: Edge, bell: Bell, job_id: UUID, after: int) -> AsyncIterator[bytes]:
-    quiet = 0
-    with EVENT_STREAMS.track_inprogress():
+async def _stream(edge: Edge, following: Following, job_id: UUID, after: int) -> AsyncIterator[bytes]:
+    with following.follow(job_id) as followed:
         while True:
-            try:
-                async with edge.database.transaction() as tx:
-                    rows = await store.find_events(tx, job_id, after, _PAGE)
-            except Unavailable:
-                rows = []
+            rows = await _read(edge, job_id, after)
             for row in rows:
                 after = row["sequence"]
                 yield f"id: {after}\nevent: {row['type']}\ndata: ".encode() + orjson.dumps(row["data"]) + b"\n\n"
-            if rows and rows[-1]["type"] in _ENDS:
-                return
-            quiet = 0 if rows else quiet + 1
-            if quiet >= _KEEP_ALIVE_LOOKS:
-                quiet = 0
-                yield b": still here\n\n"
             if len(rows) < _PAGE:
-                await bell.wait(_LOOK_SECONDS)
+                if rows and rows[-1]["type"] in _ENDS:
+                    return
+                async for comment in _wait(followed, after):
+                    yield comment
+
+
+async def _read(edge: Edge, job_id: UUID, after: int) -> list[Row]:
+    while True:
+        try:
+            async with edge.database.transaction() as tx:
+                return await store.find_events(tx, job_id, after, _PAGE)
+        except Unavailable:
+            await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _wait(followed: Followed, after: int) -> AsyncIterator[bytes]:
+    """Comments that keep the connection alive, until there is something new."""
+    while not await followed.beyond(after, within_seconds=_KEEP_ALIVE_SECONDS):
+        yield b": still here\n\n"

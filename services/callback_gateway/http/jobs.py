@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import orjson
@@ -12,16 +13,20 @@ from pydantic import TypeAdapter
 
 from services.callback_gateway.http import store
 from services.callback_gateway.http.answers import json_answer
+from services.callback_gateway.http.arrivals import Arrivals
 from services.callback_gateway.http.body import read_json_body
+from services.callback_gateway.http.description import Jobs, Tasks, document
 from services.callback_gateway.http.presentation import job_body, task_body
 from services.callback_gateway.http.problems import Refusal, answers
 from services.callback_gateway.known import Known
 from services.callback_gateway.settings import Settings
 from services.callback_gateway.spool.outbound import Outbound
+from shared.client.models import Job, JobReference
 from shared.database.pool import Database
 from shared.errors import Invalid, Problem, Unavailable
 from shared.events.catalogue import JOBS_CONTROL, JOBS_REQUESTED
-from shared.events.jobs import JobControl, JobRequested
+from shared.events.jobs import JobControl, JobRequested, JobState
+from shared.events.tasks import TaskState
 from shared.ids import derived_id, new_id
 from shared.messaging.handler import outgoing
 from shared.specification.addresses import is_public, literal_address
@@ -30,6 +35,22 @@ from shared.specification.parse import parse
 
 SPECIFICATION: TypeAdapter[Any] = TypeAdapter(JobSpecification)
 _LONGEST_KEY = 255
+IDEMPOTENCY_KEY: dict[str, Any] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "Repeat a request with the same key and body, and it is the same job",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": _LONGEST_KEY, "pattern": "^[ -~]*$"},
+}
+EXAMPLES = (
+    {"url": "https://api.example/items"},
+    {"source": "acme-orders", "parameters": {"region": "eu"}},
+    {"vendor": "acme", "poll": {"request": {"path": "/orders"}, "pages": {"style": "offset", "total": "body.total"}}},
+)
+ACCEPTED_HEADERS = {
+    "Location": {"description": "The job", "schema": {"type": "string"}},
+    "Retry-After": {"description": "Seconds after which a look is worth it", "schema": {"type": "integer"}},
+}
 
 JobId = Annotated[UUID, Path(description="the job's id")]
 Limit = Annotated[int, Query(ge=1, le=1000, description="how many at most")]
@@ -43,6 +64,7 @@ class Edge:
     database: Database
     outbound: Outbound
     known: Known
+    arrivals: Arrivals
 
 
 def routes(edge: Edge) -> APIRouter:  # noqa: C901 - a table of routes
@@ -53,43 +75,33 @@ def routes(edge: Edge) -> APIRouter:  # noqa: C901 - a table of routes
         "",
         status_code=202,
         summary="Ask for a job",
-        responses=answers(400, 408, 413, 415, 422),
+        responses={202: {"model": JobReference, "headers": ACCEPTED_HEADERS}, **answers(400, 408, 413, 415, 422)},
         openapi_extra={
-            "parameters": [
-                {
-                    "name": "Idempotency-Key",
-                    "in": "header",
-                    "required": False,
-                    "schema": {"type": "string", "maxLength": 255},
-                }
-            ],
-            "requestBody": {
-                "required": True,
-                "content": {
-                    "application/json": {"schema": {"type": "object"}, "example": {"url": "https://host/items"}}
-                },
-            },
+            "parameters": [IDEMPOTENCY_KEY],
+            "requestBody": document("JobSpecification", *EXAMPLES),
         },
     )
     async def submit(request: Request) -> Response:
         """Check a job specification, make it durable, answer with the job's place. All mistakes are told at once."""
-        body, document = await read_json_body(request, edge.settings)
-        job = parse(SPECIFICATION, document)
+        body, found = await read_json_body(request, edge.settings)
+        job = parse(SPECIFICATION, found)
         await _check(edge, job)
         wanted = job.id or new_id()
         key = _idempotency_key(request)
         replayed = False
         if key is not None:
             wanted, replayed = await _claim(edge, key, hashlib.sha256(body).digest(), wanted)
-        await _request(edge, wanted, document)
+        await _request(edge, wanted, found)
         answer = _accepted(wanted)
         if replayed:
             answer.headers["Idempotency-Replayed"] = "true"
         return answer
 
-    @router.get("", summary="List jobs, newest first", responses=answers(422))
+    @router.get("", summary="List jobs, newest first", responses={200: {"model": Jobs}, **answers(422)})
     async def list_jobs(
-        status: Annotated[str | None, Query(max_length=40)] = None, limit: Limit = 50, after: UUID | None = None
+        status: Annotated[JobState | None, Query(description="only jobs in this state")] = None,
+        limit: Limit = 50,
+        after: UUID | None = None,
     ) -> Response:
         """Jobs, a page at a time; `next` is the `after` of the next page."""
         async with edge.database.transaction() as tx:
@@ -97,10 +109,11 @@ def routes(edge: Edge) -> APIRouter:  # noqa: C901 - a table of routes
         following = str(rows[-1]["id"]) if len(rows) == limit else None
         answer = json_answer({"jobs": [job_body(row, {}, []) for row in rows], "next": following})
         if following:
-            answer.headers["Link"] = f'</jobs?after={following}&limit={limit}>; rel="next"'
+            only = f"&status={status.value}" if status else ""
+            answer.headers["Link"] = f'</jobs?after={following}&limit={limit}{only}>; rel="next"'
         return answer
 
-    @router.get("/{job_id}", summary="A job as it stands", responses=answers(404))
+    @router.get("/{job_id}", summary="A job as it stands", responses={200: {"model": Job}, **answers(404)})
     async def show_job(job_id: JobId) -> Response:
         """Status, counts, progress, completeness and failures of a job."""
         async with edge.database.transaction() as tx:
@@ -111,10 +124,10 @@ def routes(edge: Edge) -> APIRouter:  # noqa: C901 - a table of routes
             failures = await store.count_failures(tx, job_id)
         return json_answer(job_body(row, counts, failures))
 
-    @router.get("/{job_id}/tasks", summary="A job's tasks", responses=answers(404, 422))
+    @router.get("/{job_id}/tasks", summary="A job's tasks", responses={200: {"model": Tasks}, **answers(404, 422)})
     async def list_tasks(
         job_id: JobId,
-        state: Annotated[str | None, Query(max_length=40)] = None,
+        state: Annotated[TaskState | None, Query(description="only tasks in this state")] = None,
         limit: Limit = 100,
         after: Annotated[int, Query(ge=-1, le=2**31 - 1)] = -1,
     ) -> Response:
@@ -126,14 +139,19 @@ def routes(edge: Edge) -> APIRouter:  # noqa: C901 - a table of routes
         following = rows[-1]["number"] if len(rows) == limit else None
         return json_answer({"tasks": [task_body(row) for row in rows], "next": following})
 
-    @router.post("/{job_id}/{action}", status_code=202, summary="Control a job", responses=answers(404))
+    @router.post(
+        "/{job_id}/{action}",
+        status_code=202,
+        summary="Control a job",
+        responses={202: {"model": JobReference, "headers": ACCEPTED_HEADERS}, **answers(404)},
+    )
     async def control(job_id: JobId, action: Literal["cancel", "pause", "resume", "redrive"]) -> Response:
         """Cancel, pause or resume a job, or redrive its failed tasks."""
         async with edge.database.transaction() as tx:
             if await store.find_job(tx, job_id) is None:
                 raise Refusal(404, f"there is no job {job_id}")
         event = JobControl(job_id=job_id, action=action, reason="by request")
-        await edge.outbound.send([outgoing(JOBS_CONTROL, job_id, event)])
+        await edge.outbound.send([outgoing(JOBS_CONTROL, job_id, event)], in_order=True)
         return _accepted(job_id)
 
     return router
@@ -141,8 +159,7 @@ def routes(edge: Edge) -> APIRouter:  # noqa: C901 - a table of routes
 
 async def _check(edge: Edge, job: Any) -> None:
     if isinstance(job, UrlJob):
-        host = job.url.split("//", 1)[1].split("/", 1)[0].split("?", 1)[0]
-        address = literal_address(host.rsplit(":", 1)[0] if not host.endswith("]") else host)
+        address = literal_address(urlsplit(job.url).hostname or "")
         if address is not None and not is_public(address):
             raise Invalid([Problem("/url", "expected a public address; private ones need a vendor that allows them")])
         return
@@ -158,21 +175,17 @@ async def _claim(edge: Edge, key: str, fingerprint: bytes, wanted: UUID) -> tupl
     """The job of an idempotency key: the unique index decides who came first. The first job may be asked for again,
     in case its request never reached the broker; the planner drops what it has had."""
     async with edge.database.transaction() as tx:
-        row = await store.claim_key(tx, key, fingerprint, wanted)
-    if row["fingerprint"] != fingerprint:
+        claim = await store.claim_key(tx, key, fingerprint, wanted)
+    if claim.fingerprint != fingerprint:
         raise Refusal(422, "this Idempotency-Key was used with another body")
-    return row["job_id"], row["job_id"] != wanted
+    return claim.job_id, claim.replayed
 
 
 async def _request(edge: Edge, job_id: UUID, document: dict[str, Any]) -> None:
-    """Durable first, then visible; the view comes by itself from the planner's events if the database is away."""
+    """Durable first, then visible."""
     event = JobRequested.model_validate({**document, "id": job_id})
     await edge.outbound.send([outgoing(JOBS_REQUESTED, job_id, event, id=derived_id("job.requested", job_id))])
-    try:
-        async with edge.database.transaction() as tx:
-            await store.insert_job(tx, job_id)
-    except Unavailable:
-        return
+    await edge.arrivals.show(job_id)
 
 
 def _idempotency_key(request: Request) -> str | None:

@@ -5,6 +5,9 @@ from typing import Any
 
 from shared.database.pool import Row
 
+_TOO_FAR = 1000
+"""An estimate of so many times what has been done says nothing."""
+
 
 def job_body(row: Row, counts: dict[str, int], failures: list[Row]) -> dict[str, Any]:
     """A job."""
@@ -51,7 +54,7 @@ def _completeness(row: Row) -> dict[str, Any] | None:
 def _finish(row: Row, done: int) -> datetime | None:
     """From the rate so far."""
     left = row["planned"] - done
-    if row["ended_at"] is not None or not done or left <= 0:
+    if row["ended_at"] is not None or not done or not 0 < left < _TOO_FAR * done:
         return None
     now = datetime.now(UTC)
     elapsed: timedelta = now - row["created_at"]
@@ -68,6 +71,6 @@ def task_body(row: Row) -> dict[str, Any]:
         "state": row["state"],
         "records": row["records"],
         "reason": row["reason"],
-        "attempts": row["attempts"],
+        "attempts": sorted(row["attempts"], key=lambda attempt: attempt["started_at"]),
         "times": row["times"],
     }

@@ -1,6 +1,6 @@
 """Errors over HTTP: problem+json (RFC 9457), always, also for what the framework itself refuses."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -10,11 +10,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from shared.errors import Invalid, Problem, Unavailable
+from shared.errors import Invalid, Problem, Rejected, Unavailable
 from shared.observability.logs import get_logger
 
 MEDIA_TYPE = "application/problem+json"
 _RETRY_SECONDS = 5
+_LONGEST_INSTANCE = 200
+_SCHEMA = "#/components/schemas/Problem"
 
 log = get_logger(__name__)
 
@@ -45,7 +47,7 @@ def problem(
         "detail": detail,
     }
     if instance:
-        body["instance"] = instance
+        body["instance"] = instance[:_LONGEST_INSTANCE]
     if errors:
         body["errors"] = [{"pointer": error.pointer, "detail": error.detail} for error in errors]
     return Response(orjson.dumps(body), status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
@@ -53,74 +55,99 @@ def problem(
 
 def install(app: FastAPI) -> None:
     """Answer every error of the API with a problem."""
-
-    async def refused(request: Request, error: Exception) -> Response:
-        assert isinstance(error, Refusal)
-        return problem(error.status, error.detail, errors=error.errors, instance=request.url.path)
-
-    async def invalid(request: Request, error: Exception) -> Response:
-        assert isinstance(error, Invalid)
-        return problem(422, "the document has mistakes", errors=error.problems, instance=request.url.path)
-
-    async def malformed(request: Request, error: Exception) -> Response:
-        assert isinstance(error, RequestValidationError)
-        found = [Problem("/" + "/".join(str(step) for step in one["loc"]), str(one["msg"])) for one in error.errors()]
-        is_path = any(one["loc"][0] == "path" for one in error.errors())
-        if is_path:
-            return problem(404, "there is nothing of that name", instance=request.url.path)
-        return problem(422, "the request has mistakes", errors=found, instance=request.url.path)
-
-    async def http(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        return problem(error.status_code, str(error.detail), headers=error.headers, instance=request.url.path)
-
-    async def unavailable(request: Request, error: Exception) -> Response:
-        log.warning("request.unavailable", path=request.url.path, error=str(error))
-        detail = "the service cannot keep or read this now; try again"
-        return problem(503, detail, headers={"Retry-After": str(_RETRY_SECONDS)}, instance=request.url.path)
-
-    app.add_exception_handler(Refusal, refused)
-    app.add_exception_handler(Invalid, invalid)
-    app.add_exception_handler(RequestValidationError, malformed)
-    app.add_exception_handler(HTTPException, http)
-    app.add_exception_handler(Unavailable, unavailable)
+    for kind, answer in _ANSWERS.items():
+        app.add_exception_handler(kind, answer)
 
 
-PROBLEM: dict[str, Any] = {
-    "content": {
-        MEDIA_TYPE: {
-            "schema": {
-                "type": "object",
-                "properties": {
-                    "type": {"type": "string"},
-                    "title": {"type": "string"},
-                    "status": {"type": "integer"},
-                    "detail": {"type": "string"},
-                    "instance": {"type": "string"},
-                    "errors": {
-                        "type": "array",
-                        "items": {
-                            "type": "object",
-                            "properties": {"pointer": {"type": "string"}, "detail": {"type": "string"}},
-                        },
-                    },
-                },
-            }
-        }
-    }
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)
+    return problem(error.status, error.detail, errors=error.errors, instance=_place(request))
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Invalid)
+    return problem(422, "the document has mistakes", errors=error.problems, instance=_place(request))
+
+
+async def _malformed(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    found = [Problem("/" + "/".join(str(step) for step in one["loc"]), str(one["msg"])) for one in error.errors()]
+    if any(one["loc"][0] == "path" for one in error.errors()):
+        return problem(404, "there is nothing of that name", instance=_place(request))
+    return problem(422, "the request has mistakes", errors=found, instance=_place(request))
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return problem(error.status_code, str(error.detail), headers=error.headers, instance=_place(request))
+
+
+async def _unavailable(request: Request, error: Exception) -> Response:
+    log.warning("request.unavailable", path=_place(request), error=str(error))
+    detail = "the service cannot keep or read this now; try again"
+    return problem(503, detail, headers={"Retry-After": str(_RETRY_SECONDS)}, instance=_place(request))
+
+
+async def _rejected(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Rejected)
+    return problem(413 if error.reason == "too_large" else 422, str(error), instance=_place(request))
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    return problem(500, "a defect of this service; its log says more", instance=_place(request))
+
+
+_ANSWERS: dict[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
+    Refusal: _refused,
+    Invalid: _invalid,
+    RequestValidationError: _malformed,
+    HTTPException: _http,
+    Unavailable: _unavailable,
+    Rejected: _rejected,
+    Exception: _failed,
 }
+
+
+def _place(request: Request) -> str:
+    """Not from the URL, which is made of the Host header and may not be one."""
+    return str(request.scope["path"])
+
+
+PROBLEM_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "description": "What is wrong, as RFC 9457 has it; `errors` lists each mistake with its RFC 6901 pointer",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "instance": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["pointer", "detail"],
+                "properties": {"pointer": {"type": "string"}, "detail": {"type": "string"}},
+            },
+        },
+    },
+}
+PROBLEM: dict[str, Any] = {"content": {MEDIA_TYPE: {"schema": {"$ref": _SCHEMA}}}}
 
 _DESCRIPTIONS = {
     400: "Not JSON, or a malformed request",
     404: "There is nothing of that name",
     408: "The body did not come in time",
     413: "The body is too large",
+    414: "The request target is too long",
     415: "The body is not JSON",
     422: "The document has mistakes; all of them are listed",
+    431: "The headers are too many or too large",
     503: "Neither broker nor spool can keep the request; try again",
 }
 
 
 def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The problems that an operation may answer with, for its description."""
-    return {status: {"description": _DESCRIPTIONS[status], **PROBLEM} for status in (*statuses, 503)}
+    return {status: {"description": _DESCRIPTIONS[status], **PROBLEM} for status in (*statuses, 414, 431, 503)}

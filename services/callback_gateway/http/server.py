@@ -10,15 +10,17 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.callback_gateway.http import configuration, dead_letters, events, jobs, problems
-from services.callback_gateway.http.events import Bell
+from services.callback_gateway.http.description import describe
+from services.callback_gateway.http.follow import Following
 from services.callback_gateway.http.jobs import Edge
+from services.callback_gateway.http.protocol import BoundedProtocol
 from services.callback_gateway.metrics import HTTP_REQUESTS, HTTP_SECONDS
 from shared.observability.logs import get_logger
 
 log = get_logger(__name__)
 
 
-def build_api(edge: Edge, bell: Bell) -> FastAPI:
+def build_api(edge: Edge, following: Following) -> FastAPI:
     """All routes, and their description at `/openapi.json`."""
     app = FastAPI(
         title="Sluice",
@@ -26,13 +28,15 @@ def build_api(edge: Edge, bell: Bell) -> FastAPI:
         summary="Jobs that move data in and out of other people's APIs",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
     )
     problems.install(app)
-    app.include_router(events.routes(edge, bell))
+    app.include_router(events.routes(edge, following))
     app.include_router(jobs.routes(edge))
     for kind in configuration.KINDS:
         app.include_router(configuration.routes(edge, kind))
     app.include_router(dead_letters.routes(edge))
+    describe(app)
     return app
 
 
@@ -76,13 +80,15 @@ class HttpServer:
             Measured(app),
             host=host,
             port=port,
+            http=BoundedProtocol,
+            ws="none",
             log_config=None,
             access_log=False,
             server_header=False,
             lifespan="off",
+            proxy_headers=False,
             timeout_keep_alive=30,
             timeout_graceful_shutdown=5,
-            h11_max_incomplete_event_size=65_536,
         )
         self._host = host
         self._server = _Server(config)

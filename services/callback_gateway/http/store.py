@@ -1,25 +1,41 @@
 """Rows behind the API."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
+from shared.errors import Unavailable
 
 SQL = load_queries(__file__)
 
 
-async def insert_job(tx: Transaction, job_id: UUID) -> None:
-    """A job that was asked for."""
-    await tx.execute(SQL["insert_job"], job_id)
+class Claim(NamedTuple):
+    """What an idempotency key stands for; `replayed` if somebody was first."""
+
+    job_id: UUID
+    fingerprint: bytes
+    replayed: bool
 
 
-async def claim_key(tx: Transaction, key: str, fingerprint: bytes, job_id: UUID) -> Row:
-    """The row of an idempotency key: a new one, or that of whoever was first."""
-    row = await tx.fetchrow(SQL["claim_key"], key, fingerprint, job_id)
+async def insert_jobs(tx: Transaction, job_ids: Sequence[UUID]) -> None:
+    """Jobs that were asked for."""
+    await tx.execute(SQL["insert_jobs"], job_ids)
+
+
+async def claim_key(tx: Transaction, key: str, fingerprint: bytes, job_id: UUID) -> Claim:
+    """Claim an idempotency key, or learn who was first.
+
+    Raises:
+        Unavailable: the key expired between two looks; ask again.
+    """
+    if await tx.fetchrow(SQL["claim_key"], key, fingerprint, job_id) is not None:
+        return Claim(job_id, fingerprint, replayed=False)
+    row = await tx.fetchrow(SQL["find_key"], key)
     if row is None:
-        row = await tx.fetchrow(SQL["find_key"], key)
-    assert row is not None
-    return row
+        raise Unavailable("an idempotency key expired just now")
+    return Claim(row["job_id"], row["fingerprint"], replayed=True)
 
 
 async def find_jobs(tx: Transaction, state: str | None, after: UUID | None, limit: int) -> list[Row]:
@@ -54,6 +70,11 @@ async def find_events(tx: Transaction, job_id: UUID, after: int, limit: int) -> 
     """Events of a job after a sequence number."""
     rows: list[Row] = await tx.fetch(SQL["find_events"], job_id, after, limit)
     return rows
+
+
+async def find_latest(tx: Transaction, job_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """The sequence number of the latest event of each job that has any."""
+    return {row["job_id"]: row["sequence"] for row in await tx.fetch(SQL["find_latest"], job_ids)}
 
 
 async def find_dead_letters(

@@ -1,5 +1,6 @@
 """Produces what the edge has accepted; when the broker does not answer, the spool keeps it."""
 
+import asyncio
 from collections.abc import Sequence
 
 from services.callback_gateway.metrics import SPOOLED
@@ -21,16 +22,28 @@ class Outbound:
         self._database = database
         self._produce_seconds = produce_seconds
 
-    async def send(self, messages: Sequence[Outgoing]) -> None:
-        """Make messages durable, in the broker or in the spool.
+    async def send(self, messages: Sequence[Outgoing], *, in_order: bool = False) -> None:
+        """Make messages durable, in the broker or in the spool. `in_order`: never before what the spool still holds
+        under the same keys, so that an older word does not come last.
 
         Raises:
             Unavailable: neither can keep them.
         """
+        if in_order and await self._keep(messages, only_behind=True):
+            return
         try:
             await self._producer.send(messages, within_seconds=self._produce_seconds)
         except Unavailable as error:
-            async with self._database.transaction() as tx:
-                await store.insert_messages(tx, messages)
-            SPOOLED.inc(len(messages))
+            await self._keep(messages)
             log.warning("messages.spooled", count=len(messages), error=str(error))
+
+    async def _keep(self, messages: Sequence[Outgoing], *, only_behind: bool = False) -> bool:
+        try:
+            async with asyncio.timeout(self._produce_seconds), self._database.transaction() as tx:
+                if only_behind and not await store.has_messages(tx, messages):
+                    return False
+                await store.insert_messages(tx, messages)
+        except TimeoutError:
+            raise Unavailable("Postgres: the spool did not answer in time") from None
+        SPOOLED.inc(len(messages))
+        return True

@@ -22,6 +22,12 @@ async def insert_messages(tx: Transaction, messages: Sequence[Outgoing]) -> None
     )
 
 
+async def has_messages(tx: Transaction, messages: Sequence[Outgoing]) -> bool:
+    """Whether any message is kept under the topics and keys of these."""
+    topics, keys = [message.topic for message in messages], [message.key for message in messages]
+    return bool(await tx.fetchval(SQL["has_messages"], topics, keys))
+
+
 async def claim_messages(tx: Transaction, most: int) -> list[tuple[int, Outgoing]]:
     """The oldest messages, locked."""
     rows = await tx.fetch(SQL["claim_messages"], most)

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from shared.events.tasks import TaskChanged
+from shared.events.tasks import END_RANK, TaskChanged
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -20,8 +23,9 @@ class TaskView:
     rank: int = -1
     records: int | None = None
     reason: str = ""
+    changed_at: datetime = _NEVER
     attempts: list[dict[str, Any]] = field(default_factory=list)
-    times: dict[str, str] = field(default_factory=dict)
+    times: dict[str, datetime] = field(default_factory=dict)
 
 
 def task_views(events: Iterable[TaskChanged]) -> list[TaskView]:
@@ -31,9 +35,17 @@ def task_views(events: Iterable[TaskChanged]) -> list[TaskView]:
         view = views.setdefault(event.task_id, TaskView(event.task_id, event.job_id, event.number))
         if event.attempt is not None:
             view.attempts.append(event.attempt.model_dump(mode="json", exclude={"type"}))
-        view.times[event.state.value] = event.at.isoformat()
-        if (event.round, event.state.rank) >= (view.round, view.rank):
+        view.times[event.state.value] = max(event.at, view.times.get(event.state.value, event.at))
+        view.records = event.records if event.records is not None else view.records
+        if _is_ahead(event, view):
             view.round, view.rank, view.state = event.round, event.state.rank, event.state.value
-            view.reason = event.reason
-            view.records = event.records if event.records is not None else view.records
+            view.reason, view.changed_at = event.reason, event.at
     return sorted(views.values(), key=lambda view: view.id)
+
+
+def _is_ahead(event: TaskChanged, view: TaskView) -> bool:
+    """Rounds and ranks only grow. Of states that may follow each other the later counts, of two ends the first."""
+    told, known = (event.round, event.state.rank), (view.round, view.rank)
+    if told != known:
+        return told > known
+    return event.at < view.changed_at if event.state.rank == END_RANK else event.at >= view.changed_at

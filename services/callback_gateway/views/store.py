@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 
 import orjson
+from pydantic_core import to_json
 
 from services.callback_gateway.views.decide import TaskView
+from services.callback_gateway.views.storable import storable_json, storable_text
 from shared.database.pool import Transaction
 from shared.database.queries import load_queries
 from shared.events.dead_letters import DeadLetter
@@ -12,6 +14,8 @@ from shared.events.envelope import Incoming
 from shared.events.jobs import JobAccepted, JobEnded, JobEvent, JobPlanned, JobProgressed, JobRejected
 
 SQL = load_queries(__file__)
+
+_EVENTS_KEPT = 1000
 
 
 async def accept_jobs(tx: Transaction, events: Sequence[JobAccepted]) -> None:
@@ -24,7 +28,7 @@ async def accept_jobs(tx: Transaction, events: Sequence[JobAccepted]) -> None:
             [event.kind for event in ordered],
             [event.vendor for event in ordered],
             [event.source for event in ordered],
-            [event.specification for event in ordered],
+            [storable_json(to_json(event.specification)) for event in ordered],
             [event.at for event in ordered],
         )
 
@@ -33,8 +37,12 @@ async def reject_jobs(tx: Transaction, events: Sequence[JobRejected]) -> None:
     """Jobs whose specification has mistakes."""
     if events:
         ordered = sorted(events, key=lambda event: event.job_id)
-        mistakes = [orjson.dumps([mistake.model_dump(mode="json") for mistake in event.mistakes]) for event in ordered]
+        mistakes = [_mistakes(event) for event in ordered]
         await tx.execute(SQL["reject_jobs"], [e.job_id for e in ordered], mistakes, [e.at for e in ordered])
+
+
+def _mistakes(event: JobRejected) -> bytes:
+    return storable_json(orjson.dumps([mistake.model_dump(mode="json") for mistake in event.mistakes]))
 
 
 async def plan_jobs(tx: Transaction, events: Sequence[JobPlanned]) -> None:
@@ -46,7 +54,7 @@ async def plan_jobs(tx: Transaction, events: Sequence[JobPlanned]) -> None:
             [event.job_id for event in ordered],
             [event.tasks for event in ordered],
             [event.records for event in ordered],
-            [event.note for event in ordered],
+            [storable_text(event.note) for event in ordered],
         )
 
 
@@ -64,7 +72,7 @@ async def end_jobs(tx: Transaction, events: Sequence[JobEnded]) -> None:
         await tx.execute(
             SQL["end_jobs"],
             *_counts(ordered),
-            [event.reason for event in ordered],
+            [storable_text(event.reason) for event in ordered],
             [event.expected for event in ordered],
             [event.complete for event in ordered],
         )
@@ -93,8 +101,9 @@ async def insert_events(tx: Transaction, events: Sequence[JobEvent]) -> None:
         SQL["insert_events"],
         [event.job_id for event in events],
         [event.ce_type for event in events],
-        [event.model_dump_json().encode() for event in events],
+        [storable_json(event.model_dump_json().encode()) for event in events],
     )
+    await tx.execute(SQL["trim_events"], sorted({event.job_id for event in events}), _EVENTS_KEPT)
 
 
 async def upsert_tasks(tx: Transaction, views: Sequence[TaskView]) -> None:
@@ -108,9 +117,10 @@ async def upsert_tasks(tx: Transaction, views: Sequence[TaskView]) -> None:
         [view.state for view in views],
         [view.rank for view in views],
         [view.records for view in views],
-        [view.reason for view in views],
-        [orjson.dumps(view.attempts) for view in views],
+        [storable_text(view.reason) for view in views],
+        [storable_json(orjson.dumps(view.attempts)) for view in views],
         [orjson.dumps(view.times) for view in views],
+        [view.changed_at for view in views],
     )
 
 
@@ -120,11 +130,11 @@ async def insert_dead_letters(tx: Transaction, batch: Sequence[Incoming[DeadLett
     await tx.execute(
         SQL["insert_dead_letters"],
         [incoming.id for incoming in ordered],
-        [incoming.event.service for incoming in ordered],
-        [incoming.event.original.topic for incoming in ordered],
-        [incoming.event.reason for incoming in ordered],
+        [storable_text(incoming.event.service) for incoming in ordered],
+        [storable_text(incoming.event.original.topic) for incoming in ordered],
+        [storable_text(incoming.event.reason) for incoming in ordered],
         [incoming.event.job_id for incoming in ordered],
         [incoming.event.task_id for incoming in ordered],
         [incoming.event.at for incoming in ordered],
-        [incoming.event.model_dump_json().encode() for incoming in ordered],
+        [storable_json(incoming.event.model_dump_json().encode()) for incoming in ordered],
     )

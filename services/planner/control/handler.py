@@ -13,20 +13,27 @@ from shared.events.catalogue import TASKS_EVENTS
 from shared.events.envelope import Incoming
 from shared.events.jobs import JobControl, JobState
 from shared.events.tasks import Call, TaskChanged, TaskState
-from shared.messaging.handler import Outgoing, outgoing
+from shared.messaging.handler import Again, Outgoing, Result, outgoing
 from shared.observability.logs import get_logger
 from shared.runtime.clock import utc_now
+
+_UNKNOWN_DELIVERIES = 3
+_UNKNOWN_SECONDS = 0.5
 
 log = get_logger(__name__)
 
 
-async def control_jobs(tx: Transaction, batch: Sequence[Incoming[JobControl]]) -> list[Outgoing]:
-    """Carry out orders in the order they came; orders are rare, so each is taken by itself."""
+async def control_jobs(tx: Transaction, batch: Sequence[Incoming[JobControl]]) -> list[Result]:
+    """Carry out orders in the order they came; orders are rare, so each is taken by itself. An order may overtake the
+    request for its job, which stands in another topic: then it comes again a little later."""
     now = utc_now()
     jobs = {job.id: job for job in await lock_jobs(tx, sorted({incoming.event.job_id for incoming in batch}))}
-    messages: list[Outgoing] = []
+    messages: list[Result] = []
     for incoming in batch:
         job = jobs.get(incoming.event.job_id)
+        if job is None and incoming.delivery < _UNKNOWN_DELIVERIES:
+            messages.append(Again(incoming, _UNKNOWN_SECONDS, "job_unknown"))
+            continue
         ordered = order(job, incoming.event) if job else None
         log.info(
             f"job.{incoming.event.action}",

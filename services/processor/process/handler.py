@@ -11,6 +11,7 @@ from services.processor.sinks.written import Written, tables_of
 from shared.database.pool import Transaction
 from shared.events.catalogue import MONTH, TASKS_EVENTS
 from shared.events.envelope import Incoming
+from shared.events.payloads import PayloadStored
 from shared.events.tasks import TaskChanged, TaskState
 from shared.messaging.handler import Outgoing, Refuse, Result, outgoing
 from shared.runtime.clock import utc_now
@@ -51,6 +52,12 @@ def _failed(incoming: Incoming[Page], now: datetime) -> list[Result]:
     letter = Refuse(incoming, failure.reason, failure.detail, job_id=stored.job_id, task_id=stored.task_id)
     told = _changed(page, TaskState.DEAD, now, reason=f"{failure.reason}: {failure.detail}")
     return [told, letter]
+
+
+def bury_page(incoming: Incoming[PayloadStored], reason: str) -> list[Outgoing]:
+    """The shell gave a page up: its job must hear of it."""
+    told = f"{reason}: the page could not be processed"
+    return [_changed(Page(incoming.event), TaskState.DEAD, utc_now(), reason=told)]
 
 
 def _changed(

@@ -8,6 +8,7 @@ import orjson
 
 from services.planner.app import build
 from services.planner.settings import Settings
+from shared.database.pool import Database
 from shared.events.catalogue import JOBS_REQUESTED, VENDORS
 from shared.events.configuration import VendorConfigured
 from shared.events.jobs import JobRequested
@@ -15,7 +16,7 @@ from shared.ids import new_id
 from shared.messaging.handler import Outgoing, outgoing
 from shared.messaging.producer import Producer
 from shared.specification.vendor import Vendor
-from tests.conftest import ReaderFor
+from tests.conftest import DatabaseFor, ReaderFor
 from tests.eventually import eventually
 from tests.running import running
 from tests.stack import Place
@@ -24,16 +25,24 @@ ACME = Vendor(vendor="acme", base_url="https://acme.example")
 POLL = {"request": {"path": "/items"}, "pages": {"style": "offset", "size": 10, "total": "body.total"}}
 
 
+async def _count_vendors(database: Database) -> int:
+    async with database.transaction() as tx:
+        count: int = await tx.fetchval("SELECT count(*) FROM vendors")
+    return count
+
+
 def requested(document: dict[str, Any], job_id: UUID) -> Outgoing:
     return outgoing(JOBS_REQUESTED, job_id, JobRequested.model_validate({**document, "id": str(job_id)}))
 
 
 async def test_a_job_is_planned_and_its_first_page_released(
-    topics: Place, producer: Producer, reader_for: ReaderFor, payloads: Path
+    topics: Place, producer: Producer, reader_for: ReaderFor, payloads: Path, database_for: DatabaseFor
 ) -> None:
     fetches, jobs = await reader_for("fetch.requested"), await reader_for("jobs.events")
+    database = await database_for("planner")
     async with running("planner", Settings, build, topics, payloads):
         await producer.send([outgoing(VENDORS, "acme", VendorConfigured(vendor=ACME))])
+        await eventually(lambda: _count_vendors(database), 30)
         job_id = new_id()
         await producer.send([requested({"vendor": "acme", "poll": POLL}, job_id)])
         [call] = await eventually(lambda: fetches.of_type("fetch.requested"), within_seconds=30)

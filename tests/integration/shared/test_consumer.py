@@ -253,3 +253,24 @@ async def test_no_subscriber_has_a_default_that_loses_data(
 
 async def _reaches(place: Place, count: int) -> bool:
     return await committed(place) == count
+
+
+async def test_whoever_counts_on_an_event_hears_of_its_end(
+    topics: Place, database: Database, producer: Producer, reader_for: ReaderFor
+) -> None:
+    def fails(event: JobControl) -> None:
+        raise Rejected("too_strange", "no")
+
+    told, job = await reader_for("jobs.events"), new_id()
+    consumer = Consumer(
+        "control",
+        JOBS_CONTROL,
+        Seen(fails=fails).handle,
+        bury=lambda incoming, reason: [_answer(incoming.event.job_id)],
+    )
+    subscriptions = Subscriptions(topics.kafka, [Shell("planner", topics.prefix, consumer, database, producer)])
+    await subscriptions.open()
+    await producer.send([_order(job)])
+    [event] = await eventually(lambda: told.values, 30)
+    await subscriptions.close()
+    assert event["job_id"] == str(job)

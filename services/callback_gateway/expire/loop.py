@@ -1,0 +1,21 @@
+"""Forgets idempotency keys a week after their first use."""
+
+from services.callback_gateway.expire import store
+from shared.database.pool import Database
+from shared.events.catalogue import WEEK
+
+_BLOCK = 1000
+_PAUSE_SECONDS = 60.0
+
+
+class Expire:
+    """One step of the loop."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def step(self) -> float:
+        """Delete one block; gives the seconds until the next."""
+        async with self._database.transaction() as tx:
+            deleted = await store.delete_keys(tx, WEEK, _BLOCK)
+        return 0.5 if deleted == _BLOCK else _PAUSE_SECONDS

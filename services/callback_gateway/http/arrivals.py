@@ -1,0 +1,50 @@
+"""Makes new jobs visible, many in one statement: what comes while one insert is under way goes with the next."""
+
+import asyncio
+from uuid import UUID
+
+from services.callback_gateway.http import store
+from shared.database.pool import Database
+from shared.errors import Unavailable
+
+_PATIENCE_SECONDS = 1.0
+
+
+class Arrivals:
+    """Writes the first rows of jobs. A database that is away delays nobody for long: the row comes by itself, with
+    the planner's first event."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._waiting: list[tuple[UUID, asyncio.Future[None]]] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    async def show(self, job_id: UUID) -> None:
+        """Return when the job can be seen, or the database has not answered in time."""
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((job_id, written))
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write())
+        try:
+            async with asyncio.timeout(2 * _PATIENCE_SECONDS):
+                await written
+        except TimeoutError:
+            return
+
+    async def _write(self) -> None:
+        try:
+            while self._waiting:
+                taken, self._waiting = self._waiting, []
+                await self._insert(sorted({job_id for job_id, _ in taken}))
+                for _, written in taken:
+                    if not written.done():
+                        written.set_result(None)
+        finally:
+            self._writing = None
+
+    async def _insert(self, job_ids: list[UUID]) -> None:
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS), self._database.transaction() as tx:
+                await store.insert_jobs(tx, job_ids)
+        except (Unavailable, TimeoutError):
+            return

@@ -1,0 +1,93 @@
+"""What `/openapi.json` says beyond the routes: the documents that users write, the answers, the problem."""
+
+from typing import Any
+from uuid import UUID
+
+from fastapi import FastAPI
+from pydantic import TypeAdapter
+
+from services.callback_gateway.http.problems import PROBLEM_SCHEMA
+from shared.client.models import Answer, DeadLetter, Job, Task
+from shared.specification.job import JobSpecification
+from shared.specification.source import Source
+from shared.specification.vendor import Vendor
+
+_PLACE = "#/components/schemas/"
+_DOCUMENTS: dict[str, Any] = {"JobSpecification": JobSpecification, "Vendor": Vendor, "Source": Source}
+_UNUSED = ("HTTPValidationError", "ValidationError")
+
+
+class Jobs(Answer):
+    """A page of jobs; `next` is the `after` of the next page."""
+
+    jobs: list[Job]
+    next: UUID | None
+
+
+class Tasks(Answer):
+    """A page of tasks; `next` is the `after` of the next page."""
+
+    tasks: list[Task]
+    next: int | None
+
+
+class DeadLetters(Answer):
+    """A page of dead letters; `next` is the `after` of the next page."""
+
+    dead_letters: list[DeadLetter]
+    next: UUID | None
+
+
+class Original(Answer):
+    """The message as it came; `value` is there if it is text, `value_base64` always."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: str | None
+    value: str | None
+    value_base64: str | None
+    headers: list[tuple[str, str | None]]
+
+
+class WholeDeadLetter(DeadLetter):
+    """A dead letter with its history and the original message."""
+
+    history: list[str]
+    original: Original
+
+
+def document(name: str, *examples: dict[str, Any]) -> dict[str, Any]:
+    """The description of a request body that is one of the documents which users write."""
+    shown = {f"example-{number}": {"value": example} for number, example in enumerate(examples, 1)}
+    return {
+        "required": True,
+        "content": {"application/json": {"schema": {"$ref": f"{_PLACE}{name}"}, "examples": shown}},
+    }
+
+
+def describe(app: FastAPI) -> None:
+    """Complete the description that FastAPI makes of the routes."""
+    made = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _complete(made())
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _complete(found: dict[str, Any]) -> dict[str, Any]:
+    schemas: dict[str, Any] = found.setdefault("components", {}).setdefault("schemas", {})
+    for operation in (operation for path in found["paths"].values() for operation in path.values()):
+        if "HTTPValidationError" in str(operation["responses"].get("422", "")):
+            del operation["responses"]["422"]
+    for name in _UNUSED:
+        schemas.pop(name, None)
+    schemas["Problem"] = PROBLEM_SCHEMA
+    for name, kind in _DOCUMENTS.items():
+        schema = TypeAdapter(kind).json_schema(ref_template=f"{_PLACE}{{model}}")
+        schemas |= schema.pop("$defs", {})
+        schemas[name] = schema
+    return found

@@ -1,0 +1,82 @@
+"""The HTTP edge alone, and the whole gateway."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from services.callback_gateway.app import build
+from services.callback_gateway.http.arrivals import Arrivals
+from services.callback_gateway.http.follow import Following
+from services.callback_gateway.http.jobs import Edge
+from services.callback_gateway.http.server import HttpServer, build_api
+from services.callback_gateway.known import Known
+from services.callback_gateway.settings import Settings
+from services.callback_gateway.spool.outbound import Outbound
+from shared.database.pool import Database
+from shared.messaging.producer import Producer
+from tests.cluster import free_port
+from tests.conftest import DatabaseFor
+from tests.eventually import eventually
+from tests.running import running
+from tests.stack import Place
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running HTTP edge."""
+
+    http: httpx.AsyncClient
+    port: int
+    database: Database
+
+
+ServeEdge = Callable[..., Awaitable[Served]]
+
+
+@asynccontextmanager
+async def served(database: Database, producer: Producer, settings: Settings) -> AsyncIterator[Served]:
+    outbound = Outbound(producer, database, settings.gateway_produce_seconds)
+    edge = Edge(settings, database, outbound, Known(database), Arrivals(database))
+    server = HttpServer(build_api(edge, Following(database)), "127.0.0.1", 0)
+    task = asyncio.create_task(server.run())
+    async with httpx.AsyncClient(base_url=server.address, timeout=20, trust_env=False) as http:
+        await eventually(lambda: http.get("/openapi.json"))
+        yield Served(http, int(server.address.rsplit(":", 1)[1]), database)
+    server.stop()
+    await task
+
+
+@pytest.fixture
+async def serve_edge(topics: Place, payloads: Path, database_for: DatabaseFor) -> AsyncIterator[ServeEdge]:
+    """Starts edges with the producer and database that they are given."""
+    async with AsyncExitStack() as stack:
+
+        async def serve(producer: Producer, database: Database | None = None, **more: object) -> Served:
+            settings = topics.settings(Settings, payloads, **more)
+            opened = database or await database_for("callback-gateway")
+            return await stack.enter_async_context(served(opened, producer, settings))
+
+        yield serve
+
+
+@pytest.fixture
+async def edge(serve_edge: ServeEdge, producer: Producer) -> Served:
+    """The HTTP edge without consumers."""
+    return await serve_edge(producer)
+
+
+@pytest.fixture
+async def gateway(topics: Place, payloads: Path) -> AsyncIterator[httpx.AsyncClient]:
+    """The whole gateway."""
+    port = free_port()
+    async with (
+        running("callback-gateway", Settings, build, topics, payloads, gateway_port=port),
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20, trust_env=False) as http,
+    ):
+        await eventually(lambda: http.get("/jobs"))
+        yield http

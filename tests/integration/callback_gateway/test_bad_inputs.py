@@ -1,0 +1,162 @@
+"""Whatever comes in is answered with a problem, never with 5xx."""
+
+import asyncio
+from uuid import uuid4
+
+import httpx
+
+from shared.messaging.producer import Producer
+from tests.integration.callback_gateway.conftest import Served, ServeEdge
+
+JSON = {"Content-Type": "application/json"}
+LIMIT = 1024**2
+BODIES = {
+    "empty": (b"", 400),
+    "cut": (b'{"url":', 400),
+    "garbage behind": (b'{"url":"https://a.example"} x', 400),
+    "byte order mark": (b'\xef\xbb\xbf{"url":"https://a.example"}', 400),
+    "UTF-16": ('{"url":"https://a.example"}'.encode("utf-16"), 400),
+    "not a number": (b'{"url":"https://a.example","tolerate":NaN}', 400),
+    "no finite number": (b'{"vendor":"a","poll":{"request":{"json":1e999}}}', 400),
+    "a number of 5,000 digits": (b'{"url":"https://a.example","tolerate":' + b"9" * 5000 + b"}", 400),
+    "deep": (b"[" * 100_000, 400),
+    "NUL": (b'{"source":"a","parameters":{"x":"\\u0000"}}', 400),
+    "lone surrogate": (b'{"source":"a","parameters":{"x":"\\ud800"}}', 400),
+    "list": (b"[]", 422),
+    "text": (b'"x"', 422),
+    "null": (b"null", 422),
+    "no kind": (b"{}", 422),
+    "one byte too large": (b" " * (LIMIT + 1), 413),
+}
+URLS = [
+    "file:///x",
+    "gopher://a.example",
+    "http://u:p@a.example",
+    "http://a.example:22",
+    "http://a@b@c",
+    "http://a\\@b",
+]
+URLS += ["https://bücher.example", "https://a.example/" + "x" * 2100]
+
+
+async def test_bodies(edge: Served) -> None:
+    answers = {what: await edge.http.post("/jobs", content=body, headers=JSON) for what, (body, _) in BODIES.items()}
+    assert {what: answer.status_code for what, answer in answers.items()} == {
+        what: s for what, (_, s) in BODIES.items()
+    }
+    assert all(is_problem(answer) for answer in answers.values())
+
+
+async def test_urls(edge: Served) -> None:
+    statuses = {url: (await edge.http.post("/jobs", json={"url": url})).status_code for url in URLS}
+    assert statuses == dict.fromkeys(URLS, 422)
+
+
+async def test_a_body_of_exactly_the_limit_is_read(edge: Served) -> None:
+    body = b'{"url":"https://a.example"}'
+    answer = await edge.http.post("/jobs", content=body + b" " * (LIMIT - len(body)), headers=JSON)
+    assert answer.status_code == 202
+
+
+async def test_a_document_too_large_for_its_topic_is_refused(edge: Served) -> None:
+    body = b'{"source":"a","parameters":{"x":"%s"}}'
+    await edge.http.put("/vendors/v", json={"base_url": "https://a.example"})
+    await edge.http.put("/sources/a", json={"vendor": "v", "poll": {}})
+    answer = await edge.http.post("/jobs", content=body % (b"x" * (LIMIT - len(body) + 2)), headers=JSON)
+    assert answer.status_code == 413
+
+
+async def test_only_plain_json_is_taken(edge: Served) -> None:
+    for headers in ({}, {"Content-Type": "text/html"}, {**JSON, "Content-Encoding": "gzip"}):
+        assert (await edge.http.post("/jobs", content=b"{}", headers=headers)).status_code == 415, headers
+
+
+async def test_idempotency_keys_are_printable_and_short(edge: Served) -> None:
+    for key in (b"", b"x" * 256, b"\xfc"):
+        answer = await edge.http.post("/jobs", json={"url": "https://a.example"}, headers={b"Idempotency-Key": key})
+        assert answer.status_code == 400, key
+
+
+async def test_paths_methods_and_queries(edge: Served) -> None:
+    for method, path, status in (
+        ("GET", "/", 404),
+        ("GET", "//", 404),
+        ("GET", "/jobs/", 404),
+        ("GET", "/jobs/../../etc/passwd", 404),
+        ("GET", "/jobs/%00", 404),
+        ("GET", "/jobs/x", 404),
+        ("GET", f"/jobs/{uuid4()}", 404),
+        ("GET", f"/jobs/{uuid4()}/tasks", 404),
+        ("GET", f"/jobs/{uuid4()}/events", 404),
+        ("GET", "/vendors/%2e%2e", 404),
+        ("GET", "/vendors/nobody", 404),
+        ("DELETE", "/sources/nobody", 404),
+        ("GET", "/dead-letters/x", 404),
+        ("GET", f"/dead-letters/{uuid4()}", 404),
+        ("GET", "/" + "x" * 5000, 404),
+        ("GET", "/" + "x" * 9000, 414),
+        ("PUT", "/jobs", 405),
+        ("TRACE", "/jobs", 405),
+        ("DELETE", f"/jobs/{uuid4()}", 405),
+        ("GET", "/jobs?status=nonsense", 422),
+        ("GET", "/jobs?status=%00", 422),
+        ("GET", "/jobs?limit=0", 422),
+        ("GET", "/jobs?limit=99999999999999999999", 422),
+        ("GET", "/jobs?after=x", 422),
+        ("GET", f"/jobs/{uuid4()}/tasks?after=99999999999", 422),
+        ("GET", "/dead-letters?service=%00", 422),
+    ):
+        answer = await edge.http.request(method, path)
+        assert (answer.status_code, is_problem(answer)) == (status, True), (method, path[:100])
+
+
+async def test_heads(edge: Served) -> None:
+    for head, status in (
+        (
+            b"POST /jobs HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 10000000000\r\n\r\n",
+            413,
+        ),
+        (b"POST /jobs HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+        (b"POST /jobs HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", 400),
+        (b"GET /jobs/x HTTP/1.1\r\nHost: [\r\n\r\n", 404),
+        (b"GET /jobs/x HTTP/1.1\r\n\r\n", 404),
+        (b"GET /\xff\xfe HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nX: a\x00b\r\n\r\n", 400),
+        (b"nonsense\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 200 + b"\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 33_000 + b"\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 65_536, 431),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n", 404),
+    ):
+        answer = await spoken(edge.port, head)
+        assert answer.startswith(f"HTTP/1.1 {status} ".encode()), (head[:100], answer[:200])
+        assert b"content-type: application/problem+json" in answer
+
+
+async def test_an_endless_body_ends_at_the_limit(edge: Served) -> None:
+    head = b"POST /jobs HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    chunk = b"10000\r\n" + b" " * 65_536 + b"\r\n"
+    assert (await spoken(edge.port, head + chunk * 40)).startswith(b"HTTP/1.1 413 ")
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(serve_edge: ServeEdge, producer: Producer) -> None:
+    edge = await serve_edge(producer, gateway_body_seconds=0.2)
+    head = b"POST /jobs HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+    assert (await spoken(edge.port, head)).startswith(b"HTTP/1.1 408 ")
+
+
+def is_problem(answer: httpx.Response) -> bool:
+    return (
+        answer.headers["content-type"] == "application/problem+json" and answer.json()["status"] == answer.status_code
+    )
+
+
+async def spoken(port: int, request: bytes) -> bytes:
+    """What is answered to these bytes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(request)
+        async with asyncio.timeout(8):
+            return await reader.read(2000)
+    finally:
+        writer.close()

@@ -1,0 +1,90 @@
+"""Following a job: every event once, resumable, over at the end."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime
+from uuid import UUID
+
+import httpx
+
+from shared.events.catalogue import JOBS_EVENTS
+from shared.events.jobs import JobAccepted, JobCounts, JobEnded, JobPlanned, JobState
+from shared.ids import new_id
+from shared.messaging.handler import Outgoing, outgoing
+from shared.messaging.producer import Producer
+from shared.runtime.clock import monotonic
+from tests.eventually import eventually
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def accepted(job_id: UUID) -> Outgoing:
+    event = JobAccepted(job_id=job_id, kind="poll", vendor="v", source="s", specification={}, at=NOW)
+    return outgoing(JOBS_EVENTS, job_id, event)
+
+
+def planned(job_id: UUID) -> Outgoing:
+    return outgoing(JOBS_EVENTS, job_id, JobPlanned(job_id=job_id, tasks=3, at=NOW))
+
+
+def ended(job_id: UUID) -> Outgoing:
+    event = JobEnded(job_id=job_id, state=JobState.COMPLETED, reason="", counts=JobCounts(), at=NOW)
+    return outgoing(JOBS_EVENTS, job_id, event)
+
+
+async def follow(gateway: httpx.AsyncClient, job_id: UUID, after: str = "") -> AsyncGenerator[tuple[str, str], None]:
+    """Numbers and names of a job's events."""
+    headers = {"Last-Event-ID": after} if after else {}
+    async with gateway.stream("GET", f"/jobs/{job_id}/events", headers=headers) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        number = ""
+        async for line in answer.aiter_lines():
+            if line.startswith("id: "):
+                number = line.removeprefix("id: ")
+            if line.startswith("event: "):
+                yield number, line.removeprefix("event: ")
+
+
+async def seen(gateway: httpx.AsyncClient, producer: Producer) -> UUID:
+    """A job that the gateway shows."""
+    job_id = new_id()
+    await producer.send([accepted(job_id)])
+
+    async def shown() -> bool:
+        return (await gateway.get(f"/jobs/{job_id}")).status_code == 200
+
+    await eventually(shown, 30)
+    return job_id
+
+
+async def test_a_stream_tells_everything_and_ends_with_the_job(gateway: httpx.AsyncClient, producer: Producer) -> None:
+    job_id = await seen(gateway, producer)
+
+    async def read() -> list[tuple[str, str]]:
+        return [event async for event in follow(gateway, job_id)]
+
+    reading = [asyncio.create_task(read()) for _ in range(20)]
+    await producer.send([planned(job_id), ended(job_id)])
+    told = await asyncio.wait_for(asyncio.gather(*reading), 20)
+    assert [name for _, name in told[0]] == ["job.accepted", "job.planned", "job.completed"]
+    assert all(one == told[0] for one in told)
+    numbers = [int(number) for number, _ in told[0]]
+    assert numbers == sorted(set(numbers))
+    again = [name async for _, name in follow(gateway, job_id, told[0][0][0])]
+    assert again == ["job.planned", "job.completed"]
+    over = await gateway.get(f"/jobs/{job_id}/events", headers={"Last-Event-ID": told[0][-1][0]})
+    assert over.status_code == 204
+
+
+async def test_events_reach_their_reader_at_once(gateway: httpx.AsyncClient, producer: Producer) -> None:
+    job_id = await seen(gateway, producer)
+    events = follow(gateway, job_id)
+    assert (await anext(events))[1] == "job.accepted"
+    delays = []
+    for _ in range(10):
+        began = monotonic()
+        await producer.send([planned(job_id)])
+        assert (await anext(events))[1] == "job.planned"
+        delays.append(monotonic() - began)
+    assert sorted(delays)[5] < 0.3, delays
+    await events.aclose()

@@ -1,0 +1,78 @@
+"""Accepted means durable: in the broker, else in the spool, else not accepted."""
+
+from pathlib import Path
+from typing import Any
+
+from services.callback_gateway.settings import Settings
+from services.callback_gateway.spool.loop import Drain
+from shared.database.pool import Database
+from shared.messaging.producer import Producer
+from shared.payloads.store import PayloadStore
+from shared.runtime.app import Runtime
+from tests.conftest import ReaderFor
+from tests.eventually import eventually
+from tests.integration.callback_gateway.conftest import ServeEdge
+from tests.stack import Place
+
+JOB = {"url": "https://api.example/items"}
+AWAY = Database("postgresql://nobody@127.0.0.1:1/none", schema="none")
+
+
+def without_broker(place: Place) -> Producer:
+    """A producer that never reached its broker."""
+    return Producer(place.kafka, prefix=place.prefix)
+
+
+async def drain(place: Place, payloads: Path, producer: Producer, database: Database) -> None:
+    settings = place.settings(Settings, payloads)
+    runtime: Runtime[Any] = Runtime(settings, database, producer, PayloadStore("memory://"))
+    await Drain(runtime).step()
+
+
+async def test_a_broker_that_is_away_delays_a_job_and_loses_nothing(
+    topics: Place, payloads: Path, serve_edge: ServeEdge, producer: Producer, reader_for: ReaderFor
+) -> None:
+    requested = await reader_for("jobs.requested")
+    edge = await serve_edge(without_broker(topics))
+    answer = await edge.http.post("/jobs", json=JOB)
+    assert answer.status_code == 202
+    assert (await edge.http.get(answer.headers["location"])).json()["status"] == "requested"
+    assert not requested.records
+    await drain(topics, payloads, producer, edge.database)
+    await eventually(lambda: requested.values == [{"id": answer.json()["id"], **JOB}])
+    async with edge.database.transaction() as tx:
+        assert await tx.fetchval("SELECT count(*) FROM spool") == 0
+
+
+async def test_a_database_that_is_away_stops_no_job(
+    serve_edge: ServeEdge, producer: Producer, reader_for: ReaderFor
+) -> None:
+    requested = await reader_for("jobs.requested")
+    edge = await serve_edge(producer, AWAY)
+    assert (await edge.http.post("/jobs", json=JOB)).status_code == 202
+    assert (await edge.http.post("/jobs", json={"vendor": "acme", "poll": {}})).status_code == 202
+    await eventually(lambda: len(requested.records) == 2)
+    assert (await edge.http.get("/jobs")).status_code == 503
+
+
+async def test_what_nobody_can_keep_is_not_accepted(topics: Place, serve_edge: ServeEdge) -> None:
+    edge = await serve_edge(without_broker(topics), AWAY)
+    answer = await edge.http.post("/jobs", json=JOB)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_an_older_word_never_comes_last(
+    topics: Place, payloads: Path, serve_edge: ServeEdge, producer: Producer, reader_for: ReaderFor
+) -> None:
+    vendors = await reader_for("vendors")
+    before = await serve_edge(without_broker(topics))
+    assert (await before.http.put("/vendors/acme", json={"base_url": "https://old.example"})).status_code == 201
+    after = await serve_edge(producer, before.database)
+    assert (await after.http.put("/vendors/acme", json={"base_url": "https://new.example"})).status_code == 200
+    assert (await after.http.put("/vendors/other", json={"base_url": "https://other.example"})).status_code == 201
+    await eventually(lambda: len(vendors.values) == 1)
+    await drain(topics, payloads, producer, before.database)
+    await eventually(lambda: len(vendors.values) == 3)
+    told = [value["vendor"]["base_url"] for value in vendors.values if value["vendor"]["vendor"] == "acme"]
+    assert told == ["https://old.example", "https://new.example"]

@@ -1,0 +1,106 @@
+"""POST /jobs: checked, durable, then answered; repeated requests are the same job."""
+
+import asyncio
+from uuid import uuid4
+
+from shared.ids import derived_id
+from tests.conftest import ReaderFor
+from tests.eventually import eventually
+from tests.integration.callback_gateway.conftest import Served
+
+JOB = {"url": "https://api.example/items"}
+PRIVATE = ["127.0.0.1", "127.0.0.1#x", "[::1]:8080", "0", "2130706433", "0x7f.1", "0177.0.0.1", "localhost."]
+PRIVATE += ["169.254.169.254", "100.100.100.200", "[::ffff:a9fe:a9fe]", "[64:ff9b::a9fe:a9fe]"]
+PRIVATE += ["[2002:7f00:1::]", "[fd00:ec2::254]"]
+
+
+async def test_an_accepted_job_is_on_its_topic_and_can_be_seen(edge: Served, reader_for: ReaderFor) -> None:
+    requested = await reader_for("jobs.requested")
+    answer = await edge.http.post("/jobs", json=JOB)
+    job_id = answer.json()["id"]
+    assert (answer.status_code, answer.headers["location"], answer.headers["retry-after"]) == (
+        202,
+        f"/jobs/{job_id}",
+        "1",
+    )
+    shown = (await edge.http.get(answer.headers["location"])).json()
+    assert (shown["id"], shown["status"], shown["percent"]) == (job_id, "requested", None)
+    [record] = await eventually(lambda: requested.records)
+    assert requested.values == [{"id": job_id, **JOB}]
+    assert dict(record.headers)["ce_id"].decode() == str(derived_id("job.requested", job_id))
+    assert record.key.decode() == job_id
+
+
+async def test_a_job_may_bring_its_id(edge: Served) -> None:
+    wanted = str(uuid4())
+    assert (await edge.http.post("/jobs", json={**JOB, "id": wanted})).json()["id"] == wanted
+
+
+async def test_all_mistakes_are_told_at_once(edge: Served) -> None:
+    answer = await edge.http.post("/jobs", json={**JOB, "records": {"sellect": "x"}, "priority": "urgent"})
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+    told = {error["pointer"]: error["detail"] for error in answer.json()["errors"]}
+    assert told["/records/sellect"] == "unknown field; did you mean select?"
+    assert "/priority" in told
+
+
+async def test_unknown_names_are_told_with_the_nearest_known_one(edge: Served) -> None:
+    await edge.http.put("/vendors/acme", json={"base_url": "https://acme.example"})
+    answer = await edge.http.post("/jobs", json={"vendor": "acne", "poll": {}})
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [{"pointer": "/vendor", "detail": "no vendor is called acne; did you mean acme?"}]
+    assert (await edge.http.post("/jobs", json={"source": "orders"})).json()["errors"][0]["pointer"] == "/source"
+    assert (await edge.http.post("/jobs", json={"vendor": "acme", "poll": {}})).status_code == 202
+
+
+async def test_private_addresses_are_refused(edge: Served) -> None:
+    for host in PRIVATE:
+        answer = await edge.http.post("/jobs", json={"url": f"http://{host}"})
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/url"), host
+
+
+async def test_the_same_request_with_the_same_key_is_the_same_job(edge: Served) -> None:
+    headers, document = {"Idempotency-Key": "k1"}, {**JOB, "id": str(uuid4())}
+    first, again = [await edge.http.post("/jobs", json=document, headers=headers) for _ in range(2)]
+    assert (first.status_code, first.json()) == (again.status_code, again.json())
+    assert "idempotency-replayed" not in first.headers
+    assert again.headers["idempotency-replayed"] == "true"
+    other = await edge.http.post("/jobs", json={"url": "https://api.example/others"}, headers=headers)
+    assert other.status_code == 422
+
+
+async def test_fifty_at_once_with_one_key_are_one_job(edge: Served, reader_for: ReaderFor) -> None:
+    requested = await reader_for("jobs.requested")
+    headers = {"Idempotency-Key": "race"}
+    answers = await asyncio.gather(*(edge.http.post("/jobs", json=JOB, headers=headers) for _ in range(50)))
+    assert {answer.status_code for answer in answers} == {202}
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    assert sum("idempotency-replayed" not in answer.headers for answer in answers) == 1
+    await eventually(lambda: len(requested.records) == 50)
+    assert len({dict(record.headers)["ce_id"] for record in requested.records}) == 1
+
+
+async def test_many_at_once_can_all_be_seen(edge: Served) -> None:
+    answers = await asyncio.gather(*(edge.http.post("/jobs", json=JOB) for _ in range(100)))
+    shown = await asyncio.gather(*(edge.http.get(answer.headers["location"]) for answer in answers))
+    assert {answer.status_code for answer in shown} == {200}
+
+
+async def test_jobs_are_listed_a_page_at_a_time(edge: Served) -> None:
+    made = [(await edge.http.post("/jobs", json=JOB)).json()["id"] for _ in range(3)]
+    first = await edge.http.get("/jobs", params={"limit": 2, "status": "requested"})
+    assert [job["id"] for job in first.json()["jobs"]] == [made[2], made[1]]
+    place = first.headers["link"].removeprefix("<").split(">", 1)[0]
+    assert "status=requested" in place
+    assert [job["id"] for job in (await edge.http.get(place)).json()["jobs"]] == [made[0]]
+
+
+async def test_orders_to_a_job_are_told(edge: Served, reader_for: ReaderFor) -> None:
+    control = await reader_for("jobs.control")
+    job_id = (await edge.http.post("/jobs", json=JOB)).json()["id"]
+    for action in ("pause", "resume", "redrive", "cancel"):
+        assert (await edge.http.post(f"/jobs/{job_id}/{action}")).status_code == 202
+    await eventually(lambda: len(control.values) == 4)
+    assert [order["action"] for order in control.values] == ["pause", "resume", "redrive", "cancel"]
+    assert (await edge.http.post(f"/jobs/{uuid4()}/cancel")).status_code == 404
+    assert (await edge.http.post(f"/jobs/{job_id}/explode")).status_code == 404

@@ -1,0 +1,62 @@
+"""Task events in any order, any of them twice, give one view."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.callback_gateway.views.decide import task_views
+from services.callback_gateway.views.storable import storable_json, storable_text
+from shared.events.tasks import TaskChanged, TaskState
+
+BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
+JOB = UUID(int=1)
+
+
+def changed(state: TaskState, second: int, *, round: int = 0, task: int = 2) -> TaskChanged:
+    return TaskChanged(
+        task_id=UUID(int=task),
+        job_id=JOB,
+        number=task,
+        round=round,
+        state=state,
+        service="fetcher",
+        at=BEGAN + timedelta(seconds=second),
+        reason=f"at {second}",
+    )
+
+
+HISTORIES = st.lists(
+    st.tuples(st.sampled_from(TaskState), st.integers(0, 2), st.integers(2, 4)), min_size=1, max_size=12
+).map(lambda told: [changed(state, n, round=round, task=task) for n, (state, round, task) in enumerate(told)])
+
+
+@given(HISTORIES, st.data())
+def test_order_and_repetition_of_events_do_not_matter(history: list[TaskChanged], data: st.DataObject) -> None:
+    repeated = history + data.draw(st.lists(st.sampled_from(history), max_size=5))
+    assert task_views(data.draw(st.permutations(repeated))) == task_views(history)
+
+
+@given(HISTORIES)
+def test_a_view_never_moves_back(history: list[TaskChanged]) -> None:
+    reached: dict[UUID, tuple[int, int]] = {}
+    for length in range(1, len(history) + 1):
+        for view in task_views(history[:length]):
+            assert (view.round, view.rank) >= reached.get(view.id, (0, 0))
+            reached[view.id] = (view.round, view.rank)
+
+
+def test_of_two_ends_the_first_counts_as_it_does_for_the_planner() -> None:
+    [view] = task_views([changed(TaskState.DEAD, 3), changed(TaskState.COMPLETED, 2)])
+    assert (view.state, view.reason) == ("completed", "at 2")
+
+
+def test_a_redriven_task_begins_again() -> None:
+    [view] = task_views([changed(TaskState.FAILED, 5), changed(TaskState.PLANNED, 6, round=1)])
+    assert (view.round, view.state) == (1, "planned")
+
+
+def test_nul_is_replaced_where_it_is_one() -> None:
+    assert storable_text("a\0b") == "a\ufffdb"
+    assert storable_json(b'"\\u0000\\u0000 \\\\u0000 \\\\\\u0000"') == b'"\\ufffd\\ufffd \\\\u0000 \\\\\\ufffd"'
