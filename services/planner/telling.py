@@ -39,9 +39,9 @@ def counts_of(job: JobRow) -> JobCounts:
     )
 
 
-def progressed(job: JobRow, now: datetime, state: JobState = JobState.RUNNING) -> Outgoing:
-    """Where the job stands."""
-    event = JobProgressed(job_id=job.id, state=state, counts=counts_of(job), at=now)
+def progressed(job: JobRow, now: datetime) -> Outgoing:
+    """Where the job stands: what ends while a job is paused leaves it paused."""
+    event = JobProgressed(job_id=job.id, state=JobState(job.state), counts=counts_of(job), at=now)
     return outgoing(JOBS_EVENTS, job.id, event, at=now)
 
 

@@ -57,7 +57,7 @@ async def _carry_out(tx: Transaction, ordered: Ordered, now: datetime) -> tuple[
         told = [planned_task(_task(task), now, round=task["round"]) for task in again]
         return job, [*told, progressed(job, now)]
     await store.set_state(tx, ordered.job)
-    return ordered.job, [progressed(ordered.job, now, JobState(ordered.job.state))]
+    return ordered.job, [progressed(ordered.job, now)]
 
 
 def _task(row: store.Row) -> Task:
