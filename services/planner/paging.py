@@ -66,7 +66,7 @@ def first_step(resolved: Resolved) -> Step:
             wanted = FactsWanted(select=poll.records.select, last=pages.field)
             return Step((Planned(_call(poll.request, {pages.size_parameter: pages.size}), wanted=wanted),))
         case NextPages():
-            wanted = FactsWanted(select=poll.records.select, next=pages.next)
+            wanted = FactsWanted(select=poll.records.select, next=pages.next, link=True)
             return Step((Planned(_call(poll.request), wanted=wanted),))
         case LinkPages():
             wanted = FactsWanted(select=poll.records.select, link=True)
@@ -259,7 +259,7 @@ def _narrow(wanted: FactsWanted, pages: Pages) -> FactsWanted:
         case LinkPages():
             return FactsWanted(select=wanted.select, link=True)
         case NextPages() | CursorPages():
-            return FactsWanted(select=wanted.select, next=pages.next)
+            return FactsWanted(select=wanted.select, next=pages.next, link=isinstance(pages, NextPages))
         case _:
             return FactsWanted(select=wanted.select)
 

@@ -70,7 +70,8 @@ class Call(Event):
 class FactsWanted(Event):
     """What the planner needs to know of an answer. Expressions are over {body, headers, status}.
 
-    `detect` asks for everything that automatic paging can make use of.
+    With `link`, what `next` finds is a URL, perhaps relative; without `next`, it is in the `Link` header. `detect`
+    asks for everything that automatic paging can make use of.
     """
 
     total: Expression | None = None

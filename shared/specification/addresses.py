@@ -10,12 +10,19 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 Address = IPv4Address | IPv6Address
 
+_AZURE = "168.63.129.16/32"
+"""Looks public, and is how machines in Azure reach what manages them."""
 _REFUSED_V4 = tuple(
     IPv4Network(text)
-    for text in ("0.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "192.0.0.0/24", "192.88.99.0/24", "198.18.0.0/15")
+    for text in (
+        *("0.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "192.0.0.0/24", "192.88.99.0/24", "198.18.0.0/15"),
+        _AZURE,
+    )
 )
-_REFUSED_V6 = tuple(IPv6Network(text) for text in ("fc00::/7", "fe80::/10", "fec0::/10", "100::/64", "2001:db8::/32"))
-_NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
+_REFUSED_V6 = tuple(
+    IPv6Network(text) for text in ("fc00::/7", "fe80::/10", "fec0::/10", "100::/64", "2001:db8::/32", "3fff::/20")
+)
+_NAT64 = IPv6Network("64:ff9b::/96")
 _COMPATIBLE = IPv6Network("::/96")
 _PART = re.compile(r"0[xX][0-9a-fA-F]*|[0-9]+")
 _LOCAL_NAMES = frozenset({"localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"})
@@ -56,6 +63,8 @@ def _number(part: str) -> int:
 
 def is_public(address: Address) -> bool:
     """Whether an address belongs to the public internet, whatever it carries inside."""
+    if isinstance(address, IPv6Address) and address in _NAT64:
+        return is_public(IPv4Address(int(address) & 0xFFFFFFFF))
     if not address.is_global or address.is_multicast or address.is_reserved or address.is_unspecified:
         return False
     if isinstance(address, IPv4Address):
@@ -69,6 +78,6 @@ def _embedded(address: IPv6Address) -> list[IPv4Address]:
     found = [inner for inner in (address.ipv4_mapped, address.sixtofour) if inner is not None]
     if address.teredo is not None:
         found += address.teredo
-    if address in _COMPATIBLE or any(address in network for network in _NAT64):
+    if address in _COMPATIBLE:
         found.append(IPv4Address(int(address) & 0xFFFFFFFF))
     return found

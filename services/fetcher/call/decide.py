@@ -11,8 +11,10 @@ from jmespath.exceptions import JMESPathError
 from services.fetcher.call.pauses import pause_until
 from shared.specification.vendor import Backoff, Vendor
 
-_DEFAULT_LIMIT_PAUSE = timedelta(seconds=1)
-_RETRIED = frozenset({408, 425, 500, 502, 503, 504, 507, 520, 521, 522, 523, 524, 530})
+_LEAST_PAUSE = timedelta(seconds=1)
+_NOT_HANDLED = frozenset({408, 425, 503})
+"""Said before the vendor did anything, so that any call may be repeated."""
+_NEVER_BETTER = frozenset({501, 505})
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ def _first_rule(answer: Answered, vendor: Vendor) -> str | None:
         if "body" in rule.when:
             document["body"] = answer.body()
         try:
-            if jmespath.search(rule.when, document) is True:
+            if jmespath.search(rule.when, document):
                 return rule.is_
         except JMESPathError:
             continue
@@ -130,8 +132,10 @@ def _by_status(answer: Answered, vendor: Vendor, this: Try, now: datetime, chanc
         return Succeeded()
     if status == 429 or (status == 503 and "retry-after" in answer.headers):
         return _limited(answer, vendor, this, now)
-    if status in _RETRIED or status > 530:
+    if status in _NOT_HANDLED or (this.repeatable and status >= 500 and status not in _NEVER_BETTER):
         return _again(f"status_{status}", vendor, this, now, chance)
+    if status >= 500 and status not in _NEVER_BETTER:
+        return GiveUp(f"outcome_unknown: the vendor answered {status} to a call that must not be repeated")
     if status in (401, 403):
         return GiveUp(f"auth_failed: the vendor answered {status}")
     return GiveUp(f"refused_{status}: the vendor answered {status}")
@@ -141,8 +145,8 @@ def _limited(answer: Answered, vendor: Vendor, this: Try, now: datetime) -> Verd
     stalled = now - (this.limited_since or now)
     if stalled > vendor.retry.stall:
         return GiveUp(f"rate_limited: for {stalled}, which is longer than retry.stall")
-    until = pause_until(answer.headers, now, vendor.retry.longest_wait) or now + _DEFAULT_LIMIT_PAUSE
-    return RateLimited(until, f"status_{answer.status}")
+    asked = pause_until(answer.headers, now, vendor.retry.longest_wait) or now
+    return RateLimited(max(asked, now + _LEAST_PAUSE), f"status_{answer.status}")
 
 
 def _again(reason: str, vendor: Vendor, this: Try, now: datetime, chance: float) -> Verdict:

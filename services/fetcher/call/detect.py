@@ -1,7 +1,7 @@
 """Automatic paging: which style an answer shows. Pure."""
 
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urljoin, urlsplit
 
 _NEXT_URLS = (
     ("next",),
@@ -12,6 +12,8 @@ _NEXT_URLS = (
     ("meta", "next"),
     ("next_url",),
     ("nextLink",),
+    ("@odata.nextLink",),
+    ("@nextLink",),
 )
 _CURSORS = (
     (("next_cursor",), "cursor"),
@@ -37,7 +39,7 @@ def detect(content: Any, link: str | None, items: int, url: str) -> dict[str, An
     for path in _NEXT_URLS:
         found = _at(content, path)
         if isinstance(found, str) and found.startswith(("http://", "https://", "/", "?")):
-            return {"detected": "next", "detected_in": _expression(path), "next": found}
+            return {"detected": "next", "detected_in": _expression(path), "next": urljoin(url, found)}
     for path, parameter in _CURSORS:
         found = _at(content, path)
         if isinstance(found, (str, int)) and not isinstance(found, bool) and found != "":
@@ -62,4 +64,4 @@ def _at(content: Any, path: tuple[str, ...]) -> Any:
 
 
 def _expression(path: tuple[str, ...]) -> str:
-    return ".".join(("body", *path))
+    return ".".join(("body", *(name if name.isidentifier() else f'"{name}"' for name in path)))

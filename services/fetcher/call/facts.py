@@ -3,12 +3,13 @@
 import hashlib
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin
 
 import jmespath
-import orjson
 from jmespath.exceptions import JMESPathError
+from pydantic_core import to_json
 
 from services.fetcher.call.detect import detect
 from shared.events.tasks import Facts, FactsWanted
@@ -16,17 +17,26 @@ from shared.specification.bodies import BodyUnreadable, count_records, find_reco
 
 _LONGEST_NEXT = 4096
 _LINK = re.compile(r'<([^<>]*)>((?:\s*;\s*[A-Za-z0-9*-]+\s*(?:=\s*(?:"[^"]*"|[^\s;,"]*))?)*)')
-_REL_NEXT = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^\s;,"]+))', re.IGNORECASE)
+_PARAMETER = re.compile(r';\s*([A-Za-z0-9*-]+)\s*(?:=\s*(?:"([^"]*)"|([^\s;,"]*)))?')
 
 
-def read_facts(wanted: FactsWanted, headers: Mapping[str, str], body: bytes, url: str) -> Facts:
-    """Read what the planner wants to know. `url` is where the answer came from; relative links start there."""
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where an answer came from; relative links start at `url`."""
+
+    status: int
+    headers: Mapping[str, str]
+    url: str
+
+
+def read_facts(wanted: FactsWanted, source: Source, body: bytes) -> Facts:
+    """Read what the planner wants to know."""
     digest = hashlib.sha256(body).hexdigest()
     try:
         content = read_json(body)
     except BodyUnreadable as error:
         return Facts(problem=str(error), digest=digest)
-    document = {"body": content, "headers": dict(headers)}
+    document = {"body": content, "headers": dict(source.headers), "status": source.status}
     items = count_records(content, wanted.select)
     told: dict[str, Any] = {"items": items, "digest": digest}
     problems: list[str] = []
@@ -37,21 +47,28 @@ def read_facts(wanted: FactsWanted, headers: Mapping[str, str], body: bytes, url
             problems += problem
     if items is None:
         problems.append("no list of records is where it was expected")
-    told["next"] = _following(wanted, document, headers, url)
-    if wanted.detect:
-        told |= detect(content, told["next"] or link_next(headers, url), items or 0, url)
+    try:
+        told |= _following(wanted, document, source)
+        if wanted.detect:
+            told |= detect(content, link_next(source.headers, source.url), items or 0, source.url)
+    except ValueError:
+        problems.append("the link to the next page cannot be read")
+    if len(told.get("next") or "") > _LONGEST_NEXT:
+        told["next"] = None
+        problems.append(f"the link or cursor to the next page is longer than {_LONGEST_NEXT} characters")
     return Facts(**told, problem="; ".join(problems))
 
 
-def _following(wanted: FactsWanted, document: dict[str, Any], headers: Mapping[str, str], url: str) -> str | None:
-    if wanted.link:
-        return link_next(headers, url)
+def _following(wanted: FactsWanted, document: dict[str, Any], source: Source) -> dict[str, str | None]:
+    """What leads to the next page. `ValueError` if it should be a link and is none."""
     if wanted.next is not None:
         found = _text(_search(wanted.next, document))
-        return urljoin(url, found) if found and _is_link(found) else found
+        return {"next": urljoin(source.url, found) if found and wanted.link else found}
+    if wanted.link:
+        return {"next": link_next(source.headers, source.url)}
     if wanted.last is not None:
-        return _last_key(wanted, document)
-    return None
+        return {"next": _last_key(wanted, document)}
+    return {}
 
 
 def _last_key(wanted: FactsWanted, document: dict[str, Any]) -> str | None:
@@ -62,15 +79,10 @@ def _last_key(wanted: FactsWanted, document: dict[str, Any]) -> str | None:
 def link_next(headers: Mapping[str, str], url: str) -> str | None:
     """The target of `rel="next"` in a `Link` header (RFC 8288), made absolute."""
     for target, parameters in _LINK.findall(headers.get("link", "")[:16_384]):
-        relation = _REL_NEXT.search(parameters)
-        if relation and "next" in (relation[1] or relation[2] or "").lower().split():
-            found = urljoin(url, target)
-            return found if len(found) <= _LONGEST_NEXT else None
+        relations = [quoted or bare for name, quoted, bare in _PARAMETER.findall(parameters) if name.lower() == "rel"]
+        if relations and "next" in relations[0].lower().split():
+            return str(urljoin(url, target))
     return None
-
-
-def _is_link(text: str) -> bool:
-    return text.startswith(("http://", "https://", "/", "?"))
 
 
 def _search(expression: str, document: Any) -> Any:
@@ -96,5 +108,4 @@ def _text(value: Any) -> str | None:
     """A cursor or URL as text. Null, empty and false mean that there is no next page."""
     if value is None or value is False or value == "":
         return None
-    text = value if isinstance(value, str) else orjson.dumps(value).decode()
-    return text if len(text) <= _LONGEST_NEXT else None
+    return value if isinstance(value, str) else to_json(value).decode()

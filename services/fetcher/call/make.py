@@ -7,7 +7,7 @@ from typing import Any
 
 from services.fetcher.call.decide import Answered as GotAnswer
 from services.fetcher.call.decide import Empty, GiveUp, RateLimited, RetryAt, Succeeded, Try, Unanswered, verdict
-from services.fetcher.call.facts import read_facts
+from services.fetcher.call.facts import Source, read_facts
 from services.fetcher.call.messages import changed, dead, stored
 from services.fetcher.call.request import HttpRequest, Refused, build_request
 from services.fetcher.call.secrets import SecretMissing, resolve_auth
@@ -25,7 +25,7 @@ from shared.specification.bodies import BodyUnreadable, read_json, unreadable
 from shared.specification.vendor import Vendor
 
 _SMALL_BYTES = 1024**2
-_FINAL = frozenset({Failure.BLOCKED, Failure.TOO_LARGE})
+_FINAL = frozenset({Failure.BLOCKED, Failure.TOO_LARGE, Failure.INVALID})
 _STORE_PAUSE_SECONDS = 1.0
 
 log = get_logger(__name__)
@@ -72,7 +72,7 @@ class CallMaker:
         try:
             async with self._transport.send(request, vendor, egress) as answer:
                 status = answer.status
-                result, page = await self._take(call, vendor, request, answer)
+                result, page = await self._take(call, vendor, answer)
         except CallFailed as error:
             result = Unanswered(str(error), sent=error.sent, final=error.failure in _FINAL)
         except Unavailable as error:
@@ -83,15 +83,15 @@ class CallMaker:
         decided = page or verdict(result, vendor, this, utc_now(), random.random())
         return _outcome(call, decided, status, timing)
 
-    async def _take(
-        self, call: Claimed, vendor: Vendor, request: HttpRequest, answer: Answer
-    ) -> tuple[GotAnswer | Unanswered, Page | None]:
+    async def _take(self, call: Claimed, vendor: Vendor, answer: Answer) -> tuple[GotAnswer | Unanswered, Page | None]:
         """Read the answer; the page is stored only when the verdict is success and the body is what was asked for."""
         judged = any("body" in rule.when for rule in vendor.outcomes)
         fails = not 200 <= answer.status < 300
         if not fails and not judged and call.request.facts is None and not _is_small(answer):
             pointer = await self._put(call, answer, answer.pieces)
             return GotAnswer(answer.status, answer.headers, lambda: None), Page(pointer, None)
+        if fails and not judged:
+            return GotAnswer(answer.status, answer.headers, lambda: None), None
         body = await answer.read()
         got = GotAnswer(answer.status, answer.headers, lambda: _content(body))
         this = Try(call.attempt, call.first_attempt_at, call.limited_since, call.repeatable)
@@ -100,9 +100,8 @@ class CallMaker:
                 problem = unreadable(body, whole=call.request.facts is not None)
                 if problem:
                     return Unanswered(f"vendor_malformed: {problem}", sent=True), None
-                facts = (
-                    read_facts(call.request.facts, answer.headers, body, request.url) if call.request.facts else None
-                )
+                source = Source(answer.status, answer.headers, answer.url)
+                facts = read_facts(call.request.facts, source, body) if call.request.facts else None
                 if call.request.purpose == "metadata":
                     return got, Page(None, facts)
                 return got, Page(await self._put(call, answer, body), facts)

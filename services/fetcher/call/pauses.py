@@ -8,6 +8,9 @@ from email.utils import parsedate_to_datetime
 
 _RESET_FIELDS = ("ratelimit-reset", "x-ratelimit-reset", "x-rate-limit-reset", "x-ratelimit-reset-after")
 _EPOCH_FROM = 1_000_000_000
+_EPOCH_MILLISECONDS_FROM = 100_000_000_000
+_FAR_FUTURE = 32_503_680_000
+_SECONDS = re.compile(r"[0-9]{1,18}(?:\.[0-9]{0,9})?")
 _STRUCTURED_RESET = re.compile(r";\s*t=(\d{1,9})\b")
 
 
@@ -23,11 +26,11 @@ def pause_until(headers: Mapping[str, str], now: datetime, longest: timedelta) -
 
 def _retry_after(text: str, now: datetime) -> datetime | None:
     text = text.strip()
-    if text.isdecimal():
-        return _later(now, int(text[:12]))
+    if _SECONDS.fullmatch(text):
+        return _later(now, float(text))
     try:
-        found = parsedate_to_datetime(text)
-    except ValueError:
+        found = parsedate_to_datetime(text[:64])
+    except (ValueError, OverflowError):
         return None
     return found if found.tzinfo is not None else found.replace(tzinfo=now.tzinfo)
 
@@ -38,10 +41,12 @@ def _reset(headers: Mapping[str, str], now: datetime) -> datetime | None:
         return _later(now, int(structured[1]))
     for name in _RESET_FIELDS:
         text = headers.get(name, "").strip()
-        if re.fullmatch(r"\d{1,13}(\.\d{1,9})?", text):
+        if _SECONDS.fullmatch(text):
             number = float(text)
-            is_moment = number >= _EPOCH_FROM
-            return datetime.fromtimestamp(min(number, 32_503_680_000), now.tzinfo) if is_moment else _later(now, number)
+            if number < _EPOCH_FROM:
+                return _later(now, number)
+            seconds = number / 1000 if number >= _EPOCH_MILLISECONDS_FROM else number
+            return datetime.fromtimestamp(min(seconds, _FAR_FUTURE), now.tzinfo)
     return None
 
 

@@ -3,10 +3,10 @@
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import quote, unquote_plus, urlencode, urljoin, urlsplit, urlunsplit
 from uuid import UUID
 
-import orjson
+from pydantic_core import to_json
 
 from shared.events.tasks import Call
 from shared.specification.addresses import is_public, literal_address
@@ -15,6 +15,9 @@ from shared.specification.vendor import BasicAuth, BearerAuth, HeaderAuth, Query
 USER_AGENT = "sluice/0.1"
 _SAFE = "/%:@!$&'()*+,;=~-._"
 _FORBIDDEN_HEADERS = frozenset({"host", "content-length", "transfer-encoding", "connection", "authorization"})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_SAME_METHOD = frozenset({307, 308})
+_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,59 +39,102 @@ class Refused:
 
 def build_request(call: Call, vendor: Vendor, secrets: Mapping[str, str], job_id: UUID) -> HttpRequest | Refused:
     """Put a call together. A link that leads to another host is refused: credentials would go with it."""
-    query = dict(call.query)
-    headers = {name.lower(): value for name, value in call.headers.items() if name.lower() not in _FORBIDDEN_HEADERS}
+    asked = {name.lower(): value for name, value in call.headers.items()}
+    headers = {name: value for name, value in asked.items() if name not in _FORBIDDEN_HEADERS}
     headers |= {
         "user-agent": USER_AGENT,
         "accept": headers.get("accept", "application/json"),
         "accept-encoding": "gzip",
         "traceparent": f"00-{job_id.hex}-{job_id.hex[16:]}-01",
     }
-    match vendor.auth:
-        case BearerAuth(token=reference):
-            headers["authorization"] = f"Bearer {secrets[reference]}"
-        case BasicAuth(username=username, password=reference):
-            pair = base64.b64encode(f"{username}:{secrets[reference]}".encode()).decode()
-            headers["authorization"] = f"Basic {pair}"
-        case HeaderAuth(name=name, value=reference):
-            headers[name.lower()] = secrets[reference]
-        case QueryAuth(name=name, value=reference):
-            query[name] = secrets[reference]
-        case None:
-            pass
-    body = None if call.body is None else orjson.dumps(call.body)
+    credentials, parameters = _credentials(vendor, secrets)
+    headers |= credentials
+    body = None if call.body is None else to_json(call.body)
     if body is not None:
         headers.setdefault("content-type", "application/json")
-    url = _absolute(call, vendor, query)
-    refused = refusal(url, vendor)
-    return refused or HttpRequest(call.method, url, headers, body)
+    wrong = [name for name, value in headers.items() if not (value.isascii() and value.isprintable())]
+    if wrong:
+        return Refused(f"invalid_request: the header {wrong[0][:64]!r} has a character that headers cannot carry")
+    try:
+        url = _absolute(call, vendor, parameters)
+        return refusal(url, vendor) or HttpRequest(call.method, url, headers, body)
+    except ValueError:
+        return Refused("invalid_request: the URL cannot be read")
+
+
+def _credentials(vendor: Vendor, secrets: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """What the vendor's `auth` adds to headers and query."""
+    match vendor.auth:
+        case BearerAuth(token=reference):
+            return {"authorization": f"Bearer {secrets[reference]}"}, {}
+        case BasicAuth(username=username, password=reference):
+            pair = base64.b64encode(f"{username}:{secrets[reference]}".encode()).decode()
+            return {"authorization": f"Basic {pair}"}, {}
+        case HeaderAuth(name=name, value=reference):
+            return {name.lower(): secrets[reference]}, {}
+        case QueryAuth(name=name, value=reference):
+            return {}, {name: secrets[reference]}
+        case None:
+            return {}, {}
 
 
 def refusal(url: str, vendor: Vendor) -> Refused | None:
     """Why this URL must not be called for this vendor, as far as its text tells; the socket is guarded again."""
-    asked, base = urlsplit(url), urlsplit(vendor.base_url)
-    if (asked.scheme, asked.netloc) != (base.scheme, base.netloc):
+    if _origin(url) != _origin(vendor.base_url):
+        asked = urlsplit(url)
         return Refused(f"next_elsewhere: the vendor's link leads to {asked.scheme}://{asked.hostname}")
-    address = literal_address(asked.hostname or "")
+    return _not_public(url, vendor)
+
+
+def redirected(request: HttpRequest, status: int, location: str, vendor: Vendor) -> HttpRequest | Refused | None:
+    """The request that a redirect leads to; nothing when there is none to follow. Credentials stay with their host."""
+    if vendor.network.redirects == "refuse" or status not in _REDIRECTS or not location:
+        return None
+    try:
+        url = urljoin(request.url, location)
+        here, there = _origin(request.url), _origin(url)
+        refused = _not_public(url, vendor)
+    except ValueError:
+        return Refused("ssrf_blocked: the redirect's target cannot be read")
+    if there[0] not in ("http", "https") or (here[0] == "https" and there[0] == "http") or "@" in there[1]:
+        return Refused("ssrf_blocked: the redirect leads to another scheme, or carries credentials")
+    if refused:
+        return refused
+    headers = dict(request.headers)
+    if here != there:
+        own = {"authorization", "cookie", vendor.auth.name.lower() if isinstance(vendor.auth, HeaderAuth) else ""}
+        headers = {name: value for name, value in headers.items() if name not in own}
+    if status in _SAME_METHOD or request.method in ("GET", "HEAD"):
+        return HttpRequest(request.method, url, headers, request.body)
+    headers.pop("content-type", None)
+    return HttpRequest("GET", url, headers, None)
+
+
+def _not_public(url: str, vendor: Vendor) -> Refused | None:
+    address = literal_address(urlsplit(url).hostname or "")
     if address is not None and not is_public(address) and vendor.network.private_addresses == "refuse":
         return Refused("ssrf_blocked: the address is not public; network.private_addresses would have to allow it")
     return None
 
 
-def _absolute(call: Call, vendor: Vendor, query: Mapping[str, str]) -> str:
+def _origin(url: str) -> tuple[str, str, int | None]:
+    """Scheme, host with any user info, port: what credentials belong to."""
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition(":")[0] if parts.port is not None else parts.netloc.rstrip(":")
+    return parts.scheme, host.lower(), parts.port or _PORTS.get(parts.scheme)
+
+
+def _absolute(call: Call, vendor: Vendor, credentials: Mapping[str, str]) -> str:
     base = urlsplit(vendor.base_url)
     if call.url is not None:
-        return _linked(call.url, vendor, query)
+        return _linked(call.url, vendor, credentials)
     path = base.path.rstrip("/") + quote(call.path, safe=_SAFE)
-    return urlunsplit((base.scheme, base.netloc, path or "/", urlencode(query), ""))
+    return urlunsplit((base.scheme, base.netloc, path or "/", urlencode({**call.query, **credentials}), ""))
 
 
-def _linked(link: str, vendor: Vendor, query: Mapping[str, str]) -> str:
-    """A next link carries its own query; only credentials in the query are added to it."""
-    base, parts = urlsplit(vendor.base_url), urlsplit(link)
-    if not parts.netloc:
-        parts = parts._replace(scheme=base.scheme, netloc=base.netloc)
-    if isinstance(vendor.auth, QueryAuth):
-        added = urlencode({vendor.auth.name: query[vendor.auth.name]})
-        parts = parts._replace(query=f"{parts.query}&{added}" if parts.query else added)
-    return urlunsplit(parts._replace(fragment=""))
+def _linked(link: str, vendor: Vendor, credentials: Mapping[str, str]) -> str:
+    """A next link carries its own query; credentials in it are put in anew, in place of echoed or masked ones."""
+    parts = urlsplit(urljoin(vendor.base_url, link))
+    kept = [part for part in parts.query.split("&") if part and unquote_plus(part.split("=")[0]) not in credentials]
+    query = "&".join([*kept, urlencode(credentials)] if credentials else kept)
+    return urlunsplit(parts._replace(query=query, fragment=""))

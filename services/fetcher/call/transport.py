@@ -1,45 +1,47 @@
-"""The only place that speaks HTTP: httpx's API on aiohttp's connection pool (docs/decisions/0005).
+"""One exchange with a vendor: httpx's requests on aiohttp's connections (docs/decisions/0005).
 
-What the libraries leave open is closed here. Their time-outs are for each read, so one deadline spans the whole call,
-and a body must come at a minimum rate. Bodies are decompressed here, piece by piece, with a limit on what comes out.
-Addresses are checked where the socket is made, after the name was resolved, so no later answer of a name server, no
-spelling of an address and no redirect leads into the own network.
+What the libraries leave open is closed here. Their time-outs are for each read, so one deadline spans the whole
+exchange, and a body must come at a minimum rate. Bodies are decompressed here, piece by piece, with a limit on what
+comes out. Whatever goes wrong is a `CallFailed`, also while the body is read.
 """
 
 import asyncio
 import socket
-import zlib
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 import aiohttp
 import httpx
-from httpx_aiohttp import AiohttpTransport
+from aiohttp.abc import AbstractResolver
 
-from services.fetcher.call.request import HttpRequest
+from services.fetcher.call.connect import Blocked, Pools
+from services.fetcher.call.decompress import ENCODINGS, Damaged, Inflater
+from services.fetcher.call.request import HttpRequest, Refused, redirected
 from shared.runtime.clock import monotonic
-from shared.specification.addresses import is_public
 from shared.specification.vendor import Vendor
 
 _GRACE_SECONDS = 10.0
 _LEAST_BYTES_PER_SECOND = 64
-_PIECE_BYTES = 64 * 1024
-_KEEP_ALIVE_SECONDS = 15
+_MOST_REDIRECTS = 3
+_LIBRARY_ERRORS = (httpx.HTTPError, aiohttp.ClientError, OSError, EOFError)
 
 
 class Failure(StrEnum):
     """Why there is no answer."""
 
     CONNECT = "connect_failed"
+    DNS = "dns_failed"
+    TLS = "tls_failed"
     BLOCKED = "ssrf_blocked"
     TIMEOUT = "timeout"
     TOO_SLOW = "too_slow"
     TRUNCATED = "truncated"
     TOO_LARGE = "too_large"
     PROTOCOL = "protocol_error"
+    INVALID = "invalid_request"
 
 
 class CallFailed(Exception):
@@ -51,17 +53,15 @@ class CallFailed(Exception):
         self.sent = sent
 
 
-class Blocked(OSError):
-    """The address that a name resolved to is not public."""
-
-
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Status, headers (lower case), and the body as decoded pieces that can be read once."""
+    """Status, headers (lower case), and the body as decoded pieces that can be read once. `url` is where the answer
+    came from, after redirects."""
 
     status: int
     headers: dict[str, str]
     pieces: AsyncIterator[bytes]
+    url: str
 
     @property
     def media_type(self) -> str:
@@ -74,74 +74,57 @@ class Answer:
 
 
 class Transport:
-    """Connection pools: one for public addresses only, one for vendors that may be private, one for each proxy."""
+    """Sends requests, on connections that are kept alive."""
 
-    def __init__(self) -> None:
-        self._pools: dict[tuple[str, bool], AiohttpTransport] = {}
+    def __init__(self, resolver: AbstractResolver | None = None) -> None:
+        self._pools = Pools(resolver)
 
     async def close(self) -> None:
         """Close all connections."""
-        for pool in self._pools.values():
-            await pool.aclose()
+        await self._pools.close()
 
     @asynccontextmanager
     async def send(self, request: HttpRequest, vendor: Vendor, egress: str) -> AsyncIterator[Answer]:
-        """Send a request; the answer's body is read inside the block, under the same deadline.
+        """Send a request; the answer's body is read inside the block, under the same deadline. What else the block
+        does is none of the deadline's business.
 
         Raises:
             CallFailed: there is no answer, or reading it failed.
         """
-        connected = False
+        until = asyncio.get_running_loop().time() + vendor.timeouts.total.total_seconds()
+        with _explained(sent=False):
+            async with asyncio.timeout_at(until):
+                response, url = await self._follow(request, vendor, egress)
         try:
-            async with asyncio.timeout(vendor.timeouts.total.total_seconds()):
-                pool = self._pool(egress, vendor.network.private_addresses == "allow")
-                response = await pool.handle_async_request(_outgoing(request, vendor))
-                connected = True
-                try:
-                    pieces = _decoded(response, vendor.limits.body)
-                    yield Answer(response.status_code, dict(response.headers), pieces)
-                finally:
-                    await response.aclose()
-        except CallFailed:
-            raise
-        except TimeoutError:
-            raise CallFailed(Failure.TIMEOUT, "the call's total time is over", sent=True) from None
-        except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError) as error:
-            raise _explain(error, connected=connected) from error
+            pieces = _decoded(response, vendor.limits.body, until)
+            yield Answer(response.status_code, dict(response.headers), pieces, url)
+        finally:
+            with suppress(*_LIBRARY_ERRORS):
+                await response.aclose()
 
-    def _pool(self, egress: str, private: bool) -> AiohttpTransport:
-        pool = self._pools.get((egress, private))
-        if pool is None:
-            proxy = None if egress == "direct" else httpx.Proxy(egress)
-            pool = AiohttpTransport(client=lambda: _session(private), proxy=proxy)
-            self._pools[egress, private] = pool
-        return pool
+    async def _follow(self, request: HttpRequest, vendor: Vendor, egress: str) -> tuple[httpx.Response, str]:
+        """The first answer that is no redirect, or none that this vendor's definition lets follow."""
+        for _ in range(_MOST_REDIRECTS + 1):
+            response = await self._exchange(request, vendor, egress)
+            following = redirected(request, response.status_code, response.headers.get("location", ""), vendor)
+            if following is None:
+                return response, request.url
+            await response.aclose()
+            if isinstance(following, Refused):
+                raise CallFailed(Failure.BLOCKED, following.reason.partition(": ")[2], sent=True)
+            request = following
+        raise CallFailed(Failure.PROTOCOL, f"more than {_MOST_REDIRECTS} redirects", sent=True)
 
-
-def _session(private: bool) -> aiohttp.ClientSession:
-    connector = aiohttp.TCPConnector(
-        limit=0,
-        keepalive_timeout=_KEEP_ALIVE_SECONDS,
-        ttl_dns_cache=30,
-        socket_factory=_any_socket if private else _public_socket,
-    )
-    return aiohttp.ClientSession(
-        connector=connector, trust_env=False, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
-    )
-
-
-def _any_socket(info: aiohttp.AddrInfoType) -> socket.socket:
-    made = socket.socket(family=info[0], type=info[1], proto=info[2])
-    made.setblocking(False)
-    return made
-
-
-def _public_socket(info: aiohttp.AddrInfoType) -> socket.socket:
-    """A socket for a resolved address, if that is public: the last moment before the connection."""
-    address = ip_address(str(info[4][0]).split("%", 1)[0])
-    if not is_public(address):
-        raise Blocked("the name resolves to an address that is not public")
-    return _any_socket(info)
+    async def _exchange(self, request: HttpRequest, vendor: Vendor, egress: str) -> httpx.Response:
+        private = vendor.network.private_addresses == "allow"
+        if egress != "direct" and not private:
+            await self._pools.check_name(urlsplit(request.url).hostname or "")
+        pool = self._pools.pool(egress, private)
+        try:
+            return await pool.handle_async_request(_outgoing(request, vendor))
+        except (ValueError, httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+            detail = f"{type(error).__name__} in URL, method or headers"
+            raise CallFailed(Failure.INVALID, detail, sent=False) from None
 
 
 def _outgoing(request: HttpRequest, vendor: Vendor) -> httpx.Request:
@@ -158,55 +141,94 @@ def _outgoing(request: HttpRequest, vendor: Vendor) -> httpx.Request:
     )
 
 
-async def _decoded(response: httpx.Response, limit: int) -> AsyncIterator[bytes]:
-    """The body's pieces, decompressed; ends with `CallFailed` when it is too large, too slow or cut."""
-    encoding = response.headers.get("content-encoding", "identity").lower()
-    if encoding not in ("identity", "gzip", "deflate", ""):
+async def _decoded(response: httpx.Response, limit: int, until: float) -> AsyncIterator[bytes]:
+    """The body's pieces, decompressed, at most `limit` bytes before and after."""
+    encoding = response.headers.get("content-encoding", "").strip().lower()
+    if encoding not in ("", "identity", *ENCODINGS):
         raise CallFailed(Failure.PROTOCOL, f"content-encoding {encoding[:40]} was not asked for", sent=True)
-    inflate = zlib.decompressobj(wbits=47) if encoding in ("gzip", "deflate") else None
-    began, raw, size = monotonic(), 0, 0
-    async for chunk in response.aiter_raw():
-        raw += len(chunk)
-        seconds = monotonic() - began
-        if seconds > _GRACE_SECONDS and raw < seconds * _LEAST_BYTES_PER_SECOND:
-            raise CallFailed(Failure.TOO_SLOW, f"{raw} bytes in {seconds:.0f} s", sent=True)
-        for piece in [chunk] if inflate is None else _inflated(inflate, chunk):
+    inflater = Inflater() if encoding in ENCODINGS else None
+    size = 0
+    async for chunk in _received(response, limit, until):
+        for piece in [chunk] if inflater is None else _inflated(inflater, chunk):
             size += len(piece)
-            if max(size, raw) > limit:
-                raise CallFailed(Failure.TOO_LARGE, f"the body is larger than {limit} bytes", sent=True)
+            if size > limit:
+                raise _too_large(limit)
             yield piece
-    if inflate is not None and not inflate.eof:
+    if inflater is not None and not inflater.is_whole:
         raise CallFailed(Failure.TRUNCATED, "the compressed body ends early", sent=True)
 
 
-def _inflated(inflate: "zlib._Decompress", chunk: bytes) -> Iterator[bytes]:
-    """One bounded piece after the other, however much a few bytes stand for."""
+async def _received(response: httpx.Response, limit: int, until: float) -> AsyncIterator[bytes]:
+    """The body as it comes over the line, until the deadline and not slower than the minimum rate."""
+    declared = response.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared[:18]) > limit:
+        raise _too_large(limit)
+    began, size = monotonic(), 0
+    chunks = response.aiter_raw()
+    while True:
+        with _explained(sent=True):
+            async with asyncio.timeout_at(until):
+                chunk = await anext(chunks, None)
+        if chunk is None:
+            return
+        size += len(chunk)
+        seconds = monotonic() - began
+        if seconds > _GRACE_SECONDS and size < seconds * _LEAST_BYTES_PER_SECOND:
+            raise CallFailed(Failure.TOO_SLOW, f"{size} bytes in {seconds:.0f} s", sent=True)
+        if size > limit:
+            raise _too_large(limit)
+        yield chunk
+
+
+def _inflated(inflater: Inflater, chunk: bytes) -> Iterator[bytes]:
     try:
-        while chunk:
-            yield inflate.decompress(chunk, _PIECE_BYTES)
-            chunk = inflate.unconsumed_tail
-    except zlib.error as error:
+        yield from inflater.pieces(chunk)
+    except Damaged as error:
         raise CallFailed(Failure.PROTOCOL, f"the compressed body is damaged: {error}", sent=True) from None
 
 
-def _explain(error: Exception, *, connected: bool) -> CallFailed:
-    chain: list[BaseException] = [error]
-    while chain[-1].__cause__ is not None:
-        chain.append(chain[-1].__cause__)
-    causes = [*chain, *(getattr(one, "os_error", None) for one in chain)]
-    if any(isinstance(cause, Blocked) for cause in causes):
-        return CallFailed(Failure.BLOCKED, "the name resolves to an address that is not public", sent=False)
-    if any(isinstance(cause, aiohttp.ClientConnectorError) for cause in causes):
-        return CallFailed(Failure.CONNECT, type(chain[-1]).__name__, sent=False)
-    if any(isinstance(cause, aiohttp.ConnectionTimeoutError) for cause in causes):
-        return CallFailed(Failure.TIMEOUT, "connecting took too long", sent=False)
-    if isinstance(error, (httpx.TimeoutException, TimeoutError)) and not _is_disconnect(causes):
+def _too_large(limit: int) -> CallFailed:
+    return CallFailed(Failure.TOO_LARGE, f"the body is larger than {limit} bytes", sent=True)
+
+
+@contextmanager
+def _explained(*, sent: bool) -> Iterator[None]:
+    """Make a `CallFailed` of whatever the libraries raise. `sent`: the answer has begun."""
+    try:
+        yield
+    except _LIBRARY_ERRORS as error:
+        raise _explain(error, answered=sent) from error
+
+
+def _explain(error: Exception, *, answered: bool) -> CallFailed:
+    causes = _causes(error)
+    last = type(causes[-1]).__name__
+    for kinds, failure, detail in _NOT_SENT:
+        if any(isinstance(cause, kinds) for cause in causes):
+            return CallFailed(failure, detail or last, sent=False)
+    disconnected = any(isinstance(cause, _DISCONNECTS) for cause in causes)
+    if isinstance(error, TimeoutError) and not disconnected:
+        return CallFailed(Failure.TIMEOUT, "the call's total time is over", sent=True)
+    if isinstance(error, httpx.TimeoutException) and not disconnected:
         return CallFailed(Failure.TIMEOUT, "the vendor sent nothing for too long", sent=True)
-    if connected or _is_disconnect(causes):
-        return CallFailed(Failure.TRUNCATED, type(chain[-1]).__name__, sent=True)
-    return CallFailed(Failure.PROTOCOL, type(chain[-1]).__name__, sent=True)
+    return CallFailed(Failure.TRUNCATED if answered or disconnected else Failure.PROTOCOL, last, sent=True)
 
 
-def _is_disconnect(causes: "list[BaseException | None]") -> bool:
-    kinds = (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, ConnectionError)
-    return any(isinstance(cause, kinds) for cause in causes)
+_DISCONNECTS = (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, ConnectionError)
+_NOT_SENT: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Failure, str], ...] = (
+    (Blocked, Failure.BLOCKED, "the name resolves to an address that is not public"),
+    ((aiohttp.ClientConnectorDNSError, socket.gaierror), Failure.DNS, "the name cannot be looked up"),
+    (aiohttp.ClientSSLError, Failure.TLS, ""),
+    (aiohttp.ClientHttpProxyError, Failure.CONNECT, "the proxy refuses to connect"),
+    (aiohttp.ClientConnectorError, Failure.CONNECT, ""),
+    (aiohttp.ConnectionTimeoutError, Failure.TIMEOUT, "connecting took too long"),
+)
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """An error and what it was made from."""
+    found = [error]
+    while found[-1].__cause__ is not None:
+        found.append(found[-1].__cause__)
+    inner = [getattr(one, "os_error", None) for one in found]
+    return found + [one for one in inner if one is not None and one not in found]

@@ -1,0 +1,58 @@
+"""How long a vendor asks to be left alone, in every form in which vendors say it."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.fetcher.call.pauses import pause_until
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+LONGEST = timedelta(hours=1)
+EPOCH = int(NOW.timestamp())
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "30"}, 30),
+        ({"retry-after": " 30 "}, 30),
+        ({"retry-after": "1.5"}, 1.5),
+        ({"retry-after": "0"}, 0),
+        ({"retry-after": "Thu, 01 Jan 2026 00:00:40 GMT"}, 40),
+        ({"retry-after": "Thu, 01 Jan 2026 01:00:40 +0100"}, 40),
+        ({"retry-after": "Wed, 31 Dec 2025 23:59:00 GMT"}, 0),
+        ({"retry-after": "864000"}, 3600),
+        ({"retry-after": "9" * 18}, 3600),
+        ({"ratelimit": '"default";r=0;t=25'}, 25),
+        ({"ratelimit-reset": "12"}, 12),
+        ({"x-ratelimit-reset": str(EPOCH + 20)}, 20),
+        ({"x-ratelimit-reset": str((EPOCH + 20) * 1000)}, 20),
+        ({"x-ratelimit-reset": f"{EPOCH + 20}.5"}, 20.5),
+        ({"x-ratelimit-reset-after": "0.25"}, 0.25),
+        ({"retry-after": "5", "x-ratelimit-reset": "50"}, 5),
+        ({"retry-after": "soon", "x-ratelimit-reset": "50"}, 50),
+    ],
+)
+def test_a_pause_is_understood(headers: dict[str, str], seconds: float) -> None:
+    assert pause_until(headers, NOW, LONGEST) == NOW + timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("text", ["", "-5", "soon", "٣٠", "1e3", "Thu, 32 Jan 2026 00:00:00 GMT", "9" * 40, "NaN"])
+def test_nonsense_is_no_pause(text: str) -> None:
+    assert pause_until({"retry-after": text, "x-ratelimit-reset": text}, NOW, LONGEST) is None
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["retry-after", "ratelimit", "ratelimit-reset", "x-ratelimit-reset"]),
+        st.text()
+        | st.from_regex(r"[A-Z][a-z]{2}, \d{1,3} [A-Z][a-z]{2} \d{1,6} \d\d:\d\d:\d\d [+-]?\w{1,5}", fullmatch=True)
+        | st.integers().map(str)
+        | st.floats().map(str),
+    )
+)
+def test_no_header_breaks_anything_or_leads_beyond_the_longest_wait(headers: dict[str, str]) -> None:
+    found = pause_until(headers, NOW, LONGEST)
+    assert found is None or NOW <= found <= NOW + LONGEST
