@@ -164,7 +164,7 @@ def _control(action: "Action", text: str) -> None:
     app.command(action)(command)
 
 
-_control("cancel", "End a job; what was not called yet is dropped.")
+_control("cancel", "End a job; calls that were released already may still be made.")
 _control("pause", "Release no more calls of a job.")
 _control("resume", "Go on with a paused job.")
 _control("redrive", "Make the failed calls of a job again, and no others.")
