@@ -10,7 +10,8 @@ from services.processor.model import Page
 from services.processor.process.decide import take_apart
 from shared.events.payloads import PayloadStored, Pointer, Processing
 from shared.ids import new_id
-from shared.specification.source import PostgresSink, Records, TopicSink
+from shared.specification.request import Records
+from shared.specification.source import PostgresSink, TopicSink
 
 TABLE = PostgresSink(type="postgres")
 TOPIC = TopicSink(type="topic")

@@ -2,35 +2,71 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from shared.events.payloads import Processing
 from shared.events.tasks import Call, FactsWanted
 from shared.ids import derived_id
-from shared.specification.source import Delivery, Pages, Poll
-from shared.specification.values import Strict
+from shared.specification.invoke import Invoke
+from shared.specification.job import Answer
+from shared.specification.request import Pages, Records, Request
+from shared.specification.source import Delivery, Poll
+from shared.specification.values import SecretReference, Strict
+from shared.specification.vendor import Retry
 
 PRIORITIES = {"high": 0, "normal": 1, "low": 2}
+
+
+class Single(Strict):
+    """A job of one call: a `request` whose answer is handed back, or a webhook to `deliver`."""
+
+    kind: Literal["request", "deliver"]
+    request: Request
+    answer: Answer = Answer()
+    retry: Retry | None = None
+    secret: SecretReference | None = None
 
 
 class Resolved(Strict):
     """What a job runs with, written down when it is accepted: nothing that changes later changes a running job.
 
-    `base_url` is set for an ad-hoc vendor. `pages` replaces automatic paging once its style was found.
+    Exactly one of `poll`, `invoke` and `single` is there. `base_url` is set for an ad-hoc vendor. `pages` replaces
+    automatic paging once its style was found.
     """
 
     vendor: str
     base_url: str | None = None
     source: str
-    poll: Poll
+    poll: Poll | None = None
+    invoke: Invoke | None = None
+    single: Single | None = None
     pages: Pages | None = None
     delivery: Delivery = Delivery()
 
     @property
+    def kind(self) -> str:
+        """What sort of job it is, as users know it."""
+        if self.single is not None:
+            return self.single.kind
+        return "poll" if self.invoke is None else "invoke"
+
+    @property
+    def walk(self) -> Poll:
+        """The poll, where there is one: what paging walks through."""
+        assert self.poll is not None
+        return self.poll
+
+    @property
     def paging(self) -> Pages:
         """The paging in force."""
-        return self.pages or self.poll.pages
+        return self.pages or self.walk.pages
+
+    @property
+    def records(self) -> Records:
+        """Which part of a page is records."""
+        work = self.poll or self.invoke
+        return work.records if work else Records()
 
     @property
     def priority(self) -> int:
@@ -43,7 +79,7 @@ class Resolved(Strict):
         keep: timedelta = self.delivery.payloads.keep
         return Processing(
             source=self.source,
-            records=self.poll.records,
+            records=self.records,
             sinks=self.delivery.sinks,
             keep_seconds=keep.total_seconds(),
         )

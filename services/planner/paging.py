@@ -12,7 +12,7 @@ from typing import assert_never
 
 from services.planner.model import Planned, Resolved
 from shared.events.tasks import Call, Facts, FactsWanted
-from shared.specification.source import (
+from shared.specification.request import (
     AutoPages,
     CursorPages,
     KeysetPages,
@@ -22,9 +22,9 @@ from shared.specification.source import (
     NumberedPages,
     OffsetPages,
     Pages,
-    Poll,
     Request,
 )
+from shared.specification.source import Poll
 
 MOST_TASKS_AT_ONCE = 100_000
 MOST_GROWTH = 20
@@ -50,7 +50,7 @@ class Step:
 
 def first_step(resolved: Resolved) -> Step:
     """The calls that can be made before anything is known."""
-    pages, poll = resolved.paging, resolved.poll
+    pages, poll = resolved.paging, resolved.walk
     match pages:
         case NoPages():
             return Step((Planned(_call(poll.request)),), over=True)
@@ -88,7 +88,7 @@ def next_step(resolved: Resolved, done: Planned, facts: Facts, planned_so_far: i
 
 
 def _follow(resolved: Resolved, done: Planned, facts: Facts) -> Step:  # noqa: C901, PLR0911 - a line for each style
-    pages, poll = resolved.paging, resolved.poll
+    pages, poll = resolved.paging, resolved.walk
     if isinstance(pages, AutoPages):
         return _detected(resolved, pages, done, facts)
     if done.purpose == "metadata":

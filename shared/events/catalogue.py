@@ -11,14 +11,17 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import TypeAdapter
 
-from shared.events.configuration import SourceConfigured, VendorConfigured
+from shared.events.callbacks import CallbackExpected, CallbackReceived, TaskDue
+from shared.events.configuration import HookConfigured, SourceConfigured, VendorConfigured
 from shared.events.dead_letters import DeadLetter, RetryRequested
 from shared.events.envelope import Removed
 from shared.events.jobs import JobControl, JobEvent, JobRequested
 from shared.events.payloads import PayloadStored
 from shared.events.records import RecordReceived
+from shared.events.schedules import ScheduleChanged, ScheduleRequested
 from shared.events.tasks import FetchRequested, TaskChanged
 from shared.events.timers import TimerRequested
+from shared.events.webhooks import Notification, WebhookReceived
 
 E = TypeVar("E")
 
@@ -83,13 +86,61 @@ TASKS_EVENTS: Topic[TaskChanged] = Topic(
     "tasks.events",
     "job",
     TaskChanged,
-    (*PLANNER, *FETCHER, *PROCESSOR),
+    (*PLANNER, *FETCHER, *PROCESSOR, *GATEWAY),
     (*PLANNER, *GATEWAY),
     "each change of a task's state",
     public=True,
 )
 PAYLOADS_STORED: Topic[PayloadStored] = Topic(
     "payloads.stored", "task", PayloadStored, FETCHER, PROCESSOR, "a pointer to a payload and what to do with it"
+)
+TASKS_DUE: Topic[TaskDue] = Topic(
+    "tasks.due", "job", TaskDue, SCHEDULER, PLANNER, "deadlines, heartbeats and status polls of waiting tasks"
+)
+CALLBACKS_EXPECTED: Topic[CallbackExpected] = Topic(
+    "callbacks.expected", "task", CallbackExpected, PLANNER, GATEWAY, "tasks that wait for a callback"
+)
+CALLBACKS_RECEIVED: Topic[CallbackReceived] = Topic(
+    "callbacks.received", "correlation", CallbackReceived, GATEWAY, GATEWAY, "verified callbacks, as they came"
+)
+WEBHOOKS_RECEIVED: Topic[WebhookReceived] = Topic(
+    "webhooks.received",
+    "hook",
+    WebhookReceived,
+    GATEWAY,
+    (*PLANNER, *ANYONE),
+    "verified webhooks, as they came",
+    public=True,
+)
+SCHEDULES_REQUESTED: Topic[ScheduleRequested] = Topic(
+    "schedules.requested",
+    "schedule",
+    ScheduleRequested,
+    ANYONE,
+    SCHEDULER,
+    "create, change, pause, resume, trigger, delete",
+    public=True,
+    busy=False,
+)
+SCHEDULES_EVENTS: Topic[ScheduleChanged] = Topic(
+    "schedules.events",
+    "schedule",
+    ScheduleChanged,
+    SCHEDULER,
+    GATEWAY,
+    "created, fired, missed, skipped, succeeded, failed, removed",
+    public=True,
+    busy=False,
+)
+NOTIFICATIONS: Topic[Notification] = Topic(
+    "notifications",
+    "subject",
+    Notification,
+    (*PLANNER, *SCHEDULER, *GATEWAY),
+    PLANNER,
+    "what a person or program should hear of",
+    public=True,
+    busy=False,
 )
 TIMERS_REQUESTED: Topic[TimerRequested] = Topic(
     "timers.requested", "timer", TimerRequested, SERVICES, SCHEDULER, "send this message at that time; cancel"
@@ -112,6 +163,17 @@ SOURCES: Topic[SourceConfigured | Removed] = Topic(
     GATEWAY,
     (*PLANNER, *PROCESSOR, *GATEWAY),
     "sources as they are now",
+    public=True,
+    busy=False,
+    cleanup="compact",
+)
+HOOKS: Topic[HookConfigured | Removed] = Topic(
+    "hooks",
+    "hook",
+    HookConfigured,
+    GATEWAY,
+    (*PLANNER, *GATEWAY),
+    "hooks as they are now",
     public=True,
     busy=False,
     cleanup="compact",
@@ -154,6 +216,8 @@ def records_topic(source: str) -> Topic[RecordReceived]:
 def topics() -> Iterator[Topic[Any]]:
     """Every topic that exists in every installation."""
     yield from (JOBS_REQUESTED, JOBS_CONTROL, JOBS_EVENTS, FETCH_REQUESTED, TASKS_EVENTS, PAYLOADS_STORED)
-    yield from (TIMERS_REQUESTED, VENDORS, SOURCES)
+    yield from (TASKS_DUE, CALLBACKS_EXPECTED, CALLBACKS_RECEIVED, WEBHOOKS_RECEIVED, NOTIFICATIONS)
+    yield from (SCHEDULES_REQUESTED, SCHEDULES_EVENTS)
+    yield from (TIMERS_REQUESTED, VENDORS, SOURCES, HOOKS)
     yield from RETRIES.values()
     yield from DEAD.values()

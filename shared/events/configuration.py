@@ -3,6 +3,7 @@
 from typing import Literal
 
 from shared.events.envelope import Event
+from shared.specification.hook import Hook
 from shared.specification.source import Source
 from shared.specification.vendor import Vendor
 
@@ -19,3 +20,10 @@ class SourceConfigured(Event):
 
     type: Literal["source.configured"] = "source.configured"
     source: Source
+
+
+class HookConfigured(Event):
+    """The hook as it is from now on."""
+
+    type: Literal["hook.configured"] = "hook.configured"
+    hook: Hook

@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 
 from shared.events.envelope import Event
+from shared.events.tasks import VendorAnswer
 
 
 class JobState(StrEnum):
@@ -125,7 +126,8 @@ class JobProgressed(Event):
 
 
 class JobEnded(Event):
-    """The job is over. `expected` is the vendor's total; `complete` whether that many distinct records came."""
+    """The job is over. `expected` is the vendor's total; `complete` whether that many distinct records came; `answer`
+    what the vendor said to a single request."""
 
     type: Literal["job.ended"] = "job.ended"
     job_id: UUID
@@ -134,6 +136,7 @@ class JobEnded(Event):
     counts: JobCounts
     expected: int | None = None
     complete: bool | None = None
+    answer: VendorAnswer | None = None
     at: datetime
 
     @property

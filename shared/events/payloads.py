@@ -4,7 +4,8 @@ from typing import Literal
 from uuid import UUID
 
 from shared.events.envelope import Event
-from shared.specification.source import PostgresSink, Records, TopicSink
+from shared.specification.request import Records
+from shared.specification.source import PostgresSink, TopicSink
 
 
 class Pointer(Event):

@@ -7,9 +7,11 @@ from uuid import UUID
 
 from pydantic import Field
 
+from shared.events.callbacks import Told
 from shared.events.envelope import Event
-from shared.events.payloads import Processing
-from shared.specification.values import Expression
+from shared.events.payloads import Pointer, Processing
+from shared.specification.values import Expression, SecretReference
+from shared.specification.vendor import CallbackOutcome, Retry
 
 
 class TaskState(StrEnum):
@@ -102,8 +104,39 @@ class Facts(Event):
     detected_in: str = ""
 
 
+Purpose = Literal["metadata", "page", "submit", "status", "abort", "answer", "deliver"]
+"""What a call is for; it decides what becomes of the answer."""
+
+
+class SubmitWanted(Event):
+    """The submit of an asynchronous vendor job. `vendor_job` finds the vendor's id in the answer; `{callback.url}` in
+    the call stands for the task's callback URL, which expires at `deadline_at`."""
+
+    vendor_job: Expression | None = None
+    deadline_at: datetime
+
+
+class AnswerWanted(Event):
+    """The vendor's own answer is handed back: its status, these headers, its body."""
+
+    headers: tuple[str, ...] = ()
+
+
+class VendorAnswer(Event):
+    """What a vendor answered in the end. The body is in the payload store; without a `status` nothing was answered."""
+
+    status: int | None = None
+    headers: dict[str, str] = {}
+    body: Pointer | None = None
+    reason: str = ""
+
+
 class FetchRequested(Event):
-    """One call to make for a task. `number` is the task's place in its job; `base_url` makes the vendor ad hoc."""
+    """One call to make for a task. `number` is the task's place in its job; `base_url` makes the vendor ad hoc.
+
+    `retry` replaces the vendor's own policy. `sign` refers to the secret of an outgoing webhook, whose id is the
+    task's.
+    """
 
     type: Literal["fetch.requested"] = "fetch.requested"
     task_id: UUID
@@ -112,9 +145,14 @@ class FetchRequested(Event):
     round: int = 0
     vendor: str
     base_url: str | None = None
-    purpose: Literal["metadata", "page"] = "page"
+    purpose: Purpose = "page"
     call: Call
     facts: FactsWanted | None = None
+    submit: SubmitWanted | None = None
+    status: CallbackOutcome | None = None
+    answer: AnswerWanted | None = None
+    retry: Retry | None = None
+    sign: SecretReference | None = None
     processing: Processing
     priority: int = 1
     attempt: int = 1
@@ -136,7 +174,8 @@ class Attempt(Event):
 class TaskChanged(Event):
     """A task's state changed. `round` counts redrives: what belongs to an earlier round is out of date.
 
-    `records` and `distinct` are set by the processor, `facts` and `attempt` by the fetcher.
+    `records` and `distinct` are set by the processor; `facts`, `attempt`, `answer` and `vendor_job` by the fetcher;
+    `told`, what the vendor says of its job, by the gateway (a callback) or the fetcher (a status answer).
     """
 
     type: Literal["task.changed"] = "task.changed"
@@ -152,6 +191,9 @@ class TaskChanged(Event):
     facts: Facts | None = None
     records: int | None = None
     distinct: int | None = None
+    vendor_job: str | None = None
+    told: Told | None = None
+    answer: VendorAnswer | None = None
 
     @property
     def ce_type(self) -> str:

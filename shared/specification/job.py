@@ -1,13 +1,17 @@
-"""A job: one run, of a source by name, of a poll given inline, or of a bare URL."""
+"""A job: one run. Of a source by name, of a poll or an invocation given inline, of one request, of an outgoing
+webhook, or of a bare URL."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Discriminator, Field, Tag
 
-from shared.specification.source import Delivery, Pages, Poll, Records
-from shared.specification.values import Name, Scalar, Strict
-from shared.specification.vendor import Url
+from shared.specification.invoke import Input, Invoke
+from shared.specification.notify import Notify
+from shared.specification.request import HeaderName, Pages, Records, Request
+from shared.specification.source import Delivery, Poll
+from shared.specification.values import Name, Scalar, SecretReference, Strict
+from shared.specification.vendor import Retry, Url
 
 UNION_TAG = "job:"
 """Marks the steps of an error's place that are no field of the document."""
@@ -16,11 +20,12 @@ Parameters = Annotated[dict[str, Scalar], Field(max_length=100)]
 
 
 class SourceJob(Strict):
-    """Run a saved source, with parameters for its placeholders."""
+    """Run a saved source, with parameters for its placeholders; an `input` replaces the source's own."""
 
     id: UUID | None = None
     source: Name
     parameters: Parameters = {}
+    input: Input | None = None
 
 
 class PollJob(Delivery):
@@ -32,6 +37,46 @@ class PollJob(Delivery):
     parameters: Parameters = {}
 
 
+class InvokeJob(Delivery):
+    """Asynchronous vendor jobs of a known vendor, given inline: one for each input."""
+
+    id: UUID | None = None
+    vendor: Name
+    invoke: Invoke
+    input: Input
+    parameters: Parameters = {}
+
+
+class Answer(Strict):
+    """Which of the vendor's headers are handed back beside its status and body."""
+
+    headers: Annotated[tuple[HeaderName, ...], Field(max_length=20)] = ()
+
+
+class RequestJob(Strict):
+    """One call, robustly made; the vendor's own answer is handed back, also when all attempts failed."""
+
+    id: UUID | None = None
+    vendor: Name
+    request: Request
+    answer: Answer = Answer()
+    retry: Retry | None = None
+    parameters: Parameters = {}
+    priority: Literal["high", "normal", "low"] = "high"
+    notify: Notify = ()
+
+
+class DeliverJob(Strict):
+    """One outgoing webhook (Standard Webhooks 1.0): `event` is sent as JSON, signed when there is a `secret`."""
+
+    id: UUID | None = None
+    deliver: Url
+    event: dict[str, Any]
+    secret: SecretReference | None = None
+    vendor: Name | None = None
+    retry: Retry | None = None
+
+
 class UrlJob(Delivery):
     """A bare URL: its host becomes an ad-hoc vendor with a careful budget, its paging is detected."""
 
@@ -41,20 +86,28 @@ class UrlJob(Delivery):
     records: Records = Records()
 
 
+KINDS = ("url", "source", "poll", "invoke", "request", "deliver")
+
+
 def _kind(value: Any) -> str | None:
     names = value if isinstance(value, dict) else vars(value) if isinstance(value, Strict) else {}
-    for name in ("url", "source", "poll"):
+    for name in KINDS:
         if name in names:
             return f"{UNION_TAG}{name}"
     return None
 
 
 JobSpecification = Annotated[
-    Annotated[SourceJob, Tag("job:source")] | Annotated[PollJob, Tag("job:poll")] | Annotated[UrlJob, Tag("job:url")],
+    Annotated[SourceJob, Tag("job:source")]
+    | Annotated[PollJob, Tag("job:poll")]
+    | Annotated[InvokeJob, Tag("job:invoke")]
+    | Annotated[RequestJob, Tag("job:request")]
+    | Annotated[DeliverJob, Tag("job:deliver")]
+    | Annotated[UrlJob, Tag("job:url")],
     Discriminator(
         _kind,
         custom_error_type="job_kind",
-        custom_error_message="expected one of: url; source; vendor with poll",
+        custom_error_message="expected one of: url; source; vendor with poll, invoke or request; deliver",
     ),
 ]
 """What `POST /jobs` and the topic `jobs.requested` take."""

@@ -7,7 +7,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from shared.errors import Invalid, Problem
-from shared.specification import job, source, vendor
+from shared.specification import hook, invoke, job, notify, request, schedule, source, vendor, verification
 from shared.specification.values import Strict
 
 T = TypeVar("T")
@@ -19,7 +19,7 @@ _SCALAR_TAGS = frozenset({"str", "int", "float", "bool"})
 def _known_names() -> list[str]:
     models = [
         found
-        for module in (job, source, vendor)
+        for module in (hook, invoke, job, notify, request, schedule, source, vendor, verification)
         for found in vars(module).values()
         if isinstance(found, type) and issubclass(found, BaseModel) and found is not Strict
     ]
@@ -87,7 +87,7 @@ def _place(location: tuple[int | str, ...], document: Any) -> list[int | str]:
 def _is_tag(at: Any, step: str) -> bool:
     if not isinstance(at, dict):
         return step in _SCALAR_TAGS
-    return step not in at and step in (at.get("style"), at.get("type"))
+    return step not in at and step in (at.get("style"), at.get("type"), at.get("scheme"))
 
 
 def _has_item(at: Any, step: int | str) -> bool:

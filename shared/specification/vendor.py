@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, model_validator
 
 from shared.specification.values import Duration, Expression, Name, SecretReference, Size, Strict
+from shared.specification.verification import Verification
 
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?\.?|\[[0-9A-Fa-f:.]+\]")
 
@@ -150,6 +151,26 @@ class Network(Strict):
     redirects: Literal["refuse", "follow"] = "refuse"
 
 
+class CallbackOutcome(Strict):
+    """What a callback (or a status answer) says of a vendor job; expressions over {body, headers}, the first that
+    holds counts. Without any, every callback means that the job is done."""
+
+    done: Expression | None = None
+    failed: Expression | None = None
+    progress: Expression | None = None
+
+
+class Callbacks(Strict):
+    """How a vendor calls back: its proof, where its job's id stands, what it says.
+
+    Callbacks by token need no `vendor_job`; without `verify` only they are taken.
+    """
+
+    verify: Verification | None = None
+    vendor_job: Expression | None = None
+    outcome: CallbackOutcome = CallbackOutcome()
+
+
 class Vendor(Strict):
     """A third party's API and the contract with it."""
 
@@ -163,6 +184,7 @@ class Vendor(Strict):
     timeouts: Timeouts = Timeouts()
     limits: Limits = Limits()
     network: Network = Network()
+    callbacks: Callbacks = Callbacks()
 
 
 CAREFUL_BUDGET = Budget(windows=(Window(requests=5, per=timedelta(seconds=1), burst=1),), in_flight=4)

@@ -13,9 +13,10 @@ from services.planner.accept.placeholders import fill
 from services.planner.model import Resolved, Task, number_tasks
 from services.planner.paging import Step, first_step
 from shared.errors import Invalid, Problem
-from shared.specification.job import JobSpecification, PollJob, SourceJob, UrlJob
+from shared.specification.job import DeliverJob, InvokeJob, JobSpecification, RequestJob, SourceJob, UrlJob
 from shared.specification.parse import parse
-from shared.specification.source import AutoPages, Delivery, Poll, Request, Source, TopicSink
+from shared.specification.request import AutoPages, Request
+from shared.specification.source import Delivery, Poll, Source, TopicSink
 from shared.specification.vendor import AD_HOC
 
 SPECIFICATION: TypeAdapter[Any] = TypeAdapter(JobSpecification)
@@ -68,7 +69,8 @@ def admit(job_id: UUID, document: Mapping[str, Any], known: Known) -> Admitted |
         specification = parse(SPECIFICATION, dict(document))
     except Invalid as error:
         return Refused(job_id, error.problems)
-    if not isinstance(specification, SourceJob) and any(isinstance(sink, TopicSink) for sink in specification.sinks):
+    sinks = getattr(specification, "sinks", ())
+    if not isinstance(specification, SourceJob) and any(isinstance(sink, TopicSink) for sink in sinks):
         return Refused(job_id, (Problem("/sinks", "a topic belongs to a source: apply one, and run it by name"),))
     resolved = _resolve(job_id, specification, known)
     if not isinstance(resolved, Resolved):
@@ -77,18 +79,22 @@ def admit(job_id: UUID, document: Mapping[str, Any], known: Known) -> Admitted |
     return Admitted(job_id, "poll", resolved, step, tuple(number_tasks(job_id, list(step.planned), 0)))
 
 
-def _resolve(job_id: UUID, job: SourceJob | PollJob | UrlJob, known: Known) -> Resolved | Refused | Unknown:
+def _resolve(job_id: UUID, job: Any, known: Known) -> Resolved | Refused | Unknown:
     match job:
         case UrlJob():
             return _from_url(job)
+        case InvokeJob() | RequestJob() | DeliverJob():
+            return Refused(job_id, (Problem("", "jobs of this kind are not planned yet"),))
         case SourceJob():
             source = known.sources.get(job.source)
             if source is None:
                 return Unknown(job_id, Problem("/source", _unknown("source", job.source, known.sources)))
+            if source.poll is None:
+                return Refused(job_id, (Problem("/source", "jobs of this kind are not planned yet"),))
             vendor, poll, parameters, name, delivery = source.vendor, source.poll, job.parameters, job.source, source
-        case PollJob():
+        case _:
             name = f"{job.vendor}{job.poll.request.path}"
-            vendor, poll, parameters, delivery = job.vendor, job.poll, job.parameters, job  # type: ignore[assignment]
+            vendor, poll, parameters, delivery = job.vendor, job.poll, job.parameters, job
     if vendor not in known.vendors:
         return Unknown(job_id, Problem("/vendor", _unknown("vendor", vendor, known.vendors)))
     request = fill(poll.request, parameters)
@@ -118,7 +124,9 @@ def _from_url(job: UrlJob) -> Resolved:
 
 def _delivery(job: Delivery) -> Delivery:
     """The part of a job or source that says what becomes of its records."""
-    return Delivery(sinks=job.sinks, payloads=job.payloads, tolerate=job.tolerate, priority=job.priority)
+    return Delivery(
+        sinks=job.sinks, payloads=job.payloads, tolerate=job.tolerate, priority=job.priority, notify=job.notify
+    )
 
 
 def _unknown(what: str, name: str, known: Collection[str]) -> str:

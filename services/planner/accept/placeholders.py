@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from shared.errors import Problem
-from shared.specification.source import Request
+from shared.specification.request import Request
 from shared.specification.values import Scalar
 
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")

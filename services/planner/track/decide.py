@@ -9,7 +9,7 @@ from services.planner.model import JobRow, Planned
 from services.planner.paging import next_step
 from shared.events.jobs import JobState
 from shared.events.tasks import END_RANK, Facts, TaskChanged, TaskState
-from shared.specification.source import Pages
+from shared.specification.request import Pages
 
 MOST_BARREN_PAGES = 50
 """Pages in a row without a single new record, after which a chain is taken for endless."""

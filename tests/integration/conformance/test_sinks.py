@@ -14,7 +14,8 @@ from services.processor.sinks import postgres, topic
 from services.processor.sinks.written import Written
 from shared.database.pool import Database
 from shared.ids import new_id
-from shared.specification.source import PostgresSink, Records, TopicSink
+from shared.specification.request import Records
+from shared.specification.source import PostgresSink, TopicSink
 from tests.conftest import DatabaseFor
 from tests.pages import TABLE, TOPIC, page, stored_payload
 

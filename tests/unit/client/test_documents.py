@@ -35,7 +35,7 @@ def test_all_mistakes_of_all_files_are_told_with_file_document_and_pointer() -> 
         "1.yaml:1:/bugdet unknown field; did you mean budget?",
         "1.yaml:2:/poll/request/pth unknown field; did you mean path?",
         "2.yaml:1:/base_url is missing and has no default",
-        "4.yaml:1:/ expected one of: url; source; vendor with poll",
+        "4.yaml:1:/ expected one of: url; source; vendor with poll, invoke or request; deliver",
     ]
 
 

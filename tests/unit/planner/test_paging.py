@@ -11,7 +11,8 @@ from pydantic import TypeAdapter
 from services.planner.model import Planned, Resolved
 from services.planner.paging import MOST_GROWTH, Step, first_step, next_step
 from shared.events.tasks import Facts
-from shared.specification.source import Pages, Poll, Request
+from shared.specification.request import Pages, Request
+from shared.specification.source import Poll
 
 PAGES: TypeAdapter[Any] = TypeAdapter(Pages)
 Answer = Callable[[Planned], Facts]

@@ -1,0 +1,62 @@
+"""Events of callbacks: which are expected, and which came."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from shared.events.envelope import Event
+from shared.specification.vendor import Callbacks
+
+Told = Literal["done", "failed", "progress"]
+"""What a vendor says of one of its jobs, in a callback or when asked for the status."""
+
+
+class CallbackExpected(Event):
+    """A task waits for a callback. Told before the submit goes out, so that no callback can be the first to know.
+
+    Told again when the vendor's job id is known, and with `over` when the wait has ended: what comes after that is
+    late. `rules` are the vendor's as they were when the job was released.
+    """
+
+    type: Literal["callback.expected"] = "callback.expected"
+    task_id: UUID
+    job_id: UUID
+    number: int
+    round: int
+    vendor: str
+    rules: Callbacks
+    deadline_at: datetime
+    vendor_job: str | None = None
+    over: bool = False
+
+
+class CallbackReceived(Event):
+    """A verified callback, as it came. By token it names a task and its round, else a vendor's job.
+
+    `body` is base64.
+    """
+
+    type: Literal["callback.received"] = "callback.received"
+    callback_id: UUID
+    vendor: str
+    task_id: UUID | None = None
+    round: int = 0
+    vendor_job: str | None = None
+    told: Told | None = None
+    media_type: str = ""
+    headers: dict[str, str] = {}
+    body: str = ""
+    received_at: datetime
+
+
+class TaskDue(Event):
+    """A timer of a waiting task. `beat` is the number of the progress that it was set at: a heartbeat that is out of
+    date means nothing. `ask` numbers the questions for the status."""
+
+    type: Literal["task.due"] = "task.due"
+    task_id: UUID
+    job_id: UUID
+    round: int
+    kind: Literal["deadline", "heartbeat", "status"]
+    beat: int = 0
+    ask: int = 0

@@ -1,0 +1,58 @@
+"""Events of schedules: asked for, and what became of each firing."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal
+from uuid import UUID
+
+from shared.events.envelope import Event
+from shared.events.jobs import Mistake
+
+
+class ScheduleRequested(Event):
+    """Create or replace a schedule from a document (checked by the scheduler, so that a mistake can be answered), or
+    do something with one that exists. Without a `schedule_id` it is known by the event's id."""
+
+    type: Literal["schedule.requested"] = "schedule.requested"
+    schedule_id: UUID | None = None
+    action: Literal["put", "pause", "resume", "trigger", "delete"] = "put"
+    schedule: dict[str, Any] | None = None
+
+
+class ScheduleFact(StrEnum):
+    """What can be told of a schedule. `missed` and `skipped` firings did not happen, each for its reason."""
+
+    CREATED = "created"
+    CHANGED = "changed"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    FIRED = "fired"
+    MISSED = "missed"
+    SKIPPED = "skipped"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    RESCHEDULED = "rescheduled"
+    REMOVED = "removed"
+    REJECTED = "rejected"
+
+
+class ScheduleChanged(Event):
+    """Something became of a schedule. What belongs to one firing carries its planned time and the id of its job (or of
+    the event that it published); `next_at` is the next firing, if there is one."""
+
+    type: Literal["schedule.changed"] = "schedule.changed"
+    schedule_id: UUID
+    name: str | None = None
+    fact: ScheduleFact
+    planned_at: datetime | None = None
+    job_id: UUID | None = None
+    next_at: datetime | None = None
+    reason: str = ""
+    mistakes: tuple[Mistake, ...] = ()
+    schedule: dict[str, Any] | None = None
+    at: datetime
+
+    @property
+    def ce_type(self) -> str:
+        """The CloudEvents type names the fact: `schedule.fired` …"""
+        return f"schedule.{self.fact.value}"

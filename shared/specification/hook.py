@@ -1,0 +1,29 @@
+"""A hook: a place where somebody else's webhooks come in, and what they start."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from shared.specification.values import Expression, Name, Strict
+from shared.specification.verification import Verification
+
+
+class Start(Strict):
+    """Run a source for each webhook, with parameters found in it by expressions over {body, headers}; `when` says for
+    which ones."""
+
+    source: Name
+    parameters: Annotated[dict[str, Expression], Field(max_length=100)] = {}
+    when: Expression | None = None
+
+
+class Hook(Strict):
+    """`POST /in/{hook}`. `id` finds the sender's own id (over {body, headers}): the same one twice is one webhook.
+
+    Without `verify` anyone may send; Standard Webhooks' own `webhook-id` is used where no `id` is given.
+    """
+
+    hook: Name
+    verify: Verification | None = None
+    id: Expression | None = None
+    start: Start | None = None

@@ -1,0 +1,63 @@
+"""Asynchronous vendor jobs: submit, wait for a callback or ask for the status, fetch the results."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from shared.specification.request import NoPages, Pages, Records, Request
+from shared.specification.values import Duration, Expression, Strict
+
+
+class StatusCall(Strict):
+    """The second source of truth: asked `after` the submit, then `every` so often, until the outcome is known.
+
+    The outcome is read by the vendor's `callbacks.outcome` unless `outcome` is given here.
+    """
+
+    request: Request
+    after: Duration = timedelta(minutes=1)
+    every: Duration = timedelta(minutes=1)
+    done: Expression | None = None
+    failed: Expression | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> "StatusCall":
+        if self.every < timedelta(seconds=1):
+            raise ValueError("every: expected at least 1s")
+        return self
+
+
+class Results(Strict):
+    """The calls that bring the results, once the vendor says that they are there; drawn from the same budget."""
+
+    request: Request
+    pages: Pages = NoPages(style="none")
+
+
+class Invoke(Strict):
+    """One vendor job for each input. Placeholders: `{input.x}` and `{parameters.x}` everywhere, `{callback.url}` in the
+    submit, `{vendor_job}` in everything after it.
+
+    `vendor_job` finds the vendor's own id in the submit's answer. `deadline` is mandatory: no wait without an end.
+    `heartbeat` ends a wait in which no progress was told for so long.
+    """
+
+    submit: Request
+    vendor_job: Expression | None = None
+    deadline: Duration
+    heartbeat: Duration | None = None
+    status: StatusCall | None = None
+    results: Results | None = None
+    abort: Request | None = None
+    records: Records = Records()
+
+    @model_validator(mode="after")
+    def _check(self) -> "Invoke":
+        if self.deadline < timedelta(seconds=1):
+            raise ValueError("deadline: expected at least 1s")
+        return self
+
+
+Input = Annotated[tuple[dict[str, str | int | float | bool], ...], Field(min_length=1, max_length=10_000)]
+"""One vendor job is submitted for each of these."""

@@ -1,0 +1,31 @@
+"""Whom to tell when something is over."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from shared.specification.values import Name, SecretReference, Strict
+from shared.specification.vendor import Url
+
+End = Literal["completed", "completed_with_failures", "failed", "cancelled"]
+
+
+class Webhook(Strict):
+    """An outgoing webhook (Standard Webhooks 1.0), signed when there is a `secret`, delivered with retry.
+
+    With `vendor` it leaves under that vendor's contract and network rules, and its URL must begin with the vendor's
+    base URL; without, the URL's host gets a careful budget and must be public.
+    """
+
+    webhook: Url
+    on: Annotated[tuple[End, ...], Field(min_length=1, max_length=4)] = (
+        "completed",
+        "completed_with_failures",
+        "failed",
+        "cancelled",
+    )
+    secret: SecretReference | None = None
+    vendor: Name | None = None
+
+
+Notify = Annotated[tuple[Webhook, ...], Field(max_length=8)]

@@ -1,0 +1,135 @@
+"""Requests and how their answers are paged and taken apart: the parts that polls and invocations share."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+
+from shared.specification.values import Expression, Scalar, Strict
+
+
+def _check_path(value: str) -> str:
+    if not value.startswith("/") or value.startswith("//") or ".." in value.split("/"):
+        raise ValueError("expected a path that starts with one / and has no .. in it")
+    if not value.isprintable() or any(mark in value for mark in "\\#?"):
+        raise ValueError("expected a path without spaces, ?, # or control characters (use query for parameters)")
+    return value
+
+
+Path = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_check_path)]
+PageSize = Annotated[int, Field(ge=1, le=100_000)]
+Header = Annotated[str, Field(pattern=r"^[\x20-\x7e]*$", max_length=4096)]
+HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
+
+
+class Request(Strict):
+    """One call, relative to the vendor's base URL. Placeholders such as `{parameters.id}` are filled when planned."""
+
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "GET"
+    path: Path = "/"
+    query: dict[str, Scalar] = {}
+    headers: dict[HeaderName, Header] = {}
+    json_: Annotated[Any, Field(alias="json")] = None
+
+
+class PlanCall(Strict):
+    """A metadata call that tells the total, and the largest page if the vendor says so."""
+
+    path: Path
+    query: dict[str, Scalar] = {}
+    total: Expression
+    size: Expression | None = None
+
+
+class Paged(Strict):
+    """What every style of paging shares: the largest number of pages before the job ends with a clear reason."""
+
+    limit: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000
+
+
+class NoPages(Paged):
+    """A single answer."""
+
+    style: Literal["none"]
+
+
+class AutoPages(Paged):
+    """Detected from the first answer: a `Link` header, a next URL or cursor under a usual name, a total."""
+
+    style: Literal["auto"]
+    size: PageSize = 100
+
+
+class OffsetPages(Paged):
+    """`offset` and `limit`. With a total, all pages are planned at once; without, one leads to the next."""
+
+    style: Literal["offset"]
+    size: PageSize = 100
+    total: Expression | None = None
+    plan: PlanCall | None = None
+    offset_parameter: str = "offset"
+    size_parameter: str = "limit"
+
+
+class NumberedPages(Paged):
+    """Page numbers. With a total (of records) or `pages` (how many there are), all are planned at once."""
+
+    style: Literal["page"]
+    size: PageSize = 100
+    first: Annotated[int, Field(ge=0, le=1)] = 1
+    total: Expression | None = None
+    pages: Expression | None = None
+    plan: PlanCall | None = None
+    page_parameter: str = "page"
+    size_parameter: str | None = "per_page"
+
+
+class Into(Strict):
+    """Where the cursor goes in the next request."""
+
+    query: str
+
+
+class CursorPages(Paged):
+    """Each answer carries the cursor of the next; null, empty or missing ends the chain."""
+
+    style: Literal["cursor"]
+    next: Expression
+    into: Into
+    size: PageSize | None = None
+    size_parameter: str = "limit"
+
+
+class KeysetPages(Paged):
+    """The next page starts after the last record's `field`; an empty page ends the chain."""
+
+    style: Literal["keyset"]
+    field: Expression
+    into: Into
+    size: PageSize = 100
+    size_parameter: str = "limit"
+
+
+class NextPages(Paged):
+    """Each body carries the URL of the next page."""
+
+    style: Literal["next"]
+    next: Expression
+
+
+class LinkPages(Paged):
+    """Each answer's `Link` header (RFC 8288) names the next page by `rel="next"`."""
+
+    style: Literal["link"]
+
+
+Pages = Annotated[
+    NoPages | AutoPages | OffsetPages | NumberedPages | CursorPages | KeysetPages | NextPages | LinkPages,
+    Field(discriminator="style"),
+]
+
+
+class Records(Strict):
+    """Which part of a body is records. `select` is over `body`; without it the list in the body is found."""
+
+    select: Expression | None = None
+    key: Expression | None = None

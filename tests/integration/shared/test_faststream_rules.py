@@ -1,0 +1,132 @@
+"""What our shell takes for granted of FastStream and aiokafka and neither promises (decision 0003)."""
+
+import asyncio
+from collections.abc import Collection, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from time import monotonic
+from uuid import UUID
+
+import pytest
+from aiokafka import TopicPartition
+
+from shared.database.pool import Database, Transaction
+from shared.events.catalogue import JOBS_CONTROL
+from shared.events.envelope import Incoming
+from shared.events.jobs import JobControl
+from shared.ids import derived_id, new_id
+from shared.messaging.consumer import Shell
+from shared.messaging.handler import Consumer, Outgoing, outgoing
+from shared.messaging.producer import Producer
+from shared.messaging.subscriptions import Subscriptions
+from tests.conftest import DatabaseFor
+from tests.eventually import eventually
+from tests.stack import Place
+
+BATCH_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Span:
+    """One member was at work on one partition."""
+
+    member: str
+    partition: int
+    began: float
+    ended: float
+
+    def overlaps(self, other: "Span") -> bool:
+        apart = self.ended <= other.began or other.ended <= self.began
+        return self.member != other.member and self.partition == other.partition and not apart
+
+
+@dataclass
+class Member:
+    """A consumer that is slow before its transaction, and remembers all that it is handed."""
+
+    name: str
+    slow: float = 0.0
+    handed: list[UUID] = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)
+    revocations: int = 0
+
+    async def prepare(self, batch: Sequence[Incoming[JobControl]]) -> Sequence[Incoming[JobControl]]:
+        began = monotonic()
+        await asyncio.sleep(self.slow)
+        self.handed += [incoming.event.job_id for incoming in batch]
+        partitions = {incoming.record.position.partition for incoming in batch}
+        self.spans += [Span(self.name, partition, began, monotonic()) for partition in partitions]
+        return batch
+
+    async def handle(self, tx: Transaction, batch: Sequence[Incoming[JobControl]]) -> list[Outgoing]:
+        return []
+
+    async def join(
+        self, stack: AsyncExitStack, place: Place, database: Database, producer: Producer, replica: str = ""
+    ) -> Subscriptions:
+        shell = Shell(
+            "planner",
+            place.prefix,
+            Consumer("control", JOBS_CONTROL, self.handle, prepare=self.prepare),
+            database,
+            producer,
+        )
+        forward = shell.gate.on_partitions_revoked
+
+        async def counted(revoked: Collection[TopicPartition]) -> None:
+            self.revocations += bool(revoked)
+            await forward(revoked)
+
+        shell.gate.on_partitions_revoked = counted  # type: ignore[method-assign]
+        subscriptions = Subscriptions(place.kafka, [shell], replica=replica)
+        await subscriptions.open()
+        stack.push_async_callback(subscriptions.close)
+        return subscriptions
+
+
+def _order(job_id: UUID) -> Outgoing:
+    event = JobControl(job_id=job_id, action="pause")
+    return outgoing(JOBS_CONTROL, job_id, event, id=derived_id("order", job_id))
+
+
+@pytest.fixture
+async def database(database_for: DatabaseFor) -> Database:
+    return await database_for("planner")
+
+
+async def test_a_member_that_joins_waits_for_the_batch_in_hand(
+    topics: Place, database: Database, producer: Producer
+) -> None:
+    first, second = Member("first", slow=BATCH_SECONDS), Member("second", slow=BATCH_SECONDS)
+    jobs = [new_id() for _ in range(40)]
+    async with AsyncExitStack() as stack:
+        await first.join(stack, topics, database, producer)
+        await producer.send([_order(job) for job in jobs[:20]])
+        await asyncio.sleep(BATCH_SECONDS / 4)
+        await second.join(stack, topics, database, producer)
+        await producer.send([_order(job) for job in jobs[20:]])
+        await eventually(lambda: len(first.handed) + len(second.handed) >= len(jobs), 30)
+    # Without the ledger's help: what was handed twice would have been committed too late.
+    assert sorted(first.handed + second.handed) == sorted(jobs)
+    assert not [(a, b) for a in first.spans for b in second.spans if a.overlaps(b)]
+    assert first.revocations == 1
+
+
+async def test_a_static_member_comes_back_to_its_partitions_and_nobody_else_notices(
+    topics: Place, database: Database, producer: Producer
+) -> None:
+    first, second, again = Member("first"), Member("second"), Member("second, again")
+    jobs = [new_id() for _ in range(40)]
+    async with AsyncExitStack() as stack:
+        one = await first.join(stack, topics, database, producer, "one")
+        two = await second.join(stack, topics, database, producer, "two")
+        assert two.subscribers[0].consumer is not None
+        assert two.subscribers[0].consumer._group_instance_id == f"{topics.prefix}.planner.control.two.0"
+        await eventually(lambda: one.states()[0]["partitions"] == two.states()[0]["partitions"] == 1, 30)
+        before = first.revocations
+        await two.close()
+        await again.join(stack, topics, database, producer, "two")
+        await producer.send([_order(job) for job in jobs])
+        await eventually(lambda: len(first.handed) + len(again.handed) >= len(jobs), 30)
+        assert again.handed
+        assert first.revocations == before
