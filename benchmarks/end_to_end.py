@@ -1,5 +1,4 @@
-"""Records per second of Sluice, of the script and of dlt (as it comes, and tuned), on the same simulator and the same
-Postgres."""
+"""Records per second of Sluice, of the script and of dlt, on the same simulator and the same Postgres."""
 
 import asyncio
 import json
@@ -14,11 +13,9 @@ from benchmarks.system import System, system
 from infra.local.services import PROJECT
 
 PEERS = Path(__file__).parent / "peers"
-DLT = (str(PROJECT / ".venv-bench" / "bin" / "python"), str(PEERS / "dlt_poll.py"))
-PROGRAMS: dict[str, tuple[tuple[str, str], tuple[str, ...]]] = {
-    "script": ((str(PROJECT / ".venv" / "bin" / "python"), str(PEERS / "aiohttp_script.py")), ()),
-    "dlt": (DLT, ()),
-    "dlt-tuned": (DLT, ("tuned",)),
+PROGRAMS = {
+    "script": (PROJECT / ".venv" / "bin" / "python", PEERS / "aiohttp_script.py"),
+    "dlt": (PROJECT / ".venv-bench" / "bin" / "python", PEERS / "dlt_poll.py"),
 }
 SIZES = {20_000: 5, 200_000: 3}
 """Records of a job, and how often it is run."""
@@ -66,8 +63,8 @@ async def _sluice(measured: System, records: int) -> float:
 
 async def _peer(measured: System, name: str, records: int) -> float:
     """Run a peer to its end; it times itself from being ready to the last commit, and counts its rows."""
-    program, options = PROGRAMS[name]
-    argv = [*program, f"{measured.simulator}/bench", measured.database, *options]
+    python, program = PROGRAMS[name]
+    argv = [str(python), str(program), f"{measured.simulator}/bench", measured.database]
     done = await asyncio.to_thread(
         subprocess.run, argv, capture_output=True, text=True, check=False, timeout=PEER_SECONDS
     )

@@ -11,8 +11,7 @@ Written by `make bench` from `benchmarks/results/`; each figure is a median. All
 simulator and the same Postgres, sharing the machine with both, with Kafka and with each other.
 
 `script` is a hand-written program (`benchmarks/peers/aiohttp_script.py`): one process, no plan that outlives it, no
-contract, no retry. `dlt` is its rest_api source into Postgres as it comes, `dlt-tuned` the same with the
-settings that its documentation advises for speed.
+contract, no retry. `dlt` is its rest_api source into Postgres, as it comes.
 """
 TITLES = {
     "end_to_end": "Records per second, end to end, pages of 100 into Postgres",
