@@ -41,8 +41,7 @@ def take_apart(stored: PayloadStored, body: bytes) -> Page:
     wanted = stored.processing.records
     try:
         records = _select(read_json(body), wanted.select)
-        key_of = _key_of(wanted.key, records)
-        items = tuple([_item(record, key_of, number) for number, record in enumerate(records)])
+        items = _items(records, _key_of(wanted.key, records))
         _check_sinks(stored.processing, body, items)
     except BodyUnreadable as error:
         return Page(stored, failure=Failure("vendor_malformed", str(error)))
@@ -60,6 +59,18 @@ def _select(content: Any, select: str | None) -> list[Any]:
         sought = "expected a list or an object" if select is None else f"{select}: no list of records is there"
         raise _Mistake("vendor_malformed", f"{sought}, the body is {_kind(content)}")
     return records
+
+
+def _items(records: list[Any], key_of: KeyOf) -> tuple[Item, ...]:
+    """All at once, since nearly every page is good; one by one where it is to be told which record is not."""
+    try:
+        keys, texts = [key for key in map(key_of, records) if key], list(map(write_json, records))
+    except ValueError:
+        keys, texts = [], []
+    longest = max(map(len, keys), default=0)
+    if len(keys) == len(records) == len(texts) and longest <= _LONGEST_KEY_BYTES // 4 and "\x00" not in "".join(keys):
+        return tuple(map(Item, keys, texts))
+    return tuple([_item(record, key_of, number) for number, record in enumerate(records)])
 
 
 def _item(record: Any, key_of: KeyOf, number: int) -> Item:

@@ -6,7 +6,7 @@ tells how many records of a page were new in the job.
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from operator import itemgetter
 from uuid import UUID
 
 from services.processor.metrics import RECORDS
@@ -94,16 +94,17 @@ def _rows(pages: Sequence[Page]) -> list[Row]:
         for place, page in enumerate(pages, 1)
         for item in page.items
     ]
-    rows.sort(key=lambda row: row[:3])
-    if any(row[:2] == following[:2] for row, following in pairwise(rows)):
+    rows.sort(key=itemgetter(0, 1, 2))
+    if len(set(map(itemgetter(0, 1), rows))) < len(rows):
         rows = list({row[:2]: row for row in reversed(rows)}.values())[::-1]
     return rows
 
 
-def _statements(rows: Sequence[Row]) -> Iterator[tuple[list[str], list[bytes], list[int]]]:
+def _statements(rows: Sequence[Row]) -> Iterator[tuple[list[str], bytes, list[int]]]:
     """Rows as columns, in portions that a statement's deadline and the server's memory can bear."""
     for portion in _portions(rows):
-        yield [row[1] for row in portion], [row[3] for row in portion], [row[2] for row in portion]
+        records = b"[" + b",".join([row[3] for row in portion]) + b"]"
+        yield [row[1] for row in portion], records, [row[2] for row in portion]
 
 
 def _portions(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
