@@ -12,12 +12,19 @@ from typing import cast
 
 import httptools
 
+from infra.simulator.signatures import SCHEME_ID, SCHEME_SIGNATURE, SCHEME_TIME
 from infra.simulator.wire import Delivery, Request, problem, render
 
 BODY_MAX_BYTES = 2**20
 _PENDING_MAX = 64
 _DRIP_SECONDS = 0.1
-_HEADERS = frozenset({b"host", b"authorization", b"if-none-match"})
+_BEHIND_SECONDS = 60.0
+_HEADERS = frozenset(
+    {
+        *(b"host", b"authorization", b"if-none-match", b"idempotency-key"),
+        *(SCHEME_ID, SCHEME_TIME, SCHEME_SIGNATURE),
+    }
+)
 
 Handler = Callable[[Request], Delivery | Coroutine[None, None, Delivery]]
 
@@ -139,6 +146,8 @@ class HttpConnection(asyncio.Protocol):
         while self._pending and not self._closing:
             head = self._pending[0]
             delivery = self._pending[0] = head if isinstance(head, Delivery) else await head
+            if delivery.behind is not None:
+                await asyncio.wait((delivery.behind,), timeout=_BEHIND_SECONDS)
             if delivery.wait_seconds:
                 await asyncio.sleep(delivery.wait_seconds)
             if delivery.bytes_per_second is not None:

@@ -1,5 +1,6 @@
-"""Requests and answers as values, and answers as bytes, whole or damaged on purpose. Pure but for `Delivery.settle`."""
+"""Requests and answers as values, and answers as bytes. Pure but for `Delivery.settle` and `Delivery.behind`."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -8,9 +9,6 @@ from http import HTTPStatus
 from urllib.parse import parse_qsl
 
 import orjson
-
-from infra.simulator.config import Fault, VendorConfig
-from infra.simulator.faults import Fate
 
 JSON = b"application/json"
 HTML = b"text/html; charset=utf-8"
@@ -88,11 +86,13 @@ class Delivery:
     """Whether the connection ends behind it."""
     settle: Callable[[bool], None] = _ignore
     """Called once at the end: with True if the bytes were handed to the connection, False if it was gone before."""
+    behind: "asyncio.Future[None] | None" = None
+    """What has to be done before; it is waited for within bounds."""
 
     @property
     def at_once(self) -> bool:
         """Whether it can be written right away."""
-        return self.wait_seconds == 0 and self.bytes_per_second is None
+        return self.wait_seconds == 0 and self.bytes_per_second is None and self.behind is None
 
 
 @lru_cache(maxsize=2)
@@ -108,32 +108,3 @@ def render(answer: Answer, wall: float) -> bytes:
         return b"%s%s%s\r\n" % (head, date, answer.headers)
     lines = b"%s%sContent-Type: %s\r\nContent-Length: %d\r\n%s\r\n%s"
     return lines % (head, date, answer.media_type, len(answer.body), answer.headers, answer.body)
-
-
-def damages(fault: Fault | None, answer: Answer) -> bool:
-    """Whether the fault keeps this answer from arriving as it is. Refusals have nothing left to spoil."""
-    return fault not in (None, Fault.DRIP) and answer.status == HTTPStatus.OK and bool(answer.body)
-
-
-def deliver(
-    answer: Answer, fate: Fate, config: VendorConfig, *, wall: float, settle: Callable[[bool], None]
-) -> Delivery:
-    """An answer on its way, after its fate."""
-    wait = fate.delay_seconds
-    if fate.fault is Fault.DRIP:
-        return Delivery(render(answer, wall), wait, config.drip_bytes_per_second, settle=settle)
-    if not damages(fate.fault, answer):
-        return Delivery(render(answer, wall), wait, settle=settle)
-    half = len(answer.body) // 2
-    match fate.fault:
-        case Fault.HANG:
-            return Delivery(b"", wait + config.hang_seconds, close=True, settle=settle)
-        case Fault.TRUNCATE:
-            return Delivery(render(answer, wall)[: half - len(answer.body)], wait, close=True, settle=settle)
-        case Fault.MALFORMED:
-            answer = Answer(answer.status, answer.body[:half], headers=answer.headers)
-        case Fault.HTML:
-            answer = Answer(answer.status, HTML_PAGE, HTML, answer.headers)
-        case _:
-            answer = Answer(answer.status, headers=answer.headers)
-    return Delivery(render(answer, wall), wait, settle=settle)
