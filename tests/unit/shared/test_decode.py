@@ -1,6 +1,8 @@
 """Records that are no events of their topic, each with the word that its dead letter is grouped by."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -18,14 +20,16 @@ PAUSE = b'{"type":"job.control","job_id":"%s","action":"pause"}' % JOB
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def record(value: bytes | None, *, key: bytes | None = JOB, offset: int = 0, **headers: bytes | None) -> Record:
+Headers = Mapping[str, bytes | None]
+NONE: Headers = MappingProxyType({})
+
+
+def record(value: bytes | None, *, key: bytes | None = JOB, offset: int = 0, headers: Headers = NONE) -> Record:
     return Record(Position("t", 0, offset), key, value, tuple(headers.items()), NOW)
 
 
-def read(
-    value: bytes | None, topic: Topic[object] = JOBS_CONTROL, **headers: bytes | None
-) -> Incoming[object] | Poison:
-    return decode(topic, record(value, **headers))
+def read(value: bytes | None, headers: Headers = NONE, *, topic: Topic[Any] = JOBS_CONTROL) -> Incoming[Any] | Poison:
+    return decode(topic, record(value, headers=headers))
 
 
 @pytest.mark.parametrize(
@@ -58,7 +62,7 @@ def test_what_is_no_event_has_a_reason(value: bytes | None, reason: str) -> None
 
 
 def test_an_unknown_type_is_told_as_such() -> None:
-    found = read(b'{"type":"job.exploded","job_id":"%s"}' % JOB, JOBS_EVENTS)
+    found = read(b'{"type":"job.exploded","job_id":"%s"}' % JOB, topic=JOBS_EVENTS)
     assert isinstance(found, Poison)
     assert found.reason == "unknown_type"
 
@@ -66,7 +70,7 @@ def test_an_unknown_type_is_told_as_such() -> None:
 @pytest.mark.parametrize("attempt", [b"-1", b"1000000000000", b'"x"', b"1.5"])
 def test_attempts_beyond_all_bounds_are_refused(attempt: bytes) -> None:
     call = b'"call":{},"processing":{"source":"s"},"task_id":"%s","job_id":"%s","number":0,"vendor":"a"' % (JOB, JOB)
-    found = [read(b'{"attempt":%s,%s}' % (value, call), FETCH_REQUESTED) for value in (b"1", attempt)]
+    found = [read(b'{"attempt":%s,%s}' % (value, call), topic=FETCH_REQUESTED) for value in (b"1", attempt)]
     assert isinstance(found[0], Incoming)
     assert isinstance(found[1], Poison)
     assert found[1].reason == "schema_invalid"
@@ -87,7 +91,7 @@ def test_fields_of_a_later_version_are_no_mistake() -> None:
     ("version", "good"), [(b"1.0", True), (b"1.1", True), (b"", True), (b"2.0", False), (b"nonsense", False)]
 )
 def test_another_major_version_of_the_envelope_is_refused(version: bytes, good: bool) -> None:
-    found = read(PAUSE, **{CE_VERSION: version})
+    found = read(PAUSE, {CE_VERSION: version})
     assert isinstance(found, Incoming) == good
     assert isinstance(found, Incoming) or found.reason == "unsupported_version"
 
@@ -110,11 +114,11 @@ def test_ids_are_taken_or_derived() -> None:
     ids = [
         found.id
         for found in (
-            read(PAUSE, **{CE_ID: str(given).encode()}),
-            read(PAUSE, **{CE_ID: b"order-7", CE_SOURCE: b"shop"}),
-            read(PAUSE, **{CE_ID: b"order-7", CE_SOURCE: b"bank"}),
-            read(PAUSE, **{CE_ID: b"\xff\xfe\x00"}),
-            read(PAUSE, **{CE_ID: None}),
+            read(PAUSE, {CE_ID: str(given).encode()}),
+            read(PAUSE, {CE_ID: b"order-7", CE_SOURCE: b"shop"}),
+            read(PAUSE, {CE_ID: b"order-7", CE_SOURCE: b"bank"}),
+            read(PAUSE, {CE_ID: b"\xff\xfe\x00"}),
+            read(PAUSE, {CE_ID: None}),
             decode(JOBS_CONTROL, record(PAUSE, offset=1)),
         )
         if isinstance(found, Incoming)
@@ -128,7 +132,7 @@ def test_ids_are_taken_or_derived() -> None:
     ("text", "number"), [(b"3", 3), (b"-1", 0), (b"", 0), (b"x", 0), (b"1000000000", 0), (b"\xd9\xa3", 3), (None, 0)]
 )
 def test_delivery_numbers_that_are_none_count_as_the_first(text: bytes | None, number: int) -> None:
-    found = read(PAUSE, **{DELIVERY: text})
+    found = read(PAUSE, {DELIVERY: text})
     assert isinstance(found, Incoming)
     assert found.delivery == number
 
@@ -136,7 +140,7 @@ def test_delivery_numbers_that_are_none_count_as_the_first(text: bytes | None, n
 def test_headers_of_any_kind_are_passed_over() -> None:
     hostile: dict[str, bytes | None] = {"reply_to": b"evil", "content-type": b"application/msgpack", "x": None}
     hostile |= {f"h{number}": b"\xff" * 100 for number in range(500)}
-    assert isinstance(read(PAUSE, **hostile), Incoming)
+    assert isinstance(read(PAUSE, hostile), Incoming)
 
 
 @pytest.mark.parametrize(
