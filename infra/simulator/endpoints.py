@@ -11,10 +11,11 @@ from zlib import crc32
 import orjson
 
 from infra.simulator.config import VendorConfig
+from infra.simulator.damage import spoiled
 from infra.simulator.pages import STYLES, Asked, BadRequest, number, open_listing
 from infra.simulator.records import Records
 from infra.simulator.reports.book import Book, KeyReused, Report
-from infra.simulator.wire import HTML, HTML_PAGE, Answer, Request, json_answer, problem
+from infra.simulator.wire import Answer, Request, json_answer, problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +69,12 @@ def answer_listing(call: Call) -> Served:
     page = style.page(listing)
     headers = f"Link: {page.link}\r\n".encode() if page.link else b""
     match call.config.misbehaviour.body:
-        case "html":
-            return Served(Answer(200, HTML_PAGE, HTML, headers))
-        case "scalar":
-            return Served(Answer(200, b"42", headers=headers))
-        case "array":
-            return Served(Answer(200, b"[%s]" % call.records.rows(page.indices), headers=headers), page.indices)
         case "honest":
             served = Served(Answer(200, page.body, headers=headers), page.indices)
+        case "array":
+            return Served(Answer(200, b"[%s]" % call.records.rows(page.indices), headers=headers), page.indices)
+        case other:
+            return Served(spoiled(other, page.body, call.request.target))
     return _unless_known(call, served) if call.segments == ("items",) else served
 
 

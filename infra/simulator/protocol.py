@@ -18,6 +18,7 @@ from infra.simulator.wire import Delivery, Request, problem, render
 BODY_MAX_BYTES = 2**20
 _PENDING_MAX = 64
 _DRIP_SECONDS = 0.1
+_FLOOD_SECONDS = 0.005
 _BEHIND_SECONDS = 60.0
 _HEADERS = frozenset(
     {
@@ -153,6 +154,9 @@ class HttpConnection(asyncio.Protocol):
             if delivery.bytes_per_second is not None:
                 await self._drip(delivery.data, delivery.bytes_per_second)
                 delivery = Delivery(b"", close=delivery.close, settle=delivery.settle)
+            if delivery.flood:
+                self._transport.write(delivery.data)
+                await self._flood(delivery.flood)
             self._pending.popleft()
             self._write(delivery)
         # Here and not in a callback: a request that came in between would wait for a task that has ended.
@@ -167,6 +171,12 @@ class HttpConnection(asyncio.Protocol):
         for start in range(0, len(data), step):
             self._transport.write(data[start : start + step])
             await asyncio.sleep(step / bytes_per_second)
+
+    async def _flood(self, data: bytes) -> None:
+        while not self._closing:
+            if not self._transport.get_write_buffer_size():
+                self._transport.write(data)
+            await asyncio.sleep(_FLOOD_SECONDS)
 
     def _end_if_failed(self, drain: asyncio.Task[None]) -> None:
         if not drain.cancelled() and drain.exception() is not None:

@@ -58,6 +58,8 @@ class Answer:
     media_type: bytes = JSON
     headers: bytes = b""
     """Further header lines, each ended."""
+    endless: bool = False
+    """Whether the body is sent again and again, as chunks that never end."""
 
 
 def json_answer(document: object, status: int = 200, headers: bytes = b"") -> Answer:
@@ -84,6 +86,8 @@ class Delivery:
     """Speed of the answer; None: at once."""
     close: bool = False
     """Whether the connection ends behind it."""
+    flood: bytes = b""
+    """What follows the data again and again, until the client hangs up."""
     settle: Callable[[bool], None] = _ignore
     """Called once at the end: with True if the bytes were handed to the connection, False if it was gone before."""
     behind: "asyncio.Future[None] | None" = None
@@ -92,7 +96,7 @@ class Delivery:
     @property
     def at_once(self) -> bool:
         """Whether it can be written right away."""
-        return self.wait_seconds == 0 and self.bytes_per_second is None and self.behind is None
+        return self.wait_seconds == 0 and self.bytes_per_second is None and self.behind is None and not self.flood
 
 
 @lru_cache(maxsize=2)
@@ -104,6 +108,9 @@ def render(answer: Answer, wall: float) -> bytes:
     """An answer as HTTP/1.1. `wall` is the epoch time."""
     head = _STATUS_LINES.get(answer.status) or b"HTTP/1.1 %d Unknown\r\n" % answer.status
     date = _date_line(int(wall))
+    if answer.endless:
+        lines = b"%s%sContent-Type: %s\r\nTransfer-Encoding: chunked\r\n%s\r\n"
+        return lines % (head, date, answer.media_type, answer.headers)
     if answer.status in _BODILESS:
         return b"%s%s%s\r\n" % (head, date, answer.headers)
     lines = b"%s%sContent-Type: %s\r\nContent-Length: %d\r\n%s\r\n%s"
