@@ -1,45 +1,61 @@
-"""`make bench`: all measurements, or those named: end_to_end small_job contract isolation."""
+"""`make bench`: all measurements, or those named, written to `benchmarks/results/` and the documentation."""
 
+import argparse
 import asyncio
 import json
-import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
-from benchmarks import machine, measurements
+from benchmarks import contract, end_to_end, isolation, machine, memory, small_job
+from benchmarks.bench import Bench, Rows
 from benchmarks.page import write_page
-from benchmarks.system import ROOT
-from infra.local import stack
+from infra.local import services, stack
 
 RESULTS = Path(__file__).parent / "results"
-ALL = ("end_to_end", "small_job", "contract", "isolation")
+MEASUREMENTS: dict[str, Callable[[Bench], Awaitable[Rows]]] = {
+    "end_to_end": end_to_end.measure,
+    "small_job": small_job.measure,
+    "memory": memory.measure,
+    "contract": contract.measure,
+    "isolation": isolation.measure,
+}
 
 
 def main() -> None:
-    """Measure, write the results and the page."""
-    wanted = sys.argv[1:] or list(ALL)
-    unknown = sorted(set(wanted) - set(ALL))
-    if unknown:
-        sys.exit(f"benchmarks: expected some of {', '.join(ALL)}, got {', '.join(unknown)}")
-    where = machine.describe()
+    """Measure, write the results and the page. Quick runs are printed only, unless a folder is named."""
+    options = _options()
+    bench = Bench(options.root.absolute(), options.quick)
+    results = options.results or (None if bench.quick else RESULTS)
+    wanted = list(MEASUREMENTS) if "all" in options.names else options.names
     try:
         for name in wanted:
-            if name == "end_to_end":
-                rows, memory = asyncio.run(measurements.end_to_end())
-                _write("end_to_end", rows, where)
-                _write("memory", memory, where)
-            else:
-                _write(name, asyncio.run(getattr(measurements, name)()), where)
+            where = machine.describe()
+            rows = asyncio.run(_measure(name, bench))
+            print(f"{name}:", *(json.dumps(row) for row in rows), sep="\n  ", flush=True)
+            if results:
+                _write(results / f"{name}.json", [{**row, **where} for row in rows])
     finally:
-        stack.stop(ROOT)
-    write_page(RESULTS)
+        stack.stop(bench.root)
+    if results == RESULTS:
+        write_page(RESULTS)
 
 
-def _write(name: str, rows: list[dict[str, Any]], where: dict[str, Any]) -> None:
-    RESULTS.mkdir(exist_ok=True)
-    text = "[\n" + ",\n".join("  " + json.dumps({**row, **where}) for row in rows) + "\n]\n"
-    (RESULTS / f"{name}.json").write_text(text, "utf-8")
-    print(f"{name}:", *(json.dumps(row) for row in rows), sep="\n  ", flush=True)
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", default=["all"], choices=["all", *MEASUREMENTS], metavar="NAME")
+    parser.add_argument("--quick", action="store_true", help="each thing once and small")
+    parser.add_argument("--root", type=Path, default=services.PROJECT / ".sluice" / "bench", help="folder of the stack")
+    parser.add_argument("--results", type=Path, help="folder to write to (benchmarks/results)")
+    return parser.parse_args()
+
+
+async def _measure(name: str, bench: Bench) -> Rows:
+    return await MEASUREMENTS[name](bench)
+
+
+def _write(path: Path, rows: Rows) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("[\n" + ",\n".join("  " + json.dumps(row) for row in rows) + "\n]\n", "utf-8")
 
 
 if __name__ == "__main__":

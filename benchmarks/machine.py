@@ -1,4 +1,4 @@
-"""Where and on what a measurement was made."""
+"""Where and on what a measurement was made, and what else the machine was doing."""
 
 import os
 import platform
@@ -7,15 +7,29 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+PROJECT = Path(__file__).resolve().parents[1]
+
 
 def describe() -> dict[str, Any]:
-    """The machine, the commit and the day."""
-    commit = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=False)
+    """The machine, the commit, the day, and the machine's load (runnable processes) before anything started."""
     return {
         "machine": f"{os.cpu_count()} cores, {_processor()}, {_memory_gib()} GiB, Python {platform.python_version()}",
-        "commit": commit.stdout.strip(),
+        "commit": _commit(),
         "date": f"{datetime.now(UTC):%F}",
+        "load_before": round(os.getloadavg()[0], 1),
     }
+
+
+def _commit() -> str:
+    """The commit, marked if the product's code differs from it: then the figures belong to no commit."""
+    head = _git("rev-parse", "--short=12", "HEAD")
+    changed = _git("status", "--porcelain", "--", "services", "shared", "infra", "benchmarks/*.py", "benchmarks/peers")
+    return f"{head}-dirty" if changed else head
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=PROJECT, capture_output=True, text=True, check=False)
+    return done.stdout.strip()
 
 
 def _processor() -> str:

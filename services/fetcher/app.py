@@ -7,10 +7,11 @@ from services.fetcher.call.make import CallMaker
 from services.fetcher.call.settle import Settlement
 from services.fetcher.call.takeover import Takeover
 from services.fetcher.call.transport import Transport
+from services.fetcher.cancel.handler import cancel_calls
 from services.fetcher.claim.handler import claim_calls
 from services.fetcher.configure.handler import configure_vendors
 from services.fetcher.settings import Settings
-from shared.events.catalogue import FETCH_REQUESTED, VENDORS
+from shared.events.catalogue import FETCH_REQUESTED, JOBS_EVENTS, VENDORS
 from shared.ids import new_id
 from shared.messaging.handler import Consumer
 from shared.runtime.app import App, Runtime
@@ -26,6 +27,7 @@ def build(runtime: Runtime[Settings]) -> App:
     takeover = Takeover(runtime.database, settlement, fetcher_id, settings.fetcher_lease_seconds)
     return App(
         consumers=[
+            Consumer("cancel", JOBS_EVENTS, cancel_calls),
             Consumer("claim", FETCH_REQUESTED, claim_calls, wake=lanes.wake),
             Consumer("configure", VENDORS, configure_vendors, wake=lanes.wake),
         ],

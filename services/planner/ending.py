@@ -6,7 +6,7 @@ from shared.events.jobs import JobState
 
 def end_of(job: JobRow) -> JobState | None:
     """The job's end, if no task is open."""
-    if job.open > 0 or job.state not in ("running", "paused"):
+    if job.open > 0 or not job.is_open:
         return None
     if job.reason or not job.discovery_over:
         return JobState.FAILED

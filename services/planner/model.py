@@ -136,6 +136,11 @@ class JobRow:
     reason: str
     since_progress: float
 
+    @property
+    def is_open(self) -> bool:
+        """Not over yet."""
+        return self.state in ("running", "paused")
+
     @classmethod
     def of(cls, row: Any) -> "JobRow":
         """From the columns of `lock_jobs.sql`."""

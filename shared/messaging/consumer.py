@@ -76,6 +76,9 @@ class Shell:
             mine = self.gate.still_ours(records)
             if not mine or self.closing:
                 return
+            if self.circuit_open:
+                self._stand_still(mine)
+                return
             try:
                 with BATCH_SECONDS.labels(group=self.group).time():
                     await self._patiently(mine)
@@ -97,18 +100,17 @@ class Shell:
             await asyncio.sleep(left)
 
     async def _patiently(self, records: Sequence[ConsumerRecord]) -> None:
-        wait, waited = _FIRST_WAIT_SECONDS, 0.0
+        wait, deadline = _FIRST_WAIT_SECONDS, monotonic() + PATIENCE_SECONDS
         while True:
             try:
                 await self._process(records)
             except Unavailable as error:
                 self._show_waiting(True)
-                if waited > PATIENCE_SECONDS or self.closing:
+                if monotonic() > deadline or self.closing:
                     raise
                 log.warning("consumer.waiting", group=self.group, error=str(error))
-                pause = random.uniform(wait / 2, wait)
-                await asyncio.sleep(pause)
-                waited, wait = waited + pause, min(wait * 2, _LONGEST_WAIT_SECONDS)
+                await asyncio.sleep(random.uniform(wait / 2, wait))
+                wait = min(wait * 2, _LONGEST_WAIT_SECONDS)
             else:
                 self._show_waiting(False)
                 return

@@ -6,7 +6,9 @@ and forgotten. The ledger protects what slips through anyway.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Collection, Sequence
+from time import monotonic
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
@@ -28,6 +30,8 @@ class Gate(ConsumerRebalanceListener):  # type: ignore[misc]
         self._consumer: AIOKafkaConsumer | None = None
         self._noted: dict[TopicPartition, int] = {}
         self._done: dict[TopicPartition, int] = {}
+        self._member_id = ""
+        self._renamed_at: deque[float] = deque(maxlen=100)
 
     def attach(self, consumer: AIOKafkaConsumer) -> None:
         """Use this consumer from now on."""
@@ -55,6 +59,11 @@ class Gate(ConsumerRebalanceListener):  # type: ignore[misc]
             return 0
         ends = {partition: self._consumer.highwater(partition) for partition in self._consumer.assignment()}
         return sum(max((end or 0) - self._done[at], 0) for at, end in ends.items() if at in self._done)
+
+    def renamed_within(self, seconds: float) -> int:
+        """How often the broker lately knew this consumer under another id than before: each time it had lost its place
+        in the group."""
+        return sum(at > monotonic() - seconds for at in self._renamed_at)
 
     def seek_back(self, records: Sequence[ConsumerRecord]) -> None:
         """Poll these records again: every partition of the batch returns to its first one."""
@@ -95,4 +104,8 @@ class Gate(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Tell what this consumer works on now."""
+        member_id = str(getattr(getattr(self._consumer, "_coordinator", None), "member_id", ""))
+        if self._member_id not in ("", member_id):
+            self._renamed_at.append(monotonic())
+        self._member_id = member_id
         log.info("partitions.assigned", group=self._group, partitions=len(assigned))

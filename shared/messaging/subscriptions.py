@@ -1,10 +1,12 @@
 """FastStream in its one narrow shape: batches of raw records, manual acknowledgement, a parser that cannot raise,
-no replies, no topic creation, offsets committed by us. Each of its defaults would lose data.
+no replies, no topic creation, offsets committed by us, a read call of ours. Each of its defaults would lose data.
 """
 
 import asyncio
 import logging
+import os
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from aiokafka import ConsumerRecord
@@ -16,10 +18,15 @@ from faststream.kafka.subscriber.usecase import BatchSubscriber
 
 from shared.errors import Unavailable
 from shared.messaging.consumer import Shell
+from shared.messaging.reader import Reader
 
+_CONTESTED_TIMES = 5
+_CONTESTED_SECONDS = 60.0
 _COMMIT_EVERY_SECONDS = 0.2
-_IDLE_POLL_MS = 20
-_START_SECONDS = 25
+_IDLE_POLL_MS = 1
+_REBALANCE_SECONDS = 60
+_START_SECONDS = _REBALANCE_SECONDS + 10
+"""Joining waits for the slowest batch of the other members, which a rebalance may last for."""
 
 
 async def _parse(records: Sequence[ConsumerRecord]) -> KafkaMessage:
@@ -46,6 +53,8 @@ class Subscriptions:
     """All consumers of a process."""
 
     def __init__(self, bootstrap_servers: str, shells: Sequence[Shell], *, replica: str = "") -> None:
+        # A loop of FastStream that crashes must end and be seen, not be restarted three thousand times a second.
+        os.environ["FASTSTREAM_SUPERVISOR_DISABLED"] = "1"
         self._shells = shells
         self._broker = KafkaBroker(
             bootstrap_servers.split(","),
@@ -76,7 +85,7 @@ class Subscriptions:
             auto_offset_reset="earliest",
             session_timeout_ms=10_000,
             heartbeat_interval_ms=2_000,
-            rebalance_timeout_ms=60_000,
+            rebalance_timeout_ms=_REBALANCE_SECONDS * 1000,
             max_poll_interval_ms=300_000,
             listener=shell.gate,
             parser=_parse,
@@ -96,10 +105,16 @@ class Subscriptions:
         try:
             async with asyncio.timeout(_START_SECONDS):
                 await self._broker.connect()
+                self._read_by_our_own()
                 await asyncio.gather(*(self._start(*pair) for pair in zip(self._shells, self.subscribers, strict=True)))
         except (KafkaError, OSError, TimeoutError) as error:
             raise Unavailable(f"Kafka: {type(error).__name__}: {error}") from error
         self._committing = asyncio.create_task(self._commit_offsets(), name="offsets")
+
+    def _read_by_our_own(self) -> None:
+        config = self._broker.config.broker_config
+        assert isinstance(config.builder, partial)
+        config.builder = partial(Reader, **config.builder.keywords)
 
     async def _start(self, shell: Shell, subscriber: BatchSubscriber) -> None:
         await subscriber.start()
@@ -128,6 +143,7 @@ class Subscriptions:
 
 def _state(shell: Shell, subscriber: BatchSubscriber) -> dict[str, Any]:
     consumer = subscriber.consumer
+    coordinator = getattr(consumer, "_coordinator", None)
     return {
         "group": shell.group,
         "topic": shell.consumer.topic.name,
@@ -136,15 +152,34 @@ def _state(shell: Shell, subscriber: BatchSubscriber) -> dict[str, Any]:
         "batches": shell.batches,
         "waiting": shell.waiting,
         "circuit_open": shell.circuit_open,
+        "unreadable": _unreadable(consumer),
         "polling": all(not task.done() for task in subscriber.tasks),
-        "coordinating": _is_coordinating(consumer),
+        "coordinating": _is_coordinating(coordinator),
+        "rejoining": _wants_to_rejoin(coordinator),
+        "contested": _is_contested(shell, consumer),
     }
 
 
-def _is_coordinating(consumer: Any) -> bool:
-    """aiokafka can stay alive and never rejoin its group; only these private futures tell."""
-    coordinator = getattr(consumer, "_coordinator", None)
+def _unreadable(consumer: Any) -> list[str]:
+    found = consumer.unreadable if isinstance(consumer, Reader) else {}
+    return [f"{at.topic} {at.partition} {offset}" for at, offset in found.items()]
+
+
+def _is_coordinating(coordinator: Any) -> bool:
+    """Whether the task that keeps the member in its group lives; only this private future tells."""
     if coordinator is None:
         return False
     task = getattr(coordinator, "_coordination_task", None)
     return task is None or not task.done()
+
+
+def _wants_to_rejoin(coordinator: Any) -> bool:
+    """aiokafka can stay alive and never rejoin its group; only this private future tells."""
+    wish = getattr(coordinator, "_rejoin_needed_fut", None)
+    return wish is not None and wish.done()
+
+
+def _is_contested(shell: Shell, consumer: Any) -> bool:
+    """Whether another process has the same replica's name: each throws the other out at every heartbeat, for ever."""
+    is_static = getattr(consumer, "_group_instance_id", None) is not None
+    return is_static and shell.gate.renamed_within(_CONTESTED_SECONDS) >= _CONTESTED_TIMES

@@ -16,5 +16,8 @@ COMMIT_FAULTS = Counter("sluice_offset_commit_faults_total", "Offset commits tha
 CIRCUIT_OPEN = Gauge(
     "sluice_consumer_circuit_open", "1 while a consumer stands still after too many dead letters", ["group"]
 )
+UNREADABLE = Gauge(
+    "sluice_consumer_unreadable_partitions", "Partitions that stand still at a batch that cannot be read", ["group"]
+)
 LOOP_FAULTS = Counter("sluice_loop_faults_total", "Rounds of a loop that failed", ["loop", "kind"])
 LOOP_LAG = Gauge("sluice_event_loop_lag_seconds", "How late the event loop ran a timer the last time it was checked")

@@ -147,6 +147,7 @@ class Process:
         problems += [f"{state['group']} waits for infrastructure" for state in consumers if state["waiting"]]
         problems += [f"{state['group']} stands still: circuit open" for state in consumers if state["circuit_open"]]
         problems += [f"{state['group']} does not poll" for state in consumers if not state["polling"]]
+        problems += [f"{state['group']} cannot read {at}" for state in consumers for at in state["unreadable"]]
         problems += [f"loop {loop.name} fails" for loop in self._loops if loop.failing_seconds > _FAILING_SECONDS]
         return {"service": self._name, "problems": problems, "consumers": consumers}
 

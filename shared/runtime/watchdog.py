@@ -9,17 +9,21 @@ import faulthandler
 import os
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from shared.observability.logs import get_logger
-from shared.observability.metrics import LAG, LOOP_LAG
+from shared.observability.metrics import LAG, LOOP_LAG, UNREADABLE
 from shared.runtime.clock import monotonic
 from shared.runtime.health import Heartbeat
 
 EXIT_CODE = 70
 BLOCKED_SECONDS = 90.0
 STUCK_SECONDS = 60.0
+REJOIN_SECONDS = 90.0
+"""Longer than `STUCK_SECONDS`: a rebalance lasts up to 60 s where a peer's batch is slow."""
+
 IDLE_WITH_LAG_SECONDS = 120.0
 _BEAT_SECONDS = 0.5
 _CHECK_SECONDS = 5.0
@@ -29,12 +33,30 @@ log = get_logger(__name__)
 States = Callable[[], Sequence[dict[str, Any]]]
 
 
-class Watchdog:
-    """Watches the event loop from a thread, and the consumers from the loop."""
+def end_process(why: str) -> None:
+    """At once, with the stacks of all threads on stderr: whatever hangs must not hinder it."""
+    log.error("watchdog.ends_process", why=why)
+    faulthandler.dump_traceback(sys.stderr)
+    sys.stderr.flush()
+    os._exit(EXIT_CODE)
 
-    def __init__(self, heartbeat: Heartbeat, states: States) -> None:
+
+class Watchdog:
+    """Watches the event loop from a thread, and the consumers from the loop. `end` gets the reason and ends the
+    process."""
+
+    def __init__(
+        self,
+        heartbeat: Heartbeat,
+        states: States,
+        *,
+        end: Callable[[str], None] = end_process,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         self._heartbeat = heartbeat
         self._states = states
+        self._end = end
+        self._clock = clock
         self._since: dict[str, float] = {}
         self._batches: dict[str, int] = {}
         self._over = threading.Event()
@@ -50,37 +72,48 @@ class Watchdog:
             LOOP_LAG.set(max(0.0, monotonic() - before - _BEAT_SECONDS))
             if monotonic() >= next_check:
                 next_check = monotonic() + _CHECK_SECONDS
-                self._check()
+                self.check()
 
     def stop(self) -> None:
         """The process is ending by itself."""
         self._over.set()
 
-    def _check(self) -> None:
-        for state in self._states():
-            LAG.labels(group=state["group"], topic=state["topic"]).set(state["lag"])
+    def check(self) -> None:
+        """One look at all consumers: show how they are, and end the process for what has been wrong for too long."""
+        states = self._states()
+        self._show(states)
+        for number, state in enumerate(states):
+            name = f"{state['group']} {number}"
+            if state["contested"]:
+                self._end(f"{name}: another process has this replica's name, and they throw each other out")
             broken = not (state["polling"] and state["coordinating"])
-            self._time(f"{state['group']} does not poll", broken, STUCK_SECONDS)
-            moved = self._batches.get(state["group"]) != state["batches"]
-            self._batches[state["group"]] = state["batches"]
-            idle = state["lag"] > 0 and not moved and not state["waiting"] and not state["circuit_open"]
-            self._time(f"{state['group']} makes no progress", idle, IDLE_WITH_LAG_SECONDS)
+            self._time(f"{name} does not poll", broken, STUCK_SECONDS)
+            self._time(f"{name} does not come back into its group", state["rejoining"], REJOIN_SECONDS)
+            moved = self._batches.get(name) != state["batches"]
+            self._batches[name] = state["batches"]
+            excused = state["waiting"] or state["circuit_open"] or state["unreadable"]
+            idle = state["lag"] > 0 and not moved and not excused
+            self._time(f"{name} makes no progress", idle, IDLE_WITH_LAG_SECONDS)
+
+    def _show(self, states: Sequence[dict[str, Any]]) -> None:
+        lag, unreadable = Counter[tuple[str, str]](), Counter[str]()
+        for state in states:
+            lag[state["group"], state["topic"]] += state["lag"]
+            unreadable[state["group"]] += len(state["unreadable"])
+        for (group, topic), records in lag.items():
+            LAG.labels(group=group, topic=topic).set(records)
+        for group, partitions in unreadable.items():
+            UNREADABLE.labels(group=group).set(partitions)
 
     def _time(self, what: str, wrong: bool, limit_seconds: float) -> None:
         if not wrong:
             self._since.pop(what, None)
             return
-        since = self._since.setdefault(what, monotonic())
-        if monotonic() - since > limit_seconds:
+        since = self._since.setdefault(what, self._clock())
+        if self._clock() - since > limit_seconds:
             self._end(what)
 
     def _watch_loop(self) -> None:
         while not self._over.wait(_CHECK_SECONDS):
             if self._heartbeat.age_seconds > BLOCKED_SECONDS:
                 self._end("the event loop is blocked")
-
-    def _end(self, why: str) -> None:
-        log.error("watchdog.ends_process", why=why)
-        faulthandler.dump_traceback(sys.stderr)
-        sys.stderr.flush()
-        os._exit(EXIT_CODE)

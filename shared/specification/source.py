@@ -36,9 +36,9 @@ Sink = Annotated[PostgresSink | TopicSink, Field(discriminator="type")]
 
 
 class Payloads(Strict):
-    """How long raw payloads are kept after processing; nothing means deleted at once."""
+    """How long raw payloads are kept after processing, for whoever wants to look or to process them again."""
 
-    keep: Duration = timedelta()
+    keep: Duration = timedelta(minutes=10)
 
 
 class Delivery(Strict):

@@ -1,6 +1,7 @@
 """jobs.events, tasks.events, *.dead → read models."""
 
 from collections.abc import Sequence
+from typing import TypeGuard
 
 from services.callback_gateway.views import store
 from services.callback_gateway.views.decide import task_views
@@ -18,13 +19,24 @@ async def view_jobs(tx: Transaction, batch: Sequence[Incoming[JobEvent]]) -> lis
     await store.accept_jobs(tx, [event for event in events if isinstance(event, JobAccepted)])
     await store.reject_jobs(tx, [event for event in events if isinstance(event, JobRejected)])
     await store.plan_jobs(tx, [event for event in events if isinstance(event, JobPlanned)])
-    moves = [event for event in events if isinstance(event, (JobProgressed, JobEnded))]
+    moves = [event for event in events if _moves(event)]
     latest = {event.job_id: event for event in moves}
     await store.progress_jobs(tx, [event for event in latest.values() if isinstance(event, JobProgressed)])
     await store.end_jobs(tx, [event for event in latest.values() if isinstance(event, JobEnded)])
-    kept = [event for event in events if not isinstance(event, JobProgressed) or latest[event.job_id] is event]
+    kept = [event for event in events if not isinstance(event, JobProgressed) or latest.get(event.job_id) is event]
     await store.insert_events(tx, kept)
     return []
+
+
+def _moves(event: JobEvent) -> TypeGuard[JobProgressed | JobEnded]:
+    """Progress that is told of a job after its end changes nothing."""
+    match event:
+        case JobProgressed(state=state):
+            return not state.is_end
+        case JobEnded():
+            return True
+        case _:
+            return False
 
 
 async def view_tasks(tx: Transaction, batch: Sequence[Incoming[TaskChanged]]) -> list[Result]:

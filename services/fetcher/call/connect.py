@@ -7,7 +7,9 @@ for is looked up here first.
 
 import asyncio
 import socket
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from functools import partial
 from ipaddress import ip_address
 
@@ -21,6 +23,11 @@ from shared.specification.addresses import is_public
 _KEEP_ALIVE_SECONDS = 15
 _NAMES_KEPT_SECONDS = 30
 _LOOKUP_THREADS = 32
+
+
+LEFT: ContextVar[Callable[[], None]] = ContextVar("left", default=lambda: None)
+"""What to call when a request was written to its socket, for the calls of this context: each hop of a redirect, and
+each time that the library sends a request again because a kept connection was gone."""
 
 
 class Blocked(OSError):
@@ -107,9 +114,19 @@ class Pools:
             resolver=self._resolver,
             socket_factory=_any_socket if private else _public_socket,
         )
+        tracing = aiohttp.TraceConfig()
+        tracing.on_request_headers_sent.append(_left)
         return aiohttp.ClientSession(
-            connector=connector, trust_env=False, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
+            connector=connector,
+            trust_env=False,
+            auto_decompress=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trace_configs=[tracing],
         )
+
+
+async def _left(session: aiohttp.ClientSession, context: object, sent: object) -> None:
+    LEFT.get()()
 
 
 def _is_public(text: str) -> bool:

@@ -1,6 +1,7 @@
 """One call, from its row to its outcome: build the request, send it, store the page, read the facts, decide."""
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -56,8 +57,8 @@ class CallMaker:
         self._transport = transport
         self._payloads = payloads
 
-    async def make(self, call: Claimed) -> Outcome:
-        """Make a call. Never raises: whatever happens is an outcome."""
+    async def make(self, call: Claimed, left: Callable[[], None]) -> Outcome:
+        """Make a call, and say whenever it left. Never raises: whatever happens is an outcome."""
         began_at, began = utc_now(), monotonic()
         vendor = call.vendor
         if vendor is None:
@@ -70,7 +71,7 @@ class CallMaker:
         status: int | None = None
         result: GotAnswer | Unanswered
         try:
-            async with self._transport.send(request, vendor, egress) as answer:
+            async with self._transport.send(request, vendor, egress, left) as answer:
                 status = answer.status
                 result, page = await self._take(call, vendor, answer)
         except CallFailed as error:

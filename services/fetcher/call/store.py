@@ -119,6 +119,11 @@ async def delete_calls(tx: Transaction, ids: Sequence[UUID]) -> None:
         await tx.execute(SQL["delete_calls"], sorted(ids))
 
 
+async def delete_cancelled(tx: Transaction) -> None:
+    """Calls of cancelled jobs that were open at the cancellation and were to be repeated: they are not."""
+    await tx.execute(SQL["delete_cancelled"])
+
+
 async def show_life(tx: Transaction, fetcher_id: UUID) -> None:
     """This fetcher lives."""
     await tx.execute(SQL["show_life"], fetcher_id)

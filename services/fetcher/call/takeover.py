@@ -36,6 +36,7 @@ class Takeover:
             await store.show_life(tx, self._fetcher_id)
             silent = await store.find_silent(tx, self._lease_seconds)
             told = await self._take_over(tx, silent) if silent else []
+            await store.delete_cancelled(tx)
         self._settlement.inherit(told)
         return self._lease_seconds / _ROUNDS_PER_LEASE
 

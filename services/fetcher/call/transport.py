@@ -7,7 +7,7 @@ comes out. Whatever goes wrong is a `CallFailed`, also while the body is read.
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,7 +17,7 @@ import aiohttp
 import httpx
 from aiohttp.abc import AbstractResolver
 
-from services.fetcher.call.connect import Blocked, Pools
+from services.fetcher.call.connect import LEFT, Blocked, Pools
 from services.fetcher.call.decompress import ENCODINGS, Damaged, Inflater
 from services.fetcher.call.request import HttpRequest, Refused, redirected
 from shared.runtime.clock import monotonic
@@ -84,13 +84,16 @@ class Transport:
         await self._pools.close()
 
     @asynccontextmanager
-    async def send(self, request: HttpRequest, vendor: Vendor, egress: str) -> AsyncIterator[Answer]:
+    async def send(
+        self, request: HttpRequest, vendor: Vendor, egress: str, left: Callable[[], None] = lambda: None
+    ) -> AsyncIterator[Answer]:
         """Send a request; the answer's body is read inside the block, under the same deadline. What else the block
-        does is none of the deadline's business.
+        does is none of the deadline's business. `left` is called whenever the request was written to a socket.
 
         Raises:
             CallFailed: there is no answer, or reading it failed.
         """
+        LEFT.set(left)
         until = asyncio.get_running_loop().time() + vendor.timeouts.total.total_seconds()
         with _explained(sent=False):
             async with asyncio.timeout_at(until):

@@ -1,45 +1,68 @@
 """The arithmetic of permits: when the next calls may leave, so that no window of the contract is ever exceeded. Pure.
 
-A permit is a moment. Spaced windows follow the generic cell rate algorithm (GCRA, ITU-T I.371): a window of N calls
-in W with burst B lets a call leave when the theoretical arrival time is at most (B-1) intervals ahead, and then moves
-that time by one interval. Quotas count: the calls of the last W, kept in a hundred buckets, must stay below N.
+A permit is a moment at which a call may leave. Two rules give it, for each window of N calls in W:
 
-Proof idea for a spaced window. With the interval T = (W + slack) / N, the first and the last of any N + B permits are
-at least N·T = W + slack apart, so a window of W that sees N + B calls has seen some arrive more than `slack` later
-than their permits and others not. A fetcher drops a permit that it could not use within a third of the slack; the
-other two thirds are for the network and the vendor's own clockwork. Permits that are dropped, or lost by a crash, are
-calls not made: the contract is under-used, never broken.
+Spacing follows the generic cell rate algorithm (GCRA, ITU-T I.371): with burst B a call may leave when the theoretical
+arrival time is at most B-1 intervals of W/N ahead, and moves that time by one interval. A quota is not spaced.
+
+The log counts the calls that truly left. Whoever uses a permit reports when the request was written to the socket, or
+that it never was; until then the permit counts as used at this very instant. So the log never holds less than what the
+vendor may have seen, and a call may leave late without breaking a window later on: the calls after it move instead. At
+most N (with a burst N + B - 1) calls may stand in W + slack, where the slack is only for the way to the vendor and the
+vendor's own clockwork. Permits that nobody reports, because their fetcher is gone, count as used at the last moment
+at which they could have been.
 
 All times are whole microseconds on the database's clock.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from shared.specification.vendor import Budget, Window
 
 SECOND = 1_000_000
-_SLACK_SHARE = 0.042
+LATEST = SECOND // 2
+"""A permit is not used later than this after its moment."""
+_SILENCE = 2 * SECOND
+"""Nobody reports a permit after this: connecting included, it was used by then, or never will be."""
+_SLACK_SHARE = 0.02
 _LEAST_SLACK = 10_000
-_FETCHER_PART = 3
-_BUCKETS = 100
+_BUCKETS = 200
 
 
 @dataclass(frozen=True, slots=True)
 class WindowState:
-    """Where a window stands: `arrival` is the theoretical arrival time, `buckets` are (start, calls) of a quota."""
+    """Where a window stands: `arrival` is the theoretical arrival time, `sent` the log as (start, calls) of buckets."""
 
     key: str
     arrival: int = 0
-    buckets: tuple[tuple[int, int], ...] = ()
+    sent: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Permits:
+    """Where a vendor's contract stands: its windows, and the permits that are leased and not yet reported."""
+
+    windows: tuple[WindowState, ...] = ()
+    leased: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of a permit: when its call left, or None where it never did. A call that leaves again, on a
+    redirect, is reported again."""
+
+    moment: int
+    sent_at: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The moments that were leased, in order, and the windows after them. `next_at`: when there may be more."""
+    """The moments that were leased, in order, and the permits after them. `next_at`: when there may be more."""
 
     moments: tuple[int, ...]
-    windows: tuple[WindowState, ...]
+    permits: Permits
     next_at: int | None = None
 
 
@@ -58,66 +81,101 @@ def key_of(window: Window) -> str:
     return f"{window.requests}/{_length(window)}/{window.burst or 0}"
 
 
-def slack_of(budget: Budget) -> int:
-    """Microseconds by which a call may miss its permit's moment, the third that belongs to the fetcher; the tightest
-    spaced window decides. Without one, permits stay good for a minute."""
-    spaced = [_slack(window) for window in budget.windows if not window.is_quota]
-    return min(spaced) // _FETCHER_PART if spaced else 60 * SECOND
+def ahead_of(budget: Budget, most: int) -> int:
+    """How far ahead permits may be leased: `most` microseconds, and less than half of the shortest window, so that
+    what is leased now still counts wherever it is used."""
+    return min([most, *(_length(window) // 2 for window in budget.windows)])
 
 
-def lease(budget: Budget, states: Sequence[WindowState], wanted: Wanted) -> Lease:
-    """Lease up to `wanted.count` moments. Without windows every moment is now."""
+def record(budget: Budget, permits: Permits, reports: Sequence[Report], now: int) -> Permits:
+    """The permits after what was reported, in the windows that the contract has now."""
+    leased, sent = list(permits.leased), []
+    for report in reports:
+        if report.moment in leased:
+            leased.remove(report.moment)
+        if report.sent_at is not None:
+            sent.append(report.sent_at)
+    silent = [moment for moment in leased if moment + _SILENCE < now]
+    sent += [moment + _SILENCE for moment in silent]
+    found = {state.key: state for state in permits.windows}
+    windows = [found.get(key_of(window), WindowState(key_of(window), now)) for window in budget.windows]
+    return Permits(
+        tuple(_log(*pair, sent, now) for pair in zip(budget.windows, windows, strict=True)),
+        tuple(moment for moment in leased if moment not in silent),
+    )
+
+
+def _log(window: Window, state: WindowState, sent: Sequence[int], now: int) -> WindowState:
+    calls = dict(state.sent)
+    for moment in sent:
+        start = moment - moment % _bucket(window)
+        calls[start] = calls.get(start, 0) + 1
+    kept = {start: count for start, count in calls.items() if start + _counted(window) > now}
+    return replace(state, sent=tuple(sorted(kept.items())))
+
+
+def lease(budget: Budget, permits: Permits, wanted: Wanted) -> Lease:
+    """Lease up to `wanted.count` moments from recorded permits. Without windows every moment is now."""
     if not budget.windows:
-        return Lease((wanted.now,) * wanted.count, ())
-    found = {state.key: state for state in states}
-    windows = [found.get(key_of(window), WindowState(key_of(window), wanted.now)) for window in budget.windows]
+        return Lease((wanted.now,) * wanted.count, permits)
+    windows = [_Run(*pair, permits.leased, wanted) for pair in zip(budget.windows, permits.windows, strict=True)]
     moments: list[int] = []
     while True:
-        moment = _earliest(budget, windows, wanted)
+        moment = _earliest(windows, moments[-1] if moments else wanted.now)
         if len(moments) == wanted.count or moment > wanted.until:
-            return Lease(tuple(moments), tuple(windows), moment)
+            states = tuple(replace(window.state, arrival=window.arrival) for window in windows)
+            return Lease(tuple(moments), Permits(states, (*permits.leased, *moments)), moment)
         moments.append(moment)
-        windows = [_take(*pair, moment, wanted.pace) for pair in zip(budget.windows, windows, strict=True)]
+        for window in windows:
+            window.take(moment)
 
 
-def _earliest(budget: Budget, states: Sequence[WindowState], wanted: Wanted) -> int:
-    moment = wanted.now
+def _earliest(windows: Sequence["_Run"], moment: int) -> int:
     while True:
-        later = max(_allowed(*pair, moment, wanted.pace) for pair in zip(budget.windows, states, strict=True))
+        later = max(window.allowed(moment) for window in windows)
         if later <= moment:
             return moment
         moment = later
 
 
-def _allowed(window: Window, state: WindowState, moment: int, pace: float) -> int:
-    """The earliest time from `moment` on at which this window lets a call leave."""
-    if not window.is_quota:
-        return max(moment, state.arrival - ((window.burst or 1) - 1) * _interval(window, pace))
-    length, used = _length(window), 0
-    for start, calls in reversed(state.buckets):
-        if start + _bucket(window) + length <= moment:
-            break
-        used += calls
-        if used >= window.requests:
-            return start + _bucket(window) + length
-    return moment
+class _Run:
+    """A window while moments are leased from it; they only go forward."""
 
+    def __init__(self, window: Window, state: WindowState, leased: Sequence[int], wanted: Wanted) -> None:
+        self.state, self.arrival = state, state.arrival
+        self._spaced = not window.is_quota
+        self._interval = _interval(window, wanted.pace)
+        self._ahead = ((window.burst or 1) - 1) * self._interval
+        self._most = _most(window)
+        self._length = _length(window) + _slack(window)
+        logged = [(start + _counted(window), calls) for start, calls in state.sent]
+        waiting = [(max(moment, wanted.now) + self._length, 1) for moment in leased]
+        self._ends = deque(sorted(logged + waiting))
+        self._count = sum(calls for _, calls in self._ends)
 
-def _take(window: Window, state: WindowState, moment: int, pace: float) -> WindowState:
-    if not window.is_quota:
-        return replace(state, arrival=max(state.arrival, moment) + _interval(window, pace))
-    start = moment - moment % _bucket(window)
-    oldest = moment - _length(window) - _bucket(window)
-    kept = tuple(bucket for bucket in state.buckets if bucket[0] > oldest)
-    if kept and kept[-1][0] == start:
-        return replace(state, buckets=(*kept[:-1], (start, kept[-1][1] + 1)))
-    return replace(state, buckets=(*kept, (start, 1)))
+    def allowed(self, moment: int) -> int:
+        """The earliest time from `moment` on at which this window lets a call leave."""
+        if self._spaced:
+            moment = max(moment, self.arrival - self._ahead)
+        while self._ends and (self._ends[0][0] <= moment or self._count >= self._most):
+            end, calls = self._ends.popleft()
+            self._count -= calls
+            moment = max(moment, end)
+        return moment
+
+    def take(self, moment: int) -> None:
+        """A call leaves then."""
+        self.arrival = max(self.arrival, moment) + self._interval
+        self._ends.append((moment + self._length, 1))
+        self._count += 1
 
 
 def rate_of(budget: Budget, pace: float = 1.0) -> float | None:
     """Requests per second that the spaced windows allow, or nothing if there is none."""
-    rates = [SECOND / _interval(window, pace) for window in budget.windows if not window.is_quota]
-    return min(rates) if rates else None
+    spaced = [window for window in budget.windows if not window.is_quota]
+    paced = [SECOND / _interval(window, pace) for window in spaced]
+    logged = [SECOND * _most(window) / (_length(window) + _slack(window)) for window in spaced]
+    return min(paced + logged) if spaced else None
 
 
 def _length(window: Window) -> int:
@@ -125,12 +183,20 @@ def _length(window: Window) -> int:
 
 
 def _slack(window: Window) -> int:
-    return max(round(_length(window) * _SLACK_SHARE), _LEAST_SLACK)
+    return 0 if window.is_quota else max(round(_length(window) * _SLACK_SHARE), _LEAST_SLACK)
+
+
+def _most(window: Window) -> int:
+    return window.requests + (window.burst or 1) - 1
+
+
+def _counted(window: Window) -> int:
+    """How long after a bucket's start its calls count."""
+    return _bucket(window) + _length(window) + _slack(window)
 
 
 def _interval(window: Window, pace: float) -> int:
-    spread = _length(window) + _slack(window)
-    return -int(-spread // (window.requests * pace))
+    return -int(-_length(window) // (window.requests * pace))
 
 
 def _bucket(window: Window) -> int:

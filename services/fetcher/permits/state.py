@@ -1,19 +1,23 @@
 """The state of a vendor's permits as it stands in its row. Pure."""
 
-from collections.abc import Sequence
 from typing import Any
 
-from services.fetcher.permits.decide import WindowState
+from services.fetcher.permits.decide import Permits, WindowState
 
 
-def read_windows(document: dict[str, Any]) -> list[WindowState]:
+def read_permits(document: dict[str, Any]) -> Permits:
     """From jsonb."""
-    return [
-        WindowState(key, state["arrival"], tuple((start, calls) for start, calls in state["buckets"]))
-        for key, state in document.items()
-    ]
+    windows = document.get("windows", {})
+    return Permits(
+        tuple(
+            WindowState(key, state["arrival"], tuple((start, calls) for start, calls in state["sent"]))
+            for key, state in windows.items()
+        ),
+        tuple(document.get("leased", ())),
+    )
 
 
-def write_windows(windows: Sequence[WindowState]) -> dict[str, Any]:
+def write_permits(permits: Permits) -> dict[str, Any]:
     """To jsonb."""
-    return {window.key: {"arrival": window.arrival, "buckets": window.buckets} for window in windows}
+    windows = {window.key: {"arrival": window.arrival, "sent": window.sent} for window in permits.windows}
+    return {"windows": windows, "leased": permits.leased}

@@ -22,7 +22,7 @@ def order(job: JobRow, control: JobControl) -> Ordered | None:
     """The order's effect, or nothing where it has none (a job that is over cannot be paused)."""
     match control.action:
         case "cancel":
-            if job.state not in ("running", "paused"):
+            if not job.is_open:
                 return None
             reason = control.reason or "cancelled by request"
             return Ordered(replace(job, state="cancelled", reason=reason), cancels=True)

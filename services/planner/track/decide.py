@@ -102,7 +102,7 @@ def _count(job: JobRow, changes: Sequence[Change]) -> JobRow:
 
 def _follow(before: Advance, told: Told) -> Advance:
     job = before.job
-    if job.reason or job.discovery_over or job.state not in ("running", "paused"):
+    if job.reason or job.discovery_over or not job.is_open:
         return before
     if told.repeats and told.facts.items:
         problem = f"pages_repeat: task {told.planned.position} has the same bytes as the page before it"

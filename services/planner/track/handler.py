@@ -74,13 +74,18 @@ async def _store(tx: Transaction, advances: Sequence[Advance], now: datetime) ->
     for _, task in wanted:
         lost[task.job_id] += task.id not in new
     results = [_without_lost(result, lost[result.job.id]) for result in advances]
-    telling = [result.ended is not None or result.job.since_progress > _PROGRESS_SECONDS for result in results]
+    telling = [_tells(result) for result in results]
     await store.update_jobs(tx, results, telling)
     messages: list[Outgoing] = []
     for result, tells in zip(results, telling, strict=True):
         tasks = [task for owner, task in wanted if owner.job.id == result.job.id and task.id in new]
         messages += _tell(result, tasks, now, tells=tells)
     return messages
+
+
+def _tells(result: Advance) -> bool:
+    """Not of a job that was over before: who hears of progress after the end takes the job for running again."""
+    return result.ended is not None or (result.job.is_open and result.job.since_progress > _PROGRESS_SECONDS)
 
 
 def _number(job: JobRow, planned: Sequence[Planned]) -> list[Task]:

@@ -144,6 +144,19 @@ async def test_a_redriven_job_is_open_again(database_for: DatabaseFor) -> None:
     assert seen == ["accepted", state.value, state.value, "running"]
 
 
+async def test_what_is_told_after_the_end_leaves_a_job_over(database_for: DatabaseFor) -> None:
+    database = await database_for("callback-gateway")
+    job_id, later = new_id(), BEGAN + timedelta(seconds=1)
+    accepted = JobAccepted(job_id=job_id, kind="poll", vendor="v", source="s", specification={}, at=BEGAN)
+    ended = JobEnded(job_id=job_id, state=JobState.CANCELLED, reason="r", counts=JobCounts(), at=BEGAN)
+    after = JobProgressed(job_id=job_id, state=JobState.CANCELLED, counts=JobCounts(), at=later)
+    async with database.transaction() as tx:
+        await view_jobs(tx, [incoming(event) for event in (accepted, ended, after)])
+        row = await tx.fetchrow("SELECT state, ended_at FROM jobs WHERE id = $1", job_id)
+    assert row is not None
+    assert tuple(row) == ("cancelled", BEGAN)
+
+
 async def test_dead_letters_and_jobs_come_from_their_topics(gateway: httpx.AsyncClient, producer: Producer) -> None:
     job_id, letter_id = new_id(), new_id()
     original = Original.of(Record(Position("x", 1, 2), b"k", b'{"a": \xff}', (("h", b"v"),), BEGAN))

@@ -1,76 +1,28 @@
 """The shell's protocol on a real broker and a real Postgres: each default that would lose data has a test here."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+import asyncio
+from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import ConsumerRecord
 from faststream import AckPolicy
 
-from shared.database.pool import Database, Transaction
+from shared.database.pool import Database
 from shared.errors import Rejected, Unavailable
-from shared.events.catalogue import JOBS_CONTROL, JOBS_EVENTS
+from shared.events.catalogue import JOBS_CONTROL
 from shared.events.envelope import DELIVERY, RECIPIENT, Incoming
-from shared.events.jobs import JobControl, JobCounts, JobProgressed, JobState
+from shared.events.jobs import JobControl
 from shared.ids import derived_id, new_id
+from shared.messaging import consumer as messaging
 from shared.messaging.consumer import Shell
-from shared.messaging.handler import Consumer, Outgoing, outgoing
+from shared.messaging.handler import Consumer, Outgoing
 from shared.messaging.producer import Producer
 from shared.messaging.subscriptions import Subscriptions
-from shared.runtime.clock import utc_now
 from tests.conftest import DatabaseFor, ReaderFor
 from tests.eventually import eventually
+from tests.integration.shared.shells import Seen, answer, committed, order, shell
 from tests.stack import Place
-
-
-@dataclass
-class Seen:
-    """A handler that remembers, answers each event with one of its own, and fails on demand."""
-
-    jobs: list[UUID] = field(default_factory=list)
-    batches: list[int] = field(default_factory=list)
-    fails: Callable[[JobControl], None] = lambda event: None
-
-    async def handle(self, tx: Transaction, batch: Sequence[Incoming[JobControl]]) -> list[Outgoing]:
-        for incoming in batch:
-            self.fails(incoming.event)
-        self.batches.append(len(batch))
-        self.jobs += [incoming.event.job_id for incoming in batch]
-        return [_answer(incoming.event.job_id) for incoming in batch]
-
-
-def _answer(job_id: UUID) -> Outgoing:
-    event = JobProgressed(job_id=job_id, state=JobState.RUNNING, counts=JobCounts(), at=utc_now())
-    return outgoing(JOBS_EVENTS, job_id, event)
-
-
-def _order(job_id: UUID, **headers: bytes) -> Outgoing:
-    made = outgoing(JOBS_CONTROL, job_id, JobControl(job_id=job_id, action="pause"), id=derived_id("order", job_id))
-    return Outgoing(made.topic, made.key, made.value, (*made.headers, *headers.items()))
-
-
-@asynccontextmanager
-async def shell(seen: Seen, place: Place, database: Database, producer: Producer) -> AsyncIterator[Subscriptions]:
-    consumer = Consumer("control", JOBS_CONTROL, seen.handle)
-    subscriptions = Subscriptions(place.kafka, [Shell("planner", place.prefix, consumer, database, producer)])
-    await subscriptions.open()
-    yield subscriptions
-    await subscriptions.close()
-
-
-async def committed(place: Place) -> int:
-    """The sum of the group's committed offsets."""
-    topic = f"{place.prefix}.jobs.control"
-    consumer = AIOKafkaConsumer(bootstrap_servers=place.kafka, group_id=f"{place.prefix}.planner.control")
-    await consumer.start()
-    try:
-        offsets = [await consumer.committed(TopicPartition(topic, number)) for number in range(2)]
-    finally:
-        await consumer.stop()
-    return sum(offset or 0 for offset in offsets)
 
 
 @pytest.fixture
@@ -84,8 +36,8 @@ async def test_every_event_is_handled_once_and_answered_once(
     seen, answers = Seen(), await reader_for("jobs.events")
     jobs = [new_id() for _ in range(500)]
     async with shell(seen, topics, database, producer):
-        await producer.send([_order(job) for job in jobs])
-        await producer.send([_order(job) for job in jobs])
+        await producer.send([order(job) for job in jobs])
+        await producer.send([order(job) for job in jobs])
         await eventually(lambda: len(answers.records) >= 500, 30)
         await eventually(lambda: _reaches(topics, 1000), 30)
     assert sorted(seen.jobs) == sorted(jobs)
@@ -102,9 +54,7 @@ async def test_a_poisonous_record_goes_alone_whatever_is_wrong_with_it(
     values.append(Outgoing("jobs.control", "empty", None, ()))
     async with shell(seen, topics, database, producer):
         mixed = [
-            one
-            for pair in zip([_order(job) for job in jobs], [*values, *values, *values], strict=False)
-            for one in pair
+            one for pair in zip([order(job) for job in jobs], [*values, *values, *values], strict=False) for one in pair
         ]
         await producer.send(mixed)
         await eventually(lambda: sorted(seen.jobs) == sorted(jobs), 30)
@@ -119,7 +69,7 @@ async def test_headers_that_cannot_be_decoded_lose_nothing(
     hostile: tuple[tuple[str, Any], ...] = (("a", b"\xff\xfe"), ("b", None), ("reply_to", b"sluice.evil"), ("b", b"x"))
     async with shell(seen, topics, database, producer):
         for job in jobs:
-            made = _order(job)
+            made = order(job)
             await producer.send([Outgoing(made.topic, made.key, made.value, (*made.headers, *hostile))])
         await eventually(lambda: sorted(seen.jobs) == sorted(jobs), 30)
 
@@ -135,7 +85,7 @@ async def test_one_event_that_always_fails_is_found_and_its_neighbours_pass(
 
     seen, retries = Seen(fails=fails), await reader_for("planner.retry")
     async with shell(seen, topics, database, producer):
-        await producer.send([_order(job) for job in jobs])
+        await producer.send([order(job) for job in jobs])
         await eventually(lambda: len(seen.jobs) == 63, 30)
         [retry] = await eventually(lambda: retries.values, 30)
     assert retry["event_id"] == str(derived_id("order", jobs[33]))
@@ -150,7 +100,7 @@ async def test_after_its_deliveries_an_event_is_dead_with_its_original_bytes(
 
     dead, job = await reader_for("planner.dead"), new_id()
     async with shell(Seen(fails=fails), topics, database, producer):
-        await producer.send([_order(job, **{DELIVERY: b"4"})])
+        await producer.send([order(job, **{DELIVERY: b"4"})])
         [letter] = await eventually(lambda: dead.values, 30)
     assert letter["reason"] == "bug"
     assert letter["job_id"] == str(job)
@@ -164,7 +114,7 @@ async def test_what_is_rejected_is_dead_at_once(
 
     dead = await reader_for("planner.dead")
     async with shell(Seen(fails=fails), topics, database, producer):
-        await producer.send([_order(new_id())])
+        await producer.send([order(new_id())])
         [letter] = await eventually(lambda: dead.values, 30)
     assert (letter["reason"], letter["error"]) == ("too_strange", "no one can read this")
 
@@ -182,7 +132,7 @@ async def test_infrastructure_that_is_away_costs_no_attempt_and_no_dead_letter(
 
     seen, dead, retries = Seen(fails=fails), await reader_for("planner.dead"), await reader_for("planner.retry")
     async with shell(seen, topics, database, producer):
-        await producer.send([_order(new_id())])
+        await producer.send([order(new_id())])
         await eventually(lambda: len(seen.jobs) == 1, 30)
     assert not dead.records
     assert not retries.records
@@ -195,7 +145,7 @@ async def test_messages_of_a_committed_batch_are_produced_even_if_the_process_di
     answers, job, seen = await reader_for("jobs.events"), new_id(), Seen()
     closed = Producer(topics.kafka, prefix=topics.prefix)
     async with shell(seen, topics, database, closed):
-        await producer.send([_order(job)])
+        await producer.send([order(job)])
         await eventually(lambda: seen.jobs == [job], 30)
     assert not answers.records
     async with shell(seen, topics, database, producer):
@@ -209,10 +159,10 @@ async def test_a_retry_is_a_new_delivery_for_its_own_group_only(
     seen, job, marker = Seen(), new_id(), new_id()
     own = f"{topics.prefix}.planner.control".encode()
     async with shell(seen, topics, database, producer):
-        await producer.send([_order(job)])
-        await producer.send([_order(job, **{DELIVERY: b"1", RECIPIENT: b"another.group"})])
-        await producer.send([_order(job, **{DELIVERY: b"1", RECIPIENT: own})])
-        await producer.send([_order(marker)])
+        await producer.send([order(job)])
+        await producer.send([order(job, **{DELIVERY: b"1", RECIPIENT: b"another.group"})])
+        await producer.send([order(job, **{DELIVERY: b"1", RECIPIENT: own})])
+        await producer.send([order(marker)])
         await eventually(lambda: marker in seen.jobs and seen.jobs.count(job) == 2, 30)
 
 
@@ -221,9 +171,9 @@ async def test_two_members_share_the_work_and_a_leaving_one_loses_nothing(
 ) -> None:
     first, second, jobs = Seen(), Seen(), [new_id() for _ in range(2000)]
     async with shell(first, topics, database, producer):
-        await producer.send([_order(job) for job in jobs[:1000]])
+        await producer.send([order(job) for job in jobs[:1000]])
         async with shell(second, topics, database, producer):
-            await producer.send([_order(job) for job in jobs[1000:]])
+            await producer.send([order(job) for job in jobs[1000:]])
             await eventually(lambda: len(first.jobs) + len(second.jobs) >= 1500, 30)
         await eventually(lambda: len({*first.jobs, *second.jobs}) == 2000, 60)
     assert len(first.jobs) + len(second.jobs) == 2000
@@ -234,7 +184,7 @@ async def test_stopping_commits_what_was_done_and_nothing_else(
 ) -> None:
     seen = Seen()
     async with shell(seen, topics, database, producer):
-        await producer.send([_order(new_id()) for _ in range(100)])
+        await producer.send([order(new_id()) for _ in range(100)])
         await eventually(lambda: len(seen.jobs) == 100, 30)
     assert await committed(topics) == 100
 
@@ -266,11 +216,42 @@ async def test_whoever_counts_on_an_event_hears_of_its_end(
         "control",
         JOBS_CONTROL,
         Seen(fails=fails).handle,
-        bury=lambda incoming, reason: [_answer(incoming.event.job_id)],
+        bury=lambda incoming, reason: [answer(incoming.event.job_id)],
     )
     subscriptions = Subscriptions(topics.kafka, [Shell("planner", topics.prefix, consumer, database, producer)])
     await subscriptions.open()
-    await producer.send([_order(job)])
+    await producer.send([order(job)])
     [event] = await eventually(lambda: told.values, 30)
     await subscriptions.close()
     assert event["job_id"] == str(job)
+
+
+async def test_patience_is_measured_by_the_clock(
+    topics: Place, database: Database, producer: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attempts that are slow themselves must not keep a rebalance waiting: four of them last longer than patience."""
+    monkeypatch.setattr(messaging, "PATIENCE_SECONDS", 1.0)
+    tries, went_back_after = 0, list[int]()
+
+    async def slow(batch: Sequence[Incoming[JobControl]]) -> Sequence[Incoming[JobControl]]:
+        nonlocal tries
+        tries += 1
+        await asyncio.sleep(0.3)
+        raise Unavailable("away")
+
+    made = Shell(
+        "planner", topics.prefix, Consumer("control", JOBS_CONTROL, Seen().handle, prepare=slow), database, producer
+    )
+    seek_back = made.gate.seek_back
+
+    def counted(records: Sequence[ConsumerRecord]) -> None:
+        went_back_after.append(tries)
+        seek_back(records)
+
+    monkeypatch.setattr(made.gate, "seek_back", counted)
+    subscriptions = Subscriptions(topics.kafka, [made])
+    await subscriptions.open()
+    await producer.send([order(new_id())])
+    await eventually(lambda: went_back_after, 30)
+    await subscriptions.close()
+    assert went_back_after[0] <= 4

@@ -18,6 +18,7 @@ from shared.ids import derived_id, new_id
 from shared.messaging.consumer import Shell
 from shared.messaging.handler import Consumer, Outgoing, outgoing
 from shared.messaging.producer import Producer
+from shared.messaging.reader import Reader
 from shared.messaging.subscriptions import Subscriptions
 from tests.conftest import DatabaseFor
 from tests.eventually import eventually
@@ -130,3 +131,54 @@ async def test_a_static_member_comes_back_to_its_partitions_and_nobody_else_noti
         await eventually(lambda: len(first.handed) + len(again.handed) >= len(jobs), 30)
         assert again.handed
         assert first.revocations == before
+
+
+async def test_a_member_that_should_come_back_into_its_group_is_seen_as_long_as_it_does_not(
+    topics: Place, database: Database, producer: Producer
+) -> None:
+    busy, at_work, may_end = Member("busy"), asyncio.Event(), asyncio.Event()
+
+    async def held(batch: Sequence[Incoming[JobControl]]) -> Sequence[Incoming[JobControl]]:
+        at_work.set()
+        await may_end.wait()
+        return batch
+
+    busy.prepare = held  # type: ignore[method-assign]
+    async with AsyncExitStack() as stack:
+        one = await busy.join(stack, topics, database, producer)
+        stack.callback(may_end.set)
+        await producer.send([_order(new_id())])
+        await at_work.wait()
+        joining = asyncio.create_task(Member("newcomer").join(stack, topics, database, producer))
+        await eventually(lambda: one.states()[0]["rejoining"], 30)
+        may_end.set()
+        await joining
+        await eventually(lambda: one.states()[0]["partitions"] == 1 and not one.states()[0]["rejoining"], 30)
+
+
+async def test_two_processes_with_one_replicas_name_are_noticed(
+    topics: Place, database: Database, producer: Producer
+) -> None:
+    async with AsyncExitStack() as stack:
+        one = await Member("first").join(stack, topics, database, producer, "same")
+        two = await Member("second").join(stack, topics, database, producer, "same")
+        await eventually(lambda: one.states()[0]["contested"] or two.states()[0]["contested"], 50)
+
+
+async def test_a_loop_that_crashes_stands_still_and_is_seen(
+    topics: Place, database: Database, producer: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = 0
+
+    async def crash(*_: object, **__: object) -> None:
+        nonlocal calls
+        calls += 1
+        raise RuntimeError("a defect")
+
+    async with AsyncExitStack() as stack:
+        monkeypatch.setattr(Reader, "getmany", crash)
+        subscriptions = await Member("first").join(stack, topics, database, producer)
+        await eventually(lambda: not subscriptions.states()[0]["polling"], 30)
+        [crashed] = subscriptions.subscribers[0].tasks
+        assert isinstance(crashed.exception(), RuntimeError)
+        assert calls == 1

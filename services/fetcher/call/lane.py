@@ -1,0 +1,198 @@
+"""The lane of one vendor: claims calls together with their permits, and starts each at its moment. A lane that waits,
+for an answer, a permit or a pause, holds up nobody but itself.
+
+The vendor's row in `budgets` is the authority: whoever has it locked notes what became of the permits, counts what is
+open, leases the moments and claims the calls, so the contract holds over all fetchers. Moments are on the database's
+clock; the lane knows how far its own monotonic clock is from it.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Protocol
+from uuid import UUID
+
+from services.fetcher.call import store
+from services.fetcher.call.takeover import claimed_of
+from services.fetcher.metrics import PAUSED_SECONDS, PERMITS, PERMITTED_RATE
+from services.fetcher.model import Claimed, ad_hoc
+from services.fetcher.permits.clock import DatabaseClock
+from services.fetcher.permits.decide import LATEST, SECOND, Report, Wanted, ahead_of, lease, rate_of, record
+from services.fetcher.permits.state import read_permits, write_permits
+from shared.database.pool import Database, Row, Transaction
+from shared.errors import Unavailable
+from shared.events.tasks import FetchRequested
+from shared.observability.logs import get_logger
+from shared.runtime.clock import monotonic
+from shared.specification.vendor import AD_HOC, CAREFUL_BUDGET, Budget, Vendor
+
+_AHEAD_US = 120_000
+_COMMIT_US = 10_000
+"""The first moment lies this far ahead: until the claim is committed, a permit for now would be late already."""
+_TURN_SECONDS = 0.004
+_LONGEST_WAIT_SECONDS = 1.0
+IDLE_SECONDS = 1.0
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What one claim brought: calls with their moments, and when it is worth looking again (seconds)."""
+
+    calls: tuple[Claimed, ...]
+    pause_seconds: float
+
+
+class Process(Protocol):
+    """What a lane needs of the process that it is a part of."""
+
+    database: Database
+    fetcher_id: UUID
+    stopping: bool
+
+    def free(self, lane: "Lane") -> int:
+        """How many more calls a lane may open."""
+
+    def vendor_of(self, name: str, row: Row) -> Vendor | None:
+        """The vendor as it is configured now."""
+
+    def announce(self, calls: Sequence[Claimed]) -> None:
+        """Tell that these are about to be made."""
+
+    def start(self, lane: "Lane", call: Claimed) -> None:
+        """Make a call at its moment, without waiting for it."""
+
+
+class Permit:
+    """A call's permit, from the moment it was leased until what became of it is known."""
+
+    def __init__(self, lane: "Lane", call: Claimed) -> None:
+        self._lane = lane
+        self._moment = call.moment
+        self._used = False
+
+    @property
+    def seconds_left(self) -> float:
+        """Until the moment; negative when it is over."""
+        return self._lane.clock.at(self._moment) - monotonic()
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the call may still leave."""
+        return not self._lane.contract or self.seconds_left > -LATEST / SECOND
+
+    def left(self) -> None:
+        """The request is on the socket."""
+        self._used = True
+        self._lane.report(Report(self._moment, self._lane.clock.now()))
+
+    def close(self) -> None:
+        """The call is over; if it never left, the permit is free again."""
+        PERMITS.labels(vendor=self._lane.vendor, fate="used" if self._used else "returned").inc()
+        if not self._used:
+            self._lane.report(Report(self._moment, None))
+
+
+class Lane:
+    """Calls towards one vendor."""
+
+    def __init__(self, vendor: str, process: Process) -> None:
+        self.vendor = vendor
+        self.open = 0
+        self.woken = asyncio.Event()
+        self.clock = DatabaseClock()
+        self.contract = False
+        self._process = process
+        self._reports: list[Report] = []
+
+    def report(self, report: Report) -> None:
+        """Note what became of a permit, for the next claim; where nothing is limited nobody asks."""
+        if self.contract:
+            self._reports.append(report)
+
+    async def run(self) -> None:
+        """Until nothing is left to do here."""
+        while not self._process.stopping:
+            self.woken.clear()
+            try:
+                block = await self._claim(self._process.free(self))
+            except Unavailable as error:
+                log.warning("lane.waiting", vendor=self.vendor, error=str(error))
+                block = Block((), _LONGEST_WAIT_SECONDS)
+            self._process.announce(block.calls)
+            for call in block.calls:
+                self._process.start(self, call)
+            if not block.calls and not self.open and not self._reports and block.pause_seconds >= IDLE_SECONDS:
+                return
+            await self._wait(block.pause_seconds)
+
+    async def _wait(self, seconds: float) -> None:
+        """At least a turn, so that calls which end together are followed by calls which start together."""
+        await asyncio.sleep(_TURN_SECONDS)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, min(seconds, _LONGEST_WAIT_SECONDS) - _TURN_SECONDS)):
+                await self.woken.wait()
+
+    async def _claim(self, free: int) -> Block:
+        if free <= 0 and not self._reports:
+            return Block((), _LONGEST_WAIT_SECONDS)
+        reported = len(self._reports)
+        async with self._process.database.transaction() as tx:
+            row = await store.lock_budget(tx, self.vendor)
+            self.clock.read(row["now_us"])
+            vendor = self._process.vendor_of(self.vendor, row)
+            budget = vendor.budget if vendor else CAREFUL_BUDGET
+            block = await self._lease(tx, row, vendor, budget, free)
+        self.contract = bool(budget.windows)
+        del self._reports[:reported]
+        return block
+
+    async def _lease(self, tx: Transaction, row: Row, vendor: Vendor | None, budget: Budget, free: int) -> Block:
+        """Note what was reported, and claim what is due."""
+        now, pace, paused = row["now_us"], row["pace"], row["paused_seconds"]
+        PAUSED_SECONDS.labels(vendor=self.vendor).set(max(paused, 0))
+        PERMITTED_RATE.labels(vendor=self.vendor).set(rate_of(budget, pace) or 0)
+        permits = record(budget, read_permits(row["permits"]), self._reports, now)
+        due: list[UUID] = []
+        pause_seconds = _LONGEST_WAIT_SECONDS if free <= 0 else IDLE_SECONDS
+        if vendor is None and not self.vendor.startswith(AD_HOC):
+            pause_seconds = IDLE_SECONDS / 2
+        elif paused > 0:
+            pause_seconds = paused if paused < IDLE_SECONDS else IDLE_SECONDS / 2
+        elif free > 0:
+            room = min(free, budget.in_flight - await store.count_running(tx, self.vendor))
+            due = await store.find_due(tx, self.vendor, room) if room > 0 else []
+            pause_seconds = IDLE_SECONDS if room > 0 else _TURN_SECONDS * 4
+        if not due:
+            if self._reports:
+                await store.update_permits(tx, self.vendor, write_permits(permits))
+            return Block((), pause_seconds)
+        until = now + ahead_of(budget, _AHEAD_US)
+        leased = lease(budget, permits, Wanted(len(due), now + _COMMIT_US * bool(budget.windows), until, pace))
+        if budget.windows and (leased.moments or self._reports):
+            await store.update_permits(tx, self.vendor, write_permits(leased.permits))
+        rows = await store.claim_calls(tx, due[: len(leased.moments)], self._process.fetcher_id)
+        PERMITS.labels(vendor=self.vendor, fate="leased").inc(len(rows))
+        calls = _in_order(rows, due, leased.moments, vendor)
+        return Block(calls, self._pause(leased.next_at, until, now, len(due) - len(calls)))
+
+    def _pause(self, next_at: int | None, until: int, now: int, left: int) -> float:
+        """More may be due at once; or not before the next moment comes near."""
+        if not left or next_at is None:
+            return _TURN_SECONDS
+        return max(_TURN_SECONDS, (next_at - now - (until - now) / 2) / SECOND)
+
+
+def _in_order(rows: list[Row], due: list[UUID], moments: tuple[int, ...], vendor: Vendor | None) -> tuple[Claimed, ...]:
+    by_id = {row["id"]: row for row in rows}
+    calls = []
+    for call_id, moment in zip(due, moments, strict=False):
+        call = replace(claimed_of(by_id[call_id]), moment=moment)
+        calls.append(replace(call, vendor=vendor or _ad_hoc(call.request)))
+    return tuple(calls)
+
+
+def _ad_hoc(request: FetchRequested) -> Vendor | None:
+    return ad_hoc(request.vendor, request.base_url) if request.base_url else None

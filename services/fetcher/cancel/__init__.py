@@ -1,0 +1,1 @@
+"""`jobs.events` → the calls of a cancelled job that nobody has made yet are not made."""

@@ -1,0 +1,111 @@
+"""The read call under FastStream: waits for records instead of sleeping, and goes round what cannot be read.
+
+aiokafka raises out of a whole read call when one batch of one partition is damaged, and what the call had taken from
+the other partitions is gone: their positions have moved on. So after such an error every partition goes back to what
+is committed (the ledger knows what was handled since), and then each is read alone, one record at a time, until the
+bad batch shows itself. Its partition is paused and looked at again now and then; the others go on.
+"""
+
+from time import monotonic
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import CorruptRecordException, IllegalStateError, KafkaError, UnsupportedCodecError
+
+from shared.observability.logs import get_logger
+
+LOOK_AGAIN_SECONDS = 30.0
+_WAIT_MS = 500
+_WAIT_ALONE_MS = 200
+_UNREADABLE = (UnsupportedCodecError, CorruptRecordException)
+
+Read = dict[TopicPartition, list[ConsumerRecord]]
+
+log = get_logger(__name__)
+
+
+class Reader(AIOKafkaConsumer):  # type: ignore[misc]
+    """A consumer whose read call raises only what concerns all of its partitions."""
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(**options)
+        self._set_aside: dict[TopicPartition, int] = {}
+        self._look_again_at = 0.0
+        self._searching = False
+
+    @property
+    def unreadable(self) -> dict[TopicPartition, int]:
+        """Partitions that stand still, with the offset of the batch that cannot be read. A rebalance forgets them."""
+        paused = self.paused()
+        return {partition: offset for partition, offset in self._set_aside.items() if partition in paused}
+
+    async def getmany(self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None) -> Read:
+        """What has arrived, as soon as there is anything. `timeout_ms` is not the wait: FastStream sleeps that long
+        after an empty read, so it is kept short there and the wait is ours."""
+        limit = max_records or 1
+        if self._set_aside and monotonic() > self._look_again_at:
+            return await self._look_again(limit)
+        if not self._searching:
+            try:
+                read: Read = await super().getmany(timeout_ms=_WAIT_MS, max_records=limit)
+            except _UNREADABLE:
+                await self._go_back()
+                self._searching = True
+            else:
+                return read
+        return await self._read_each(limit)
+
+    async def _go_back(self) -> None:
+        """To the committed offsets. Where they cannot be read, nothing can be committed either, so nothing is lost."""
+        for partition in self.assignment() - self.paused():
+            try:
+                self.seek(partition, await self.committed(partition) or 0)
+            except IllegalStateError:
+                continue
+
+    async def _look_again(self, limit: int) -> Read:
+        """The network may have been at fault, or another replica of the partition may have taken over."""
+        suspects = list(self.unreadable)
+        self._set_aside.clear()
+        self.resume(*suspects)
+        return {partition: records for partition in suspects if (records := await self._read_alone(partition, limit))}
+
+    async def _read_each(self, limit: int) -> Read:
+        read: Read = {}
+        for partition in self.assignment() - self.paused():
+            if records := await self._read_alone(partition, limit):
+                read[partition] = records
+        self._searching = self._searching and any(len(records) >= limit for records in read.values())
+        return read
+
+    async def _read_alone(self, partition: TopicPartition, limit: int) -> list[ConsumerRecord]:
+        """One record at a time: so the good ones before a bad batch come out, and the position is the batch's own."""
+        records: list[ConsumerRecord] = []
+        try:
+            while len(records) < limit:
+                read: Read = await super().getmany(partition, timeout_ms=_WAIT_ALONE_MS, max_records=1)
+                if partition not in read:
+                    break
+                records += read[partition]
+        except _UNREADABLE as error:
+            await self._put_aside(partition, error)
+        except KafkaError as error:
+            log.warning("partition.not_read", group=self._group_id, error=f"{type(error).__name__}: {error}")
+        return records
+
+    async def _put_aside(self, partition: TopicPartition, error: KafkaError) -> None:
+        try:
+            offset = await self.position(partition)
+            self.pause(partition)
+        except IllegalStateError:
+            return
+        self._set_aside[partition] = offset
+        self._look_again_at = monotonic() + LOOK_AGAIN_SECONDS
+        self._searching = False
+        log.error(
+            "partition.unreadable",
+            group=self._group_id,
+            topic=partition.topic,
+            partition=partition.partition,
+            offset=offset,
+            error=f"{type(error).__name__}: {error}",
+        )

@@ -1,0 +1,87 @@
+"""jobs.events → calls of cancelled jobs are not made."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from services.fetcher.call import store
+from services.fetcher.cancel.handler import cancel_calls
+from services.fetcher.claim.handler import claim_calls
+from shared.database.pool import Database
+from shared.events.envelope import Incoming, Position, Record
+from shared.events.jobs import JobCounts, JobEnded, JobState
+from shared.events.payloads import Processing
+from shared.events.tasks import Call, FetchRequested
+from shared.ids import new_id
+from shared.specification.request import Records
+from tests.conftest import DatabaseFor
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def incoming(event: Any) -> Incoming[Any]:
+    value = event.model_dump_json().encode()
+    return Incoming(event, new_id(), 0, Record(Position("t", 0, 0), None, value, (), AT))
+
+
+def wanted(job_id: UUID) -> Incoming[FetchRequested]:
+    processing = Processing(source="s", records=Records())
+    return incoming(
+        FetchRequested(
+            task_id=new_id(),
+            job_id=job_id,
+            number=0,
+            vendor="v",
+            purpose="page",
+            call=Call(path="/x"),
+            processing=processing,
+        )
+    )
+
+
+def cancelled(job_id: UUID) -> Incoming[JobEnded]:
+    return incoming(JobEnded(job_id=job_id, state=JobState.CANCELLED, reason="", counts=JobCounts(), at=AT))
+
+
+async def due(database: Database) -> int:
+    async with database.transaction() as tx:
+        return len(await store.find_due(tx, "v", 100))
+
+
+async def test_what_waits_for_a_cancelled_job_is_not_called(database_for: DatabaseFor) -> None:
+    database = await database_for("fetcher")
+    ends, stays = new_id(), new_id()
+    async with database.transaction() as tx:
+        await claim_calls(tx, [wanted(ends), wanted(ends), wanted(stays)])
+    assert await due(database) == 3
+    async with database.transaction() as tx:
+        await cancel_calls(tx, [cancelled(ends)])
+    assert await due(database) == 1
+    async with database.transaction() as tx:
+        await claim_calls(tx, [wanted(ends)])
+    assert await due(database) == 1
+
+
+async def test_a_call_that_was_open_at_the_cancellation_is_not_repeated(database_for: DatabaseFor) -> None:
+    database = await database_for("fetcher")
+    job_id, fetcher_id = new_id(), new_id()
+    async with database.transaction() as tx:
+        await claim_calls(tx, [wanted(job_id)])
+        await store.claim_calls(tx, await store.find_due(tx, "v", 1), fetcher_id)
+        await cancel_calls(tx, [cancelled(job_id)])
+        assert await store.count_running(tx, "v") == 1
+        await store.return_calls(tx, [fetcher_id])
+        assert await store.find_due(tx, "v", 1) == []
+        assert await store.find_busy_vendors(tx) == ["v"]
+        await store.delete_cancelled(tx)
+        assert await store.find_busy_vendors(tx) == []
+
+
+async def test_a_job_that_ended_otherwise_takes_nothing_back(database_for: DatabaseFor) -> None:
+    database = await database_for("fetcher")
+    job_id = new_id()
+    async with database.transaction() as tx:
+        await claim_calls(tx, [wanted(job_id)])
+        failed = cancelled(job_id).event.model_copy(update={"state": JobState.FAILED})
+        await cancel_calls(tx, [incoming(failed)])
+    assert await due(database) == 1

@@ -1,0 +1,53 @@
+"""jobs.control → what becomes of a job and its tasks."""
+
+from pathlib import Path
+from typing import Any
+
+from services.planner.app import build
+from services.planner.settings import Settings
+from shared.events.catalogue import JOBS_CONTROL, JOBS_REQUESTED, TASKS_EVENTS
+from shared.events.jobs import JobControl, JobRequested
+from shared.events.tasks import TaskChanged, TaskState
+from shared.ids import new_id
+from shared.messaging.handler import Outgoing, outgoing
+from shared.messaging.producer import Producer
+from shared.runtime.clock import utc_now
+from tests.conftest import ReaderFor
+from tests.eventually import eventually
+from tests.running import running
+from tests.stack import Place
+
+
+def completed(call: dict[str, Any]) -> Outgoing:
+    """What the processor tells of a page."""
+    event = TaskChanged(
+        task_id=call["task_id"],
+        job_id=call["job_id"],
+        number=call["number"],
+        state=TaskState.COMPLETED,
+        service="processor",
+        records=1,
+        distinct=1,
+        at=utc_now(),
+    )
+    return outgoing(TASKS_EVENTS, event.job_id, event)
+
+
+async def test_the_last_calls_of_a_cancelled_job_tell_nothing_after_its_end(
+    topics: Place, producer: Producer, reader_for: ReaderFor, payloads: Path
+) -> None:
+    fetches, jobs = await reader_for("fetch.requested"), await reader_for("jobs.events")
+    async with running("planner", Settings, build, topics, payloads):
+        cancelled, other = new_id(), new_id()
+        for job_id in (cancelled, other):
+            job = JobRequested.model_validate({"url": "https://api.example/items", "id": str(job_id)})
+            await producer.send([outgoing(JOBS_REQUESTED, job_id, job)])
+        await eventually(lambda: len(fetches.of_type("fetch.requested")) == 2, within_seconds=30)
+        await producer.send([outgoing(JOBS_CONTROL, cancelled, JobControl(job_id=cancelled, action="cancel"))])
+        await eventually(lambda: jobs.of_type("cancelled", "state"), 30)
+        calls = {call["job_id"]: call for call in fetches.of_type("fetch.requested")}
+        await producer.send([completed(calls[str(cancelled)])])
+        await producer.send([completed(calls[str(other)])])
+        await eventually(lambda: jobs.of_type("failed", "state"), 30)
+        told = [value["type"] for value in jobs.values if value["job_id"] == str(cancelled)]
+        assert told == ["job.accepted", "job.ended"]

@@ -1,0 +1,72 @@
+"""A shell with a handler that remembers, for the tests of this folder."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from shared.database.pool import Database, Transaction
+from shared.events.catalogue import JOBS_CONTROL, JOBS_EVENTS
+from shared.events.envelope import Incoming
+from shared.events.jobs import JobControl, JobCounts, JobProgressed, JobState
+from shared.ids import derived_id
+from shared.messaging.consumer import Shell
+from shared.messaging.handler import Consumer, Outgoing, outgoing
+from shared.messaging.producer import Producer
+from shared.messaging.subscriptions import Subscriptions
+from shared.runtime.clock import utc_now
+from tests.stack import Place
+
+
+@dataclass
+class Seen:
+    """A handler that remembers, answers each event with one of its own, and fails on demand."""
+
+    jobs: list[UUID] = field(default_factory=list)
+    batches: list[int] = field(default_factory=list)
+    fails: Callable[[JobControl], None] = lambda event: None
+
+    async def handle(self, tx: Transaction, batch: Sequence[Incoming[JobControl]]) -> list[Outgoing]:
+        for incoming in batch:
+            self.fails(incoming.event)
+        self.batches.append(len(batch))
+        self.jobs += [incoming.event.job_id for incoming in batch]
+        return [answer(incoming.event.job_id) for incoming in batch]
+
+
+def answer(job_id: UUID) -> Outgoing:
+    """What the handler sends because of an order."""
+    event = JobProgressed(job_id=job_id, state=JobState.RUNNING, counts=JobCounts(), at=utc_now())
+    return outgoing(JOBS_EVENTS, job_id, event)
+
+
+def order(job_id: UUID, **headers: bytes) -> Outgoing:
+    """An event for the handler, with the same id whenever it is made for the same job."""
+    made = outgoing(JOBS_CONTROL, job_id, JobControl(job_id=job_id, action="pause"), id=derived_id("order", job_id))
+    return Outgoing(made.topic, made.key, made.value, (*made.headers, *headers.items()))
+
+
+@asynccontextmanager
+async def shell(seen: Seen, place: Place, database: Database, producer: Producer) -> AsyncIterator[Subscriptions]:
+    """A running consumer of `jobs.control`."""
+    consumer = Consumer("control", JOBS_CONTROL, seen.handle)
+    subscriptions = Subscriptions(place.kafka, [Shell("planner", place.prefix, consumer, database, producer)])
+    await subscriptions.open()
+    try:
+        yield subscriptions
+    finally:
+        await subscriptions.close()
+
+
+async def committed(place: Place) -> int:
+    """The sum of the group's committed offsets."""
+    topic = f"{place.prefix}.jobs.control"
+    consumer = AIOKafkaConsumer(bootstrap_servers=place.kafka, group_id=f"{place.prefix}.planner.control")
+    await consumer.start()
+    try:
+        offsets = [await consumer.committed(TopicPartition(topic, number)) for number in range(2)]
+    finally:
+        await consumer.stop()
+    return sum(offset or 0 for offset in offsets)

@@ -1,0 +1,134 @@
+"""Batches that cannot be read, on a real broker: all the rest flows, nothing is lost, and the place is shown."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import pytest
+from aiokafka import TopicPartition
+
+from shared.database.pool import Database
+from shared.events.catalogue import JOBS_CONTROL
+from shared.ids import new_id
+from shared.messaging import reader
+from shared.messaging.producer import Producer
+from shared.messaging.reader import Reader
+from shared.messaging.skip import NotSkipped, skip
+from shared.messaging.subscriptions import Subscriptions
+from tests.conftest import DatabaseFor
+from tests.damage import flip_byte, send_zstd
+from tests.eventually import eventually
+from tests.integration.shared.shells import Seen, order, shell
+from tests.stack import Place
+
+PARTITION = 0
+LOST = 3
+
+
+@pytest.fixture
+async def database(database_for: DatabaseFor) -> Database:
+    return await database_for("planner")
+
+
+def topic(place: Place) -> str:
+    return JOBS_CONTROL.full_name(place.prefix)
+
+
+def orders(count: int) -> list[UUID]:
+    return [new_id() for _ in range(count)]
+
+
+async def send(producer: Producer, jobs: Sequence[UUID]) -> None:
+    await producer.send([order(job) for job in jobs])
+
+
+async def send_unreadable(place: Place) -> None:
+    values = [order(job).value or b"" for job in orders(LOST)]
+    await send_zstd(place.kafka, topic(place), PARTITION, values)
+
+
+def unreadable(subscriptions: Subscriptions) -> list[str]:
+    found: list[str] = subscriptions.states()[0]["unreadable"]
+    return found
+
+
+async def test_the_read_call_is_ours_and_fast_stream_hardly_sleeps(
+    topics: Place, database: Database, producer: Producer
+) -> None:
+    async with shell(Seen(), topics, database, producer) as subscriptions:
+        [subscriber] = subscriptions.subscribers
+        assert isinstance(subscriber.consumer, Reader)
+        assert subscriber.batch_timeout_ms == 1
+
+
+async def test_a_codec_that_is_missing_stops_one_partition_only_until_an_operator_skips_the_batch(
+    topics: Place, database: Database, producer: Producer
+) -> None:
+    """All of it waits when the consumer starts: what one read call takes from a neighbour must not get lost when the
+    bad batch raises out of the same call."""
+    seen, before, after = Seen(), orders(40), orders(40)
+    group = f"{topics.prefix}.planner.control"
+    await send(producer, before)
+    await send_unreadable(topics)
+    await send(producer, after)
+    async with shell(seen, topics, database, producer) as subscriptions:
+        [found] = await eventually(lambda: unreadable(subscriptions), 30)
+        offset = int(found.rsplit(" ", 1)[1])
+        assert found == f"{topic(topics)} {PARTITION} {offset}"
+        await eventually(lambda: set(before) <= set(seen.jobs), 30)
+        later = orders(40)
+        await send(producer, later)
+        # The other partition has about half of them, and takes no notice.
+        readable = await eventually(lambda: set(seen.jobs) & set(later), 30)
+        assert readable < set(later)
+        with pytest.raises(NotSkipped, match="at work"):
+            await skip(topics.kafka, group, topic(topics), PARTITION, offset)
+    with pytest.raises(NotSkipped, match=f"stands at {offset}, not at {offset + 1}"):
+        await skip(topics.kafka, group, topic(topics), PARTITION, offset + 1)
+    assert await skip(topics.kafka, group, topic(topics), PARTITION, offset) == offset + LOST
+    with pytest.raises(NotSkipped, match="can be read"):
+        await skip(topics.kafka, group, topic(topics), PARTITION, offset + LOST)
+    async with shell(seen, topics, database, producer) as subscriptions:
+        await eventually(lambda: len(seen.jobs) >= 120, 30)
+        assert not unreadable(subscriptions)
+    assert sorted(seen.jobs) == sorted([*before, *after, *later])
+
+
+async def test_a_batch_damaged_on_the_brokers_disk_is_read_as_soon_as_it_is_mended(
+    topics: Place, database: Database, producer: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "LOOK_AGAIN_SECONDS", 0.5)
+    seen, damaged, rest = Seen(), new_id(), orders(40)
+    await send(producer, rest[:20])
+    await send(producer, [damaged])
+    await send(producer, rest[20:])
+    flip_byte(topic(topics), str(damaged).encode())
+    async with shell(seen, topics, database, producer) as subscriptions:
+        await eventually(lambda: unreadable(subscriptions), 30)
+        await eventually(lambda: set(rest[:20]) <= set(seen.jobs), 30)
+        assert damaged not in seen.jobs
+        flip_byte(topic(topics), str(damaged).encode())
+        await eventually(lambda: len(seen.jobs) >= 41, 30)
+        assert not unreadable(subscriptions)
+    assert sorted(seen.jobs) == sorted([damaged, *rest])
+
+
+async def test_a_partition_that_was_put_aside_is_found_again_after_a_rebalance(
+    topics: Place, database: Database, producer: Producer
+) -> None:
+    first, second = Seen(), Seen()
+    await send_unreadable(topics)
+    async with shell(first, topics, database, producer) as one:
+        await eventually(lambda: unreadable(one), 30)
+        async with shell(second, topics, database, producer) as two:
+            found = await eventually(
+                lambda: two.states()[0]["partitions"] == 1 and [*unreadable(one), *unreadable(two)], 30
+            )
+            assert found == [f"{topic(topics)} {PARTITION} 0"]
+        await eventually(lambda: one.states()[0]["partitions"] == 2 and unreadable(one), 30)
+        await eventually(lambda: consumer_of(one).paused() == {TopicPartition(topic(topics), PARTITION)}, 30)
+
+
+def consumer_of(subscriptions: Subscriptions) -> Reader:
+    [subscriber] = subscriptions.subscribers
+    assert isinstance(subscriber.consumer, Reader)
+    return subscriber.consumer
