@@ -6,7 +6,7 @@ import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from benchmarks import contract, end_to_end, isolation, machine, memory, small_job
+from benchmarks import callbacks, contract, end_to_end, isolation, machine, memory, small_job
 from benchmarks.bench import Bench, Rows
 from benchmarks.page import write_page
 from infra.local import services, stack
@@ -18,6 +18,7 @@ MEASUREMENTS: dict[str, Callable[[Bench], Awaitable[Rows]]] = {
     "memory": memory.measure,
     "contract": contract.measure,
     "isolation": isolation.measure,
+    "callbacks": callbacks.measure,
 }
 
 

@@ -19,6 +19,7 @@ TITLES = {
     "memory": "Memory of each service",
     "contract": "A contract, as counted by the vendor",
     "isolation": "A job beside a vendor that hangs for 60 seconds",
+    "callbacks": "Callbacks in random order, some early, some twice, with the gateway killed once in between",
 }
 _ABOUT = ("machine", "commit", "date")
 

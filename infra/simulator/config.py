@@ -8,14 +8,20 @@ import re
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
+
+from infra.simulator.receiver import ReceiverConfig
+from infra.simulator.reports.config import ReportsConfig
+from infra.simulator.settings import Seconds, Settings, Share, Status
 
 RetryAfterForm = Literal["seconds", "date", "garbage", "very_long", "none"]
 """How a 429 tells when to come back. `garbage` is text that is no time, `very_long` a day, `none` no header."""
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Status = Annotated[int, Field(ge=300, le=599)]
-Seconds = Annotated[float, Field(ge=0, le=86_400)]
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+
+RESERVED = frozenset({"receive"})
+"""What opens other paths than vendors'."""
 
 
 def _compilable(pattern: str) -> str:
@@ -24,10 +30,6 @@ def _compilable(pattern: str) -> str:
     except re.error as error:
         raise ValueError(f"is no regular expression: {error}") from error
     return pattern
-
-
-class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 
 
 class Fault(StrEnum):
@@ -43,7 +45,18 @@ class Fault(StrEnum):
     DRIP = "drip"
 
 
-class Contract(_Settings):
+class ResetField(Settings):
+    """A header of the vendor's own that tells when its window is free again."""
+
+    header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")]
+    """Its name."""
+    form: Literal["seconds", "milliseconds", "epoch", "epoch_milliseconds", "date", "rfc3339"] = "seconds"
+    """Seconds or milliseconds from now, the same since 1970, an HTTP date, or an RFC 3339 time."""
+    on: Literal["refusals", "all"] = "refusals"
+    """Which answers carry it."""
+
+
+class Contract(Settings):
     """One window of a rate limit, enforced exactly.
 
     A request that arrives at time t is admitted if fewer than `requests + burst - 1` admitted requests arrived in
@@ -59,7 +72,8 @@ class Contract(_Settings):
     burst: int = Field(default=1, ge=1)
     """Requests that may come at once; 1 means none beyond the steady rate."""
     scope: Literal["vendor", "address", "token"] = "vendor"
-    """Who shares the window: all clients, those of one address, or those with one Authorization header."""
+    """Who shares the window: all clients, those of one address, or those with one Authorization header. An address is
+    the connection's other end: a proxy's where there is one, and X-Forwarded-For changes nothing."""
     count_refused: bool = False
     """Whether refused requests use the window, too, as with the strictest vendors."""
     retry_after: RetryAfterForm = "seconds"
@@ -67,6 +81,8 @@ class Contract(_Settings):
     headers: Literal["none", "x-ratelimit", "ratelimit", "ratelimit-structured"] = "none"
     """Quota headers on every answer: X-RateLimit-* (reset as epoch seconds), RateLimit-* (reset as seconds from now),
     or the structured RateLimit and RateLimit-Policy fields."""
+    reset_field: ResetField | None = None
+    """A field of the vendor's own beside them; null: none."""
 
     @property
     def most(self) -> int:
@@ -74,7 +90,7 @@ class Contract(_Settings):
         return self.requests + self.burst - 1
 
 
-class FailPath(_Settings):
+class FailPath(Settings):
     """Targets that fail on purpose, until they are healed."""
 
     match: Annotated[str, AfterValidator(_compilable)]
@@ -87,7 +103,7 @@ class FailPath(_Settings):
     """How many requests of each matching target fail before it recovers; null: for ever."""
 
 
-class Misbehaviour(_Settings):
+class Misbehaviour(Settings):
     """Ways in which a vendor breaks its own paging, to see that a client ends nonetheless."""
 
     total: Literal["honest", "missing", "shrinks", "grows", "wrong_type"] = "honest"
@@ -98,11 +114,13 @@ class Misbehaviour(_Settings):
     cursor: Literal["honest", "loops", "never_ends", "not_moving"] = "honest"
     """For cursors, next links and Link headers. `loops`: back to the start after the third page or the last;
     `never_ends`: on and on behind the last record; `not_moving`: the same page as next."""
-    body: Literal["honest", "html", "array", "scalar"] = "honest"
-    """What stands where a listing's JSON object should be, with status 200."""
+    body: Literal["honest", "html", "array", "scalar", "utf-16", "latin-1", "bomb", "endless", "redirect"] = "honest"
+    """What stands where a listing's JSON object should be, with status 200. `utf-16` and `latin-1`: the page in another
+    charset; `bomb`: 50 MiB of blanks, compressed to 50 kB; `endless`: blanks until the client hangs up; `redirect`: 302
+    to the same place."""
 
 
-class VendorConfig(_Settings):
+class VendorConfig(Settings):
     """One vendor: its data, its contract, its manners and its faults."""
 
     records: int = Field(default=20_000, ge=0, le=1_000_000_000)
@@ -155,6 +173,8 @@ class VendorConfig(_Settings):
     """Targets that fail on purpose; the first match counts."""
     misbehaviour: Misbehaviour = Misbehaviour()
     """How it breaks its own paging."""
+    reports: ReportsConfig = ReportsConfig()
+    """Its asynchronous jobs."""
 
     @model_validator(mode="after")
     def _shares_fit(self) -> Self:
@@ -186,12 +206,18 @@ class VendorConfig(_Settings):
         return (self.contract,) if isinstance(self.contract, Contract) else self.contract
 
 
-class SimulatorConfig(_Settings):
+class SimulatorConfig(Settings):
     """All vendors of one process."""
 
     seed: int = 7
     """Seed of the vendors that name none."""
-    vendors: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")], VendorConfig] = Field(
-        default_factory=lambda: {"acme": VendorConfig()}
-    )
+    vendors: dict[Name, VendorConfig] = Field(default_factory=lambda: {"acme": VendorConfig()})
     """Vendors by the name that opens their paths; one plain `acme` by default."""
+    receivers: dict[Name, ReceiverConfig] = {}
+    """Receivers of outgoing webhooks by the name behind `/receive/`."""
+
+    @model_validator(mode="after")
+    def _names_are_free(self) -> Self:
+        if RESERVED & set(self.vendors):
+            raise ValueError(f"no vendor can be called {', '.join(sorted(RESERVED))}")
+        return self

@@ -7,9 +7,10 @@ Windows are half-open, (now - per_seconds, now]: two arrivals exactly per_second
 import math
 from collections import deque
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email.utils import formatdate
 
-from infra.simulator.config import Contract, RetryAfterForm
+from infra.simulator.config import Contract, ResetField, RetryAfterForm
 
 VERY_LONG_SECONDS = 86_400
 _CLIENTS_MAX = 10_000
@@ -103,8 +104,34 @@ def retry_after(form: RetryAfterForm, *, seconds: float, wall: float) -> bytes:
             return b""
 
 
-def quota_headers(quota: Quota, *, wall: float) -> bytes:
+def quota_headers(quota: Quota, *, refused: bool, wall: float) -> bytes:
     """The header lines that tell how a window stands, in the contract's dialect."""
+    field = quota.contract.reset_field
+    own = _reset_line(field, quota.reset_seconds, wall) if field and (refused or field.on == "all") else b""
+    return _quota_lines(quota, wall) + own
+
+
+def _reset_line(field: ResetField, seconds: float, wall: float) -> bytes:
+    """The vendor's own header, rounded up so that whoever believes it is not too early."""
+    at = wall + seconds
+    value: int | str
+    match field.form:
+        case "seconds":
+            value = math.ceil(seconds)
+        case "milliseconds":
+            value = math.ceil(seconds * 1000)
+        case "epoch":
+            value = math.ceil(at)
+        case "epoch_milliseconds":
+            value = math.ceil(at * 1000)
+        case "date":
+            value = formatdate(math.ceil(at), usegmt=True)
+        case "rfc3339":
+            value = datetime.fromtimestamp(math.ceil(at), UTC).isoformat()
+    return f"{field.header}: {value}\r\n".encode()
+
+
+def _quota_lines(quota: Quota, wall: float) -> bytes:
     contract, left, reset = quota.contract, max(0, quota.remaining), math.ceil(quota.reset_seconds)
     match contract.headers:
         case "none":

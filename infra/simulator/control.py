@@ -7,16 +7,23 @@ PUT    /_control/vendors/{name}          other settings, or a new vendor; truth 
 DELETE /_control/vendors/{name}
 POST   /_control/vendors/{name}/reset    forget truth, windows and repetitions
 POST   /_control/vendors/{name}/heal     let what fails on purpose work again
-GET    /_truth/{name}?window_seconds=    the facts; the highest count in windows of another length, if wished
+GET    /_truth/{name}?window_seconds=&address=    the facts; the highest count in windows of another length, if wished,
+                                         of all clients together or of one address
+GET    /_truth/{name}/callbacks          every attempt of a callback with its answer, oldest first
+
+GET, PUT, DELETE /_control/receivers/{name}, POST …/reset and GET /_truth/receive/{name} are the same for receivers of
+webhooks.
 """
 
 import asyncio
 import re
+from collections.abc import Sequence
 
 import orjson
 from pydantic import ValidationError
 
-from infra.simulator.config import SimulatorConfig, VendorConfig
+from infra.simulator.config import RESERVED, SimulatorConfig, VendorConfig
+from infra.simulator.receiver import Receiver, ReceiverConfig
 from infra.simulator.truth import Truth, highest_in_window
 from infra.simulator.vendor import Vendor
 from infra.simulator.wire import Answer, Request, json_answer, problem
@@ -25,13 +32,14 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
 class Vendors:
-    """All vendors of the process by name."""
+    """All vendors of the process by name, and the receivers of webhooks."""
 
     def __init__(self, config: SimulatorConfig) -> None:
         self._seed = config.seed
         self._by_name: dict[str, Vendor] = {}
         for name, settings in config.vendors.items():
             self.put(name, settings)
+        self.receivers = {name: Receiver(name, settings) for name, settings in config.receivers.items()}
 
     def get(self, name: str) -> Vendor | None:
         """The vendor of that name."""
@@ -44,9 +52,14 @@ class Vendors:
         else:
             self._by_name[name] = Vendor(name, config, default_seed=self._seed)
 
-    def remove(self, name: str) -> None:
+    async def remove(self, name: str) -> None:
         """Close a vendor down."""
-        del self._by_name[name]
+        await self._by_name.pop(name).close()
+
+    async def close(self) -> None:
+        """Close all vendors down."""
+        for name in self.names:
+            await self.remove(name)
 
     @property
     def names(self) -> list[str]:
@@ -54,7 +67,7 @@ class Vendors:
         return sorted(self._by_name)
 
 
-def answer_control(vendors: Vendors, request: Request, segments: tuple[str, ...]) -> Answer:
+async def answer_control(vendors: Vendors, request: Request, segments: tuple[str, ...]) -> Answer:
     """Answer below /_control."""
     match request.method, segments:
         case "GET", ("healthz",):
@@ -63,18 +76,27 @@ def answer_control(vendors: Vendors, request: Request, segments: tuple[str, ...]
             return json_answer({"vendors": vendors.names})
         case "PUT", ("vendors", name):
             return _put(vendors, name, request.body)
+        case "PUT", ("receivers", name):
+            return _put_receiver(vendors.receivers, name, request.body)
+        case method, ("receivers", name, *action):
+            receiver = vendors.receivers.get(name)
+            return (
+                _act_on_receiver(vendors, receiver, method, action)
+                if receiver
+                else problem(404, f"no receiver {name!r}")
+            )
         case method, ("vendors", name, *action):
             vendor = vendors.get(name)
             if vendor is None:
                 return problem(404, f"no vendor {name!r}")
-            return _act(vendors, vendor, method, action)
+            return await _act(vendors, vendor, method, action)
         case _:
             return problem(404, "no such control")
 
 
 def _put(vendors: Vendors, name: str, body: bytes) -> Answer:
-    if not _NAME.fullmatch(name):
-        return problem(422, "a vendor's name has lower-case letters, digits and hyphens")
+    if not _NAME.fullmatch(name) or name in RESERVED:
+        return problem(422, "a vendor's name has lower-case letters, digits and hyphens, and is not taken")
     try:
         config = VendorConfig.model_validate_json(body or b"{}")
     except ValidationError as error:
@@ -83,12 +105,12 @@ def _put(vendors: Vendors, name: str, body: bytes) -> Answer:
     return Answer(200, config.model_dump_json().encode())
 
 
-def _act(vendors: Vendors, vendor: Vendor, method: str, action: list[str]) -> Answer:
+async def _act(vendors: Vendors, vendor: Vendor, method: str, action: list[str]) -> Answer:
     match method, action:
         case "GET", []:
             return Answer(200, vendor.config.model_dump_json().encode())
         case "DELETE", []:
-            vendors.remove(vendor.name)
+            await vendors.remove(vendor.name)
         case "POST", ["reset"]:
             vendor.reset()
         case "POST", ["heal"]:
@@ -98,12 +120,48 @@ def _act(vendors: Vendors, vendor: Vendor, method: str, action: list[str]) -> An
     return Answer(204)
 
 
+def _put_receiver(receivers: dict[str, Receiver], name: str, body: bytes) -> Answer:
+    if not _NAME.fullmatch(name):
+        return problem(422, "a receiver's name has lower-case letters, digits and hyphens")
+    try:
+        config = ReceiverConfig.model_validate_json(body or b"{}")
+    except ValidationError as error:
+        return Answer(422, error.json(include_url=False).encode())
+    if name in receivers:
+        receivers[name].configure(config)
+    else:
+        receivers[name] = Receiver(name, config)
+    return Answer(200, config.model_dump_json().encode())
+
+
+def _act_on_receiver(vendors: Vendors, receiver: Receiver, method: str, action: list[str]) -> Answer:
+    match method, action:
+        case "GET", []:
+            return Answer(200, receiver.config.model_dump_json().encode())
+        case "DELETE", []:
+            del vendors.receivers[receiver.name]
+        case "POST", ["reset"]:
+            receiver.reset()
+        case _:
+            return problem(404, "no such control")
+    return Answer(204)
+
+
 async def answer_truth(vendors: Vendors, request: Request, segments: tuple[str, ...]) -> Answer:
     """Answer below /_truth."""
-    vendor = vendors.get(segments[0]) if len(segments) == 1 else None
-    if vendor is None:
-        return problem(404, "no such vendor")
-    report = {"vendor": vendor.name, **vendor.truth.report()}
+    match segments:
+        case ("receive", name) if name in vendors.receivers:
+            return json_answer(vendors.receivers[name].report())
+        case (name, "callbacks") if (vendor := vendors.get(name)) is not None:
+            return json_answer({"callbacks": list(vendor.book.truth.log)})
+        case (name,) if (vendor := vendors.get(name)) is not None:
+            return await _tell_of_vendor(vendor, request)
+        case _:
+            return problem(404, "no such vendor or receiver")
+
+
+async def _tell_of_vendor(vendor: Vendor, request: Request) -> Answer:
+    report = {"vendor": vendor.name, **vendor.truth.report(), "reports": vendor.book.truth.report()}
     text = request.query.get("window_seconds")
     if text is not None:
         try:
@@ -112,13 +170,14 @@ async def answer_truth(vendors: Vendors, request: Request, segments: tuple[str, 
             seconds = 0.0
         if not 0 < seconds < float("inf"):
             return problem(400, "window_seconds must be a number above 0")
-        report["window"] = await _count_window(vendor.truth, seconds)
+        report["window"] = await _count_window(vendor.truth, seconds, request.query.get("address"))
     return Answer(200, orjson.dumps(report, option=orjson.OPT_SORT_KEYS))
 
 
-async def _count_window(truth: Truth, seconds: float) -> dict[str, object]:
+async def _count_window(truth: Truth, seconds: float, address: str | None) -> dict[str, object]:
     # In a thread, on copies: counting millions of moments takes a second, and the vendors must go on meanwhile.
-    every, admitted = truth.moments(only_admitted=False), truth.moments(only_admitted=True)
+    every: Sequence[float] = truth.moments(only_admitted=False, address=address)
+    admitted = truth.moments(only_admitted=True, address=address)
     return {
         "seconds": seconds,
         "all": await asyncio.to_thread(highest_in_window, every, seconds),

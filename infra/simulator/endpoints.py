@@ -1,18 +1,21 @@
-"""What a vendor answers below its name when nothing is wrong. Pure: a call in, an answer out.
+"""What a vendor answers below its name when nothing is wrong. Pure but for the book of asynchronous jobs.
 
 A new kind of endpoint is a function and a line in ROUTES; `{…}` in a path stands for any one segment.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 from zlib import crc32
 
 import orjson
 
 from infra.simulator.config import VendorConfig
+from infra.simulator.damage import spoiled
 from infra.simulator.pages import STYLES, Asked, BadRequest, number, open_listing
 from infra.simulator.records import Records
-from infra.simulator.wire import HTML, HTML_PAGE, Answer, Request, json_answer, problem
+from infra.simulator.reports.book import Book, KeyReused, Report
+from infra.simulator.wire import Answer, Request, json_answer, problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,14 @@ class Call:
     """The path below the vendor."""
     listings: int
     """Listing requests that the vendor answered before."""
+    book: Book
+    """The vendor's asynchronous jobs."""
+    now: float
+    """Monotonic time in seconds."""
+
+
+class NotFound(LookupError):
+    """There is no such thing; answered with 404."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +46,8 @@ class Served:
 
     answer: Answer
     indices: range | None = None
+    made: Report | None = None
+    """The asynchronous job that begins with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +69,12 @@ def answer_listing(call: Call) -> Served:
     page = style.page(listing)
     headers = f"Link: {page.link}\r\n".encode() if page.link else b""
     match call.config.misbehaviour.body:
-        case "html":
-            return Served(Answer(200, HTML_PAGE, HTML, headers))
-        case "scalar":
-            return Served(Answer(200, b"42", headers=headers))
-        case "array":
-            return Served(Answer(200, b"[%s]" % call.records.rows(page.indices), headers=headers), page.indices)
         case "honest":
             served = Served(Answer(200, page.body, headers=headers), page.indices)
+        case "array":
+            return Served(Answer(200, b"[%s]" % call.records.rows(page.indices), headers=headers), page.indices)
+        case other:
+            return Served(spoiled(other, page.body, call.request.target))
     return _unless_known(call, served) if call.segments == ("items",) else served
 
 
@@ -93,6 +104,65 @@ def answer_quote(call: Call) -> Served:
     return Served(json_answer({"echo": sent, "price": crc32(call.request.body) % 100_000 / 100}))
 
 
+def answer_submit(call: Call) -> Served:
+    """A new asynchronous job, or the one that the same Idempotency-Key made."""
+    body = _object(call.request.body)
+    url = body.get("callback_url")
+    if url is not None and not (isinstance(url, str) and url.startswith(("http://", "https://"))):
+        raise BadRequest("callback_url must be an http(s) URL")
+    key = call.request.headers.get(b"idempotency-key")
+    try:
+        report, new = call.book.submit(call.config.reports, body, key, seed=call.records.seed, now=call.now)
+    except KeyReused as error:
+        return Served(problem(422, str(error)))
+    document = {"id": report.course.report_id, "status": "queued" if new else report.status(call.now)}
+    return Served(json_answer(document, 202), made=report if new else None)
+
+
+def answer_status(call: Call) -> Served:
+    """How a job stands."""
+    report = _report(call)
+    return Served(json_answer({"id": report.course.report_id, "status": report.status(call.now)}))
+
+
+def answer_rows(call: Call) -> Served:
+    """A page of a job's rows, and the cursor of the next."""
+    report, query = _report(call), call.request.query
+    if report.status(call.now) != "succeeded":
+        return Served(problem(409, f"this report is {report.status(call.now)}"))
+    start = number(query, "cursor", 0, least=0) if query.get("cursor") else 0
+    size = call.config.page_size_max
+    rows = report.page(start, min(number(query, "limit", size, least=1), size))
+    stop = start + len(rows)
+    call.book.truth.read(f"{report.course.report_id} {start}", len(rows))
+    return Served(json_answer({"rows": rows, "next": str(stop) if stop < report.rows else None}))
+
+
+def answer_abort(call: Call) -> Served:
+    """The job is stopped, unless it is over."""
+    report = _report(call)
+    if call.book.abort(report, call.now):
+        return Served(Answer(204))
+    return Served(problem(409, f"this report is {report.status(call.now)}"))
+
+
+def _report(call: Call) -> Report:
+    report = call.book.find(call.segments[1])
+    if report is None:
+        raise NotFound(f"no report {call.segments[1]!r}")
+    return report
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        found = orjson.loads(body or b"{}")
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(f"the body is no JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise BadRequest("the body must be an object")
+    return found
+
+
 def _unless_known(call: Call, served: Served) -> Served:
     """The answer with its ETag, or 304 if the client holds it already."""
     if not call.config.etag:
@@ -110,19 +180,26 @@ ROUTES = (
     Route("items/metadata", answer_metadata),
     Route("items/{id}", answer_record),
     Route("quote", answer_quote, method="POST"),
+    Route("reports", answer_submit, method="POST"),
+    Route("reports/{id}", answer_status),
+    Route("reports/{id}", answer_abort, method="DELETE"),
+    Route("reports/{id}/rows", answer_rows),
 )
 _PLAIN = {route.path: route for route in ROUTES}
 _PATTERNS = tuple((tuple(route.path.split("/")), route) for route in ROUTES if "{" in route.path)
 
 
-def find_route(segments: tuple[str, ...]) -> Route | None:
-    """The endpoint at a path below a vendor; one without placeholders goes first."""
+def find_route(segments: tuple[str, ...], method: str) -> Route | None:
+    """The endpoint at a path below a vendor; one without placeholders goes first. Where none has the method, any."""
     plain = _PLAIN.get("/".join(segments))
     if plain is not None:
         return plain
+    found = None
     for pattern, route in _PATTERNS:
         if len(pattern) == len(segments) and all(
             part.startswith("{") or part == segment for part, segment in zip(pattern, segments, strict=True)
         ):
-            return route
-    return None
+            if route.method == method:
+                return route
+            found = route
+    return found

@@ -47,14 +47,14 @@ class FatePlan:
         if self._calm:
             return _NO_FATE
         digest = blake2b(self._key + f"{target}\0{repetition}".encode(), digest_size=24).digest()
-        chosen = bisect_right(self._bounds, _unit(digest[:8]))
-        delay = self._least_delay + (self._most_delay - self._least_delay) * _unit(digest[8:16])
+        chosen = bisect_right(self._bounds, unit(digest[:8]))
+        delay = self._least_delay + (self._most_delay - self._least_delay) * unit(digest[8:16])
         if chosen == len(self._faults):
             return Fate(delay_seconds=delay)
-        status = self._statuses[int(_unit(digest[16:]) * len(self._statuses))]
+        status = self._statuses[int(unit(digest[16:]) * len(self._statuses))]
         return Fate(self._faults[chosen], status, delay)
 
 
-def _unit(eight_bytes: bytes) -> float:
-    """A number in [0, 1): 53 bits, since that is what a float holds without rounding up to 1."""
+def unit(eight_bytes: bytes) -> float:
+    """A number in [0, 1) from eight random bytes: 53 bits, since that is what a float holds without rounding up to 1."""
     return (int.from_bytes(eight_bytes, "big") >> 11) * 2.0**-53

@@ -12,12 +12,20 @@ from typing import cast
 
 import httptools
 
+from infra.simulator.signatures import SCHEME_ID, SCHEME_SIGNATURE, SCHEME_TIME
 from infra.simulator.wire import Delivery, Request, problem, render
 
 BODY_MAX_BYTES = 2**20
 _PENDING_MAX = 64
 _DRIP_SECONDS = 0.1
-_HEADERS = frozenset({b"host", b"authorization", b"if-none-match"})
+_FLOOD_SECONDS = 0.005
+_BEHIND_SECONDS = 60.0
+_HEADERS = frozenset(
+    {
+        *(b"host", b"authorization", b"if-none-match", b"idempotency-key"),
+        *(SCHEME_ID, SCHEME_TIME, SCHEME_SIGNATURE),
+    }
+)
 
 Handler = Callable[[Request], Delivery | Coroutine[None, None, Delivery]]
 
@@ -139,11 +147,16 @@ class HttpConnection(asyncio.Protocol):
         while self._pending and not self._closing:
             head = self._pending[0]
             delivery = self._pending[0] = head if isinstance(head, Delivery) else await head
+            if delivery.behind is not None:
+                await asyncio.wait((delivery.behind,), timeout=_BEHIND_SECONDS)
             if delivery.wait_seconds:
                 await asyncio.sleep(delivery.wait_seconds)
             if delivery.bytes_per_second is not None:
                 await self._drip(delivery.data, delivery.bytes_per_second)
                 delivery = Delivery(b"", close=delivery.close, settle=delivery.settle)
+            if delivery.flood:
+                self._transport.write(delivery.data)
+                await self._flood(delivery.flood)
             self._pending.popleft()
             self._write(delivery)
         # Here and not in a callback: a request that came in between would wait for a task that has ended.
@@ -158,6 +171,12 @@ class HttpConnection(asyncio.Protocol):
         for start in range(0, len(data), step):
             self._transport.write(data[start : start + step])
             await asyncio.sleep(step / bytes_per_second)
+
+    async def _flood(self, data: bytes) -> None:
+        while not self._closing:
+            if not self._transport.get_write_buffer_size():
+                self._transport.write(data)
+            await asyncio.sleep(_FLOOD_SECONDS)
 
     def _end_if_failed(self, drain: asyncio.Task[None]) -> None:
         if not drain.cancelled() and drain.exception() is not None:

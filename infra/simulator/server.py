@@ -34,18 +34,30 @@ class Simulator:
             for connection in tuple(self._connections):
                 connection.abort()
             await server.wait_closed()
+            await self.vendors.close()
 
     def _handle(self, request: Request) -> Delivery | Coroutine[None, None, Delivery]:
         name, *rest = request.path[1:].split("/")
         segments = tuple(rest)
         if name == "_control":
-            return _plain(answer_control(self.vendors, request, segments))
+            return self._control(request, segments)
         if name == "_truth":
             return self._tell_truth(request, segments)
+        if name == "receive":
+            return self._receive_webhook(request, segments)
         vendor = self.vendors.get(name)
         if vendor is None:
             return _plain(problem(404, f"no vendor {name!r}"))
         return vendor.receive(request, segments)
+
+    def _receive_webhook(self, request: Request, segments: tuple[str, ...]) -> Delivery:
+        receiver = self.vendors.receivers.get("/".join(segments))
+        if receiver is None:
+            return _plain(problem(404, "no such receiver"))
+        return receiver.receive(request, wall=time.time())
+
+    async def _control(self, request: Request, segments: tuple[str, ...]) -> Delivery:
+        return _plain(await answer_control(self.vendors, request, segments))
 
     async def _tell_truth(self, request: Request, segments: tuple[str, ...]) -> Delivery:
         return _plain(await answer_truth(self.vendors, request, segments))

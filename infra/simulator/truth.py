@@ -1,23 +1,21 @@
 """What a vendor saw and served: the facts that tests ask for afterwards.
 
-Memory is bounded: arrival times up to a cap (40 MB), a byte per record served, a counter per page. What no longer
+Memory is bounded: arrival times up to a cap (50 MB), a byte per record served, a counter per page. What no longer
 fits is said in the answer, and the highest count in any second is kept on the fly, so it is exact at any length.
 """
 
 import hashlib
-import heapq
 from array import array
 from collections import Counter, deque
 from collections.abc import Sequence
 from itertools import compress
 
 from infra.simulator.config import Fault
+from infra.simulator.tally import Tally
 
 ARRIVALS_MAX = 5_000_000
 RECORDS_MAX = 50_000_000
-PAGES_MAX = 1_000_000
 ADDRESSES_MAX = 10_000
-_REPEATED_SHOWN = 20
 
 
 def highest_in_window(moments: Sequence[float], seconds: float) -> int:
@@ -61,12 +59,13 @@ class Truth:
         self._statuses: Counter[str] = Counter()
         self._kinds: Counter[str] = Counter()
         self._faults: Counter[str] = Counter()
-        self._addresses: Counter[str] = Counter()
+        self._addresses: dict[str, int] = {}
+        self._requests_of = array("Q")
+        self._refused_of = array("Q")
+        self._who = array("H")
         self._first_at = self._last_at = 0.0
         self._in_flight = self._highest_in_flight = 0
-        self._pages: dict[str, int] = {}
-        self._repeated: dict[str, int] = {}
-        self._pages_beyond = 0
+        self._pages = Tally()
         self._record_deliveries = 0
         self._seen = bytearray()
         self._records_beyond = 0
@@ -85,16 +84,33 @@ class Truth:
         self._in_flight += 1
         self._highest_in_flight = max(self._highest_in_flight, self._in_flight)
         self._kinds[kind] += 1
-        known = address in self._addresses or len(self._addresses) < ADDRESSES_MAX
-        self._addresses[address if known else "others"] += 1
+        self._last_of = who = self._number(address)
+        self._requests_of[who] += 1
+        self._refused_of[who] += 1
         self._in_a_second.add(moment)
         if len(self._moments) < ARRIVALS_MAX:
             self._moments.append(moment)
+            self._who.append(who)
             self._admitted.append(0)
+
+    def _number(self, address: str) -> int:
+        """The place of an address in the counts, which a short number in the log of arrivals stands for."""
+        number = self._addresses.get(address)
+        if number is not None:
+            return number
+        if len(self._addresses) >= ADDRESSES_MAX:
+            return self._addresses["others"]
+        if len(self._addresses) == ADDRESSES_MAX - 1:
+            address = "others"
+        number = self._addresses[address] = len(self._addresses)
+        self._requests_of.append(0)
+        self._refused_of.append(0)
+        return number
 
     def admitted(self) -> None:
         """The contract let the request in that arrived last."""
         self._admitted_in_a_second.add(self._last_at)
+        self._refused_of[self._last_of] -= 1
         if self.requests == len(self._moments):
             self._admitted[-1] = 1
 
@@ -110,7 +126,7 @@ class Truth:
 
     def served(self, target: str, indices: range) -> None:
         """A page or a record went out whole."""
-        self._count_page(target)
+        self._pages.count(target)
         self._record_deliveries += len(indices)
         stop = min(indices.stop, RECORDS_MAX)
         if stop > len(self._seen):
@@ -118,15 +134,6 @@ class Truth:
         inside = range(indices.start, max(indices.start, stop))
         self._seen[inside.start : inside.stop] = b"\1" * len(inside)
         self._records_beyond += len(indices) - len(inside)
-
-    def _count_page(self, target: str) -> None:
-        times = self._pages.get(target, 0) + 1
-        if times == 1 and len(self._pages) >= PAGES_MAX:
-            self._pages_beyond += 1
-            return
-        self._pages[target] = times
-        if times > 1:
-            self._repeated[target] = times
 
     def report(self) -> dict[str, object]:
         """All but the counts in windows of other lengths."""
@@ -136,7 +143,8 @@ class Truth:
             "by_status": dict(self._statuses),
             "by_kind": dict(self._kinds),
             "by_fault": dict(self._faults),
-            "by_address": dict(self._addresses),
+            "by_address": {address: self._requests_of[number] for address, number in self._addresses.items()},
+            "refused_by_address": {address: self._refused_of[number] for address, number in self._addresses.items()},
             "in_flight": self._in_flight,
             "highest_in_flight": self._highest_in_flight,
             "highest_in_any_second": {
@@ -146,17 +154,8 @@ class Truth:
             "span_seconds": span,
             "average_per_second": (self.requests - 1) / span if span > 0 else None,
             "arrivals_forgotten": self.requests - len(self._moments),
-            "pages": self._page_report(),
+            "pages": self._pages.report(called="target"),
             "records": self._record_report(),
-        }
-
-    def _page_report(self) -> dict[str, object]:
-        top = heapq.nlargest(_REPEATED_SHOWN, self._repeated.items(), key=lambda item: (item[1], item[0]))
-        return {
-            "distinct": len(self._pages),
-            "repeated": len(self._repeated),
-            "most_repeated": [{"target": target, "times": times} for target, times in top],
-            "uncounted": self._pages_beyond,
         }
 
     def _record_report(self) -> dict[str, object]:
@@ -170,6 +169,10 @@ class Truth:
             "uncounted": self._records_beyond,
         }
 
-    def moments(self, *, only_admitted: bool) -> Sequence[float]:
-        """A copy of the arrival times that are kept, for counting elsewhere."""
-        return array("d", compress(self._moments, self._admitted)) if only_admitted else self._moments[:]
+    def moments(self, *, only_admitted: bool, address: str | None = None) -> Sequence[float]:
+        """A copy of the arrival times that are kept, of all addresses or of one, for counting elsewhere."""
+        moments, admitted = self._moments, self._admitted
+        if address is not None:
+            here = [who == self._addresses.get(address) for who in self._who]
+            moments, admitted = array("d", compress(moments, here)), bytearray(compress(admitted, here))
+        return array("d", compress(moments, admitted)) if only_admitted else moments[:]

@@ -5,17 +5,21 @@ The order is that of a real edge: who are you (401), may you (429), what befalls
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
 
 from infra.simulator.config import Fault, VendorConfig
 from infra.simulator.contract import RateLimit, quota_headers, retry_after
-from infra.simulator.endpoints import Call, Route, Served, find_route
+from infra.simulator.damage import damages, deliver
+from infra.simulator.endpoints import Call, NotFound, Route, Served, find_route
 from infra.simulator.faults import Fate, FatePlan
 from infra.simulator.pages import BadRequest
 from infra.simulator.records import Records
+from infra.simulator.reports.book import Book
+from infra.simulator.reports.courier import Courier
 from infra.simulator.truth import Truth
-from infra.simulator.wire import Answer, Delivery, Request, damages, deliver, problem
+from infra.simulator.wire import Answer, Delivery, Request, problem
 
 _TARGETS_MAX = 1_000_000
 _IN_FLIGHT_RETRY_SECONDS = 1.0
@@ -37,6 +41,7 @@ class Vendor:
         self._default_seed = default_seed
         self._clock = clock
         self._wall = wall
+        self._courier = Courier(wall)
         self.configure(config)
         self.reset()
 
@@ -54,17 +59,26 @@ class Vendor:
         self._plan = FatePlan(self.config, seed=self._records.seed, vendor=self.name)
 
     def reset(self) -> None:
-        """Forget what happened: truth, windows, and how often each target was asked. The settings stay."""
+        """Forget what happened: truth, windows, asynchronous jobs, and how often each target was asked.
+
+        Callbacks that wait are not sent. The settings stay.
+        """
         self.truth = Truth()
+        self.book = Book(self.name)
+        self._courier.drop()
         self._limit = RateLimit(self.config.contracts)
         self._asked: dict[str, int] = {}
         self._listings = 0
+
+    async def close(self) -> None:
+        """Send no more callbacks."""
+        await self._courier.close()
 
     def receive(self, request: Request, segments: tuple[str, ...]) -> Delivery:
         """What goes back for a request; `segments` is its path below the vendor."""
         now, truth = self._clock(), self.truth
         target = request.target.removeprefix(f"/{self.name}")
-        route = find_route(segments)
+        route = find_route(segments, request.method)
         truth.arrived(now, kind=route.path if route else "unknown", address=request.address)
         fate = Fate()
         refusal, quotas = self._refusal(request, now)
@@ -79,7 +93,11 @@ class Vendor:
         if quotas:
             answer = Answer(answer.status, answer.body, answer.media_type, answer.headers + quotas)
         settle = partial(_settle, truth, target, None if damaged else served.indices)
-        return deliver(answer, fate, self.config, wall=self._wall(), settle=settle)
+        delivery = deliver(answer, fate, self.config, wall=self._wall(), settle=settle)
+        if served.made is None:
+            return delivery
+        # Whatever befalls the answer, the job was made: its callbacks come.
+        return replace(delivery, behind=self._courier.dispatch(self.config.reports, served.made, self.book.truth))
 
     def _refusal(self, request: Request, now: float) -> tuple[Answer | None, bytes]:
         """Why a request is turned away, if it is, and the header lines that tell the quota."""
@@ -89,7 +107,7 @@ class Vendor:
         admitted, quotas = self._limit.admit(now, address=request.address, token=token)
         # The same fields cannot stand twice: the window that refuses speaks, else the one with the least left.
         speaker = min(quotas, key=lambda quota: quota.remaining) if admitted and quotas else next(iter(quotas), None)
-        lines = quota_headers(speaker, wall=self._wall()) if speaker else b""
+        lines = quota_headers(speaker, refused=not admitted, wall=self._wall()) if speaker else b""
         if not admitted and speaker:
             form = speaker.contract.retry_after
             header = retry_after(form, seconds=speaker.reset_seconds, wall=self._wall())
@@ -120,12 +138,14 @@ class Vendor:
             return Served(problem(404, "no such endpoint"))
         if request.method != route.method:
             return Served(problem(405, "no such method", f"Allow: {route.method}\r\n".encode()))
-        call = Call(self.config, self._records, request, self.name, segments, self._listings)
+        call = Call(self.config, self._records, request, self.name, segments, self._listings, self.book, self._clock())
         self._listings += route.listing
         try:
             return route.answer(call)
         except BadRequest as error:
             return Served(problem(400, str(error)))
+        except NotFound as error:
+            return Served(problem(404, str(error)))
 
 
 def _settle(truth: Truth, target: str, indices: range | None, delivered: bool) -> None:

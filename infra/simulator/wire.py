@@ -1,5 +1,6 @@
-"""Requests and answers as values, and answers as bytes, whole or damaged on purpose. Pure but for `Delivery.settle`."""
+"""Requests and answers as values, and answers as bytes. Pure but for `Delivery.settle` and `Delivery.behind`."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import formatdate
@@ -8,9 +9,6 @@ from http import HTTPStatus
 from urllib.parse import parse_qsl
 
 import orjson
-
-from infra.simulator.config import Fault, VendorConfig
-from infra.simulator.faults import Fate
 
 JSON = b"application/json"
 HTML = b"text/html; charset=utf-8"
@@ -60,6 +58,8 @@ class Answer:
     media_type: bytes = JSON
     headers: bytes = b""
     """Further header lines, each ended."""
+    endless: bool = False
+    """Whether the body is sent again and again, as chunks that never end."""
 
 
 def json_answer(document: object, status: int = 200, headers: bytes = b"") -> Answer:
@@ -86,13 +86,17 @@ class Delivery:
     """Speed of the answer; None: at once."""
     close: bool = False
     """Whether the connection ends behind it."""
+    flood: bytes = b""
+    """What follows the data again and again, until the client hangs up."""
     settle: Callable[[bool], None] = _ignore
     """Called once at the end: with True if the bytes were handed to the connection, False if it was gone before."""
+    behind: "asyncio.Future[None] | None" = None
+    """What has to be done before; it is waited for within bounds."""
 
     @property
     def at_once(self) -> bool:
         """Whether it can be written right away."""
-        return self.wait_seconds == 0 and self.bytes_per_second is None
+        return self.wait_seconds == 0 and self.bytes_per_second is None and self.behind is None and not self.flood
 
 
 @lru_cache(maxsize=2)
@@ -104,36 +108,10 @@ def render(answer: Answer, wall: float) -> bytes:
     """An answer as HTTP/1.1. `wall` is the epoch time."""
     head = _STATUS_LINES.get(answer.status) or b"HTTP/1.1 %d Unknown\r\n" % answer.status
     date = _date_line(int(wall))
+    if answer.endless:
+        lines = b"%s%sContent-Type: %s\r\nTransfer-Encoding: chunked\r\n%s\r\n"
+        return lines % (head, date, answer.media_type, answer.headers)
     if answer.status in _BODILESS:
         return b"%s%s%s\r\n" % (head, date, answer.headers)
     lines = b"%s%sContent-Type: %s\r\nContent-Length: %d\r\n%s\r\n%s"
     return lines % (head, date, answer.media_type, len(answer.body), answer.headers, answer.body)
-
-
-def damages(fault: Fault | None, answer: Answer) -> bool:
-    """Whether the fault keeps this answer from arriving as it is. Refusals have nothing left to spoil."""
-    return fault not in (None, Fault.DRIP) and answer.status == HTTPStatus.OK and bool(answer.body)
-
-
-def deliver(
-    answer: Answer, fate: Fate, config: VendorConfig, *, wall: float, settle: Callable[[bool], None]
-) -> Delivery:
-    """An answer on its way, after its fate."""
-    wait = fate.delay_seconds
-    if fate.fault is Fault.DRIP:
-        return Delivery(render(answer, wall), wait, config.drip_bytes_per_second, settle=settle)
-    if not damages(fate.fault, answer):
-        return Delivery(render(answer, wall), wait, settle=settle)
-    half = len(answer.body) // 2
-    match fate.fault:
-        case Fault.HANG:
-            return Delivery(b"", wait + config.hang_seconds, close=True, settle=settle)
-        case Fault.TRUNCATE:
-            return Delivery(render(answer, wall)[: half - len(answer.body)], wait, close=True, settle=settle)
-        case Fault.MALFORMED:
-            answer = Answer(answer.status, answer.body[:half], headers=answer.headers)
-        case Fault.HTML:
-            answer = Answer(answer.status, HTML_PAGE, HTML, answer.headers)
-        case _:
-            answer = Answer(answer.status, headers=answer.headers)
-    return Delivery(render(answer, wall), wait, settle=settle)

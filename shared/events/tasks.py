@@ -155,7 +155,7 @@ class FetchRequested(Event):
     sign: SecretReference | None = None
     processing: Processing
     priority: int = 1
-    attempt: int = 1
+    attempt: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     first_attempt_at: datetime | None = None
 
 

@@ -40,6 +40,8 @@ PATIENCE_SECONDS = 20.0
 _FIRST_WAIT_SECONDS = 0.1
 _LONGEST_WAIT_SECONDS = 3.0
 _CIRCUIT_RUN = 100
+_LATEST_MILLISECONDS = 253_402_300_799_000
+"""The end of the year 9999; a producer may write any number."""
 
 log = get_logger(__name__)
 
@@ -224,7 +226,7 @@ def to_record(found: ConsumerRecord) -> Record:
         key=found.key,
         value=found.value,
         headers=found.headers,
-        timestamp=datetime.fromtimestamp(max(found.timestamp, 0) / 1000, UTC),
+        timestamp=datetime.fromtimestamp(min(max(found.timestamp, 0), _LATEST_MILLISECONDS) / 1000, UTC),
     )
 
 

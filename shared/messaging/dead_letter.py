@@ -58,7 +58,11 @@ class Desk:
             original=Original.of(incoming.record),
         )
         key = _key(incoming.record.key, incoming.id)
-        return outgoing(RETRIES[self.service], key, event, id=self._id("retry", incoming.id, number))
+        try:
+            return outgoing(RETRIES[self.service], key, event, id=self._id("retry", incoming.id, number))
+        except Rejected:
+            # Without its headers it would be another event, so it is not sent again.
+            return self.refuse(Refuse(incoming, asked.reason, error), now)
 
     def refuse(self, refused: Refuse, now: datetime) -> Outgoing:
         """Put an event aside for a person to look at."""
@@ -77,7 +81,7 @@ class Desk:
             original=Original.of(incoming.record),
         )
         key = _key(incoming.record.key, incoming.id)
-        return outgoing(DEAD[self.service], key, event, id=self._id("dead", incoming.id, incoming.delivery))
+        return self._letter(key, event, self._id("dead", incoming.id, incoming.delivery))
 
     def poison(self, poison: Poison, now: datetime) -> Outgoing:
         """Put a record aside that is no event at all."""
@@ -95,7 +99,15 @@ class Desk:
         )
         at = record.position
         letter = derived_id("dead", self.group, at.topic, at.partition, at.offset)
-        return outgoing(DEAD[self.service], _key(record.key, identity), event, id=letter)
+        return self._letter(_key(record.key, identity), event, letter)
+
+    def _letter(self, key: str, event: DeadLetter, id: UUID) -> Outgoing:
+        """Names of headers can grow sixfold in JSON; a letter that is too large for that goes without them."""
+        try:
+            return outgoing(DEAD[self.service], key, event, id=id)
+        except Rejected:
+            bare = event.original.model_copy(update={"headers": ()})
+            return outgoing(DEAD[self.service], key, event.model_copy(update={"original": bare}), id=id)
 
     def _id(self, kind: str, event: UUID, number: int) -> UUID:
         return derived_id(kind, self.group, event, number)

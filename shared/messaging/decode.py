@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from shared.events.catalogue import Topic
-from shared.events.envelope import Incoming, Record, Removed, delivery, event_id
+from shared.events.envelope import CE_VERSION, Incoming, Record, Removed, delivery, event_id
 
 E = TypeVar("E")
 
@@ -24,6 +24,9 @@ class Poison:
 
 def decode(topic: Topic[E], record: Record) -> Incoming[E] | Poison:
     """Read a record's value as an event of its topic."""
+    version = record.header(CE_VERSION)
+    if version and not version.startswith("1."):
+        return Poison(record, "unsupported_version", "expected CloudEvents 1")
     if not record.value:
         return _read_empty(topic, record)
     try:

@@ -6,6 +6,8 @@ from uuid import uuid4
 import httpx
 
 from shared.messaging.producer import Producer
+from tests.conftest import ReaderFor
+from tests.eventually import eventually
 from tests.integration.callback_gateway.conftest import Served, ServeEdge
 
 JSON = {"Content-Type": "application/json"}
@@ -30,6 +32,7 @@ BODIES = {
 }
 URLS = [
     "file:///x",
+    "ftp://a.example",
     "gopher://a.example",
     "http://u:p@a.example",
     "http://a.example:22",
@@ -67,7 +70,8 @@ async def test_a_document_too_large_for_its_topic_is_refused(edge: Served) -> No
 
 
 async def test_only_plain_json_is_taken(edge: Served) -> None:
-    for headers in ({}, {"Content-Type": "text/html"}, {**JSON, "Content-Encoding": "gzip"}):
+    encoded = [{**JSON, "Content-Encoding": coding} for coding in ("gzip", "gzip, gzip", "br", "nonsense")]
+    for headers in ({}, {"Content-Type": "text/html"}, *encoded):
         assert (await edge.http.post("/jobs", content=b"{}", headers=headers)).status_code == 415, headers
 
 
@@ -98,6 +102,7 @@ async def test_paths_methods_and_queries(edge: Served) -> None:
         ("PUT", "/jobs", 405),
         ("TRACE", "/jobs", 405),
         ("DELETE", f"/jobs/{uuid4()}", 405),
+        ("GET", f"/jobs/{uuid4()}/cancel", 405),
         ("GET", "/jobs?status=nonsense", 422),
         ("GET", "/jobs?status=%00", 422),
         ("GET", "/jobs?limit=0", 422),
@@ -118,6 +123,11 @@ async def test_heads(edge: Served) -> None:
         ),
         (b"POST /jobs HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
         (b"POST /jobs HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", 400),
+        (b"POST /jobs HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}", 400),
+        (b"POST /jobs HTTP/1.1\r\nHost: a\r\nContent-Length: 1x\r\n\r\n{", 400),
+        (b"POST /jobs HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n{}", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nX: a\rY: b\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nX : b\r\n\r\n", 400),
         (b"GET /jobs/x HTTP/1.1\r\nHost: [\r\n\r\n", 404),
         (b"GET /jobs/x HTTP/1.1\r\n\r\n", 404),
         (b"GET /\xff\xfe HTTP/1.1\r\nHost: a\r\n\r\n", 400),
@@ -131,6 +141,30 @@ async def test_heads(edge: Served) -> None:
         answer = await spoken(edge.port, head)
         assert answer.startswith(f"HTTP/1.1 {status} ".encode()), (head[:100], answer[:200])
         assert b"content-type: application/problem+json" in answer
+
+
+async def test_a_body_that_is_longer_than_announced_is_no_second_request(edge: Served) -> None:
+    head = b"POST /jobs HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n"
+    answer = await all_spoken(edge.port, head + b'{}{"url":"https://a.example"}')
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b" 202 " not in answer
+
+
+async def test_a_body_that_ends_early_starts_nothing(edge: Served, reader_for: ReaderFor) -> None:
+    requested = await reader_for("jobs.requested")
+    head = b"POST /jobs HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n"
+    assert b"HTTP/1.1 202" not in await all_spoken(edge.port, head + b'{"url":"https://a.example"}', end=True)
+    answer = await edge.http.post("/jobs", json={"url": "https://a.example"})
+    await eventually(lambda: requested.records)
+    assert [job["id"] for job in requested.values] == [answer.json()["id"]]
+
+
+async def test_of_names_that_come_twice_the_last_counts(edge: Served, reader_for: ReaderFor) -> None:
+    requested = await reader_for("jobs.requested")
+    body = b'{"url":"https://first.example","url":"https://last.example"}'
+    assert (await edge.http.post("/jobs", content=body, headers=JSON)).status_code == 202
+    [job] = await eventually(lambda: requested.values)
+    assert job["url"] == "https://last.example"
 
 
 async def test_an_endless_body_ends_at_the_limit(edge: Served) -> None:
@@ -149,6 +183,19 @@ def is_problem(answer: httpx.Response) -> bool:
     return (
         answer.headers["content-type"] == "application/problem+json" and answer.json()["status"] == answer.status_code
     )
+
+
+async def all_spoken(port: int, request: bytes, *, end: bool = False) -> bytes:
+    """All that is answered until the connection is closed; with `end`, ours is, as soon as the request was sent."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(request)
+        if end:
+            writer.write_eof()
+        async with asyncio.timeout(8):
+            return await reader.read(-1)
+    finally:
+        writer.close()
 
 
 async def spoken(port: int, request: bytes) -> bytes:

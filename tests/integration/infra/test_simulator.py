@@ -181,6 +181,24 @@ async def test_a_listing_may_be_no_object(body: Any, kind: type) -> None:
         assert isinstance(await document(client, "/acme/cursor"), kind)
 
 
+async def test_a_listing_may_be_anything_at_all() -> None:
+    async with client_of(VendorConfig()) as client:
+
+        async def answered(body: str) -> tuple[int, bytes]:
+            await status(client, "/_control/vendors/acme", "PUT", json={"misbehaviour": {"body": body}})
+            async with client.get("/acme/items?limit=1", allow_redirects=False) as answer:
+                return answer.status, await answer.content.readexactly(200_000 if body in ("bomb", "endless") else 0)
+
+        assert [await answered(body) for body in ("bomb", "endless")] == [(200, b" " * 200_000)] * 2
+        assert (await answered("redirect"))[0] == 302
+        for body, charset in (("utf-16", "utf-16"), ("latin-1", "iso-8859-1")):
+            await answered(body)
+            async with client.get("/acme/items?limit=1") as answer:
+                assert answer.charset == charset
+                assert "id" in (await answer.json())["items"][0]
+        assert (await truth(client))["records"]["distinct"] == 0
+
+
 async def test_vendors_are_set_up_healed_reset_and_removed_at_run_time() -> None:
     async with client_of(VendorConfig()) as client:
         vendor = "/_control/vendors/bazaar"

@@ -93,6 +93,8 @@ async def test_bad_pages_are_dead_each_with_its_reason_and_their_neighbours_pass
     bad = {
         "blob_missing": stored_payload(),
         "blob_corrupt": stored_payload(pointer.model_copy(update={"sha256": "0" * 64})),
+        "schema_invalid": stored_payload(pointer.model_copy(update={"uri": "../../etc/passwd"})),
+        "too_large": stored_payload(pointer.model_copy(update={"size": 2**40})),
         "vendor_malformed": stored_payload(await put(store, b"<html>busy</html>")),
         "key_missing": stored_payload(await put(store, b'[{"id": null}]')),
         "unstorable_value": stored_payload(await put(store, b'[{"id": 1, "t": "\\u0000"}]')),

@@ -2,12 +2,13 @@
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.simulator.config import Contract, RetryAfterForm
+from infra.simulator.config import Contract, ResetField, RetryAfterForm
 from infra.simulator.contract import Quota, RateLimit, quota_headers, retry_after
 
 # Quarters are exact in binary, so that arrivals exactly a window apart really are.
@@ -103,7 +104,7 @@ def test_a_retry_date_is_never_too_early() -> None:
 def test_quota_headers_speak_three_dialects() -> None:
     lines = {
         dialect: quota_headers(
-            Quota(Contract(requests=50, per_seconds=1.0, headers=dialect), 7, 0.3), wall=1_000.2
+            Quota(Contract(requests=50, per_seconds=1.0, headers=dialect), 7, 0.3), refused=False, wall=1_000.2
         ).decode()
         for dialect in ("none", "x-ratelimit", "ratelimit", "ratelimit-structured")
     }
@@ -114,3 +115,21 @@ def test_quota_headers_speak_three_dialects() -> None:
         'RateLimit-Policy: "default";q=50;w=1',
         'RateLimit: "default";r=7;t=1',
     ]
+
+
+@pytest.mark.parametrize(
+    ("form", "value"),
+    [
+        ("seconds", "31"),
+        ("milliseconds", "30250"),
+        ("epoch", "1800000031"),
+        ("epoch_milliseconds", "1800000030750"),
+        ("date", "Fri, 15 Jan 2027 08:00:31 GMT"),
+        ("rfc3339", "2027-01-15T08:00:31+00:00"),
+    ],
+)
+def test_a_vendor_may_have_a_reset_field_of_its_own(form: Any, value: str) -> None:
+    contract = Contract(requests=50, per_seconds=60.0, reset_field=ResetField(header="X-Free-At", form=form))
+    quota = Quota(contract, 0, 30.25)
+    assert quota_headers(quota, refused=True, wall=1_800_000_000.5).decode() == f"X-Free-At: {value}\r\n"
+    assert quota_headers(quota, refused=False, wall=1_800_000_000.5) == b""

@@ -68,3 +68,17 @@ def test_arrivals_beyond_memory_are_told_and_still_judged(monkeypatch: pytest.Mo
     assert report["highest_in_any_second"] == {"all": 10, "admitted": 5}
     assert list(book.moments(only_admitted=False)) == [0.0, 0.01, 0.02, 0.03]
     assert list(book.moments(only_admitted=True)) == [0.01, 0.03]
+
+
+def test_arrivals_are_told_apart_by_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(truth, "ADDRESSES_MAX", 3)
+    book = Truth()
+    for moment, address in enumerate("aabcdb"):
+        book.arrived(float(moment), kind="items", address=address)
+        if address == "a":
+            book.admitted()
+    assert book.report()["by_address"] == {"a": 2, "b": 2, "others": 2}
+    assert book.report()["refused_by_address"] == {"a": 0, "b": 2, "others": 2}
+    assert list(book.moments(only_admitted=False, address="b")) == [2.0, 5.0]
+    assert list(book.moments(only_admitted=True, address="a")) == [0.0, 1.0]
+    assert list(book.moments(only_admitted=False, address="nobody")) == []

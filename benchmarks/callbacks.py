@@ -1,0 +1,119 @@
+"""Vendor jobs that are called back in random order, some early, some twice, while the gateway is killed in between:
+whether each task is completed exactly once, and how long a callback takes to its task."""
+
+import asyncio
+import signal
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
+
+from benchmarks.bench import Bench, Rows
+from benchmarks.system import System, system
+from infra.local import stack
+from shared.events.callbacks import CallbackReceived
+from shared.events.catalogue import CALLBACKS_RECEIVED, TASKS_EVENTS
+from shared.events.envelope import CE_ID
+from shared.events.tasks import TaskState
+from shared.ids import derived_id
+
+CALLBACKS = 10_000
+WORK_SECONDS = (1.0, 30.0)
+EARLY = TWICE = 0.05
+KILL_AFTER = 0.4
+"""The share of the callbacks after which the gateway is killed."""
+PATIENCE_SECONDS = 600.0
+INVOKE = {
+    "submit": {"method": "POST", "path": "/reports", "json": {"n": "{input.n}", "callback_url": "{callback.url}"}},
+    "vendor_job": "body.id",
+    "deadline": "10m",
+}
+OUTCOME = {"done": "body.status == 'succeeded'", "failed": "body.status == 'failed'"}
+
+
+@dataclass
+class Heard:
+    """What two topics told of one job. Times are in milliseconds since 1970; a message that came twice counts once."""
+
+    received: dict[str, float] = field(default_factory=dict)
+    """When each callback came, by the id of the task event that it may lead to."""
+    told: dict[str, float] = field(default_factory=dict)
+    """When the broker had each task event, by its id."""
+    completed: dict[str, str] = field(default_factory=dict)
+    """The tasks that were completed, by the id of the event."""
+
+    def take(self, record: ConsumerRecord, job_id: str) -> None:
+        """Note a message."""
+        value, headers = orjson.loads(record.value), dict(record.headers)
+        if record.topic.endswith(CALLBACKS_RECEIVED.name):
+            callback = CallbackReceived.model_validate(value)
+            event = str(derived_id("told", callback.callback_id))
+            self.received[event] = callback.received_at.timestamp() * 1000
+        elif value.get("job_id") == job_id:
+            event = headers[CE_ID].decode()
+            self.told.setdefault(event, record.timestamp)
+            if value.get("state") == TaskState.COMPLETED:
+                self.completed[event] = value["task_id"]
+
+    def milliseconds(self) -> list[float]:
+        """How long each callback that counted took to its task event, in ascending order."""
+        return sorted(self.told[event] - at for event, at in self.received.items() if event in self.told)
+
+
+async def measure(bench: Bench) -> Rows:
+    """10,000 callbacks spread over half a minute, one kill of the gateway, the vendor's own count beside ours."""
+    count = 1_000 if bench.quick else CALLBACKS
+    async with system(bench) as measured:
+        reports = {"work_seconds": WORK_SECONDS, "early_share": EARLY, "twice_share": TWICE, "attempts": 20}
+        callbacks = {"vendor_job": "body.data.job_id", "outcome": OUTCOME}
+        await measured.play("callers", {"reports": reports}, budget={"in_flight": 64}, callbacks=callbacks)
+        document = {"vendor": "callers", "invoke": INVOKE, "input": [{"n": number} for number in range(count)]}
+        job_id = str((await measured.client.submit(document)).id)
+        heard = Heard()
+        listening = asyncio.create_task(_listen(bench, job_id, heard))
+        killing = asyncio.create_task(_kill_gateway(measured, count))
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            status = [event.name async for event in measured.client.events(job_id)][-1]
+            await killing
+            while len(set(heard.completed.values())) < count:
+                await asyncio.sleep(0.1)
+        listening.cancel()
+        truth = (await measured.truth("callers"))["reports"]
+    return [_row(count, status, heard, truth)]
+
+
+async def _listen(bench: Bench, job_id: str, heard: Heard) -> None:
+    topics = [f"sluice.{topic.name}" for topic in (CALLBACKS_RECEIVED, TASKS_EVENTS)]
+    servers = stack.addresses(bench.root).kafka
+    async with AIOKafkaConsumer(*topics, bootstrap_servers=servers, auto_offset_reset="earliest") as consumer:
+        async for record in consumer:
+            heard.take(record, job_id)
+
+
+async def _kill_gateway(measured: System, count: int) -> None:
+    """Once so many callbacks were answered; the supervisor starts it again."""
+    while (await measured.truth("callers"))["reports"]["callbacks"]["attempts"] < KILL_AFTER * count:
+        await asyncio.sleep(0.2)
+    measured.processes.kill("callback-gateway", signal.SIGKILL)
+
+
+def _row(count: int, status: str, heard: Heard, truth: Mapping[str, Any]) -> dict[str, Any]:
+    took, times = heard.milliseconds(), Counter(heard.completed.values())
+    answers: dict[str, dict[str, int]] = truth["callbacks"]["answers"]
+    return {
+        "vendor_jobs": count,
+        "callbacks": truth["callbacks"]["attempts"],
+        "early": sum(answers.get("early", {}).values()),
+        "twice": sum(answers.get("twice", {}).values()) // 2,
+        "not_answered": sum(kind.get("none", 0) for kind in answers.values()),
+        "gateway_killed": 1,
+        "ended": status,
+        "submits": truth["submits"],
+        "completed_once": sum(number == 1 for number in times.values()),
+        "completed_twice": sum(number > 1 for number in times.values()),
+        "p50_ms": round(took[len(took) // 2], 1),
+        "p99_ms": round(took[-(-len(took) * 99 // 100) - 1], 1),
+    }

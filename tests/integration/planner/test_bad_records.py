@@ -1,0 +1,177 @@
+"""Whatever is on a topic that anyone may produce to: it is put aside with its reason, and what is good is handled."""
+
+import base64
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from services.planner.app import build
+from services.planner.settings import Settings
+from shared.database.pool import Database
+from shared.events.envelope import CE_ID, CE_VERSION, DELIVERY
+from shared.ids import new_id
+from tests.conftest import DatabaseFor, ReaderFor
+from tests.eventually import eventually
+from tests.running import running
+from tests.stack import Place
+from tests.topic_reader import TopicReader
+
+GOOD = {"url": "https://api.example/items"}
+LIMIT = 1024**2
+Header = tuple[str, bytes | None]
+
+
+def document(**more: Any) -> bytes:
+    return orjson.dumps({**GOOD, **more})
+
+
+PUT_ASIDE: dict[str, tuple[bytes | None, str]] = {
+    "nothing": (None, "empty"),
+    "empty": (b"", "empty"),
+    "cut": (document()[:-3], "undecodable"),
+    "byte order mark": (b"\xef\xbb\xbf" + document(), "undecodable"),
+    "UTF-16": (document().decode().encode("utf-16"), "undecodable"),
+    "deep": (b"[" * 10_000, "undecodable"),
+    "a list": (b"[]", "schema_invalid"),
+    "a number": (b"7", "schema_invalid"),
+    "null": (b"null", "schema_invalid"),
+    "no kind of job": (b"{}", "schema_invalid"),
+    "an id that is none": (document(id="x"), "schema_invalid"),
+    "an unknown field": (document(prioritty="high"), "schema_invalid"),
+    "no finite number": (document()[:-1] + b',"tolerate":1e999}', "schema_invalid"),
+    "NUL in a name": (b'{"vendor":"a\\u0000","poll":{}}', "unstorable_value"),
+    "a lone surrogate in a name": (b'{"vendor":"a\\ud800","poll":{}}', "undecodable"),
+    "NUL in the URL": (document(url="https://api.example/\0"), "schema_invalid"),
+    "as large as may be": (b'{"x":"%s"}' % (b"x" * (LIMIT - 2000)), "schema_invalid"),
+}
+GOOD_ALL_THE_SAME: dict[str, list[Header]] = {
+    "no headers": [],
+    "headers that are no text": [("a", b"\xff\xfe"), ("b", None), ("b", b"again"), ("", b"")],
+    "a reply-to": [("reply_to", b"sluice.evil"), ("correlation_id", b"\xff")],
+    "another content type": [("content-type", b"application/msgpack")],
+    "five hundred headers": [(f"h{number}", b"x") for number in range(500)],
+    "a header of half a megabyte": [("h", b"x" * (LIMIT // 2))],
+    "an id that is no UUID": [(CE_ID, b"order-7")],
+    "a delivery that is none": [(DELIVERY, b"-1")],
+}
+
+
+@pytest.fixture
+async def raw(topics: Place) -> AsyncIterator[AIOKafkaProducer]:
+    """A producer that produces what it is told, as a stranger's would."""
+    made = AIOKafkaProducer(bootstrap_servers=topics.kafka, max_request_size=2 * LIMIT)
+    await made.start()
+    yield made
+    await made.stop()
+
+
+@pytest.fixture
+async def planner(topics: Place, payloads: Path) -> AsyncIterator[None]:
+    async with running("planner", Settings, build, topics, payloads):
+        yield
+
+
+def reasons(dead: TopicReader) -> dict[str, str]:
+    """The reason of each dead letter by its record's key."""
+    return {
+        base64.b64decode(letter["original"]["key"]).decode(): letter["reason"]
+        for letter in dead.values
+        if letter["original"].get("key")
+    }
+
+
+def accepted(jobs: TopicReader) -> set[str]:
+    return {event["job_id"] for event in jobs.of_type("job.accepted")}
+
+
+async def count_jobs(database: Database) -> int:
+    async with database.transaction() as tx:
+        count: int = await tx.fetchval("SELECT count(*) FROM jobs")
+    return count
+
+
+async def test_each_bad_record_is_put_aside_with_its_reason_and_its_bytes(
+    topics: Place, planner: None, raw: AIOKafkaProducer, reader_for: ReaderFor
+) -> None:
+    jobs, dead = await reader_for("jobs.events"), await reader_for("planner.dead")
+    topic, good = f"{topics.prefix}.jobs.requested", []
+    for what, (value, _) in PUT_ASIDE.items():
+        await raw.send_and_wait(topic, value, key=what.encode())
+        good.append(str(new_id()))
+        await raw.send_and_wait(topic, document(id=good[-1]), key=good[-1].encode())
+    await eventually(lambda: accepted(jobs) >= set(good), 40)
+    await eventually(lambda: len(dead.records) == len(PUT_ASIDE), 20)
+    assert reasons(dead) == {what: reason for what, (_, reason) in PUT_ASIDE.items()}
+    kept = {base64.b64decode(letter["original"]["key"]).decode(): letter["original"] for letter in dead.values}
+    for what, (value, _) in PUT_ASIDE.items():
+        if value:
+            assert base64.b64decode(kept[what]["value"]) == value
+
+
+async def test_whatever_the_headers_are_a_good_record_is_handled(
+    topics: Place, planner: None, raw: AIOKafkaProducer, reader_for: ReaderFor
+) -> None:
+    jobs, dead = await reader_for("jobs.events"), await reader_for("planner.dead")
+    topic, sent = f"{topics.prefix}.jobs.requested", {}
+    for what, headers in GOOD_ALL_THE_SAME.items():
+        sent[str(new_id())] = what
+        await raw.send_and_wait(topic, document(id=list(sent)[-1]), key=None, headers=headers)
+    await eventually(lambda: accepted(jobs) == set(sent), 40)
+    assert not dead.records
+
+
+async def test_an_event_that_comes_with_another_content_is_still_the_first_one(
+    topics: Place, planner: None, raw: AIOKafkaProducer, reader_for: ReaderFor
+) -> None:
+    jobs = await reader_for("jobs.events")
+    topic, same, last = f"{topics.prefix}.jobs.requested", [(CE_ID, str(new_id()).encode())], str(new_id())
+    first, second = str(new_id()), str(new_id())
+    for job_id, headers in ((first, same), (second, same), (last, [])):
+        await raw.send_and_wait(topic, document(id=job_id), key=b"one", headers=headers)
+    await eventually(lambda: last in accepted(jobs), 40)
+    assert accepted(jobs) == {first, last}
+
+
+async def test_a_later_envelope_and_a_later_version_of_an_event(
+    topics: Place, planner: None, raw: AIOKafkaProducer, reader_for: ReaderFor
+) -> None:
+    dead = await reader_for("planner.dead")
+    topic, value = f"{topics.prefix}.jobs.control", b'{"job_id":"%s","action":"pause","colour":"red"}'
+    known = value % str(new_id()).encode()
+    await raw.send_and_wait(topic, known, key=b"later field")
+    await raw.send_and_wait(topic, known, key=b"later envelope", headers=[(CE_VERSION, b"2.0")])
+    await raw.send_and_wait(topic, b"{", key=b"marker")
+    await eventually(lambda: "marker" in reasons(dead), 40)
+    await eventually(lambda: len(dead.records) == 2)
+    assert reasons(dead) == {"later envelope": "unsupported_version", "marker": "undecodable"}
+
+
+async def test_a_record_too_odd_for_its_dead_letter_is_put_aside_without_its_headers(
+    topics: Place, planner: None, raw: AIOKafkaProducer, reader_for: ReaderFor
+) -> None:
+    """A name of control characters grows sixfold in JSON."""
+    dead = await reader_for("planner.dead")
+    topic = f"{topics.prefix}.jobs.requested"
+    await raw.send_and_wait(topic, b"{", key=b"odd", headers=[("\x01" * (LIMIT - 2000), b"")])
+    await raw.send_and_wait(topic, b"{", key=b"next")
+    await eventually(lambda: reasons(dead) == {"odd": "undecodable", "next": "undecodable"}, 40)
+    assert [letter["original"]["headers"] for letter in dead.values] == [[], []]
+
+
+async def test_a_vendor_that_nobody_knows_is_waited_for_and_then_told(
+    topics: Place, planner: None, raw: AIOKafkaProducer, reader_for: ReaderFor, database_for: DatabaseFor
+) -> None:
+    jobs, dead, retries = [await reader_for(topic) for topic in ("jobs.events", "planner.dead", "planner.retry")]
+    topic, value = f"{topics.prefix}.jobs.requested", orjson.dumps({"vendor": "acme", "poll": {}})
+    await raw.send_and_wait(topic, value, key=b"waits")
+    await raw.send_and_wait(topic, value, key=b"ends", headers=[(DELIVERY, b"3")])
+    [retry] = await eventually(lambda: retries.values, 40)
+    assert (retry["reason"], retry["delivery"]) == ("config_missing", 1)
+    await eventually(lambda: reasons(dead) == {"ends": "config_missing"}, 20)
+    [rejected] = await eventually(lambda: jobs.of_type("job.rejected"))
+    assert rejected["mistakes"][0]["pointer"] == "/vendor"
+    assert await count_jobs(await database_for("planner")) == 0

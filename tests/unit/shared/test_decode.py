@@ -1,0 +1,151 @@
+"""Records that are no events of their topic, each with the word that its dead letter is grouped by."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
+from uuid import UUID
+
+import pytest
+from aiokafka import ConsumerRecord
+
+from shared.events.catalogue import FETCH_REQUESTED, JOBS_CONTROL, JOBS_EVENTS, VENDORS, Topic
+from shared.events.envelope import CE_ID, CE_SOURCE, CE_VERSION, DELIVERY, Incoming, Position, Record, Removed
+from shared.ids import new_id
+from shared.messaging.consumer import to_record
+from shared.messaging.decode import Poison, decode
+
+JOB = b"0190163d-8694-739b-aea5-966c26f8ad90"
+PAUSE = b'{"type":"job.control","job_id":"%s","action":"pause"}' % JOB
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+Headers = Mapping[str, bytes | None]
+NONE: Headers = MappingProxyType({})
+
+
+def record(value: bytes | None, *, key: bytes | None = JOB, offset: int = 0, headers: Headers = NONE) -> Record:
+    return Record(Position("t", 0, offset), key, value, tuple(headers.items()), NOW)
+
+
+def read(value: bytes | None, headers: Headers = NONE, *, topic: Topic[Any] = JOBS_CONTROL) -> Incoming[Any] | Poison:
+    return decode(topic, record(value, headers=headers))
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (None, "empty"),
+        (b"", "empty"),
+        (b" ", "undecodable"),
+        (b"{", "undecodable"),
+        (PAUSE[:-1], "undecodable"),
+        (PAUSE + b"x", "undecodable"),
+        (b"\xef\xbb\xbf" + PAUSE, "undecodable"),
+        (PAUSE.decode().encode("utf-16"), "undecodable"),
+        (b"\xff\xfe{}", "undecodable"),
+        (b"[" * 10_000, "undecodable"),
+        (b'{"a":' * 10_000, "undecodable"),
+        (b"[]", "schema_invalid"),
+        (b"7", "schema_invalid"),
+        (b"null", "schema_invalid"),
+        (b'"pause"', "schema_invalid"),
+        (b'{"job_id":"%s"}' % JOB, "schema_invalid"),
+        (b'{"job_id":5,"action":"pause"}', "schema_invalid"),
+        (b'{"job_id":"%s","action":"explode"}' % JOB, "schema_invalid"),
+    ],
+)
+def test_what_is_no_event_has_a_reason(value: bytes | None, reason: str) -> None:
+    found = read(value)
+    assert isinstance(found, Poison)
+    assert found.reason == reason
+
+
+def test_an_unknown_type_is_told_as_such() -> None:
+    found = read(b'{"type":"job.exploded","job_id":"%s"}' % JOB, topic=JOBS_EVENTS)
+    assert isinstance(found, Poison)
+    assert found.reason == "unknown_type"
+
+
+@pytest.mark.parametrize("attempt", [b"-1", b"1000000000000", b'"x"', b"1.5"])
+def test_attempts_beyond_all_bounds_are_refused(attempt: bytes) -> None:
+    call = b'"call":{},"processing":{"source":"s"},"task_id":"%s","job_id":"%s","number":0,"vendor":"a"' % (JOB, JOB)
+    found = [read(b'{"attempt":%s,%s}' % (value, call), topic=FETCH_REQUESTED) for value in (b"1", attempt)]
+    assert isinstance(found[0], Incoming)
+    assert isinstance(found[1], Poison)
+    assert found[1].reason == "schema_invalid"
+
+
+def test_the_error_tells_no_value() -> None:
+    found = read(b'{"job_id":"s3cret","action":"s3cret"}')
+    assert isinstance(found, Poison)
+    assert "job_id" in found.error
+    assert "s3cret" not in found.error
+
+
+def test_fields_of_a_later_version_are_no_mistake() -> None:
+    assert isinstance(read(PAUSE[:-1] + b',"colour":"red"}'), Incoming)
+
+
+@pytest.mark.parametrize(
+    ("version", "good"), [(b"1.0", True), (b"1.1", True), (b"", True), (b"2.0", False), (b"nonsense", False)]
+)
+def test_another_major_version_of_the_envelope_is_refused(version: bytes, good: bool) -> None:
+    found = read(PAUSE, {CE_VERSION: version})
+    assert isinstance(found, Incoming) == good
+    assert isinstance(found, Incoming) or found.reason == "unsupported_version"
+
+
+def test_duplicate_names_keep_the_last_value() -> None:
+    found = read(b'{"action":"cancel",' + PAUSE[1:])
+    assert isinstance(found, Incoming)
+    assert getattr(found.event, "action", None) == "pause"
+
+
+def test_a_tombstone_is_news_only_where_state_is_kept() -> None:
+    found = decode(VENDORS, record(None, key=b"\xffacme"))
+    assert isinstance(found, Incoming)
+    assert isinstance(found.event, Removed)
+    assert isinstance(decode(VENDORS, record(None, key=None)), Poison)
+
+
+def test_ids_are_taken_or_derived() -> None:
+    given = new_id()
+    ids = [
+        found.id
+        for found in (
+            read(PAUSE, {CE_ID: str(given).encode()}),
+            read(PAUSE, {CE_ID: b"order-7", CE_SOURCE: b"shop"}),
+            read(PAUSE, {CE_ID: b"order-7", CE_SOURCE: b"bank"}),
+            read(PAUSE, {CE_ID: b"\xff\xfe\x00"}),
+            read(PAUSE, {CE_ID: None}),
+            decode(JOBS_CONTROL, record(PAUSE, offset=1)),
+        )
+        if isinstance(found, Incoming)
+    ]
+    assert ids[0] == given
+    assert len(set(ids)) == len(ids) == 6
+    assert all(isinstance(each, UUID) for each in ids)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [(b"3", 3), (b"-1", 0), (b"", 0), (b"x", 0), (b"1000000000", 0), (b"\xd9\xa3", 3), (None, 0)]
+)
+def test_delivery_numbers_that_are_none_count_as_the_first(text: bytes | None, number: int) -> None:
+    found = read(PAUSE, {DELIVERY: text})
+    assert isinstance(found, Incoming)
+    assert found.delivery == number
+
+
+def test_headers_of_any_kind_are_passed_over() -> None:
+    hostile: dict[str, bytes | None] = {"reply_to": b"evil", "content-type": b"application/msgpack", "x": None}
+    hostile |= {f"h{number}": b"\xff" * 100 for number in range(500)}
+    assert isinstance(read(PAUSE, hostile), Incoming)
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "year"), [(-1, 1970), (0, 1970), (1_767_225_600_000, 2026), (2**62, 9999), (-(2**62), 1970)]
+)
+def test_a_time_beyond_all_bounds_is_clamped(milliseconds: int, year: int) -> None:
+    found: Any = ConsumerRecord("t", 0, 0, milliseconds, 0, b"k", b"v", None, 1, 1, ())
+    assert to_record(found).timestamp.year == year

@@ -1,0 +1,28 @@
+"""Logs are one JSON object a line, whatever stands in their fields."""
+
+import json
+import subprocess
+import sys
+
+PROGRAM = """
+import logging
+from shared.observability.logs import configure_logs, get_logger
+configure_logs("planner", "INFO")
+log = get_logger("x")
+log.info("one", text="a\\nb\\x1b[31mred\\u2028\\x00\\ud800", number=1)
+log.info("two", api_key="s3cret", Authorization="s3cret", callback_token="s3cret")
+log.info("three", text="x" * 10_000)
+logging.getLogger("library").warning("four\\n%s", "\\x1b[31m")
+"""
+
+
+def test_no_field_breaks_a_line_or_tells_a_secret() -> None:
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, check=True)
+    lines = done.stderr.splitlines()
+    entries = [json.loads(line) for line in lines]
+    assert [entry["event"].split("\n")[0] for entry in entries] == ["one", "two", "three", "four"]
+    assert entries[0]["text"].startswith("a\nb\x1b[31mred")
+    assert not any(byte < 32 for line in lines for byte in line)
+    assert b"s3cret" not in done.stderr
+    assert len(entries[2]["text"]) < 2_100
+    assert {entry["service"] for entry in entries} == {"planner"}
