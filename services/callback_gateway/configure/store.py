@@ -66,3 +66,8 @@ async def find_names(tx: Transaction) -> tuple[frozenset[str], dict[str, str]]:
 async def find_documents(tx: Transaction, table: Table, *, only: str | None = None) -> list[dict[str, Any]]:
     """The documents of a table, or one of them."""
     return [orjson.loads(row["document"]) for row in await tx.fetch(SQL[f"find_{table}"], only)]
+
+
+async def find_hook_texts(tx: Transaction) -> dict[str, bytes]:
+    """The documents of all hooks, as text, by name."""
+    return {row["id"]: bytes(row["document"]) for row in await tx.fetch(SQL["find_hook_texts"])}

@@ -8,12 +8,13 @@ from pydantic import TypeAdapter
 
 from services.callback_gateway.http.problems import PROBLEM_SCHEMA
 from shared.client.models import Answer, DeadLetter, Job, Task
+from shared.specification.hook import Hook
 from shared.specification.job import JobSpecification
 from shared.specification.source import Source
 from shared.specification.vendor import Vendor
 
 _PLACE = "#/components/schemas/"
-_DOCUMENTS: dict[str, Any] = {"JobSpecification": JobSpecification, "Vendor": Vendor, "Source": Source}
+_DOCUMENTS: dict[str, Any] = {"JobSpecification": JobSpecification, "Vendor": Vendor, "Source": Source, "Hook": Hook}
 _UNUSED = ("HTTPValidationError", "ValidationError")
 
 

@@ -137,6 +137,8 @@ PROBLEM: dict[str, Any] = {"content": {MEDIA_TYPE: {"schema": {"$ref": _SCHEMA}}
 
 _DESCRIPTIONS = {
     400: "Not JSON, or a malformed request",
+    401: "Nothing proves who sends this",
+    403: "The API key has not the scope that this needs",
     404: "There is nothing of that name",
     408: "The body did not come in time",
     413: "The body is too large",

@@ -9,7 +9,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.callback_gateway.http import configuration, dead_letters, events, jobs, problems
+from services.callback_gateway.http import configuration, dead_letters, events, jobs, problems, webhooks
 from services.callback_gateway.http.description import describe
 from services.callback_gateway.http.follow import Following
 from services.callback_gateway.http.jobs import Edge
@@ -31,6 +31,7 @@ def build_api(edge: Edge, following: Following) -> FastAPI:
         redirect_slashes=False,
     )
     problems.install(app)
+    app.include_router(webhooks.routes(edge))
     app.include_router(events.routes(edge, following))
     app.include_router(jobs.routes(edge))
     for kind in configuration.KINDS:
