@@ -150,7 +150,8 @@ async def test_the_senders_id_may_stand_anywhere(edge: Served, reader_for: Reade
     for _ in range(2):
         await edge.http.post(by_header, json=ORDER, headers={"X-Delivery": "d1"})
         await edge.http.post(by_body, json=ORDER)
-    for body in ({}, {"order": {"id": []}}, {"order": {"id": "a\u0000"}}, {"order": {"id": "x" * 256}}):
+    bodies: list[Any] = [{}, {"order": {"id": []}}, {"order": {"id": "a\u0000"}}, {"order": {"id": "x" * 256}}]
+    for body in bodies:
         answer = await edge.http.post(by_body, json=body)
         assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
     await eventually(lambda: len(received.records) == 2)
