@@ -1,4 +1,4 @@
-"""`make bench`: all measurements, or those named: end_to_end small_job contract isolation."""
+"""`make bench`: all measurements, or those named: end_to_end small_job contract isolation ingress."""
 
 import asyncio
 import json
@@ -6,13 +6,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks import machine, measurements
+from benchmarks import ingress, machine, measurements
 from benchmarks.page import write_page
 from benchmarks.system import ROOT
 from infra.local import stack
 
 RESULTS = Path(__file__).parent / "results"
-ALL = ("end_to_end", "small_job", "contract", "isolation")
+ALL = ("end_to_end", "small_job", "contract", "isolation", "ingress")
 
 
 def main() -> None:
@@ -28,6 +28,8 @@ def main() -> None:
                 rows, memory = asyncio.run(measurements.end_to_end())
                 _write("end_to_end", rows, where)
                 _write("memory", memory, where)
+            elif name == "ingress":
+                _write(name, asyncio.run(ingress.ingress()), where)
             else:
                 _write(name, asyncio.run(getattr(measurements, name)()), where)
     finally:

@@ -22,6 +22,7 @@ TITLES = {
     "small_job": "A job of one page, from POST to completed",
     "memory": "Memory of each service",
     "contract": "A contract, as counted by the vendor",
+    "ingress": "Webhooks taken, beside a bare handler that only checks an HMAC and produces",
     "isolation": "A job beside a vendor that hangs for 60 seconds",
 }
 _ABOUT = ("machine", "commit", "date")

@@ -36,6 +36,7 @@ class System:
         self.simulator = simulator
         self.database = database
         self.processes = processes
+        self.root = ROOT
         self._http = httpx.AsyncClient(base_url=simulator, trust_env=False, timeout=60)
         self._tables = 0
 

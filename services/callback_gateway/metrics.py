@@ -13,3 +13,4 @@ SPOOLED = Counter("sluice_spooled_messages_total", "Messages kept in the spool b
 SPOOL_DEPTH = Gauge("sluice_spool_messages", "Messages in the spool at the last look")
 EVENT_STREAMS = Gauge("sluice_event_streams", "Open streams of server-sent events")
 WEBHOOKS = Counter("sluice_webhooks_total", "Webhooks that came in, by what was made of them", ["hook", "verdict"])
+ACCESS_REFUSED = Counter("sluice_access_refused_total", "Requests without a key, or without its scope", ["status"])

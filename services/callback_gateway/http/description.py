@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import FastAPI
 from pydantic import TypeAdapter
 
+from services.callback_gateway.http.access import describe_access
 from services.callback_gateway.http.problems import PROBLEM_SCHEMA
 from shared.client.models import Answer, DeadLetter, Job, Task
 from shared.specification.hook import Hook
@@ -91,4 +92,5 @@ def _complete(found: dict[str, Any]) -> dict[str, Any]:
         schema = TypeAdapter(kind).json_schema(ref_template=f"{_PLACE}{{model}}")
         schemas |= schema.pop("$defs", {})
         schemas[name] = schema
+    describe_access(found)
     return found
