@@ -6,7 +6,7 @@ import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from benchmarks import callbacks, contract, end_to_end, isolation, machine, memory, small_job
+from benchmarks import callbacks, contract, end_to_end, ingress, isolation, machine, memory, small_job
 from benchmarks.bench import Bench, Rows
 from benchmarks.page import write_page
 from infra.local import services, stack
@@ -17,6 +17,7 @@ MEASUREMENTS: dict[str, Callable[[Bench], Awaitable[Rows]]] = {
     "small_job": small_job.measure,
     "memory": memory.measure,
     "contract": contract.measure,
+    "ingress": ingress.measure,
     "isolation": isolation.measure,
     "callbacks": callbacks.measure,
 }

@@ -18,6 +18,7 @@ TITLES = {
     "small_job": "A job of one page, from POST to completed",
     "memory": "Memory of each service",
     "contract": "A contract, as counted by the vendor",
+    "ingress": "Webhooks and jobs taken, beside a bare handler that only checks an HMAC and produces",
     "isolation": "A job beside a vendor that hangs for 60 seconds",
     "callbacks": "Callbacks in random order, some early, some twice, with the gateway killed once in between",
 }

@@ -1,6 +1,6 @@
 """The gateway as a table."""
 
-from services.callback_gateway.configure.handler import configure_sources, configure_vendors
+from services.callback_gateway.configure.handler import configure_hooks, configure_sources, configure_vendors
 from services.callback_gateway.expire.loop import Expire
 from services.callback_gateway.http.arrivals import Arrivals
 from services.callback_gateway.http.follow import Following
@@ -11,7 +11,7 @@ from services.callback_gateway.settings import Settings
 from services.callback_gateway.spool.loop import Drain
 from services.callback_gateway.spool.outbound import Outbound
 from services.callback_gateway.views.handler import view_dead_letters, view_jobs, view_tasks
-from shared.events.catalogue import DEAD, JOBS_EVENTS, SOURCES, TASKS_EVENTS, VENDORS
+from shared.events.catalogue import DEAD, HOOKS, JOBS_EVENTS, SOURCES, TASKS_EVENTS, VENDORS
 from shared.messaging.handler import Consumer
 from shared.runtime.app import App, Runtime
 from shared.runtime.loop import Loop
@@ -31,6 +31,7 @@ def build(runtime: Runtime[Settings]) -> App:
             *(Consumer(f"views-dead-{name}", topic, view_dead_letters) for name, topic in DEAD.items()),
             Consumer("configure-vendors", VENDORS, configure_vendors, wake=names.wake),
             Consumer("configure-sources", SOURCES, configure_sources, wake=names.wake),
+            Consumer("configure-hooks", HOOKS, configure_hooks, wake=names.wake),
         ],
         loops=[names, follow, Loop("spool", Drain(runtime).step), Loop("expire", Expire(database).step)],
         workers=[HttpServer(api, settings.gateway_host, settings.gateway_port)],

@@ -1,4 +1,5 @@
-"""The names that the edge knows: refreshed once a second, after each change in this process, and before a refusal."""
+"""What the edge knows of the configuration: refreshed once a second, after each change in this process, and before a
+refusal. Names, to tell mistakes at once; hooks whole, to judge webhooks without asking the database."""
 
 import difflib
 from collections.abc import Collection
@@ -6,24 +7,42 @@ from collections.abc import Collection
 from services.callback_gateway.configure import store
 from shared.database.pool import Database
 from shared.errors import Problem
+from shared.specification.hook import Hook
 from shared.specification.job import PollJob, SourceJob, UrlJob
 
 _REFRESH_SECONDS = 1.0
 
 
 class Known:
-    """Names of vendors, and of sources with their vendors."""
+    """Names of vendors, and of sources with their vendors; hooks."""
 
     def __init__(self, database: Database) -> None:
         self.vendors: frozenset[str] = frozenset()
         self.sources: dict[str, str] = {}
+        self._hooks: dict[str, Hook] = {}
+        self._hook_texts: dict[str, bytes] | None = None
         self._database = database
 
     async def refresh(self) -> float:
         """Read the names again; gives the seconds until the next time."""
         async with self._database.transaction() as tx:
             self.vendors, self.sources = await store.find_names(tx)
+            texts = await store.find_hook_texts(tx)
+        before = self._hook_texts or {}
+        kept = {name: hook for name, hook in self._hooks.items() if texts.get(name) == before.get(name)}
+        new = {name: Hook.model_validate_json(text) for name, text in texts.items() if name not in kept}
+        self._hooks, self._hook_texts = {**kept, **new}, texts
         return _REFRESH_SECONDS
+
+    async def hook(self, name: str) -> Hook | None:
+        """The hook of that name. A database that is away leaves hooks as they were.
+
+        Raises:
+            Unavailable: no hooks were ever read, so that nobody can say.
+        """
+        if self._hook_texts is None:
+            await self.refresh()
+        return self._hooks.get(name)
 
     async def missing(self, job: SourceJob | PollJob | UrlJob) -> Problem | None:
         """The vendor or source that a job names and nobody has configured."""

@@ -12,3 +12,5 @@ HTTP_SECONDS = Histogram(
 SPOOLED = Counter("sluice_spooled_messages_total", "Messages kept in the spool because the broker did not answer")
 SPOOL_DEPTH = Gauge("sluice_spool_messages", "Messages in the spool at the last look")
 EVENT_STREAMS = Gauge("sluice_event_streams", "Open streams of server-sent events")
+WEBHOOKS = Counter("sluice_webhooks_total", "Webhooks that came in, by what was made of them", ["hook", "verdict"])
+ACCESS_REFUSED = Counter("sluice_access_refused_total", "Requests without a key, or without its scope", ["status"])

@@ -1,5 +1,7 @@
 """Settings of the gateway."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from shared.runtime.settings import ServiceSettings
@@ -10,6 +12,9 @@ class Settings(ServiceSettings):
 
     gateway_host: str = Field("127.0.0.1", description="address that the HTTP API listens on")
     gateway_port: int = Field(8080, ge=0, le=65535, description="its port; 0 chooses a free one and logs it")
+    gateway_api_keys: Literal["required", "loopback-free", "off"] = Field(
+        "loopback-free", description="who needs an API key: all, all but this machine (not behind a proxy), or nobody"
+    )
     gateway_body_bytes: int = Field(1024**2, ge=1024, description="largest request body")
     gateway_body_seconds: float = Field(10.0, gt=0, description="time in which a request body must have come")
     topic_partitions: int = Field(4, ge=1, le=1000, description="partitions of the topics of records")

@@ -1,12 +1,21 @@
 """The planner as a table."""
 
 from services.planner.accept.handler import accept_jobs
-from services.planner.configure.handler import configure_sources, configure_vendors
+from services.planner.configure.handler import configure_hooks, configure_sources, configure_vendors
 from services.planner.control.handler import control_jobs
 from services.planner.release.loop import Release
 from services.planner.settings import Settings
+from services.planner.start.handler import start_jobs
 from services.planner.track.handler import track_tasks
-from shared.events.catalogue import JOBS_CONTROL, JOBS_REQUESTED, SOURCES, TASKS_EVENTS, VENDORS
+from shared.events.catalogue import (
+    HOOKS,
+    JOBS_CONTROL,
+    JOBS_REQUESTED,
+    SOURCES,
+    TASKS_EVENTS,
+    VENDORS,
+    WEBHOOKS_RECEIVED,
+)
 from shared.messaging.handler import Consumer
 from shared.runtime.app import App, Runtime
 from shared.runtime.loop import Loop
@@ -29,6 +38,8 @@ def build(runtime: Runtime[Settings]) -> App:
             Consumer("control", JOBS_CONTROL, control_jobs, wake=release.wake),
             Consumer("configure-vendors", VENDORS, configure_vendors),
             Consumer("configure-sources", SOURCES, configure_sources),
+            Consumer("configure-hooks", HOOKS, configure_hooks),
+            Consumer("start", WEBHOOKS_RECEIVED, start_jobs),
         ],
         loops=[release],
     )

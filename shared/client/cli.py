@@ -2,8 +2,8 @@
 # ruff: noqa: PLC0415 - a command imports what it needs when it runs, so that --help answers at once
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar, cast
 
 import typer
@@ -20,7 +20,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help="Ask Sluice for jobs, follow them, configure it. An API key is taken from SLUICE_API_KEY.",
+    help="Ask Sluice for jobs, follow them, configure it.",
 )
 
 Server = Annotated[str, typer.Option("--server", envvar="SLUICE_URL", help="address of the gateway")]
@@ -28,7 +28,18 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of tables")]
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="the job's id")]
 Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="YAML or JSON files; - is standard input")]
 LOCAL = "http://127.0.0.1:8080"
+_key: ContextVar[str | None] = ContextVar("key", default=None)
 FAILED, MISTAKEN, INTERRUPTED = 1, 2, 130
+
+
+@app.callback()
+def start(
+    key: Annotated[
+        str | None, typer.Option(envvar="SLUICE_API_KEY", help="API key; others see what stands here")
+    ] = None,
+) -> None:
+    """Ask Sluice for jobs, follow them, configure it."""
+    _key.set(key)
 
 
 def run(server: str, work: "Callable[[SluiceClient], Awaitable[T]]") -> T:
@@ -37,7 +48,7 @@ def run(server: str, work: "Callable[[SluiceClient], Awaitable[T]]") -> T:
     from shared.errors import SluiceError
 
     async def inside() -> T:
-        async with SluiceClient(server, api_key=os.environ.get("SLUICE_API_KEY")) as client:
+        async with SluiceClient(server, api_key=_key.get()) as client:
             return await work(client)
 
     try:
@@ -172,7 +183,7 @@ _control("redrive", "Make the failed calls of a job again, and no others.")
 
 @app.command()
 def apply(files: Files, as_json: AsJson = False, server: Server = LOCAL) -> None:
-    """Configure vendors and sources from files. Nothing is sent while there is a mistake in any of them."""
+    """Configure vendors, sources and hooks from files. Nothing is sent while there is a mistake in any of them."""
     from shared.client import documents, tables
     from shared.client.client import ApiError
 

@@ -18,7 +18,7 @@ from shared.errors import Problem, SluiceError
 M = TypeVar("M", bound=BaseModel)
 
 Action = Literal["cancel", "pause", "resume", "redrive"]
-Kind = Literal["vendors", "sources"]
+Kind = Literal["vendors", "sources", "hooks"]
 Id = UUID | str
 
 LOCAL = "http://127.0.0.1:8080"

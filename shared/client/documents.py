@@ -1,5 +1,5 @@
-"""Files of vendors, sources and jobs: YAML with several documents, or JSON. All mistakes are told before anything is
-sent."""
+"""Files of vendors, sources, hooks and jobs: YAML with several documents, or JSON. All mistakes are told before
+anything is sent."""
 
 import re
 import sys
@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 
 from shared.client.client import ApiError
 from shared.errors import Invalid, Problem
+from shared.specification.hook import Hook
 from shared.specification.job import JobSpecification
 from shared.specification.parse import decode_json, parse
 from shared.specification.source import Source
@@ -23,8 +24,10 @@ STANDARD_INPUT = "-"
 _ADAPTERS: dict[str, TypeAdapter[Any]] = {
     "vendors": TypeAdapter(Vendor),
     "sources": TypeAdapter(Source),
+    "hooks": TypeAdapter(Hook),
     "job": TypeAdapter(JobSpecification),
 }
+_ORDER = ("vendors", "sources", "hooks")
 _BOOL, _TIMESTAMP = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp"
 
 
@@ -42,7 +45,7 @@ _Loader.add_implicit_resolver(_BOOL, re.compile(r"(?:true|True|TRUE|false|False|
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document and where it stands; `kind` is `vendors`, `sources` or `job`."""
+    """A document and where it stands; `kind` is `vendors`, `sources`, `hooks` or `job`."""
 
     place: str
     kind: str
@@ -71,7 +74,7 @@ def load(texts: Sequence[tuple[str, str]]) -> list[Document]:
 
 
 def load_configuration(texts: Sequence[tuple[str, str]]) -> list[Document]:
-    """Vendors and sources, vendors first, because sources name them.
+    """Vendors, sources and hooks, in this order, because each names those before it.
 
     Raises:
         Invalid: as `load`, or a document is a job.
@@ -80,7 +83,7 @@ def load_configuration(texts: Sequence[tuple[str, str]]) -> list[Document]:
     jobs = [document for document in found if document.kind == "job"]
     if jobs:
         raise Invalid([Problem(document.place, "is a job; jobs go to sluice submit") for document in jobs])
-    return sorted(found, key=lambda document: document.kind != "vendors")
+    return sorted(found, key=lambda document: _ORDER.index(document.kind))
 
 
 def load_job(text: tuple[str, str]) -> dict[str, Any]:
@@ -91,7 +94,7 @@ def load_job(text: tuple[str, str]) -> dict[str, Any]:
     """
     found = load([text])
     if len(found) != 1 or found[0].kind != "job":
-        raise Invalid([Problem(text[0], "expected one job; vendors and sources go to sluice apply")])
+        raise Invalid([Problem(text[0], "expected one job; vendors, sources and hooks go to sluice apply")])
     return found[0].content
 
 
@@ -158,6 +161,8 @@ def _kind(content: object) -> str:
     """What a document means to be; its mistakes are told by that."""
     if not isinstance(content, dict):
         return "job"
+    if "hook" in content:
+        return "hooks"
     if "base_url" in content or ("vendor" in content and not content.keys() & {"source", "poll", "url"}):
         return "vendors"
     if "source" in content and content.keys() & {"vendor", "poll"}:

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import uvloop
 
+from shared import secrets
 from shared.database.pool import Database
 from shared.errors import SluiceError
 from shared.events.catalogue import DEAD, RETRIES, WEEK
@@ -55,8 +56,9 @@ def run_service(name: str, settings: S, build: Build[S]) -> None:
 
 
 def open_runtime(name: str, settings: S) -> Runtime[S]:
-    """The resources of a process, not yet opened."""
+    """The resources of a process, not yet opened; from here on its secrets come from the allowed places only."""
     schema = name.replace("-", "_")
+    secrets.allow_only(settings.secret_places)
     return Runtime(
         settings=settings,
         database=Database(

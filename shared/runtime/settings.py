@@ -21,6 +21,10 @@ class ServiceSettings(BaseSettings):
     database_connections: int = Field(6, ge=2, le=100, description="largest number of connections of this process")
     payload_store: str = Field("file:///tmp/sluice/payloads", description="file:///PATH or s3://BUCKET/PREFIX")
     payload_store_endpoint: str = Field("", description="address of an S3-compatible store other than AWS")
+    secret_places: str = Field(
+        "",
+        description="where secrets may be, such as env:ACME_,file:/run/secrets; empty: anywhere but in our own",
+    )
     health_host: str = Field("127.0.0.1", description="address that /healthz, /readyz and /metrics listen on")
     health_port: int = Field(0, ge=0, le=65535, description="port for them; 0 chooses a free one and logs it")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")

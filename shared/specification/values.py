@@ -4,8 +4,9 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any
 
-import jmespath
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+
+from shared.specification.expressions import mistake_in
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
@@ -72,10 +73,9 @@ def _check_secret(value: str) -> str:
 
 
 def _check_expression(value: str) -> str:
-    try:
-        jmespath.compile(value)
-    except (jmespath.exceptions.JMESPathError, RecursionError) as error:
-        raise ValueError(f"not a JMESPath expression: {str(error).splitlines()[0]}") from None
+    mistake = mistake_in(value)
+    if mistake:
+        raise ValueError(f"not a JMESPath expression: {mistake}")
     return value
 
 

@@ -7,13 +7,14 @@ import orjson
 
 from shared.database.pool import Transaction
 from shared.database.queries import load_queries
+from shared.specification.hook import Hook
 from shared.specification.source import Source
 from shared.specification.values import Strict
 from shared.specification.vendor import Vendor
 
 SQL = load_queries(__file__)
 
-Table = Literal["vendors", "sources"]
+Table = Literal["vendors", "sources", "hooks"]
 
 
 async def upsert_vendors(tx: Transaction, vendors: Mapping[str, Vendor]) -> None:
@@ -26,6 +27,11 @@ async def upsert_sources(tx: Transaction, sources: Mapping[str, Source]) -> None
     await _upsert(tx, "upsert_sources", sources)
 
 
+async def upsert_hooks(tx: Transaction, hooks: Mapping[str, Hook]) -> None:
+    """Insert or replace hooks."""
+    await _upsert(tx, "upsert_hooks", hooks)
+
+
 async def delete_vendors(tx: Transaction, ids: Sequence[str]) -> None:
     """Delete vendors."""
     if ids:
@@ -36,6 +42,12 @@ async def delete_sources(tx: Transaction, ids: Sequence[str]) -> None:
     """Delete sources."""
     if ids:
         await tx.execute(SQL["delete_sources"], sorted(ids))
+
+
+async def delete_hooks(tx: Transaction, ids: Sequence[str]) -> None:
+    """Delete hooks."""
+    if ids:
+        await tx.execute(SQL["delete_hooks"], sorted(ids))
 
 
 async def _upsert(tx: Transaction, query: str, documents: Mapping[str, Strict]) -> None:
@@ -54,3 +66,8 @@ async def find_names(tx: Transaction) -> tuple[frozenset[str], dict[str, str]]:
 async def find_documents(tx: Transaction, table: Table, *, only: str | None = None) -> list[dict[str, Any]]:
     """The documents of a table, or one of them."""
     return [orjson.loads(row["document"]) for row in await tx.fetch(SQL[f"find_{table}"], only)]
+
+
+async def find_hook_texts(tx: Transaction) -> dict[str, bytes]:
+    """The documents of all hooks, as text, by name."""
+    return {row["id"]: bytes(row["document"]) for row in await tx.fetch(SQL["find_hook_texts"])}

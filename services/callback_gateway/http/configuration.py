@@ -1,4 +1,4 @@
-"""`/vendors`, `/sources`: configuration as state, carried on compacted topics."""
+"""`/vendors`, `/sources`, `/hooks`: configuration as state, carried on compacted topics."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -18,11 +18,12 @@ from services.callback_gateway.http.problems import Refusal, answers
 from services.callback_gateway.known import unknown
 from shared.database.pool import Transaction
 from shared.errors import Invalid, Problem
-from shared.events.catalogue import SOURCES, VENDORS, Topic, records_topic
-from shared.events.configuration import SourceConfigured, VendorConfigured
+from shared.events.catalogue import HOOKS, SOURCES, VENDORS, Topic, records_topic
+from shared.events.configuration import HookConfigured, SourceConfigured, VendorConfigured
 from shared.events.envelope import Event
 from shared.messaging.handler import outgoing, tombstone
 from shared.messaging.topics import Profile, create_topics
+from shared.specification.hook import Hook
 from shared.specification.parse import parse
 from shared.specification.source import Source, TopicSink
 from shared.specification.vendor import Vendor
@@ -75,6 +76,24 @@ KINDS = (
                 "request": {"path": "/orders"},
                 "pages": {"style": "offset", "size": 100, "total": "body.total"},
                 "records": {"select": "body.data[]", "key": "id"},
+            },
+        },
+    ),
+    Kind(
+        "hooks",
+        "hook",
+        HOOKS,
+        TypeAdapter(Hook),
+        lambda found: HookConfigured(hook=found),
+        store.upsert_hooks,
+        store.delete_hooks,
+        {
+            "hook": "acme-order-changed",
+            "verify": {"scheme": "github", "secrets": ["env:ACME_HOOK"]},
+            "start": {
+                "source": "acme-orders",
+                "parameters": {"id": "body.order.id"},
+                "when": "body.action == 'changed'",
             },
         },
     ),
@@ -151,3 +170,8 @@ async def _check(edge: Edge, kind: Kind, name: str, found: Any) -> None:
         await edge.known.refresh()
         if found.vendor not in edge.known.vendors:
             raise Invalid([unknown("vendor", found.vendor, edge.known.vendors)])
+    if isinstance(found, Hook) and found.start is not None:
+        await edge.known.refresh()
+        if found.start.source not in edge.known.sources:
+            problem = unknown("source", found.start.source, edge.known.sources)
+            raise Invalid([Problem("/start/source", problem.detail)])

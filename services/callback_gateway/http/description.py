@@ -6,14 +6,16 @@ from uuid import UUID
 from fastapi import FastAPI
 from pydantic import TypeAdapter
 
+from services.callback_gateway.http.access import describe_access
 from services.callback_gateway.http.problems import PROBLEM_SCHEMA
 from shared.client.models import Answer, DeadLetter, Job, Task
+from shared.specification.hook import Hook
 from shared.specification.job import JobSpecification
 from shared.specification.source import Source
 from shared.specification.vendor import Vendor
 
 _PLACE = "#/components/schemas/"
-_DOCUMENTS: dict[str, Any] = {"JobSpecification": JobSpecification, "Vendor": Vendor, "Source": Source}
+_DOCUMENTS: dict[str, Any] = {"JobSpecification": JobSpecification, "Vendor": Vendor, "Source": Source, "Hook": Hook}
 _UNUSED = ("HTTPValidationError", "ValidationError")
 
 
@@ -90,4 +92,5 @@ def _complete(found: dict[str, Any]) -> dict[str, Any]:
         schema = TypeAdapter(kind).json_schema(ref_template=f"{_PLACE}{{model}}")
         schemas |= schema.pop("$defs", {})
         schemas[name] = schema
+    describe_access(found)
     return found

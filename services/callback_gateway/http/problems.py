@@ -82,10 +82,15 @@ async def _http(request: Request, error: Exception) -> Response:
     return problem(error.status_code, str(error.detail), headers=error.headers, instance=_place(request))
 
 
-async def _unavailable(request: Request, error: Exception) -> Response:
-    log.warning("request.unavailable", path=_place(request), error=str(error))
+def unavailable(path: str, error: Exception) -> Response:
+    """The answer while infrastructure is away."""
+    log.warning("request.unavailable", path=path, error=str(error))
     detail = "the service cannot keep or read this now; try again"
-    return problem(503, detail, headers={"Retry-After": str(_RETRY_SECONDS)}, instance=_place(request))
+    return problem(503, detail, headers={"Retry-After": str(_RETRY_SECONDS)}, instance=path)
+
+
+async def _unavailable(request: Request, error: Exception) -> Response:
+    return unavailable(_place(request), error)
 
 
 async def _rejected(request: Request, error: Exception) -> Response:
@@ -137,6 +142,8 @@ PROBLEM: dict[str, Any] = {"content": {MEDIA_TYPE: {"schema": {"$ref": _SCHEMA}}
 
 _DESCRIPTIONS = {
     400: "Not JSON, or a malformed request",
+    401: "Nothing proves who sends this",
+    403: "The API key has not the scope that this needs",
     404: "There is nothing of that name",
     408: "The body did not come in time",
     413: "The body is too large",

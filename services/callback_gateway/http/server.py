@@ -9,11 +9,13 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.callback_gateway.http import configuration, dead_letters, events, jobs, problems
+from services.callback_gateway.http import configuration, dead_letters, events, jobs, problems, webhooks
+from services.callback_gateway.http.access import Access
 from services.callback_gateway.http.description import describe
 from services.callback_gateway.http.follow import Following
 from services.callback_gateway.http.jobs import Edge
 from services.callback_gateway.http.protocol import BoundedProtocol
+from services.callback_gateway.keys.keyring import Keyring
 from services.callback_gateway.metrics import HTTP_REQUESTS, HTTP_SECONDS
 from shared.observability.logs import get_logger
 
@@ -31,6 +33,8 @@ def build_api(edge: Edge, following: Following) -> FastAPI:
         redirect_slashes=False,
     )
     problems.install(app)
+    app.add_middleware(Access, keyring=Keyring(edge.database), policy=edge.settings.gateway_api_keys)
+    app.include_router(webhooks.routes(edge))
     app.include_router(events.routes(edge, following))
     app.include_router(jobs.routes(edge))
     for kind in configuration.KINDS:

@@ -10,6 +10,9 @@ from shared.errors import Unavailable
 from shared.messaging.handler import Outgoing
 from shared.messaging.producer import Producer
 from shared.observability.logs import get_logger
+from shared.runtime.clock import monotonic
+
+_AWAY_SECONDS = 2.0
 
 log = get_logger(__name__)
 
@@ -21,6 +24,7 @@ class Outbound:
         self._producer = producer
         self._database = database
         self._produce_seconds = produce_seconds
+        self._away_until = 0.0
 
     async def send(self, messages: Sequence[Outgoing], *, in_order: bool = False) -> None:
         """Make messages durable, in the broker or in the spool. `in_order`: never before what the spool still holds
@@ -31,11 +35,21 @@ class Outbound:
         """
         if in_order and await self._keep(messages, only_behind=True):
             return
+        if monotonic() < self._away_until and await self._kept_meanwhile(messages):
+            return
         try:
             await self._producer.send(messages, within_seconds=self._produce_seconds)
         except Unavailable as error:
+            self._away_until = monotonic() + _AWAY_SECONDS
             await self._keep(messages)
             log.warning("messages.spooled", count=len(messages), error=str(error))
+
+    async def _kept_meanwhile(self, messages: Sequence[Outgoing]) -> bool:
+        """A broker that did not answer a moment ago is not asked by every request: each would wait in vain."""
+        try:
+            return await self._keep(messages)
+        except Unavailable:
+            return False
 
     async def _keep(self, messages: Sequence[Outgoing], *, only_behind: bool = False) -> bool:
         try:

@@ -14,10 +14,10 @@ from typing import Protocol
 from uuid import UUID
 
 from services.fetcher.call import store
+from services.fetcher.call.clock import DatabaseClock
 from services.fetcher.call.takeover import claimed_of
 from services.fetcher.metrics import PAUSED_SECONDS, PERMITS, PERMITTED_RATE
 from services.fetcher.model import Claimed, ad_hoc
-from services.fetcher.permits.clock import DatabaseClock
 from services.fetcher.permits.decide import LATEST, SECOND, Report, Wanted, ahead_of, lease, rate_of, record
 from services.fetcher.permits.state import read_permits, write_permits
 from shared.database.pool import Database, Row, Transaction

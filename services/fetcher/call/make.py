@@ -11,7 +11,7 @@ from services.fetcher.call.decide import Empty, GiveUp, RateLimited, RetryAt, Su
 from services.fetcher.call.facts import Source, read_facts
 from services.fetcher.call.messages import changed, dead, stored
 from services.fetcher.call.request import HttpRequest, Refused, build_request
-from services.fetcher.call.secrets import SecretMissing, resolve_auth
+from services.fetcher.call.secrets import resolve_auth
 from services.fetcher.call.transport import Answer, CallFailed, Failure, Transport
 from services.fetcher.metrics import PAYLOAD_BYTES, REQUEST_SECONDS, REQUESTS
 from services.fetcher.model import Answered, Claimed, Later, Outcome
@@ -22,6 +22,7 @@ from shared.messaging.handler import Outgoing
 from shared.observability.logs import get_logger
 from shared.payloads.store import PayloadStore
 from shared.runtime.clock import monotonic, utc_now
+from shared.secrets import SecretMissing
 from shared.specification.bodies import BodyUnreadable, read_json, unreadable
 from shared.specification.vendor import Vendor
 

@@ -1,1 +1,1 @@
-"""`vendors` and `sources` → the planner's own copy of the configuration."""
+"""`vendors`, `sources` and `hooks` → the planner's own copy of the configuration."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from shared.database.pool import Transaction
 from shared.database.queries import load_queries
+from shared.specification.hook import Hook
 from shared.specification.source import Source
 from shared.specification.values import Strict
 from shared.specification.vendor import Vendor
@@ -21,6 +22,11 @@ async def upsert_sources(tx: Transaction, sources: Mapping[str, Source]) -> None
     await _upsert(tx, "upsert_sources", sources)
 
 
+async def upsert_hooks(tx: Transaction, hooks: Mapping[str, Hook]) -> None:
+    """Insert or replace hooks."""
+    await _upsert(tx, "upsert_hooks", hooks)
+
+
 async def delete_vendors(tx: Transaction, ids: Sequence[str]) -> None:
     """Delete vendors; running jobs keep what they were resolved with."""
     if ids:
@@ -31,6 +37,12 @@ async def delete_sources(tx: Transaction, ids: Sequence[str]) -> None:
     """Delete sources."""
     if ids:
         await tx.execute(SQL["delete_sources"], sorted(ids))
+
+
+async def delete_hooks(tx: Transaction, ids: Sequence[str]) -> None:
+    """Delete hooks."""
+    if ids:
+        await tx.execute(SQL["delete_hooks"], sorted(ids))
 
 
 async def _upsert(tx: Transaction, query: str, documents: Mapping[str, Strict]) -> None:

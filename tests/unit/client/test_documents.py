@@ -9,6 +9,7 @@ from shared.errors import Invalid
 
 VENDOR = "vendor: acme\nbase_url: https://acme.example\n"
 SOURCE = "source: acme-items\nvendor: acme\npoll: {request: {path: /items}}\n"
+HOOK = "hook: acme-changed\nverify: {scheme: github, secrets: [env:ACME_HOOK]}\nstart: {source: acme-items}\n"
 
 
 def mistakes(*texts: str) -> list[str]:
@@ -17,11 +18,22 @@ def mistakes(*texts: str) -> list[str]:
     return [f"{problem.pointer} {problem.detail}" for problem in caught.value.problems]
 
 
-def test_vendors_come_before_the_sources_that_name_them() -> None:
-    found = load_configuration([("one.yaml", f"{SOURCE}---\n{VENDOR}")])
+def test_what_is_named_comes_before_what_names_it() -> None:
+    found = load_configuration([("one.yaml", f"{HOOK}---\n{SOURCE}---\n{VENDOR}")])
     assert [(one.kind, one.name, one.place) for one in found] == [
-        ("vendors", "acme", "one.yaml:2"),
-        ("sources", "acme-items", "one.yaml:1"),
+        ("vendors", "acme", "one.yaml:3"),
+        ("sources", "acme-items", "one.yaml:2"),
+        ("hooks", "acme-changed", "one.yaml:1"),
+    ]
+
+
+def test_mistakes_of_hooks_have_their_places() -> None:
+    verify, start = "{scheme: hmac, secrets: [env:A, plain]}", "{source: x, parameters: {id: 'body['}}"
+    found = mistakes(f"hook: acme-changed\nverify: {verify}\nstart: {start}\n")
+    assert [one.split(" ", 1)[0] for one in found] == [
+        "1.yaml:1:/verify/secrets/1",
+        "1.yaml:1:/verify/header",
+        "1.yaml:1:/start/parameters/id",
     ]
 
 

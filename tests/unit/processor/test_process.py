@@ -112,7 +112,7 @@ def test_what_is_no_key_fails_the_page(identity: str) -> None:
     assert failure.detail.startswith("record 1 has ")
 
 
-@pytest.mark.parametrize("key", ["id", "id.deeper", "length(id)", "id[::0]"])
+@pytest.mark.parametrize("key", ["id", "id.deeper", "length(id)", "floor(id)"])
 def test_a_key_that_does_not_apply_is_a_mistake_and_no_crash(key: str) -> None:
     failure = taken(b'[{"id": [1]}, 5, null]', key=key).failure
     assert failure is not None
@@ -138,7 +138,7 @@ def test_a_key_that_does_not_apply_is_a_mistake_and_no_crash(key: str) -> None:
         (b"null", None, "the body is null"),
         (b"5", None, "the body is a single int"),
         (b'{"items": []}', "body.rows[]", "an object with items"),
-        (b'{"items": [1]}', "body.items[::0]", "no list of records"),
+        (b'{"items": [1]}', "abs(body.items)", "no list of records"),
         (b'{"items": [1]}', "sum(body.items[].x)", "no list of records"),
     ],
 )

@@ -1,0 +1,123 @@
+"""Requests a second that are verified, durable and answered: webhooks and jobs, beside a bare handler that only checks
+an HMAC and produces to the same Kafka."""
+
+import asyncio
+import base64
+import hmac
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.bench import Bench, Rows
+from benchmarks.system import System, system
+from infra.local import services, stack
+from tests.cluster import free_port
+
+SECRET = "whsec_" + base64.b64encode(bytes(range(24))).decode()
+CONNECTIONS = 64
+WEBHOOKS = 12_000
+ROUNDS = 3
+BODY = json.dumps({"action": "changed", "order": {"id": 4711, "name": "x" * 300}}).encode()
+Target = tuple[str, int, str, Callable[[str, str], bytes]]
+PEER = Path(__file__).parent / "peers" / "bare_ingress.py"
+
+
+async def measure(bench: Bench) -> Rows:
+    """All in turns, from the same connections; the median round counts."""
+    os.environ["ACME_HOOK"] = SECRET
+    count = WEBHOOKS // 4 if bench.quick else WEBHOOKS
+    async with system(bench) as measured:
+        gateway = int(services.gateway_url(bench.root).rsplit(":", 1)[1])
+        verify = {"scheme": "standard-webhooks", "secrets": ["env:ACME_HOOK"]}
+        await measured.client.put("hooks", "bench", {"hook": "bench", "verify": verify})
+        bare = await _start_bare(measured, bench.root)
+        targets: list[Target] = [
+            ("sluice", gateway, "/in/bench", _webhook),
+            ("sluice", gateway, "/jobs", _job),
+            ("bare", bare, "/", _webhook),
+        ]
+        rounds: dict[int, list[tuple[float, float, float]]] = {place: [] for place in range(len(targets))}
+        for number in range(bench.times(ROUNDS) + 1):
+            for place, (_, port, path, made) in enumerate(targets):
+                requests = [made(path, f"msg-{os.getpid()}-{number}-{each}") for each in range(count)]
+                rounds[place] += [found] if (found := await _send_all(port, requests)) and number else []
+                await measured.settle()
+    return [_row(targets[place], sorted(found)[len(found) // 2], len(found)) for place, found in rounds.items()]
+
+
+def _row(target: Target, found: tuple[float, float, float], runs: int) -> dict[str, Any]:
+    rate, median, worst = found
+    return {
+        "system": target[0],
+        "path": target[2],
+        "requests_per_second": round(rate),
+        "p50_ms": round(median * 1000, 1),
+        "p99_ms": round(worst * 1000, 1),
+        "connections": CONNECTIONS,
+        "runs": runs,
+    }
+
+
+async def _start_bare(measured: System, root: Path) -> int:
+    port = free_port()
+    kafka = stack.addresses(root).kafka
+    argv = [sys.executable, str(PEER), kafka, "sluice.notifications", str(port)]
+    measured.processes.start("bare", argv, {**os.environ, "PYTHONPATH": str(services.PROJECT)})
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            await asyncio.sleep(0.1)
+        else:
+            writer.close()
+            return port
+    raise RuntimeError("the bare handler did not start")
+
+
+async def _send_all(port: int, requests: list[bytes]) -> tuple[float, float, float]:
+    """Requests a second, median and 99th percentile of seconds."""
+    left = iter(requests)
+    took: list[float] = []
+    began = time.perf_counter()
+    await asyncio.gather(*(_send(port, left, took) for _ in range(CONNECTIONS)))
+    rate = len(requests) / (time.perf_counter() - began)
+    took.sort()
+    return rate, took[len(took) // 2], took[int(len(took) * 0.99)]
+
+
+async def _send(port: int, requests: Any, took: list[float]) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for request in requests:
+        began = time.perf_counter()
+        writer.write(request)
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+        await reader.readexactly(length)
+        took.append(time.perf_counter() - began)
+        if not head.startswith(b"HTTP/1.1 202"):
+            raise RuntimeError(head.decode())
+    writer.close()
+
+
+def _webhook(path: str, sender_id: str) -> bytes:
+    stamp = str(int(time.time()))  # noqa: TID251 - a sender's clock
+    content = f"{sender_id}.{stamp}.".encode() + BODY
+    key = base64.b64decode(SECRET.removeprefix("whsec_"))
+    signature = base64.b64encode(hmac.digest(key, content, "sha256")).decode()
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(BODY)}\r\n"
+        f"webhook-id: {sender_id}\r\nwebhook-timestamp: {stamp}\r\nwebhook-signature: v1,{signature}\r\n\r\n"
+    )
+    return head.encode() + BODY
+
+
+def _job(path: str, label: str) -> bytes:
+    """A job for a vendor that nobody configured: it is taken, and rejected by the planner later."""
+    body = json.dumps({"vendor": "nobody", "poll": {"request": {"path": f"/{label}"}}}).encode()
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body

@@ -1,0 +1,2 @@
+-- The documents of all hooks.
+SELECT id, document FROM hooks

@@ -1,0 +1,114 @@
+"""Who may do what: an API key with a scope for everything but webhooks, callbacks and the API's own description.
+
+The first part of a path says which area it belongs to, the method whether it reads or writes; so a new route is
+behind the same door. On the loopback no key is asked for where the settings say so, unless the request came through
+a proxy or names another host: then it is somebody else's, in whose browser a page plays tricks with names.
+"""
+
+from ipaddress import ip_address
+from typing import Any, Literal
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from services.callback_gateway.http.problems import Refusal, answers, problem, unavailable
+from services.callback_gateway.keys.key import READ, WRITE
+from services.callback_gateway.keys.keyring import Keyring
+from services.callback_gateway.metrics import ACCESS_REFUSED
+from shared.errors import Unavailable
+from shared.specification.addresses import literal_address
+
+Policy = Literal["required", "loopback-free", "off"]
+
+AREAS = {
+    "jobs": "jobs",
+    "vendors": "config",
+    "sources": "config",
+    "hooks": "config",
+    "schedules": "schedules",
+    "dead-letters": "dead-letters",
+}
+OPEN = frozenset({"in", "callbacks", "openapi.json"})
+SECURITY: dict[str, Any] = {"type": "http", "scheme": "bearer", "description": "An API key; its scopes say what for"}
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
+
+
+def needed_scope(method: str, path: str) -> str | None:
+    """The scope that a request needs; nothing for what is open to all, empty where any key will do."""
+    first = path.removeprefix("/").partition("/")[0]
+    if first in OPEN:
+        return None
+    area = AREAS.get(first)
+    return f"{area}:{READ if method in _READING else WRITE}" if area else ""
+
+
+class Access:
+    """The door, as middleware."""
+
+    def __init__(self, app: ASGIApp, keyring: Keyring, policy: Policy) -> None:
+        self._app = app
+        self._keyring = keyring
+        self._policy = policy
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or answer why not."""
+        if scope["type"] == "http" and self._policy != "off":
+            needed = needed_scope(scope["method"], scope["path"])
+            if needed is not None and not (self._policy == "loopback-free" and is_local(scope)):
+                try:
+                    await self._admit(Headers(scope=scope), needed)
+                except Refusal as refusal:
+                    ACCESS_REFUSED.labels(status=str(refusal.status)).inc()
+                    headers = {"WWW-Authenticate": "Bearer"} if refusal.status == 401 else {}
+                    await problem(refusal.status, refusal.detail, headers=headers)(scope, receive, send)
+                    return
+                except Unavailable as error:
+                    await unavailable(scope["path"], error)(scope, receive, send)
+                    return
+        await self._app(scope, receive, send)
+
+    async def _admit(self, headers: Headers, needed: str) -> None:
+        kind, _, text = headers.get("authorization", "").partition(" ")
+        if kind.lower() != "bearer" or not text:
+            raise Refusal(401, "expected an API key: Authorization: Bearer sluice_…")
+        key = await self._keyring.find(text.strip())
+        if key is None:
+            raise Refusal(401, "the API key is not in force")
+        if needed and needed not in key.scopes:
+            raise Refusal(403, f"the API key has not the scope {needed}")
+
+
+def is_local(scope: Scope) -> bool:
+    """Whether a request was made on this machine, to this machine, and not passed on by a proxy."""
+    headers = Headers(scope=scope)
+    client = scope.get("client")
+    if client is None or any(name in headers for name in _FORWARDED):
+        return False
+    asked = literal_address(_host(headers.get("host", "")))
+    return asked is not None and asked.is_loopback and _is_loopback(client[0])
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        found: Any = ip_address(address)
+    except ValueError:
+        return False
+    return bool((getattr(found, "ipv4_mapped", None) or found).is_loopback)
+
+
+def _host(header: str) -> str:
+    """Without the port."""
+    return header.partition("]")[0] + "]" if header.startswith("[") else header.partition(":")[0]
+
+
+def describe_access(found: dict[str, Any]) -> None:
+    """Say in the API's description which scope each operation needs."""
+    found["components"]["securitySchemes"] = {"key": SECURITY}
+    refused = {str(status): answer for status, answer in answers(401, 403).items() if status in (401, 403)}
+    for path, operations in found["paths"].items():
+        for method, operation in operations.items():
+            needed = needed_scope(method.upper(), path)
+            operation["security"] = [] if needed is None else [{"key": [needed] if needed else []}]
+            if needed is not None:
+                operation["responses"] |= refused

@@ -1,0 +1,1 @@
+"""`POST /in/{hook}`: somebody else's webhooks → `webhooks.received`, once each, durable before they are answered."""

@@ -1,0 +1,5 @@
+-- Claims ids of webhooks; gives those that nobody had. Waits for others that are about to claim the same. $1 ids uuid[] (sorted), $2 fingerprints bytea[]
+INSERT INTO webhooks (id, fingerprint)
+SELECT id, fingerprint FROM unnest($1::uuid[], $2::bytea[]) AS given (id, fingerprint)
+ON CONFLICT (id) DO NOTHING
+RETURNING id

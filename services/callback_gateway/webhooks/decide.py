@@ -1,0 +1,125 @@
+"""What a verified webhook is: its id, what it says, and what of it goes on. Pure."""
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from services.callback_gateway.verify.verdict import Verified
+from shared.errors import Invalid
+from shared.events.catalogue import WEBHOOKS_RECEIVED
+from shared.events.webhooks import WebhookReceived
+from shared.ids import derived_id, new_id
+from shared.messaging.handler import Outgoing, outgoing
+from shared.specification.expressions import NotApplicable, evaluate
+from shared.specification.hook import Hook
+from shared.specification.parse import decode_json
+from shared.specification.verification import SharedToken
+
+_SECRETIVE = frozenset({"authorization", "proxy-authorization", "cookie"})
+_LONGEST_ID = 255
+
+
+class Unfit(Exception):
+    """Verified, but not what the hook was told to expect; the text says what that is."""
+
+
+class Taken(StrEnum):
+    """What became of a webhook. A conflict is the id of an earlier one with another body: the earlier one counts."""
+
+    ACCEPTED = "accepted"
+    REPEATED = "repeated"
+    CONFLICTING = "conflicting"
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """A webhook ready to be kept. `claim` is its fingerprint where the sender gave it an id: the same id twice is one
+    webhook."""
+
+    id: UUID
+    message: Outgoing
+    claim: bytes | None
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes."""
+        return len(self.message.value or b"")
+
+
+def read_webhook(hook: Hook, verdict: Verified, headers: Mapping[str, str], body: bytes, now: datetime) -> Webhook:
+    """The webhook in a request. With a sender's id its own id is derived from that, so whoever handles it twice knows.
+
+    Raises:
+        Unfit: it has no body, no JSON where its media type says so, or not the id that the hook looks for.
+        Rejected: it is too large for its topic.
+    """
+    if not body:
+        raise Unfit("expected a body")
+    media_type = headers.get("content-type", "").split(";", 1)[0].strip().lower()
+    is_json = media_type == "application/json" or media_type.endswith("+json")
+    content = _read(body) if is_json else None
+    kept = _without_secrets(hook, headers)
+    sender_id = _sender_id(hook, verdict, {"body": content, "headers": kept})
+    webhook_id = new_id() if sender_id is None else derived_id("webhook", hook.hook, sender_id)
+    event = WebhookReceived(
+        webhook_id=webhook_id,
+        hook=hook.hook,
+        sender_id=sender_id,
+        media_type=media_type[:_LONGEST_ID],
+        headers=kept,
+        body=content,
+        raw=None if is_json else base64.b64encode(body).decode(),
+        received_at=now,
+    )
+    message = outgoing(WEBHOOKS_RECEIVED, hook.hook, event, id=derived_id("webhook.received", webhook_id), at=now)
+    return Webhook(webhook_id, message, None if sender_id is None else hashlib.sha256(body).digest())
+
+
+def sort_out(batch: Sequence[Webhook], known: Mapping[UUID, bytes]) -> list[Taken]:
+    """What becomes of each; `known` are the fingerprints of earlier webhooks with the same ids."""
+    before = dict(known)
+    found: list[Taken] = []
+    for webhook in batch:
+        if webhook.claim is None or webhook.id not in before:
+            found.append(Taken.ACCEPTED)
+        else:
+            found.append(Taken.REPEATED if before[webhook.id] == webhook.claim else Taken.CONFLICTING)
+        if webhook.claim is not None:
+            before.setdefault(webhook.id, webhook.claim)
+    return found
+
+
+def _read(body: bytes) -> Any:
+    try:
+        return decode_json(body)
+    except Invalid as error:
+        raise Unfit(error.problems[0].detail) from None
+
+
+def _without_secrets(hook: Hook, headers: Mapping[str, str]) -> dict[str, str]:
+    """Signatures may be seen by whoever reads the topic; what logs somebody in may not."""
+    token = hook.verify.header.lower() if isinstance(hook.verify, SharedToken) else ""
+    return {name: value for name, value in headers.items() if name not in _SECRETIVE and name != token}
+
+
+def _sender_id(hook: Hook, verdict: Verified, document: Mapping[str, Any]) -> str | None:
+    """By the hook's expression, else by the scheme. Whole numbers count as text; anything else is no id."""
+    if hook.id is None:
+        found: Any = verdict.sender_id
+        if found is None:
+            return None
+    else:
+        try:
+            found = evaluate(hook.id, document)
+        except NotApplicable as error:
+            raise Unfit(f"the sender's id: {error}") from None
+    if isinstance(found, int) and not isinstance(found, bool):
+        found = str(found)
+    if not isinstance(found, str) or not 1 <= len(found) <= _LONGEST_ID or not found.isprintable():
+        raise Unfit(f"expected the sender's id, a printable text of up to {_LONGEST_ID} characters, at {hook.id}")
+    return found

@@ -1,0 +1,103 @@
+"""Keeps webhooks, many in one transaction: what comes while one batch is under way goes with the next.
+
+A batch claims the ids that senders gave, then its messages are made durable, then the claims are committed. A crash
+or a fault before the commit leaves no claim behind, so that a webhook which was not acknowledged is taken when it is
+sent again; should its message be in the broker already, it comes there twice under the same id, and consumers drop
+the second. Another gateway with the same id waits for the outcome, for the length of one acknowledgement.
+
+Without a database webhooks still come in: consumers know repetitions by their ids.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from services.callback_gateway.spool.outbound import Outbound
+from services.callback_gateway.webhooks import store
+from services.callback_gateway.webhooks.decide import Taken, Webhook, sort_out
+from shared.database.pool import Database
+from shared.errors import Unavailable
+from shared.observability.logs import get_logger
+
+_WRITERS = 2
+_MOST = 500
+_MOST_WAITING_BYTES = 64 * 1024**2
+_CLAIM_SECONDS = 3.0
+
+log = get_logger(__name__)
+
+
+class Intake:
+    """The one way in for webhooks."""
+
+    def __init__(self, database: Database, outbound: Outbound) -> None:
+        self._database = database
+        self._outbound = outbound
+        self._waiting: list[tuple[Webhook, asyncio.Future[Taken]]] = []
+        self._waiting_bytes = 0
+        self._writers: set[asyncio.Task[None]] = set()
+
+    async def take(self, webhook: Webhook) -> Taken:
+        """Return when the webhook is durable, or was before.
+
+        Raises:
+            Unavailable: nobody can keep it now.
+        """
+        if self._waiting_bytes + webhook.size > _MOST_WAITING_BYTES:
+            raise Unavailable("webhooks come in faster than they can be kept")
+        taken: asyncio.Future[Taken] = asyncio.get_running_loop().create_future()
+        self._waiting.append((webhook, taken))
+        self._waiting_bytes += webhook.size
+        self._start_writer()
+        return await taken
+
+    def _start_writer(self, ended: "asyncio.Task[None] | None" = None) -> None:
+        if ended is not None:
+            self._writers.discard(ended)
+        if self._waiting and len(self._writers) < _WRITERS:
+            writer = asyncio.create_task(self._write())
+            self._writers.add(writer)
+            writer.add_done_callback(self._start_writer)
+
+    async def _write(self) -> None:
+        batch, self._waiting = self._waiting[:_MOST], self._waiting[_MOST:]
+        webhooks, futures = [webhook for webhook, _ in batch], [taken for _, taken in batch]
+        self._waiting_bytes -= sum(webhook.size for webhook in webhooks)
+        try:
+            for taken, outcome in zip(futures, await self._keep(webhooks), strict=True):
+                if not taken.done():
+                    taken.set_result(outcome)
+        except Unavailable as error:
+            _fail(futures, error)
+        finally:
+            _fail(futures, Unavailable("webhooks were not kept"))
+
+    async def _keep(self, batch: Sequence[Webhook]) -> list[Taken]:
+        claims = {webhook.id: webhook.claim for webhook in reversed(batch) if webhook.claim is not None}
+        if not claims:
+            return await self._send(batch, {})
+        claimed, sent = False, list[Taken]()
+        try:
+            async with asyncio.timeout(_CLAIM_SECONDS) as deadline, self._database.transaction() as tx:
+                known = await store.claim_webhooks(tx, claims)
+                claimed = True
+                deadline.reschedule(None)
+                sent = await self._send(batch, known)
+                deadline.reschedule(asyncio.get_running_loop().time() + _CLAIM_SECONDS)
+        except (Unavailable, TimeoutError) as error:
+            if claimed and not sent:
+                raise
+            log.warning("webhooks.not_claimed", count=len(claims), error=str(error))
+        return sent or await self._send(batch, {})
+
+    async def _send(self, batch: Sequence[Webhook], known: Mapping[UUID, bytes]) -> list[Taken]:
+        outcomes = sort_out(batch, known)
+        pairs = zip(batch, outcomes, strict=True)
+        await self._outbound.send([webhook.message for webhook, outcome in pairs if outcome is Taken.ACCEPTED])
+        return outcomes
+
+
+def _fail(futures: Sequence["asyncio.Future[Taken]"], error: Unavailable) -> None:
+    for taken in futures:
+        if not taken.done():
+            taken.set_exception(error)

@@ -1,0 +1,5 @@
+CREATE TABLE hooks (
+    id text PRIMARY KEY,
+    document json NOT NULL,
+    updated_at timestamptz NOT NULL DEFAULT now()
+);

@@ -1,0 +1,1 @@
+"""`webhooks.received` → a job, where the hook starts one."""

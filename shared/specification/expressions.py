@@ -1,0 +1,82 @@
+"""JMESPath expressions: checked when they are written, evaluated where they are needed. Pure."""
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+import jmespath
+from jmespath.exceptions import JMESPathError
+from jmespath.functions import Functions
+from jmespath.parser import ParsedResult
+
+_FAULTS = (JMESPathError, ValueError, TypeError, ArithmeticError, RecursionError)
+"""What an evaluation may raise: the library's own errors, and those of the functions beneath it."""
+
+
+class NotApplicable(Exception):
+    """The expression cannot be evaluated over this document; the text says why."""
+
+
+def evaluate(expression: str, document: Mapping[str, Any]) -> Any:
+    """What the expression finds; null where it finds nothing.
+
+    Raises:
+        NotApplicable: a function cannot take what it is given.
+    """
+    try:
+        return _compiled(expression).search(document)
+    except _FAULTS as error:
+        why = str(error).splitlines() or [type(error).__name__]
+        raise NotApplicable(f"{expression}: {why[0]}") from None
+
+
+def holds(expression: str, document: Mapping[str, Any]) -> bool:
+    """Whether the expression is true as JMESPath has it: neither null nor false nor empty; 0 is true.
+
+    Raises:
+        NotApplicable: as `evaluate`.
+    """
+    found = evaluate(expression, document)
+    is_number = isinstance(found, (int, float)) and not isinstance(found, bool)
+    return is_number or bool(found)
+
+
+def mistake_in(expression: str) -> str:
+    """What is wrong with an expression whatever it is applied to, or nothing."""
+    try:
+        parsed = jmespath.compile(expression)
+    except (JMESPathError, RecursionError) as error:
+        return str(error).splitlines()[0]
+    for node in _nodes(parsed.parsed):
+        if node["type"] == "slice" and node["children"][2] == 0:
+            return "the step of a slice cannot be 0"
+        if node["type"] == "function_expression":
+            problem = _call_mistake(node["value"], len(node["children"]))
+            if problem:
+                return problem
+    return ""
+
+
+@lru_cache(maxsize=1024)
+def _compiled(expression: str) -> ParsedResult:
+    return jmespath.compile(expression)
+
+
+def _nodes(node: Any) -> Iterator[dict[str, Any]]:
+    waiting = [node]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, dict):
+            yield found
+            waiting += found.get("children", ())
+
+
+def _call_mistake(name: str, given: int) -> str:
+    known = Functions.FUNCTION_TABLE.get(name)
+    if known is None:
+        return f"there is no function {name}()"
+    signature = known["signature"]
+    variadic = bool(signature) and bool(signature[-1].get("variadic"))
+    if given < len(signature) or (given > len(signature) and not variadic):
+        return f"{name}() takes {len(signature)} arguments{' or more' if variadic else ''}, not {given}"
+    return ""

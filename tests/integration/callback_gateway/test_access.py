@@ -1,0 +1,133 @@
+"""API keys over HTTP: asked for, looked at for their scopes, revoked."""
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from services.callback_gateway.http.access import AREAS, OPEN
+from shared.database.pool import Database
+from shared.messaging.producer import Producer
+from tests.cluster import PROJECT
+from tests.conftest import DatabaseFor
+from tests.eventually import eventually
+from tests.integration.callback_gateway.conftest import Served, ServeEdge
+from tests.integration.callback_gateway.test_spool import AWAY
+from tests.stack import Place
+
+REMOTE = {"X-Forwarded-For": "192.0.2.7"}
+
+
+@pytest.fixture
+async def guarded(serve_edge: ServeEdge, producer: Producer) -> Served:
+    """An edge that asks everybody for a key."""
+    return await serve_edge(producer, gateway_api_keys="required")
+
+
+class Operator:
+    """Uses the command as an operator would."""
+
+    def __init__(self, place: Place, payloads: Path) -> None:
+        self._environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(PROJECT), **place.environment(payloads)}
+
+    async def keys(self, *arguments: str) -> str:
+        """What `keys …` prints."""
+        argv = [sys.executable, "-m", "services.callback_gateway", "keys", *arguments]
+        done = await asyncio.to_thread(
+            subprocess.run, argv, env=self._environment, cwd=PROJECT, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+
+@pytest.fixture
+def operator(topics: Place, payloads: Path) -> Operator:
+    return Operator(topics, payloads)
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+async def test_a_key_opens_what_its_scopes_say(guarded: Served, operator: Operator) -> None:
+    key = await operator.keys("create", "--name", "reader", "--scope", "jobs:read")
+    none = await guarded.http.get("/jobs")
+    assert (none.status_code, none.headers["www-authenticate"]) == (401, "Bearer")
+    assert none.headers["content-type"] == "application/problem+json"
+    assert (await eventually(lambda: guarded.http.get("/jobs", headers=bearer(key)))).status_code == 200
+    for method, path in (("POST", "/jobs"), ("GET", "/vendors"), ("DELETE", "/hooks/x"), ("GET", "/dead-letters")):
+        answer = await guarded.http.request(method, path, headers=bearer(key))
+        assert (answer.status_code, answer.headers["content-type"]) == (403, "application/problem+json"), path
+    for wrong in (key[:-1] + ("0" if key[-1] != "0" else "1"), "sluice_x", "\xfc"):
+        header = [(b"Authorization", f"Bearer {wrong}".encode("latin-1"))]
+        assert (await guarded.http.get("/jobs", headers=header)).status_code == 401, wrong
+    listed = await operator.keys("list")
+    assert "reader  jobs:read" in listed
+    assert key not in listed
+    assert key.rsplit("_", 1)[1] not in listed
+
+
+async def test_a_revoked_key_opens_nothing_a_second_later(guarded: Served, operator: Operator) -> None:
+    key = await operator.keys("create", "--name", "ci", "--scope", "jobs:read", "--scope", "config:write")
+    assert (
+        await guarded.http.put("/vendors/a", json={"base_url": "https://a.example"}, headers=bearer(key))
+    ).is_success
+    await operator.keys("revoke", key.split("_")[1])
+
+    async def refused() -> bool:
+        return (await guarded.http.get("/jobs", headers=bearer(key))).status_code == 401
+
+    await eventually(refused, 5)
+
+
+async def test_webhooks_and_the_description_need_no_key(guarded: Served) -> None:
+    assert (await guarded.http.get("/openapi.json")).status_code == 200
+    assert (await guarded.http.post("/in/nobody", json={})).status_code == 404
+
+
+async def test_this_machine_needs_no_key_unless_it_speaks_for_others(edge: Served) -> None:
+    assert (await edge.http.get("/jobs")).status_code == 200
+    assert (await edge.http.get("/jobs", headers=REMOTE)).status_code == 401
+    assert (await edge.http.get("/jobs", headers={"Host": "evil.example"})).status_code == 401
+
+
+async def test_the_door_can_be_left_open(serve_edge: ServeEdge, producer: Producer) -> None:
+    edge = await serve_edge(producer, gateway_api_keys="off")
+    assert (await edge.http.get("/jobs", headers=REMOTE)).status_code == 200
+
+
+async def test_a_database_that_is_away_leaves_known_keys_in_force(
+    guarded: Served, operator: Operator, serve_edge: ServeEdge, producer: Producer
+) -> None:
+    key = await operator.keys("create", "--name", "ci", "--scope", "jobs:write")
+    job = {"url": "https://api.example/items"}
+    assert (await guarded.http.post("/jobs", json=job, headers=bearer(key))).status_code == 202
+    await guarded.database.close()
+    assert (await guarded.http.post("/jobs", json=job, headers=bearer(key))).status_code == 202
+    never = await serve_edge(producer, AWAY, gateway_api_keys="required")
+    answer = await never.http.post("/jobs", json=job, headers=bearer(key))
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+
+
+async def test_when_a_key_was_used_is_remembered(
+    guarded: Served, operator: Operator, database_for: DatabaseFor
+) -> None:
+    key = await operator.keys("create", "--name", "ci", "--scope", "jobs:read")
+    database: Database = await database_for("callback-gateway")
+    await guarded.http.get("/jobs", headers=bearer(key))
+    async with database.transaction() as tx:
+        assert await tx.fetchval("SELECT used_at > now() - interval '1 minute' FROM api_keys")
+        assert await tx.fetchval("SELECT digest FROM api_keys") != key.encode()
+
+
+async def test_every_route_is_behind_the_door_or_open_on_purpose(edge: Served) -> None:
+    description = (await edge.http.get("/openapi.json")).json()
+    for path, operations in description["paths"].items():
+        first = path.split("/")[1]
+        assert first in AREAS or first in OPEN, path
+        for operation in operations.values():
+            assert bool(operation["security"]) is (first not in OPEN), path
+            assert ("401" in operation["responses"]) is (first not in OPEN or first == "in"), path
+    assert description["components"]["securitySchemes"]["key"]["scheme"] == "bearer"

@@ -1,0 +1,274 @@
+"""POST /in/{hook}: verified, durable, answered; the same webhook again is the same webhook."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from services.callback_gateway.metrics import WEBHOOKS
+from shared.ids import derived_id
+from shared.messaging.producer import Producer
+from tests.conftest import ReaderFor
+from tests.eventually import eventually
+from tests.integration.callback_gateway.conftest import Served, ServeEdge
+from tests.integration.callback_gateway.test_spool import AWAY, drain, without_broker
+from tests.signing import SECRET, signed
+from tests.stack import Place
+
+STANDARD = {"verify": {"scheme": "standard-webhooks", "secrets": ["env:ACME_HOOK"]}}
+ORDER = {"action": "changed", "order": {"id": 2**70, "name": "café"}}
+
+
+@pytest.fixture(autouse=True)
+def secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACME_HOOK", SECRET)
+
+
+async def hook(edge: Served, name: str = "acme", **document: Any) -> str:
+    answer = await edge.http.put(f"/hooks/{name}", json=document or STANDARD)
+    assert answer.status_code in (200, 201), answer.text
+    return f"/in/{name}"
+
+
+def counted(name: str, verdict: str) -> float:
+    return WEBHOOKS.labels(hook=name, verdict=verdict)._value.get()  # type: ignore[no-any-return]
+
+
+async def test_a_webhook_is_kept_as_it_came(edge: Served, reader_for: ReaderFor) -> None:
+    received = await reader_for("webhooks.received")
+    place = await hook(edge)
+    answer = await edge.http.post(place, **signed(ORDER, "msg_1"))
+    webhook_id = str(derived_id("webhook", "acme", "msg_1"))
+    assert (answer.status_code, answer.json()) == (
+        202,
+        {"id": webhook_id, "kind": "webhook", "status": "accepted", "links": {}},
+    )
+    [record] = await eventually(lambda: received.records)
+    [event] = received.values
+    assert (event["webhook_id"], event["hook"], event["sender_id"]) == (webhook_id, "acme", "msg_1")
+    assert (event["body"], event["media_type"]) == (ORDER, "application/json")
+    assert event["headers"]["webhook-id"] == "msg_1"
+    assert (record.key, dict(record.headers)["ce_type"]) == (b"acme", b"webhook.received")
+
+
+async def test_what_is_no_json_is_kept_byte_for_byte(edge: Served, reader_for: ReaderFor) -> None:
+    received = await reader_for("webhooks.received")
+    place = await hook(edge, verify={"scheme": "token", "secrets": ["env:ACME_HOOK"]})
+    body = b"a=1&b=\xff\x00"
+    headers = {"Authorization": f"Bearer {SECRET}", "Cookie": "x", "Content-Type": "application/x-www-form-urlencoded"}
+    answers = [await edge.http.post(place, content=body, headers=headers) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [202, 202]
+    await eventually(lambda: len(received.records) == 2)
+    event = received.values[0]
+    assert base64.b64decode(event["raw"]) == body
+    assert "body" not in event
+    assert not {"authorization", "cookie"} & set(event["headers"])
+    assert SECRET.encode() not in b"".join(record.value for record in received.records)
+
+
+async def test_the_same_one_twice_is_one_webhook(edge: Served, reader_for: ReaderFor) -> None:
+    received = await reader_for("webhooks.received")
+    place = await hook(edge)
+    first, *others = [await edge.http.post(place, **signed(ORDER, "msg_1")) for _ in range(3)]
+    assert "idempotency-replayed" not in first.headers
+    for again in others:
+        assert (again.status_code, again.json()) == (202, first.json())
+        assert again.headers["idempotency-replayed"] == "true"
+    other_hook = await hook(edge, "other")
+    assert (await edge.http.post(other_hook, **signed(ORDER, "msg_1"))).json()["id"] != first.json()["id"]
+    await eventually(lambda: len(received.records) == 2)
+    assert [event["hook"] for event in received.values] == ["acme", "other"]
+
+
+async def test_a_hundred_at_once_are_one_webhook(
+    serve_edge: ServeEdge, producer: Producer, reader_for: ReaderFor
+) -> None:
+    """Through two gateways, so that the database decides."""
+    received = await reader_for("webhooks.received")
+    edges = [await serve_edge(producer), await serve_edge(producer)]
+    for edge in edges:
+        place = await hook(edge)
+    request = signed(ORDER, "msg_1")
+    answers = await asyncio.gather(*(edge.http.post(place, **request) for _ in range(50) for edge in edges))
+    assert {answer.status_code for answer in answers} == {202}
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    assert sum("idempotency-replayed" not in answer.headers for answer in answers) == 1
+    await edges[0].http.post(place, **signed(ORDER, "msg_2"))
+    await eventually(lambda: len(received.records) == 2)
+    assert [event["sender_id"] for event in received.values] == ["msg_1", "msg_2"]
+
+
+async def test_another_body_under_the_same_id_does_not_count(edge: Served, reader_for: ReaderFor) -> None:
+    received, before = await reader_for("webhooks.received"), counted("acme", "conflicting")
+    place = await hook(edge)
+    first = await edge.http.post(place, **signed({"a": 1}, "msg_1"))
+    answer = await edge.http.post(place, **signed({"a": 2}, "msg_1"))
+    assert (answer.status_code, answer.json()) == (202, first.json())
+    assert counted("acme", "conflicting") == before + 1
+    await edge.http.post(place, **signed({"a": 3}, "msg_2"))
+    await eventually(lambda: len(received.records) == 2)
+    assert [event["body"] for event in received.values] == [{"a": 1}, {"a": 3}]
+
+
+async def test_what_nothing_proves_is_refused_and_counted(edge: Served, reader_for: ReaderFor) -> None:
+    received = await reader_for("webhooks.received")
+    place, now = await hook(edge), datetime.now(UTC)
+    good = signed(ORDER, "msg_1")
+    forged = [
+        ({**good, "headers": {"Content-Type": "application/json"}}, 401, "signature_missing"),
+        (signed(ORDER, "msg_1", secret="whsec_" + "A" * 32), 401, "signature_wrong"),
+        ({**good, "content": good["content"] + b" "}, 401, "signature_wrong"),
+        (signed(ORDER, "msg_1", at=now - timedelta(minutes=6)), 401, "timestamp_beyond_tolerance"),
+        (signed(ORDER, "msg_1", at=now + timedelta(minutes=6)), 401, "timestamp_beyond_tolerance"),
+        (signed(ORDER, "msg.1"), 400, "malformed"),
+        (signed(b'{"a":', "msg_1"), 400, "unfit"),
+        (signed(b"", "msg_1"), 400, "unfit"),
+    ]
+    for request, status, verdict in forged:
+        before = counted("acme", verdict)
+        answer = await edge.http.post(place, **request)
+        assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), verdict
+        assert counted("acme", verdict) == before + 1, verdict
+    before = counted("", "unknown_hook")
+    assert (await edge.http.post("/in/nobody", **good)).status_code == 404
+    assert counted("", "unknown_hook") == before + 1
+    assert (await edge.http.post(place, **good)).status_code == 202
+    await eventually(lambda: received.records)
+    assert len(received.records) == 1
+
+
+async def test_the_senders_id_may_stand_anywhere(edge: Served, reader_for: ReaderFor) -> None:
+    received = await reader_for("webhooks.received")
+    by_header = await hook(edge, "by-header", id='headers."x-delivery"')
+    by_body = await hook(edge, "by-body", id="body.order.id")
+    for _ in range(2):
+        await edge.http.post(by_header, json=ORDER, headers={"X-Delivery": "d1"})
+        await edge.http.post(by_body, json=ORDER)
+    bodies: list[Any] = [{}, {"order": {"id": []}}, {"order": {"id": "a\u0000"}}, {"order": {"id": "x" * 256}}]
+    for body in bodies:
+        answer = await edge.http.post(by_body, json=body)
+        assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
+    await eventually(lambda: len(received.records) == 2)
+    assert {event["sender_id"] for event in received.values} == {"d1", str(2**70)}
+
+
+async def test_githubs_delivery_id_is_the_senders_id(edge: Served) -> None:
+    place = await hook(edge, verify={"scheme": "github", "secrets": ["env:ACME_HOOK"]})
+    body = b'{"zen": 1}'
+    signature = "sha256=" + hmac.digest(SECRET.encode(), body, hashlib.sha256).hex()
+    headers = {"X-Hub-Signature-256": signature, "X-GitHub-Delivery": "g1", "Content-Type": "application/json"}
+    answers = [await edge.http.post(place, content=body, headers=headers) for _ in range(2)]
+    assert [answer.json()["id"] for answer in answers] == [str(derived_id("webhook", "acme", "g1"))] * 2
+
+
+async def test_limits_are_those_of_the_edge(edge: Served) -> None:
+    place = await hook(edge, "open", id="headers.none || 'a'")
+    big = b'"' + b"x" * (1024**2 - 2) + b'"'
+    for content, headers, status in (
+        (b" " * (1024**2 + 1), {}, 413),
+        (big, {"Content-Type": "application/json"}, 413),
+        (b"{}", {"Content-Encoding": "gzip"}, 415),
+        (b"[" * 100_000, {"Content-Type": "application/json"}, 400),
+    ):
+        answer = await edge.http.post(place, content=content, headers=headers)
+        assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), status
+    for method in ("GET", "PUT", "DELETE"):
+        assert (await edge.http.request(method, place)).status_code == 405
+
+
+async def test_a_hook_whose_secret_is_missing_keeps_its_senders_trying(edge: Served) -> None:
+    place = await hook(edge, verify={"scheme": "github", "secrets": ["env:ACME_NOT_SET"]})
+    answer = await edge.http.post(place, json=ORDER, headers={"X-Hub-Signature-256": "sha256=00"})
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+
+
+async def test_a_broker_that_is_away_delays_a_webhook_and_loses_nothing(
+    topics: Place, payloads: Path, serve_edge: ServeEdge, producer: Producer, reader_for: ReaderFor
+) -> None:
+    received = await reader_for("webhooks.received")
+    edge = await serve_edge(without_broker(topics))
+    place = await hook(edge)
+    answers = [await edge.http.post(place, **signed(ORDER, name)) for name in ("msg_1", "msg_2", "msg_1")]
+    assert [answer.status_code for answer in answers] == [202, 202, 202]
+    assert not received.records
+    await drain(topics, payloads, producer, edge.database)
+    await eventually(lambda: [event["sender_id"] for event in received.values] == ["msg_1", "msg_2"])
+
+
+async def test_a_database_that_is_away_loses_nothing_either(
+    serve_edge: ServeEdge, producer: Producer, reader_for: ReaderFor
+) -> None:
+    """Repetitions then come through under one id, by which consumers know them."""
+    received = await reader_for("webhooks.received")
+    edge = await serve_edge(producer)
+    place = await hook(edge)
+    await edge.database.close()
+    answers = [await edge.http.post(place, **signed(ORDER, "msg_1")) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [202, 202]
+    await eventually(lambda: len(received.records) == 2)
+    assert len({dict(record.headers)["ce_id"] for record in received.records}) == 1
+
+
+async def test_what_nobody_can_keep_is_not_accepted(topics: Place, serve_edge: ServeEdge) -> None:
+    edge = await serve_edge(without_broker(topics))
+    place, before = await hook(edge), counted("acme", "not_kept")
+    await edge.database.close()
+    answer = await edge.http.post(place, **signed(ORDER, "msg_1"))
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert counted("acme", "not_kept") == before + 1
+
+
+async def test_an_edge_that_never_saw_its_hooks_says_nothing_of_them(serve_edge: ServeEdge, producer: Producer) -> None:
+    edge = await serve_edge(producer, AWAY)
+    assert (await edge.http.post("/in/acme", **signed(ORDER, "msg_1"))).status_code == 503
+
+
+async def test_a_claim_of_a_gateway_that_died_swallows_nothing(edge: Served, reader_for: ReaderFor) -> None:
+    """It had claimed the id and not yet produced: with its connection its claim is gone."""
+    received = await reader_for("webhooks.received")
+    place = await hook(edge)
+    webhook_id, fingerprint = derived_id("webhook", "acme", "msg_1"), hashlib.sha256(b"").digest()
+    request = signed(ORDER, "msg_1")
+    with pytest.raises(Died):
+        async with edge.database.transaction() as tx:
+            await tx.execute("INSERT INTO webhooks (id, fingerprint) VALUES ($1, $2)", webhook_id, fingerprint)
+            waiting = asyncio.create_task(edge.http.post(place, **request))
+            await eventually(lambda: _is_blocked(edge))
+            raise Died
+    answer = await waiting
+    assert (answer.status_code, "idempotency-replayed" in answer.headers) == (202, False)
+    await eventually(lambda: len(received.records) == 1)
+
+
+class Died(Exception):
+    """`kill -9`, as the database sees it."""
+
+
+async def _is_blocked(edge: Served) -> bool:
+    async with edge.database.transaction() as tx:
+        return bool(await tx.fetchval("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
+
+
+async def test_hooks_are_configuration(edge: Served, reader_for: ReaderFor) -> None:
+    hooks = await reader_for("hooks")
+    start = {"start": {"source": "orders"}}
+    assert (await edge.http.put("/hooks/acme", json=start)).json()["errors"][0]["pointer"] == "/start/source"
+    await edge.http.put("/vendors/acme", json={"base_url": "https://acme.example"})
+    await edge.http.put("/sources/orders", json={"vendor": "acme", "poll": {}})
+    assert (await edge.http.put("/hooks/acme", json=start)).status_code == 201
+    assert (await edge.http.get("/hooks/acme")).json()["start"]["source"] == "orders"
+    assert [found["hook"] for found in (await edge.http.get("/hooks")).json()["hooks"]] == ["acme"]
+    answer = await edge.http.post("/in/acme", json=ORDER)
+    assert answer.json()["links"] == {"job": f"/jobs/{answer.json()['id']}"}
+    assert (await edge.http.delete("/hooks/acme")).status_code == 204
+    assert (await edge.http.post("/in/acme", json=ORDER)).status_code == 404
+    await eventually(lambda: len(hooks.records) == 2)
+    assert [record.value is None for record in hooks.records] == [False, True]
+    assert (await edge.http.get(f"/hooks/{uuid4()}")).status_code == 404

@@ -1,0 +1,82 @@
+"""webhooks.received → jobs, once each; what cannot start one is a dead letter that says why."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from services.planner.app import build
+from services.planner.settings import Settings
+from shared.database.pool import Database
+from shared.events.catalogue import HOOKS, SOURCES, VENDORS, WEBHOOKS_RECEIVED
+from shared.events.configuration import HookConfigured, SourceConfigured, VendorConfigured
+from shared.events.webhooks import WebhookReceived
+from shared.ids import new_id
+from shared.messaging.handler import Outgoing, outgoing, tombstone
+from shared.messaging.producer import Producer
+from shared.specification.hook import Hook
+from shared.specification.source import Source
+from shared.specification.vendor import Vendor
+from tests.conftest import DatabaseFor, ReaderFor
+from tests.eventually import eventually
+from tests.running import running
+from tests.stack import Place
+
+START = {"source": "orders", "parameters": {"id": "body.id"}, "when": "body.action == 'changed'"}
+SOURCE = {"source": "orders", "vendor": "acme", "poll": {"request": {"path": "/orders/{parameters.id}"}}}
+
+
+def received(body: Any, *, hook: str = "acme", webhook_id: UUID | None = None) -> Outgoing:
+    event = WebhookReceived(webhook_id=webhook_id or new_id(), hook=hook, body=body, received_at=datetime.now(UTC))
+    return outgoing(WEBHOOKS_RECEIVED, hook, event)
+
+
+async def configure(producer: Producer, database: Database) -> None:
+    hook = Hook.model_validate({"hook": "acme", "start": START})
+    await producer.send(
+        [
+            outgoing(VENDORS, "acme", VendorConfigured(vendor=Vendor(vendor="acme", base_url="https://acme.example"))),
+            outgoing(SOURCES, "orders", SourceConfigured(source=Source.model_validate(SOURCE))),
+            outgoing(HOOKS, "acme", HookConfigured(hook=hook)),
+            outgoing(HOOKS, "quiet", HookConfigured(hook=Hook(hook="quiet"))),
+        ]
+    )
+    await eventually(lambda: _count_hooks(database, 2), 30)
+
+
+async def _count_hooks(database: Database, expected: int) -> bool:
+    async with database.transaction() as tx:
+        return bool(await tx.fetchval("SELECT count(*) FROM hooks") == expected)
+
+
+async def test_a_webhook_starts_one_job_however_often_it_comes(
+    topics: Place, producer: Producer, reader_for: ReaderFor, payloads: Path, database_for: DatabaseFor
+) -> None:
+    jobs, fetches, dead = [await reader_for(name) for name in ("jobs.events", "fetch.requested", "planner.dead")]
+    async with running("planner", Settings, build, topics, payloads):
+        database = await database_for("planner")
+        await configure(producer, database)
+        webhook_id = new_id()
+        await producer.send([received({"id": 7, "action": "changed"}, webhook_id=webhook_id) for _ in range(3)])
+        await producer.send([received({"id": 8, "action": "read"}), received({"action": "changed"}, hook="quiet")])
+        await producer.send([received({"action": "changed"}), received({"id": 9, "action": "changed"})])
+        await eventually(lambda: len(fetches.of_type("fetch.requested")) == 2, 30)
+        assert {call["call"]["path"] for call in fetches.of_type("fetch.requested")} == {"/orders/7", "/orders/9"}
+        assert str(webhook_id) in {call["job_id"] for call in fetches.of_type("fetch.requested")}
+        [letter] = await eventually(lambda: dead.values)
+        assert letter["reason"] == "expression_failed"
+        assert letter["error"].startswith("hook acme: parameter id: expected a text, number or boolean at body.id")
+        assert len(jobs.of_type("job.accepted")) == 2
+        await producer.send([tombstone(HOOKS, "acme")])
+        await eventually(lambda: _count_hooks(database, 1), 30)
+
+
+async def test_a_webhook_may_overtake_its_hook(
+    topics: Place, producer: Producer, reader_for: ReaderFor, payloads: Path, database_for: DatabaseFor
+) -> None:
+    """It is sent again by the scheduler, then the hook is known; without a scheduler it is seen on the way there."""
+    retries = await reader_for("planner.retry")
+    async with running("planner", Settings, build, topics, payloads):
+        await producer.send([received({"id": 7, "action": "changed"})])
+        [again] = await eventually(lambda: retries.values, 30)
+        assert (again["reason"], again["delivery"]) == ("config_missing", 1)

@@ -1,0 +1,57 @@
+"""Whether a webhook starts a job, and with what."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from services.planner.start.decide import Passed, Started, Unusable, start
+from shared.events.webhooks import WebhookReceived
+from shared.ids import new_id
+from shared.specification.hook import Start
+
+BODY = {"action": "changed", "order": {"id": 7, "paid": True, "lines": []}}
+
+
+def webhook(body: Any = BODY) -> WebhookReceived:
+    headers = {"x-region": "eu"}
+    return WebhookReceived(webhook_id=new_id(), hook="acme", headers=headers, body=body, received_at=datetime.now(UTC))
+
+
+def wanted(when: str | None = None, **parameters: str) -> Start:
+    return Start(source="orders", parameters=parameters, when=when)
+
+
+def test_parameters_are_found_in_body_and_headers_with_their_types() -> None:
+    found = start(wanted(id="body.order.id", paid="body.order.paid", region='headers."x-region"'), webhook())
+    assert found == Started({"source": "orders", "parameters": {"id": 7, "paid": True, "region": "eu"}})
+
+
+@pytest.mark.parametrize("when", ["body.action == 'deleted'", "body.nothing", "body.order.lines"])
+def test_only_what_it_is_for_starts_a_job(when: str) -> None:
+    assert start(wanted(when, id="body.nothing"), webhook()) == Passed()
+    assert isinstance(start(wanted(f"!({when})"), webhook()), Started)
+
+
+@pytest.mark.parametrize(
+    ("expression", "problem"),
+    [
+        ("body.order.number", "parameter id: expected a text, number or boolean at body.order.number, found nothing"),
+        ("body.order", "parameter id: expected a text, number or boolean at body.order, found an object"),
+        ("body.order.lines", "parameter id: expected a text, number or boolean at body.order.lines, found a list"),
+        (
+            "to_number('nan')",
+            "parameter id: expected a text, number or boolean at to_number('nan'), found no finite number",
+        ),
+        ("abs(body.action)", "abs(body.action): In function abs(), invalid type for value: changed"),
+    ],
+)
+def test_what_is_not_there_is_told(expression: str, problem: str) -> None:
+    found = start(wanted(id=expression), webhook())
+    assert isinstance(found, Unusable)
+    assert found.problem.startswith(problem)
+
+
+def test_a_body_that_is_no_json_is_null() -> None:
+    assert start(wanted("body.action"), webhook(None)) == Passed()
+    assert isinstance(start(wanted(id="body.order.id"), webhook("text")), Unusable)

@@ -1,0 +1,33 @@
+"""JSON bodies: exact, and told apart from what is none."""
+
+import pytest
+
+from shared.specification.bodies import BodyUnreadable, read_json, unreadable
+
+
+def test_whole_numbers_of_any_length_stay_exact() -> None:
+    for number in (2**53 + 1, 2**63, -(2**64) - 1, 10**40 + 1, int("9" * 4000)):
+        assert read_json(b'{"id": [%d]}' % number) == {"id": [number]}
+
+
+def test_a_byte_order_mark_is_passed_over() -> None:
+    assert read_json(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
+    assert unreadable(b'\xef\xbb\xbf{"a": 1}', whole=False) == ""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\xef\xbb\xbf ",
+        b"<html>",
+        b'{"a":',
+        b'{"a": NaN}',
+        b'{"a": 1e999}',
+        b"1" * 5000,
+        '{"a":1}'.encode("utf-16"),
+    ],
+)
+def test_what_is_no_json_is_told(body: bytes) -> None:
+    with pytest.raises(BodyUnreadable, match="expected JSON"):
+        read_json(body)

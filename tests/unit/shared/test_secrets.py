@@ -1,0 +1,91 @@
+"""Secrets are found by reference, or it is told which reference leads nowhere."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shared.secrets import Recent, SecretMissing, allow_only, resolve
+
+
+def test_an_environment_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACME_TOKEN", " s3cret\n")
+    assert resolve("env:ACME_TOKEN") == "s3cret"
+
+
+def test_a_file_is_read_anew_each_time(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    for secret in ("one", "two"):
+        file.write_text(f"{secret}\n")
+        assert resolve(f"file:{file}") == secret
+
+
+@pytest.mark.parametrize("reference", ["env:ACME_NOT_SET", "file:/not/there", "file:/", "file:/dev/zero"])
+def test_what_is_missing_is_named(reference: str) -> None:
+    with pytest.raises(SecretMissing, match=reference):
+        resolve(reference)
+
+
+@pytest.mark.parametrize("name", ["AWS_SECRET_ACCESS_KEY", "PGPASSWORD", "POSTGRES_PASSWORD"])
+def test_what_our_libraries_log_in_with_is_nobodys_secret(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "pw")
+    with pytest.raises(SecretMissing):
+        resolve(f"env:{name}")
+
+
+def test_sluices_own_settings_are_nobodys_secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SLUICE_DATABASE_URL", "postgres://me:pw@db")
+    link = tmp_path / "link"
+    link.symlink_to("/proc/self/environ")
+    for reference in ("env:SLUICE_DATABASE_URL", "env:sluice_database_url", "file:/proc/self/environ", f"file:{link}"):
+        with pytest.raises(SecretMissing) as told:
+            resolve(reference)
+        assert "pw" not in str(told.value)
+
+
+def test_a_pipe_and_binary_rubbish_hold_nothing_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    for name in ("pipe", "binary"):
+        with pytest.raises(SecretMissing):
+            resolve(f"file:{tmp_path / name}")
+
+
+@pytest.fixture
+def anywhere() -> Iterator[None]:
+    yield
+    allow_only("")
+
+
+@pytest.mark.usefixtures("anywhere")
+def test_places_can_be_narrowed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    inside, outside = tmp_path / "secrets" / "acme", tmp_path / "other"
+    inside.parent.mkdir()
+    for file in (inside, outside):
+        file.write_text("s3cret")
+    (inside.parent / "link").symlink_to(outside)
+    for name in ("ACME_TOKEN", "OTHER_TOKEN"):
+        monkeypatch.setenv(name, "s3cret")
+    allow_only(f"env:ACME_, file:{inside.parent}")
+    assert [resolve("env:ACME_TOKEN"), resolve(f"file:{inside}")] == ["s3cret", "s3cret"]
+    for reference in (
+        "env:OTHER_TOKEN",
+        f"file:{outside}",
+        f"file:{inside.parent}/link",
+        f"file:{inside.parent}/../other",
+    ):
+        with pytest.raises(SecretMissing):
+            resolve(reference)
+
+
+def test_recent_ones_are_looked_up_now_and_then(tmp_path: Path) -> None:
+    file, now = tmp_path / "token", 100.0
+    recent = Recent(lambda: now, seconds=2)
+    file.write_text("one")
+    assert recent.resolve([f"file:{file}", "env:ACME_NOT_SET"]) == ["one"]
+    file.write_text("two")
+    now = 101.9
+    assert recent.resolve([f"file:{file}"]) == ["one"]
+    now = 102.1
+    assert recent.resolve([f"file:{file}"]) == ["two"]
