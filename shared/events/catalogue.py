@@ -77,7 +77,13 @@ JOBS_CONTROL: Topic[JobControl] = Topic(
     "jobs.control", "job", JobControl, ANYONE, PLANNER, "cancel, pause, resume, redrive", public=True, busy=False
 )
 JOBS_EVENTS: Topic[JobEvent] = Topic(
-    "jobs.events", "job", JobEvent, PLANNER, GATEWAY, "accepted, rejected, planned, progressed, the end", public=True
+    "jobs.events",
+    "job",
+    JobEvent,
+    PLANNER,
+    (*GATEWAY, *SCHEDULER),
+    "accepted, rejected, planned, progressed, the end",
+    public=True,
 )
 FETCH_REQUESTED: Topic[FetchRequested] = Topic(
     "fetch.requested", "task", FetchRequested, (*PLANNER, *SCHEDULER), FETCHER, "one call to make"
