@@ -1,10 +1,11 @@
-"""Files of vendors, sources and jobs: YAML with several documents, or JSON. All mistakes are told before anything is
-sent."""
+"""Files of vendors, sources, schedules and jobs: YAML with several documents, or JSON. All mistakes are told before
+anything is sent."""
 
 import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -14,12 +15,14 @@ from pydantic import TypeAdapter
 
 from shared.client.client import ApiError
 from shared.errors import Invalid, Problem
+from shared.events.firing import read_schedule
 from shared.specification.job import JobSpecification
 from shared.specification.parse import decode_json, parse
 from shared.specification.source import Source
 from shared.specification.vendor import Vendor
 
 STANDARD_INPUT = "-"
+_ORDER = ("vendors", "sources", "schedules")
 _ADAPTERS: dict[str, TypeAdapter[Any]] = {
     "vendors": TypeAdapter(Vendor),
     "sources": TypeAdapter(Source),
@@ -42,7 +45,7 @@ _Loader.add_implicit_resolver(_BOOL, re.compile(r"(?:true|True|TRUE|false|False|
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document and where it stands; `kind` is `vendors`, `sources` or `job`."""
+    """A document and where it stands; `kind` is `vendors`, `sources`, `schedules` or `job`."""
 
     place: str
     kind: str
@@ -71,7 +74,7 @@ def load(texts: Sequence[tuple[str, str]]) -> list[Document]:
 
 
 def load_configuration(texts: Sequence[tuple[str, str]]) -> list[Document]:
-    """Vendors and sources, vendors first, because sources name them.
+    """Vendors, sources and schedules, in this order, because the later name the earlier.
 
     Raises:
         Invalid: as `load`, or a document is a job.
@@ -80,7 +83,7 @@ def load_configuration(texts: Sequence[tuple[str, str]]) -> list[Document]:
     jobs = [document for document in found if document.kind == "job"]
     if jobs:
         raise Invalid([Problem(document.place, "is a job; jobs go to sluice submit") for document in jobs])
-    return sorted(found, key=lambda document: document.kind != "vendors")
+    return sorted(found, key=lambda document: _ORDER.index(document.kind))
 
 
 def load_job(text: tuple[str, str]) -> dict[str, Any]:
@@ -92,6 +95,18 @@ def load_job(text: tuple[str, str]) -> dict[str, Any]:
     found = load([text])
     if len(found) != 1 or found[0].kind != "job":
         raise Invalid([Problem(text[0], "expected one job; vendors and sources go to sluice apply")])
+    return found[0].content
+
+
+def load_schedule(text: tuple[str, str]) -> dict[str, Any]:
+    """The one schedule of a file.
+
+    Raises:
+        Invalid: as `load`, or it is something else.
+    """
+    found = load([text])
+    if len(found) != 1 or found[0].kind != "schedules":
+        raise Invalid([Problem(text[0], "expected one schedule; several go to sluice apply")])
     return found[0].content
 
 
@@ -158,6 +173,8 @@ def _kind(content: object) -> str:
     """What a document means to be; its mistakes are told by that."""
     if not isinstance(content, dict):
         return "job"
+    if content.keys() & {"schedule", "triggerAt", "every", "cron"}:
+        return "schedules"
     if "base_url" in content or ("vendor" in content and not content.keys() & {"source", "poll", "url"}):
         return "vendors"
     if "source" in content and content.keys() & {"vendor", "poll"}:
@@ -167,7 +184,10 @@ def _kind(content: object) -> str:
 
 def _check(document: Document) -> list[Problem]:
     try:
-        parse(_ADAPTERS[document.kind], document.content)
+        if document.kind == "schedules":
+            read_schedule(document.content, datetime.now(UTC))
+        else:
+            parse(_ADAPTERS[document.kind], document.content)
     except Invalid as error:
         return [Problem(f"{document.place}:{problem.pointer or '/'}", problem.detail) for problem in error.problems]
     return []
