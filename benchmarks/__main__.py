@@ -1,4 +1,4 @@
-"""`make bench`: all measurements, or those named: end_to_end small_job contract isolation."""
+"""`make bench`: all measurements, or those named: end_to_end small_job contract isolation timers."""
 
 import asyncio
 import json
@@ -9,10 +9,11 @@ from typing import Any
 from benchmarks import machine, measurements
 from benchmarks.page import write_page
 from benchmarks.system import ROOT
+from benchmarks.timers import timers
 from infra.local import stack
 
 RESULTS = Path(__file__).parent / "results"
-ALL = ("end_to_end", "small_job", "contract", "isolation")
+ALL = ("end_to_end", "small_job", "contract", "isolation", "timers")
 
 
 def main() -> None:
@@ -28,6 +29,8 @@ def main() -> None:
                 rows, memory = asyncio.run(measurements.end_to_end())
                 _write("end_to_end", rows, where)
                 _write("memory", memory, where)
+            elif name == "timers":
+                _write("timers", asyncio.run(timers()), where)
             else:
                 _write(name, asyncio.run(getattr(measurements, name)()), where)
     finally:

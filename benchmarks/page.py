@@ -22,6 +22,7 @@ TITLES = {
     "small_job": "A job of one page, from POST to completed",
     "memory": "Memory of each service",
     "contract": "A contract, as counted by the vendor",
+    "timers": "Timers that fire late, by milliseconds, as a consumer sees it",
     "isolation": "A job beside a vendor that hangs for 60 seconds",
 }
 _ABOUT = ("machine", "commit", "date")
