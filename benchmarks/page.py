@@ -20,6 +20,7 @@ TITLES = {
     "contract": "A contract, as counted by the vendor",
     "ingress": "Webhooks and jobs taken, beside a bare handler that only checks an HMAC and produces",
     "isolation": "A job beside a vendor that hangs for 60 seconds",
+    "timers": "Timers while a million are pending: how late they fire, as a consumer sees it",
     "callbacks": "Callbacks in random order, some early, some twice, with the gateway killed once in between",
 }
 _ABOUT = ("machine", "commit", "date")

@@ -11,3 +11,4 @@ LATENESS_SECONDS = Histogram(
     "From a timer's due time to the broker's acknowledgement of its message",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 5, 30, 300),
 )
+SCHEDULE_FACTS = Counter("sluice_schedule_facts_total", "What became of schedules and their firings", ["fact"])

@@ -5,9 +5,31 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from shared.client.client import ApiError, SluiceClient
-    from shared.client.models import Attempt, DeadLetter, Job, JobEvent, JobReference, Task
+    from shared.client.models import (
+        Attempt,
+        DeadLetter,
+        Firing,
+        Job,
+        JobEvent,
+        JobReference,
+        ScheduleReference,
+        StandingSchedule,
+        Task,
+    )
 
-__all__ = ["ApiError", "Attempt", "DeadLetter", "Job", "JobEvent", "JobReference", "SluiceClient", "Task"]
+__all__ = [
+    "ApiError",
+    "Attempt",
+    "DeadLetter",
+    "Firing",
+    "Job",
+    "JobEvent",
+    "JobReference",
+    "ScheduleReference",
+    "SluiceClient",
+    "StandingSchedule",
+    "Task",
+]
 
 _CLIENT = frozenset({"ApiError", "SluiceClient"})
 

@@ -1,19 +1,16 @@
 """The `sluice` command. Exit codes: 0 good, 1 the job did not complete, 2 usage, connection or mistakes."""
 # ruff: noqa: PLC0415 - a command imports what it needs when it runs, so that --help answers at once
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
 
 import typer
+
+from shared.client import cli_schedules
+from shared.client.command import FAILED, LOCAL, MISTAKEN, AsJson, Server, refuse, run, use_key
 
 if TYPE_CHECKING:
     from shared.client.client import Action, Kind, SluiceClient
     from shared.client.models import Job
-    from shared.errors import SluiceError
-
-T = TypeVar("T")
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,13 +20,8 @@ app = typer.Typer(
     help="Ask Sluice for jobs, follow them, configure it.",
 )
 
-Server = Annotated[str, typer.Option("--server", envvar="SLUICE_URL", help="address of the gateway")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of tables")]
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="the job's id")]
 Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="YAML or JSON files; - is standard input")]
-LOCAL = "http://127.0.0.1:8080"
-_key: ContextVar[str | None] = ContextVar("key", default=None)
-FAILED, MISTAKEN, INTERRUPTED = 1, 2, 130
 
 
 @app.callback()
@@ -39,24 +31,7 @@ def start(
     ] = None,
 ) -> None:
     """Ask Sluice for jobs, follow them, configure it."""
-    _key.set(key)
-
-
-def run(server: str, work: "Callable[[SluiceClient], Awaitable[T]]") -> T:
-    """Run one command's work; mistakes and refusals end it with code 2 and a clear text."""
-    from shared.client.client import SluiceClient
-    from shared.errors import SluiceError
-
-    async def inside() -> T:
-        async with SluiceClient(server, api_key=_key.get()) as client:
-            return await work(client)
-
-    try:
-        return asyncio.run(inside())
-    except SluiceError as error:
-        _refuse(error)
-    except KeyboardInterrupt:
-        raise typer.Exit(INTERRUPTED) from None
+    use_key(key)
 
 
 @app.command()
@@ -183,14 +158,17 @@ _control("redrive", "Make the failed calls of a job again, and no others.")
 
 @app.command()
 def apply(files: Files, as_json: AsJson = False, server: Server = LOCAL) -> None:
-    """Configure vendors, sources and hooks from files. Nothing is sent while there is a mistake in any of them."""
+    """Configure vendors, sources, hooks and schedules from files. Nothing is sent while any of them has a mistake."""
     from shared.client import documents, tables
     from shared.client.client import ApiError
 
     async def work(client: "SluiceClient") -> None:
         for document in documents.load_configuration(documents.read(files)):
             try:
-                applied = await client.put(cast("Kind", document.kind), document.name, document.content)
+                if document.kind == "schedules":
+                    applied: Any = await client.schedule(document.content)
+                else:
+                    applied = await client.put(cast("Kind", document.kind), document.name, document.content)
             except ApiError as error:
                 raise documents.at(document, error) from None
             if as_json:
@@ -215,21 +193,15 @@ def check(files: Files, as_json: AsJson = False) -> None:
                 {"mistakes": [{"pointer": one.pointer, "detail": one.detail} for one in error.problems]}
             )
             raise typer.Exit(MISTAKEN) from None
-        _refuse(error)
+        refuse(error)
     if as_json:
         tables.show_json_line({"mistakes": [], "documents": len(found)})
     else:
         tables.show_text(f"{len(found)} documents are good")
 
 
-def _refuse(error: "SluiceError") -> NoReturn:
-    """Tell what is wrong, one mistake a line, and end."""
-    from shared.errors import Invalid
-
-    lines = [f"{one.pointer}: {one.detail}" for one in error.problems] if isinstance(error, Invalid) else [str(error)]
-    for one in lines:
-        typer.secho(one, err=True, fg="red")
-    raise typer.Exit(MISTAKEN)
+app.command()(cli_schedules.schedule)
+app.add_typer(cli_schedules.commands, name="schedules")
 
 
 def _end(job: "Job", as_json: bool) -> NoReturn:

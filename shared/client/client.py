@@ -11,7 +11,16 @@ import httpx
 import orjson
 from pydantic import BaseModel, ValidationError
 
-from shared.client.models import ENDS, DeadLetter, Job, JobEvent, JobReference, Task
+from shared.client.models import (
+    ENDS,
+    DeadLetter,
+    Job,
+    JobEvent,
+    JobReference,
+    ScheduleReference,
+    StandingSchedule,
+    Task,
+)
 from shared.client.stream import EventParser
 from shared.errors import Problem, SluiceError
 
@@ -19,6 +28,7 @@ M = TypeVar("M", bound=BaseModel)
 
 Action = Literal["cancel", "pause", "resume", "redrive"]
 Kind = Literal["vendors", "sources", "hooks"]
+ScheduleAction = Literal["pause", "resume", "trigger"]
 Id = UUID | str
 
 LOCAL = "http://127.0.0.1:8080"
@@ -167,6 +177,31 @@ class SluiceClient:
         """All vendors or sources."""
         found = self._part(await self._call("GET", f"/{kind}"), kind)
         return [self._read_document(one) for one in found]
+
+    async def schedule(self, document: Mapping[str, Any], *, idempotency_key: str | None = None) -> ScheduleReference:
+        """Schedule something; a document with a known name replaces the schedule of that name.
+
+        Raises:
+            ApiError: with every mistake of the document.
+        """
+        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+        return self._read(ScheduleReference, await self._call("POST", "/schedules", json=document, headers=headers))
+
+    async def find_schedule(self, schedule: Id) -> StandingSchedule:
+        """A schedule by its id or name, with its next times and the verdicts of its firings."""
+        return self._read(StandingSchedule, await self._call("GET", f"/schedules/{schedule}"))
+
+    async def schedules(self, *, status: str | None = None, limit: int = 50) -> list[StandingSchedule]:
+        """The newest schedules; without a status all but those that are removed."""
+        return await self._list(StandingSchedule, "/schedules", "schedules", status=status, limit=limit)
+
+    async def control_schedule(self, schedule: Id, action: ScheduleAction) -> ScheduleReference:
+        """Pause, resume or trigger a schedule: told to the scheduler, done soon after."""
+        return self._read(ScheduleReference, await self._call("POST", f"/schedules/{schedule}/{action}"))
+
+    async def remove_schedule(self, schedule: Id) -> ScheduleReference:
+        """Remove a schedule; what it has started goes on."""
+        return self._read(ScheduleReference, await self._call("DELETE", f"/schedules/{schedule}"))
 
     async def dead_letters(
         self, *, service: str | None = None, job_id: Id | None = None, limit: int = 50

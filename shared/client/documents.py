@@ -1,10 +1,11 @@
-"""Files of vendors, sources, hooks and jobs: YAML with several documents, or JSON. All mistakes are told before
-anything is sent."""
+"""Files of vendors, sources, hooks, schedules and jobs: YAML with several documents, or JSON. All mistakes are told
+before anything is sent."""
 
 import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -14,6 +15,7 @@ from pydantic import TypeAdapter
 
 from shared.client.client import ApiError
 from shared.errors import Invalid, Problem
+from shared.events.firing import read_schedule
 from shared.specification.hook import Hook
 from shared.specification.job import JobSpecification
 from shared.specification.parse import decode_json, parse
@@ -27,7 +29,7 @@ _ADAPTERS: dict[str, TypeAdapter[Any]] = {
     "hooks": TypeAdapter(Hook),
     "job": TypeAdapter(JobSpecification),
 }
-_ORDER = ("vendors", "sources", "hooks")
+_ORDER = ("vendors", "sources", "hooks", "schedules")
 _BOOL, _TIMESTAMP = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp"
 
 
@@ -45,7 +47,7 @@ _Loader.add_implicit_resolver(_BOOL, re.compile(r"(?:true|True|TRUE|false|False|
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document and where it stands; `kind` is `vendors`, `sources`, `hooks` or `job`."""
+    """A document and where it stands; `kind` is `vendors`, `sources`, `hooks`, `schedules` or `job`."""
 
     place: str
     kind: str
@@ -74,7 +76,7 @@ def load(texts: Sequence[tuple[str, str]]) -> list[Document]:
 
 
 def load_configuration(texts: Sequence[tuple[str, str]]) -> list[Document]:
-    """Vendors, sources and hooks, in this order, because each names those before it.
+    """Vendors, sources, hooks and schedules, in this order, because the later name the earlier.
 
     Raises:
         Invalid: as `load`, or a document is a job.
@@ -95,6 +97,18 @@ def load_job(text: tuple[str, str]) -> dict[str, Any]:
     found = load([text])
     if len(found) != 1 or found[0].kind != "job":
         raise Invalid([Problem(text[0], "expected one job; vendors, sources and hooks go to sluice apply")])
+    return found[0].content
+
+
+def load_schedule(text: tuple[str, str]) -> dict[str, Any]:
+    """The one schedule of a file.
+
+    Raises:
+        Invalid: as `load`, or it is something else.
+    """
+    found = load([text])
+    if len(found) != 1 or found[0].kind != "schedules":
+        raise Invalid([Problem(text[0], "expected one schedule; several go to sluice apply")])
     return found[0].content
 
 
@@ -163,6 +177,8 @@ def _kind(content: object) -> str:
         return "job"
     if "hook" in content:
         return "hooks"
+    if content.keys() & {"schedule", "triggerAt", "every", "cron"}:
+        return "schedules"
     if "base_url" in content or ("vendor" in content and not content.keys() & {"source", "poll", "url"}):
         return "vendors"
     if "source" in content and content.keys() & {"vendor", "poll"}:
@@ -172,7 +188,10 @@ def _kind(content: object) -> str:
 
 def _check(document: Document) -> list[Problem]:
     try:
-        parse(_ADAPTERS[document.kind], document.content)
+        if document.kind == "schedules":
+            read_schedule(document.content, datetime.now(UTC))
+        else:
+            parse(_ADAPTERS[document.kind], document.content)
     except Invalid as error:
         return [Problem(f"{document.place}:{problem.pointer or '/'}", problem.detail) for problem in error.problems]
     return []

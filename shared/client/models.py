@@ -121,6 +121,49 @@ class DeadLetter(Answer):
     task_id: UUID | None
 
 
+class ScheduleReference(Answer):
+    """A schedule that was asked for, or asked to change."""
+
+    id: UUID
+    correlation_id: UUID
+    kind: str
+    status: str
+    next_at: datetime | None
+    links: dict[str, str]
+
+
+class Firing(Answer):
+    """One planned time of a schedule, and what became of it: fired, succeeded, failed, rescheduled, missed, skipped.
+    `attempt` counts how often it was rescheduled; `late_ms` is from the planned time to the first firing."""
+
+    planned_at: datetime
+    verdict: str
+    job_id: UUID | None
+    attempt: int
+    fired_at: datetime | None
+    late_ms: int | None
+    ended_at: datetime | None
+    reason: str
+
+
+class StandingSchedule(Answer):
+    """A schedule as it stands. `next` are its next times; its firings are shown one schedule at a time."""
+
+    id: UUID
+    correlation_id: UUID
+    kind: str
+    name: str | None
+    status: str
+    schedule: dict[str, Any] | None
+    next_at: datetime | None
+    next: list[datetime]
+    firings: list[Firing]
+    reason: str
+    created_at: datetime
+    links: dict[str, str]
+    mistakes: list[Mistake] = []
+
+
 class JobEvent(Answer):
     """A server-sent event of a job: its name (`job.progressed` …), its sequence, its data."""
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from shared.client.models import DeadLetter, Job, Task
+from shared.client.models import DeadLetter, Job, StandingSchedule, Task
 
 _PIPE_COLUMNS = 240
 """Without a terminal nothing is cut: ids are there to be taken further."""
@@ -79,6 +79,41 @@ def show_job(job: Job) -> None:
     console.print(table)
     for mistake in job.mistakes:
         show_text(f"  {mistake.pointer or '/'}: {mistake.detail}")
+
+
+def show_schedules(schedules: Sequence[StandingSchedule]) -> None:
+    """A line for each schedule."""
+    rows = [(one.id, one.name, one.status, _when(one), one.next_at, one.reason) for one in schedules]
+    _show(("id", "name", "status", "when", "next", "reason"), rows)
+
+
+def show_schedule(schedule: StandingSchedule) -> None:
+    """All there is to say of one schedule: its next times, and the verdict of each past one."""
+    facts = {
+        "schedule": schedule.id,
+        "name": schedule.name,
+        "status": schedule.status,
+        "when": _when(schedule),
+        "next": ", ".join(str(time) for time in schedule.next),
+        "reason": schedule.reason,
+    }
+    table = Table(show_header=False, box=None)
+    for name, value in facts.items():
+        if value:
+            table.add_row(name, escape(str(value)))
+    console.print(table)
+    for mistake in schedule.mistakes:
+        show_text(f"  {mistake.pointer or '/'}: {mistake.detail}")
+    rows = [(one.planned_at, one.verdict, one.late_ms, one.attempt, one.job_id, one.reason) for one in schedule.firings]
+    if rows:
+        _show(("planned", "verdict", "late ms", "again", "job", "reason"), rows)
+
+
+def _when(schedule: StandingSchedule) -> str:
+    document = schedule.schedule or {}
+    if "cron" in document:
+        return f"{document['cron']} {document.get('zone', 'UTC')}"
+    return f"every {document['every']}" if "every" in document else str(document.get("triggerAt", ""))
 
 
 def _show(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -81,7 +81,7 @@ JOBS_EVENTS: Topic[JobEvent] = Topic(
     "job",
     JobEvent,
     PLANNER,
-    (*GATEWAY, *FETCHER),
+    (*GATEWAY, *FETCHER, *SCHEDULER),
     "accepted, rejected, planned, progressed, the end",
     public=True,
 )

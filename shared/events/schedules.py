@@ -7,16 +7,31 @@ from uuid import UUID
 
 from shared.events.envelope import Event
 from shared.events.jobs import Mistake
+from shared.ids import derived_id
 
 
 class ScheduleRequested(Event):
     """Create or replace a schedule from a document (checked by the scheduler, so that a mistake can be answered), or
-    do something with one that exists. Without a `schedule_id` it is known by the event's id."""
+    do something with one that exists. Without a `schedule_id` it is known by its name, without that by the event's
+    id. `asked_at` is when it was asked for, if that was before the event was produced: what is past is judged by it."""
 
     type: Literal["schedule.requested"] = "schedule.requested"
     schedule_id: UUID | None = None
     action: Literal["put", "pause", "resume", "trigger", "delete"] = "put"
     schedule: dict[str, Any] | None = None
+    asked_at: datetime | None = None
+
+
+class ScheduleState(StrEnum):
+    """Where a schedule stands. `failed` is a one-time schedule whose run failed or was missed: it stays until it is
+    triggered, changed or deleted."""
+
+    REQUESTED = "requested"
+    ACTIVE = "active"
+    PAUSED = "paused"
+    FAILED = "failed"
+    REMOVED = "removed"
+    REJECTED = "rejected"
 
 
 class ScheduleFact(StrEnum):
@@ -37,15 +52,18 @@ class ScheduleFact(StrEnum):
 
 
 class ScheduleChanged(Event):
-    """Something became of a schedule. What belongs to one firing carries its planned time and the id of its job (or of
-    the event that it published); `next_at` is the next firing, if there is one."""
+    """Something became of a schedule, which then stands in `state`; `next_at` is the next firing, if there is one. What
+    belongs to one firing carries its planned time, how often it has been rescheduled (`attempt`), and the id of its job
+    (or of the event that it published)."""
 
     type: Literal["schedule.changed"] = "schedule.changed"
     schedule_id: UUID
     name: str | None = None
     fact: ScheduleFact
+    state: ScheduleState = ScheduleState.ACTIVE
     planned_at: datetime | None = None
     job_id: UUID | None = None
+    attempt: int = 0
     next_at: datetime | None = None
     reason: str = ""
     mistakes: tuple[Mistake, ...] = ()
@@ -56,3 +74,8 @@ class ScheduleChanged(Event):
     def ce_type(self) -> str:
         """The CloudEvents type names the fact: `schedule.fired` …"""
         return f"schedule.{self.fact.value}"
+
+
+def schedule_id_of(name: str) -> UUID:
+    """The id of a schedule that has a name: asking for the name again is asking for a change."""
+    return derived_id("schedule", name)

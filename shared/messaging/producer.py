@@ -19,6 +19,7 @@ from shared.observability.metrics import PRODUCED
 
 REQUEST_SECONDS = 10
 _SEND_SECONDS = 25
+_CLOSED = "Kafka: the producer is closed"
 
 
 class Producer:
@@ -74,25 +75,66 @@ class Producer:
         if not messages:
             return
         if self._producer is None:
-            raise Unavailable("Kafka: the producer is closed")
+            raise Unavailable(_CLOSED)
         acknowledgements: list[asyncio.Future[object]] = []
         try:
             async with asyncio.timeout(within_seconds):
                 for message in messages:
-                    acknowledgements.append(
-                        await self._producer.send(
-                            f"{self._prefix}.{message.topic}",
-                            value=message.value,
-                            key=message.key.encode("utf-8", errors="surrogateescape"),
-                            headers=list(message.headers),
-                        )
-                    )
+                    acknowledgements.append(await self._put(self._producer, message))
                 await asyncio.gather(*acknowledgements)
         except (KafkaError, OSError, TimeoutError) as error:
             _forget(acknowledgements)
             raise Unavailable(f"Kafka: {type(error).__name__}: {error}") from error
-        for topic, count in Counter(message.topic for message in messages).items():
-            PRODUCED.labels(topic=topic).inc(count)
+        _count(messages)
+
+    async def send_each(self, messages: Sequence[Outgoing], *, within_seconds: float) -> list[bool]:
+        """Produce messages that do not depend on each other; tells of each whether it was acknowledged in time. One
+        that was not may have been written. A topic that does not answer holds back no other.
+
+        Raises:
+            Unavailable: the producer is closed.
+        """
+        if self._producer is None:
+            raise Unavailable(_CLOSED)
+        producer = self._producer
+        futures: dict[int, asyncio.Future[object]] = {}
+
+        async def put(numbers: Sequence[int]) -> None:
+            for number in numbers:
+                futures[number] = await self._put(producer, messages[number])
+
+        by_topic: dict[str, list[int]] = {}
+        for number, message in enumerate(messages):
+            by_topic.setdefault(message.topic, []).append(number)
+        try:
+            async with asyncio.timeout(within_seconds):
+                await asyncio.gather(*map(put, by_topic.values()), return_exceptions=True)
+                if futures:
+                    await asyncio.wait(futures.values())
+        except TimeoutError:
+            pass
+        acknowledged = [number in futures and _is_good(futures[number]) for number in range(len(messages))]
+        _forget(list(futures.values()))
+        _count([message for message, good in zip(messages, acknowledged, strict=True) if good])
+        return acknowledged
+
+    async def _put(self, producer: AIOKafkaProducer, message: Outgoing) -> "asyncio.Future[object]":
+        future: asyncio.Future[object] = await producer.send(
+            f"{self._prefix}.{message.topic}",
+            value=message.value,
+            key=message.key.encode("utf-8", errors="surrogateescape"),
+            headers=list(message.headers),
+        )
+        return future
+
+
+def _count(messages: Sequence[Outgoing]) -> None:
+    for topic, count in Counter(message.topic for message in messages).items():
+        PRODUCED.labels(topic=topic).inc(count)
+
+
+def _is_good(future: "asyncio.Future[object]") -> bool:
+    return future.done() and not future.cancelled() and future.exception() is None
 
 
 def _forget(acknowledgements: Sequence["asyncio.Future[object]"]) -> None:

@@ -8,14 +8,21 @@ from pydantic import TypeAdapter
 
 from services.callback_gateway.http.access import describe_access
 from services.callback_gateway.http.problems import PROBLEM_SCHEMA
-from shared.client.models import Answer, DeadLetter, Job, Task
+from shared.client.models import Answer, DeadLetter, Job, StandingSchedule, Task
 from shared.specification.hook import Hook
 from shared.specification.job import JobSpecification
+from shared.specification.schedule import Schedule
 from shared.specification.source import Source
 from shared.specification.vendor import Vendor
 
 _PLACE = "#/components/schemas/"
-_DOCUMENTS: dict[str, Any] = {"JobSpecification": JobSpecification, "Vendor": Vendor, "Source": Source, "Hook": Hook}
+_DOCUMENTS: dict[str, Any] = {
+    "JobSpecification": JobSpecification,
+    "Vendor": Vendor,
+    "Source": Source,
+    "Hook": Hook,
+    "Schedule": Schedule,
+}
 _UNUSED = ("HTTPValidationError", "ValidationError")
 
 
@@ -31,6 +38,13 @@ class Tasks(Answer):
 
     tasks: list[Task]
     next: int | None
+
+
+class Schedules(Answer):
+    """A page of schedules; `next` is the `after` of the next page."""
+
+    schedules: list[StandingSchedule]
+    next: UUID | None
 
 
 class DeadLetters(Answer):

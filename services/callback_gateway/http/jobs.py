@@ -85,12 +85,12 @@ def routes(edge: Edge) -> APIRouter:  # noqa: C901 - a table of routes
         """Check a job specification, make it durable, answer with the job's place. All mistakes are told at once."""
         body, found = await read_json_body(request, edge.settings)
         job = parse(SPECIFICATION, found)
-        await _check(edge, job)
+        await check(edge, job)
         wanted = job.id or new_id()
-        key = _idempotency_key(request)
+        key = idempotency_key(request)
         replayed = False
         if key is not None:
-            wanted, replayed = await _claim(edge, key, hashlib.sha256(body).digest(), wanted)
+            wanted, replayed = await claim(edge, key, hashlib.sha256(body).digest(), wanted)
         await _request(edge, wanted, found)
         answer = _accepted(wanted)
         if replayed:
@@ -157,7 +157,12 @@ def routes(edge: Edge) -> APIRouter:  # noqa: C901 - a table of routes
     return router
 
 
-async def _check(edge: Edge, job: Any) -> None:
+async def check(edge: Edge, job: Any) -> None:
+    """See what can be known of a job without asking anyone else.
+
+    Raises:
+        Invalid: it names what nobody has configured, or an address that is not public.
+    """
     if isinstance(job, UrlJob):
         address = literal_address(urlsplit(job.url).hostname or "")
         if address is not None and not is_public(address):
@@ -171,7 +176,7 @@ async def _check(edge: Edge, job: Any) -> None:
         raise Invalid([missing])
 
 
-async def _claim(edge: Edge, key: str, fingerprint: bytes, wanted: UUID) -> tuple[UUID, bool]:
+async def claim(edge: Edge, key: str, fingerprint: bytes, wanted: UUID) -> tuple[UUID, bool]:
     """The job of an idempotency key: the unique index decides who came first. The first job may be asked for again,
     in case its request never reached the broker; the planner drops what it has had."""
     async with edge.database.transaction() as tx:
@@ -188,7 +193,12 @@ async def _request(edge: Edge, job_id: UUID, document: dict[str, Any]) -> None:
     await edge.arrivals.show(job_id)
 
 
-def _idempotency_key(request: Request) -> str | None:
+def idempotency_key(request: Request) -> str | None:
+    """The request's own key, if it has one.
+
+    Raises:
+        Refusal: it is none that can be kept.
+    """
     key = request.headers.get("idempotency-key")
     if key is None:
         return None

@@ -9,7 +9,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.callback_gateway.http import configuration, dead_letters, events, jobs, problems, webhooks
+from services.callback_gateway.http import configuration, dead_letters, events, jobs, problems, schedules, webhooks
 from services.callback_gateway.http.access import Access
 from services.callback_gateway.http.description import describe
 from services.callback_gateway.http.follow import Following
@@ -37,6 +37,7 @@ def build_api(edge: Edge, following: Following) -> FastAPI:
     app.include_router(webhooks.routes(edge))
     app.include_router(events.routes(edge, following))
     app.include_router(jobs.routes(edge))
+    app.include_router(schedules.routes(edge))
     for kind in configuration.KINDS:
         app.include_router(configuration.routes(edge, kind))
     app.include_router(dead_letters.routes(edge))

@@ -8,6 +8,9 @@ If the process dies
 - between the broker's acknowledgement and the commit: the block is sent once more under the same ids, and consumers
   drop what they have had;
 - after the commit: nothing is left to do.
+
+What was not acknowledged in time is put off for a little while: a partition without a leader holds back no timers but
+its own.
 """
 
 from collections.abc import Awaitable, Callable
@@ -18,11 +21,13 @@ from services.scheduler.settings import Settings
 from services.scheduler.timers import store
 from services.scheduler.timers.decide import pause_after, pause_before
 from shared.database.pool import Database
+from shared.errors import Unavailable
 from shared.runtime.app import Runtime
 from shared.runtime.clock import monotonic
 
-_SEND_SECONDS = 10.0
-"""Bounds the transaction that holds a block while the broker is away."""
+_SEND_SECONDS = 3.0
+"""Bounds the transaction that holds a block while a partition is away."""
+_PUT_OFF_SECONDS = 10.0
 _COUNT_SECONDS = 10.0
 
 
@@ -40,11 +45,17 @@ class Fire:
                 return pause
             due = await store.claim_due(tx, self._runtime.settings.scheduler_block)
             claimed_at = monotonic()
-            await self._runtime.producer.send([timer.message for timer, _ in due], within_seconds=_SEND_SECONDS)
+            messages = [timer.message for timer, _ in due]
+            sent = await self._runtime.producer.send_each(messages, within_seconds=_SEND_SECONDS)
             took = monotonic() - claimed_at
-            await store.delete_timers(tx, [timer.id for timer, _ in due])
-        for timer, lateness in due:
+            fired = [one for one, good in zip(due, sent, strict=True) if good]
+            await store.delete_timers(tx, [timer.id for timer, _ in fired])
+            late = [timer.id for (timer, _), good in zip(due, sent, strict=True) if not good]
+            await store.put_off(tx, late, _PUT_OFF_SECONDS)
+        for timer, lateness in fired:
             _tell(timer, lateness + took)
+        if late and not fired:
+            raise Unavailable(f"Kafka: none of {len(late)} timers was acknowledged")
         return pause_after(len(due))
 
 

@@ -1,6 +1,7 @@
 """Rows of timers."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID
 
 import orjson
@@ -35,6 +36,12 @@ async def delete_timers(tx: Transaction, ids: Sequence[UUID]) -> int:
     if not ids:
         return 0
     return int((await tx.execute(SQL["delete_timers"], ids)).rsplit(" ", 1)[1])
+
+
+async def put_off(tx: Transaction, ids: Sequence[UUID], seconds: float) -> None:
+    """Let timers be due again a little later."""
+    if ids:
+        await tx.execute(SQL["put_off"], ids, timedelta(seconds=seconds))
 
 
 async def claim_due(tx: Transaction, most: int) -> list[tuple[Timer, float]]:

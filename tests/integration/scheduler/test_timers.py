@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -209,6 +210,19 @@ async def test_a_replica_waits_while_another_holds_what_is_due(
         assert await Fire(runtime).step() == LOCKED_SECONDS
     assert await Fire(runtime).step() == 0
     await eventually(lambda: len(reader.records) == 3, 30)
+
+
+async def test_a_topic_that_does_not_answer_holds_back_no_timers_but_its_own(
+    runtime: Runtime[Settings], database: Database, reader_for: ReaderFor
+) -> None:
+    reader, good = await reader_for("jobs.control"), due(20)
+    nowhere = [replace(timer, message=replace(timer.message, topic="no.such")) for timer in due(3)]
+    await keep(database, [*nowhere, *good])
+    assert await Fire(runtime).step() == 0
+    await eventually(lambda: len(reader.records) == 20, 30)
+    assert ids(reader) == [str(timer.id) for timer in good]
+    assert await pending(database) == 3
+    assert await Fire(runtime).step() > 0
 
 
 async def test_a_death_between_produce_and_delete_repeats_the_same_ids(

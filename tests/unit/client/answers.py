@@ -52,6 +52,41 @@ def reference() -> dict[str, Any]:
     return {"id": str(JOB_ID), "kind": "poll", "status": "requested", "links": {"self": f"/jobs/{JOB_ID}"}}
 
 
+def schedule_reference() -> dict[str, Any]:
+    return {
+        "id": str(JOB_ID),
+        "correlation_id": str(JOB_ID),
+        "kind": "schedule",
+        "status": "requested",
+        "next_at": AT,
+        "links": {"self": f"/schedules/{JOB_ID}"},
+    }
+
+
+def schedule(**fields: Any) -> dict[str, Any]:
+    firing = {
+        "planned_at": AT,
+        "verdict": "succeeded",
+        "job_id": str(JOB_ID),
+        "attempt": 0,
+        "fired_at": AT,
+        "late_ms": 4,
+        "ended_at": AT,
+        "reason": "",
+    }
+    return {
+        **schedule_reference(),
+        "status": "active",
+        "name": "nightly",
+        "schedule": {"cron": "0 3 * * *", "zone": "Europe/Berlin", "start": {"source": "acme-items"}},
+        "next": [AT],
+        "firings": [firing],
+        "reason": "",
+        "created_at": AT,
+        **fields,
+    }
+
+
 def event(sequence: int, name: str, **data: Any) -> bytes:
     return f"id: {sequence}\nevent: job.{name}\ndata: ".encode() + orjson.dumps({**data, "at": AT}) + b"\n\n"
 

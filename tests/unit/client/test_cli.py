@@ -17,6 +17,7 @@ from tests.unit.client import answers
 from tests.unit.client.answers import JOB_ID
 
 VENDOR = "vendor: acme\nbase_url: https://acme.example\n"
+SCHEDULE = "schedule: nightly\ncron: 0 3 * * *\nzone: Europe/Berlin\nstart: {source: acme-items}\n"
 SOURCE = "source: acme-items\nvendor: acme\npoll: {request: {path: /items}}\n"
 
 
@@ -45,7 +46,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    do_GET = do_POST = do_PUT = _answer
+    do_GET = do_POST = do_PUT = do_DELETE = _answer
 
     def log_message(self, format: str, *arguments: object) -> None:
         """Quietly."""
@@ -193,3 +194,47 @@ def test_help_needs_neither_an_http_library_nor_models() -> None:
     code = "import sys; from shared.client.cli import app; print(*(sys.modules.keys() & {'httpx', 'pydantic', 'rich'}))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == ""
+
+
+def test_a_schedule_is_written_as_a_file_or_as_options(gateway: Gateway, tmp_path: Path) -> None:
+    gateway.says("POST /schedules", 202, answers.schedule_reference())
+    (tmp_path / "nightly.yaml").write_text(SCHEDULE)
+    result = sluice(gateway, "schedule", str(tmp_path / "nightly.yaml"))
+    assert result.stdout == f"schedule {JOB_ID}, next at 2026-11-20 12:00:00+00:00\n"
+    options = ["--cron", "0 3 * * *", "--zone", "Europe/Berlin", "--source", "acme-items", "--name", "nightly"]
+    assert sluice(gateway, "schedule", *options).exit_code == 0
+    assert [body for _, body in gateway.seen] == [
+        {
+            "schedule": "nightly",
+            "cron": "0 3 * * *",
+            "zone": "Europe/Berlin",
+            "start": {"source": "acme-items"},
+        }
+    ] * 2
+    assert sluice(gateway, "schedule").exit_code == 2
+    assert sluice(gateway, "schedule", str(tmp_path / "nightly.yaml"), "--every", "1m").exit_code == 2
+
+
+def test_schedules_are_listed_shown_and_turned(gateway: Gateway) -> None:
+    gateway.says("GET /schedules", 200, {"schedules": [answers.schedule(firings=[])], "next": None})
+    gateway.says("GET /schedules/nightly", 200, answers.schedule())
+    gateway.says("DELETE /schedules/nightly", 202, answers.schedule_reference())
+    assert "0 3 * * * Europe/Berlin" in sluice(gateway, "schedules").stdout
+    shown = sluice(gateway, "schedules", "show", "nightly").stdout
+    assert "succeeded" in shown and str(JOB_ID) in shown
+    for action in ("pause", "resume", "trigger"):
+        gateway.says(f"POST /schedules/nightly/{action}", 202, answers.schedule_reference())
+        assert sluice(gateway, "schedules", action, "nightly").stdout == f"{action} asked for\n"
+    assert sluice(gateway, "schedules", "cancel", "nightly", "--json").stdout == (
+        f'{{"schedule":"{JOB_ID}","asked":"cancel"}}\n'
+    )
+
+
+def test_apply_takes_schedules_after_what_they_start(gateway: Gateway, tmp_path: Path) -> None:
+    gateway.says("PUT /vendors/acme", 201, {"vendor": "acme"})
+    gateway.says("PUT /sources/acme-items", 201, {"source": "acme-items"})
+    gateway.says("POST /schedules", 202, answers.schedule_reference())
+    (tmp_path / "all.yaml").write_text(f"{SCHEDULE}---\n{SOURCE}---\n{VENDOR}")
+    result = sluice(gateway, "apply", str(tmp_path / "all.yaml"))
+    assert result.stdout == "applied vendor acme\napplied source acme-items\napplied schedule nightly\n"
+    assert sluice(None, "check", str(tmp_path / "all.yaml")).exit_code == 0

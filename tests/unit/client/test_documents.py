@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.client.documents import load, load_configuration, load_job, make_job, read
+from shared.client.documents import load, load_configuration, load_job, load_schedule, make_job, read
 from shared.errors import Invalid
 
 VENDOR = "vendor: acme\nbase_url: https://acme.example\n"
@@ -102,3 +102,21 @@ def test_every_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 def test_a_job_can_be_written_as_options(options: dict[str, str], job: dict[str, object]) -> None:
     given = {"url": None, "source": None, "vendor": None, "path": "/", "pages": None, **options}
     assert make_job(**given) == job  # type: ignore[arg-type]
+
+
+def test_schedules_come_last_and_are_checked_to_their_targets() -> None:
+    schedule = "schedule: nightly\ncron: 0 3 * * *\nstart: {source: acme-items}\n"
+    found = load_configuration([("all.yaml", f"{schedule}---\n{SOURCE}---\n{VENDOR}")])
+    assert [(one.kind, one.name) for one in found] == [
+        ("vendors", "acme"),
+        ("sources", "acme-items"),
+        ("schedules", "nightly"),
+    ]
+    assert load_schedule(("s.yaml", schedule))["cron"] == "0 3 * * *"
+    assert mistakes("triggerAt: 2020-01-01T00:00:00Z\nzone: Mars/X\nstart: {source: x}\n") == [
+        "1.yaml:1:/zone expected the name of a time zone, such as Europe/Berlin"
+    ]
+    assert mistakes("triggerAt: 2020-01-01T00:00:00Z\nstart: {sorce: x}\n") == [
+        "1.yaml:1:/triggerAt expected a time in the future; past: run would run it at once",
+        "1.yaml:1:/start expected one of: url; source; vendor with poll, invoke or request; deliver",
+    ]

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from shared.events import configuration, dead_letters, envelope, jobs, payloads, records, tasks, timers
+from shared.events import configuration, dead_letters, envelope, jobs, payloads, records, schedules, tasks, timers
 
 EVENTS = sorted(
     {
         found
-        for module in (configuration, dead_letters, envelope, jobs, payloads, records, tasks, timers)
+        for module in (configuration, dead_letters, envelope, jobs, payloads, records, schedules, tasks, timers)
         for found in vars(module).values()
         if isinstance(found, type) and issubclass(found, BaseModel)
     },

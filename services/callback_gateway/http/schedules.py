@@ -1,0 +1,184 @@
+"""`/schedules`: what is to be started later, once or again and again."""
+
+import hashlib
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import Response
+from pydantic import TypeAdapter
+
+from services.callback_gateway.http.answers import json_answer
+from services.callback_gateway.http.body import read_json_body
+from services.callback_gateway.http.description import Schedules, document
+from services.callback_gateway.http.jobs import IDEMPOTENCY_KEY, Edge, Limit, check, claim, idempotency_key
+from services.callback_gateway.http.problems import Refusal, answers
+from services.callback_gateway.schedules import store
+from services.callback_gateway.schedules.presentation import schedule_body
+from shared.client.models import ScheduleReference, StandingSchedule
+from shared.database.pool import Row
+from shared.errors import Invalid, Problem, Unavailable
+from shared.events.catalogue import SCHEDULES_REQUESTED
+from shared.events.firing import filled_start, read_schedule
+from shared.events.schedules import ScheduleRequested, ScheduleState, schedule_id_of
+from shared.ids import derived_id, new_id
+from shared.messaging.handler import outgoing
+from shared.runtime.clock import utc_now
+from shared.specification.job import JobSpecification
+from shared.specification.parse import parse
+from shared.specification.recurrence import next_time
+from shared.specification.schedule import Schedule
+
+Place = Annotated[
+    str, Path(alias="schedule", pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]{0,62}$", description="the schedule's id or name")
+]
+Action = Literal["pause", "resume", "trigger"]
+EXAMPLES = (
+    {"triggerAt": "2026-12-24T18:00:00+01:00", "start": {"url": "https://api.example/items"}},
+    {
+        "schedule": "nightly-orders",
+        "cron": "0 3 * * *",
+        "zone": "Europe/Berlin",
+        "start": {"source": "acme-orders", "parameters": {"day": "{schedule.date}"}},
+        "on_failure": {"reschedule": {"after": "15m", "at_most": 3}},
+    },
+)
+_JOB: TypeAdapter[Any] = TypeAdapter(JobSpecification)
+_ACCEPTED_HEADERS = {
+    "Location": {"description": "The schedule", "schema": {"type": "string"}},
+    "Retry-After": {"description": "Seconds after which a look is worth it", "schema": {"type": "integer"}},
+}
+_ACCEPTED: dict[int | str, dict[str, Any]] = {202: {"model": ScheduleReference, "headers": _ACCEPTED_HEADERS}}
+_FIRINGS = 50
+
+
+def routes(edge: Edge) -> APIRouter:
+    """The routes under `/schedules`."""
+    router = APIRouter(prefix="/schedules", tags=["schedules"])
+
+    @router.post(
+        "",
+        status_code=202,
+        summary="Schedule something",
+        responses={**_ACCEPTED, **answers(400, 408, 413, 415, 422)},
+        openapi_extra={"parameters": [IDEMPOTENCY_KEY], "requestBody": document("Schedule", *EXAMPLES)},
+    )
+    async def submit(request: Request) -> Response:
+        """Check a schedule, make it durable, answer with its correlation id. With a name that is known already, it
+        replaces the schedule of that name."""
+        asked_at = utc_now()
+        body, found = await read_json_body(request, edge.settings)
+        schedule = read_schedule(found, asked_at)
+        await _check_start(edge, schedule, asked_at)
+        wanted, key, replayed = new_id(), idempotency_key(request), False
+        if key is not None:
+            fingerprint = hashlib.sha256(b"/schedules\0" + body).digest()
+            wanted, replayed = await claim(edge, key, fingerprint, wanted)
+        schedule_id = schedule_id_of(schedule.schedule) if schedule.schedule else wanted
+        event = ScheduleRequested(schedule_id=schedule_id, schedule=found, asked_at=asked_at)
+        message = outgoing(
+            SCHEDULES_REQUESTED, schedule_id, event, id=derived_id("schedule.requested", wanted), at=asked_at
+        )
+        await edge.outbound.send([message], in_order=schedule.schedule is not None)
+        await _show(edge, schedule_id, schedule.schedule, found)
+        first = schedule.trigger_at or next_time(schedule, asked_at, asked_at)
+        answer = _accepted(schedule_id, first)
+        if replayed:
+            answer.headers["Idempotency-Replayed"] = "true"
+        return answer
+
+    @router.get("", summary="List schedules, newest first", responses={200: {"model": Schedules}, **answers(422)})
+    async def list_schedules(
+        status: Annotated[
+            ScheduleState | None, Query(description="only schedules in this state; without, all but removed ones")
+        ] = None,
+        limit: Limit = 50,
+        after: UUID | None = None,
+    ) -> Response:
+        """Schedules, a page at a time; `next` is the `after` of the next page."""
+        async with edge.database.transaction() as tx:
+            rows = await store.find_schedules(tx, status, after, limit)
+        following = str(rows[-1]["id"]) if len(rows) == limit else None
+        return json_answer({"schedules": [schedule_body(row, []) for row in rows], "next": following})
+
+    @router.get("/{schedule}", summary="A schedule", responses={200: {"model": StandingSchedule}, **answers(404)})
+    async def show(place: Place) -> Response:
+        """With its next times, and the verdict of each past firing, newest first."""
+        row = await _find(edge, place)
+        async with edge.database.transaction() as tx:
+            firings = await store.find_firings(tx, row["id"], _FIRINGS)
+        return json_answer(schedule_body(row, firings))
+
+    @router.post(
+        "/{schedule}/{action}",
+        status_code=202,
+        summary="Pause, resume or trigger a schedule",
+        responses={**_ACCEPTED, **answers(404)},
+    )
+    async def control(place: Place, action: Action) -> Response:
+        """`trigger` fires it now, whatever else runs; a one-time schedule has had its time with that."""
+        return await _ask(edge, place, action)
+
+    @router.delete("/{schedule}", status_code=202, summary="Remove a schedule", responses={**_ACCEPTED, **answers(404)})
+    async def delete(place: Place) -> Response:
+        """It fires no more; what it has started goes on. Its history can be seen for a month."""
+        return await _ask(edge, place, "delete")
+
+    return router
+
+
+async def _check_start(edge: Edge, schedule: Schedule, asked_at: datetime) -> None:
+    """The names in a job to start are known; placeholders stand for a first firing."""
+    if schedule.start is None:
+        return
+    job = parse(_JOB, filled_start(schedule, UUID(int=0), asked_at))
+    try:
+        await check(edge, job)
+    except Invalid as error:
+        raise Invalid([Problem(f"/start{one.pointer}", one.detail) for one in error.problems]) from None
+
+
+async def _ask(edge: Edge, place: str, action: Literal["pause", "resume", "trigger", "delete"]) -> Response:
+    row = await _find(edge, place)
+    if row["state"] in (ScheduleState.REMOVED, ScheduleState.REJECTED):
+        raise Refusal(404, f"schedule {place} is {row['state']}")
+    event = ScheduleRequested(schedule_id=row["id"], action=action, asked_at=utc_now())
+    await edge.outbound.send([outgoing(SCHEDULES_REQUESTED, row["id"], event)], in_order=True)
+    return _accepted(row["id"], row["next_at"])
+
+
+async def _find(edge: Edge, place: str) -> Row:
+    try:
+        schedule_id = UUID(place)
+    except ValueError:
+        schedule_id = schedule_id_of(place)
+    async with edge.database.transaction() as tx:
+        row = await store.find_schedule(tx, schedule_id)
+    if row is None:
+        raise Refusal(404, f"there is no schedule {place}")
+    return row
+
+
+async def _show(edge: Edge, schedule_id: UUID, name: str | None, document: object) -> None:
+    """Visible at once; a database that is away delays nobody: the row comes with the scheduler's first fact."""
+    try:
+        async with edge.database.transaction() as tx:
+            await store.insert_schedule(tx, schedule_id, name, document)
+    except Unavailable:
+        return
+
+
+def _accepted(schedule_id: UUID, next_at: datetime | None) -> Response:
+    place = f"/schedules/{schedule_id}"
+    body = {
+        "id": str(schedule_id),
+        "correlation_id": str(schedule_id),
+        "kind": "schedule",
+        "status": "requested",
+        "next_at": next_at,
+        "links": {"self": place},
+    }
+    answer = json_answer(body, 202)
+    answer.headers.update({"Location": place, "Retry-After": "1"})
+    return answer

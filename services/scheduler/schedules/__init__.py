@@ -1,0 +1,1 @@
+"""`schedules.requested`, the clock and the ends of jobs → firings, and `schedules.events` that tell of them."""

@@ -1,0 +1,85 @@
+"""schedules.requested → schedules; the ends of jobs.events → what follows for the schedules that started them."""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from services.scheduler.schedules import store
+from services.scheduler.schedules.decide import End, Refused, ended, request
+from services.scheduler.schedules.model import Decision
+from services.scheduler.schedules.watch import seen
+from shared.database.pool import Transaction
+from shared.events.catalogue import SCHEDULES_EVENTS
+from shared.events.envelope import Incoming
+from shared.events.jobs import JobEnded, JobEvent, JobRejected, JobState
+from shared.events.schedules import ScheduleRequested, schedule_id_of
+from shared.messaging.handler import Outgoing, Refuse, Result, outgoing
+from shared.observability.logs import get_logger
+
+log = get_logger(__name__)
+
+
+async def change_schedules(tx: Transaction, batch: Sequence[Incoming[ScheduleRequested]]) -> list[Result]:
+    """Create, change, pause, resume, trigger and delete schedules, in the order it was asked for."""
+    ids = [_schedule_id(incoming) for incoming in batch]
+    before = await store.lock_standings(tx, ids)
+    now = await store.now(tx)
+    after = dict(before)
+    results: list[Result] = []
+    for schedule_id, incoming in zip(ids, batch, strict=True):
+        event = incoming.event
+        asked_at = event.asked_at or incoming.record.timestamp
+        decision = request(after[schedule_id], event, incoming.id, asked_at, now)
+        if isinstance(decision, Refused):
+            text = "; ".join(f"{one.pointer or '/'}: {one.detail}" for one in decision.problems)
+            log.info("schedule.refused", schedule_id=str(schedule_id), action=event.action, reason=decision.reason)
+            results.append(Refuse(incoming, decision.reason, text))
+            decision = decision.decision
+        after[schedule_id] = decision.standing
+        results += told(decision)
+    await store.save(tx, before, after, now)
+    return results
+
+
+async def end_firings(tx: Transaction, batch: Sequence[Incoming[JobEvent]]) -> list[Result]:
+    """Close the firings whose jobs are over."""
+    ends: dict[UUID, End] = {}
+    for incoming in batch:
+        match incoming.event:
+            case JobEnded(job_id=job_id, state=state, reason=reason):
+                ends[job_id] = End(state, reason)
+            case JobRejected(job_id=job_id, mistakes=mistakes):
+                text = "; ".join(f"{one.pointer or '/'}: {one.detail}" for one in mistakes)
+                ends[job_id] = End(JobState.REJECTED, f"the job was rejected: {text}")
+            case _:
+                pass
+    return [message for decision in await settle(tx, ends) for message in told(decision)]
+
+
+async def settle(tx: Transaction, ends: Mapping[UUID, End]) -> list[Decision]:
+    """Decide what follows from the ends of jobs, and keep it. Jobs that no schedule started are passed over."""
+    before = await store.lock_standings(tx, await store.find_schedules_of(tx, list(ends)))
+    now = await store.now(tx)
+    after = dict(before)
+    decisions: list[Decision] = []
+    for schedule_id, standing in before.items():
+        for firing in standing.open:
+            if firing.id in ends and firing.due_at is None:
+                decision = ended(after[schedule_id], firing, ends[firing.id], now)
+                after[schedule_id] = decision.standing
+                decisions.append(decision)
+    await store.save(tx, before, after, now)
+    return decisions
+
+
+def told(decision: Decision) -> list[Outgoing]:
+    """What a decision tells and sends."""
+    messages = [outgoing(SCHEDULES_EVENTS, fact.schedule_id, fact, at=fact.at) for fact in seen(decision.facts)]
+    return [*(timer.message for timer in decision.messages), *messages]
+
+
+def _schedule_id(incoming: Incoming[ScheduleRequested]) -> UUID:
+    event = incoming.event
+    name = (event.schedule or {}).get("schedule")
+    if event.schedule_id is not None:
+        return event.schedule_id
+    return schedule_id_of(name) if isinstance(name, str) else incoming.id

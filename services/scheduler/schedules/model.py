@@ -1,0 +1,72 @@
+"""A schedule as it stands, and what a decision leaves of it."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Self
+from uuid import UUID
+
+from services.scheduler.model import Timer
+from shared.events.schedules import ScheduleChanged, ScheduleState
+from shared.specification.schedule import Schedule
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A schedule that is there. `next_at` is its next planned time; `every` is counted from `anchor`."""
+
+    schedule: Schedule
+    state: ScheduleState
+    anchor: datetime
+    next_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Firing:
+    """A firing that is not over: its job runs, or it was rescheduled and waits until `due_at`. The id is the job's."""
+
+    id: UUID
+    planned_at: datetime
+    attempt: int = 0
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A schedule, or the place of one that is not there, with its open firings."""
+
+    id: UUID
+    kept: Kept | None = None
+    open: tuple[Firing, ...] = ()
+
+    @property
+    def due_at(self) -> datetime | None:
+        """When there is something to do, if nothing else happens."""
+        if self.kept is None or self.kept.state is not ScheduleState.ACTIVE:
+            return None
+        times = [firing.due_at for firing in self.open if firing.due_at is not None]
+        return min([*times, self.kept.next_at] if self.kept.next_at is not None else times, default=None)
+
+    def changed(self, kept: Kept | None) -> Self:
+        """The same with another row."""
+        return replace(self, kept=kept)
+
+    def without(self, firing_id: UUID) -> Self:
+        """The same without one open firing."""
+        return replace(self, open=tuple(one for one in self.open if one.id != firing_id))
+
+    def having(self, firing: Firing) -> Self:
+        """The same with one more open firing, or with another state of one."""
+        return replace(self, open=(*self.without(firing.id).open, firing))
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What is left, what is to be told of it, and what is to be sent now: each message with the time it was due."""
+
+    standing: Standing
+    facts: tuple[ScheduleChanged, ...] = ()
+    messages: tuple[Timer, ...] = ()
+
+    def then(self, following: Self) -> Self:
+        """This decision and the one that was made on what it left."""
+        return replace(following, facts=self.facts + following.facts, messages=self.messages + following.messages)

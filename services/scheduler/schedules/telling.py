@@ -1,0 +1,85 @@
+"""The messages of schedules: what they start, what is told of them, who is notified. Pure."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from services.scheduler.model import Timer
+from services.scheduler.schedules.model import Firing, Standing
+from shared.errors import Problem
+from shared.events.catalogue import NOTIFICATIONS
+from shared.events.firing import target_of
+from shared.events.jobs import JobState, Mistake
+from shared.events.schedules import ScheduleChanged, ScheduleFact, ScheduleState
+from shared.events.webhooks import Notification
+from shared.ids import new_id
+from shared.messaging.handler import outgoing
+from shared.specification.schedule import Schedule
+
+_LONGEST_REASON = 2000
+
+
+def start(standing: Standing, firing: Firing, schedule: Schedule) -> Timer:
+    """The message that starts what is scheduled. It is due at its planned time, so that its lateness is seen.
+
+    Raises:
+        Invalid: the target is not what its topic takes.
+        Rejected: it is too large.
+    """
+    target = target_of(schedule, standing.id, firing.planned_at, firing.id)
+    message = outgoing(target.topic, target.key, target.event, id=target.id)
+    return Timer(target.id, firing.due_at or firing.planned_at, message)
+
+
+def tell(
+    standing: Standing, fact: ScheduleFact, now: datetime, firing: Firing | None = None, reason: str = "", **more: Any
+) -> ScheduleChanged:
+    """A fact, with where the schedule stands after it."""
+    kept = standing.kept
+    about: dict[str, Any] = {"state": kept.state if kept else ScheduleState.REMOVED}
+    if kept is not None:
+        next_at = kept.next_at or standing.due_at if kept.state is ScheduleState.ACTIVE else None
+        about |= {"next_at": next_at, "name": kept.schedule.schedule}
+    if firing is not None:
+        about |= {"planned_at": firing.planned_at, "job_id": firing.id, "attempt": firing.attempt}
+    return ScheduleChanged(
+        schedule_id=standing.id, fact=fact, reason=reason[:_LONGEST_REASON], at=now, **{**about, **more}
+    )
+
+
+def created(standing: Standing, schedule: Schedule, now: datetime, *, anew: bool) -> ScheduleChanged:
+    """A schedule is in force, with its document."""
+    document = schedule.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    fact = ScheduleFact.CREATED if anew else ScheduleFact.CHANGED
+    return tell(standing, fact, now, schedule=document)
+
+
+def rejected(standing: Standing, problems: tuple[Problem, ...], now: datetime) -> ScheduleChanged:
+    """A document has mistakes; what was in force before stays."""
+    mistakes = tuple(Mistake(pointer=one.pointer, detail=one.detail) for one in problems)
+    state = standing.kept.state if standing.kept else ScheduleState.REJECTED
+    return tell(standing, ScheduleFact.REJECTED, now, state=state, mistakes=mistakes)
+
+
+def notify(
+    schedule_id: UUID, schedule: Schedule, planned_at: datetime, end: JobState, reason: str, now: datetime
+) -> Timer:
+    """Somebody should hear that a firing failed or was missed. What could not be started counts as failed."""
+    told = JobState.CANCELLED if end is JobState.CANCELLED else JobState.FAILED
+    name = schedule.schedule or str(schedule_id)
+    event = {
+        "type": "schedule.failed",
+        "schedule_id": str(schedule_id),
+        "name": name,
+        "planned_at": planned_at.isoformat(),
+        "reason": reason[:_LONGEST_REASON],
+    }
+    notification = Notification(
+        subject=str(schedule_id),
+        text=f"schedule {name}: {reason[:_LONGEST_REASON]}",
+        event=event,
+        webhooks=tuple(one for one in schedule.on_failure.notify if told.value in one.on),
+        at=now,
+    )
+    message_id = new_id()
+    return Timer(message_id, now, outgoing(NOTIFICATIONS, schedule_id, notification, id=message_id, at=now))

@@ -1,0 +1,154 @@
+"""What a schedule sends when it fires: its target, with the placeholders filled. Pure."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from pydantic import TypeAdapter
+
+from shared.errors import Invalid, Problem
+from shared.events.catalogue import ANYONE, JOBS_REQUESTED, NOTIFICATIONS, Topic, topics
+from shared.events.envelope import Event
+from shared.events.jobs import JobRequested
+from shared.ids import derived_id
+from shared.specification.job import JobSpecification
+from shared.specification.parse import parse
+from shared.specification.recurrence import time_problems
+from shared.specification.schedule import Publish, Schedule
+
+_SCHEDULE: TypeAdapter[Schedule] = TypeAdapter(Schedule)
+_JOB: TypeAdapter[Any] = TypeAdapter(JobSpecification)
+_OPEN = {
+    topic.name: topic
+    for topic in (*(found for found in topics() if found.public and found.producers == ANYONE), NOTIFICATIONS)
+}
+_PLACEHOLDER = re.compile(r"\{\{|\}\}|\{(schedule(?:\.[^{}]*)?)\}")
+_SAMPLE = UUID(int=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An event ready to be sent. `id` is the event's own, the same however often the firing is repeated."""
+
+    topic: Topic[Any]
+    key: str
+    event: Event
+    id: UUID
+
+
+def read_schedule(document: Any, asked_at: datetime) -> Schedule:
+    """A schedule, with everything checked that can be known without asking anyone.
+
+    Raises:
+        Invalid: with one problem for each mistake.
+    """
+    schedule = parse(_SCHEDULE, document)
+    problems = time_problems(schedule, asked_at)
+    try:
+        target_of(schedule, _SAMPLE, asked_at, _SAMPLE)
+    except Invalid as error:
+        problems += error.problems
+    if problems:
+        raise Invalid(problems)
+    return schedule
+
+
+def target_of(schedule: Schedule, schedule_id: UUID, time: datetime, run_id: UUID) -> Target:
+    """What is sent for the firing that is planned for `time`. `run_id` is the job's id, or that of the event.
+
+    Raises:
+        Invalid: the target is not what its topic takes.
+    """
+    pen = _Pen(_values(schedule, schedule_id, time))
+    if schedule.publish is not None:
+        return _published(schedule.publish, pen, schedule_id, run_id)
+    document = filled_start(schedule, schedule_id, time, pen)
+    return Target(
+        JOBS_REQUESTED,
+        str(run_id),
+        JobRequested.model_validate({**document, "id": run_id}),
+        derived_id("job.requested", run_id),
+    )
+
+
+def filled_start(schedule: Schedule, schedule_id: UUID, time: datetime, pen: "_Pen | None" = None) -> dict[str, Any]:
+    """The job specification of one firing.
+
+    Raises:
+        Invalid: it is none, or brings an id although every firing has its own.
+    """
+    pen = pen or _Pen(_values(schedule, schedule_id, time))
+    document: dict[str, Any] = pen.whole(schedule.start or {}, "/start")
+    if "id" in document:
+        pen.problems.append(Problem("/start/id", "expected none: each firing is a job of its own"))
+    try:
+        parse(_JOB, document)
+    except Invalid as error:
+        pen.problems += [Problem(f"/start{one.pointer}", one.detail) for one in error.problems]
+    if pen.problems:
+        raise Invalid(pen.problems)
+    return document
+
+
+def _published(publish: Publish, pen: "_Pen", schedule_id: UUID, run_id: UUID) -> Target:
+    topic = _OPEN.get(publish.topic)
+    key = pen.text(publish.key, "/publish/key") or str(schedule_id)
+    document = pen.whole(publish.event, "/publish/event")
+    if topic is None:
+        pen.problems.append(Problem("/publish/topic", f"expected one of: {', '.join(_OPEN)}"))
+    elif not pen.problems:
+        try:
+            return Target(topic, key, parse(topic.adapter, document), run_id)
+        except Invalid as error:
+            pen.problems += [Problem(f"/publish/event{one.pointer}", one.detail) for one in error.problems]
+    raise Invalid(pen.problems)
+
+
+def _values(schedule: Schedule, schedule_id: UUID, time: datetime) -> dict[str, str]:
+    local = time.astimezone(UTC if schedule.zone == "UTC" else ZoneInfo(schedule.zone))
+    return {
+        "schedule.time": local.isoformat(),
+        "schedule.date": local.date().isoformat(),
+        "schedule.id": str(schedule_id),
+        "schedule.name": schedule.schedule or str(schedule_id),
+    }
+
+
+class _Pen:
+    """Fills the placeholders of schedules; those of jobs, and doubled braces, are left for the planner."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self.problems: list[Problem] = []
+        self._values = values
+
+    def text(self, template: str, pointer: str, encode: Callable[[str], str] = str) -> str:
+        """A text with every placeholder of schedules filled."""
+
+        def one(match: re.Match[str]) -> str:
+            if match[1] is None:
+                return match[0]
+            if match[1] not in self._values:
+                known = ", ".join(f"{{{name}}}" for name in self._values)
+                self.problems.append(Problem(pointer, f"unknown placeholder {{{match[1]}}}; known here: {known}"))
+            return encode(self._values.get(match[1], ""))
+
+        return _PLACEHOLDER.sub(one, template)
+
+    def whole(self, value: Any, pointer: str) -> Any:
+        """Any JSON value; in URLs and paths what is filled in is percent-encoded."""
+        match value:
+            case str():
+                in_url = pointer.rsplit("/", 1)[1] in ("url", "path", "deliver")
+                return self.text(value, pointer, partial(quote, safe="") if in_url else str)
+            case dict():
+                return {name: self.whole(inner, f"{pointer}/{name}") for name, inner in value.items()}
+            case list():
+                return [self.whole(inner, f"{pointer}/{index}") for index, inner in enumerate(value)]
+            case _:
+                return value

@@ -1,0 +1,113 @@
+"""Design 4 from end to end: a request with its time, one run at that time, its verdict, and nothing left behind."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from tests.cluster import Cluster, cluster
+from tests.conftest import ReaderFor
+from tests.eventually import eventually
+from tests.stack import Place
+from tests.topic_reader import TopicReader
+
+POLL = {"request": {"path": "/items"}, "pages": {"style": "none"}, "records": {"key": "id"}}
+FIRINGS = 200
+KILLED_AT = (0, 30, 75, 120, 160)
+
+
+async def schedule(running: Cluster, **document: Any) -> str:
+    answer = await running.http.post(f"{running.gateway}/schedules", json=document)
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["correlation_id"])
+
+
+async def shown(running: Cluster, schedule_id: str, status: str) -> dict[str, Any] | None:
+    found: dict[str, Any] = (await running.http.get(f"{running.gateway}/schedules/{schedule_id}")).json()
+    return found if found["status"] == status else None
+
+
+def further(reader: TopicReader, seen: int) -> bool:
+    return len(reader.records) > seen
+
+
+async def test_one_correlation_id_from_the_request_to_the_last_row(
+    topics: Place, tmp_path: Path, reader_for: ReaderFor
+) -> None:
+    tasks = await reader_for("tasks.events")
+    async with cluster(topics, tmp_path) as running:
+        await running.configure_simulator("acme", records=50)
+        await running.apply_vendor("acme")
+        at = datetime.now(UTC) + timedelta(seconds=3)
+        correlation = await schedule(running, triggerAt=at.isoformat(), start={"vendor": "acme", "poll": POLL})
+        found = await eventually(lambda: shown(running, correlation, "removed"), 40)
+        assert found is not None
+        [firing] = found["firings"]
+        assert (firing["verdict"], firing["job_id"]) == ("succeeded", correlation)
+        assert datetime.fromisoformat(firing["planned_at"]) == at
+        assert firing["late_ms"] >= 0
+        job = await running.ended(correlation)
+        assert (job["status"], job["distinct"]) == ("completed", 50)
+        assert {str(row["job_id"]) for row in await running.records()} == {correlation}
+        assert {event["job_id"] for event in tasks.values} == {correlation}
+        logs = {path.name: path.read_text() for path in tmp_path.rglob("*.log")}
+        for name in ("scheduler", "planner"):
+            assert correlation in logs[f"{name}.log"], name
+        assert (await running.http.get(f"{running.gateway}/schedules")).json()["schedules"] == []
+        assert await running.dead_letters() == []
+
+
+async def test_a_scheduler_killed_again_and_again_loses_no_firing_and_doubles_none(
+    topics: Place, tmp_path: Path, reader_for: ReaderFor
+) -> None:
+    """Due over half a minute, in which the scheduler dies again and again in the middle of firing."""
+    requested = await reader_for("jobs.requested")
+    async with cluster(topics, tmp_path) as running:
+        await running.configure_simulator("acme", records=5)
+        await running.apply_vendor("acme", budget={"in_flight": 20})
+        began = datetime.now(UTC) + timedelta(seconds=4)
+        start = {"vendor": "acme", "poll": POLL}
+        wanted = [
+            await schedule(
+                running, triggerAt=(began + timedelta(milliseconds=150 * number)).isoformat(), past="run", start=start
+            )
+            for number in range(FIRINGS)
+        ]
+        for seen in KILLED_AT:
+            await eventually(partial(further, requested, seen), 60)
+            running.kill("scheduler")
+            await eventually(lambda: running.processes.alive("scheduler"), 20)
+        for schedule_id in wanted:
+            found = await eventually(partial(shown, running, schedule_id, "removed"), 60)
+            assert found is not None
+            assert [one["verdict"] for one in found["firings"]] == ["succeeded"]
+        assert {job["id"] for job in requested.values} == set(wanted)
+        for job_id in wanted:
+            assert (await running.ended(job_id))["status"] == "completed"
+        assert (await running.truth("acme"))["requests"] == FIRINGS
+        assert await running.dead_letters() == []
+
+
+async def test_a_recurring_schedule_skips_while_its_run_lasts_and_goes_on(topics: Place, tmp_path: Path) -> None:
+    async with cluster(topics, tmp_path) as running:
+        await running.configure_simulator("slow", records=5, delay_seconds=[1.5, 1.6])
+        await running.apply_vendor("slow")
+        await schedule(running, schedule="often", every="1s", start={"vendor": "slow", "poll": POLL})
+
+        async def both() -> set[str]:
+            found = (await running.http.get(f"{running.gateway}/schedules/often")).json()
+            verdicts = [one["verdict"] for one in found["firings"]]
+            assert verdicts.count("succeeded") >= 2
+            assert "skipped" in verdicts
+            return set(verdicts)
+
+        assert await eventually(both, 40) <= {"fired", "skipped", "succeeded"}
+        await running.http.delete(f"{running.gateway}/schedules/often")
+        await eventually(lambda: shown(running, "often", "removed"), 20)
+        await asyncio.gather(*(running.ended(str(job["id"])) for job in await running_jobs(running)))
+
+
+async def running_jobs(running: Cluster) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (await running.http.get(f"{running.gateway}/jobs")).json()["jobs"]
+    return found

@@ -1,0 +1,140 @@
+"""`/schedules`: checked, durable, then answered with a correlation id; shown as their facts have them."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+
+from shared.events.catalogue import SCHEDULES_EVENTS
+from shared.events.schedules import ScheduleChanged, schedule_id_of
+from shared.messaging.handler import outgoing
+from shared.messaging.producer import Producer
+from tests.conftest import ReaderFor
+from tests.eventually import eventually
+from tests.integration.callback_gateway.conftest import Served
+
+SOON = {
+    "triggerAt": (datetime.now(UTC) + timedelta(hours=1)).isoformat(),
+    "start": {"url": "https://api.example/items"},
+}
+HOURLY = {"schedule": "hourly", "every": "1h", "start": {"url": "https://api.example/items"}}
+
+
+async def test_the_acknowledgement_has_a_correlation_id_and_comes_after_the_broker_had_it(
+    edge: Served, reader_for: ReaderFor
+) -> None:
+    requested = await reader_for("schedules.requested")
+    answer = await edge.http.post("/schedules", json=SOON)
+    body = answer.json()
+    assert answer.status_code == 202
+    assert body["correlation_id"] == body["id"]
+    assert answer.headers["location"] == body["links"]["self"] == f"/schedules/{body['id']}"
+    assert datetime.fromisoformat(body["next_at"]) == datetime.fromisoformat(str(SOON["triggerAt"]))
+    [record] = await eventually(lambda: requested.records)
+    assert (record.key.decode(), requested.values[0]["schedule"]) == (body["id"], SOON)
+    shown = (await edge.http.get(answer.headers["location"])).json()
+    assert (shown["status"], shown["schedule"], shown["firings"]) == ("requested", SOON, [])
+
+
+@pytest.mark.parametrize(
+    ("document", "pointers"),
+    [
+        ({**SOON, "triggerAt": "2020-01-01T00:00:00Z"}, ["/triggerAt"]),
+        ({**SOON, "triggerAt": "not a date"}, ["/triggerAt"]),
+        ({"cron": "0 0 31 2 *", "zone": "Mars/X", "start": {}}, ["/cron", "/zone"]),
+        ({**HOURLY, "starts": "2099-01-02T00:00:00Z", "ends": "2099-01-01T00:00:00Z"}, ["/ends"]),
+        ({**HOURLY, "start": {"source": "nobody"}}, ["/start/source"]),
+        ({**HOURLY, "start": {"url": "http://127.0.0.1/"}}, ["/start/url"]),
+        ({**HOURLY, "overlapp": "skip"}, ["/overlapp"]),
+        ([], [""]),
+    ],
+)
+async def test_what_can_never_be_is_refused_with_its_place_and_reason(
+    edge: Served, reader_for: ReaderFor, document: Any, pointers: list[str]
+) -> None:
+    """D21, D22: the original answered 500 without a word, and took a past date for one of next year."""
+    requested = await reader_for("schedules.requested")
+    answer = await edge.http.post("/schedules", json=document)
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+    assert [error["pointer"] for error in answer.json()["errors"]] == pointers
+    assert all(error["detail"] for error in answer.json()["errors"])
+    assert (await edge.http.get("/schedules")).json() == {"schedules": [], "next": None}
+    assert requested.records == []
+
+
+async def test_a_request_that_is_repeated_is_the_same_schedule(edge: Served, reader_for: ReaderFor) -> None:
+    requested = await reader_for("schedules.requested")
+    key = {"Idempotency-Key": uuid4().hex}
+    first = await edge.http.post("/schedules", json=SOON, headers=key)
+    again = await edge.http.post("/schedules", json=SOON, headers=key)
+    assert (again.json()["id"], again.headers["idempotency-replayed"]) == (first.json()["id"], "true")
+    assert (await edge.http.post("/schedules", json=HOURLY, headers=key)).status_code == 422
+    await eventually(lambda: len(requested.records) == 2)
+    assert len({dict(record.headers)["ce_id"] for record in requested.records}) == 1
+    assert (await edge.http.post("/schedules", json=SOON)).json()["id"] != first.json()["id"]
+
+
+async def test_a_name_is_one_schedule_that_can_be_changed_and_found_by_it(edge: Served, reader_for: ReaderFor) -> None:
+    requested = await reader_for("schedules.requested")
+    answers = [await edge.http.post("/schedules", json=one) for one in (HOURLY, {**HOURLY, "every": "2h"})]
+    assert {answer.json()["id"] for answer in answers} == {str(schedule_id_of("hourly"))}
+    await eventually(lambda: len(requested.records) == 2)
+    assert len({dict(record.headers)["ce_id"] for record in requested.records}) == 2
+    assert (await edge.http.get("/schedules/hourly")).json()["name"] == "hourly"
+
+
+async def test_every_operation_is_told_to_the_scheduler(edge: Served, reader_for: ReaderFor) -> None:
+    """D23: no list, cancel or change in the original."""
+    requested = await reader_for("schedules.requested")
+    await edge.http.post("/schedules", json=HOURLY)
+    for action in ("pause", "resume", "trigger"):
+        assert (await edge.http.post(f"/schedules/hourly/{action}")).status_code == 202
+    assert (await edge.http.delete("/schedules/hourly")).status_code == 202
+    await eventually(lambda: len(requested.values) == 5)
+    asked = [event["action"] for event in requested.values]
+    assert asked == ["put", "pause", "resume", "trigger", "delete"]
+    assert len({record.key for record in requested.records}) == 1
+
+
+async def test_what_is_not_there_is_not_found(edge: Served) -> None:
+    for place in ("nobody", str(uuid4()), "%2e%2e"):
+        assert (await edge.http.get(f"/schedules/{place}")).status_code == 404, place
+        assert (await edge.http.post(f"/schedules/{place}/pause")).status_code == 404
+        assert (await edge.http.delete(f"/schedules/{place}")).status_code == 404
+    assert (await edge.http.post("/schedules/hourly/explode")).status_code == 404
+
+
+async def test_facts_make_the_view_and_its_history(gateway: httpx.AsyncClient, producer: Producer) -> None:
+    schedule_id, job_id = schedule_id_of("hourly"), uuid4()
+    began = datetime.now(UTC).replace(microsecond=0)
+
+    async def tell(fact: str, second: int, state: str = "active", **more: Any) -> None:
+        about = {"schedule_id": schedule_id, "fact": fact, "state": state, "at": began + timedelta(seconds=second)}
+        event = ScheduleChanged.model_validate({**about, **more})
+        await producer.send([outgoing(SCHEDULES_EVENTS, schedule_id, event)])
+
+    async def shown(status: str, verdicts: list[str]) -> dict[str, Any] | None:
+        found: dict[str, Any] = (await gateway.get("/schedules/hourly")).json()
+        here = found["status"] == status and [one["verdict"] for one in found["firings"]] == verdicts
+        return found if here else None
+
+    planned = began + timedelta(seconds=1)
+    await tell("fired", 2, planned_at=planned, job_id=job_id, next_at=began + timedelta(hours=1))
+    await tell("created", 0, schedule=HOURLY, name="hourly", next_at=planned)
+    found = await eventually(lambda: shown("active", ["fired"]), 20)
+    assert found is not None
+    times = [datetime.fromisoformat(time) for time in found["next"]]
+    assert times == [began + timedelta(hours=hour) for hour in range(1, 6)]
+    assert (found["firings"][0]["late_ms"], UUID(found["firings"][0]["job_id"])) == (1000, job_id)
+    await tell("succeeded", 5, planned_at=planned, job_id=job_id, next_at=times[0])
+    await tell("skipped", 7, planned_at=planned + timedelta(seconds=5), reason="the last run is not over")
+    await tell("removed", 9, "removed")
+    await tell("paused", 8, "paused")
+    found = await eventually(lambda: shown("removed", ["skipped", "succeeded"]), 20)
+    assert found is not None and (found["next"], found["next_at"], found["schedule"]) == ([], None, HOURLY)
+    assert (await gateway.get("/schedules")).json()["schedules"] == []
+    removed = (await gateway.get("/schedules", params={"status": "removed", "limit": 1})).json()
+    assert [one["name"] for one in removed["schedules"]] == ["hourly"]
+    assert (await gateway.post("/schedules/hourly/trigger")).status_code == 404

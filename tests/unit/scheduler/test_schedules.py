@@ -1,0 +1,272 @@
+"""What becomes of a schedule: on request, at its time, late, while it runs, and when what it started is over."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.scheduler.schedules.decide import PUNCTUAL, End, Refused, due, ended, request
+from services.scheduler.schedules.model import Decision, Standing
+from shared.events.jobs import JobState
+from shared.events.schedules import ScheduleFact, ScheduleRequested, ScheduleState
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+ID = UUID(int=7)
+START = {"source": "acme-orders"}
+FAILED, COMPLETED = End(JobState.FAILED, "vendor_down"), End(JobState.COMPLETED)
+
+
+def ask(standing: Standing, action: str, at: datetime = NOW, **document: Any) -> Decision | Refused:
+    event = ScheduleRequested.model_validate({"action": action, "schedule": document or None})
+    return request(standing, event, uuid4(), at, at)
+
+
+def put(standing: Standing | None = None, **document: Any) -> Standing:
+    target = {} if "publish" in document else {"start": START}
+    decision = ask(standing or Standing(ID), "put", **{**target, **document})
+    assert isinstance(decision, Decision)
+    return decision.standing
+
+
+def done(standing: Standing, action: str, at: datetime = NOW) -> Decision:
+    decision = ask(standing, action, at)
+    assert isinstance(decision, Decision)
+    return decision
+
+
+def facts(decision: Decision) -> list[str]:
+    return [fact.fact.value for fact in decision.facts]
+
+
+def started(decision: Decision) -> list[str]:
+    return [timer.message.key for timer in decision.messages if timer.message.topic == "jobs.requested"]
+
+
+def once(after: timedelta = timedelta(minutes=1), **more: Any) -> Standing:
+    return put(triggerAt=(NOW + after).isoformat(), **more)
+
+
+def test_a_one_time_schedule_fires_at_its_time_as_a_job_of_its_own_id_and_goes_after_success() -> None:
+    standing = once()
+    assert standing.due_at == NOW + timedelta(minutes=1)
+    assert due(standing, NOW + timedelta(seconds=59)) == Decision(standing)
+    decision = due(standing, NOW + timedelta(minutes=1))
+    assert (facts(decision), started(decision)) == (["fired"], [str(ID)])
+    assert decision.standing.due_at is None
+    over = ended(decision.standing, decision.standing.open[0], COMPLETED, NOW)
+    assert facts(over) == ["succeeded", "removed"]
+    assert over.standing == Standing(ID)
+
+
+def test_a_one_time_schedule_fires_once_and_never_a_year_later() -> None:
+    """D20: the original's cron expression came round again when its clean-up failed."""
+    fired = due(once(), NOW + timedelta(minutes=1)).standing
+    assert due(fired, NOW + timedelta(days=366)) == Decision(fired)
+
+
+def test_a_named_one_time_schedule_may_be_asked_for_again() -> None:
+    first = due(once(schedule="again"), NOW + timedelta(minutes=1))
+    second = due(once(timedelta(minutes=2), schedule="again"), NOW + timedelta(minutes=2))
+    assert started(first) != started(second)
+    assert started(due(once(schedule="again"), NOW + timedelta(minutes=1))) == started(first)
+
+
+def test_a_one_time_schedule_fires_however_late_unless_it_says_otherwise() -> None:
+    late = NOW + timedelta(days=3)
+    assert facts(due(once(), late)) == ["fired"]
+    decision = due(once(catch_up={"within": "1h"}), late)
+    assert facts(decision) == ["missed"]
+    assert [timer.message.topic for timer in decision.messages] == ["notifications"]
+    assert decision.standing.kept is not None and decision.standing.kept.state is ScheduleState.FAILED
+
+
+def test_past_times_are_judged_by_when_they_were_asked_for() -> None:
+    """D21: refused with its reason, not kept for a year; but not refused because a message took its time."""
+    document = {"triggerAt": NOW.isoformat(), "start": START}
+    event = ScheduleRequested(schedule=document)
+    asked = NOW - timedelta(seconds=1)
+    in_time = request(Standing(ID), event, uuid4(), asked, NOW + timedelta(hours=1))
+    assert isinstance(in_time, Decision) and facts(due(in_time.standing, NOW + timedelta(hours=1))) == ["fired"]
+    refused = request(Standing(ID), event, uuid4(), NOW, NOW)
+    assert isinstance(refused, Refused)
+    assert [problem.pointer for problem in refused.problems] == ["/triggerAt"]
+    assert (facts(refused.decision), refused.decision.standing) == (["rejected"], Standing(ID))
+
+
+def test_a_bad_change_leaves_what_was_in_force() -> None:
+    standing = put(every="1h")
+    refused = ask(standing, "put", cron="61 * * * *", start=START)
+    assert isinstance(refused, Refused)
+    assert refused.decision.standing == standing
+    assert refused.decision.facts[0].state is ScheduleState.ACTIVE
+
+
+def test_a_run_that_is_not_over_makes_the_next_be_skipped_or_not() -> None:
+    for overlap, expected in (("skip", ["skipped"]), ("allow", ["fired"])):
+        running = due(put(every="1h", overlap=overlap), NOW + timedelta(hours=1)).standing
+        decision = due(running, NOW + timedelta(hours=2))
+        assert facts(decision) == expected
+        assert decision.standing.due_at == NOW + timedelta(hours=3)
+    over = ended(running, running.open[0], COMPLETED, NOW + timedelta(hours=1, minutes=5))
+    assert facts(due(over.standing, NOW + timedelta(hours=2))) == ["fired"]
+
+
+@pytest.mark.parametrize(
+    ("catch_up", "expected", "planned"),
+    [
+        (None, ["missed", "fired"], [9]),
+        ({"policy": "last", "within": "5m"}, ["missed"], []),
+        ({"policy": "last", "within": "15m"}, ["missed", "fired"], [9]),
+        ({"policy": "none"}, ["missed"], []),
+        ({"policy": "all", "within": "3h"}, ["missed", "fired", "fired", "fired"], [7, 8, 9]),
+        ({"policy": "all", "within": "1d"}, ["fired"] * 9, list(range(1, 10))),
+    ],
+)
+def test_after_downtime_a_schedule_makes_up_for_what_it_says(
+    catch_up: dict[str, Any] | None, expected: list[str], planned: list[int]
+) -> None:
+    standing = put(every="1h", overlap="allow", catch_up=catch_up)
+    now = NOW + timedelta(hours=9, minutes=10)
+    told: list[str] = []
+    times: list[datetime] = []
+    while standing.due_at is not None and standing.due_at <= now:
+        decision = due(standing, now)
+        told += facts(decision)
+        times += [fact.planned_at for fact in decision.facts if fact.planned_at and fact.fact is ScheduleFact.FIRED]
+        standing = decision.standing
+    assert told == expected
+    assert times == [NOW + timedelta(hours=hour) for hour in planned]
+    assert standing.due_at == NOW + timedelta(hours=10)
+
+
+@given(
+    st.integers(1, 7200),
+    st.integers(1, 3 * 86400),
+    st.sampled_from(["none", "last", "all"]),
+    st.integers(1, 86400),
+)
+def test_catching_up_ends_never_fires_twice_and_never_too_late(every: int, late: int, policy: str, within: int) -> None:
+    standing = put(every=f"{every}s", overlap="allow", catch_up={"policy": policy, "within": f"{within}s"})
+    now = NOW + timedelta(seconds=late)
+    fired: list[datetime] = []
+    for _ in range(200):
+        if standing.due_at is None or standing.due_at > now:
+            assert standing.due_at is not None and standing.due_at <= now + timedelta(seconds=every)
+            break
+        decision = due(standing, now)
+        fired += [fact.planned_at for fact in decision.facts if fact.fact is ScheduleFact.FIRED and fact.planned_at]
+        standing = decision.standing
+    assert len(set(fired)) == len(fired) and fired == sorted(fired)
+    allowed = max(PUNCTUAL, timedelta(0) if policy == "none" else timedelta(seconds=within))
+    assert all(now - allowed <= time <= now for time in fired)
+    assert policy == "all" or len(fired) <= 1
+
+
+def test_what_fails_is_rescheduled_so_often_and_then_told() -> None:
+    standing = once(
+        on_failure={"reschedule": {"after": "15m", "at_most": 2}, "notify": [{"webhook": "https://me.example"}]}
+    )
+    now = NOW + timedelta(minutes=1)
+    decision = due(standing, now)
+    jobs = started(decision)
+    for attempt in (1, 2):
+        decision = ended(decision.standing, decision.standing.open[0], FAILED, now)
+        assert facts(decision) == ["rescheduled"]
+        fact = decision.facts[0]
+        assert (fact.attempt, fact.reason, fact.next_at) == (attempt, "vendor_down", now + timedelta(minutes=15))
+        assert due(decision.standing, now) == Decision(decision.standing)
+        now += timedelta(minutes=15)
+        decision = due(decision.standing, now)
+        assert facts(decision) == ["fired"]
+        assert decision.facts[0].planned_at == NOW + timedelta(minutes=1)
+        jobs += started(decision)
+    assert len(set(jobs)) == 3
+    decision = ended(decision.standing, decision.standing.open[0], FAILED, now)
+    assert facts(decision) == ["failed"]
+    [notice] = [orjson.loads(timer.message.value or b"") for timer in decision.messages]
+    assert notice["webhooks"][0]["webhook"] == "https://me.example"
+    assert notice["event"]["reason"] == "vendor_down"
+    kept = decision.standing.kept
+    assert kept is not None and (kept.state, decision.standing.due_at) == (ScheduleState.FAILED, None)
+
+
+def test_success_after_a_reschedule_removes_a_one_time_schedule() -> None:
+    decision = due(once(on_failure={"reschedule": {"after": "1m"}}), NOW + timedelta(minutes=1))
+    decision = ended(decision.standing, decision.standing.open[0], FAILED, NOW)
+    decision = due(decision.standing, NOW + timedelta(minutes=1))
+    assert facts(ended(decision.standing, decision.standing.open[0], COMPLETED, NOW)) == ["succeeded", "removed"]
+
+
+def test_whoever_cancels_a_run_does_not_want_it_again() -> None:
+    decision = due(once(on_failure={"reschedule": {"after": "1m"}}), NOW + timedelta(minutes=1))
+    assert facts(ended(decision.standing, decision.standing.open[0], End(JobState.CANCELLED), NOW)) == ["failed"]
+
+
+def test_pause_holds_and_resume_goes_on_with_what_is_still_to_come() -> None:
+    paused = done(put(every="1h"), "pause").standing
+    assert (paused.due_at, due(paused, NOW + timedelta(hours=5))) == (None, Decision(paused))
+    resumed = done(paused, "resume", NOW + timedelta(hours=5, minutes=1)).standing
+    assert resumed.due_at == NOW + timedelta(hours=6)
+    later = done(done(once(), "pause").standing, "resume", NOW + timedelta(hours=1)).standing
+    assert facts(due(later, NOW + timedelta(hours=1))) == ["fired"]
+
+
+def test_a_change_does_not_wake_a_paused_schedule() -> None:
+    paused = done(put(every="1h"), "pause").standing
+    changed = put(paused, every="2h")
+    assert changed.kept is not None and (changed.kept.state, changed.due_at) == (ScheduleState.PAUSED, None)
+
+
+def test_trigger_fires_now_whatever_runs_and_the_times_stay() -> None:
+    running = due(put(every="1h"), NOW + timedelta(hours=1)).standing
+    decision = done(running, "trigger", NOW + timedelta(hours=1, minutes=30))
+    assert facts(decision) == ["fired"]
+    assert (len(decision.standing.open), decision.standing.due_at) == (2, NOW + timedelta(hours=2))
+
+
+def test_a_one_time_schedule_that_is_triggered_has_had_its_time() -> None:
+    decision = done(once(), "trigger")
+    assert facts(decision) == ["fired"]
+    assert decision.standing.due_at is None
+    over = ended(decision.standing, decision.standing.open[0], COMPLETED, NOW)
+    assert facts(over) == ["succeeded", "removed"]
+
+
+def test_deletion_drops_what_waits_and_hears_of_what_runs() -> None:
+    running = due(put(every="1h", on_failure={"reschedule": {"after": "1m"}}), NOW + timedelta(hours=1)).standing
+    gone = done(running, "delete")
+    assert (facts(gone), gone.standing.kept, len(gone.standing.open)) == (["removed"], None, 1)
+    assert facts(ended(gone.standing, running.open[0], FAILED, NOW)) == ["failed"]
+    waiting = ended(running, running.open[0], FAILED, NOW).standing
+    assert done(waiting, "delete").standing == Standing(ID)
+
+
+def test_nothing_can_be_done_to_what_is_not_there() -> None:
+    for action in ("pause", "resume", "trigger", "delete"):
+        refused = ask(Standing(ID), action)
+        assert isinstance(refused, Refused) and refused.reason == "unknown_schedule"
+
+
+def test_what_is_published_is_over_with_that() -> None:
+    publish = {"topic": "jobs.control", "event": {"job_id": str(ID), "action": "pause"}}
+    decision = due(once(publish=publish), NOW + timedelta(minutes=1))
+    assert facts(decision) == ["fired", "succeeded", "removed"]
+    assert [timer.message.topic for timer in decision.messages] == ["jobs.control"]
+
+
+def test_a_schedule_that_has_ended_goes_when_its_last_run_is_over() -> None:
+    standing = put(every="1h", ends=(NOW + timedelta(hours=1)).isoformat())
+    decision = due(standing, NOW + timedelta(hours=1))
+    assert facts(decision) == ["fired"]
+    assert facts(ended(decision.standing, decision.standing.open[0], FAILED, NOW)) == ["failed", "removed"]
+
+
+def test_a_target_that_became_too_large_fails_the_firing_and_no_other() -> None:
+    start = {"source": "x", "parameters": {str(n): "{schedule.name}" * 4000 for n in range(5)}}
+    decision = due(once(start=start, schedule="n" * 60), NOW + timedelta(minutes=1))
+    assert facts(decision) == ["failed"]
+    assert "could not be started" in decision.facts[0].reason

@@ -1,0 +1,77 @@
+"""What a schedule sends: placeholders filled for their place, targets checked before they are due."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from shared.errors import Invalid
+from shared.events.firing import read_schedule, target_of
+from shared.ids import derived_id
+from shared.specification.schedule import Schedule
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+TIME = datetime(2026, 7, 1, 22, 30, tzinfo=UTC)
+ID, RUN = UUID(int=1), UUID(int=2)
+
+
+def mistakes(**fields: Any) -> dict[str, str]:
+    with pytest.raises(Invalid) as caught:
+        read_schedule({"every": "1h", **fields}, NOW)
+    return {problem.pointer: problem.detail for problem in caught.value.problems}
+
+
+def started(**start: Any) -> Any:
+    times = {"cron": "0 3 * * *", "zone": "Europe/Berlin"}
+    found = Schedule.model_validate({"schedule": "nightly", **times, "start": start})
+    return target_of(found, ID, TIME, RUN)
+
+
+def test_a_job_gets_its_time_in_the_zone_of_the_schedule_and_the_name() -> None:
+    parameters = {"at": "{schedule.time}", "day": "{schedule.date}", "by": "{schedule.name}/{schedule.id}", "n": 1}
+    target = started(source="acme-orders", parameters=parameters)
+    assert (target.topic.name, target.key, target.id) == ("jobs.requested", str(RUN), derived_id("job.requested", RUN))
+    assert target.event.id == RUN
+    assert target.event.document["parameters"] == {
+        "at": "2026-07-02T00:30:00+02:00",
+        "day": "2026-07-02",
+        "by": f"nightly/{ID}",
+        "n": 1,
+    }
+
+
+def test_what_stands_in_a_url_or_path_is_encoded() -> None:
+    target = started(url="https://api.example/items?since={schedule.time}")
+    assert target.event.document["url"] == "https://api.example/items?since=2026-07-02T00%3A30%3A00%2B02%3A00"
+
+
+def test_the_placeholders_of_jobs_and_doubled_braces_are_left_for_the_planner() -> None:
+    request = {"path": "/o/{parameters.id}", "query": {"a": "{{schedule.time}}", "b": "{schedule.date}"}}
+    target = started(vendor="acme", poll={"request": request})
+    filled = target.event.document["poll"]["request"]
+    assert filled == {"path": "/o/{parameters.id}", "query": {"a": "{{schedule.time}}", "b": "2026-07-02"}}
+
+
+def test_any_event_for_an_open_topic_is_checked_with_its_placeholders_filled() -> None:
+    publish = {"topic": "jobs.control", "key": "x", "event": {"job_id": "{schedule.id}", "action": "pause"}}
+    found = read_schedule({"every": "1h", "publish": publish}, NOW)
+    target = target_of(found, ID, TIME, RUN)
+    assert (target.topic.name, target.key, target.id, target.event.job_id) == ("jobs.control", "x", RUN, ID)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("topic", ["tasks.events", "fetch.requested", "vendors", "planner.dead", "nowhere"])
+def test_only_topics_that_anyone_may_produce_to_are_targets(topic: str) -> None:
+    assert "jobs.requested" in mistakes(publish={"topic": topic, "event": {}})["/publish/topic"]
+
+
+def test_all_mistakes_are_told_with_their_places() -> None:
+    assert mistakes(start={"sorce": "x"}) == {
+        "/start": "expected one of: url; source; vendor with poll, invoke or request; deliver"
+    }
+    assert mistakes(start={"source": "x", "id": str(ID)}).keys() == {"/start/id"}
+    assert mistakes(start={"source": "x", "parameters": {"a": "{schedule.tim}"}}).keys() == {"/start/parameters/a"}
+    assert mistakes(publish={"topic": "jobs.control", "event": {"job_id": "x", "action": "pause"}}).keys() == {
+        "/publish/event/job_id"
+    }
+    assert "" in mistakes(start={"source": "x"}, publish={"topic": "jobs.control", "event": {}})
