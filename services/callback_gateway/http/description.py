@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from pydantic import TypeAdapter
 
 from services.callback_gateway.http.problems import PROBLEM_SCHEMA
-from shared.client.models import Answer, DeadLetter, Job, Task
+from shared.client.models import Answer, Callback, DeadLetter, Job, Task
 from shared.specification.job import JobSpecification
 from shared.specification.source import Source
 from shared.specification.vendor import Vendor
@@ -29,6 +29,19 @@ class Tasks(Answer):
 
     tasks: list[Task]
     next: int | None
+
+
+class CallbackReference(Answer):
+    """A callback that was taken."""
+
+    id: UUID
+
+
+class CallbackViews(Answer):
+    """A page of callbacks; `next` is the `after` of the next page."""
+
+    callbacks: list[Callback]
+    next: UUID | None
 
 
 class DeadLetters(Answer):

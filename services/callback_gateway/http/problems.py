@@ -109,8 +109,9 @@ _ANSWERS: dict[type[Exception], Callable[[Request, Exception], Awaitable[Respons
 
 
 def _place(request: Request) -> str:
-    """Not from the URL, which is made of the Host header and may not be one."""
-    return str(request.scope["path"])
+    """Not from the URL, which is made of the Host header and may not be one; and without the token of a callback."""
+    path = str(request.scope["path"])
+    return "/".join(path.split("/")[:3]) if path.startswith("/callbacks/") else path
 
 
 PROBLEM_SCHEMA: dict[str, Any] = {
@@ -137,6 +138,7 @@ PROBLEM: dict[str, Any] = {"content": {MEDIA_TYPE: {"schema": {"$ref": _SCHEMA}}
 
 _DESCRIPTIONS = {
     400: "Not JSON, or a malformed request",
+    401: "It does not prove where it comes from",
     404: "There is nothing of that name",
     408: "The body did not come in time",
     413: "The body is too large",
