@@ -4,6 +4,7 @@ results fetched, each record once."""
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.cluster import Cluster, cluster
@@ -103,3 +104,84 @@ async def test_vendor_jobs_are_done_however_their_callbacks_come(topics: Place, 
 
         await eventually(judged)
         assert await running.dead_letters() == []
+
+
+@pytest.mark.timeout(300)
+async def test_waits_that_no_callback_by_token_ends(topics: Place, tmp_path: Path) -> None:
+    """The status is asked; a deadline passes; a submit's outcome is unknown; a signed callback names the vendor's job."""
+    async with Reports() as reports, cluster(topics, tmp_path) as running:
+        await apply(running, reports)
+        silent = {"method": "POST", "path": "/reports", "json": {"month": "{input.month}"}}
+        status = {"request": {"path": "/reports/{vendor_job}"}, "after": "200ms", "every": "1s"}
+        asked = await invoke(running, [{"month": "asked"}], submit=silent, status=status)
+        expired = await invoke(running, [{"month": "expired"}], deadline="1500ms")
+        cancelled = await invoke(running, [{"month": "cancelled"}])
+        by_month = await eventually(lambda: _by_month(reports, 3), 30)
+
+        async def seen() -> bool:
+            return all(task["vendor_job"] for job in (asked, expired, cancelled) for task in await tasks(running, job))
+
+        await eventually(seen, 20)
+        await running.http.post(f"{running.gateway}/jobs/{cancelled}/cancel")
+        by_month["asked"].status = "succeeded"
+        job = await running.ended(asked)
+        assert (job["status"], job["distinct"]) == ("completed", 5), job
+        job = await running.ended(expired)
+        assert (job["status"], job["failures"]) == (
+            "failed",
+            [{"reason": "deadline_exceeded: no outcome within 1500ms", "count": 1}],
+        )
+        await eventually(lambda: {by_month[m].status for m in ("expired", "cancelled")} == {"deleted"}, 20)
+        await reports.call_back(by_month["expired"], "succeeded")
+
+        async def late() -> bool:
+            return await callbacks(running, expired) == [("done", "late")]
+
+        await eventually(late)
+        assert reports.submits == 3
+
+        reports.hang_up = True
+        unknown = await invoke(running, [{"month": "unknown"}], results=None)
+        by_month = await eventually(lambda: _by_month(reports, 4), 30)
+
+        async def waits() -> bool:
+            [task] = await tasks(running, unknown)
+            return bool(task["state"] == "waiting" and task["reason"].startswith("outcome_unknown"))
+
+        await eventually(waits, 20)
+        await reports.call_back(by_month["unknown"], "succeeded")
+        assert (await running.ended(unknown))["status"] == "completed"
+        assert reports.submits == 4
+
+
+def _by_month(reports: Reports, count: int) -> dict[str, Report]:
+    found = {report.input["month"]: report for report in reports.reports.values()}
+    return found if len(found) == count else {}
+
+
+@pytest.mark.timeout(300)
+async def test_kills_between_submit_and_callback_submit_nothing_twice(topics: Place, tmp_path: Path) -> None:
+    """`kill -9` of each service that takes part, while vendor jobs are submitted and called back."""
+    months = [str(number) for number in range(40)]
+
+    async with Reports() as reports, cluster(topics, tmp_path) as running:
+        await apply(running, reports)
+        job_id = await invoke(running, [{"month": month} for month in months], results=None)
+        victims = iter(["planner", "callback-gateway", "fetcher", "scheduler"] * 2)
+        called: set[str] = set()
+
+        async def over() -> bool:
+            for report in [one for one in list(reports.reports.values()) if one.id not in called]:
+                try:
+                    called.update([report.id] if await reports.call_back(report, "succeeded") == 202 else [])
+                except httpx.HTTPError:
+                    continue
+                victim = next(victims, None) if len(called) % 4 == 0 else None
+                if victim is not None:
+                    running.kill(victim)
+            return bool((await running.job(job_id)).get("ended_at"))
+
+        await eventually(over, 120)
+        job = await running.job(job_id)
+        assert (job["status"], job["counts"]) == ("completed", {"completed": 40}), job
+        assert sorted(report.input["month"] for report in reports.reports.values()) == sorted(months)
