@@ -128,9 +128,9 @@ class Shell:
                 good.setdefault((found.id, found.delivery), found)
         if good:
             await self._apply(list(good.values()))
+            self.consumer.wake()
         if bad:
             await self._put_aside(bad)
-        self.consumer.wake()
 
     async def _apply(self, batch: list[Incoming[Any]]) -> None:
         try:
