@@ -1,5 +1,6 @@
 """`/schedules`: what is to be started later, once or again and again."""
 
+import asyncio
 import hashlib
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -52,6 +53,7 @@ _ACCEPTED_HEADERS = {
 }
 _ACCEPTED: dict[int | str, dict[str, Any]] = {202: {"model": ScheduleReference, "headers": _ACCEPTED_HEADERS}}
 _FIRINGS = 50
+_PATIENCE_SECONDS = 1.0
 
 log = get_logger(__name__)
 
@@ -188,9 +190,9 @@ async def _find(edge: Edge, place: str) -> Row:
 async def _show(edge: Edge, schedule_id: UUID, name: str | None, document: object) -> None:
     """Visible at once; a database that is away delays nobody: the row comes with the scheduler's first fact."""
     try:
-        async with edge.database.transaction() as tx:
+        async with asyncio.timeout(_PATIENCE_SECONDS), edge.database.transaction() as tx:
             await store.insert_schedule(tx, schedule_id, name, document)
-    except Unavailable:
+    except (Unavailable, TimeoutError):
         return
 
 
