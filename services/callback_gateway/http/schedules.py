@@ -1,5 +1,6 @@
 """`/schedules`: what is to be started later, once or again and again."""
 
+import asyncio
 import hashlib
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -24,6 +25,7 @@ from shared.events.firing import filled_start, read_schedule
 from shared.events.schedules import ScheduleRequested, ScheduleState, schedule_id_of
 from shared.ids import derived_id, new_id
 from shared.messaging.handler import outgoing
+from shared.observability.logs import get_logger
 from shared.runtime.clock import utc_now
 from shared.specification.job import JobSpecification
 from shared.specification.parse import parse
@@ -51,6 +53,9 @@ _ACCEPTED_HEADERS = {
 }
 _ACCEPTED: dict[int | str, dict[str, Any]] = {202: {"model": ScheduleReference, "headers": _ACCEPTED_HEADERS}}
 _FIRINGS = 50
+_PATIENCE_SECONDS = 1.0
+
+log = get_logger(__name__)
 
 
 def routes(edge: Edge) -> APIRouter:
@@ -67,13 +72,13 @@ def routes(edge: Edge) -> APIRouter:
     async def submit(request: Request) -> Response:
         """Check a schedule, make it durable, answer with its correlation id. With a name that is known already, it
         replaces the schedule of that name."""
-        asked_at = utc_now()
         body, found = await read_json_body(request, edge.settings)
-        schedule = read_schedule(found, asked_at)
-        await _check_start(edge, schedule, asked_at)
-        wanted, key, replayed = new_id(), idempotency_key(request), False
+        fingerprint = hashlib.sha256(b"/schedules\0" + body).digest()
+        key = idempotency_key(request)
+        asked_at = await _asked_at(edge, key, fingerprint)
+        schedule = await _checked(edge, found, asked_at)
+        wanted, replayed = new_id(), False
         if key is not None:
-            fingerprint = hashlib.sha256(b"/schedules\0" + body).digest()
             wanted, replayed = await claim(edge, key, fingerprint, wanted)
         schedule_id = schedule_id_of(schedule.schedule) if schedule.schedule else wanted
         event = ScheduleRequested(schedule_id=schedule_id, schedule=found, asked_at=asked_at)
@@ -82,6 +87,7 @@ def routes(edge: Edge) -> APIRouter:
         )
         await edge.outbound.send([message], in_order=schedule.schedule is not None)
         await _show(edge, schedule_id, schedule.schedule, found)
+        log.info("schedule.requested", schedule_id=str(schedule_id), replayed=replayed)
         first = schedule.trigger_at or next_time(schedule, asked_at, asked_at)
         answer = _accepted(schedule_id, first)
         if replayed:
@@ -128,6 +134,26 @@ def routes(edge: Edge) -> APIRouter:
     return router
 
 
+async def _asked_at(edge: Edge, key: str | None, fingerprint: bytes) -> datetime:
+    """When it was asked for: a repetition that comes after the time of its schedule is still a repetition."""
+    now = utc_now()
+    if key is None:
+        return now
+    async with edge.database.transaction() as tx:
+        return await store.find_key_time(tx, key, fingerprint) or now
+
+
+async def _checked(edge: Edge, found: Any, asked_at: datetime) -> Schedule:
+    """The schedule, if its times, its target and the names in it are good."""
+    try:
+        schedule = read_schedule(found, asked_at)
+        await _check_start(edge, schedule, asked_at)
+    except Invalid as error:
+        log.info("schedule.refused", mistakes=[f"{one.pointer}: {one.detail}" for one in error.problems])
+        raise
+    return schedule
+
+
 async def _check_start(edge: Edge, schedule: Schedule, asked_at: datetime) -> None:
     """The names in a job to start are known; placeholders stand for a first firing."""
     if schedule.start is None:
@@ -145,6 +171,7 @@ async def _ask(edge: Edge, place: str, action: Literal["pause", "resume", "trigg
         raise Refusal(404, f"schedule {place} is {row['state']}")
     event = ScheduleRequested(schedule_id=row["id"], action=action, asked_at=utc_now())
     await edge.outbound.send([outgoing(SCHEDULES_REQUESTED, row["id"], event)], in_order=True)
+    log.info("schedule.asked", schedule_id=str(row["id"]), action=action)
     return _accepted(row["id"], row["next_at"])
 
 
@@ -163,9 +190,9 @@ async def _find(edge: Edge, place: str) -> Row:
 async def _show(edge: Edge, schedule_id: UUID, name: str | None, document: object) -> None:
     """Visible at once; a database that is away delays nobody: the row comes with the scheduler's first fact."""
     try:
-        async with edge.database.transaction() as tx:
+        async with asyncio.timeout(_PATIENCE_SECONDS), edge.database.transaction() as tx:
             await store.insert_schedule(tx, schedule_id, name, document)
-    except Unavailable:
+    except (Unavailable, TimeoutError):
         return
 
 

@@ -1,3 +1,5 @@
--- A schedule that was asked for. $1 id uuid, $2 name text, $3 document jsonb
-INSERT INTO schedules (id, name, document, state) VALUES ($1, $2, $3, 'requested')
-ON CONFLICT (id) DO NOTHING
+-- A schedule that was asked for, perhaps anew. $1 id uuid, $2 name text, $3 document jsonb
+INSERT INTO schedules AS known (id, name, document, state) VALUES ($1, $2, $3, 'requested')
+ON CONFLICT (id) DO UPDATE
+SET state = 'requested', document = excluded.document
+WHERE known.state IN ('removed', 'rejected')

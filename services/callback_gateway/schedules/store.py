@@ -1,6 +1,7 @@
 """Rows of schedules and firings."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 import orjson
@@ -16,7 +17,7 @@ _FIRINGS_KEPT = 200
 
 
 async def insert_schedule(tx: Transaction, schedule_id: UUID, name: str | None, document: object) -> None:
-    """A schedule that was asked for; one that is there stays as it is."""
+    """A schedule that was asked for; one that is in force stays as it is until it is changed."""
     await tx.execute(SQL["insert_schedule"], schedule_id, name, storable_json(orjson.dumps(document)))
 
 
@@ -72,6 +73,12 @@ async def find_firings(tx: Transaction, schedule_id: UUID, limit: int) -> list[R
     """The firings of a schedule, newest first."""
     rows: list[Row] = await tx.fetch(SQL["find_firings"], schedule_id, limit)
     return rows
+
+
+async def find_key_time(tx: Transaction, key: str, fingerprint: bytes) -> datetime | None:
+    """When an idempotency key was first used with this body, if it was."""
+    moment: datetime | None = await tx.fetchval(SQL["find_key_time"], key, fingerprint)
+    return moment
 
 
 async def delete_gone(tx: Transaction, most: int) -> int:

@@ -72,6 +72,12 @@ def due(standing: Standing, now: datetime) -> Decision:
     return decision
 
 
+def unread(standing: Standing, now: datetime) -> Decision:
+    """A document that was good once and is no more (a zone that is gone, say) fails alone; a change mends it."""
+    reason = "its document cannot be read any more: replace it"
+    return Decision(standing, (tell(standing, ScheduleFact.FAILED, now, reason=reason, state=ScheduleState.FAILED),))
+
+
 def ended(standing: Standing, firing: Firing, end: End, now: datetime) -> Decision:
     """What follows from the end of what a firing started."""
     left = standing.without(firing.id)

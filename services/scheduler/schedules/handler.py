@@ -31,7 +31,7 @@ async def change_schedules(tx: Transaction, batch: Sequence[Incoming[ScheduleReq
         decision = request(after[schedule_id], event, incoming.id, asked_at, now)
         if isinstance(decision, Refused):
             text = "; ".join(f"{one.pointer or '/'}: {one.detail}" for one in decision.problems)
-            log.info("schedule.refused", schedule_id=str(schedule_id), action=event.action, reason=decision.reason)
+            log.info("schedule.refused", schedule_id=str(schedule_id), action=event.action, reason=text)
             results.append(Refuse(incoming, decision.reason, text))
             decision = decision.decision
         after[schedule_id] = decision.standing

@@ -16,7 +16,7 @@ from datetime import timedelta
 
 from services.scheduler.model import Timer
 from services.scheduler.schedules import store
-from services.scheduler.schedules.decide import End, due
+from services.scheduler.schedules.decide import End, due, unread
 from services.scheduler.schedules.handler import settle
 from services.scheduler.schedules.model import Decision
 from services.scheduler.schedules.watch import seen
@@ -50,7 +50,10 @@ class FireSchedules:
                 return pause
             before = await store.claim_due(tx, _BLOCK)
             now = await store.now(tx)
+            unreadable = [standing for standing in before.values() if standing.kept is None]
             decisions = [due(standing, now) for standing in before.values()]
+            decisions += [unread(standing, now) for standing in unreadable]
+            await store.fail_schedules(tx, [standing.id for standing in unreadable])
             await store.save(tx, before, {one.standing.id: one.standing for one in decisions}, now)
             await _send(tx, decisions)
         self._wake_timers()

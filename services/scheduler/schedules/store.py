@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from pydantic import ValidationError
+
 from services.scheduler.schedules.model import Firing, Kept, Standing
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
@@ -39,6 +41,12 @@ async def find_schedules_of(tx: Transaction, job_ids: Sequence[UUID]) -> list[UU
 async def find_abandoned(tx: Transaction, age: timedelta, most: int) -> list[UUID]:
     """The jobs of whose end nothing was heard for so long."""
     return [row["id"] for row in await tx.fetch(SQL["find_abandoned"], age, most)]
+
+
+async def fail_schedules(tx: Transaction, ids: Sequence[UUID]) -> None:
+    """Schedules that cannot be read: never due again, until they are replaced."""
+    if ids:
+        await tx.execute(SQL["fail_schedules"], ids)
 
 
 async def now(tx: Transaction) -> datetime:
@@ -102,7 +110,7 @@ async def _save_firings(tx: Transaction, pairs: Sequence[tuple[Standing, Standin
 
 
 async def _standings(tx: Transaction, ids: Sequence[UUID], rows: Sequence[Row]) -> dict[UUID, Standing]:
-    kept = {row["id"]: _kept(row) for row in rows}
+    kept = {row["id"]: found for row in rows if (found := _kept(row)) is not None}
     firings: dict[UUID, list[Firing]] = {}
     for row in await tx.fetch(SQL["find_firings"], ids):
         firing = Firing(row["id"], row["planned_at"], row["attempt"], row["due_at"])
@@ -110,6 +118,10 @@ async def _standings(tx: Transaction, ids: Sequence[UUID], rows: Sequence[Row]) 
     return {one: Standing(one, kept.get(one), tuple(firings.get(one, ()))) for one in ids}
 
 
-def _kept(row: Row) -> Kept:
-    schedule = Schedule.model_validate(row["document"])
+def _kept(row: Row) -> Kept | None:
+    """Nothing, if the document was written by a version that took what this one does not."""
+    try:
+        schedule = Schedule.model_validate(row["document"])
+    except ValidationError:
+        return None
     return Kept(schedule, ScheduleState(row["state"]), row["anchor"], row["next_at"])

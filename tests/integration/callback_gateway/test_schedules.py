@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
+from services.callback_gateway.schedules.loop import Forget
 from shared.events.catalogue import SCHEDULES_EVENTS
 from shared.events.schedules import ScheduleChanged, schedule_id_of
 from shared.messaging.handler import outgoing
@@ -74,6 +75,32 @@ async def test_a_request_that_is_repeated_is_the_same_schedule(edge: Served, rea
     await eventually(lambda: len(requested.records) == 2)
     assert len({dict(record.headers)["ce_id"] for record in requested.records}) == 1
     assert (await edge.http.post("/schedules", json=SOON)).json()["id"] != first.json()["id"]
+
+
+async def test_a_repetition_after_the_time_is_still_a_repetition(edge: Served) -> None:
+    """The answer was lost, the schedule was not: it is not refused as past."""
+    key, at = {"Idempotency-Key": uuid4().hex}, datetime.now(UTC) + timedelta(seconds=1)
+    document = {**SOON, "triggerAt": at.isoformat()}
+    first = await edge.http.post("/schedules", json=document, headers=key)
+    await eventually(lambda: datetime.now(UTC) > at)
+    again = await edge.http.post("/schedules", json=document, headers=key)
+    assert (again.status_code, again.json()["id"]) == (202, first.json()["id"])
+    assert (await edge.http.post("/schedules", json=document)).status_code == 422
+
+
+async def test_what_went_long_ago_is_forgotten(edge: Served) -> None:
+    await edge.http.post("/schedules", json=HOURLY)
+    await edge.http.post("/schedules", json=SOON)
+    async with edge.database.transaction() as tx:
+        await tx.execute(
+            "UPDATE schedules SET state = 'removed', changed_at = now() - interval '31 days' WHERE name IS NOT NULL"
+        )
+        await tx.execute("INSERT INTO firings SELECT id, now(), 0, 2, 'succeeded', id, '' FROM schedules")
+    assert await Forget(edge.database).step() > 0
+    async with edge.database.transaction() as tx:
+        assert await tx.fetchval("SELECT count(*) FROM schedules") == 1
+        assert await tx.fetchval("SELECT count(*) FROM firings") == 1
+    assert (await edge.http.get("/schedules/hourly")).status_code == 404
 
 
 async def test_a_name_is_one_schedule_that_can_be_changed_and_found_by_it(edge: Served, reader_for: ReaderFor) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import orjson
 import pytest
 
 from services.scheduler.app import build
@@ -19,9 +20,9 @@ from services.scheduler.timers.loop import Fire
 from shared.database.pool import Database
 from shared.events.catalogue import DEAD, JOBS_EVENTS, SCHEDULES_REQUESTED
 from shared.events.jobs import JobCounts, JobEnded, JobState
-from shared.events.schedules import ScheduleRequested, ScheduleState
+from shared.events.schedules import ScheduleRequested, ScheduleState, schedule_id_of
 from shared.ids import derived_id, new_id
-from shared.messaging.handler import outgoing
+from shared.messaging.handler import Outgoing, outgoing
 from shared.messaging.producer import Producer
 from shared.payloads.store import PayloadStore
 from shared.runtime.app import Runtime
@@ -145,6 +146,21 @@ async def test_a_failed_run_is_started_again_and_in_the_end_told(
     assert len(set(jobs(requested))) == 3
 
 
+async def test_a_shell_script_may_ask_with_bare_json(
+    topics: Place, producer: Producer, reader_for: ReaderFor, payloads: Path
+) -> None:
+    facts = await reader_for("schedules.events")
+    named = orjson.dumps({"schedule": {"schedule": "hourly", "every": "1h", "start": START}})
+    nameless = orjson.dumps({"schedule": {"every": "1h", "start": START}})
+    async with running("scheduler", Settings, build, topics, payloads):
+        await producer.send([Outgoing(SCHEDULES_REQUESTED.name, "k", value, ()) for value in (named, nameless, named)])
+        await eventually(lambda: len(facts.values) == 3, 30)
+    assert [fact["fact"] for fact in facts.values if fact["schedule_id"] == str(schedule_id_of("hourly"))] == [
+        "created",
+        "changed",
+    ]
+
+
 async def test_mistakes_are_told_and_put_aside(
     topics: Place, producer: Producer, reader_for: ReaderFor, payloads: Path
 ) -> None:
@@ -228,6 +244,17 @@ async def test_a_job_that_is_never_heard_of_again_does_not_hold_its_schedule_for
     assert await FailAbandoned(database, lambda: None).step() > 0
     assert await count(database, "firings") == 1
     assert await count(database, "schedules WHERE state = 'failed'") == 1
+
+
+async def test_a_document_that_cannot_be_read_any_more_holds_back_no_other(database: Database) -> None:
+    [broken] = await keep(database, utc_now() - timedelta(seconds=2), 1)
+    await keep(database, utc_now() - timedelta(seconds=1), 2)
+    async with database.transaction() as tx:
+        await tx.execute('UPDATE schedules SET document = document || \'{"zone": "Mars/X"}\' WHERE id = $1', broken)
+    assert await FireSchedules(database, lambda: None).step() == 0
+    assert await count(database, "firings") == 2
+    assert await count(database, "schedules WHERE state = 'failed' AND due_at IS NULL") == 1
+    assert await FireSchedules(database, lambda: None).step() > 0
 
 
 async def test_a_round_reads_only_what_is_due_however_many_schedules_there_are(database: Database) -> None:

@@ -25,7 +25,7 @@ def ask(standing: Standing, action: str, at: datetime = NOW, **document: Any) ->
     return request(standing, event, uuid4(), at, at)
 
 
-def put(standing: Standing | None = None, **document: Any) -> Standing:
+def put(standing: Standing | None = None, /, **document: Any) -> Standing:
     target = {} if "publish" in document else {"start": START}
     decision = ask(standing or Standing(ID), "put", **{**target, **document})
     assert isinstance(decision, Decision)
@@ -270,3 +270,37 @@ def test_a_target_that_became_too_large_fails_the_firing_and_no_other() -> None:
     decision = due(once(start=start, schedule="n" * 60), NOW + timedelta(minutes=1))
     assert facts(decision) == ["failed"]
     assert "could not be started" in decision.facts[0].reason
+
+
+STEPS = st.sampled_from(["pause", "resume", "trigger", "wait", "wait", "wait", "succeeds", "fails", "is cancelled"])
+ENDS = {"succeeds": COMPLETED, "fails": FAILED, "is cancelled": End(JobState.CANCELLED)}
+
+
+@given(st.lists(STEPS, max_size=40), st.booleans(), st.sampled_from(["skip", "allow"]), st.booleans())
+def test_whatever_happens_no_job_is_started_twice_and_no_firing_is_left_open(
+    story: list[str], recurring: bool, overlap: str, again: bool
+) -> None:
+    on_failure = {"reschedule": {"after": "10m", "at_most": 2}} if again else {}
+    times = {"every": "15m"} if recurring else {"triggerAt": (NOW + timedelta(minutes=15)).isoformat()}
+    standing, now, jobs = put(**times, overlap=overlap, on_failure=on_failure), NOW, list[str]()
+    for step in story:
+        now += timedelta(minutes=7)
+        running = [firing for firing in standing.open if firing.due_at is None]
+        before = standing
+        match step:
+            case "wait":
+                decision = due(standing, now)
+                assert (before.due_at is not None and before.due_at <= now) or decision == Decision(before)
+            case "pause" | "resume" | "trigger" if standing.kept is not None:
+                decision = done(standing, step, now)
+            case _ if running and step in ENDS:
+                decision = ended(standing, running[0], ENDS[step], now)
+            case _:
+                continue
+        standing, jobs = decision.standing, jobs + started(decision)
+        assert len(set(jobs)) == len(jobs)
+        assert overlap == "allow" or step == "trigger" or len(standing.open) <= max(1, len(before.open))
+        assert standing.kept is not None or not [one for one in standing.open if one.due_at]
+        assert standing.kept is not None or not recurring
+        told = [fact for fact in decision.facts if fact.fact is ScheduleFact.FIRED]
+        assert [str(fact.job_id) for fact in told] == started(decision)
