@@ -147,6 +147,7 @@ _DESCRIPTIONS = {
     403: "The API key has not the scope that this needs",
     404: "There is nothing of that name",
     408: "The body did not come in time",
+    409: "It stands in a way that does not allow this",
     413: "The body is too large",
     414: "The request target is too long",
     415: "The body is not JSON",

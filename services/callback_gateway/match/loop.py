@@ -2,13 +2,15 @@
 sends one twice, under the same id."""
 
 from datetime import timedelta
+from uuid import UUID
 
 from services.callback_gateway.match import store
 from services.callback_gateway.metrics import CALLBACKS
 from services.callback_gateway.settings import Settings
 from shared.events.catalogue import DEAD
+from shared.events.dead_letters import DeadLetter
 from shared.ids import derived_id
-from shared.messaging.handler import outgoing
+from shared.messaging.handler import Outgoing, outgoing
 from shared.runtime.app import Runtime
 
 _BLOCK = 200
@@ -29,7 +31,9 @@ class Unmatched:
             if claimed:
                 await self._runtime.producer.send(
                     [
-                        outgoing(DEAD["callback-gateway"], key, letter, id=derived_id("unmatched", key))
+                        outgoing(
+                            DEAD["callback-gateway"], key, letter, id=derived_id("unmatched", key, letter.delivery)
+                        )
                         for key, letter in claimed
                     ]
                 )
@@ -37,3 +41,8 @@ class Unmatched:
         for _ in claimed:
             CALLBACKS.labels(vendor="", verdict="unknown").inc()
         return 0.0 if len(claimed) == _BLOCK else _PAUSE_SECONDS
+
+
+def _told(key: UUID, letter: DeadLetter) -> Outgoing:
+    """One that was redriven and is for nobody again is another letter."""
+    return outgoing(DEAD["callback-gateway"], key, letter, id=derived_id("unmatched", key, letter.delivery))
