@@ -6,7 +6,7 @@ broke off is simply done again, and what had come through is dropped.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
@@ -80,9 +80,9 @@ async def replay(
         topics = await consumer.topics()
         source = _resolve(wanted.topic, topics, prefix, "/topic")
         target = _resolve(wanted.to_topic, topics, prefix, "/to-topic")
-        ranges = await _ranges(consumer, source, wanted)
-        if not dry_run:
-            await producer.start()
+        await producer.start()
+        places = [TopicPartition(source, number) for number in sorted(await producer.partitions_for(source))]
+        ranges = await _ranges(consumer, places, wanted)
         pace, read, fitting = _Pace(rate), 0, 0
         async for block in _blocks(consumer, ranges):
             records = [record for record in block if wanted.fits(record)]
@@ -110,9 +110,10 @@ def _resolve(name: str, topics: set[str], prefix: str, pointer: str) -> str:
     raise Invalid([Problem(pointer, f"the broker has no topic {name}, nor {prefix}.{name}")])
 
 
-async def _ranges(consumer: AIOKafkaConsumer, topic: str, wanted: Wanted) -> dict[TopicPartition, Range]:
+async def _ranges(
+    consumer: AIOKafkaConsumer, places: Sequence[TopicPartition], wanted: Wanted
+) -> dict[TopicPartition, Range]:
     """Of each partition the first offset and the one behind the last, by time; what comes later is not read."""
-    places = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
     ends = await consumer.end_offsets(places)
     first = await consumer.offsets_for_times(dict.fromkeys(places, _milliseconds(wanted.since)))
     last = await consumer.offsets_for_times(dict.fromkeys(places, _milliseconds(wanted.until)))

@@ -16,6 +16,11 @@ RECORDS = 400
 REDRIVES = 3
 
 
+def bad(offset: int) -> dict[str, Any]:
+    """A page that is no JSON, until the simulator is configured again."""
+    return {"match": rf"offset={offset}\b", "fault": "malformed"}
+
+
 async def letters(running: Cluster, **query: str) -> list[dict[str, Any]]:
     answer = await running.http.get(f"{running.gateway}/dead-letters", params=query)
     found: list[dict[str, Any]] = answer.json()["dead_letters"]
@@ -44,7 +49,7 @@ async def open_letters(running: Cluster, job_id: str, redrives: int) -> list[dic
 @pytest.mark.timeout(300)
 async def test_dead_letters_are_redriven_guarded_and_discarded(topics: Place, tmp_path: Path) -> None:
     async with cluster(topics, tmp_path) as running:
-        await running.configure_simulator("acme", records=RECORDS, poison=[120, 330])
+        await running.configure_simulator("acme", records=RECORDS, fail_paths=[bad(100), bad(300)])
         await running.apply_vendor("acme", retry=RETRY)
         await _is_mended_and_redriven(running)
         await _is_never_mended(running)
@@ -53,7 +58,7 @@ async def test_dead_letters_are_redriven_guarded_and_discarded(topics: Place, tm
 async def _is_mended_and_redriven(running: Cluster) -> None:
     job_id = await running.submit(JOB)
     job = await running.ended(job_id)
-    assert (job["status"], job["counts"]) == ("failed", {"completed": 6, "dead": 2})
+    assert (job["status"], job["counts"]) == ("failed", {"completed": 6, "failed": 2})
     found = await eventually(lambda: open_letters(running, job_id, 0), 20)
     wanted = {"job_id": job_id, "reason": found[0]["reason"]}
     dry = await order(running, "redrive", filter=wanted, dry_run=True)
@@ -69,7 +74,7 @@ async def _is_mended_and_redriven(running: Cluster) -> None:
 
 
 async def _is_never_mended(running: Cluster) -> None:
-    await running.configure_simulator("acme", records=RECORDS, poison=[120])
+    await running.configure_simulator("acme", records=RECORDS, fail_paths=[bad(100)])
     job_id = await running.submit(JOB)
     assert (await running.ended(job_id))["status"] == "failed"
     for redrives in range(REDRIVES):
@@ -84,4 +89,4 @@ async def _is_never_mended(running: Cluster) -> None:
     await order(running, f"{letter['id']}/discard", reason="the vendor lost this page")
     assert await letters(running, job_id=job_id, state="open") == []
     job = await running.job(job_id)
-    assert (job["status"], job["counts"]) == ("failed", {"completed": 7, "dead": 1})
+    assert (job["status"], job["counts"]) == ("failed", {"completed": 7, "failed": 1})
