@@ -58,7 +58,7 @@ def build(runtime: Runtime[Settings]) -> App:
 
 def _by_the_clock(runtime: Runtime[Settings]) -> list[Loop]:
     return [
-        Loop("expire", Expire(runtime.database).step),
+        Loop("expire", Expire(runtime).step),
         Loop("forget", Forget(runtime.database).step),
         Loop("unmatched", Unmatched(runtime).step),
         Loop("redrive", Redrive(runtime).step),

@@ -1,1 +1,1 @@
-"""By the clock: idempotency keys and callbacks are forgotten when nobody asks for them any more."""
+"""By the clock: what nobody asks for any more (idempotency keys, callbacks, old jobs and dead letters) is forgotten."""
