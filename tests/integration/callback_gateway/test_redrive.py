@@ -1,14 +1,22 @@
 """Dead letters that are sent again or put away, over HTTP."""
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import httpx
 import orjson
+import pytest
 
+from services.callback_gateway.redrive import store
+from services.callback_gateway.redrive.loop import Redrive
+from services.callback_gateway.redrive.model import LetterFilter
+from services.callback_gateway.settings import Settings
 from services.callback_gateway.views.handler import view_dead_letters, view_jobs, view_tasks
 from shared.database.pool import Database
+from shared.errors import Unavailable
 from shared.events.catalogue import DEAD
 from shared.events.dead_letters import DeadLetter, Original
 from shared.events.envelope import DELIVERY, RECIPIENT, REDRIVES, Incoming, Position, Record
@@ -17,6 +25,8 @@ from shared.events.tasks import TaskChanged, TaskState
 from shared.ids import new_id
 from shared.messaging.handler import outgoing
 from shared.messaging.producer import Producer
+from shared.runtime.app import Runtime
+from shared.runtime.service import open_runtime
 from tests.conftest import ReaderFor
 from tests.eventually import eventually
 from tests.integration.callback_gateway.conftest import Served
@@ -216,3 +226,35 @@ async def _go_on(database: Database, job_id: UUID) -> None:
         await view_jobs(tx, [incoming(running)])
     async with database.transaction() as tx:
         await view_jobs(tx, [incoming(ended)])
+
+
+async def test_a_crash_before_the_commit_sends_the_same_once_more(
+    topics: Place, payloads: Path, reader_for: ReaderFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = await reader_for("jobs.requested")
+    runtime: Runtime[Any] = open_runtime("callback-gateway", topics.settings(Settings, payloads))
+    await runtime.database.open()
+    await runtime.producer.open()
+    redrive = Redrive(runtime)
+    await keep(runtime.database, *(letter_of(topics.prefix) for _ in range(20)))
+    async with runtime.database.transaction() as tx:
+        assert await store.order_letters(tx, store.Wanted(LetterFilter(), topics.prefix), rate=1000, force=False) == 20
+
+    async def crash(*_: object) -> None:
+        raise Unavailable("the process died")
+
+    async def all_due() -> bool:
+        async with runtime.database.transaction() as tx:
+            return len(await store.claim_due(tx, 100)) == 20
+
+    await eventually(all_due, 5)
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "close_redriven", crash)
+        with pytest.raises(Unavailable):
+            await redrive.step()
+    await redrive.step()
+    await runtime.producer.close()
+    await runtime.database.close()
+    await eventually(lambda: len(reader.records) == 40, 20)
+    again = Counter((record.value, tuple(sorted(record.headers))) for record in reader.records)
+    assert sorted(again.values()) == [2] * 20
