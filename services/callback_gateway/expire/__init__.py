@@ -1,1 +1,1 @@
-"""By the clock: idempotency keys are forgotten when nobody repeats their requests any more."""
+"""By the clock: idempotency keys and ids of webhooks are forgotten when nobody repeats their requests any more."""

@@ -1,10 +1,11 @@
-"""Forgets idempotency keys a week after their first use."""
+"""Forgets idempotency keys and senders' ids of webhooks a week after their first use: longer than senders repeat."""
 
 from services.callback_gateway.expire import store
 from shared.database.pool import Database
 from shared.events.catalogue import WEEK
 
 _BLOCK = 1000
+_MOST_WEBHOOKS = 5000
 _PAUSE_SECONDS = 60.0
 
 
@@ -15,7 +16,8 @@ class Expire:
         self._database = database
 
     async def step(self) -> float:
-        """Delete one block; gives the seconds until the next."""
+        """Delete one block of each; gives the seconds until the next."""
         async with self._database.transaction() as tx:
-            deleted = await store.delete_keys(tx, WEEK, _BLOCK)
-        return 0.5 if deleted == _BLOCK else _PAUSE_SECONDS
+            keys = await store.delete_keys(tx, WEEK, _BLOCK)
+            webhooks = await store.delete_webhooks(tx, WEEK, _MOST_WEBHOOKS)
+        return 0.5 if keys == _BLOCK or webhooks == _MOST_WEBHOOKS else _PAUSE_SECONDS
