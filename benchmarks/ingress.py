@@ -5,6 +5,7 @@ import base64
 import hmac
 import json
 import os
+import socket
 import sys
 import time
 from pathlib import Path
@@ -12,7 +13,6 @@ from typing import Any
 
 from benchmarks.system import System, system
 from infra.local import services, stack
-from tests.cluster import free_port
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(24))).decode()
 CONNECTIONS = 64
@@ -28,9 +28,15 @@ async def ingress() -> list[dict[str, Any]]:
     async with system() as measured:
         place = services.gateway_url(measured.root).rsplit(":", 1)[1]
         verify = {"scheme": "standard-webhooks", "secrets": ["env:ACME_HOOK"]}
+        plain = {"scheme": "hmac", "header": "X-Mac", "secrets": ["env:ACME_HOOK"]}
         await measured.client.put("hooks", "bench", {"hook": "bench", "verify": verify})
+        await measured.client.put("hooks", "bench-plain", {"hook": "bench-plain", "verify": plain})
         port = await _start_bare(measured)
-        targets = {"sluice": (int(place), "/in/bench"), "bare": (port, "/")}
+        targets = {
+            "sluice, each once by its id": (int(place), "/in/bench"),
+            "sluice, without ids": (int(place), "/in/bench-plain"),
+            "bare": (port, "/"),
+        }
         rounds: dict[str, list[tuple[float, float, float]]] = {name: [] for name in targets}
         for number in range(ROUNDS + 1):
             for name, (at, path) in targets.items():
@@ -52,7 +58,9 @@ def _row(name: str, found: tuple[float, float, float]) -> dict[str, Any]:
 
 
 async def _start_bare(measured: System) -> int:
-    port = free_port()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
     kafka = stack.addresses(measured.root).kafka
     argv = [sys.executable, str(PEER), kafka, "sluice.notifications", str(port)]
     measured.processes.start("bare", argv, {**os.environ, "PYTHONPATH": str(services.PROJECT)})
@@ -98,8 +106,10 @@ def _request(path: str, sender_id: str) -> bytes:
     content = f"{sender_id}.{stamp}.".encode() + BODY
     key = base64.b64decode(SECRET.removeprefix("whsec_"))
     signature = base64.b64encode(hmac.digest(key, content, "sha256")).decode()
+    mac = hmac.digest(SECRET.encode(), BODY, "sha256").hex()
     head = (
         f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(BODY)}\r\n"
-        f"webhook-id: {sender_id}\r\nwebhook-timestamp: {stamp}\r\nwebhook-signature: v1,{signature}\r\n\r\n"
+        f"webhook-id: {sender_id}\r\nwebhook-timestamp: {stamp}\r\nwebhook-signature: v1,{signature}\r\n"
+        f"X-Mac: {mac}\r\n\r\n"
     )
     return head.encode() + BODY
