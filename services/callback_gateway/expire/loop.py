@@ -1,10 +1,12 @@
-"""Forgets idempotency keys a week after their first use, callbacks after a month."""
+"""Forgets idempotency keys and senders' ids of webhooks a week after their first use, longer than senders repeat, and
+callbacks after a month."""
 
 from services.callback_gateway.expire import store
 from shared.database.pool import Database
 from shared.events.catalogue import MONTH, WEEK
 
 _BLOCK = 1000
+_MOST_WEBHOOKS = 5000
 _PAUSE_SECONDS = 60.0
 
 
@@ -22,4 +24,5 @@ class Expire:
                 await store.delete_callbacks(tx, MONTH, _BLOCK),
                 await store.delete_expectations(tx, MONTH, _BLOCK),
             ]
-        return 0.5 if _BLOCK in deleted else _PAUSE_SECONDS
+            webhooks = await store.delete_webhooks(tx, WEEK, _MOST_WEBHOOKS)
+        return 0.5 if _BLOCK in deleted or webhooks == _MOST_WEBHOOKS else _PAUSE_SECONDS

@@ -23,6 +23,11 @@ async def delete_expectations(tx: Transaction, older_than: timedelta, most: int)
     return await _delete(tx, "delete_expectations", older_than, most)
 
 
+async def delete_webhooks(tx: Transaction, older_than: timedelta, most: int) -> int:
+    """Delete what is known of webhooks that are older; gives how many it were."""
+    return await _delete(tx, "delete_webhooks", older_than, most)
+
+
 async def _delete(tx: Transaction, query: str, older_than: timedelta, most: int) -> int:
     status: str = await tx.execute(SQL[query], older_than, most)
     return int(status.rsplit(" ", 1)[1])

@@ -3,10 +3,12 @@
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from time import perf_counter
 
 import uvicorn
 from fastapi import FastAPI
+from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.callback_gateway.http import (
@@ -32,7 +34,7 @@ from shared.observability.logs import get_logger
 log = get_logger(__name__)
 
 
-def build_api(edge: Edge, following: Following) -> FastAPI:
+def build_api(edge: Edge, following: Following) -> ASGIApp:
     """All routes, and their description at `/openapi.json`."""
     app = FastAPI(
         title="Sluice",
@@ -44,7 +46,6 @@ def build_api(edge: Edge, following: Following) -> FastAPI:
     )
     problems.install(app)
     app.add_middleware(Access, keyring=Keyring(edge.database), policy=edge.settings.gateway_api_keys)
-    app.include_router(webhooks.routes(edge))
     app.include_router(events.routes(edge, following))
     app.include_router(jobs.routes(edge))
     app.include_router(schedules.routes(edge))
@@ -52,8 +53,8 @@ def build_api(edge: Edge, following: Following) -> FastAPI:
         app.include_router(configuration.routes(edge, kind))
     app.include_router(dead_letters.routes(edge))
     app.include_router(callbacks.routes(edge, Senders(edge.database)))
-    describe(app)
-    return app
+    describe(app, webhooks.DESCRIPTION)
+    return webhooks.in_front(edge, app)
 
 
 class Measured:
@@ -71,12 +72,17 @@ class Measured:
 
         async def measured(message: Message) -> None:
             if message["type"] == "http.response.start":
-                route = getattr(scope.get("route"), "path", "other")
-                HTTP_REQUESTS.labels(route=route, status=str(message["status"])).inc()
-                HTTP_SECONDS.labels(route=route).observe(perf_counter() - began)
+                requests, seconds = _instruments(getattr(scope.get("route"), "path", "other"), message["status"])
+                requests.inc()
+                seconds.observe(perf_counter() - began)
             await send(message)
 
         await self._app(scope, receive, measured)
+
+
+@lru_cache(maxsize=1024)
+def _instruments(route: str, status: int) -> tuple[Counter, Histogram]:
+    return HTTP_REQUESTS.labels(route=route, status=str(status)), HTTP_SECONDS.labels(route=route)
 
 
 class _Server(uvicorn.Server):
@@ -91,7 +97,7 @@ class HttpServer:
 
     name = "http"
 
-    def __init__(self, app: FastAPI, host: str, port: int) -> None:
+    def __init__(self, app: ASGIApp, host: str, port: int) -> None:
         config = uvicorn.Config(
             Measured(app),
             host=host,
