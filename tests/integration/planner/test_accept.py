@@ -25,7 +25,7 @@ ACME = Vendor(vendor="acme", base_url="https://acme.example")
 POLL = {"request": {"path": "/items"}, "pages": {"style": "offset", "size": 10, "total": "body.total"}}
 
 
-async def _count_vendors(database: Database) -> int:
+async def count_vendors(database: Database) -> int:
     async with database.transaction() as tx:
         count: int = await tx.fetchval("SELECT count(*) FROM vendors")
     return count
@@ -42,7 +42,7 @@ async def test_a_job_is_planned_and_its_first_page_released(
     database = await database_for("planner")
     async with running("planner", Settings, build, topics, payloads):
         await producer.send([outgoing(VENDORS, "acme", VendorConfigured(vendor=ACME))])
-        await eventually(lambda: _count_vendors(database), 30)
+        await eventually(lambda: count_vendors(database), 30)
         job_id = new_id()
         await producer.send([requested({"vendor": "acme", "poll": POLL}, job_id)])
         [call] = await eventually(lambda: fetches.of_type("fetch.requested"), within_seconds=30)
