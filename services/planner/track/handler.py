@@ -109,7 +109,7 @@ async def _store(tx: Transaction, advances: Sequence[Advance], now: datetime) ->
     for _, task in wanted:
         lost[task.job_id] += task.id not in new
     results = [_without_lost(result, lost[result.job.id]) for result in advances]
-    telling = [result.ended is not None or result.job.since_progress > PROGRESS_SECONDS for result in results]
+    telling = [_tells(result) for result in results]
     await update_jobs(
         tx,
         [
@@ -122,6 +122,13 @@ async def _store(tx: Transaction, advances: Sequence[Advance], now: datetime) ->
         tasks = [task for owner, task in wanted if owner.job.id == result.job.id and task.id in new]
         messages += _tell(result, tasks, now, tells=tells)
     return messages
+
+
+def _tells(result: Advance) -> bool:
+    """A job that was over before is not told of again: late events of its tasks change nothing."""
+    if result.ended is not None:
+        return True
+    return result.job.state in ("running", "paused") and result.job.since_progress > PROGRESS_SECONDS
 
 
 def _number(job: JobRow, planned: Sequence[Planned]) -> list[Task]:
