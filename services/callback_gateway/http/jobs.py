@@ -30,7 +30,7 @@ from shared.events.tasks import TaskState
 from shared.ids import derived_id, new_id
 from shared.messaging.handler import outgoing
 from shared.specification.addresses import is_public, literal_address
-from shared.specification.job import JobSpecification, UrlJob
+from shared.specification.job import InvokeJob, JobSpecification, UrlJob
 from shared.specification.parse import parse
 
 SPECIFICATION: TypeAdapter[Any] = TypeAdapter(JobSpecification)
@@ -46,6 +46,7 @@ EXAMPLES = (
     {"url": "https://api.example/items"},
     {"source": "acme-orders", "parameters": {"region": "eu"}},
     {"vendor": "acme", "poll": {"request": {"path": "/orders"}, "pages": {"style": "offset", "total": "body.total"}}},
+    {"source": "acme-reports", "input": [{"month": "2026-01"}, {"month": "2026-02"}]},
 )
 ACCEPTED_HEADERS = {
     "Location": {"description": "The job", "schema": {"type": "string"}},
@@ -92,7 +93,7 @@ def routes(edge: Edge) -> APIRouter:  # noqa: C901 - a table of routes
         if key is not None:
             wanted, replayed = await claim(edge, key, hashlib.sha256(body).digest(), wanted)
         await _request(edge, wanted, found)
-        answer = _accepted(wanted)
+        answer = _accepted(wanted, "invoke" if isinstance(job, InvokeJob) else "poll")
         if replayed:
             answer.headers["Idempotency-Replayed"] = "true"
         return answer
@@ -207,8 +208,8 @@ def idempotency_key(request: Request) -> str | None:
     return key
 
 
-def _accepted(job_id: UUID) -> Response:
+def _accepted(job_id: UUID, kind: str = "poll") -> Response:
     place = f"/jobs/{job_id}"
     links = {"self": place, "tasks": f"{place}/tasks", "events": f"{place}/events"}
-    body = orjson.dumps({"id": str(job_id), "kind": "poll", "status": "requested", "links": links})
+    body = orjson.dumps({"id": str(job_id), "kind": kind, "status": "requested", "links": links})
     return Response(body, 202, headers={"Location": place, "Retry-After": "1"}, media_type="application/json")

@@ -2,13 +2,15 @@
 sends one twice, under the same id."""
 
 from datetime import timedelta
+from uuid import UUID
 
 from services.callback_gateway.match import store
 from services.callback_gateway.metrics import CALLBACKS
 from services.callback_gateway.settings import Settings
 from shared.events.catalogue import DEAD
+from shared.events.dead_letters import DeadLetter
 from shared.ids import derived_id
-from shared.messaging.handler import outgoing
+from shared.messaging.handler import Outgoing, outgoing
 from shared.runtime.app import Runtime
 
 _BLOCK = 200
@@ -27,13 +29,12 @@ class Unmatched:
         async with self._runtime.database.transaction() as tx:
             claimed = await store.claim_unmatched(tx, older_than, _BLOCK)
             if claimed:
-                await self._runtime.producer.send(
-                    [
-                        outgoing(DEAD["callback-gateway"], key, letter, id=derived_id("unmatched", key))
-                        for key, letter in claimed
-                    ]
-                )
-                await store.close_unmatched(tx, [key for key, _ in claimed])
-        for _ in claimed:
-            CALLBACKS.labels(vendor="", verdict="unknown").inc()
+                await self._runtime.producer.send([_dead(key, letter) for key, _, letter in claimed])
+                await store.close_unmatched(tx, [key for key, _, _ in claimed])
+        for _, vendor, _ in claimed:
+            CALLBACKS.labels(vendor=vendor, verdict="unknown").inc()
         return 0.0 if len(claimed) == _BLOCK else _PAUSE_SECONDS
+
+
+def _dead(callback_id: UUID, letter: DeadLetter) -> Outgoing:
+    return outgoing(DEAD["callback-gateway"], callback_id, letter, id=derived_id("unmatched", callback_id))

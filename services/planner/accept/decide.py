@@ -114,15 +114,17 @@ def _resolve_work(
     if work.vendor not in known.vendors:
         return Unknown(job_id, Problem("/vendor", _unknown("vendor", work.vendor, known.vendors)))
     resolved = Resolved(vendor=work.vendor, source=name, delivery=_delivery(work))
-    poll: Poll | None = getattr(work, "poll", None)
-    if poll is None:
-        rules = Vendor.model_validate_json(known.vendors[work.vendor]).callbacks
-        invoke = getattr(work, "invoke", None)
-        return resolved.model_copy(update={"invoke": invoke, "parameters": job.parameters, "callbacks": rules})
-    request = fill(poll.request, named(parameters=job.parameters), "/poll/request")
-    if not isinstance(request, Request):
-        return Refused(job_id, tuple(request))
-    return resolved.model_copy(update={"poll": poll.model_copy(update={"request": request})})
+    match work:
+        case PollJob(poll=Poll() as poll) | Source(poll=Poll() as poll):
+            if isinstance(job, SourceJob) and job.input is not None:
+                return Refused(job_id, (Problem("/input", f"belongs to invoke, and {name} is a poll"),))
+            request = fill(poll.request, named(parameters=job.parameters), "/poll/request")
+            if not isinstance(request, Request):
+                return Refused(job_id, tuple(request))
+            return resolved.model_copy(update={"poll": poll.model_copy(update={"request": request})})
+        case _:
+            rules = Vendor.model_validate_json(known.vendors[work.vendor]).callbacks
+            return resolved.model_copy(update={"invoke": work.invoke, "parameters": job.parameters, "callbacks": rules})
 
 
 def _from_url(job: UrlJob) -> Resolved:
