@@ -45,10 +45,11 @@ class Cluster:
         environment = {**os.environ, "PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1"}
         environment |= self.place.environment(self._root / "payloads")
         environment |= {"SLUICE_HEALTH_PORT": str(port), "SLUICE_REPLICA": called, "SLUICE_LOG_LEVEL": "INFO"}
+        if not self.gateway:
+            self.gateway = f"http://127.0.0.1:{free_port()}"
+        environment |= {"SLUICE_GATEWAY_PUBLIC_URL": self.gateway}
         if name == "callback-gateway":
-            gateway_port = free_port()
-            environment |= {"SLUICE_GATEWAY_PORT": str(gateway_port)}
-            self.gateway = f"http://127.0.0.1:{gateway_port}"
+            environment |= {"SLUICE_GATEWAY_PORT": self.gateway.rsplit(":", 1)[1]}
         self.processes.start(called, [sys.executable, "-m", SERVICES[name]], environment)
         self.ports = {**getattr(self, "ports", {}), called: port}
 

@@ -42,6 +42,8 @@ class Place:
             "SLUICE_DATABASE_URL": self.database_url(),
             "SLUICE_PAYLOAD_STORE": payloads.as_uri(),
             "SLUICE_TOPIC_PARTITIONS": "2",
+            "SLUICE_CALLBACK_KEY": "env:TEST_CALLBACK_KEY",
+            "TEST_CALLBACK_KEY": "a key for callback URLs in tests",
         }
 
     def settings(self, kind: type[ServiceSettings], payloads: Path, **more: Any) -> Any:

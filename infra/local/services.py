@@ -7,6 +7,7 @@ until `stop`.
 import hashlib
 import importlib.util
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -42,6 +43,7 @@ def environment(root: Path, addresses: Addresses) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("SLUICE_LOCAL_")}
     server = urlsplit(addresses.postgres)
     record = records.load(root)
+    gateway = record.ports.gateway if record else records.GATEWAY_PORT
     password = hashlib.sha256(f"services {server.password}".encode()).hexdigest()[:32]
     return {
         **inherited,
@@ -50,8 +52,22 @@ def environment(root: Path, addresses: Addresses) -> dict[str, str]:
         "SLUICE_KAFKA_BOOTSTRAP_SERVERS": addresses.kafka,
         "SLUICE_DATABASE_URL": f"postgresql://sluice_{{service}}:{password}@{server.netloc.rsplit('@', 1)[-1]}/{DATABASE}",
         "SLUICE_PAYLOAD_STORE": (root / "payloads").as_uri(),
-        "SLUICE_GATEWAY_PORT": str(record.ports.gateway if record else records.GATEWAY_PORT),
+        "SLUICE_GATEWAY_PORT": str(gateway),
+        "SLUICE_GATEWAY_PUBLIC_URL": f"http://127.0.0.1:{gateway}",
+        "SLUICE_CALLBACK_KEY": f"file:{_callback_key(root)}",
     }
+
+
+def _callback_key(root: Path) -> Path:
+    """Make the key of callback URLs once; only its owner may read it."""
+    path = root.absolute() / "callback.key"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(32))
+    except FileExistsError:
+        pass
+    return path
 
 
 def step_environment(root: Path, addresses: Addresses) -> dict[str, str]:

@@ -7,13 +7,25 @@ from services.callback_gateway.http.follow import Following
 from services.callback_gateway.http.jobs import Edge
 from services.callback_gateway.http.server import HttpServer, build_api
 from services.callback_gateway.known import Known
+from services.callback_gateway.match.handler import expect_callbacks, match_callbacks
+from services.callback_gateway.match.loop import Unmatched
 from services.callback_gateway.schedules.handler import view_schedules
 from services.callback_gateway.schedules.loop import Forget
 from services.callback_gateway.settings import Settings
 from services.callback_gateway.spool.loop import Drain
 from services.callback_gateway.spool.outbound import Outbound
 from services.callback_gateway.views.handler import view_dead_letters, view_jobs, view_tasks
-from shared.events.catalogue import DEAD, HOOKS, JOBS_EVENTS, SCHEDULES_EVENTS, SOURCES, TASKS_EVENTS, VENDORS
+from shared.events.catalogue import (
+    CALLBACKS_EXPECTED,
+    CALLBACKS_RECEIVED,
+    DEAD,
+    HOOKS,
+    JOBS_EVENTS,
+    SCHEDULES_EVENTS,
+    SOURCES,
+    TASKS_EVENTS,
+    VENDORS,
+)
 from shared.messaging.handler import Consumer
 from shared.runtime.app import App, Runtime
 from shared.runtime.loop import Loop
@@ -31,17 +43,21 @@ def build(runtime: Runtime[Settings]) -> App:
             Consumer("views-jobs", JOBS_EVENTS, view_jobs, wake=follow.wake),
             Consumer("views-tasks", TASKS_EVENTS, view_tasks, max_records=2000, spacing_seconds=0.25),
             Consumer("schedules", SCHEDULES_EVENTS, view_schedules),
+            Consumer("match", CALLBACKS_RECEIVED, match_callbacks),
+            Consumer("match-expected", CALLBACKS_EXPECTED, expect_callbacks),
             *(Consumer(f"views-dead-{name}", topic, view_dead_letters) for name, topic in DEAD.items()),
             Consumer("configure-vendors", VENDORS, configure_vendors, wake=names.wake),
             Consumer("configure-sources", SOURCES, configure_sources, wake=names.wake),
             Consumer("configure-hooks", HOOKS, configure_hooks, wake=names.wake),
         ],
-        loops=[
-            names,
-            follow,
-            Loop("spool", Drain(runtime).step),
-            Loop("expire", Expire(database).step),
-            Loop("forget", Forget(database).step),
-        ],
+        loops=[names, follow, Loop("spool", Drain(runtime).step), *_by_the_clock(runtime)],
         workers=[HttpServer(api, settings.gateway_host, settings.gateway_port)],
     )
+
+
+def _by_the_clock(runtime: Runtime[Settings]) -> list[Loop]:
+    return [
+        Loop("expire", Expire(runtime.database).step),
+        Loop("forget", Forget(runtime.database).step),
+        Loop("unmatched", Unmatched(runtime).step),
+    ]

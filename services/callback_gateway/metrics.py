@@ -11,6 +11,13 @@ HTTP_SECONDS = Histogram(
 )
 SPOOLED = Counter("sluice_spooled_messages_total", "Messages kept in the spool because the broker did not answer")
 SPOOL_DEPTH = Gauge("sluice_spool_messages", "Messages in the spool at the last look")
+CALLBACKS = Counter("sluice_callbacks_total", "Callbacks by what they were worth", ["vendor", "verdict"])
+CALLBACK_SECONDS = Histogram(
+    "sluice_callback_seconds",
+    "From a callback's arrival to the event for its task",
+    ["vendor"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 300, 3600),
+)
 EVENT_STREAMS = Gauge("sluice_event_streams", "Open streams of server-sent events")
 WEBHOOKS = Counter("sluice_webhooks_total", "Webhooks that came in, by what was made of them", ["hook", "verdict"])
 ACCESS_REFUSED = Counter("sluice_access_refused_total", "Requests without a key, or without its scope", ["status"])

@@ -19,6 +19,10 @@ class Settings(ServiceSettings):
     gateway_body_seconds: float = Field(10.0, gt=0, description="time in which a request body must have come")
     topic_partitions: int = Field(4, ge=1, le=1000, description="partitions of the topics of records")
     topic_replication: int = Field(1, ge=1, le=9, description="replicas of the topics of records")
+    callback_key: str = Field("", description="env:NAME or file:/PATH of the key that callback URLs are made with")
+    gateway_park_seconds: float = Field(
+        3600.0, gt=0, description="time in which a task must be found for a callback that came before it"
+    )
     gateway_produce_seconds: float = Field(
         3.0, gt=0, le=25, description="time for the broker to acknowledge, then spool"
     )

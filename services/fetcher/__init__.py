@@ -2,7 +2,7 @@
 
 - decides: when a permit of a vendor's contract allows a call, what an answer means (verdict), what it says about pages
 - reads: `fetch.requested`, `vendors`
-- writes: `tasks.events` (started, retrying, stored, enqueued, dead), `payloads.stored`, `fetcher.dead`
+- writes: `tasks.events` (started, waiting, retrying, stored, enqueued, dead), `payloads.stored`, `fetcher.dead`
 - owns: the tables `calls`, `attempts`, `budgets`, `fetchers`, `vendors` of the schema `fetcher`; the payload store
 
 A requested call is written to the table and acknowledged. Lanes, one for each vendor, claim calls together with the

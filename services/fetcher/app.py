@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from services.fetcher.call.lanes import Lanes
-from services.fetcher.call.make import CallMaker
+from services.fetcher.call.make import CallbackUrls, CallMaker
 from services.fetcher.call.settle import Settlement
 from services.fetcher.call.takeover import Takeover
 from services.fetcher.call.transport import Transport
@@ -22,7 +22,8 @@ def build(runtime: Runtime[Settings]) -> App:
     """Which topic goes to which behaviour, and what runs by itself."""
     settings, fetcher_id = runtime.settings, new_id()
     settlement = Settlement(runtime.database, runtime.producer, fetcher_id)
-    maker = CallMaker(Transport(), runtime.payloads)
+    callbacks = CallbackUrls(settings.gateway_public_url, settings.callback_key)
+    maker = CallMaker(Transport(), runtime.payloads, callbacks)
     lanes = Lanes(runtime, settlement, fetcher_id, maker.make)
     takeover = Takeover(runtime.database, settlement, fetcher_id, settings.fetcher_lease_seconds)
     return App(

@@ -11,3 +11,5 @@ class Settings(ServiceSettings):
     fetcher_calls: int = Field(256, ge=1, le=10_000, description="calls of this process that may be open at once")
     fetcher_vendor_share: float = Field(0.5, gt=0, le=1, description="part of them that one vendor may take")
     fetcher_lease_seconds: float = Field(8.0, ge=3, le=300, description="silence after which calls are taken over")
+    gateway_public_url: str = Field("http://127.0.0.1:8080", description="where vendors reach the gateway")
+    callback_key: str = Field("", description="env:NAME or file:/PATH of the key that callback URLs are made with")

@@ -3,6 +3,7 @@
 from services.planner.accept.handler import accept_jobs
 from services.planner.configure.handler import configure_hooks, configure_sources, configure_vendors
 from services.planner.control.handler import control_jobs
+from services.planner.invoke.handler import follow_invocations, wake_invocations
 from services.planner.release.loop import Release
 from services.planner.settings import Settings
 from services.planner.start.handler import start_jobs
@@ -12,13 +13,18 @@ from shared.events.catalogue import (
     JOBS_CONTROL,
     JOBS_REQUESTED,
     SOURCES,
+    TASKS_DUE,
     TASKS_EVENTS,
     VENDORS,
     WEBHOOKS_RECEIVED,
 )
+from shared.events.tasks import TaskState
 from shared.messaging.handler import Consumer
 from shared.runtime.app import App, Runtime
 from shared.runtime.loop import Loop
+
+_UNTOLD = frozenset({"task.planned", "task.released", "task.cancelled", "task.started", "task.enqueued"})
+_ALL_BUT_WAITING = frozenset(f"task.{state.value}" for state in TaskState if state is not TaskState.WAITING)
 
 
 def build(runtime: Runtime[Settings]) -> App:
@@ -32,9 +38,11 @@ def build(runtime: Runtime[Settings]) -> App:
                 TASKS_EVENTS,
                 track_tasks,
                 wake=release.wake,
-                skips=frozenset({"task.planned", "task.released", "task.cancelled", "task.started", "task.enqueued"}),
+                skips=frozenset({*_UNTOLD, "task.waiting"}),
                 spacing_seconds=0.01,
             ),
+            Consumer("invoke", TASKS_EVENTS, follow_invocations, wake=release.wake, skips=_ALL_BUT_WAITING),
+            Consumer("invoke-due", TASKS_DUE, wake_invocations, wake=release.wake),
             Consumer("control", JOBS_CONTROL, control_jobs, wake=release.wake),
             Consumer("configure-vendors", VENDORS, configure_vendors),
             Consumer("configure-sources", SOURCES, configure_sources),

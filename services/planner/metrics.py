@@ -3,6 +3,7 @@
 from prometheus_client import Counter, Gauge
 
 JOBS_ENDED = Counter("sluice_jobs_ended_total", "Jobs that ended, by their end", ["state"])
+INVOCATIONS_ENDED = Counter("sluice_invocations_ended_total", "Waits for vendor jobs that ended", ["vendor", "state"])
 TASKS_PLANNED = Counter("sluice_tasks_planned_total", "Tasks planned", ["vendor"])
 TASKS_RELEASED = Counter("sluice_tasks_released_total", "Tasks released to the fetcher", ["vendor"])
 TASKS_OUTSTANDING = Gauge("sluice_tasks_outstanding", "Tasks released and not yet fetched", ["vendor"])

@@ -1,19 +1,20 @@
 """Rows of the planner and what they may become."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
 from uuid import UUID
 
 from shared.events.payloads import Processing
-from shared.events.tasks import Call, FactsWanted
+from shared.events.tasks import Call, FactsWanted, Purpose
 from shared.ids import derived_id
 from shared.specification.invoke import Invoke
 from shared.specification.job import Answer
 from shared.specification.request import Pages, Records, Request
 from shared.specification.source import Delivery, Poll
-from shared.specification.values import SecretReference, Strict
-from shared.specification.vendor import Retry
+from shared.specification.values import Scalar, SecretReference, Strict
+from shared.specification.vendor import Callbacks, Retry
 
 PRIORITIES = {"high": 0, "normal": 1, "low": 2}
 
@@ -32,7 +33,8 @@ class Resolved(Strict):
     """What a job runs with, written down when it is accepted: nothing that changes later changes a running job.
 
     Exactly one of `poll`, `invoke` and `single` is there. `base_url` is set for an ad-hoc vendor. `pages` replaces
-    automatic paging once its style was found.
+    automatic paging once its style was found. An invocation keeps its placeholders, which are filled job by job, the
+    `parameters` for them, and the vendor's rules for `callbacks`.
     """
 
     vendor: str
@@ -43,6 +45,8 @@ class Resolved(Strict):
     single: Single | None = None
     pages: Pages | None = None
     delivery: Delivery = Delivery()
+    parameters: dict[str, Scalar] = {}
+    callbacks: Callbacks = Callbacks()
 
     @property
     def kind(self) -> str:
@@ -87,13 +91,18 @@ class Resolved(Strict):
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A call that a job needs. `position` is where it stands in the paging; `cursor` marks it as part of a chain."""
+    """A call that a job needs. `position` is where it stands in the paging; `cursor` marks it as part of a chain.
+
+    A submit has its `input`. A page of a vendor job's results has its `slice`: the number of the submit.
+    """
 
     call: Call
-    purpose: str = "page"
+    purpose: Purpose = "page"
     wanted: FactsWanted | None = None
     position: int = 0
     cursor: str | None = None
+    slice: int | None = None
+    input: Mapping[str, Scalar] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,26 +53,38 @@ def first_step(resolved: Resolved) -> Step:
     pages, poll = resolved.paging, resolved.walk
     match pages:
         case NoPages():
-            return Step((Planned(_call(poll.request)),), over=True)
+            return Step((Planned(call_of(poll.request)),), over=True)
         case AutoPages():
             wanted = FactsWanted(select=poll.records.select, detect=True)
-            return Step((Planned(_call(poll.request), wanted=wanted),))
+            return Step((Planned(call_of(poll.request), wanted=wanted),))
         case OffsetPages() | NumberedPages():
             return Step((_first_counted(poll, pages),))
         case CursorPages():
             wanted = FactsWanted(select=poll.records.select, next=pages.next)
-            return Step((Planned(_call(poll.request, _size(pages)), wanted=wanted),))
+            return Step((Planned(call_of(poll.request, _size(pages)), wanted=wanted),))
         case KeysetPages():
             wanted = FactsWanted(select=poll.records.select, last=pages.field)
-            return Step((Planned(_call(poll.request, {pages.size_parameter: pages.size}), wanted=wanted),))
+            return Step((Planned(call_of(poll.request, {pages.size_parameter: pages.size}), wanted=wanted),))
         case NextPages():
             wanted = FactsWanted(select=poll.records.select, next=pages.next, link=True)
-            return Step((Planned(_call(poll.request), wanted=wanted),))
+            return Step((Planned(call_of(poll.request), wanted=wanted),))
         case LinkPages():
             wanted = FactsWanted(select=poll.records.select, link=True)
-            return Step((Planned(_call(poll.request), wanted=wanted),))
+            return Step((Planned(call_of(poll.request), wanted=wanted),))
         case _:
             assert_never(pages)
+
+
+def pages_so_far(resolved: Resolved, done: Planned) -> int:
+    """The place of a page in its own walk, counted from 1: a job may have many walks, each with its own limit."""
+    match resolved.paging:
+        case OffsetPages() as pages:
+            size = int(done.call.query.get(pages.size_parameter, pages.size))
+            return done.position // max(1, size) + 1
+        case NumberedPages() as pages:
+            return done.position - pages.first + 1
+        case _:
+            return done.position + 1
 
 
 def next_step(resolved: Resolved, done: Planned, facts: Facts, planned_so_far: int) -> Step:
@@ -147,7 +159,7 @@ def _first_counted(poll: Poll, pages: OffsetPages | NumberedPages) -> Planned:
     if pages.plan is not None:
         request = Request(path=pages.plan.path, query=pages.plan.query)
         wanted = FactsWanted(total=pages.plan.total, size=pages.plan.size)
-        return Planned(_call(request), "metadata", wanted)
+        return Planned(call_of(request), "metadata", wanted)
     position = 0 if isinstance(pages, OffsetPages) else pages.first
     return _counted(poll, pages, position, pages.size, wants=True)
 
@@ -164,7 +176,7 @@ def _counted(poll: Poll, pages: OffsetPages | NumberedPages, position: int, size
         query = {pages.page_parameter: position}
         if pages.size_parameter:
             query[pages.size_parameter] = size
-    return Planned(_call(poll.request, query), wanted=wanted, position=position)
+    return Planned(call_of(poll.request, query), wanted=wanted, position=position)
 
 
 def _after_metadata(poll: Poll, pages: Pages, facts: Facts) -> Step:
@@ -242,9 +254,9 @@ def _chain(poll: Poll, pages: Pages, following: str | None, query: dict[str, obj
     """The next link of a chain. The cursor's digest makes a chain that comes back to itself visible."""
     if not following:
         return Step(over=True)
-    call = (
-        _call(poll.request, query) if query is not None else _call(poll.request).model_copy(update={"url": following})
-    )
+    call = call_of(poll.request, query)
+    if query is None:
+        call = call.model_copy(update={"url": following})
     digest = hashlib.sha256(following.encode("utf-8", errors="replace")).hexdigest()[:32]
     return Step(
         (Planned(call, wanted=done.wanted and _narrow(done.wanted, pages), position=done.position + 1, cursor=digest),)
@@ -268,7 +280,8 @@ def _size(pages: CursorPages) -> dict[str, object]:
     return {pages.size_parameter: pages.size} if pages.size else {}
 
 
-def _call(request: Request, query: dict[str, object] | None = None) -> Call:
+def call_of(request: Request, query: dict[str, object] | None = None) -> Call:
+    """The call that a request stands for, with more in its query."""
     merged = {**request.query, **(query or {})}
     return Call(
         method=request.method,

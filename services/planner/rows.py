@@ -1,6 +1,7 @@
 """Rows that more than one behaviour of the planner writes."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 import orjson
@@ -8,6 +9,7 @@ import orjson
 from services.planner.model import JobRow, Planned, Task
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
+from shared.events.jobs import JobState
 from shared.events.tasks import Call, FactsWanted
 
 SQL = load_queries(__file__)
@@ -28,6 +30,8 @@ async def insert_tasks(tx: Transaction, tasks: Sequence[tuple[str, Task]]) -> se
         [_wanted(task.planned.wanted) for _, task in tasks],
         [task.planned.position for _, task in tasks],
         [task.planned.cursor for _, task in tasks],
+        [task.planned.slice for _, task in tasks],
+        [None if task.planned.input is None else orjson.dumps(task.planned.input) for _, task in tasks],
     )
     return {row["id"] for row in rows}
 
@@ -44,9 +48,51 @@ def planned_of(row: Row) -> Planned:
         wanted=None if row["wanted"] is None else FactsWanted.model_validate_json(row["wanted"]),
         position=row["position"],
         cursor=row["cursor"],
+        slice=row["slice"],
+        input=None if row["input"] is None else orjson.loads(row["input"]),
     )
 
 
 async def lock_jobs(tx: Transaction, job_ids: Sequence[UUID]) -> list[JobRow]:
     """Lock jobs in the order of their ids, so that two transactions never wait for each other in a circle."""
     return [JobRow.of(row) for row in await tx.fetch(SQL["lock_jobs"], job_ids)]
+
+
+@dataclass(frozen=True, slots=True)
+class JobUpdate:
+    """A job as it is now. `respecified`: what it runs with changed, too; `tells`: its progress is told now."""
+
+    job: JobRow
+    ended: JobState | None = None
+    respecified: bool = False
+    tells: bool = False
+
+
+async def update_jobs(tx: Transaction, updates: Sequence[JobUpdate]) -> None:
+    """Write jobs as they are now."""
+    jobs = [update.job for update in updates]
+    await tx.execute(
+        SQL["update_jobs"],
+        [job.id for job in jobs],
+        [update.ended.value if update.ended else update.job.state for update in updates],
+        [_specification(update) for update in updates],
+        [job.planned for job in jobs],
+        [job.open for job in jobs],
+        [job.completed for job in jobs],
+        [job.failed for job in jobs],
+        [job.cancelled for job in jobs],
+        [job.records for job in jobs],
+        [job.distinct for job in jobs],
+        [job.expected for job in jobs],
+        [job.barren for job in jobs],
+        [job.discovery_over for job in jobs],
+        [job.reason for job in jobs],
+        [update.tells for update in updates],
+    )
+
+
+def _specification(update: JobUpdate) -> bytes | None:
+    """Only what changed is written again."""
+    if not update.respecified:
+        return None
+    return update.job.resolved.model_dump_json(by_alias=True, exclude_defaults=True).encode()

@@ -1,6 +1,7 @@
 """Events that more than one behaviour of the planner tells."""
 
 from datetime import datetime
+from uuid import UUID
 
 from services.planner.ending import reason_of
 from services.planner.model import JobRow, Task
@@ -10,21 +11,33 @@ from shared.events.tasks import TaskChanged, TaskState
 from shared.messaging.handler import Outgoing, outgoing
 from shared.observability.logs import get_logger
 
+PROGRESS_SECONDS = 0.25
+"""The least time between two tellings of a job's progress."""
+
 log = get_logger(__name__)
 
 
 def planned_task(task: Task, now: datetime, *, round: int = 0) -> Outgoing:
     """A task was planned, for the first time or again."""
+    return moved_task(task.id, task.job_id, task.number, round, TaskState.PLANNED, now)
+
+
+def moved_task(
+    task_id: UUID, job_id: UUID, number: int, round: int, state: TaskState, now: datetime, *, reason: str = ""
+) -> Outgoing:
+    """The planner itself moved a task."""
     event = TaskChanged(
-        task_id=task.id,
-        job_id=task.job_id,
-        number=task.number,
+        task_id=task_id,
+        job_id=job_id,
+        number=number,
         round=round,
-        state=TaskState.PLANNED,
+        state=state,
         service="planner",
         at=now,
+        reason=reason,
+        records=0 if state is TaskState.COMPLETED else None,
     )
-    return outgoing(TASKS_EVENTS, task.job_id, event, at=now)
+    return outgoing(TASKS_EVENTS, job_id, event, at=now)
 
 
 def counts_of(job: JobRow) -> JobCounts:

@@ -94,8 +94,26 @@ class Attempt(Answer):
     reason: str = ""
 
 
+class TaskCallback(Answer):
+    """A callback of a task: what it told, and what it was worth."""
+
+    id: UUID
+    verdict: str
+    told: str | None
+    received_at: datetime
+
+
+class Callback(TaskCallback):
+    """A callback of a job."""
+
+    vendor: str
+    task_id: UUID | None
+    round: int
+    vendor_job: str | None
+
+
 class Task(Answer):
-    """One call of a job."""
+    """One call of a job; `vendor_job` and `callbacks` belong to one that was submitted."""
 
     id: UUID
     number: int
@@ -105,6 +123,8 @@ class Task(Answer):
     reason: str
     attempts: list[Attempt]
     times: dict[str, datetime]
+    vendor_job: str | None = None
+    callbacks: list[TaskCallback] = []
 
 
 class DeadLetter(Answer):

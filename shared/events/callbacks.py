@@ -7,9 +7,6 @@ from uuid import UUID
 from shared.events.envelope import Event
 from shared.specification.vendor import Callbacks
 
-Told = Literal["done", "failed", "progress"]
-"""What a vendor says of one of its jobs, in a callback or when asked for the status."""
-
 
 class CallbackExpected(Event):
     """A task waits for a callback. Told before the submit goes out, so that no callback can be the first to know.
@@ -33,7 +30,7 @@ class CallbackExpected(Event):
 class CallbackReceived(Event):
     """A verified callback, as it came. By token it names a task and its round, else a vendor's job.
 
-    `body` is base64.
+    What it says of the job is read when it is matched, by the rules that the job runs with. `body` is base64.
     """
 
     type: Literal["callback.received"] = "callback.received"
@@ -42,7 +39,6 @@ class CallbackReceived(Event):
     task_id: UUID | None = None
     round: int = 0
     vendor_job: str | None = None
-    told: Told | None = None
     media_type: str = ""
     headers: dict[str, str] = {}
     body: str = ""

@@ -7,11 +7,11 @@ from uuid import UUID
 
 from pydantic import Field
 
-from shared.events.callbacks import Told
 from shared.events.envelope import Event
 from shared.events.payloads import Pointer, Processing
 from shared.specification.values import Expression, SecretReference
 from shared.specification.vendor import CallbackOutcome, Retry
+from shared.specification.vendor_jobs import Told
 
 
 class TaskState(StrEnum):
@@ -175,7 +175,8 @@ class TaskChanged(Event):
     """A task's state changed. `round` counts redrives: what belongs to an earlier round is out of date.
 
     `records` and `distinct` are set by the processor; `facts`, `attempt`, `answer` and `vendor_job` by the fetcher;
-    `told`, what the vendor says of its job, by the gateway (a callback) or the fetcher (a status answer).
+    `told`, what the vendor says of its job, by the gateway (a callback) or the fetcher (a status answer). `purpose` is
+    what the fetcher's call was for, where a task has calls of more than one.
     """
 
     type: Literal["task.changed"] = "task.changed"
@@ -191,6 +192,7 @@ class TaskChanged(Event):
     facts: Facts | None = None
     records: int | None = None
     distinct: int | None = None
+    purpose: Purpose | None = None
     vendor_job: str | None = None
     told: Told | None = None
     answer: VendorAnswer | None = None

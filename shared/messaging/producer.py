@@ -2,15 +2,22 @@
 
 `acks=all` without the idempotent mode: that mode never gives up while a broker is away, so a process could neither
 say so nor stop. A message may therefore come twice; consumers drop duplicates by event id. aiokafka keeps one
-request in flight for each partition, so the order of a key holds.
+request in flight for each partition, so the order of a key holds; what comes meanwhile gathers for the next request,
+so there is nothing to linger for.
+
+Few messages go to aiokafka one by one, which lets them share a request with those of others. Many are put into record
+batches here: that costs a third, and the broker takes each batch as it is.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from functools import lru_cache
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from aiokafka.partitioner import murmur2
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from shared.errors import Unavailable
 from shared.events.catalogue import MAX_ENVELOPED_BYTES
@@ -20,18 +27,21 @@ from shared.observability.metrics import PRODUCED
 REQUEST_SECONDS = 10
 _SEND_SECONDS = 25
 _CLOSED = "Kafka: the producer is closed"
+_MANY = 16
+
+Acknowledgement = asyncio.Future[object]
 
 
 class Producer:
     """Produces to the topics of one prefix."""
 
-    def __init__(self, bootstrap_servers: str, *, prefix: str, linger_ms: int = 2) -> None:
+    def __init__(self, bootstrap_servers: str, *, prefix: str) -> None:
         self._prefix = prefix
         self._options = {
             "bootstrap_servers": bootstrap_servers,
             "acks": "all",
             "enable_idempotence": False,
-            "linger_ms": linger_ms,
+            "linger_ms": 0,
             "max_batch_size": 262_144,
             "max_request_size": MAX_ENVELOPED_BYTES + 65_536,
             "request_timeout_ms": REQUEST_SECONDS * 1000,
@@ -76,11 +86,12 @@ class Producer:
             return
         if self._producer is None:
             raise Unavailable(_CLOSED)
-        acknowledgements: list[asyncio.Future[object]] = []
+        send = _put_batches if len(messages) >= _MANY else _put_each
+        acknowledgements: list[Acknowledgement] = []
         try:
             async with asyncio.timeout(within_seconds):
-                for message in messages:
-                    acknowledgements.append(await self._put(self._producer, message))
+                async for acknowledgement in send(self._producer, self._prefix, messages):
+                    acknowledgements.append(acknowledgement)
                 await asyncio.gather(*acknowledgements)
         except (KafkaError, OSError, TimeoutError) as error:
             _forget(acknowledgements)
@@ -97,11 +108,11 @@ class Producer:
         if self._producer is None:
             raise Unavailable(_CLOSED)
         producer = self._producer
-        futures: dict[int, asyncio.Future[object]] = {}
+        futures: dict[int, Acknowledgement] = {}
 
         async def put(numbers: Sequence[int]) -> None:
             for number in numbers:
-                futures[number] = await self._put(producer, messages[number])
+                futures[number] = await _put(producer, self._prefix, messages[number])
 
         by_topic: dict[str, list[int]] = {}
         for number, message in enumerate(messages):
@@ -118,14 +129,62 @@ class Producer:
         _count([message for message, good in zip(messages, acknowledged, strict=True) if good])
         return acknowledged
 
-    async def _put(self, producer: AIOKafkaProducer, message: Outgoing) -> "asyncio.Future[object]":
-        future: asyncio.Future[object] = await producer.send(
-            f"{self._prefix}.{message.topic}",
-            value=message.value,
-            key=message.key.encode("utf-8", errors="surrogateescape"),
-            headers=list(message.headers),
-        )
-        return future
+
+async def _put(producer: AIOKafkaProducer, prefix: str, message: Outgoing) -> Acknowledgement:
+    future: Acknowledgement = await producer.send(
+        f"{prefix}.{message.topic}", value=message.value, key=_key(message), headers=list(message.headers)
+    )
+    return future
+
+
+async def _put_each(
+    producer: AIOKafkaProducer, prefix: str, messages: Sequence[Outgoing]
+) -> AsyncIterator[Acknowledgement]:
+    for message in messages:
+        yield await _put(producer, prefix, message)
+
+
+async def _put_batches(
+    producer: AIOKafkaProducer, prefix: str, messages: Sequence[Outgoing]
+) -> AsyncIterator[Acknowledgement]:
+    """Of each partition in the order given; a batch that is full goes off, and the next one begins."""
+    partitions = {
+        topic: sorted(await producer.partitions_for(f"{prefix}.{topic}"))
+        for topic in {message.topic for message in messages}
+    }
+    open_batches: dict[tuple[str, int], BatchBuilder] = {}
+    for message in messages:
+        at = message.topic, partition_of(_key(message), partitions[message.topic])
+        batch = open_batches.get(at)
+        if batch is None or not _append(batch, message):
+            if batch is not None:
+                yield await producer.send_batch(batch, f"{prefix}.{at[0]}", partition=at[1])
+            open_batches[at] = producer.create_batch()
+            _append(open_batches[at], message)
+    for (topic, partition), batch in open_batches.items():
+        batch.close()
+        yield await producer.send_batch(batch, f"{prefix}.{topic}", partition=partition)
+
+
+def _append(batch: BatchBuilder, message: Outgoing) -> bool:
+    """Whether there was room; an empty batch has room for anything."""
+    added = batch.append(timestamp=None, key=_key(message), value=message.value, headers=list(message.headers))
+    return added is not None
+
+
+def partition_of(key: bytes, partitions: Sequence[int]) -> int:
+    """Kafka's own choice for keys, as its default partitioner makes it."""
+    return partitions[_hash(key) % len(partitions)]
+
+
+@lru_cache(maxsize=4096)
+def _hash(key: bytes) -> int:
+    found: int = murmur2(key) & 0x7FFFFFFF
+    return found
+
+
+def _key(message: Outgoing) -> bytes:
+    return message.key.encode("utf-8", errors="surrogateescape")
 
 
 def _count(messages: Sequence[Outgoing]) -> None:
@@ -133,11 +192,11 @@ def _count(messages: Sequence[Outgoing]) -> None:
         PRODUCED.labels(topic=topic).inc(count)
 
 
-def _is_good(future: "asyncio.Future[object]") -> bool:
+def _is_good(future: Acknowledgement) -> bool:
     return future.done() and not future.cancelled() and future.exception() is None
 
 
-def _forget(acknowledgements: Sequence["asyncio.Future[object]"]) -> None:
+def _forget(acknowledgements: Sequence[Acknowledgement]) -> None:
     """Read the errors of the others, so that none is reported as never retrieved."""
     for future in acknowledgements:
         if future.done() and not future.cancelled():

@@ -1,4 +1,4 @@
-"""One store over a local folder or S3, through obstore.
+"""One store over a local folder or S3, through obstore (small files of a folder without it).
 
 Bytes are written under a name that is made from job and task, so a repeated fetch overwrites its own payload and
 nobody else's. A local write goes to a temporary file first and is renamed, so no reader ever sees half of one.
@@ -16,10 +16,9 @@ from obstore.store import LocalStore, MemoryStore, S3Store
 
 from shared.errors import Rejected, Unavailable
 from shared.events.payloads import Pointer
+from shared.payloads.folder import SMALL_BYTES, Folder
 
 _READ_LIMIT_BYTES = 256 * 1024**2
-_SMALL_BYTES = 128 * 1024
-"""A local file of this size is read in less time than it takes to ask a thread for it."""
 
 
 class PayloadStore:
@@ -29,7 +28,7 @@ class PayloadStore:
         """`url`: `file:///PATH`, `s3://BUCKET/PREFIX` (credentials as AWS tools find them) or `memory://`."""
         self._url = url.rstrip("/")
         self._store = _open(url, endpoint)
-        self._folder = self._store.prefix if isinstance(self._store, LocalStore) else None
+        self._folder = Folder(Path(urlsplit(url).path)) if isinstance(self._store, LocalStore) else None
 
     async def put(self, job_id: UUID, name: str, body: bytes | AsyncIterable[bytes], *, media_type: str) -> Pointer:
         """Write a payload, whole or as a stream of chunks."""
@@ -47,12 +46,18 @@ class PayloadStore:
             if isinstance(body, bytes):
                 digest.update(body)
                 size = len(body)
-                await obstore.put_async(self._store, path, body, use_multipart=False)
+                await self._put_whole(path, body)
             else:
                 await obstore.put_async(self._store, path, measured(body))
         except (BaseError, OSError) as error:
             raise Unavailable(f"payload store: {error}") from error
         return Pointer(uri=path, sha256=digest.hexdigest(), size=size, media_type=media_type[:200])
+
+    async def _put_whole(self, path: str, body: bytes) -> None:
+        if self._folder is not None and len(body) <= SMALL_BYTES:
+            self._folder.put(path, body)
+        else:
+            await obstore.put_async(self._store, path, body, use_multipart=False)
 
     async def get(self, pointer: Pointer) -> bytes:
         """Read a payload back, checked against its pointer.
@@ -65,7 +70,7 @@ class PayloadStore:
         if pointer.size > _READ_LIMIT_BYTES:
             raise Rejected("too_large", f"a payload of {pointer.size} bytes cannot be processed at once")
         try:
-            body = await self._read(pointer)
+            body = await self._get_whole(pointer)
         except FileNotFoundError:
             raise Rejected("blob_missing", f"no payload at {pointer.uri}") from None
         except (BaseError, OSError) as error:
@@ -74,9 +79,9 @@ class PayloadStore:
             raise Rejected("blob_corrupt", f"the payload at {pointer.uri} is not the one that was stored")
         return body
 
-    async def _read(self, pointer: Pointer) -> bytes:
-        if self._folder is not None and pointer.size <= _SMALL_BYTES:
-            return (self._folder / pointer.uri).read_bytes()
+    async def _get_whole(self, pointer: Pointer) -> bytes:
+        if self._folder is not None and pointer.size <= SMALL_BYTES:
+            return self._folder.get(pointer.uri)
         result = await obstore.get_async(self._store, pointer.uri)
         return bytes(await result.bytes_async())
 

@@ -34,13 +34,20 @@ class Results(Strict):
     request: Request
     pages: Pages = NoPages(style="none")
 
+    @model_validator(mode="after")
+    def _check(self) -> "Results":
+        if self.pages.style == "auto":
+            raise ValueError("pages: expected a style other than auto, which looks at a job's first answer only")
+        return self
+
 
 class Invoke(Strict):
     """One vendor job for each input. Placeholders: `{input.x}` and `{parameters.x}` everywhere, `{callback.url}` in the
-    submit, `{vendor_job}` in everything after it.
+    submit and `{task.id}`, `{vendor_job}` in everything after it.
 
     `vendor_job` finds the vendor's own id in the submit's answer. `deadline` is mandatory: no wait without an end.
-    `heartbeat` ends a wait in which no progress was told for so long.
+    `heartbeat` ends a wait in which no progress was told for so long. A submit whose outcome is unknown is sent again
+    only if it has a header `Idempotency-Key` (`{task.id}` is a good one).
     """
 
     submit: Request

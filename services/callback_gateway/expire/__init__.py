@@ -1,1 +1,1 @@
-"""By the clock: idempotency keys are forgotten when nobody repeats their requests any more."""
+"""By the clock: idempotency keys and callbacks are forgotten when nobody asks for them any more."""

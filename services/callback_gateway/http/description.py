@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from services.callback_gateway.http.access import describe_access
 from services.callback_gateway.http.problems import PROBLEM_SCHEMA
-from shared.client.models import Answer, DeadLetter, Job, StandingSchedule, Task
+from shared.client.models import Answer, Callback, DeadLetter, Job, StandingSchedule, Task
 from shared.specification.hook import Hook
 from shared.specification.job import JobSpecification
 from shared.specification.schedule import Schedule
@@ -44,6 +44,19 @@ class Schedules(Answer):
     """A page of schedules; `next` is the `after` of the next page."""
 
     schedules: list[StandingSchedule]
+    next: UUID | None
+
+
+class CallbackReference(Answer):
+    """A callback that was taken."""
+
+    id: UUID
+
+
+class CallbackViews(Answer):
+    """A page of callbacks; `next` is the `after` of the next page."""
+
+    callbacks: list[Callback]
     next: UUID | None
 
 

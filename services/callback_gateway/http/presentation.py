@@ -73,4 +73,20 @@ def task_body(row: Row) -> dict[str, Any]:
         "reason": row["reason"],
         "attempts": sorted(row["attempts"], key=lambda attempt: attempt["started_at"]),
         "times": row["times"],
+        "vendor_job": row["vendor_job"],
+        "callbacks": row["callbacks"],
+    }
+
+
+def callback_body(row: Row) -> dict[str, Any]:
+    """A callback."""
+    return {
+        "id": str(row["id"]),
+        "vendor": row["vendor"],
+        "task_id": row["task_id"] and str(row["task_id"]),
+        "round": row["round"],
+        "vendor_job": row["vendor_job"],
+        "told": row["told"],
+        "verdict": row["verdict"],
+        "received_at": row["received_at"],
     }

@@ -114,8 +114,9 @@ _ANSWERS: dict[type[Exception], Callable[[Request, Exception], Awaitable[Respons
 
 
 def _place(request: Request) -> str:
-    """Not from the URL, which is made of the Host header and may not be one."""
-    return str(request.scope["path"])
+    """Not from the URL, which is made of the Host header and may not be one; and without the token of a callback."""
+    path = str(request.scope["path"])
+    return "/".join(path.split("/")[:3]) if path.startswith("/callbacks/") else path
 
 
 PROBLEM_SCHEMA: dict[str, Any] = {

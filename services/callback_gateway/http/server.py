@@ -9,12 +9,22 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.callback_gateway.http import configuration, dead_letters, events, jobs, problems, schedules, webhooks
+from services.callback_gateway.http import (
+    callbacks,
+    configuration,
+    dead_letters,
+    events,
+    jobs,
+    problems,
+    schedules,
+    webhooks,
+)
 from services.callback_gateway.http.access import Access
 from services.callback_gateway.http.description import describe
 from services.callback_gateway.http.follow import Following
 from services.callback_gateway.http.jobs import Edge
 from services.callback_gateway.http.protocol import BoundedProtocol
+from services.callback_gateway.http.senders import Senders
 from services.callback_gateway.keys.keyring import Keyring
 from services.callback_gateway.metrics import HTTP_REQUESTS, HTTP_SECONDS
 from shared.observability.logs import get_logger
@@ -41,6 +51,7 @@ def build_api(edge: Edge, following: Following) -> FastAPI:
     for kind in configuration.KINDS:
         app.include_router(configuration.routes(edge, kind))
     app.include_router(dead_letters.routes(edge))
+    app.include_router(callbacks.routes(edge, Senders(edge.database)))
     describe(app)
     return app
 

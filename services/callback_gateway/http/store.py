@@ -66,6 +66,12 @@ async def find_tasks(tx: Transaction, job_id: UUID, state: str | None, after: in
     return rows
 
 
+async def find_callbacks(tx: Transaction, job_id: UUID, after: UUID | None, limit: int) -> list[Row]:
+    """Callbacks of a job, the oldest first."""
+    rows: list[Row] = await tx.fetch(SQL["find_callbacks"], job_id, after, limit)
+    return rows
+
+
 async def find_events(tx: Transaction, job_id: UUID, after: int, limit: int) -> list[Row]:
     """Events of a job after a sequence number."""
     rows: list[Row] = await tx.fetch(SQL["find_events"], job_id, after, limit)

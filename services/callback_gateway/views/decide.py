@@ -24,6 +24,7 @@ class TaskView:
     records: int | None = None
     reason: str = ""
     changed_at: datetime = _NEVER
+    vendor_job: str | None = None
     attempts: list[dict[str, Any]] = field(default_factory=list)
     times: dict[str, datetime] = field(default_factory=dict)
 
@@ -37,6 +38,8 @@ def task_views(events: Iterable[TaskChanged]) -> list[TaskView]:
             view.attempts.append(event.attempt.model_dump(mode="json", exclude={"type"}))
         view.times[event.state.value] = max(event.at, view.times.get(event.state.value, event.at))
         view.records = event.records if event.records is not None else view.records
+        if event.vendor_job is not None and event.round >= view.round:
+            view.vendor_job = event.vendor_job
         if _is_ahead(event, view):
             view.round, view.rank, view.state = event.round, event.state.rank, event.state.value
             view.reason, view.changed_at = event.reason, event.at

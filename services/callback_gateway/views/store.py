@@ -121,6 +121,7 @@ async def upsert_tasks(tx: Transaction, views: Sequence[TaskView]) -> None:
         [storable_json(orjson.dumps(view.attempts)) for view in views],
         [orjson.dumps(view.times) for view in views],
         [view.changed_at for view in views],
+        [None if view.vendor_job is None else storable_text(view.vendor_job) for view in views],
     )
 
 

@@ -94,10 +94,12 @@ class Lanes:
         return known
 
     def announce(self, calls: Sequence[Claimed]) -> None:
-        """Tell that these are about to be made. Nothing waits for it: their outcomes follow in the same partitions."""
-        if calls:
+        """Tell that these are about to be made. Nothing waits for it: their outcomes follow in the same partitions. A
+        task that waits goes on waiting while its vendor is asked."""
+        begun = [call for call in calls if call.request.purpose not in ("status", "abort")]
+        if begun:
             now = utc_now()
-            task = asyncio.create_task(self._announce([changed(call, TaskState.STARTED, now) for call in calls]))
+            task = asyncio.create_task(self._announce([changed(call, TaskState.STARTED, now) for call in begun]))
             self._calls.add(task)
             task.add_done_callback(self._calls.discard)
 

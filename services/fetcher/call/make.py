@@ -9,10 +9,11 @@ from typing import Any
 from services.fetcher.call.decide import Answered as GotAnswer
 from services.fetcher.call.decide import Empty, GiveUp, RateLimited, RetryAt, Succeeded, Try, Unanswered, verdict
 from services.fetcher.call.facts import Source, read_facts
-from services.fetcher.call.messages import changed, dead, stored
+from services.fetcher.call.messages import changed, given_up, stored
 from services.fetcher.call.request import HttpRequest, Refused, build_request
 from services.fetcher.call.secrets import resolve_auth
 from services.fetcher.call.transport import Answer, CallFailed, Failure, Transport
+from services.fetcher.call.vendor_jobs import PURPOSES, Heard, call_of, is_unknown, read_heard
 from services.fetcher.metrics import PAYLOAD_BYTES, REQUEST_SECONDS, REQUESTS
 from services.fetcher.model import Answered, Claimed, Later, Outcome
 from shared.errors import Unavailable
@@ -22,7 +23,7 @@ from shared.messaging.handler import Outgoing
 from shared.observability.logs import get_logger
 from shared.payloads.store import PayloadStore
 from shared.runtime.clock import monotonic, utc_now
-from shared.secrets import SecretMissing
+from shared.secrets import SecretMissing, resolve
 from shared.specification.bodies import BodyUnreadable, read_json, unreadable
 from shared.specification.vendor import Vendor
 
@@ -40,6 +41,7 @@ class Page:
     pointer: Pointer | None
     facts: Facts | None
     empty: bool = False
+    heard: Heard | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +53,31 @@ class Timing:
     egress: str
 
 
+@dataclass(frozen=True, slots=True)
+class CallbackUrls:
+    """What callback URLs are made of: where vendors reach the gateway, and a reference to the key."""
+
+    gateway_url: str = ""
+    key_reference: str = ""
+
+    def key(self) -> bytes:
+        """The key, looked up anew each time, so that it can be changed.
+
+        Raises:
+            SecretMissing: there is none.
+        """
+        if not self.key_reference:
+            raise SecretMissing("SLUICE_CALLBACK_KEY is not set: no callback URL can be made")
+        return resolve(self.key_reference).encode()
+
+
 class CallMaker:
     """Makes calls towards any vendor."""
 
-    def __init__(self, transport: Transport, payloads: PayloadStore) -> None:
+    def __init__(self, transport: Transport, payloads: PayloadStore, callbacks: CallbackUrls = CallbackUrls()) -> None:
         self._transport = transport
         self._payloads = payloads
+        self._callbacks = callbacks
 
     async def make(self, call: Claimed, left: Callable[[], None]) -> Outcome:
         """Make a call, and say whenever it left. Never raises: whatever happens is an outcome."""
@@ -65,7 +86,7 @@ class CallMaker:
         if vendor is None:
             return _give_up(call, "config_missing: the vendor is not configured", None, Timing(began_at, 0.0, "direct"))
         egress = vendor.egress[(call.attempt - 1) % len(vendor.egress)]
-        request = _prepare(call, vendor)
+        request = _prepare(call, vendor, self._callbacks)
         if isinstance(request, Refused):
             return _give_up(call, request.reason, None, Timing(began_at, 0.0, egress))
         page: Page | None = None
@@ -83,11 +104,11 @@ class CallMaker:
         timing = Timing(began_at, monotonic() - began, egress)
         this = Try(call.attempt, call.first_attempt_at, call.limited_since, call.repeatable)
         decided = page or verdict(result, vendor, this, utc_now(), random.random())
-        return _outcome(call, decided, status, timing)
+        return _outcome(call, decided, status, timing, sent=isinstance(result, Unanswered) and result.sent)
 
     async def _take(self, call: Claimed, vendor: Vendor, answer: Answer) -> tuple[GotAnswer | Unanswered, Page | None]:
         """Read the answer; the page is stored only when the verdict is success and the body is what was asked for."""
-        judged = any("body" in rule.when for rule in vendor.outcomes)
+        judged = any("body" in rule.when for rule in vendor.outcomes) or call.request.purpose in PURPOSES
         fails = not 200 <= answer.status < 300
         if not fails and not judged and call.request.facts is None and not _is_small(answer):
             pointer = await self._put(call, answer, answer.pieces)
@@ -98,6 +119,9 @@ class CallMaker:
         got = GotAnswer(answer.status, answer.headers, lambda: _content(body))
         this = Try(call.attempt, call.first_attempt_at, call.limited_since, call.repeatable)
         match verdict(got, vendor, this, utc_now(), 0.0):
+            case Succeeded() | Empty() if call.request.purpose in PURPOSES:
+                heard = read_heard(call.request, answer.status, answer.headers, _content(body))
+                return got, Page(None, None, heard=heard)
             case Succeeded():
                 problem = unreadable(body, whole=call.request.facts is not None)
                 if problem:
@@ -131,12 +155,13 @@ def _content(body: bytes) -> Any:
         return None
 
 
-def _prepare(call: Claimed, vendor: Vendor) -> HttpRequest | Refused:
+def _prepare(call: Claimed, vendor: Vendor, callbacks: CallbackUrls) -> HttpRequest | Refused:
     try:
         secrets = resolve_auth(vendor.auth)
+        asked = call_of(call.request, callbacks.gateway_url, callbacks.key, utc_now())
     except SecretMissing as error:
         return Refused(f"secret_missing: {error}")
-    return build_request(call.request.call, vendor, secrets, call.request.job_id)
+    return asked if isinstance(asked, Refused) else build_request(asked, vendor, secrets, call.request.job_id)
 
 
 def _outcome(
@@ -144,28 +169,33 @@ def _outcome(
     decided: Page | Succeeded | Empty | RetryAt | RateLimited | GiveUp,
     status: int | None,
     timing: Timing,
+    *,
+    sent: bool,
 ) -> Outcome:
     now = utc_now()
+    between = TaskState.WAITING if call.request.purpose in ("status", "abort") else TaskState.RETRYING
     match decided:
         case Page():
             attempt = _attempt(call, "succeeded", "", status, timing)
             return Answered(call, tuple(_succeeded(call, decided, attempt, now)), attempt, succeeded=True)
         case RetryAt(when=when, reason=reason):
             attempt = _attempt(call, "retry", reason, status, timing)
-            told = changed(call, TaskState.RETRYING, now, attempt=attempt)
+            told = changed(call, between, now, attempt=attempt)
             return Later(call, when, call.attempt + 1, (told,), attempt, reason=reason)
         case RateLimited(until=until, reason=reason):
             attempt = _attempt(call, "rate_limited", reason, status, timing)
-            told = changed(call, TaskState.RETRYING, now, attempt=attempt)
+            told = changed(call, between, now, attempt=attempt)
             return Later(call, until, call.attempt, (told,), attempt, limited=True, reason=reason)
         case GiveUp(reason=reason):
-            return _give_up(call, reason, status, timing)
+            return _give_up(call, reason, status, timing, unknown=is_unknown(reason, sent=sent))
         case Succeeded() | Empty():
             return _give_up(call, "protocol_error: an answer without a page", status, timing)
 
 
 def _succeeded(call: Claimed, page: Page, attempt: Attempt, now: datetime) -> list[Outgoing]:
     """What becomes visible, in order; a page that needs no processing is complete at once."""
+    if page.heard is not None:
+        return [changed(call, TaskState.WAITING, now, attempt=attempt, heard=page.heard)]
     if page.pointer is None:
         return [changed(call, TaskState.COMPLETED, now, attempt=attempt, facts=page.facts, records=0)]
     return [
@@ -175,13 +205,12 @@ def _succeeded(call: Claimed, page: Page, attempt: Attempt, now: datetime) -> li
     ]
 
 
-def _give_up(call: Claimed, reason: str, status: int | None, timing: Timing) -> Answered:
+def _give_up(call: Claimed, reason: str, status: int | None, timing: Timing, *, unknown: bool = False) -> Answered:
     now = utc_now()
     attempt = _attempt(call, "give_up", reason, status, timing)
-    history = (f"attempt {call.attempt}: {reason}",)
-    log.warning("task.dead", task_id=str(call.request.task_id), job_id=str(call.request.job_id), reason=reason)
-    told = (changed(call, TaskState.DEAD, now, attempt=attempt), dead(call, reason, history, now))
-    return Answered(call, told, attempt, succeeded=False)
+    place = {"task_id": str(call.request.task_id), "job_id": str(call.request.job_id)}
+    log.warning("call.given_up", **place, purpose=call.request.purpose, reason=reason)
+    return Answered(call, given_up(call, reason, attempt, now, unknown=unknown), attempt, succeeded=False)
 
 
 def _attempt(call: Claimed, verdict_name: str, reason: str, status: int | None, timing: Timing) -> Attempt:

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from services.fetcher.call.vendor_jobs import Heard
 from services.fetcher.model import Claimed
 from shared.events.catalogue import DEAD, FETCH_REQUESTED, PAYLOADS_STORED, TASKS_EVENTS
 from shared.events.dead_letters import DeadLetter, Original
@@ -20,9 +21,11 @@ def changed(
     attempt: Attempt | None = None,
     facts: Facts | None = None,
     records: int | None = None,
+    heard: Heard | None = None,
 ) -> Outgoing:
-    """The task's state changed."""
+    """The task's state changed, or something was `heard` of its vendor's job."""
     request = call.request
+    told_reason = attempt.reason if attempt and state in (TaskState.DEAD, TaskState.RETRYING) else ""
     event = TaskChanged(
         task_id=request.task_id,
         job_id=request.job_id,
@@ -31,11 +34,14 @@ def changed(
         state=state,
         service="fetcher",
         at=now,
-        reason=attempt.reason if attempt and state in (TaskState.DEAD, TaskState.RETRYING) else "",
+        reason=heard.reason if heard else told_reason,
         attempt=attempt,
         facts=facts,
         records=records,
         distinct=records,
+        purpose=request.purpose if heard else None,
+        vendor_job=heard.vendor_job if heard else None,
+        told=heard.told if heard else None,
     )
     told = derived_id(state.value, call.id, call.attempt, call.claim if state is not TaskState.STORED else "")
     return outgoing(TASKS_EVENTS, request.job_id, event, id=told, at=now)
@@ -80,3 +86,19 @@ def dead(call: Claimed, reason: str, history: tuple[str, ...], now: datetime) ->
         original=Original.of(record),
     )
     return outgoing(DEAD["fetcher"], call.request.task_id, letter, id=derived_id("dead", call.id), at=now)
+
+
+def given_up(call: Claimed, reason: str, attempt: Attempt, now: datetime, *, unknown: bool) -> tuple[Outgoing, ...]:
+    """The call will not be tried again. A submit whose outcome is `unknown` is waited for like any other; a question
+    that was not answered is asked again; what could not be ended is left to a person."""
+    match call.request.purpose:
+        case "submit" if unknown:
+            told = reason if reason.startswith("outcome_unknown") else f"outcome_unknown: {reason}"
+            return (changed(call, TaskState.WAITING, now, attempt=attempt, heard=Heard(reason=told)),)
+        case "status":
+            return (changed(call, TaskState.WAITING, now, attempt=attempt, heard=Heard(reason=reason)),)
+        case "abort":
+            return (dead(call, reason, (f"attempt {call.attempt}: {reason}",), now),)
+        case _:
+            history = (f"attempt {call.attempt}: {reason}",)
+            return changed(call, TaskState.DEAD, now, attempt=attempt), dead(call, reason, history, now)

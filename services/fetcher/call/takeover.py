@@ -7,12 +7,12 @@ has it. What was answered but perhaps not told is told by the fetcher that finds
 from uuid import UUID
 
 from services.fetcher.call import store
-from services.fetcher.call.messages import changed, dead
+from services.fetcher.call.messages import given_up
 from services.fetcher.call.settle import Settlement
 from services.fetcher.metrics import TAKEN_OVER
 from services.fetcher.model import Claimed
 from shared.database.pool import Database, Row, Transaction
-from shared.events.tasks import Attempt, FetchRequested, TaskState
+from shared.events.tasks import Attempt, FetchRequested
 from shared.observability.logs import get_logger
 from shared.runtime.clock import utc_now
 
@@ -63,8 +63,7 @@ def _given_up(row: Row) -> store.Told:
     attempt = Attempt(
         attempt=call.attempt, started_at=call.first_attempt_at, seconds=0.0, verdict="give_up", reason=reason
     )
-    told = changed(call, TaskState.DEAD, now, attempt=attempt)
-    return store.Told(call.id, (told, dead(call, reason, (reason,), now)))
+    return store.Told(call.id, given_up(call, reason, attempt, now, unknown=True))
 
 
 def claimed_of(row: Row) -> Claimed:

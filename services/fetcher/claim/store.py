@@ -7,12 +7,14 @@ import orjson
 from shared.database.pool import Transaction
 from shared.database.queries import load_queries
 from shared.events.envelope import Incoming
-from shared.events.tasks import FetchRequested
+from shared.events.tasks import Call, FetchRequested
 
 SQL = load_queries(__file__)
 
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 """Idempotent methods (RFC 9110, section 9.2.2): they may be sent again when their outcome is unknown."""
+_KEY = "idempotency-key"
+"""A header by which a vendor knows a repetition: with it any call may be sent again."""
 
 
 async def insert_calls(tx: Transaction, batch: Sequence[Incoming[FetchRequested]]) -> None:
@@ -26,8 +28,12 @@ async def insert_calls(tx: Transaction, batch: Sequence[Incoming[FetchRequested]
         [incoming.event.priority for incoming in batch],
         [incoming.record.value for incoming in batch],
         [_origin(incoming) for incoming in batch],
-        [incoming.event.call.method in _REPEATABLE for incoming in batch],
+        [_is_repeatable(incoming.event.call) for incoming in batch],
     )
+
+
+def _is_repeatable(call: Call) -> bool:
+    return call.method in _REPEATABLE or any(name.lower() == _KEY for name in call.headers)
 
 
 def _origin(incoming: Incoming[FetchRequested]) -> bytes:

@@ -9,15 +9,16 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 
-from services.planner.accept.placeholders import fill
+from services.planner.invocation import plan_submits
 from services.planner.model import Resolved, Task, number_tasks
 from services.planner.paging import Step, first_step
+from services.planner.placeholders import fill, named
 from shared.errors import Invalid, Problem
-from shared.specification.job import DeliverJob, InvokeJob, JobSpecification, RequestJob, SourceJob, UrlJob
+from shared.specification.job import DeliverJob, InvokeJob, JobSpecification, PollJob, RequestJob, SourceJob, UrlJob
 from shared.specification.parse import parse
 from shared.specification.request import AutoPages, Request
 from shared.specification.source import Delivery, Poll, Source, TopicSink
-from shared.specification.vendor import AD_HOC
+from shared.specification.vendor import AD_HOC, Vendor
 
 SPECIFICATION: TypeAdapter[Any] = TypeAdapter(JobSpecification)
 
@@ -51,9 +52,9 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is configured."""
+    """What is configured; vendors as JSON."""
 
-    vendors: Collection[str]
+    vendors: Mapping[str, bytes]
     sources: Mapping[str, Source]
 
 
@@ -75,34 +76,53 @@ def admit(job_id: UUID, document: Mapping[str, Any], known: Known) -> Admitted |
     resolved = _resolve(job_id, specification, known)
     if not isinstance(resolved, Resolved):
         return resolved
-    step = first_step(resolved)
-    return Admitted(job_id, "poll", resolved, step, tuple(number_tasks(job_id, list(step.planned), 0)))
+    step = _first(job_id, specification, resolved, known)
+    if not isinstance(step, Step):
+        return Refused(job_id, tuple(step))
+    return Admitted(job_id, resolved.kind, resolved, step, tuple(number_tasks(job_id, list(step.planned), 0)))
+
+
+def _first(job_id: UUID, job: Any, resolved: Resolved, known: Known) -> Step | list[Problem]:
+    """What can be called at once."""
+    if resolved.invoke is None:
+        return first_step(resolved)
+    saved = known.sources[job.source].input if isinstance(job, SourceJob) else None
+    return plan_submits(job_id, resolved, job.input or saved or ({},))
 
 
 def _resolve(job_id: UUID, job: Any, known: Known) -> Resolved | Refused | Unknown:
     match job:
         case UrlJob():
             return _from_url(job)
-        case InvokeJob() | RequestJob() | DeliverJob():
+        case RequestJob() | DeliverJob():
             return Refused(job_id, (Problem("", "jobs of this kind are not planned yet"),))
         case SourceJob():
             source = known.sources.get(job.source)
             if source is None:
                 return Unknown(job_id, Problem("/source", _unknown("source", job.source, known.sources)))
-            if source.poll is None:
-                return Refused(job_id, (Problem("/source", "jobs of this kind are not planned yet"),))
-            vendor, poll, parameters, name, delivery = source.vendor, source.poll, job.parameters, job.source, source
+            return _resolve_work(job_id, job, source, job.source, known)
+        case InvokeJob():
+            return _resolve_work(job_id, job, job, f"{job.vendor}{job.invoke.submit.path}", known)
         case _:
-            name = f"{job.vendor}{job.poll.request.path}"
-            vendor, poll, parameters, delivery = job.vendor, job.poll, job.parameters, job
-    if vendor not in known.vendors:
-        return Unknown(job_id, Problem("/vendor", _unknown("vendor", vendor, known.vendors)))
-    request = fill(poll.request, parameters)
+            return _resolve_work(job_id, job, job, f"{job.vendor}{job.poll.request.path}", known)
+
+
+def _resolve_work(
+    job_id: UUID, job: SourceJob | PollJob | InvokeJob, work: Source | PollJob | InvokeJob, name: str, known: Known
+) -> Resolved | Refused | Unknown:
+    """`work` says what to do: the job itself, or the source that it names."""
+    if work.vendor not in known.vendors:
+        return Unknown(job_id, Problem("/vendor", _unknown("vendor", work.vendor, known.vendors)))
+    resolved = Resolved(vendor=work.vendor, source=name, delivery=_delivery(work))
+    poll: Poll | None = getattr(work, "poll", None)
+    if poll is None:
+        rules = Vendor.model_validate_json(known.vendors[work.vendor]).callbacks
+        invoke = getattr(work, "invoke", None)
+        return resolved.model_copy(update={"invoke": invoke, "parameters": job.parameters, "callbacks": rules})
+    request = fill(poll.request, named(parameters=job.parameters), "/poll/request")
     if not isinstance(request, Request):
         return Refused(job_id, tuple(request))
-    return Resolved(
-        vendor=vendor, source=name, poll=poll.model_copy(update={"request": request}), delivery=_delivery(delivery)
-    )
+    return resolved.model_copy(update={"poll": poll.model_copy(update={"request": request})})
 
 
 def _from_url(job: UrlJob) -> Resolved:

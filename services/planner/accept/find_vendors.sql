@@ -1,2 +1,2 @@
--- Which of these vendors are configured. $1 ids text[]
-SELECT id FROM vendors WHERE id = ANY ($1)
+-- Those of these vendors that are configured. $1 ids text[]
+SELECT id, document FROM vendors WHERE id = ANY ($1)

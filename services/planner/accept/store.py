@@ -19,7 +19,7 @@ async def find_configuration(tx: Transaction, names: Sequence[tuple[str, str]]) 
     found = {row["id"]: Source.model_validate_json(row["document"]) for row in rows}
     vendors = {vendor for _, vendor in names if vendor} | {source.vendor for source in found.values()}
     rows = await tx.fetch(SQL["find_vendors"], sorted(vendors))
-    return Known(vendors=[row["id"] for row in rows], sources=found)
+    return Known(vendors={row["id"]: row["document"] for row in rows}, sources=found)
 
 
 async def insert_jobs(tx: Transaction, jobs: Sequence[Admitted]) -> list[UUID]:

@@ -5,15 +5,15 @@ from datetime import datetime
 
 from services.planner.control import store
 from services.planner.control.decide import Ordered, order
-from services.planner.model import JobRow, Planned, Task
-from services.planner.rows import lock_jobs
-from services.planner.telling import ended, planned_task, progressed
+from services.planner.model import JobRow, Planned, Resolved, Task
+from services.planner.rows import lock_jobs, planned_of
+from services.planner.telling import ended, moved_task, planned_task, progressed
+from services.planner.waiting import Waiting, end_vendor_job, expected, no_deadline
 from shared.database.pool import Transaction
-from shared.events.catalogue import TASKS_EVENTS
 from shared.events.envelope import Incoming
 from shared.events.jobs import JobControl, JobState
-from shared.events.tasks import Call, TaskChanged, TaskState
-from shared.messaging.handler import Again, Outgoing, Result, outgoing
+from shared.events.tasks import Call, TaskState
+from shared.messaging.handler import Again, Outgoing, Result
 from shared.observability.logs import get_logger
 from shared.runtime.clock import utc_now
 
@@ -50,7 +50,8 @@ async def _carry_out(tx: Transaction, ordered: Ordered, now: datetime) -> tuple[
     if ordered.cancels:
         cancelled = await store.cancel_tasks(tx, ordered.job)
         job = await store.close_job(tx, ordered.job, len(cancelled))
-        return job, [*(_cancelled(task, now) for task in cancelled), ended(job, JobState.CANCELLED, now)]
+        told = [message for task in cancelled for message in (_cancelled(task, now), *_given_up(task, job.resolved))]
+        return job, [*told, ended(job, JobState.CANCELLED, now)]
     if ordered.redrives:
         again = await store.redrive_tasks(tx, ordered.job)
         job = await store.reopen_job(tx, ordered.job, len(again))
@@ -65,13 +66,22 @@ def _task(row: store.Row) -> Task:
 
 
 def _cancelled(row: store.Row, now: datetime) -> Outgoing:
-    event = TaskChanged(
+    return moved_task(row["id"], row["job_id"], row["number"], row["round"], TaskState.CANCELLED, now)
+
+
+def _given_up(row: store.Row, resolved: Resolved) -> list[Outgoing]:
+    """A submit that went out: nobody waits for its callback any more, and its vendor's job may end."""
+    if row["purpose"] != "submit" or row["deadline_at"] is None:
+        return []
+    waiting = Waiting(
         task_id=row["id"],
         job_id=row["job_id"],
         number=row["number"],
         round=row["round"],
-        state=TaskState.CANCELLED,
-        service="planner",
-        at=now,
+        resolved=resolved,
+        input=planned_of(row).input or {},
+        deadline_at=row["deadline_at"],
+        vendor_job=row["vendor_job"],
     )
-    return outgoing(TASKS_EVENTS, row["job_id"], event, at=now)
+    abort = end_vendor_job(waiting)
+    return [expected(waiting, over=True), no_deadline(waiting), *([] if abort is None else [abort])]

@@ -18,7 +18,7 @@ ranked AS (
     SELECT id, room, row_number() OVER (PARTITION BY vendor ORDER BY priority, turn, id) AS place FROM candidates
 )
 SELECT tasks.id, tasks.job_id, tasks.number, tasks.round, tasks.vendor, tasks.purpose, tasks.call, tasks.wanted,
-    tasks.position, tasks.cursor
+    tasks.position, tasks.cursor, tasks.slice, tasks.input
 FROM tasks
 JOIN ranked ON ranked.id = tasks.id AND ranked.place <= ranked.room
 ORDER BY ranked.place

@@ -1,4 +1,4 @@
--- Vendors with something to release, with what they have out and what waits to be processed.
+-- Vendors with something to release, with what they have out and what waits to be processed. What waits for a callback needs nobody's turn.
 SELECT busy.vendor, coalesce(out.outstanding, 0) AS outstanding, coalesce(out.unprocessed, 0) AS unprocessed
 FROM (
     SELECT DISTINCT vendor FROM jobs
@@ -9,5 +9,5 @@ LEFT JOIN LATERAL (
         count(*) FILTER (WHERE rank <= 2)::integer AS outstanding,
         count(*) FILTER (WHERE rank > 2)::integer AS unprocessed
     FROM tasks
-    WHERE tasks.vendor = busy.vendor AND rank BETWEEN 1 AND 4
+    WHERE tasks.vendor = busy.vendor AND rank BETWEEN 1 AND 4 AND tasks.state <> 'waiting'
 ) AS out ON true

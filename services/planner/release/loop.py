@@ -1,24 +1,31 @@
 """Releases planned tasks. Woken by accepted jobs and by tasks that end, so that fetchers never run dry.
 
 Tasks are marked released after the broker acknowledged them, in the transaction that chose them; the event's id is
-derived from task and round, so a crash in between repeats a message that the fetcher drops.
+derived from task and round, so a crash in between repeats a message that the fetcher drops. Before a submit goes out,
+the gateway is told to expect its callback and the scheduler of its deadline, each acknowledged by the broker.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
 
+from services.planner.invocation import invoke_of
 from services.planner.metrics import TASKS_OUTSTANDING, TASKS_RELEASED
 from services.planner.model import Resolved
 from services.planner.release import store
 from services.planner.release.decide import room
 from services.planner.rows import planned_of
 from services.planner.settings import Settings
+from services.planner.waiting import Waiting, first_expected, timer
 from shared.database.pool import Row
 from shared.events.catalogue import FETCH_REQUESTED, TASKS_EVENTS
-from shared.events.tasks import FetchRequested, TaskChanged, TaskState
+from shared.events.tasks import FetchRequested, SubmitWanted, TaskChanged, TaskState
 from shared.ids import derived_id
 from shared.messaging.handler import Outgoing, outgoing
 from shared.runtime.app import Runtime
 from shared.runtime.clock import utc_now
+
+Specifications = Mapping[object, Resolved]
 
 _IDLE_SECONDS = 1.0
 _BUSY_SECONDS = 0.2
@@ -49,15 +56,41 @@ class Release:
             if not rows:
                 return _BUSY_SECONDS
             specifications = await store.find_specifications(tx, sorted({row["job_id"] for row in rows}))
-            await self._runtime.producer.send(_messages(rows, specifications))
-            await store.mark_released(tx, sorted(row["id"] for row in rows))
+            now = utc_now()
+            submits = _submits(rows, specifications, now)
+            await self._runtime.producer.send([message for one in submits.values() for message in _before(one)])
+            await self._runtime.producer.send(_messages(rows, specifications, submits, now))
+            deadlines = {row["id"]: one.deadline_at if (one := submits.get(row["id"])) else None for row in rows}
+            await store.mark_released(tx, deadlines)
         for row in rows:
             TASKS_RELEASED.labels(vendor=row["vendor"]).inc()
         return 0.0 if len(rows) == sum(rooms.values()) else _BUSY_SECONDS
 
 
-def _messages(rows: Sequence[Row], specifications: dict[object, Resolved]) -> list[Outgoing]:
-    now = utc_now()
+def _submits(rows: Sequence[Row], specifications: Specifications, now: datetime) -> dict[UUID, Waiting]:
+    """The submits among the tasks, as others will wait with them."""
+    return {
+        row["id"]: Waiting(
+            task_id=row["id"],
+            job_id=row["job_id"],
+            number=row["number"],
+            round=row["round"],
+            resolved=specifications[row["job_id"]],
+            input=planned_of(row).input or {},
+            deadline_at=now + invoke_of(specifications[row["job_id"]]).deadline,
+        )
+        for row in rows
+        if row["purpose"] == "submit"
+    }
+
+
+def _before(submit: Waiting) -> list[Outgoing]:
+    return [first_expected(submit), timer(submit, "deadline", submit.deadline_at)]
+
+
+def _messages(
+    rows: Sequence[Row], specifications: Specifications, submits: Mapping[UUID, Waiting], now: datetime
+) -> list[Outgoing]:
     messages = []
     processing = {job_id: resolved.processing for job_id, resolved in specifications.items()}
     for row in rows:
@@ -68,9 +101,10 @@ def _messages(rows: Sequence[Row], specifications: dict[object, Resolved]) -> li
             **place,
             vendor=resolved.vendor,
             base_url=resolved.base_url,
-            purpose="metadata" if planned.purpose == "metadata" else "page",
+            purpose=planned.purpose,
             call=planned.call,
             facts=planned.wanted,
+            submit=_submit_of(submits.get(row["id"])),
             processing=processing[row["job_id"]],
             priority=resolved.priority,
         )
@@ -78,3 +112,9 @@ def _messages(rows: Sequence[Row], specifications: dict[object, Resolved]) -> li
         messages.append(outgoing(TASKS_EVENTS, row["job_id"], released, id=derived_id("released", *key), at=now))
         messages.append(outgoing(FETCH_REQUESTED, row["id"], event, id=derived_id("fetch", *key), at=now))
     return messages
+
+
+def _submit_of(submit: Waiting | None) -> SubmitWanted | None:
+    if submit is None:
+        return None
+    return SubmitWanted(vendor_job=invoke_of(submit.resolved).vendor_job, deadline_at=submit.deadline_at)

@@ -1,6 +1,7 @@
 """Rows of the release window."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from services.planner.model import Resolved
@@ -39,6 +40,7 @@ async def find_specifications(tx: Transaction, job_ids: Sequence[UUID]) -> dict[
     return {row["id"]: Resolved.model_validate_json(row["specification"]) for row in rows}
 
 
-async def mark_released(tx: Transaction, task_ids: Sequence[UUID]) -> None:
-    """These are on their way to the fetcher."""
-    await tx.execute(SQL["mark_released"], task_ids)
+async def mark_released(tx: Transaction, deadlines: Mapping[UUID, datetime | None]) -> None:
+    """These are on their way to the fetcher, each with the end of its wait, if it is to wait for something."""
+    ids = sorted(deadlines)
+    await tx.execute(SQL["mark_released"], ids, [deadlines[task_id] for task_id in ids])

@@ -12,6 +12,6 @@ FROM unnest(
 ) AS given (id, round, state, rank, records, distinct_records, reason, digest)
 WHERE tasks.id = given.id
     AND tasks.round = given.round
-    AND (tasks.rank < given.rank OR (tasks.rank = 2 AND given.rank = 2 AND tasks.state <> given.state))
+    AND (tasks.rank < given.rank OR (tasks.rank = 2 AND given.rank = 2 AND tasks.state NOT IN (given.state, 'waiting')))
 RETURNING tasks.id, tasks.job_id, tasks.number, tasks.state, tasks.records, tasks.distinct_records, tasks.reason,
-    tasks.wanted IS NOT NULL AS wants
+    tasks.wanted IS NOT NULL AS wants, tasks.round, tasks.purpose, tasks.deadline_at

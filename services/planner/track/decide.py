@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from services.planner.ending import end_of
-from services.planner.model import JobRow, Planned
-from services.planner.paging import next_step
+from services.planner.model import JobRow, Planned, Resolved
+from services.planner.paging import Step, next_step, pages_so_far
 from shared.events.jobs import JobState
 from shared.events.tasks import END_RANK, Facts, TaskChanged, TaskState
 from shared.specification.request import Pages
@@ -31,6 +33,14 @@ def latest(events: Iterable[TaskChanged]) -> list[TaskChanged]:
     return sorted(merged.values(), key=lambda event: event.task_id)
 
 
+class Submit(NamedTuple):
+    """The submit of a vendor job, in its round."""
+
+    task_id: UUID
+    round: int
+    deadline_at: datetime | None
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """A task whose state really changed."""
@@ -41,15 +51,18 @@ class Change:
     distinct: int
     wanted: bool
     reason: str
+    submit: Submit | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What the answer to a planned call told. `repeats`: its bytes are those of the page before."""
+    """What the answer to a planned call told. `repeats`: its bytes are those of the page before. The results of a
+    vendor job are a `walk` of their own."""
 
     planned: Planned
     facts: Facts
     repeats: bool
+    walk: Resolved | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +82,7 @@ def advance(job: JobRow, changes: Sequence[Change], told: Sequence[Told]) -> Adv
     job = _count(job, changes)
     result = Advance(job)
     for one in told:
-        result = _follow(result, one)
+        result = _follow(result, one) if one.walk is None else _follow_results(result, one, one.walk)
     job = result.job
     if job.barren >= MOST_BARREN_PAGES and not job.discovery_over:
         job = replace(job, discovery_over=True, reason=f"no_new_records: {job.barren} pages in a row had none")
@@ -127,12 +140,29 @@ def _follow(before: Advance, told: Told) -> Advance:
     )
 
 
-def loops(job: JobRow, lost: int) -> JobRow:
-    """The chain came back to a cursor that it has had: the `lost` tasks were not inserted, and none will follow."""
-    return replace(
-        job,
-        planned=job.planned - lost,
-        open=job.open - lost,
-        discovery_over=True,
-        reason="cursor_loops: the vendor gave a cursor that it had given before",
+def _follow_results(before: Advance, told: Told, walk: Resolved) -> Advance:
+    """The next pages of one vendor job. What is wrong with them fails the job, but stops no other vendor job."""
+    job = before.job
+    if job.state not in ("running", "paused"):
+        return before
+    if told.repeats and told.facts.items:
+        step = Step(problem="pages_repeat: a page has the same bytes as the page before it")
+    else:
+        step = next_step(walk, told.planned, told.facts, pages_so_far(walk, told.planned))
+    following = tuple(replace(one, slice=told.planned.slice) for one in step.planned)
+    problem = f"results of task {told.planned.slice}: {step.problem}" if step.problem else ""
+    job = replace(
+        job, planned=job.planned + len(following), open=job.open + len(following), reason=job.reason or problem
     )
+    return replace(before, job=job, planned=(*before.planned, *following), note=step.note or before.note)
+
+
+def loops(job: JobRow, lost: int) -> JobRow:
+    """The chain came back to a cursor that it has had: the `lost` tasks were not inserted, and none will follow.
+
+    Among vendor jobs others go on, and numbers are not given twice: there the lost ones count as failed.
+    """
+    reason = job.reason or "cursor_loops: the vendor gave a cursor that it had given before"
+    if job.resolved.invoke is not None:
+        return replace(job, open=job.open - lost, failed=job.failed + lost, reason=reason)
+    return replace(job, planned=job.planned - lost, open=job.open - lost, discovery_over=True, reason=reason)

@@ -1,8 +1,19 @@
--- What tasks had asked, and the digest of the page before each. $1 ids uuid[]
-SELECT tasks.id, tasks.job_id, tasks.purpose, tasks.call, tasks.wanted, tasks.position, tasks.cursor,
-    coalesce(previous.digest, '') AS previous_digest
+-- What tasks had asked, the digest of the page before each, and the submit whose results they are. $1 ids uuid[]
+SELECT tasks.id, tasks.job_id, tasks.purpose, tasks.call, tasks.wanted, tasks.position, tasks.cursor, tasks.slice,
+    tasks.input, submit.input AS submit_input, submit.vendor_job,
+    coalesce(
+        CASE WHEN tasks.slice IS NULL THEN (
+            SELECT previous.digest FROM tasks AS previous
+            WHERE previous.job_id = tasks.job_id AND previous.number = tasks.number - 1
+        ) ELSE (
+            SELECT previous.digest FROM tasks AS previous
+            WHERE previous.job_id = tasks.job_id AND previous.slice = tasks.slice AND previous.number < tasks.number
+            ORDER BY previous.number DESC
+            LIMIT 1
+        ) END,
+        ''
+    ) AS previous_digest
 FROM tasks
-LEFT JOIN tasks AS previous ON previous.id <> tasks.id AND previous.job_id = tasks.job_id
-    AND previous.number = tasks.number - 1
+LEFT JOIN tasks AS submit ON submit.job_id = tasks.job_id AND submit.number = tasks.slice
 WHERE tasks.id = ANY ($1)
 ORDER BY tasks.job_id, tasks.number

@@ -1,27 +1,29 @@
 """tasks.events → tasks, jobs; tells jobs.events (planned, progressed, the end) and tasks.events (planned)."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
+import orjson
+
 from services.planner.ending import end_of
+from services.planner.invocation import walk_of
 from services.planner.metrics import JOBS_ENDED, TASKS_PLANNED
-from services.planner.model import JobRow, Planned, Task, number_tasks
-from services.planner.rows import insert_tasks, lock_jobs, planned_of
-from services.planner.telling import ended, planned_task, progressed
+from services.planner.model import JobRow, Planned, Resolved, Task, number_tasks
+from services.planner.rows import JobUpdate, insert_tasks, lock_jobs, planned_of, update_jobs
+from services.planner.telling import PROGRESS_SECONDS, ended, planned_task, progressed
 from services.planner.track import store
-from services.planner.track.decide import Advance, Change, Told, advance, latest, loops
-from shared.database.pool import Transaction
+from services.planner.track.decide import Advance, Change, Submit, Told, advance, latest, loops
+from services.planner.waiting import Waiting, expected, no_deadline
+from shared.database.pool import Row, Transaction
 from shared.events.catalogue import JOBS_EVENTS
 from shared.events.envelope import Incoming
 from shared.events.jobs import JobPlanned
 from shared.events.tasks import Facts, TaskChanged, TaskState
 from shared.messaging.handler import Outgoing, outgoing
 from shared.runtime.clock import utc_now
-
-_PROGRESS_SECONDS = 0.25
 
 
 async def track_tasks(tx: Transaction, batch: Sequence[Incoming[TaskChanged]]) -> list[Outgoing]:
@@ -31,9 +33,9 @@ async def track_tasks(tx: Transaction, batch: Sequence[Incoming[TaskChanged]]) -
         return []
     jobs = await lock_jobs(tx, sorted({event.job_id for event in events}))
     changes = await _apply(tx, events)
-    told = await _told(tx, events)
+    told = await _told(tx, events, {job.id: job.resolved for job in jobs})
     advances = [advance(job, changes[job.id], told[job.id]) for job in jobs]
-    return await _store(tx, advances, utc_now())
+    return [*await _store(tx, advances, utc_now()), *(over for job in jobs for over in _over(job, changes[job.id]))]
 
 
 def _matters(event: TaskChanged) -> bool:
@@ -51,20 +53,53 @@ async def _apply(tx: Transaction, events: Sequence[TaskChanged]) -> dict[UUID, l
             distinct=row["distinct_records"] or 0,
             wanted=row["wants"],
             reason=row["reason"],
+            submit=_submit(row) if row["purpose"] == "submit" else None,
         )
         changes[row["job_id"]].append(change)
     return changes
 
 
-async def _told(tx: Transaction, events: Sequence[TaskChanged]) -> dict[UUID, list[Told]]:
+def _submit(row: Row) -> Submit:
+    return Submit(row["id"], row["round"], row["deadline_at"])
+
+
+def _over(job: JobRow, changes: Sequence[Change]) -> list[Outgoing]:
+    """Submits that failed: nobody waits for their callbacks any more."""
+    messages: list[Outgoing] = []
+    for change in changes:
+        if change.submit is not None and change.state.is_end:
+            submit = change.submit
+            waiting = Waiting(
+                task_id=submit.task_id,
+                job_id=job.id,
+                number=change.number,
+                round=submit.round,
+                resolved=job.resolved,
+                input={},
+                deadline_at=submit.deadline_at or utc_now(),
+            )
+            messages += [expected(waiting, over=True), no_deadline(waiting)]
+    return messages
+
+
+async def _told(
+    tx: Transaction, events: Sequence[TaskChanged], jobs: Mapping[UUID, Resolved]
+) -> dict[UUID, list[Told]]:
     facts: dict[UUID, Facts] = {event.task_id: event.facts for event in events if event.facts is not None}
     told: dict[UUID, list[Told]] = defaultdict(list)
     if facts:
         for row in await store.find_positions(tx, list(facts)):
             found = facts[row["id"]]
             repeats = bool(found.digest) and found.digest == row["previous_digest"]
-            told[row["job_id"]].append(Told(planned_of(row), found, repeats))
+            walk = _walk(row, jobs.get(row["job_id"]))
+            told[row["job_id"]].append(Told(planned_of(row), found, repeats, walk))
     return told
+
+
+def _walk(row: Row, resolved: Resolved | None) -> Resolved | None:
+    if row["slice"] is None or resolved is None:
+        return None
+    return walk_of(resolved, orjson.loads(row["submit_input"] or b"{}"), row["vendor_job"])
 
 
 async def _store(tx: Transaction, advances: Sequence[Advance], now: datetime) -> list[Outgoing]:
@@ -75,7 +110,13 @@ async def _store(tx: Transaction, advances: Sequence[Advance], now: datetime) ->
         lost[task.job_id] += task.id not in new
     results = [_without_lost(result, lost[result.job.id]) for result in advances]
     telling = [_tells(result) for result in results]
-    await store.update_jobs(tx, results, telling)
+    await update_jobs(
+        tx,
+        [
+            JobUpdate(result.job, result.ended, respecified=result.pages is not None, tells=tells)
+            for result, tells in zip(results, telling, strict=True)
+        ],
+    )
     messages: list[Outgoing] = []
     for result, tells in zip(results, telling, strict=True):
         tasks = [task for owner, task in wanted if owner.job.id == result.job.id and task.id in new]
@@ -85,7 +126,7 @@ async def _store(tx: Transaction, advances: Sequence[Advance], now: datetime) ->
 
 def _tells(result: Advance) -> bool:
     """Not of a job that was over before: who hears of progress after the end takes the job for running again."""
-    return result.ended is not None or (result.job.is_open and result.job.since_progress > _PROGRESS_SECONDS)
+    return result.ended is not None or (result.job.is_open and result.job.since_progress > PROGRESS_SECONDS)
 
 
 def _number(job: JobRow, planned: Sequence[Planned]) -> list[Task]:

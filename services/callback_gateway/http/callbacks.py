@@ -1,0 +1,166 @@
+"""`/callbacks`: vendors say what became of their jobs. Verified over the raw bytes, durable, then answered; which task
+one is for is found out afterwards."""
+
+import base64
+from collections.abc import Mapping
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import Response
+
+from services.callback_gateway.http import store
+from services.callback_gateway.http.answers import json_answer
+from services.callback_gateway.http.body import read_body
+from services.callback_gateway.http.description import CallbackReference, CallbackViews
+from services.callback_gateway.http.jobs import Edge, JobId, Limit
+from services.callback_gateway.http.presentation import callback_body
+from services.callback_gateway.http.problems import Refusal, answers
+from services.callback_gateway.http.senders import Senders
+from services.callback_gateway.metrics import CALLBACKS
+from services.callback_gateway.verify.scheme import verify
+from services.callback_gateway.verify.verdict import Forged
+from shared.errors import Unavailable
+from shared.events.callbacks import CallbackReceived
+from shared.events.catalogue import CALLBACKS_RECEIVED
+from shared.ids import new_id
+from shared.messaging.handler import outgoing
+from shared.observability.logs import get_logger
+from shared.runtime.clock import utc_now
+from shared.secrets import SecretMissing, resolve
+from shared.specification.bodies import BodyUnreadable, read_json
+from shared.specification.vendor import Callbacks
+from shared.specification.vendor_jobs import vendor_job_of
+from shared.specification.verification import SharedToken
+from shared.tokens import Claim, read_token
+
+_PRIVATE_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
+_ANY_BODY: dict[str, Any] = {"requestBody": {"required": True, "content": {"*/*": {}}}}
+_ACCEPTED: dict[int | str, dict[str, Any]] = {
+    202: {"model": CallbackReference},
+    **answers(400, 401, 404, 408, 413, 415),
+}
+
+VendorName = Annotated[str, Path(description="the vendor's name")]
+
+log = get_logger(__name__)
+
+
+def routes(edge: Edge, senders: Senders) -> APIRouter:
+    """The routes that vendors call, and the callbacks of a job."""
+    router = APIRouter(tags=["callbacks"])
+
+    @router.post(
+        "/callbacks/{vendor}/{token}",
+        status_code=202,
+        summary="Call back by token",
+        responses=_ACCEPTED,
+        openapi_extra=_ANY_BODY,
+    )
+    async def by_token(
+        vendor: VendorName, token: Annotated[str, Path(description="as the submit's URL has it")], request: Request
+    ) -> Response:
+        """Say what became of the job that was submitted with this URL."""
+        claim = _read_token(edge.settings.callback_key, token)
+        rules = await senders.rules_of(vendor)
+        if claim is None or rules is None:
+            raise _nowhere()
+        return await _take(edge, vendor, rules, request, claim)
+
+    @router.post(
+        "/callbacks/{vendor}",
+        status_code=202,
+        summary="Call back by the vendor's own job id",
+        responses=_ACCEPTED,
+        openapi_extra=_ANY_BODY,
+    )
+    async def by_vendor_job(vendor: VendorName, request: Request) -> Response:
+        """Say what became of a job that the body names; taken only from vendors that prove who they are."""
+        rules = await senders.rules_of(vendor)
+        if rules is None or rules.verify is None or rules.vendor_job is None:
+            raise _nowhere()
+        return await _take(edge, vendor, rules, request, None)
+
+    @router.get(
+        "/jobs/{job_id}/callbacks",
+        summary="A job's callbacks",
+        tags=["jobs"],
+        responses={200: {"model": CallbackViews}, **answers(404, 422)},
+    )
+    async def list_callbacks(job_id: JobId, limit: Limit = 100, after: UUID | None = None) -> Response:
+        """The callbacks that were matched with a job's tasks, the oldest first, each with its verdict."""
+        async with edge.database.transaction() as tx:
+            if await store.find_job(tx, job_id) is None:
+                raise Refusal(404, f"there is no job {job_id}")
+            rows = await store.find_callbacks(tx, job_id, after, limit)
+        following = str(rows[-1]["id"]) if len(rows) == limit else None
+        return json_answer({"callbacks": [callback_body(row) for row in rows], "next": following})
+
+    return router
+
+
+def _nowhere() -> Refusal:
+    """One answer for whatever does not exist: it tells nobody which part was wrong."""
+    return Refusal(404, "there is nothing of that name")
+
+
+def _read_token(key_reference: str, token: str) -> Claim | None:
+    if not key_reference:
+        return None
+    return read_token(_secret(key_reference).encode(), token)
+
+
+async def _take(edge: Edge, vendor: str, rules: Callbacks, request: Request, claim: Claim | None) -> Response:
+    body = await read_body(request, edge.settings)
+    headers = dict(request.headers)
+    _prove(vendor, rules, headers, body)
+    shown = _shown(headers, rules)
+    callback_id = new_id()
+    event = CallbackReceived(
+        callback_id=callback_id,
+        vendor=vendor,
+        task_id=claim.task_id if claim else None,
+        round=claim.round if claim else 0,
+        vendor_job=None if claim else vendor_job_of(rules.vendor_job, {"body": _content(body), "headers": shown}),
+        media_type=headers.get("content-type", ""),
+        headers=shown,
+        body=base64.b64encode(body).decode(),
+        received_at=utc_now(),
+    )
+    key = str(event.task_id) if event.task_id else f"{vendor}/{event.vendor_job}"
+    await edge.outbound.send([outgoing(CALLBACKS_RECEIVED, key, event, id=callback_id)])
+    return json_answer({"id": str(callback_id)}, 202)
+
+
+def _prove(vendor: str, rules: Callbacks, headers: Mapping[str, str], body: bytes) -> None:
+    """A token is proof enough where the vendor signs nothing."""
+    if rules.verify is None:
+        return
+    secrets = [_secret(reference) for reference in rules.verify.secrets]
+    verdict = verify(rules.verify, secrets, headers, body, utc_now())
+    if isinstance(verdict, Forged):
+        CALLBACKS.labels(vendor=vendor, verdict="refused").inc()
+        log.warning("callback.refused", vendor=vendor, reason=verdict.reason.value)
+        raise Refusal(401, verdict.detail)
+
+
+def _secret(reference: str) -> str:
+    """A secret that is missing is our fault: the sender is asked to come again."""
+    try:
+        return resolve(reference)
+    except SecretMissing as error:
+        log.error("secret.missing", error=str(error))
+        raise Unavailable(str(error)) from None
+
+
+def _content(body: bytes) -> Any:
+    try:
+        return read_json(body)
+    except BodyUnreadable:
+        return None
+
+
+def _shown(headers: Mapping[str, str], rules: Callbacks) -> dict[str, str]:
+    """The headers without whatever is a secret."""
+    hidden = {*_PRIVATE_HEADERS, rules.verify.header.lower() if isinstance(rules.verify, SharedToken) else ""}
+    return {name: value for name, value in headers.items() if name not in hidden}

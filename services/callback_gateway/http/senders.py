@@ -1,0 +1,40 @@
+"""The rules by which vendors call back, at hand for the edge."""
+
+from services.callback_gateway.configure import store
+from shared.database.pool import Database
+from shared.errors import Unavailable
+from shared.runtime.clock import monotonic
+from shared.specification.vendor import Callbacks, Vendor
+
+_FRESH_SECONDS = 1.0
+
+
+class Senders:
+    """Looked up once a second for each vendor, and remembered for as long as the database is away."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known: dict[str, tuple[float, Callbacks]] = {}
+
+    async def rules_of(self, vendor: str) -> Callbacks | None:
+        """The rules of a vendor, or nothing if nobody has configured it.
+
+        Raises:
+            Unavailable: the database is away, and the vendor has not called before.
+        """
+        read_at, rules = self._known.get(vendor, (0.0, None))
+        if rules is not None and monotonic() - read_at < _FRESH_SECONDS:
+            return rules
+        try:
+            async with self._database.transaction() as tx:
+                documents = await store.find_documents(tx, "vendors", only=vendor)
+        except Unavailable:
+            if rules is None:
+                raise
+            return rules
+        if not documents:
+            self._known.pop(vendor, None)
+            return None
+        rules = Vendor.model_validate(documents[0]).callbacks
+        self._known[vendor] = (monotonic(), rules)
+        return rules

@@ -1,0 +1,1 @@
+"""`callbacks.expected` and `callbacks.received`, in whatever order they come → which task a callback is for."""

@@ -1,0 +1,129 @@
+"""What a callback means for the task that waits for it. Pure.
+
+A token names a task and its round, and counts for one outcome. What comes after the outcome, after the wait, or for an
+earlier round is recorded and not applied.
+"""
+
+import base64
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from shared.events.callbacks import CallbackExpected, CallbackReceived
+from shared.specification.bodies import BodyUnreadable, read_json
+from shared.specification.vendor import Callbacks
+from shared.specification.vendor_jobs import Told, told_by, vendor_job_of
+
+Verdict = Literal["parked", "accepted", "duplicate", "late", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """A task that waits. `told` is the outcome that a callback told; `over`: nobody waits any more."""
+
+    task_id: UUID
+    job_id: UUID
+    number: int
+    round: int
+    vendor: str
+    rules: Callbacks
+    deadline_at: datetime
+    vendor_job: str | None
+    over: bool
+    told: Told | None
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A callback with its verdict. `expectation` is the one that it is for, as it is afterwards."""
+
+    callback: CallbackReceived
+    verdict: Verdict
+    expectation: Expectation | None = None
+    told: Told | None = None
+    vendor_job: str | None = None
+
+
+def judge(callback: CallbackReceived, found: Expectation | None) -> Judged:
+    """Decide what a callback is worth. One that is for nobody yet, or for a round yet to come, is parked."""
+    vendor_job = callback.vendor_job
+    if found is None or (callback.task_id is not None and callback.round > found.round):
+        return Judged(callback, "parked", vendor_job=vendor_job)
+    if callback.vendor != found.vendor:
+        return Judged(callback, "unknown", vendor_job=vendor_job)
+    document = _document(callback)
+    told = told_by(found.rules.outcome, document)
+    vendor_job = vendor_job_of(found.rules.vendor_job, document) or vendor_job
+    verdict = _verdict(callback, found, told)
+    if verdict == "accepted" and told != "progress":
+        found = replace(found, told=told)
+    return Judged(callback, verdict, found, told, vendor_job)
+
+
+def _verdict(callback: CallbackReceived, found: Expectation, told: Told | None) -> Verdict:
+    if callback.task_id is not None and callback.round < found.round:
+        return "late"
+    if told is not None and told == found.told:
+        return "duplicate"
+    if found.over or found.told is not None or callback.received_at > found.deadline_at:
+        return "late"
+    return "unknown" if told is None else "accepted"
+
+
+def _document(callback: CallbackReceived) -> dict[str, Any]:
+    """What expressions see; a body that is no JSON is null."""
+    try:
+        body = read_json(base64.b64decode(callback.body))
+    except BodyUnreadable:
+        body = None
+    return {"body": body, "headers": callback.headers}
+
+
+def find(callback: CallbackReceived, expectations: Iterable[Expectation]) -> Expectation | None:
+    """The task that a callback is for: by its token, else the latest that waits for that vendor's job."""
+    if callback.task_id is not None:
+        return next((one for one in expectations if one.task_id == callback.task_id), None)
+    if callback.vendor_job is None:
+        return None
+    named = [one for one in expectations if (one.vendor, one.vendor_job) == (callback.vendor, callback.vendor_job)]
+    return max(named, key=lambda one: (not one.over, one.updated_at), default=None)
+
+
+def judge_all(callbacks: Sequence[CallbackReceived], expectations: Sequence[Expectation]) -> list[Judged]:
+    """Judge callbacks one after the other: an outcome that the first one tells is known to the next."""
+    known = {one.task_id: one for one in expectations}
+    judged = []
+    for callback in callbacks:
+        one = judge(callback, find(callback, known.values()))
+        if one.expectation is not None:
+            known[one.expectation.task_id] = one.expectation
+        judged.append(one)
+    return judged
+
+
+def latest(events: Iterable[CallbackExpected]) -> list[CallbackExpected]:
+    """One event for each task: its latest round, with all that was told of it."""
+    merged: dict[UUID, CallbackExpected] = {}
+    for event in events:
+        before = merged.get(event.task_id)
+        if before is not None and before.round > event.round:
+            continue
+        if before is not None and before.round == event.round:
+            known = {"vendor_job": event.vendor_job or before.vendor_job, "over": event.over or before.over}
+            event = event.model_copy(update=known)
+        merged[event.task_id] = event
+    return sorted(merged.values(), key=lambda event: event.task_id)
+
+
+def keys_of(events: Iterable[CallbackExpected | CallbackReceived]) -> list[str]:
+    """What two transactions must not decide at the same time."""
+    keys = set()
+    for event in events:
+        if event.task_id is not None:
+            keys.add(f"task {event.task_id}")
+        if event.vendor_job is not None and (isinstance(event, CallbackExpected) or event.task_id is None):
+            keys.add(f"vendor job {event.vendor} {event.vendor_job}")
+    return sorted(keys)

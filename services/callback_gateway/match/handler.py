@@ -1,0 +1,96 @@
+"""callbacks.expected, callbacks.received → expectations, callbacks; tells tasks.events what vendors say.
+
+Either may come first. Both handlers lock what their events are known by before they look, so that one of the two
+always sees what the other has written.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from services.callback_gateway.match import store
+from services.callback_gateway.match.decide import Judged, judge_all, keys_of, latest
+from services.callback_gateway.metrics import CALLBACK_SECONDS, CALLBACKS
+from shared.database.pool import Transaction
+from shared.events.callbacks import CallbackExpected, CallbackReceived
+from shared.events.catalogue import TASKS_EVENTS
+from shared.events.dead_letters import DeadLetter, Original
+from shared.events.envelope import Incoming
+from shared.events.tasks import TaskChanged, TaskState
+from shared.ids import derived_id
+from shared.messaging.handler import Outgoing, outgoing
+from shared.observability.logs import get_logger
+from shared.runtime.clock import utc_now
+
+UNMATCHED = "unmatched_callback"
+
+log = get_logger(__name__)
+
+
+async def match_callbacks(tx: Transaction, batch: Sequence[Incoming[CallbackReceived]]) -> list[Outgoing]:
+    """Find the task that each callback is for; one that is for none yet is parked."""
+    callbacks = [incoming.event for incoming in batch]
+    await store.lock_keys(tx, keys_of(callbacks))
+    judged = judge_all(callbacks, await store.find_expectations(tx, callbacks))
+    now = utc_now()
+    await store.write(tx, judged, {incoming.event.callback_id: _letter(incoming, now) for incoming in batch})
+    return _tell(judged, now)
+
+
+async def expect_callbacks(tx: Transaction, batch: Sequence[Incoming[CallbackExpected]]) -> list[Outgoing]:
+    """Keep which tasks wait, and judge what came before they were known."""
+    events = latest(incoming.event for incoming in batch)
+    await store.lock_keys(tx, keys_of(events))
+    expectations = await store.upsert_expectations(tx, events)
+    parked = await store.find_parked(tx, expectations)
+    if not parked:
+        return []
+    judged = judge_all([callback for callback, _ in parked], expectations)
+    await store.write(tx, judged, {callback.callback_id: letter for callback, letter in parked})
+    return _tell([one for one in judged if one.verdict != "parked"], utc_now())
+
+
+def _letter(incoming: Incoming[CallbackReceived], now: datetime) -> DeadLetter:
+    return DeadLetter(
+        service="callback-gateway",
+        group="callbacks.received match",
+        event_id=incoming.id,
+        delivery=incoming.delivery,
+        reason=UNMATCHED,
+        error=f"{UNMATCHED}: no task has waited for it",
+        task_id=incoming.event.task_id,
+        at=now,
+        original=Original.of(incoming.record),
+    )
+
+
+def _tell(judged: Sequence[Judged], now: datetime) -> list[Outgoing]:
+    messages = []
+    for one in judged:
+        callback = one.callback
+        CALLBACKS.labels(vendor=callback.vendor, verdict=one.verdict).inc()
+        log.info(
+            f"callback.{one.verdict}",
+            callback_id=str(callback.callback_id),
+            task_id=str(one.expectation.task_id) if one.expectation else None,
+            told=one.told,
+        )
+        if one.verdict == "accepted":
+            CALLBACK_SECONDS.labels(vendor=callback.vendor).observe((now - callback.received_at).total_seconds())
+            messages.append(_told(one, now))
+    return messages
+
+
+def _told(one: Judged, now: datetime) -> Outgoing:
+    assert one.expectation is not None
+    event = TaskChanged(
+        task_id=one.expectation.task_id,
+        job_id=one.expectation.job_id,
+        number=one.expectation.number,
+        round=one.expectation.round,
+        state=TaskState.WAITING,
+        service="callback-gateway",
+        at=now,
+        vendor_job=one.vendor_job,
+        told=one.told,
+    )
+    return outgoing(TASKS_EVENTS, event.job_id, event, id=derived_id("told", one.callback.callback_id), at=now)

@@ -1,0 +1,120 @@
+"""Rows of tasks that wait and of callbacks."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from services.callback_gateway.match.decide import Expectation, Judged
+from shared.database.pool import Row, Transaction
+from shared.database.queries import load_queries
+from shared.events.callbacks import CallbackExpected, CallbackReceived
+from shared.events.dead_letters import DeadLetter
+from shared.specification.vendor import Callbacks
+
+SQL = load_queries(__file__)
+
+Parked = tuple[CallbackReceived, DeadLetter]
+"""A callback with the dead letter that it will be if nobody ever waits for it."""
+
+
+async def lock_keys(tx: Transaction, keys: Sequence[str]) -> None:
+    """Lock what is about to be decided. Two transactions that each look for the other's row would otherwise both find
+    nothing; every transaction takes these locks first, and in the same order."""
+    numbers = {int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], signed=True) for key in keys}
+    await tx.execute(SQL["lock_keys"], sorted(numbers))
+
+
+async def find_expectations(tx: Transaction, callbacks: Iterable[CallbackReceived]) -> list[Expectation]:
+    """The tasks that these callbacks may be for, locked."""
+    found = list(callbacks)
+    tasks = sorted({one.task_id for one in found if one.task_id is not None})
+    named = sorted({(one.vendor, one.vendor_job) for one in found if one.task_id is None and one.vendor_job})
+    rows = await tx.fetch(SQL["find_expectations"], tasks, [vendor for vendor, _ in named], [job for _, job in named])
+    return [_expectation(row) for row in rows]
+
+
+async def upsert_expectations(tx: Transaction, events: Sequence[CallbackExpected]) -> list[Expectation]:
+    """Tasks that wait, or no longer do; gives them as they are now."""
+    rows = await tx.fetch(
+        SQL["upsert_expectations"],
+        [event.task_id for event in events],
+        [event.job_id for event in events],
+        [event.number for event in events],
+        [event.round for event in events],
+        [event.vendor for event in events],
+        [event.rules.model_dump_json(exclude_defaults=True).encode() for event in events],
+        [event.deadline_at for event in events],
+        [event.vendor_job for event in events],
+        [event.over for event in events],
+    )
+    return [_expectation(row) for row in rows]
+
+
+async def find_parked(tx: Transaction, expectations: Sequence[Expectation]) -> list[Parked]:
+    """Callbacks that came before these tasks were known, locked."""
+    named = [(one.vendor, one.vendor_job) for one in expectations if one.vendor_job]
+    rows = await tx.fetch(
+        SQL["find_parked"],
+        [one.task_id for one in expectations],
+        [vendor for vendor, _ in named],
+        [job for _, job in named],
+    )
+    letters = [DeadLetter.model_validate_json(row["letter"]) for row in rows]
+    return [(CallbackReceived.model_validate_json(one.original.record().value or b""), one) for one in letters]
+
+
+async def write(tx: Transaction, judged: Sequence[Judged], letters: Mapping[UUID, DeadLetter]) -> None:
+    """Callbacks with their verdicts, and what they told of their tasks. Parked ones are kept with their letters."""
+    ordered = sorted(judged, key=lambda one: one.callback.callback_id)
+    await tx.execute(
+        SQL["upsert_callbacks"],
+        [one.callback.callback_id for one in ordered],
+        [one.callback.vendor for one in ordered],
+        [one.expectation.task_id if one.expectation else one.callback.task_id for one in ordered],
+        [one.expectation.job_id if one.expectation else None for one in ordered],
+        [one.callback.round for one in ordered],
+        [one.vendor_job for one in ordered],
+        [one.told for one in ordered],
+        [one.verdict for one in ordered],
+        [one.callback.received_at for one in ordered],
+        [_letter(one, letters) for one in ordered],
+    )
+    told = {one.expectation.task_id: one.told for one in judged if one.expectation and _decides(one)}
+    await tx.execute(SQL["set_told"], sorted(told), [told[task_id] for task_id in sorted(told)])
+
+
+def _decides(one: Judged) -> bool:
+    return one.verdict == "accepted" and one.told != "progress"
+
+
+def _letter(one: Judged, letters: Mapping[UUID, DeadLetter]) -> bytes | None:
+    letter = letters.get(one.callback.callback_id) if one.verdict == "parked" else None
+    return None if letter is None else letter.model_dump_json().encode()
+
+
+async def claim_unmatched(tx: Transaction, older_than: timedelta, most: int) -> list[tuple[UUID, DeadLetter]]:
+    """Callbacks that nobody has waited for, locked."""
+    rows = await tx.fetch(SQL["claim_unmatched"], older_than, most)
+    return [(row["id"], DeadLetter.model_validate_json(row["letter"])) for row in rows]
+
+
+async def close_unmatched(tx: Transaction, ids: Sequence[UUID]) -> None:
+    """These were for nobody."""
+    await tx.execute(SQL["close_unmatched"], ids)
+
+
+def _expectation(row: Row) -> Expectation:
+    return Expectation(
+        task_id=row["task_id"],
+        job_id=row["job_id"],
+        number=row["number"],
+        round=row["round"],
+        vendor=row["vendor"],
+        rules=Callbacks.model_validate_json(row["rules"]),
+        deadline_at=row["deadline_at"],
+        vendor_job=row["vendor_job"],
+        over=row["over"],
+        told=row["told"],
+        updated_at=row["updated_at"],
+    )

@@ -1,0 +1,36 @@
+CREATE TABLE expectations (
+    task_id uuid PRIMARY KEY,
+    job_id uuid NOT NULL,
+    number integer NOT NULL,
+    round integer NOT NULL,
+    vendor text NOT NULL,
+    rules json NOT NULL,
+    deadline_at timestamptz NOT NULL,
+    vendor_job text,
+    over boolean NOT NULL DEFAULT false,
+    told text,
+    updated_at timestamptz NOT NULL DEFAULT now()
+) WITH (fillfactor = 70);
+CREATE INDEX expectations_by_vendor_job_idx ON expectations (vendor, vendor_job) WHERE vendor_job IS NOT NULL;
+CREATE INDEX expectations_by_deadline_idx ON expectations (deadline_at);
+
+CREATE TABLE callbacks (
+    id uuid PRIMARY KEY,
+    vendor text NOT NULL,
+    task_id uuid,
+    job_id uuid,
+    round integer NOT NULL,
+    vendor_job text,
+    told text,
+    verdict text NOT NULL CHECK (verdict IN ('parked', 'accepted', 'duplicate', 'late', 'unknown')),
+    received_at timestamptz NOT NULL,
+    letter json
+);
+CREATE INDEX callbacks_parked_by_task_idx ON callbacks (task_id) WHERE verdict = 'parked';
+CREATE INDEX callbacks_parked_by_vendor_job_idx ON callbacks (vendor, vendor_job) WHERE verdict = 'parked';
+CREATE INDEX callbacks_parked_by_time_idx ON callbacks (received_at) WHERE verdict = 'parked';
+CREATE INDEX callbacks_by_task_idx ON callbacks (task_id);
+CREATE INDEX callbacks_by_job_idx ON callbacks (job_id, id);
+CREATE INDEX callbacks_by_time_idx ON callbacks USING brin (received_at);
+
+ALTER TABLE tasks ADD COLUMN vendor_job text;

@@ -1,0 +1,81 @@
+"""Submits of vendor jobs and questions about them: the callback URL that goes out, and what the answers mean. Pure."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from services.fetcher.call.request import Refused
+from shared.events.tasks import Call, FetchRequested, Purpose
+from shared.specification.vendor_jobs import Told, told_by, vendor_job_of
+from shared.tokens import Claim, make_token
+
+PLACEHOLDER = "{callback.url}"
+PURPOSES: frozenset[Purpose] = frozenset({"submit", "status", "abort"})
+"""What concerns a vendor's job. The task waits all the while; none of these answers is a page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What an answer says of a vendor's job. `reason` says why it says nothing."""
+
+    vendor_job: str | None = None
+    told: Told | None = None
+    reason: str = ""
+
+
+def read_heard(request: FetchRequested, status: int, headers: Mapping[str, str], body: Any) -> Heard:
+    """Read the answer to a submit, or to a question about the status."""
+    document = {"status": status, "headers": dict(headers), "body": body}
+    if request.submit is not None:
+        found = vendor_job_of(request.submit.vendor_job, document)
+        missing = request.submit.vendor_job is not None and found is None
+        return Heard(
+            vendor_job=found, reason="vendor_job_missing: the submit's answer has no such id" if missing else ""
+        )
+    return Heard(told=None if request.status is None else told_by(request.status, document))
+
+
+def is_unknown(reason: str, *, sent: bool) -> bool:
+    """Whether a submit that was given up may have reached the vendor all the same: then it is waited for."""
+    return reason.startswith("outcome_unknown") or (sent and not reason.startswith("ssrf_blocked"))
+
+
+def call_of(request: FetchRequested, gateway_url: str, key: Callable[[], bytes], now: datetime) -> Call | Refused:
+    """The call with its callback URL filled in. `key` is asked for only where there is one."""
+    if request.submit is None:
+        return request.call
+    if now >= request.submit.deadline_at:
+        return Refused("deadline_exceeded: the wait was over before the call could leave")
+    if not _mentions(request.call):
+        return request.call
+    token = make_token(key(), Claim(request.task_id, request.round, request.submit.deadline_at))
+    return _filled(request.call, f"{gateway_url.rstrip('/')}/callbacks/{request.vendor}/{token}")
+
+
+def _mentions(call: Call) -> bool:
+    return PLACEHOLDER in call.model_dump_json()
+
+
+def _filled(call: Call, url: str) -> Call:
+    return call.model_copy(
+        update={
+            "path": call.path.replace(PLACEHOLDER, quote(url, safe="")),
+            "query": {name: value.replace(PLACEHOLDER, url) for name, value in call.query.items()},
+            "headers": {name: value.replace(PLACEHOLDER, url) for name, value in call.headers.items()},
+            "body": _inside(call.body, url),
+        }
+    )
+
+
+def _inside(value: Any, url: str) -> Any:
+    match value:
+        case str():
+            return value.replace(PLACEHOLDER, url)
+        case dict():
+            return {name: _inside(inner, url) for name, inner in value.items()}
+        case list():
+            return [_inside(inner, url) for inner in value]
+        case _:
+            return value

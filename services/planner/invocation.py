@@ -1,0 +1,114 @@
+"""Invocations: what is submitted for each input, and what is asked of a vendor's job once it has been. Pure."""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+from services.planner.model import Planned, Resolved, task_id
+from services.planner.paging import Step, call_of
+from services.planner.placeholders import fill, fill_pages, mentions, named
+from shared.errors import Problem
+from shared.events.tasks import Call
+from shared.specification.invoke import Invoke
+from shared.specification.request import Request
+from shared.specification.source import Poll
+from shared.specification.values import Scalar
+from shared.specification.vendor import CallbackOutcome
+
+CALLBACK_URL = "callback.url"
+VENDOR_JOB = "vendor_job"
+_AT = "/invoke"
+
+Inputs = Sequence[Mapping[str, Scalar]]
+
+
+def plan_submits(job_id: UUID, resolved: Resolved, inputs: Inputs) -> Step | list[Problem]:
+    """One submit for each input, or the mistakes: those of the first input that has any."""
+    invoke = invoke_of(resolved)
+    planned: list[Planned] = []
+    for number, one in enumerate(inputs):
+        values = {**_known(resolved, one), "task.id": str(task_id(job_id, number))}
+        submit = fill(invoke.submit, values, f"{_AT}/submit", later=(CALLBACK_URL,))
+        problems = submit if isinstance(submit, list) else []
+        problems = [*problems, *_mistakes_later(resolved, one), *(_silence(resolved) if number == 0 else ())]
+        if problems or not isinstance(submit, Request):
+            return problems
+        planned.append(Planned(call_of(submit), "submit", input=dict(one)))
+    return Step(tuple(planned), over=True)
+
+
+def invoke_of(resolved: Resolved) -> Invoke:
+    """The invocation of a job that has one."""
+    assert resolved.invoke is not None
+    return resolved.invoke
+
+
+def outcome_of_status(resolved: Resolved) -> CallbackOutcome:
+    """How an answer about the status is read: by rules of its own, else as callbacks are."""
+    status = invoke_of(resolved).status
+    if status is None or (status.done is None and status.failed is None):
+        return resolved.callbacks.outcome
+    return CallbackOutcome(done=status.done, failed=status.failed, progress=resolved.callbacks.outcome.progress)
+
+
+def status_call(resolved: Resolved, one: Mapping[str, Scalar], vendor_job: str | None) -> Call | None:
+    """The question for the status, if it can be asked already."""
+    status = invoke_of(resolved).status
+    return None if status is None else _call(resolved, status.request, one, vendor_job)
+
+
+def abort_call(resolved: Resolved, one: Mapping[str, Scalar], vendor_job: str | None) -> Call | None:
+    """The call that ends a vendor's job, if there is one and the job is known."""
+    abort = invoke_of(resolved).abort
+    return None if abort is None else _call(resolved, abort, one, vendor_job)
+
+
+def walk_of(resolved: Resolved, one: Mapping[str, Scalar], vendor_job: str | None) -> Resolved | None:
+    """The results of one vendor job as a walk through pages; nothing while the id that it needs is not known."""
+    invoke = invoke_of(resolved)
+    assert invoke.results is not None
+    values = _known(resolved, one, vendor_job)
+    request = fill(invoke.results.request, values, f"{_AT}/results/request")
+    pages = fill_pages(invoke.results.pages, values, f"{_AT}/results/pages")
+    if isinstance(request, list) or isinstance(pages, list):
+        return None
+    poll = Poll.model_construct(request=request, pages=pages, records=invoke.records)
+    return resolved.model_copy(update={"poll": poll})
+
+
+def _call(resolved: Resolved, request: Request, one: Mapping[str, Scalar], vendor_job: str | None) -> Call | None:
+    filled = fill(request, _known(resolved, one, vendor_job), _AT)
+    return call_of(filled) if isinstance(filled, Request) else None
+
+
+def _known(resolved: Resolved, one: Mapping[str, Scalar], vendor_job: str | None = None) -> dict[str, Scalar]:
+    values = named(parameters=resolved.parameters, input=one)
+    return values if vendor_job is None else {**values, VENDOR_JOB: vendor_job}
+
+
+def _mistakes_later(resolved: Resolved, one: Mapping[str, Scalar]) -> list[Problem]:
+    """What would turn out to be unknown only after the submit."""
+    invoke = invoke_of(resolved)
+    vendor_job = "1" if invoke.vendor_job or resolved.callbacks.vendor_job else None
+    values = _known(resolved, one, vendor_job)
+    requests = {
+        "status/request": invoke.status and invoke.status.request,
+        "results/request": invoke.results and invoke.results.request,
+        "abort": invoke.abort,
+    }
+    found = [fill(request, values, f"{_AT}/{place}") for place, request in requests.items() if request]
+    if invoke.results is not None:
+        found.append(fill_pages(invoke.results.pages, values, f"{_AT}/results/pages"))  # type: ignore[arg-type]
+    return [problem for one in found if isinstance(one, list) for problem in one]
+
+
+def _silence(resolved: Resolved) -> list[Problem]:
+    """Nobody would ever say what became of the vendor's jobs."""
+    invoke, rules = invoke_of(resolved), resolved.callbacks
+    if invoke.status is not None:
+        if outcome_of_status(resolved).done is None:
+            return [Problem(f"{_AT}/status", "expected done, here or in the vendor's callbacks.outcome")]
+        return []
+    if mentions(invoke.submit, CALLBACK_URL) or (invoke.vendor_job and rules.vendor_job and rules.verify):
+        return []
+    expected = "expected {callback.url} in the submit, or status, or callbacks.vendor_job and verify of the vendor"
+    return [Problem(_AT, f"nothing would tell the outcome: {expected}")]

@@ -1,0 +1,1 @@
+"""`tasks.events` (waiting) and `tasks.due` → vendor jobs that are done, failed, late; the calls for their results."""

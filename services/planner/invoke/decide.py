@@ -1,0 +1,179 @@
+"""What a submit's answer, a callback, an answer about the status or a timer means for a task that waits. Pure.
+
+Whatever comes first decides, and only once: a task that is over hears nothing any more. What says `done` before the
+vendor's id is known, where the results need that id, is kept until it is.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from services.planner.invocation import invoke_of, status_call, walk_of
+from services.planner.model import JobRow, Planned, Resolved
+from services.planner.paging import first_step
+from services.planner.waiting import DueKind
+from shared.events.callbacks import TaskDue
+from shared.events.tasks import TaskChanged, TaskState
+from shared.specification.values import Scalar, write_duration
+from shared.specification.vendor_jobs import Told
+
+_ABANDONED = frozenset({TaskState.CANCELLED, TaskState.EXPIRED})
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """A submit and what is known of its vendor job. `told` waits for the vendor's id; `beat` counts what was told of
+    progress, `ask` the questions for the status."""
+
+    id: UUID
+    job_id: UUID
+    number: int
+    round: int
+    state: TaskState
+    input: Mapping[str, Scalar]
+    deadline_at: datetime | None = None
+    submitted: bool = False
+    vendor_job: str | None = None
+    told: Told | None = None
+    beat: int = 0
+    ask: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """Look again after a time; `number` is the beat or ask that it belongs to."""
+
+    kind: DueKind
+    after: timedelta
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """The task after what it heard. `ended` by it; `identified`: its vendor's id became known; `asks` for the status;
+    `aborts` the vendor's job."""
+
+    task: Invocation
+    ended: bool = False
+    identified: bool = False
+    asks: bool = False
+    aborts: bool = False
+    wakes: tuple[Wake, ...] = ()
+
+
+def move(before: Move, resolved: Resolved, event: TaskChanged | TaskDue, *, paused: bool) -> Move:
+    """Hear one event more."""
+    task = before.task
+    if event.round != task.round:
+        return before
+    if task.state.is_end:
+        return _too_late(before, event)
+    if isinstance(event, TaskDue):
+        return _due(before, resolved, event, paused=paused)
+    return _heard(before, resolved, event)
+
+
+def _too_late(before: Move, event: TaskChanged | TaskDue) -> Move:
+    """A submit that was answered after its task was given up leaves a vendor's job that nobody waits for."""
+    task = before.task
+    if isinstance(event, TaskDue) or event.purpose != "submit" or task.state not in _ABANDONED:
+        return before
+    return replace(before, task=replace(task, vendor_job=task.vendor_job or event.vendor_job), aborts=True)
+
+
+def _due(before: Move, resolved: Resolved, event: TaskDue, *, paused: bool) -> Move:
+    task, invoke = before.task, invoke_of(resolved)
+    match event.kind:
+        case "deadline":
+            return _expired(before, f"deadline_exceeded: no outcome within {write_duration(invoke.deadline)}")
+        case "heartbeat" if event.beat == task.beat and invoke.heartbeat is not None:
+            return _expired(before, f"heartbeat_missed: no progress within {write_duration(invoke.heartbeat)}")
+        case "status" if event.ask == task.ask and invoke.status is not None:
+            if paused or status_call(resolved, task.input, task.vendor_job) is None:
+                return _ask_again(before, invoke.status.every)
+            return replace(before, asks=True)
+        case _:
+            return before
+
+
+def _expired(before: Move, reason: str) -> Move:
+    task = replace(before.task, state=TaskState.EXPIRED, reason=reason)
+    return Move(task, ended=True, aborts=True)
+
+
+def _heard(before: Move, resolved: Resolved, event: TaskChanged) -> Move:
+    task, invoke = before.task, invoke_of(resolved)
+    known = task.vendor_job or event.vendor_job
+    after = replace(
+        before,
+        task=replace(task, state=TaskState.WAITING, vendor_job=known, reason=event.reason or task.reason),
+        identified=before.identified or known != task.vendor_job,
+    )
+    if event.purpose == "submit" and not task.submitted:
+        after = _submitted(after, resolved)
+    if event.told == "progress":
+        after = _progressed(after, resolved)
+    elif event.told is not None and after.task.told is None:
+        after = replace(after, task=replace(after.task, told=event.told))
+    if event.purpose == "status" and invoke.status is not None:
+        after = _ask_again(after, invoke.status.every)
+    return _decided(after, resolved)
+
+
+def _submitted(before: Move, resolved: Resolved) -> Move:
+    task, invoke = replace(before.task, submitted=True), invoke_of(resolved)
+    wakes = list(before.wakes)
+    if invoke.heartbeat is not None:
+        wakes.append(Wake("heartbeat", invoke.heartbeat, task.beat))
+    if invoke.status is not None:
+        wakes.append(Wake("status", invoke.status.after, task.ask))
+    return replace(before, task=task, wakes=tuple(wakes))
+
+
+def _progressed(before: Move, resolved: Resolved) -> Move:
+    task, heartbeat = replace(before.task, beat=before.task.beat + 1), invoke_of(resolved).heartbeat
+    wakes = before.wakes if heartbeat is None else (*before.wakes, Wake("heartbeat", heartbeat, task.beat))
+    return replace(before, task=task, wakes=wakes)
+
+
+def _ask_again(before: Move, every: timedelta) -> Move:
+    task = replace(before.task, ask=before.task.ask + 1)
+    return replace(before, task=task, wakes=(*before.wakes, Wake("status", every, task.ask)))
+
+
+def _decided(before: Move, resolved: Resolved) -> Move:
+    task = before.task
+    if task.told == "failed":
+        reason = "vendor_failed: the vendor says that its job failed"
+        return Move(replace(task, state=TaskState.FAILED, reason=reason), ended=True)
+    if task.told == "done" and (invoke_of(resolved).results is None or _results(task, resolved)):
+        return Move(replace(task, state=TaskState.COMPLETED, reason=""), ended=True)
+    return before
+
+
+def _results(task: Invocation, resolved: Resolved) -> Resolved | None:
+    return walk_of(resolved, task.input, task.vendor_job)
+
+
+def results_of(task: Invocation, resolved: Resolved) -> tuple[Planned, ...]:
+    """The first calls for the results of a vendor job that is done."""
+    if task.state is not TaskState.COMPLETED or invoke_of(resolved).results is None:
+        return ()
+    walk = _results(task, resolved)
+    return () if walk is None else tuple(replace(one, slice=task.number) for one in first_step(walk).planned)
+
+
+def count(job: JobRow, ended: Sequence[Invocation]) -> tuple[JobRow, tuple[Planned, ...]]:
+    """The job after these of its tasks have ended, and the calls for their results."""
+    planned = tuple(call for task in ended for call in results_of(task, job.resolved))
+    completed = sum(task.state is TaskState.COMPLETED for task in ended)
+    counted = replace(
+        job,
+        open=job.open - len(ended) + len(planned),
+        planned=job.planned + len(planned),
+        completed=job.completed + completed,
+        failed=job.failed + len(ended) - completed,
+    )
+    return counted, planned

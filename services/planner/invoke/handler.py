@@ -1,0 +1,105 @@
+"""tasks.events (waiting) and tasks.due → tasks, jobs; tells callbacks.expected, timers, calls, tasks and jobs."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from services.planner.ending import end_of
+from services.planner.invoke import store
+from services.planner.invoke.decide import Invocation, Move, count, move
+from services.planner.metrics import INVOCATIONS_ENDED, JOBS_ENDED, TASKS_PLANNED
+from services.planner.model import JobRow, number_tasks
+from services.planner.rows import JobUpdate, insert_tasks, lock_jobs, update_jobs
+from services.planner.telling import PROGRESS_SECONDS, ended, moved_task, planned_task, progressed
+from services.planner.waiting import Waiting, ask_status, end_vendor_job, expected, no_deadline, timer
+from shared.database.pool import Transaction
+from shared.events.callbacks import TaskDue
+from shared.events.envelope import Incoming
+from shared.events.tasks import TaskChanged, TaskState
+from shared.messaging.handler import Outgoing
+from shared.observability.logs import get_logger
+from shared.runtime.clock import utc_now
+
+log = get_logger(__name__)
+
+
+async def follow_invocations(tx: Transaction, batch: Sequence[Incoming[TaskChanged]]) -> list[Outgoing]:
+    """What fetcher and gateway tell of tasks that wait."""
+    events = [incoming.event for incoming in batch]
+    told = [event for event in events if event.state is TaskState.WAITING and event.service != "planner"]
+    return await _take(tx, told, utc_now()) if told else []
+
+
+async def wake_invocations(tx: Transaction, batch: Sequence[Incoming[TaskDue]]) -> list[Outgoing]:
+    """Deadlines, missed heartbeats, and the time to ask for the status."""
+    return await _take(tx, [incoming.event for incoming in batch], utc_now())
+
+
+async def _take(tx: Transaction, events: Sequence[TaskChanged | TaskDue], now: datetime) -> list[Outgoing]:
+    """Jobs are locked before their tasks, as everywhere in this service."""
+    jobs = {job.id: job for job in await lock_jobs(tx, sorted({event.job_id for event in events}))}
+    found = await store.find_invocations(tx, sorted({event.task_id for event in events}))
+    moves = {task.id: Move(task) for task in found if task.job_id in jobs}
+    for event in events:
+        before = moves.get(event.task_id)
+        if before is not None:
+            job = jobs[before.task.job_id]
+            moves[event.task_id] = move(before, job.resolved, event, paused=job.state == "paused")
+    await store.update_invocations(tx, [one.task for one in moves.values()])
+    messages = [message for one in moves.values() for message in _tell(one, jobs[one.task.job_id], now)]
+    for job in jobs.values():
+        gone = [one.task for one in moves.values() if one.ended and one.task.job_id == job.id]
+        if gone:
+            messages += await _count(tx, job, gone, now)
+    return messages
+
+
+async def _count(tx: Transaction, job: JobRow, gone: Sequence[Invocation], now: datetime) -> list[Outgoing]:
+    """Plan what follows the ended tasks, and see whether the job is over."""
+    counted, planned = count(job, gone)
+    tasks = number_tasks(job.id, list(planned), job.planned)
+    await insert_tasks(tx, [(job.resolved.vendor, task) for task in tasks])
+    TASKS_PLANNED.labels(vendor=job.resolved.vendor).inc(len(tasks))
+    end = end_of(counted)
+    tells = end is not None or job.since_progress > PROGRESS_SECONDS
+    await update_jobs(tx, [JobUpdate(counted, end, tells=tells)])
+    messages = [planned_task(task, now) for task in tasks]
+    if end is not None:
+        JOBS_ENDED.labels(state=end.value).inc()
+        messages.append(ended(counted, end, now))
+    elif tells:
+        messages.append(progressed(counted, now))
+    return messages
+
+
+def _tell(one: Move, job: JobRow, now: datetime) -> list[Outgoing]:
+    task, waiting = one.task, _waiting(one.task, job, now)
+    messages: list[Outgoing | None] = []
+    if one.ended:
+        INVOCATIONS_ENDED.labels(vendor=job.resolved.vendor, state=task.state.value).inc()
+        log.info(f"invocation.{task.state.value}", job_id=str(job.id), task_id=str(task.id), reason=task.reason)
+        messages += [_moved(task, now), expected(waiting, over=True), no_deadline(waiting)]
+    elif one.identified and not task.state.is_end:
+        messages.append(expected(waiting))
+    if one.aborts:
+        messages.append(end_vendor_job(waiting))
+    messages += [timer(waiting, wake.kind, now + wake.after, number=wake.number) for wake in one.wakes]
+    if one.asks:
+        messages.append(ask_status(waiting, task.ask))
+    return [message for message in messages if message is not None]
+
+
+def _moved(task: Invocation, now: datetime) -> Outgoing:
+    return moved_task(task.id, task.job_id, task.number, task.round, task.state, now, reason=task.reason)
+
+
+def _waiting(task: Invocation, job: JobRow, now: datetime) -> Waiting:
+    return Waiting(
+        task_id=task.id,
+        job_id=task.job_id,
+        number=task.number,
+        round=task.round,
+        resolved=job.resolved,
+        input=task.input,
+        deadline_at=task.deadline_at or now,
+        vendor_job=task.vendor_job,
+    )

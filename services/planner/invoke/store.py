@@ -1,0 +1,54 @@
+"""Rows of submits that wait."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import orjson
+
+from services.planner.invoke.decide import Invocation
+from shared.database.pool import Row, Transaction
+from shared.database.queries import load_queries
+from shared.events.tasks import TaskState
+
+SQL = load_queries(__file__)
+
+
+async def find_invocations(tx: Transaction, task_ids: Sequence[UUID]) -> list[Invocation]:
+    """The submits among these tasks, locked."""
+    return [_invocation(row) for row in await tx.fetch(SQL["find_invocations"], task_ids)]
+
+
+async def update_invocations(tx: Transaction, tasks: Sequence[Invocation]) -> None:
+    """Write submits as they are now; one that was over before stays as it was."""
+    if not tasks:
+        return
+    await tx.execute(
+        SQL["update_invocations"],
+        [task.id for task in tasks],
+        [task.state.value for task in tasks],
+        [task.state.rank for task in tasks],
+        [task.submitted for task in tasks],
+        [task.vendor_job for task in tasks],
+        [task.told for task in tasks],
+        [task.beat for task in tasks],
+        [task.ask for task in tasks],
+        [task.reason[:500] for task in tasks],
+    )
+
+
+def _invocation(row: Row) -> Invocation:
+    return Invocation(
+        id=row["id"],
+        job_id=row["job_id"],
+        number=row["number"],
+        round=row["round"],
+        state=TaskState(row["state"]),
+        input=orjson.loads(row["input"] or b"{}"),
+        deadline_at=row["deadline_at"],
+        submitted=row["submitted"],
+        vendor_job=row["vendor_job"],
+        told=row["told"],
+        beat=row["beat"],
+        ask=row["ask"],
+        reason=row["reason"],
+    )

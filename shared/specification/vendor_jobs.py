@@ -1,0 +1,45 @@
+"""What a vendor's answers and callbacks say of its jobs: one rule for the fetcher and the gateway. Pure."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import jmespath
+from jmespath.exceptions import JMESPathError
+
+from shared.specification.vendor import CallbackOutcome
+
+Told = Literal["done", "failed", "progress"]
+"""What a vendor says of one of its jobs, in a callback or when asked for the status."""
+
+LONGEST_ID = 255
+
+
+def told_by(outcome: CallbackOutcome, document: Mapping[str, Any]) -> Told | None:
+    """What a callback says: the first expression that holds, or nothing. Without any, every callback means done."""
+    if outcome == CallbackOutcome():
+        return "done"
+    rules: tuple[tuple[Told, str | None], ...] = (
+        ("done", outcome.done),
+        ("failed", outcome.failed),
+        ("progress", outcome.progress),
+    )
+    for told, expression in rules:
+        if expression is not None and _search(expression, document):
+            return told
+    return None
+
+
+def vendor_job_of(expression: str | None, document: Mapping[str, Any]) -> str | None:
+    """The id that a vendor gave its job: a text or whole number of at most `LONGEST_ID` characters."""
+    found = None if expression is None else _search(expression, document)
+    if isinstance(found, bool) or not isinstance(found, (str, int)):
+        return None
+    text = str(found)
+    return text if 0 < len(text) <= LONGEST_ID and text.isprintable() else None
+
+
+def _search(expression: str, document: Mapping[str, Any]) -> Any:
+    try:
+        return jmespath.search(expression, document)
+    except (JMESPathError, ArithmeticError, LookupError, TypeError, ValueError, RecursionError):
+        return None

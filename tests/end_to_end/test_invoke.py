@@ -1,0 +1,188 @@
+"""Asynchronous vendor jobs through five processes: submitted within the contract, called back in every manner, their
+results fetched, each record once."""
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.cluster import Cluster, cluster
+from tests.eventually import eventually
+from tests.reports import Report, Reports
+from tests.stack import Place
+
+OUTCOME = {
+    "done": "body.status == 'succeeded'",
+    "failed": "body.status == 'failed'",
+    "progress": "body.status == 'running'",
+}
+INVOKE: dict[str, Any] = {
+    "submit": {
+        "method": "POST",
+        "path": "/reports",
+        "json": {"month": "{input.month}", "callback_url": "{callback.url}"},
+    },
+    "vendor_job": "body.id",
+    "deadline": "2m",
+    "results": {
+        "request": {"path": "/reports/{vendor_job}/rows"},
+        "pages": {"style": "cursor", "next": "body.next", "into": {"query": "cursor"}},
+    },
+    "abort": {"method": "DELETE", "path": "/reports/{vendor_job}"},
+    "records": {"select": "body.rows[]", "key": "id"},
+}
+
+
+async def apply(running: Cluster, reports: Reports, **callbacks: Any) -> None:
+    """Configure the vendor `acme` that lives in this test."""
+    document = {
+        "vendor": "acme",
+        "base_url": reports.url,
+        "network": {"private_addresses": "allow"},
+        "callbacks": {"outcome": OUTCOME, **callbacks},
+        "retry": {"attempts": 3, "backoff": {"base": "50ms", "cap": "200ms"}},
+    }
+    answer = await running.http.put(f"{running.gateway}/vendors/acme", json=document)
+    assert answer.status_code in (200, 201), answer.text
+
+
+async def invoke(running: Cluster, inputs: list[dict[str, Any]], table: str = "reports", **invoke: Any) -> str:
+    document = {"vendor": "acme", "invoke": {**INVOKE, **invoke}, "input": inputs}
+    return await running.submit({**document, "sinks": [{"type": "postgres", "table": table}]})
+
+
+async def tasks(running: Cluster, job_id: str) -> list[dict[str, Any]]:
+    answer = await running.http.get(f"{running.gateway}/jobs/{job_id}/tasks")
+    found: list[dict[str, Any]] = answer.json()["tasks"]
+    return found
+
+
+async def callbacks(running: Cluster, job_id: str) -> list[tuple[str, str]]:
+    answer = await running.http.get(f"{running.gateway}/jobs/{job_id}/callbacks")
+    return sorted((one["told"], one["verdict"]) for one in answer.json()["callbacks"])
+
+
+@pytest.mark.timeout(300)
+async def test_vendor_jobs_are_done_however_their_callbacks_come(topics: Place, tmp_path: Path) -> None:
+    async def on_submit(reports: Reports, report: Report) -> None:
+        if report.input["month"] == "early":
+            assert await reports.call_back(report, "succeeded") == 202
+
+    async with Reports(on_submit) as reports, cluster(topics, tmp_path) as running:
+        await apply(running, reports)
+        job_id = await invoke(running, [{"month": "early"}, {"month": "twice"}, {"month": "failed"}])
+        await eventually(lambda: len(reports.reports) == 3, 30)
+
+        async def known() -> bool:
+            waiting = [task for task in await tasks(running, job_id) if task["vendor_job"]]
+            return len(waiting) == 3
+
+        await eventually(known, 20)
+        by_month = {report.input["month"]: report for report in reports.reports.values()}
+        await reports.call_back(by_month["twice"], "running")
+        assert await reports.call_back(by_month["twice"], "succeeded") == 202
+        assert await reports.call_back(by_month["twice"], "succeeded") == 202
+        await reports.call_back(by_month["failed"], "failed")
+        job = await running.ended(job_id)
+        assert (job["kind"], job["status"], job["records"], job["distinct"]) == ("invoke", "failed", 10, 10), job
+        assert job["reason"] == "1 of 9 tasks failed"
+        assert reports.submits == 3
+        rows = await running.records("reports")
+        assert {row["key"] for row in rows} == {
+            f"{by_month[month].id}-{number}" for month in ("early", "twice") for number in range(5)
+        }
+
+        async def judged() -> bool:
+            return await callbacks(running, job_id) == [
+                ("done", "accepted"),
+                ("done", "accepted"),
+                ("done", "duplicate"),
+                ("failed", "accepted"),
+                ("progress", "accepted"),
+            ]
+
+        await eventually(judged)
+        assert await running.dead_letters() == []
+
+
+@pytest.mark.timeout(300)
+async def test_waits_that_no_callback_by_token_ends(topics: Place, tmp_path: Path) -> None:
+    """Status asked; deadline over; a submit's outcome unknown; a signed callback that names the vendor's job."""
+    async with Reports() as reports, cluster(topics, tmp_path) as running:
+        await apply(running, reports)
+        silent = {"method": "POST", "path": "/reports", "json": {"month": "{input.month}"}}
+        status = {"request": {"path": "/reports/{vendor_job}"}, "after": "200ms", "every": "1s"}
+        asked = await invoke(running, [{"month": "asked"}], submit=silent, status=status)
+        expired = await invoke(running, [{"month": "expired"}], deadline="1500ms")
+        cancelled = await invoke(running, [{"month": "cancelled"}])
+        by_month = await eventually(lambda: _by_month(reports, 3), 30)
+
+        async def seen() -> bool:
+            found = [task for job in (asked, expired, cancelled) for task in await tasks(running, job)]
+            return all(task["vendor_job"] for task in found)
+
+        await eventually(seen, 20)
+        await running.http.post(f"{running.gateway}/jobs/{cancelled}/cancel")
+        by_month["asked"].status = "succeeded"
+        job = await running.ended(asked)
+        assert (job["status"], job["distinct"]) == ("completed", 5), job
+        job = await running.ended(expired)
+        assert (job["status"], job["failures"]) == (
+            "failed",
+            [{"reason": "deadline_exceeded: no outcome within 1500ms", "count": 1}],
+        )
+        await eventually(lambda: {by_month[m].status for m in ("expired", "cancelled")} == {"deleted"}, 20)
+        await reports.call_back(by_month["expired"], "succeeded")
+
+        async def late() -> bool:
+            return await callbacks(running, expired) == [("done", "late")]
+
+        await eventually(late)
+        assert reports.submits == 3
+
+        reports.hang_up = True
+        unknown = await invoke(running, [{"month": "unknown"}], results=None)
+        by_month = await eventually(lambda: _by_month(reports, 4), 30)
+
+        async def waits() -> bool:
+            [task] = await tasks(running, unknown)
+            return bool(task["state"] == "waiting" and task["reason"].startswith("outcome_unknown"))
+
+        await eventually(waits, 20)
+        await reports.call_back(by_month["unknown"], "succeeded")
+        assert (await running.ended(unknown))["status"] == "completed"
+        assert reports.submits == 4
+
+
+def _by_month(reports: Reports, count: int) -> dict[str, Report]:
+    found = {report.input["month"]: report for report in reports.reports.values()}
+    return found if len(found) == count else {}
+
+
+@pytest.mark.timeout(300)
+async def test_kills_between_submit_and_callback_submit_nothing_twice(topics: Place, tmp_path: Path) -> None:
+    """`kill -9` of each service that takes part, while vendor jobs are submitted and called back."""
+    months = [str(number) for number in range(40)]
+
+    async with Reports() as reports, cluster(topics, tmp_path) as running:
+        await apply(running, reports)
+        job_id = await invoke(running, [{"month": month} for month in months], results=None)
+        victims = iter(["planner", "callback-gateway", "fetcher", "scheduler"] * 2)
+        called: set[str] = set()
+
+        async def over() -> bool:
+            for report in [one for one in list(reports.reports.values()) if one.id not in called]:
+                try:
+                    called.update([report.id] if await reports.call_back(report, "succeeded") == 202 else [])
+                except httpx.HTTPError:
+                    continue
+                victim = next(victims, None) if len(called) % 4 == 0 else None
+                if victim is not None:
+                    running.kill(victim)
+            return bool((await running.job(job_id)).get("ended_at"))
+
+        await eventually(over, 120)
+        job = await running.job(job_id)
+        assert (job["status"], job["counts"]) == ("completed", {"completed": 40}), job
+        assert sorted(report.input["month"] for report in reports.reports.values()) == sorted(months)

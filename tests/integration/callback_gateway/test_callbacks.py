@@ -1,0 +1,154 @@
+"""`POST /callbacks`: proven over the raw bytes, durable, then answered; what proves nothing leaves nothing behind."""
+
+import base64
+import hashlib
+import hmac
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+
+from services.callback_gateway.settings import Settings
+from services.callback_gateway.spool.loop import Drain
+from shared.database.pool import Database
+from shared.ids import new_id
+from shared.messaging.producer import Producer
+from shared.payloads.store import PayloadStore
+from shared.runtime.app import Runtime
+from shared.tokens import Claim, make_token
+from tests.conftest import ReaderFor
+from tests.eventually import eventually
+from tests.integration.callback_gateway.conftest import Served, ServeEdge
+from tests.stack import Place
+
+KEY = "a key for tests"
+SECRET = base64.b64encode(b"0123456789abcdef01234567").decode()
+BODY = orjson.dumps({"status": "succeeded", "data": {"job_id": "r1"}})
+SIGNED = {
+    "verify": {"scheme": "standard-webhooks", "secrets": ["env:ACME_OLD", "env:ACME_HOOK"]},
+    "vendor_job": "body.data.job_id",
+}
+
+
+@pytest.fixture(autouse=True)
+def secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACME_HOOK", f"whsec_{SECRET}")
+    monkeypatch.setenv("ACME_OLD", "whsec_b2xk")
+    monkeypatch.setenv("CALLBACK_KEY_OF_TESTS", KEY)
+
+
+def signed(body: bytes, at: datetime | None = None) -> dict[str, str]:
+    stamp = str(int((at or datetime.now(UTC)).timestamp()))
+    mac = hmac.digest(base64.b64decode(SECRET), f"msg_1.{stamp}.".encode() + body, hashlib.sha256)
+    return {
+        "webhook-id": "msg_1",
+        "webhook-timestamp": stamp,
+        "webhook-signature": f"v1,bm9uZQ== v1,{base64.b64encode(mac).decode()}",
+    }
+
+
+def token(key: str = KEY) -> tuple[str, Claim]:
+    claim = Claim(new_id(), 2, datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1))
+    return make_token(key.encode(), claim), claim
+
+
+async def put_vendor(database: Database, callbacks: dict[str, Any]) -> None:
+    document = orjson.dumps({"vendor": "acme", "base_url": "https://acme.example", "callbacks": callbacks})
+    async with database.transaction() as tx:
+        await tx.execute("INSERT INTO vendors (id, document) VALUES ('acme', $1)", document)
+
+
+async def served(serve_edge: ServeEdge, producer: Producer, callbacks: dict[str, Any]) -> Served:
+    edge = await serve_edge(producer, callback_key="env:CALLBACK_KEY_OF_TESTS")
+    await put_vendor(edge.database, callbacks)
+    return edge
+
+
+async def test_a_token_is_proof_enough_where_nothing_is_signed(
+    serve_edge: ServeEdge, producer: Producer, reader_for: ReaderFor
+) -> None:
+    came = await reader_for("callbacks.received")
+    edge = await served(serve_edge, producer, {})
+    text, claim = token()
+    answer = await edge.http.post(f"/callbacks/acme/{text}", content=BODY, headers={"authorization": "Bearer x"})
+    assert answer.status_code == 202
+    [event] = await eventually(lambda: came.values)
+    assert (event["callback_id"], event["task_id"], event["round"]) == (answer.json()["id"], str(claim.task_id), 2)
+    assert base64.b64decode(event["body"]) == BODY
+    assert "authorization" not in event["headers"]
+    assert text not in came.records[0].value.decode()
+
+
+async def test_a_signed_callback_names_its_job_itself(
+    serve_edge: ServeEdge, producer: Producer, reader_for: ReaderFor
+) -> None:
+    came = await reader_for("callbacks.received")
+    edge = await served(serve_edge, producer, SIGNED)
+    answer = await edge.http.post("/callbacks/acme", content=BODY, headers=signed(BODY))
+    assert answer.status_code == 202
+    [event] = await eventually(lambda: came.values)
+    assert (event["vendor_job"], event.get("task_id")) == ("r1", None)
+    assert came.records[0].key == b"acme/r1"
+
+
+@pytest.mark.parametrize("path", ["/callbacks/acme", "/callbacks/acme/{token}"])
+async def test_what_proves_nothing_is_refused_and_leaves_nothing_behind(
+    serve_edge: ServeEdge, producer: Producer, reader_for: ReaderFor, path: str
+) -> None:
+    came = await reader_for("callbacks.received")
+    edge = await served(serve_edge, producer, SIGNED)
+    place = path.format(token=token()[0])
+    old = datetime.now(UTC) - timedelta(minutes=6)
+    for body, headers in ((BODY, {}), (b"{}", signed(BODY)), (BODY, signed(BODY, old))):
+        answer = await edge.http.post(place, content=body, headers=headers)
+        assert answer.status_code == 401
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["instance"] == "/callbacks/acme"
+    assert (await edge.http.post(place, content=BODY, headers=signed(BODY))).status_code == 202
+    await eventually(lambda: came.values)
+    assert len(came.values) == 1
+
+
+async def test_whatever_is_wrong_with_a_url_the_answer_is_the_same(serve_edge: ServeEdge, producer: Producer) -> None:
+    edge = await served(serve_edge, producer, {})
+    good, _ = token()
+    other, _ = token("another key")
+    wrong = [f"/callbacks/acme/{other}", f"/callbacks/nobody/{good}", "/callbacks/acme/x", "/callbacks/acme"]
+    answers = [await edge.http.post(place, content=BODY) for place in wrong]
+    assert {(answer.status_code, answer.json()["detail"]) for answer in answers} == {
+        (404, "there is nothing of that name")
+    }
+    assert not any(good in answer.text or other in answer.text for answer in answers)
+
+
+async def test_a_broker_that_is_away_delays_a_callback_and_loses_nothing(
+    topics: Place, payloads: Path, serve_edge: ServeEdge, producer: Producer, reader_for: ReaderFor
+) -> None:
+    came = await reader_for("callbacks.received")
+    edge = await served(serve_edge, Producer(topics.kafka, prefix=topics.prefix), {})
+    answer: httpx.Response = await edge.http.post(f"/callbacks/acme/{token()[0]}", content=BODY)
+    assert answer.status_code == 202
+    runtime: Runtime[Any] = Runtime(
+        topics.settings(Settings, payloads), edge.database, producer, PayloadStore("memory://")
+    )
+    await Drain(runtime).step()
+    [event] = await eventually(lambda: came.values)
+    assert event["callback_id"] == answer.json()["id"]
+
+
+async def test_a_secret_of_ours_that_is_missing_is_not_the_senders_fault(
+    serve_edge: ServeEdge, producer: Producer
+) -> None:
+    rules = {**SIGNED, "verify": {"scheme": "standard-webhooks", "secrets": ["env:NOWHERE_AT_ALL"]}}
+    edge = await served(serve_edge, producer, rules)
+    answer = await edge.http.post("/callbacks/acme", content=BODY, headers=signed(BODY))
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+
+
+async def test_a_body_that_is_too_large_is_refused(serve_edge: ServeEdge, producer: Producer) -> None:
+    edge = await served(serve_edge, producer, {})
+    answer = await edge.http.post(f"/callbacks/acme/{token()[0]}", content=b"x" * 900_000)
+    assert answer.status_code == 413

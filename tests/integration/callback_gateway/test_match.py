@@ -1,0 +1,141 @@
+"""Callbacks and the tasks that wait for them find each other, whichever comes first, and at the same time; what is for
+nobody ends as a dead letter."""
+
+import asyncio
+import base64
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import orjson
+import pytest
+
+from services.callback_gateway.match.handler import expect_callbacks, match_callbacks
+from services.callback_gateway.match.loop import Unmatched
+from services.callback_gateway.settings import Settings
+from shared.database.pool import Database
+from shared.events.callbacks import CallbackExpected, CallbackReceived
+from shared.events.envelope import Incoming, Position, Record
+from shared.ids import new_id
+from shared.messaging.handler import Outgoing
+from shared.messaging.producer import Producer
+from shared.payloads.store import PayloadStore
+from shared.runtime.app import Runtime
+from shared.specification.vendor import Callbacks
+from tests.conftest import DatabaseFor, ReaderFor
+from tests.eventually import eventually
+from tests.stack import Place
+
+NOW = datetime.now(UTC)
+RULES = Callbacks.model_validate({"vendor_job": "body.id", "outcome": {"done": "body.ok", "failed": "!body.ok"}})
+Step = Callable[[Any], Awaitable[list[Outgoing]]]
+
+
+def expected(task_id: UUID, **more: Any) -> Incoming[CallbackExpected]:
+    fields = {"number": 0, "round": 0, "vendor": "acme", "rules": RULES, "deadline_at": NOW + timedelta(hours=1)}
+    return incoming(CallbackExpected(task_id=task_id, job_id=task_id, **{**fields, **more}))
+
+
+def received(task_id: UUID | None = None, vendor_job: str | None = None, **more: Any) -> Incoming[CallbackReceived]:
+    body = base64.b64encode(orjson.dumps({"ok": True, "id": vendor_job or "r1"})).decode()
+    fields = {"callback_id": new_id(), "vendor": "acme", "received_at": NOW, "body": body, **more}
+    return incoming(CallbackReceived(task_id=task_id, vendor_job=vendor_job, **fields))
+
+
+def incoming(event: Any) -> Incoming[Any]:
+    value = event.model_dump_json().encode()
+    return Incoming(event, new_id(), 0, Record(Position("t", 0, 0), None, value, (), NOW))
+
+
+async def run(database: Database, *steps: Incoming[Any]) -> list[dict[str, Any]]:
+    """Each event in a transaction of its own; gives what was told of tasks."""
+    told = []
+    for one in steps:
+        handler: Any = expect_callbacks if isinstance(one.event, CallbackExpected) else match_callbacks
+        async with database.transaction() as tx:
+            told += [orjson.loads(message.value) for message in await handler(tx, [one])]
+    return told
+
+
+async def verdicts(database: Database) -> list[str]:
+    async with database.transaction() as tx:
+        return [row["verdict"] for row in await tx.fetch("SELECT verdict FROM callbacks ORDER BY id")]
+
+
+@pytest.fixture
+async def database(database_for: DatabaseFor) -> Database:
+    return await database_for("callback-gateway")
+
+
+@pytest.mark.parametrize("first", ["task", "callback"])
+@pytest.mark.parametrize("by", ["token", "id"])
+async def test_they_find_each_other_in_both_orders(database: Database, first: str, by: str) -> None:
+    task_id = new_id()
+    waits = [expected(task_id), expected(task_id, vendor_job="r1")]
+    came = received(task_id) if by == "token" else received(vendor_job="r1")
+    told = await run(database, *([*waits, came] if first == "task" else [came, *waits]))
+    assert [(one["task_id"], one["told"], one["vendor_job"], one["state"]) for one in told] == [
+        (str(task_id), "done", "r1", "waiting")
+    ]
+    assert await verdicts(database) == ["accepted"]
+
+
+@pytest.mark.parametrize("by", ["token", "id"])
+@pytest.mark.parametrize("first", ["task", "callback"])
+async def test_whoever_comes_second_waits_for_the_first_to_commit(database: Database, by: str, first: str) -> None:
+    """Two transactions that each look for the other's row before either is committed would both find nothing."""
+    task_id = new_id()
+    waits = expected(task_id, vendor_job="r1")
+    came = received(task_id) if by == "token" else received(vendor_job="r1")
+    one, other = (waits, came) if first == "task" else (came, waits)
+    handlers: dict[type, Any] = {CallbackExpected: expect_callbacks, CallbackReceived: match_callbacks}
+    async with database.transaction() as tx:
+        told = list(await handlers[type(one.event)](tx, [one]))
+        second = asyncio.create_task(run(database, other))
+        await eventually(lambda: _waits_for_lock(database))
+    assert len(told) + len(await second) == 1
+    assert await verdicts(database) == ["accepted"]
+
+
+async def _waits_for_lock(database: Database) -> bool:
+    async with database.transaction() as tx:
+        return bool(await tx.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"))
+
+
+async def test_many_at_once_each_count_once(database: Database) -> None:
+    tasks = [new_id() for _ in range(30)]
+    events: list[Incoming[Any]] = []
+    for number, task_id in enumerate(tasks):
+        events += [expected(task_id), expected(task_id, vendor_job=f"r{number}")]
+        events += [received(task_id), received(vendor_job=f"r{number}"), received(task_id)]
+    events.sort(key=lambda one: hash(one.id))
+    told = [message for batch in await asyncio.gather(*(run(database, one) for one in events)) for message in batch]
+    assert sorted(one["task_id"] for one in told) == sorted(map(str, tasks))
+    assert sorted(await verdicts(database)) == ["accepted"] * 30 + ["duplicate"] * 60
+
+
+async def test_a_round_is_over_when_the_next_begins(database: Database) -> None:
+    task_id = new_id()
+    first, second = received(task_id), received(task_id, round=1)
+    told = await run(database, expected(task_id), second, expected(task_id, over=True), first)
+    assert told == []
+    assert sorted(await verdicts(database)) == ["late", "parked"]
+    assert [one["round"] for one in await run(database, expected(task_id, round=1))] == [1]
+    assert sorted(await verdicts(database)) == ["accepted", "late"]
+
+
+async def test_what_is_for_nobody_becomes_a_dead_letter_in_its_time(
+    topics: Place, database: Database, producer: Producer, reader_for: ReaderFor, payloads: Path
+) -> None:
+    dead = await reader_for("callback-gateway.dead")
+    await run(
+        database, received(vendor_job="strange", received_at=NOW - timedelta(hours=2)), received(vendor_job="new")
+    )
+    runtime: Runtime[Any] = Runtime(topics.settings(Settings, payloads), database, producer, PayloadStore("memory://"))
+    await Unmatched(runtime).step()
+    [letter] = await eventually(lambda: dead.values)
+    assert letter["reason"] == "unmatched_callback"
+    assert orjson.loads(base64.b64decode(letter["original"]["value"]))["vendor_job"] == "strange"
+    assert await verdicts(database) == ["unknown", "parked"]

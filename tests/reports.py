@@ -1,0 +1,112 @@
+"""A vendor with asynchronous jobs, on a real socket inside the test, as small as can be: the test says when it calls
+back, and what."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import orjson
+
+Rows = list[dict[str, Any]]
+PAGE = 2
+
+
+@dataclass
+class Report:
+    """One job of the vendor."""
+
+    id: str
+    input: dict[str, Any]
+    callback_url: str
+    status: str = "queued"
+    rows: Rows = field(default_factory=list)
+
+
+OnSubmit = Callable[["Reports", Report], Awaitable[None]]
+
+
+async def _nothing(reports: "Reports", report: Report) -> None:
+    return None
+
+
+class Reports:
+    """`POST /reports`, `GET /reports/{id}`, `GET /reports/{id}/rows?cursor=`, `DELETE /reports/{id}`. `on_submit` runs
+    before the submit is answered."""
+
+    def __init__(self, on_submit: OnSubmit = _nothing, *, hang_up: bool = False) -> None:
+        self.reports: dict[str, Report] = {}
+        self.asked: list[str] = []
+        self.submits = 0
+        self.answers: list[int] = []
+        self.port = 0
+        self.on_submit = on_submit
+        self.hang_up = hang_up
+        self.http = httpx.AsyncClient(trust_env=False, timeout=20)
+        self._server: asyncio.Server | None = None
+
+    async def __aenter__(self) -> "Reports":
+        """Listen on a free port."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Drop everybody."""
+        assert self._server is not None
+        self._server.close()
+        await self.http.aclose()
+
+    @property
+    def url(self) -> str:
+        """The base URL."""
+        return f"http://127.0.0.1:{self.port}"
+
+    async def call_back(
+        self, report: Report, status: str, *, url: str = "", headers: dict[str, str] | None = None
+    ) -> int:
+        """Tell what became of a report; gives the answer's status."""
+        report.status = status
+        body = orjson.dumps({"id": f"event-{report.id}-{status}", "status": status, "data": {"job_id": report.id}})
+        answer = await self.http.post(url or report.callback_url, content=body, headers=headers)
+        self.answers.append(answer.status_code)
+        return answer.status_code
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+                method, target, _ = head.split(" ", 2)
+                length = int(head.partition("content-length: ")[2].partition("\r\n")[0] or 0)
+                body = await reader.readexactly(length)
+                answer = await self._answer(method.upper(), target, orjson.loads(body) if body else {})
+                if answer is None:
+                    break
+                status, content = answer
+                text = orjson.dumps(content)
+                writer.write(f"HTTP/1.1 {status} OK\r\ncontent-length: {len(text)}\r\n\r\n".encode() + text)
+                await writer.drain()
+        writer.close()
+
+    async def _answer(self, method: str, target: str, body: dict[str, Any]) -> tuple[int, Any] | None:
+        self.asked.append(f"{method} {target}")
+        path, _, query = target.partition("?")
+        parts = path.strip("/").split("/")
+        if method == "POST":
+            self.submits += 1
+            report = Report(f"r{self.submits}", body, body.pop("callback_url", ""))
+            report.rows = [{"id": f"{report.id}-{number}", "of": body} for number in range(5)]
+            self.reports[report.id] = report
+            await self.on_submit(self, report)
+            return None if self.hang_up else (202, {"id": report.id, "status": report.status})
+        report = self.reports[parts[1]]
+        if method == "DELETE":
+            report.status = "deleted"
+            return 200, {}
+        if len(parts) == 2:
+            return 200, {"id": report.id, "status": report.status}
+        start = int(query.partition("cursor=")[2].partition("&")[0] or 0)
+        end = start + PAGE
+        return 200, {"rows": report.rows[start:end], "next": str(end) if end < len(report.rows) else None}

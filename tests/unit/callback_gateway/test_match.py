@@ -1,0 +1,103 @@
+"""What a callback means for the task that waits for it."""
+
+import base64
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.callback_gateway.match.decide import Expectation, judge, judge_all, keys_of, latest
+from shared.events.callbacks import CallbackExpected, CallbackReceived
+from shared.specification.vendor import Callbacks
+
+TASK, JOB = UUID(int=1), UUID(int=2)
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+RULES = Callbacks.model_validate(
+    {
+        "vendor_job": "body.data.job_id",
+        "outcome": {"done": "body.status == 'ok'", "failed": "body.status == 'bad'", "progress": "body.status == 'on'"},
+    }
+)
+
+
+def waiting(**more: Any) -> Expectation:
+    fields = {"round": 0, "vendor_job": None, "over": False, "told": None, "vendor": "acme", "rules": RULES, **more}
+    return Expectation(
+        task_id=TASK, job_id=JOB, number=0, deadline_at=NOW + timedelta(hours=1), updated_at=NOW, **fields
+    )
+
+
+def callback(status: str = "ok", *, number: int = 1, raw: bytes | None = None, **more: Any) -> CallbackReceived:
+    body = orjson.dumps({"status": status, "data": {"job_id": "r1"}}) if raw is None else raw
+    fields = {"vendor": "acme", "task_id": TASK, "received_at": NOW, **more}
+    return CallbackReceived(callback_id=UUID(int=number), body=base64.b64encode(body).decode(), **fields)
+
+
+@pytest.mark.parametrize(
+    ("found", "came", "verdict"),
+    [
+        (waiting(), callback(), "accepted"),
+        (waiting(), callback("on"), "accepted"),
+        (waiting(), callback("strange"), "unknown"),
+        (waiting(), callback(raw=b"<html>"), "unknown"),
+        (None, callback(), "parked"),
+        (waiting(), callback(round=1), "parked"),
+        (waiting(round=1), callback(), "late"),
+        (waiting(told="done"), callback(), "duplicate"),
+        (waiting(told="done", over=True), callback(), "duplicate"),
+        (waiting(told="failed"), callback(), "late"),
+        (waiting(told="done"), callback("on"), "late"),
+        (waiting(over=True), callback(), "late"),
+        (waiting(), callback(received_at=NOW + timedelta(hours=2)), "late"),
+        (waiting(vendor="other"), callback(), "unknown"),
+        (waiting(rules=Callbacks()), callback(raw=b""), "accepted"),
+    ],
+)
+def test_a_verdict_for_each_callback(found: Expectation | None, came: CallbackReceived, verdict: str) -> None:
+    assert judge(came, found).verdict == verdict
+
+
+def test_the_vendors_id_is_read_by_the_rules_that_the_job_runs_with() -> None:
+    assert judge(callback(), waiting()).vendor_job == "r1"
+
+
+def test_a_callback_by_id_is_for_the_task_that_still_waits() -> None:
+    over = waiting(vendor_job="r1", over=True)
+    open_one = Expectation(**{**_fields(over), "task_id": UUID(int=9), "over": False})
+    [judged] = judge_all([callback(task_id=None, vendor_job="r1")], [over, open_one])
+    assert (judged.verdict, judged.expectation and judged.expectation.task_id) == ("accepted", UUID(int=9))
+
+
+def _fields(one: Expectation) -> dict[str, Any]:
+    return {name: getattr(one, name) for name in Expectation.__dataclass_fields__}
+
+
+@given(st.lists(st.sampled_from(["ok", "bad", "on", "strange"]), max_size=12))
+def test_of_any_number_of_callbacks_one_outcome_counts(statuses: list[str]) -> None:
+    judged = judge_all([callback(status, number=n) for n, status in enumerate(statuses)], [waiting()])
+    outcomes = [one for one in judged if one.verdict == "accepted" and one.told in ("done", "failed")]
+    assert len(outcomes) == ("ok" in statuses or "bad" in statuses)
+    after = [one.verdict for one in judged[judged.index(outcomes[0]) + 1 :]] if outcomes else []
+    assert set(after) <= {"duplicate", "late"}
+
+
+def expected(**more: Any) -> CallbackExpected:
+    fields = {"number": 0, "round": 0, "vendor": "acme", "rules": RULES, "deadline_at": NOW, **more}
+    return CallbackExpected(task_id=TASK, job_id=JOB, **fields)
+
+
+def test_what_is_told_of_a_wait_adds_up_and_a_later_round_begins_anew() -> None:
+    [told] = latest([expected(vendor_job="r1"), expected(over=True), expected()])
+    assert (told.vendor_job, told.over) == ("r1", True)
+    [told] = latest([expected(vendor_job="r1", over=True), expected(round=1), expected(vendor_job="r0")])
+    assert (told.round, told.vendor_job, told.over) == (1, None, False)
+
+
+def test_both_sides_lock_the_same_keys() -> None:
+    by_token, by_id = callback(), callback(task_id=None, vendor_job="r1")
+    known = set(keys_of([expected(vendor_job="r1")]))
+    assert known >= set(keys_of([by_token])) | set(keys_of([by_id]))

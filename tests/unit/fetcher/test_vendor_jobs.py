@@ -1,0 +1,123 @@
+"""The callback URL goes out only where it is asked for; what a submit's end means for whoever waits."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import orjson
+import pytest
+
+from services.fetcher.call.messages import given_up
+from services.fetcher.call.request import Refused
+from services.fetcher.call.vendor_jobs import call_of, is_unknown, read_heard
+from services.fetcher.claim.store import _is_repeatable
+from services.fetcher.model import Claimed
+from shared.events.payloads import Processing
+from shared.events.tasks import Attempt, Call, FetchRequested, SubmitWanted
+from shared.specification.vendor import CallbackOutcome
+from shared.tokens import Claim, read_token
+
+TASK = UUID(int=1)
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+DEADLINE = NOW + timedelta(hours=1)
+KEY = b"key"
+
+
+def requested(purpose: Any = "submit", call: Call | None = None, **more: Any) -> FetchRequested:
+    place = {"task_id": TASK, "job_id": UUID(int=2), "number": 0, "round": 3, "vendor": "acme"}
+    submit = SubmitWanted(vendor_job="body.id", deadline_at=DEADLINE) if purpose == "submit" else None
+    fields = {**place, "purpose": purpose, "call": call or Call(), "submit": submit, **more}
+    return FetchRequested(**fields, processing=Processing(source="s"))
+
+
+def called(call: Call) -> Call:
+    made = call_of(requested(call=call), "https://me.example/", lambda: KEY, NOW)
+    assert isinstance(made, Call)
+    return made
+
+
+def test_the_callback_url_stands_wherever_it_is_asked_for() -> None:
+    call = Call(
+        path="/x/{callback.url}",
+        query={"to": "{callback.url}"},
+        headers={"X-To": "<{callback.url}>"},
+        body={"a": [{"url": "{callback.url}"}], "n": 1},
+    )
+    made = called(call)
+    url = made.query["to"]
+    start = "https://me.example/callbacks/acme/"
+    assert url.startswith(start)
+    assert read_token(KEY, url.removeprefix(start)) == Claim(TASK, 3, DEADLINE)
+    assert made.headers == {"X-To": f"<{url}>"}
+    assert made.body == {"a": [{"url": url}], "n": 1}
+    assert "/" not in made.path.removeprefix("/x/") and made.path.startswith("/x/https%3A%2F%2Fme.example")
+
+
+def test_a_call_without_a_callback_url_needs_no_key() -> None:
+    def no_key() -> bytes:
+        raise AssertionError
+
+    assert call_of(requested(call=Call(path="/x")), "https://me.example", no_key, NOW) == Call(path="/x")
+
+
+def test_nothing_is_submitted_after_its_deadline() -> None:
+    made = call_of(requested(), "https://me.example", lambda: KEY, DEADLINE)
+    assert isinstance(made, Refused) and made.reason.startswith("deadline_exceeded")
+
+
+@pytest.mark.parametrize(
+    ("body", "vendor_job"),
+    [({"id": "r1"}, "r1"), ({"id": 7}, "7"), ({"id": True}, None), ({"id": ""}, None), (None, None)],
+)
+def test_the_vendors_id_in_the_submits_answer(body: Any, vendor_job: str | None) -> None:
+    heard = read_heard(requested(), 202, {}, body)
+    assert heard.vendor_job == vendor_job
+    assert heard.reason.startswith("vendor_job_missing") == (vendor_job is None)
+
+
+@pytest.mark.parametrize(("state", "told"), [("ok", "done"), ("bad", "failed"), ("on", None)])
+def test_an_answer_about_the_status(state: str, told: str | None) -> None:
+    rules = CallbackOutcome(done="body.state == 'ok'", failed="body.state == 'bad'")
+    assert read_heard(requested("status", status=rules), 200, {}, {"state": state}).told == told
+
+
+@pytest.mark.parametrize(
+    ("reason", "sent", "unknown"),
+    [
+        ("outcome_unknown: timeout", True, True),
+        ("outcome_unknown: the vendor answered 500", False, True),
+        ("attempts_exhausted: 3 attempts, the last one: timeout", True, True),
+        ("too_large: the body is larger than 10 bytes", True, True),
+        ("refused_422: the vendor answered 422", False, False),
+        ("connect_failed", False, False),
+        ("ssrf_blocked: the redirect leads elsewhere", True, False),
+    ],
+)
+def test_what_may_have_reached_the_vendor_is_waited_for(reason: str, sent: bool, unknown: bool) -> None:
+    assert is_unknown(reason, sent=sent) is unknown
+
+
+@pytest.mark.parametrize(
+    ("purpose", "unknown", "told"),
+    [
+        ("submit", True, [("task.changed", "waiting")]),
+        ("submit", False, [("task.changed", "dead"), ("dead_letter", None)]),
+        ("status", False, [("task.changed", "waiting")]),
+        ("abort", False, [("dead_letter", None)]),
+        ("page", True, [("task.changed", "dead"), ("dead_letter", None)]),
+    ],
+)
+def test_what_is_told_of_a_call_that_was_given_up(
+    purpose: str, unknown: bool, told: list[tuple[str, str | None]]
+) -> None:
+    request = requested(purpose)
+    origin = {"topic": "t", "partition": 0, "offset": 0, "delivery": 0}
+    call = Claimed(UUID(int=3), request, b"{}", origin, None, False, 1, 1, NOW, None, NOW, 0)
+    attempt = Attempt(attempt=1, started_at=NOW, seconds=0.0, verdict="give_up", reason="timeout")
+    values = [orjson.loads(one.value or b"") for one in given_up(call, "timeout", attempt, NOW, unknown=unknown)]
+    assert [(value["type"], value.get("state")) for value in values] == told
+
+
+def test_a_call_with_an_idempotency_key_may_be_sent_again() -> None:
+    assert not _is_repeatable(Call(method="POST"))
+    assert _is_repeatable(Call(method="POST", headers={"Idempotency-Key": "1"}))

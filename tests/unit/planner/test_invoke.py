@@ -1,0 +1,267 @@
+"""What a submit's answer, callbacks, answers about the status and timers mean for a task that waits: in any order, as
+often as they come, it ends once, and its results are planned once."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from services.planner.invocation import plan_submits
+from services.planner.invoke.decide import Invocation, Move, Wake, count, move
+from services.planner.model import JobRow, Resolved
+from services.planner.paging import Step
+from shared.errors import Problem
+from shared.events.callbacks import TaskDue
+from shared.events.tasks import TaskChanged, TaskState
+from shared.specification.invoke import Invoke
+from shared.specification.vendor import Callbacks
+from shared.specification.vendor_jobs import Told
+
+JOB, TASK = UUID(int=1), UUID(int=2)
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+SUBMIT = {"method": "POST", "path": "/reports", "json": {"month": "{input.month}", "url": "{callback.url}"}}
+RESULTS = {"request": {"path": "/reports/{vendor_job}/rows", "query": {"month": "{input.month}"}}}
+
+
+def resolved(callbacks: dict[str, Any] | None = None, **invoke: Any) -> Resolved:
+    document = {"submit": SUBMIT, "vendor_job": "body.id", "deadline": "1h", "results": RESULTS, **invoke}
+    return Resolved(
+        vendor="acme",
+        source="reports",
+        invoke=Invoke.model_validate(document),
+        callbacks=Callbacks.model_validate(callbacks or {}),
+    )
+
+
+def waits(**more: Any) -> Invocation:
+    return Invocation(TASK, JOB, 0, 0, TaskState.RELEASED, {"month": "2026-01"}, NOW, **more)
+
+
+def heard(
+    *, told: Told | None = None, purpose: Any = None, vendor_job: str | None = None, round: int = 0
+) -> TaskChanged:
+    return TaskChanged(
+        task_id=TASK,
+        job_id=JOB,
+        number=0,
+        round=round,
+        state=TaskState.WAITING,
+        service="fetcher",
+        at=NOW,
+        purpose=purpose,
+        vendor_job=vendor_job,
+        told=told,
+    )
+
+
+def due(kind: Any, *, beat: int = 0, ask: int = 0, round: int = 0) -> TaskDue:
+    return TaskDue(task_id=TASK, job_id=JOB, round=round, kind=kind, beat=beat, ask=ask)
+
+
+def after(job: Resolved, *events: TaskChanged | TaskDue, task: Invocation | None = None, paused: bool = False) -> Move:
+    found = Move(task or waits())
+    for event in events:
+        found = move(found, job, event, paused=paused)
+    return found
+
+
+SUBMITTED = heard(purpose="submit", vendor_job="r1")
+
+
+def test_a_submit_that_is_answered_waits_under_its_vendors_id() -> None:
+    found = after(resolved(heartbeat="10m", status={"request": {"path": "/s"}, "done": "body.ok"}), SUBMITTED)
+    assert (found.task.state, found.task.vendor_job, found.identified) == (TaskState.WAITING, "r1", True)
+    assert found.wakes == (
+        Wake("heartbeat", timedelta(minutes=10), 0),
+        Wake("status", timedelta(minutes=1), 0),
+    )
+
+
+def test_done_completes_and_plans_the_results_within_the_same_job() -> None:
+    found = after(resolved(), SUBMITTED, heard(told="done"))
+    assert (found.ended, found.task.state) == (True, TaskState.COMPLETED)
+    job = job_row(resolved())
+    counted, [page] = count(job, [found.task])
+    assert (page.call.path, page.call.query, page.slice) == ("/reports/r1/rows", {"month": "2026-01"}, 0)
+    assert (counted.open, counted.planned, counted.completed) == (1, 2, 1)
+
+
+def test_a_callback_before_the_submits_answer_waits_for_the_id_that_its_results_need() -> None:
+    early = after(resolved(), heard(told="done"))
+    assert (early.ended, early.task.told) == (False, "done")
+    assert after(resolved(), SUBMITTED, task=early.task).task.state is TaskState.COMPLETED
+
+
+def test_a_callback_that_names_the_vendors_job_is_enough() -> None:
+    found = after(resolved(), heard(told="done", vendor_job="r9"))
+    assert (found.task.state, found.task.vendor_job) == (TaskState.COMPLETED, "r9")
+
+
+def test_without_results_there_is_nothing_to_wait_for() -> None:
+    found = after(resolved(results=None), heard(told="done"))
+    assert found.task.state is TaskState.COMPLETED
+    assert count(job_row(resolved(results=None)), [found.task])[1] == ()
+
+
+def test_a_failed_vendor_job_fails_its_task() -> None:
+    found = after(resolved(), SUBMITTED, heard(told="failed"))
+    assert found.task.state is TaskState.FAILED
+    assert found.task.reason.startswith("vendor_failed")
+    assert count(job_row(resolved()), [found.task])[0].failed == 1
+
+
+def test_a_deadline_ends_the_wait_and_the_vendors_job() -> None:
+    found = after(resolved(), SUBMITTED, due("deadline"))
+    assert (found.task.state, found.aborts) == (TaskState.EXPIRED, True)
+    assert found.task.reason == "deadline_exceeded: no outcome within 3600s"
+    assert not after(resolved(), heard(told="done"), task=found.task).ended
+
+
+def test_a_submit_answered_after_its_task_was_given_up_is_ended_at_the_vendor() -> None:
+    expired = after(resolved(), due("deadline")).task
+    late = after(resolved(), SUBMITTED, task=expired)
+    assert (late.aborts, late.task.vendor_job, late.task.state) == (True, "r1", TaskState.EXPIRED)
+    completed = replace(expired, state=TaskState.COMPLETED)
+    assert not after(resolved(), SUBMITTED, task=completed).aborts
+
+
+def test_progress_extends_the_wait_by_a_heartbeat() -> None:
+    job = resolved(heartbeat="10m")
+    found = after(job, SUBMITTED, heard(told="progress"))
+    assert found.wakes[-1] == Wake("heartbeat", timedelta(minutes=10), 1)
+    assert not after(job, due("heartbeat", beat=0), task=found.task).ended
+    assert after(job, due("heartbeat", beat=1), task=found.task).task.state is TaskState.EXPIRED
+
+
+def test_the_status_is_asked_again_after_each_answer() -> None:
+    job = resolved(status={"request": {"path": "/reports/{vendor_job}"}, "every": "5s", "done": "body.ok"})
+    asked = after(job, due("status"), task=after(job, SUBMITTED).task)
+    assert asked.asks
+    answered = after(job, heard(purpose="status"), task=asked.task)
+    assert answered.wakes == (Wake("status", timedelta(seconds=5), 1),)
+    assert not after(job, due("status", ask=0), task=answered.task).asks
+    assert after(job, due("status", ask=1), task=answered.task).asks
+
+
+@pytest.mark.parametrize(("paused", "submitted"), [(True, True), (False, False)])
+def test_a_status_that_cannot_be_asked_now_is_asked_later(paused: bool, submitted: bool) -> None:
+    job = resolved(status={"request": {"path": "/reports/{vendor_job}"}, "every": "5s", "done": "body.ok"})
+    task = after(job, SUBMITTED).task if submitted else waits()
+    found = after(job, due("status"), task=task, paused=paused)
+    assert (found.asks, found.wakes) == (False, (Wake("status", timedelta(seconds=5), 1),))
+
+
+def test_what_belongs_to_another_round_means_nothing() -> None:
+    task = waits()
+    for event in (heard(told="done", vendor_job="r", round=1), due("deadline", round=1)):
+        assert after(resolved(), event, task=task) == Move(task)
+
+
+def submits(job: Resolved, *inputs: dict[str, Any]) -> Step | list[Problem]:
+    return plan_submits(JOB, job, inputs)
+
+
+def test_one_submit_for_each_input_with_the_callback_url_left_open() -> None:
+    step = submits(resolved(), {"month": "2026-01"}, {"month": "2026-02"})
+    assert isinstance(step, Step) and step.over
+    assert [one.call.body["month"] for one in step.planned] == ["2026-01", "2026-02"]
+    assert {one.call.body["url"] for one in step.planned} == {"{callback.url}"}
+
+
+@pytest.mark.parametrize(
+    ("more", "pointer", "detail"),
+    [
+        ({"submit": {"path": "/x/{input.year}"}}, "/invoke/submit/path", "unknown placeholder {input.year}"),
+        ({"abort": {"path": "/x/{callback.url}"}}, "/invoke/abort/path", "unknown placeholder {callback.url}"),
+        ({"vendor_job": None}, "/invoke/results/request/path", "unknown placeholder {vendor_job}"),
+        ({"submit": {"path": "/x"}}, "/invoke", "nothing would tell the outcome"),
+        ({"status": {"request": {"path": "/x"}}}, "/invoke/status", "expected done"),
+    ],
+)
+def test_what_can_never_work_is_refused_before_anything_is_submitted(more: Any, pointer: str, detail: str) -> None:
+    problems = submits(resolved(**more), {"month": "2026-01"})
+    assert isinstance(problems, list)
+    assert any(problem.pointer == pointer and problem.detail.startswith(detail) for problem in problems), problems
+
+
+def job_row(job: Resolved, **more: Any) -> JobRow:
+    row = JobRow(JOB, "running", job, 1, 1, 0, 0, 0, 0, 0, None, 0, True, "", 0.0)
+    return replace(row, **more)
+
+
+class Life(RuleBasedStateMachine):
+    """A submit, the vendor, the clock and a broker that repeats and reorders what it likes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.job = resolved(heartbeat="10m", status={"request": {"path": "/reports/{vendor_job}"}, "done": "body.ok"})
+        self.task = waits()
+        self.log: list[TaskChanged | TaskDue] = []
+        self.ends: list[TaskState] = []
+        self.planned = 0
+        self.done_told = False
+        self.id_known = False
+
+    def hear(self, event: TaskChanged | TaskDue) -> None:
+        """The handler loads the row, decides, and stores it; a row that was over stays as it was."""
+        found = move(Move(self.task), self.job, event, paused=False)
+        if not self.task.state.is_end:
+            self.task = found.task
+        if found.ended:
+            self.ends.append(found.task.state)
+            self.planned += len(count(job_row(self.job), [found.task])[1])
+        assert not any(wake.kind == "deadline" for wake in found.wakes)
+
+    @rule(known=st.booleans())
+    def submit_is_recorded(self, known: bool) -> None:
+        """Its outcome may be unknown, and with it the vendor's id."""
+        self.log.append(heard(purpose="submit", vendor_job="r1" if known else None))
+        self.id_known |= known and not self.task.state.is_end
+        self.hear(self.log[-1])
+
+    @rule(told=st.sampled_from(["done", "failed", "progress"]), named=st.booleans())
+    def callback(self, told: Told, named: bool) -> None:
+        """The gateway lets one outcome pass; here, any number."""
+        self.log.append(heard(told=told, vendor_job="r1" if named else None))
+        self.hear(self.log[-1])
+
+    @rule(told=st.sampled_from([None, "done", "failed", "progress"]))
+    def status_is_answered(self, told: Told | None) -> None:
+        self.log.append(heard(told=told, purpose="status"))
+        self.hear(self.log[-1])
+
+    @rule(kind=st.sampled_from(["deadline", "heartbeat", "status"]), number=st.integers(0, 3))
+    def timer_fires(self, kind: str, number: int) -> None:
+        self.log.append(due(kind, beat=number, ask=number))
+        self.hear(self.log[-1])
+
+    @precondition(lambda self: self.log)
+    @rule(data=st.data())
+    def message_comes_again(self, data: st.DataObject) -> None:
+        """After a crash between commit and acknowledgement, or late."""
+        self.hear(data.draw(st.sampled_from(self.log)))
+
+    @invariant()
+    def it_ends_once(self) -> None:
+        assert len(self.ends) <= 1
+        assert self.planned == (self.ends == [TaskState.COMPLETED])
+        assert self.task.state.is_end == bool(self.ends)
+
+    @invariant()
+    def a_completed_task_had_what_its_results_need(self) -> None:
+        if self.ends == [TaskState.COMPLETED]:
+            assert self.task.vendor_job == "r1"
+
+    def teardown(self) -> None:
+        """Every wait ends: the deadline, at the latest."""
+        self.hear(due("deadline"))
+        assert len(self.ends) == 1
+
+
+TestLife = Life.TestCase
+TestLife.settings = settings(max_examples=200, stateful_step_count=25, deadline=None)
