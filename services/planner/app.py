@@ -4,6 +4,7 @@ from services.planner.accept.handler import accept_jobs
 from services.planner.configure.handler import configure_hooks, configure_sources, configure_vendors
 from services.planner.control.handler import control_jobs
 from services.planner.invoke.handler import follow_invocations, wake_invocations
+from services.planner.notify.handler import deliver_notifications
 from services.planner.release.loop import Release
 from services.planner.settings import Settings
 from services.planner.start.handler import start_jobs
@@ -12,6 +13,7 @@ from shared.events.catalogue import (
     HOOKS,
     JOBS_CONTROL,
     JOBS_REQUESTED,
+    NOTIFICATIONS,
     SOURCES,
     TASKS_DUE,
     TASKS_EVENTS,
@@ -43,6 +45,7 @@ def build(runtime: Runtime[Settings]) -> App:
             ),
             Consumer("invoke", TASKS_EVENTS, follow_invocations, wake=release.wake, skips=_ALL_BUT_WAITING),
             Consumer("invoke-due", TASKS_DUE, wake_invocations, wake=release.wake),
+            Consumer("notify", NOTIFICATIONS, deliver_notifications),
             Consumer("control", JOBS_CONTROL, control_jobs, wake=release.wake),
             Consumer("configure-vendors", VENDORS, configure_vendors),
             Consumer("configure-sources", SOURCES, configure_sources),

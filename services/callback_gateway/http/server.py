@@ -19,6 +19,7 @@ from services.callback_gateway.http import (
     jobs,
     problems,
     schedules,
+    vendor_answers,
     webhooks,
 )
 from services.callback_gateway.http.access import Access
@@ -27,6 +28,7 @@ from services.callback_gateway.http.follow import Following
 from services.callback_gateway.http.jobs import Edge
 from services.callback_gateway.http.protocol import BoundedProtocol
 from services.callback_gateway.http.senders import Senders
+from services.callback_gateway.http.waiting import Waiting
 from services.callback_gateway.keys.keyring import Keyring
 from services.callback_gateway.metrics import HTTP_REQUESTS, HTTP_SECONDS
 from shared.observability.logs import get_logger
@@ -46,8 +48,10 @@ def build_api(edge: Edge, following: Following) -> ASGIApp:
     )
     problems.install(app)
     app.add_middleware(Access, keyring=Keyring(edge.database), policy=edge.settings.gateway_api_keys)
+    waiting = Waiting(edge.database, following, edge.payloads, edge.settings)
     app.include_router(events.routes(edge, following))
-    app.include_router(jobs.routes(edge))
+    app.include_router(jobs.routes(edge, waiting))
+    app.include_router(vendor_answers.routes(edge, waiting))
     app.include_router(schedules.routes(edge))
     for kind in configuration.KINDS:
         app.include_router(configuration.routes(edge, kind))

@@ -70,12 +70,15 @@ async def _count(tx: Transaction, ends: Sequence[tuple[JobRow, Sequence[Invocati
     await update_jobs(tx, updates)
     for vendor, _ in tasks:
         TASKS_PLANNED.labels(vendor=vendor).inc()
-    return [planned_task(task, now) for _, task in tasks] + [_standing(one, now) for one in updates if one.tells]
+    messages = [planned_task(task, now) for _, task in tasks]
+    for one in updates:
+        messages += _standing(one, now) if one.tells else []
+    return messages
 
 
-def _standing(update: JobUpdate, now: datetime) -> Outgoing:
+def _standing(update: JobUpdate, now: datetime) -> list[Outgoing]:
     if update.ended is None:
-        return progressed(update.job, now)
+        return [progressed(update.job, now)]
     JOBS_ENDED.labels(state=update.ended.value).inc()
     return ended(update.job, update.ended, now)
 
