@@ -60,7 +60,14 @@ EXAMPLES = (
         "request": {"method": "POST", "path": "/quote", "json": {"sku": 7}},
         "answer": {"headers": ["etag"]},
     },
-    {"source": "acme-reports", "input": [{"month": "2026-01"}, {"month": "2026-02"}]},
+    {
+        "vendor": "acme",
+        "invoke": {
+            "submit": {"method": "POST", "path": "/reports", "json": {"callback_url": "{callback.url}"}},
+            "deadline": "2h",
+        },
+        "input": [{"month": "2026-01"}, {"month": "2026-02"}],
+    },
 )
 ACCEPTED_HEADERS = {
     "Location": {"description": "The job", "schema": {"type": "string"}},

@@ -29,6 +29,7 @@ async def insert_calls(tx: Transaction, batch: Sequence[Incoming[FetchRequested]
         [incoming.record.value for incoming in batch],
         [_origin(incoming) for incoming in batch],
         [_is_repeatable(incoming.event) for incoming in batch],
+        [incoming.event.purpose == "abort" for incoming in batch],
     )
 
 
