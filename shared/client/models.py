@@ -63,6 +63,15 @@ class VendorAnswer(Answer):
     reason: str
 
 
+class Reply(Answer):
+    """The vendor's own answer to a request: `headers` are those that were asked for, and `content-type`."""
+
+    job_id: UUID
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
 class Job(Answer):
     """A job as it stands."""
 

@@ -96,7 +96,8 @@ class Waiting:
         headers = {"Sluice-Job": str(row["id"]), **answer.get("headers", {})}
         if status is None:
             reason = answer["reason"] or row["reason"]
-            raise Refusal(504 if "timeout" in reason else 502, f"the vendor did not answer: {reason}", headers=headers)
+            place = {"Location": f"/jobs/{row['id']}"}
+            raise Refusal(504 if "timeout" in reason else 502, f"the vendor did not answer: {reason}", headers=place)
         if answer.get("expired"):
             raise Refusal(410, "the body of this answer is not kept any more")
         if "body" not in answer or status in _NO_BODY:
