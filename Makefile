@@ -57,9 +57,11 @@ psql: setup ## Open psql on the running database
 reset: setup ## Stop everything and delete data and logs
 	$(PY) -m infra.local reset $(ARGS)
 
-lock: $(UV) ## Write requirements.lock anew from pyproject.toml
+lock: $(UV) ## Write requirements.lock and requirements-run.lock (the image's) anew from pyproject.toml
 	$(UV) pip compile pyproject.toml --all-extras --group local --group dev --generate-hashes --universal \
 		--python-version 3.11 --no-emit-index-url --no-header -o requirements.lock
+	$(UV) pip compile pyproject.toml --generate-hashes --universal --python-version 3.11 --no-emit-index-url \
+		--no-header --constraint requirements.lock -o requirements-run.lock
 
 lock-jars: setup ## Write the lock of Kafka's jars anew from jgo.toml
 	cd infra/local/kafka && rm -f jgo.lock.toml && \

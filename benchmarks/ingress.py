@@ -6,6 +6,7 @@ import base64
 import hmac
 import json
 import os
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -15,7 +16,6 @@ from typing import Any
 from benchmarks.bench import Bench, Rows
 from benchmarks.system import System, system
 from infra.local import services, stack
-from tests.cluster import free_port
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(24))).decode()
 CONNECTIONS = 64
@@ -34,9 +34,12 @@ async def measure(bench: Bench) -> Rows:
         gateway = int(services.gateway_url(bench.root).rsplit(":", 1)[1])
         verify = {"scheme": "standard-webhooks", "secrets": ["env:ACME_HOOK"]}
         await measured.client.put("hooks", "bench", {"hook": "bench", "verify": verify})
+        plain = {"scheme": "hmac", "header": "X-Mac", "secrets": ["env:ACME_HOOK"]}
+        await measured.client.put("hooks", "bench-plain", {"hook": "bench-plain", "verify": plain})
         bare = await _start_bare(measured, bench.root)
         targets: list[Target] = [
             ("sluice", gateway, "/in/bench", _webhook),
+            ("sluice", gateway, "/in/bench-plain", _webhook),
             ("sluice", gateway, "/jobs", _job),
             ("bare", bare, "/", _webhook),
         ]
@@ -63,7 +66,9 @@ def _row(target: Target, found: tuple[float, float, float], runs: int) -> dict[s
 
 
 async def _start_bare(measured: System, root: Path) -> int:
-    port = free_port()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
     kafka = stack.addresses(root).kafka
     argv = [sys.executable, str(PEER), kafka, "sluice.notifications", str(port)]
     measured.processes.start("bare", argv, {**os.environ, "PYTHONPATH": str(services.PROJECT)})
@@ -109,9 +114,11 @@ def _webhook(path: str, sender_id: str) -> bytes:
     content = f"{sender_id}.{stamp}.".encode() + BODY
     key = base64.b64decode(SECRET.removeprefix("whsec_"))
     signature = base64.b64encode(hmac.digest(key, content, "sha256")).decode()
+    mac = hmac.digest(SECRET.encode(), BODY, "sha256").hex()
     head = (
         f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(BODY)}\r\n"
-        f"webhook-id: {sender_id}\r\nwebhook-timestamp: {stamp}\r\nwebhook-signature: v1,{signature}\r\n\r\n"
+        f"webhook-id: {sender_id}\r\nwebhook-timestamp: {stamp}\r\nwebhook-signature: v1,{signature}\r\n"
+        f"X-Mac: {mac}\r\n\r\n"
     )
     return head.encode() + BODY
 

@@ -36,6 +36,7 @@ class Cluster:
         self.http = httpx.AsyncClient(timeout=30, trust_env=False)
         self.gateway = ""
         self.simulator = ""
+        self.ports: dict[str, int] = {}
         self._root = root
 
     def start_service(self, name: str, *, instance: str = "") -> None:
@@ -51,7 +52,7 @@ class Cluster:
         if name == "callback-gateway":
             environment |= {"SLUICE_GATEWAY_PORT": self.gateway.rsplit(":", 1)[1]}
         self.processes.start(called, [sys.executable, "-m", SERVICES[name]], environment)
-        self.ports = {**getattr(self, "ports", {}), called: port}
+        self.ports[called] = port
 
     async def wait_ready(self, *names: str, within_seconds: float = 40) -> None:
         """Until these processes say that they can work."""

@@ -13,6 +13,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from infra.demo.tour import Tour
 from infra.local import services
 from infra.local.errors import StackError
 from infra.local.stack import Addresses
@@ -54,6 +55,8 @@ async def run(addresses: Addresses) -> None:
         reference = await client.submit({"source": "acme-items"})
         job = await watch(client, reference.id, console)
         await _show(client, job, addresses, simulator)
+        await Tour(client, ROOT, VENDOR, console).run()
+        _next(job, simulator)
 
 
 async def _wait_ready(client: SluiceClient) -> None:
@@ -92,6 +95,9 @@ async def _show(client: SluiceClient, job: Job, addresses: Addresses, simulator:
     [letter, *_] = [*await client.dead_letters(job_id=job.id), None]
     if letter is not None:
         console.print(f"One page could not be had: [bold]{letter.reason}[/] ({letter.error}).")
+
+
+def _next(job: Job, simulator: str) -> None:
     url = services.gateway_url(ROOT)
     prefix = "" if url == "http://127.0.0.1:8080" else f"export SLUICE_URL={url}\n  "
     console.print(

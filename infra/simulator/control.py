@@ -11,6 +11,9 @@ GET    /_truth/{name}?window_seconds=&address=    the facts; the highest count i
                                          of all clients together or of one address
 GET    /_truth/{name}/callbacks          every attempt of a callback with its answer, oldest first
 
+PUT    /_control/proxies/{name}          open a proxy, or open it anew with other settings
+GET    /_control/proxies                 all of them: where they are, where they leave from, what they were asked for
+
 GET, PUT, DELETE /_control/receivers/{name}, POST …/reset and GET /_truth/receive/{name} are the same for receivers of
 webhooks.
 """
@@ -23,7 +26,8 @@ import orjson
 from pydantic import ValidationError
 
 from infra.simulator.config import RESERVED, SimulatorConfig, VendorConfig
-from infra.simulator.receiver import Receiver, ReceiverConfig
+from infra.simulator.proxy import Proxies
+from infra.simulator.receiver import Receivers
 from infra.simulator.truth import Truth, highest_in_window
 from infra.simulator.vendor import Vendor
 from infra.simulator.wire import Answer, Request, json_answer, problem
@@ -32,14 +36,15 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 
 class Vendors:
-    """All vendors of the process by name, and the receivers of webhooks."""
+    """All vendors of the process by name, the receivers of webhooks, and the proxies."""
 
     def __init__(self, config: SimulatorConfig) -> None:
         self._seed = config.seed
         self._by_name: dict[str, Vendor] = {}
         for name, settings in config.vendors.items():
             self.put(name, settings)
-        self.receivers = {name: Receiver(name, settings) for name, settings in config.receivers.items()}
+        self.receivers = Receivers(config.receivers)
+        self.proxies = Proxies()
 
     def get(self, name: str) -> Vendor | None:
         """The vendor of that name."""
@@ -60,6 +65,7 @@ class Vendors:
         """Close all vendors down."""
         for name in self.names:
             await self.remove(name)
+        await self.proxies.close()
 
     @property
     def names(self) -> list[str]:
@@ -69,23 +75,26 @@ class Vendors:
 
 async def answer_control(vendors: Vendors, request: Request, segments: tuple[str, ...]) -> Answer:
     """Answer below /_control."""
-    match request.method, segments:
-        case "GET", ("healthz",):
+    match segments:
+        case ("healthz",) if request.method == "GET":
             return json_answer({"status": "ok"})
-        case "GET", ("vendors",):
+        case ("vendors", *place):
+            return await _control_vendors(vendors, request, place)
+        case ("receivers", *place):
+            return vendors.receivers.answer(request, place)
+        case ("proxies", *place):
+            return await vendors.proxies.answer(request, place)
+        case _:
+            return problem(404, "no such control")
+
+
+async def _control_vendors(vendors: Vendors, request: Request, place: list[str]) -> Answer:
+    match request.method, place:
+        case "GET", []:
             return json_answer({"vendors": vendors.names})
-        case "PUT", ("vendors", name):
+        case "PUT", [name]:
             return _put(vendors, name, request.body)
-        case "PUT", ("receivers", name):
-            return _put_receiver(vendors.receivers, name, request.body)
-        case method, ("receivers", name, *action):
-            receiver = vendors.receivers.get(name)
-            return (
-                _act_on_receiver(vendors, receiver, method, action)
-                if receiver
-                else problem(404, f"no receiver {name!r}")
-            )
-        case method, ("vendors", name, *action):
+        case method, [name, *action]:
             vendor = vendors.get(name)
             if vendor is None:
                 return problem(404, f"no vendor {name!r}")
@@ -120,38 +129,11 @@ async def _act(vendors: Vendors, vendor: Vendor, method: str, action: list[str])
     return Answer(204)
 
 
-def _put_receiver(receivers: dict[str, Receiver], name: str, body: bytes) -> Answer:
-    if not _NAME.fullmatch(name):
-        return problem(422, "a receiver's name has lower-case letters, digits and hyphens")
-    try:
-        config = ReceiverConfig.model_validate_json(body or b"{}")
-    except ValidationError as error:
-        return Answer(422, error.json(include_url=False).encode())
-    if name in receivers:
-        receivers[name].configure(config)
-    else:
-        receivers[name] = Receiver(name, config)
-    return Answer(200, config.model_dump_json().encode())
-
-
-def _act_on_receiver(vendors: Vendors, receiver: Receiver, method: str, action: list[str]) -> Answer:
-    match method, action:
-        case "GET", []:
-            return Answer(200, receiver.config.model_dump_json().encode())
-        case "DELETE", []:
-            del vendors.receivers[receiver.name]
-        case "POST", ["reset"]:
-            receiver.reset()
-        case _:
-            return problem(404, "no such control")
-    return Answer(204)
-
-
 async def answer_truth(vendors: Vendors, request: Request, segments: tuple[str, ...]) -> Answer:
     """Answer below /_truth."""
     match segments:
-        case ("receive", name) if name in vendors.receivers:
-            return json_answer(vendors.receivers[name].report())
+        case ("receive", name) if (receiver := vendors.receivers.get(name)) is not None:
+            return json_answer(receiver.report())
         case (name, "callbacks") if (vendor := vendors.get(name)) is not None:
             return json_answer({"callbacks": list(vendor.book.truth.log)})
         case (name,) if (vendor := vendors.get(name)) is not None:

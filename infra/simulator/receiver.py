@@ -4,11 +4,12 @@ POST /receive/{name}. Time is an argument.
 """
 
 from collections import Counter, deque
+from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any, Literal, Self
 
 import orjson
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from infra.simulator.settings import Seconds, Settings
 from infra.simulator.signatures import SCHEME_ID, SCHEME_SIGNATURE, check_standard, key_of
@@ -119,6 +120,47 @@ class Receiver:
             "accepted": self._accepted.report(called="id"),
             "log": list(self._log),
         }
+
+
+class Receivers:
+    """All receivers by name."""
+
+    def __init__(self, configs: Mapping[str, ReceiverConfig]) -> None:
+        self._by_name = {name: Receiver(name, config) for name, config in configs.items()}
+
+    def get(self, name: str) -> Receiver | None:
+        """The receiver of that name."""
+        return self._by_name.get(name)
+
+    def answer(self, request: Request, place: list[str]) -> Answer:
+        """Answer below /_control/receivers."""
+        name, *action = place or [""]
+        if request.method == "PUT" and not action:
+            return self._put(name, request.body)
+        receiver = self.get(name)
+        if receiver is None:
+            return problem(404, f"no receiver {name!r}")
+        match request.method, action:
+            case "GET", []:
+                return Answer(200, receiver.config.model_dump_json().encode())
+            case "DELETE", []:
+                del self._by_name[name]
+            case "POST", ["reset"]:
+                receiver.reset()
+            case _:
+                return problem(404, "no such control")
+        return Answer(204)
+
+    def _put(self, name: str, body: bytes) -> Answer:
+        try:
+            config = ReceiverConfig.model_validate_json(body or b"{}")
+        except ValidationError as error:
+            return Answer(422, error.json(include_url=False).encode())
+        if name in self._by_name:
+            self._by_name[name].configure(config)
+        else:
+            self._by_name[name] = Receiver(name, config)
+        return Answer(200, config.model_dump_json().encode())
 
 
 def _verdict(valid: bool | None, signed: bool) -> str:

@@ -1,6 +1,9 @@
 """The gateway as a table."""
 
+from datetime import timedelta
+
 from services.callback_gateway.configure.handler import configure_hooks, configure_sources, configure_vendors
+from services.callback_gateway.expire.answers import ExpireAnswers
 from services.callback_gateway.expire.loop import Expire
 from services.callback_gateway.http.arrivals import Arrivals
 from services.callback_gateway.http.follow import Following
@@ -38,7 +41,7 @@ def build(runtime: Runtime[Settings]) -> App:
     outbound = Outbound(runtime.producer, database, settings.gateway_produce_seconds)
     known, following = Known(database), Following(database)
     names, follow = Loop("names", known.refresh), Loop("follow", following.look)
-    api = build_api(Edge(settings, database, outbound, known, Arrivals(database)), following)
+    api = build_api(Edge(settings, database, outbound, known, Arrivals(database), runtime.payloads), following)
     return App(
         consumers=[
             Consumer("views-jobs", JOBS_EVENTS, view_jobs, wake=follow.wake),
@@ -57,8 +60,10 @@ def build(runtime: Runtime[Settings]) -> App:
 
 
 def _by_the_clock(runtime: Runtime[Settings]) -> list[Loop]:
+    keep = timedelta(days=runtime.settings.gateway_keep_days)
     return [
-        Loop("expire", Expire(runtime).step),
+        Loop("expire", Expire(runtime.database, keep).step),
+        Loop("answers", ExpireAnswers(runtime).step),
         Loop("forget", Forget(runtime.database).step),
         Loop("unmatched", Unmatched(runtime).step),
         Loop("redrive", Redrive(runtime).step),

@@ -8,7 +8,7 @@ from services.callback_gateway.configure import store
 from shared.database.pool import Database
 from shared.errors import Problem
 from shared.specification.hook import Hook
-from shared.specification.job import InvokeJob, PollJob, SourceJob, UrlJob
+from shared.specification.job import DeliverJob, InvokeJob, PollJob, RequestJob, SourceJob, UrlJob
 
 _REFRESH_SECONDS = 1.0
 
@@ -44,7 +44,7 @@ class Known:
             await self.refresh()
         return self._hooks.get(name)
 
-    async def missing(self, job: SourceJob | PollJob | InvokeJob | UrlJob) -> Problem | None:
+    async def missing(self, job: SourceJob | PollJob | InvokeJob | RequestJob | DeliverJob | UrlJob) -> Problem | None:
         """The vendor or source that a job names and nobody has configured."""
         problem = self._missing(job)
         if problem is None:
@@ -52,11 +52,13 @@ class Known:
         await self.refresh()
         return self._missing(job)
 
-    def _missing(self, job: SourceJob | PollJob | InvokeJob | UrlJob) -> Problem | None:
+    def _missing(self, job: SourceJob | PollJob | InvokeJob | RequestJob | DeliverJob | UrlJob) -> Problem | None:
         match job:
             case SourceJob(source=name) if name not in self.sources:
                 return unknown("source", name, self.sources)
-            case PollJob(vendor=name) | InvokeJob(vendor=name) if name not in self.vendors:
+            case PollJob(vendor=name) | InvokeJob(vendor=name) | RequestJob(vendor=name) if name not in self.vendors:
+                return unknown("vendor", name, self.vendors)
+            case DeliverJob(vendor=str(name)) if name not in self.vendors:
                 return unknown("vendor", name, self.vendors)
             case _:
                 return None

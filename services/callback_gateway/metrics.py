@@ -18,6 +18,7 @@ CALLBACK_SECONDS = Histogram(
     ["vendor"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 300, 3600),
 )
+WAITING_REQUESTS = Gauge("sluice_waiting_requests", "Requests that wait for the end of their job")
 EVENT_STREAMS = Gauge("sluice_event_streams", "Open streams of server-sent events")
 WEBHOOKS = Counter("sluice_webhooks_total", "Webhooks that came in, by what was made of them", ["hook", "verdict"])
 ACCESS_REFUSED = Counter("sluice_access_refused_total", "Requests without a key, or without its scope", ["status"])

@@ -20,6 +20,9 @@ class Settings(ServiceSettings):
     topic_partitions: int = Field(4, ge=1, le=1000, description="partitions of the topics of records")
     topic_replication: int = Field(1, ge=1, le=9, description="replicas of the topics of records")
     callback_key: str = Field("", description="env:NAME or file:/PATH of the key that callback URLs are made with")
+    gateway_waits: int = Field(1000, ge=0, le=100_000, description="requests that may wait for the end of their job")
+    gateway_wait_seconds: float = Field(60.0, ge=0, le=600, description="longest wait that a request may prefer")
+    gateway_answer_seconds: float = Field(86_400.0, gt=0, description="how long the bodies of answers are kept")
     gateway_park_seconds: float = Field(
         3600.0, gt=0, description="time in which a task must be found for a callback that came before it"
     )

@@ -1,11 +1,12 @@
 """planner: which calls a job needs, when each may be released, when a job is over.
 
-- decides: whether a specification is accepted, the next pages from what an answer told, fair shares of a vendor's
-  window, what became of a vendor's job, the end of a job and whether it is complete
-- reads: `jobs.requested`, `jobs.control`, `tasks.events`, `tasks.due`, `vendors`, `sources`
-- writes: `jobs.events`, `tasks.events` (planned, released, cancelled, the ends of waits), `fetch.requested`,
-  `callbacks.expected`, `timers.requested`
-- owns: the tables `jobs`, `tasks`, `vendors`, `sources` of the schema `planner`
+- decides: whether a webhook starts a job, whether a specification is accepted, the next pages from what an answer told,
+  fair shares of a vendor's window, what became of a vendor's job, the end of a job and whether it is complete
+- reads: `jobs.requested`, `jobs.control`, `tasks.events`, `tasks.due`, `webhooks.received`, `vendors`, `sources`,
+  `hooks`
+- writes: `jobs.requested` (of webhooks), `jobs.events`, `tasks.events` (planned, released, cancelled, the ends of
+  waits), `fetch.requested`, `callbacks.expected`, `timers.requested`
+- owns: the tables `jobs`, `tasks`, `vendors`, `sources`, `hooks` of the schema `planner`
 
 Tasks wait in the table and are released by window: for each vendor at most what its contract can use in the next few
 seconds, shared fairly between its jobs. That gives back-pressure, instant pause and cancel, and a small Kafka backlog.

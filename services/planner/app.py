@@ -5,6 +5,7 @@ from services.planner.configure.handler import configure_hooks, configure_source
 from services.planner.control.handler import control_jobs
 from services.planner.expire.loop import Expire
 from services.planner.invoke.handler import follow_invocations, wake_invocations
+from services.planner.notify.handler import deliver_notifications
 from services.planner.release.loop import Release
 from services.planner.settings import Settings
 from services.planner.start.handler import start_jobs
@@ -13,6 +14,7 @@ from shared.events.catalogue import (
     HOOKS,
     JOBS_CONTROL,
     JOBS_REQUESTED,
+    NOTIFICATIONS,
     SOURCES,
     TASKS_DUE,
     TASKS_EVENTS,
@@ -44,6 +46,7 @@ def build(runtime: Runtime[Settings]) -> App:
             ),
             Consumer("invoke", TASKS_EVENTS, follow_invocations, wake=release.wake, skips=_ALL_BUT_WAITING),
             Consumer("invoke-due", TASKS_DUE, wake_invocations, wake=release.wake),
+            Consumer("notify", NOTIFICATIONS, deliver_notifications),
             Consumer("control", JOBS_CONTROL, control_jobs, wake=release.wake),
             Consumer("configure-vendors", VENDORS, configure_vendors),
             Consumer("configure-sources", SOURCES, configure_sources),

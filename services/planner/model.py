@@ -14,16 +14,17 @@ from shared.specification.job import Answer
 from shared.specification.request import Pages, Records, Request
 from shared.specification.source import Delivery, Poll
 from shared.specification.values import Scalar, SecretReference, Strict
-from shared.specification.vendor import Callbacks, Retry
+from shared.specification.vendor import Callbacks, Retry, Url
 
 PRIORITIES = {"high": 0, "normal": 1, "low": 2}
 
 
 class Single(Strict):
-    """A job of one call: a `request` whose answer is handed back, or a webhook to `deliver`."""
+    """A job of one call: a `request` whose answer is handed back, or a webhook to `deliver` to its `url`."""
 
     kind: Literal["request", "deliver"]
     request: Request
+    url: Url | None = None
     answer: Answer = Answer()
     retry: Retry | None = None
     secret: SecretReference | None = None

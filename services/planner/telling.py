@@ -5,9 +5,10 @@ from uuid import UUID
 
 from services.planner.ending import reason_of
 from services.planner.model import JobRow, Task
-from shared.events.catalogue import JOBS_EVENTS, TASKS_EVENTS
+from shared.events.catalogue import JOBS_EVENTS, NOTIFICATIONS, TASKS_EVENTS
 from shared.events.jobs import JobCounts, JobEnded, JobProgressed, JobState
-from shared.events.tasks import TaskChanged, TaskState
+from shared.events.tasks import TaskChanged, TaskState, VendorAnswer
+from shared.events.webhooks import Notification
 from shared.messaging.handler import Outgoing, outgoing
 from shared.observability.logs import get_logger
 
@@ -58,8 +59,8 @@ def progressed(job: JobRow, now: datetime) -> Outgoing:
     return outgoing(JOBS_EVENTS, job.id, event, at=now)
 
 
-def ended(job: JobRow, end: JobState, now: datetime) -> Outgoing:
-    """The job is over."""
+def ended(job: JobRow, end: JobState, now: datetime, answer: VendorAnswer | None = None) -> list[Outgoing]:
+    """The job is over: for everyone, and for whoever wanted to be told."""
     reason = reason_of(job, end)
     log.info(f"job.{end.value}", job_id=str(job.id), reason=reason, records=job.records, distinct=job.distinct)
     event = JobEnded(
@@ -69,6 +70,34 @@ def ended(job: JobRow, end: JobState, now: datetime) -> Outgoing:
         counts=counts_of(job),
         expected=job.expected,
         complete=None if job.expected is None else job.distinct >= job.expected,
+        answer=answer,
         at=now,
     )
-    return outgoing(JOBS_EVENTS, job.id, event, at=now)
+    return [outgoing(JOBS_EVENTS, job.id, event, at=now), *_notify(job, event)]
+
+
+def _notify(job: JobRow, event: JobEnded) -> list[Outgoing]:
+    """A delivery tells nobody of its own end, or two receivers could keep each other busy."""
+    webhooks = tuple(one for one in job.resolved.delivery.notify if event.state.value in one.on)
+    if not webhooks or job.resolved.kind == "deliver":
+        return []
+    told = Notification(
+        subject=f"jobs/{job.id}",
+        text=f"job {job.id} of {job.resolved.source}: {event.state.value}",
+        event={
+            "type": event.ce_type,
+            "timestamp": event.at.isoformat(),
+            "data": {
+                "job_id": str(job.id),
+                "kind": job.resolved.kind,
+                "vendor": job.resolved.vendor,
+                "source": job.resolved.source,
+                "status": event.state.value,
+                "reason": event.reason,
+                "counts": event.counts.model_dump(mode="json"),
+            },
+        },
+        webhooks=webhooks,
+        at=event.at,
+    )
+    return [outgoing(NOTIFICATIONS, told.subject, told, at=event.at)]

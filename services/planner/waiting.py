@@ -64,7 +64,7 @@ def timer(task: Waiting, kind: DueKind, due_at: datetime, *, number: int = 0) ->
         job_id=task.job_id,
         round=task.round,
         kind=kind,
-        beat=number if kind == "heartbeat" else 0,
+        beat=number if kind != "status" else 0,
         ask=number if kind == "status" else 0,
     )
     timer_id = derived_id("due", kind, task.task_id, task.round, number)

@@ -19,6 +19,7 @@ from shared.client.models import (
     JobEvent,
     JobReference,
     LettersAffected,
+    Reply,
     ScheduleReference,
     StandingSchedule,
     Task,
@@ -103,6 +104,26 @@ class SluiceClient:
         """
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
         return self._read(JobReference, await self._call("POST", "/jobs", json=document, headers=headers))
+
+    async def request(self, document: Mapping[str, Any], *, wait_seconds: int) -> Reply | JobReference:
+        """Have one call made, and wait for the vendor's own answer; if it takes longer, get the job to look at later.
+
+        Raises:
+            ApiError: mistakes of the document, or the vendor never answered (502, 504).
+        """
+        headers = {"Prefer": f"wait={wait_seconds}"}
+        try:
+            answer = await self._http.post("/jobs", json=document, headers=headers, timeout=wait_seconds + 30)
+        except httpx.TransportError as error:
+            raise self._unreachable(error) from None
+        job_id = answer.headers.get("sluice-job")
+        if job_id is not None:
+            return Reply(
+                job_id=UUID(job_id), status=answer.status_code, headers=dict(answer.headers), body=answer.content
+            )
+        if answer.status_code != 202:
+            raise _refused(answer.status_code, answer.content)
+        return self._read(JobReference, answer.json())
 
     async def job(self, job_id: Id) -> Job:
         """A job as it stands."""

@@ -53,6 +53,25 @@ class Mistake(Answer):
     detail: str
 
 
+class VendorAnswer(Answer):
+    """What a vendor said to a request in the end; without a `status` it said nothing."""
+
+    status: int | None
+    headers: dict[str, str]
+    bytes: int
+    media_type: str | None
+    reason: str
+
+
+class Reply(Answer):
+    """The vendor's own answer to a request: `headers` are those that were asked for, and `content-type`."""
+
+    job_id: UUID
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
 class Job(Answer):
     """A job as it stands."""
 
@@ -75,6 +94,7 @@ class Job(Answer):
     completeness: Completeness | None
     failures: list[FailureCount] = []
     mistakes: list[Mistake] = []
+    answer: VendorAnswer | None = None
 
     @property
     def is_over(self) -> bool:

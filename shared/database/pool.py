@@ -25,7 +25,7 @@ Row: TypeAlias = asyncpg.Record
 _ACQUIRE_SECONDS = 5
 _CONNECT_SECONDS = 5
 _STATEMENT_SECONDS = 20
-_TRANSIENT_STATES = ("08", "40001", "40P01", "53", "57P", "55P03", "25006", "58")
+_TRANSIENT_STATES = ("08", "40001", "40P01", "53", "57", "55P03", "25006", "58")
 _UNSTORABLE_STATES = ("22", "54")
 _CLIENT_FAULTS = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 

@@ -15,6 +15,8 @@ from prometheus_client import make_wsgi_app
 from shared.runtime.clock import monotonic
 
 ALIVE_SECONDS = 30.0
+_STOP_SECONDS = 0.05
+"""Closing waits so long at most, and the event loop with it."""
 
 Check = Callable[[], dict[str, Any]]
 """Gives the state of the process; every entry under `problems` makes it not ready."""
@@ -44,7 +46,9 @@ class HealthServer:
         self._check = check
         self._metrics = make_wsgi_app()
         self._server = make_server(host, port, self._answer, WSGIServer, _Quiet)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=[_STOP_SECONDS], name="health", daemon=True
+        )
         self._thread.start()
 
     @property

@@ -112,9 +112,9 @@ class Process:
         dog = Watchdog(self._heartbeat, self._subscriptions.states)
         watchdog = asyncio.create_task(dog.run(), name="watchdog")
         tasks = [asyncio.create_task(part.run(), name=part.name) for part in (*self._loops, *self._app.workers)]
-        await self._subscriptions.open()
-        log.info("service.started", health_port=health.port, pid=os.getpid())
         told = asyncio.create_task(stopping.wait(), name="signal")
+        await self._join(told)
+        log.info("service.started", health_port=health.port, pid=os.getpid())
         _settle_memory()
         done, _ = await asyncio.wait([told, watchdog, *tasks], return_when=asyncio.FIRST_COMPLETED)
         broken = [task for task in done if task is not told]
@@ -126,6 +126,15 @@ class Process:
         watchdog.cancel()
         health.close()
         return EXIT_CODE if broken else 0
+
+    async def _join(self, told: asyncio.Task[bool]) -> None:
+        """Join the groups, unless told to stop meanwhile: a rebalance may last longer than a stop."""
+        joining = asyncio.create_task(self._subscriptions.open(), name="join")
+        await asyncio.wait([joining, told], return_when=asyncio.FIRST_COMPLETED)
+        if joining.done():
+            await joining
+        else:
+            joining.cancel()
 
     async def _stop(self, tasks: Sequence[asyncio.Task[None]]) -> None:
         self._stopping = True

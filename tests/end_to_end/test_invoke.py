@@ -108,7 +108,7 @@ async def test_vendor_jobs_are_done_however_their_callbacks_come(topics: Place, 
 
 @pytest.mark.timeout(300)
 async def test_waits_that_no_callback_by_token_ends(topics: Place, tmp_path: Path) -> None:
-    """Status asked; deadline over; a submit's outcome unknown; a signed callback that names the vendor's job."""
+    """The status is asked; a deadline passes; a job is cancelled; a submit's outcome is unknown."""
     async with Reports() as reports, cluster(topics, tmp_path) as running:
         await apply(running, reports)
         silent = {"method": "POST", "path": "/reports", "json": {"month": "{input.month}"}}
@@ -120,18 +120,21 @@ async def test_waits_that_no_callback_by_token_ends(topics: Place, tmp_path: Pat
 
         async def seen() -> bool:
             found = [task for job in (asked, expired, cancelled) for task in await tasks(running, job)]
-            return all(task["vendor_job"] for task in found)
+            return len(found) == 3 and all(task["vendor_job"] for task in found)
 
         await eventually(seen, 20)
         await running.http.post(f"{running.gateway}/jobs/{cancelled}/cancel")
         by_month["asked"].status = "succeeded"
         job = await running.ended(asked)
         assert (job["status"], job["distinct"]) == ("completed", 5), job
-        job = await running.ended(expired)
-        assert (job["status"], job["failures"]) == (
-            "failed",
-            [{"reason": "deadline_exceeded: no outcome within 1500ms", "count": 1}],
-        )
+        assert (await running.ended(expired))["status"] == "failed"
+
+        async def given_up() -> bool:
+            [task] = await tasks(running, expired)
+            reason = "deadline_exceeded: no outcome within 1500ms"
+            return (task["state"], task["reason"]) == ("expired", reason)
+
+        await eventually(given_up)
         await eventually(lambda: {by_month[m].status for m in ("expired", "cancelled")} == {"deleted"}, 20)
         await reports.call_back(by_month["expired"], "succeeded")
 
@@ -162,12 +165,15 @@ def _by_month(reports: Reports, count: int) -> dict[str, Report]:
 
 @pytest.mark.timeout(300)
 async def test_kills_between_submit_and_callback_submit_nothing_twice(topics: Place, tmp_path: Path) -> None:
-    """`kill -9` of each service that takes part, while vendor jobs are submitted and called back."""
+    """`kill -9` of each service that takes part, while vendor jobs are submitted and called back. A fetcher that dies
+    with a claimed call leaves an unknown outcome: the task waits for its callback or, if nothing was sent, for its
+    deadline.
+    """
     months = [str(number) for number in range(40)]
 
     async with Reports() as reports, cluster(topics, tmp_path) as running:
         await apply(running, reports)
-        job_id = await invoke(running, [{"month": month} for month in months], results=None)
+        job_id = await invoke(running, [{"month": month} for month in months], results=None, deadline="45s")
         victims = iter(["planner", "callback-gateway", "fetcher", "scheduler"] * 2)
         called: set[str] = set()
 
@@ -184,5 +190,7 @@ async def test_kills_between_submit_and_callback_submit_nothing_twice(topics: Pl
 
         await eventually(over, 120)
         job = await running.job(job_id)
-        assert (job["status"], job["counts"]) == ("completed", {"completed": 40}), job
-        assert sorted(report.input["month"] for report in reports.reports.values()) == sorted(months)
+        submitted = sorted(report.input["month"] for report in reports.reports.values())
+        assert submitted == sorted(set(submitted))
+        assert job["counts"]["completed"] == len(submitted) == len(called), job
+        assert job["counts"].get("failed", 0) == len(months) - len(submitted), job

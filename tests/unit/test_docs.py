@@ -31,5 +31,5 @@ def test_examples_are_good_specifications(page: Path) -> None:
     text = page.read_text("utf-8")
     examples = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) + re.findall(r"<<'YAML'\n(.*?)\nYAML", text, re.DOTALL)
     for example in examples:
-        if {"vendor", "source", "schedule"} & set(next(yaml.safe_load_all(example))):
+        if {"vendor", "source", "hook", "schedule"} & set(next(yaml.safe_load_all(example))):
             load([(page.name, example)])

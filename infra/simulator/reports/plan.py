@@ -98,7 +98,7 @@ def _progress(config: ReportsConfig, course: Course) -> list[Callback]:
 def _callback(
     course: Course, number: int, after_seconds: float, status: str, *, kind: str = "progress", forged: bool = False
 ) -> Callback:
-    event = f"{course.report_id}.{number}" if number >= 0 else f"{course.report_id}.x"
+    event = f"{course.report_id}-{number}" if number >= 0 else f"{course.report_id}-x"
     body = orjson.dumps({"id": event, "status": status, "data": {"job_id": course.report_id}})
     return Callback(event, after_seconds, kind, body, forged)
 

@@ -1,1 +1,1 @@
-"""By the clock: what nobody asks for any more (idempotency keys, callbacks, old jobs and dead letters) is forgotten."""
+"""By the clock: what nobody asks for any more is forgotten: keys, webhooks, callbacks, old jobs and dead letters."""

@@ -1,8 +1,10 @@
 """Rows that expire."""
 
+from collections.abc import Sequence
 from datetime import timedelta
+from uuid import UUID
 
-from shared.database.pool import Transaction
+from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
 
 SQL = load_queries(__file__)
@@ -41,6 +43,22 @@ async def delete_jobs(tx: Transaction, older_than: timedelta, most: int) -> int:
 async def delete_letters(tx: Transaction, older_than: timedelta, most: int) -> int:
     """Delete dead letters that changed earlier, but not those of open jobs; gives how many it were."""
     return await _delete(tx, "delete_letters", older_than, most)
+
+
+async def delete_webhooks(tx: Transaction, older_than: timedelta, most: int) -> int:
+    """Delete what is known of webhooks that are older; gives how many it were."""
+    return await _delete(tx, "delete_webhooks", older_than, most)
+
+
+async def claim_answers(tx: Transaction, older_than: timedelta, most: int) -> list[Row]:
+    """Jobs with answers that are older, locked, and where the bodies are."""
+    rows: list[Row] = await tx.fetch(SQL["claim_answers"], older_than, most)
+    return rows
+
+
+async def forget_answers(tx: Transaction, job_ids: Sequence[UUID]) -> None:
+    """The bodies of these answers are gone."""
+    await tx.execute(SQL["forget_answers"], job_ids)
 
 
 async def _delete(tx: Transaction, query: str, older_than: timedelta, most: int) -> int:

@@ -5,7 +5,7 @@ import math
 from typing import Any
 
 from fastapi import Request
-from starlette.requests import ClientDisconnect
+from starlette.datastructures import Headers
 
 from services.callback_gateway.http.problems import Refusal
 from services.callback_gateway.settings import Settings
@@ -22,25 +22,30 @@ async def read_body(request: Request, settings: Settings) -> bytes:
         Refusal: 413 as soon as it is too large, 408 when it does not come, 415 when it is encoded.
     """
     limit = settings.gateway_body_bytes
-    announced = request.headers.get("content-length", "0")
-    if announced.isdecimal() and int(announced[:20]) > limit:
-        raise Refusal(413, f"the body is larger than {limit} bytes")
-    if request.headers.get("content-encoding", "identity") != "identity":
-        raise Refusal(415, "expected a body without content-encoding")
+    _check_head(request.headers, limit)
     chunks: list[bytes] = []
-    size = 0
+    size, more = 0, True
     try:
         async with asyncio.timeout(settings.gateway_body_seconds):
-            async for chunk in request.stream():
-                size += len(chunk)
+            while more:
+                message = await request.receive()
+                if message["type"] == "http.disconnect":
+                    raise Refusal(400, "the body ended early")
+                chunks.append(message.get("body", b""))
+                size, more = size + len(chunks[-1]), message.get("more_body", False)
                 if size > limit:
                     raise Refusal(413, f"the body is larger than {limit} bytes")
-                chunks.append(chunk)
     except TimeoutError:
         raise Refusal(408, f"the body did not come within {settings.gateway_body_seconds:g} s") from None
-    except ClientDisconnect:
-        raise Refusal(400, "the body ended early") from None
     return b"".join(chunks)
+
+
+def _check_head(headers: Headers, limit: int) -> None:
+    announced = headers.get("content-length", "0")
+    if announced.isdecimal() and int(announced[:20]) > limit:
+        raise Refusal(413, f"the body is larger than {limit} bytes")
+    if headers.get("content-encoding", "identity") != "identity":
+        raise Refusal(415, "expected a body without content-encoding")
 
 
 async def read_json_body(request: Request, settings: Settings) -> tuple[bytes, Any]:

@@ -1,5 +1,6 @@
 """What `/openapi.json` says beyond the routes: the documents that users write, the answers, the problem."""
 
+from copy import deepcopy
 from typing import Any
 from uuid import UUID
 
@@ -99,19 +100,19 @@ def document(name: str, *examples: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def describe(app: FastAPI) -> None:
-    """Complete the description that FastAPI makes of the routes."""
+def describe(app: FastAPI, more: dict[str, Any]) -> None:
+    """Complete the description that FastAPI makes of the routes; `more` are paths that are answered before it."""
     made = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _complete(made())
+            app.openapi_schema = _complete(made(), more)
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _complete(found: dict[str, Any]) -> dict[str, Any]:
+def _complete(found: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
     schemas: dict[str, Any] = found.setdefault("components", {}).setdefault("schemas", {})
     for operation in (operation for path in found["paths"].values() for operation in path.values()):
         if "HTTPValidationError" in str(operation["responses"].get("422", "")):
@@ -123,5 +124,6 @@ def _complete(found: dict[str, Any]) -> dict[str, Any]:
         schema = TypeAdapter(kind).json_schema(ref_template=f"{_PLACE}{{model}}")
         schemas |= schema.pop("$defs", {})
         schemas[name] = schema
+    found["paths"] |= deepcopy(more)
     describe_access(found)
     return found

@@ -20,6 +20,11 @@ class Followed:
         self._latest = 0
         self._told = asyncio.Event()
 
+    @property
+    def latest(self) -> int:
+        """The number of the latest event that was heard of."""
+        return self._latest
+
     def tell(self, latest: int) -> None:
         """The number of its latest event; wakes everyone who has not seen it."""
         if latest > self._latest:

@@ -18,6 +18,7 @@ from services.callback_gateway.http.body import read_json_body
 from services.callback_gateway.http.description import Jobs, Tasks, document
 from services.callback_gateway.http.presentation import job_body, task_body
 from services.callback_gateway.http.problems import Refusal, answers
+from services.callback_gateway.http.waiting import Waiting
 from services.callback_gateway.known import Known
 from services.callback_gateway.redrive.store import await_jobs
 from services.callback_gateway.settings import Settings
@@ -30,8 +31,9 @@ from shared.events.jobs import JobControl, JobRequested, JobState
 from shared.events.tasks import TaskState
 from shared.ids import derived_id, new_id
 from shared.messaging.handler import outgoing
+from shared.payloads.store import PayloadStore
 from shared.specification.addresses import is_public, literal_address
-from shared.specification.job import JobSpecification, UrlJob
+from shared.specification.job import DeliverJob, InvokeJob, JobSpecification, RequestJob, UrlJob
 from shared.specification.parse import parse
 
 SPECIFICATION: TypeAdapter[Any] = TypeAdapter(JobSpecification)
@@ -43,10 +45,30 @@ IDEMPOTENCY_KEY: dict[str, Any] = {
     "required": False,
     "schema": {"type": "string", "minLength": 1, "maxLength": _LONGEST_KEY, "pattern": "^[ -~]*$"},
 }
+PREFER: dict[str, Any] = {
+    "name": "Prefer",
+    "in": "header",
+    "description": "`wait=N`: rather wait for the end of the job, N seconds at most (RFC 7240)",
+    "required": False,
+    "schema": {"type": "string", "maxLength": 200},
+}
 EXAMPLES = (
     {"url": "https://api.example/items"},
     {"source": "acme-orders", "parameters": {"region": "eu"}},
     {"vendor": "acme", "poll": {"request": {"path": "/orders"}, "pages": {"style": "offset", "total": "body.total"}}},
+    {
+        "vendor": "acme",
+        "request": {"method": "POST", "path": "/quote", "json": {"sku": 7}},
+        "answer": {"headers": ["etag"]},
+    },
+    {
+        "vendor": "acme",
+        "invoke": {
+            "submit": {"method": "POST", "path": "/reports", "json": {"callback_url": "{callback.url}"}},
+            "deadline": "2h",
+        },
+        "input": [{"month": "2026-01"}, {"month": "2026-02"}],
+    },
 )
 ACCEPTED_HEADERS = {
     "Location": {"description": "The job", "schema": {"type": "string"}},
@@ -66,9 +88,10 @@ class Edge:
     outbound: Outbound
     known: Known
     arrivals: Arrivals
+    payloads: PayloadStore
 
 
-def routes(edge: Edge) -> APIRouter:  # noqa: C901 - a table of routes
+def routes(edge: Edge, waiting: Waiting) -> APIRouter:  # noqa: C901 - a table of routes
     """The routes under `/jobs`."""
     router = APIRouter(prefix="/jobs", tags=["jobs"])
 
@@ -76,14 +99,23 @@ def routes(edge: Edge) -> APIRouter:  # noqa: C901 - a table of routes
         "",
         status_code=202,
         summary="Ask for a job",
-        responses={202: {"model": JobReference, "headers": ACCEPTED_HEADERS}, **answers(400, 408, 413, 415, 422)},
+        responses={
+            202: {"model": JobReference, "headers": ACCEPTED_HEADERS},
+            200: {
+                "model": Job,
+                "description": "With `Prefer: wait`: the job is over. Of a request: the vendor's answer",
+            },
+            "default": {"description": "With `Prefer: wait`: the status, headers and body of the vendor's own answer"},
+            **answers(400, 408, 413, 415, 422, 502, 504),
+        },
         openapi_extra={
-            "parameters": [IDEMPOTENCY_KEY],
+            "parameters": [IDEMPOTENCY_KEY, PREFER],
             "requestBody": document("JobSpecification", *EXAMPLES),
         },
     )
     async def submit(request: Request) -> Response:
-        """Check a job specification, make it durable, answer with the job's place. All mistakes are told at once."""
+        """Check a job specification, make it durable, answer with the job's place. All mistakes are told at once.
+        With `Prefer: wait=N` the answer comes when the job is over, if that is within N seconds."""
         body, found = await read_json_body(request, edge.settings)
         job = parse(SPECIFICATION, found)
         await check(edge, job)
@@ -93,7 +125,7 @@ def routes(edge: Edge) -> APIRouter:  # noqa: C901 - a table of routes
         if key is not None:
             wanted, replayed = await claim(edge, key, hashlib.sha256(body).digest(), wanted)
         await _request(edge, wanted, found)
-        answer = _accepted(wanted)
+        answer = await waiting.preferred(request, wanted) or _accepted(wanted, _kind_of(job))
         if replayed:
             answer.headers["Idempotency-Replayed"] = "true"
         return answer
@@ -210,8 +242,20 @@ def idempotency_key(request: Request) -> str | None:
     return key
 
 
-def _accepted(job_id: UUID) -> Response:
+def _kind_of(job: Any) -> str:
+    match job:
+        case InvokeJob():
+            return "invoke"
+        case RequestJob():
+            return "request"
+        case DeliverJob():
+            return "deliver"
+        case _:
+            return "poll"
+
+
+def _accepted(job_id: UUID, kind: str = "poll") -> Response:
     place = f"/jobs/{job_id}"
     links = {"self": place, "tasks": f"{place}/tasks", "events": f"{place}/events"}
-    body = orjson.dumps({"id": str(job_id), "kind": "poll", "status": "requested", "links": links})
+    body = orjson.dumps({"id": str(job_id), "kind": kind, "status": "requested", "links": links})
     return Response(body, 202, headers={"Location": place, "Retry-After": "1"}, media_type="application/json")

@@ -34,9 +34,19 @@ def job_body(row: Row, counts: dict[str, int], failures: list[Row]) -> dict[str,
         "failures": [{"reason": one["reason"], "count": one["count"]} for one in failures],
         "links": {"self": place, "tasks": f"{place}/tasks", "events": f"{place}/events"},
     }
+    if row["answer"]:
+        body["answer"] = _answer(row["answer"])
+        body["links"]["answer"] = f"{place}/answer"
     if row["mistakes"]:
         body["mistakes"] = row["mistakes"]
     return body
+
+
+def _answer(answer: dict[str, Any]) -> dict[str, Any]:
+    """What the vendor said in the end; its body has a link of its own."""
+    found = answer.get("body") or {}
+    about = {"bytes": found.get("size", 0), "media_type": found.get("media_type")}
+    return {"status": answer.get("status"), "headers": answer.get("headers", {}), "reason": answer["reason"], **about}
 
 
 def _counts(row: Row, by_state: dict[str, int]) -> dict[str, int]:

@@ -24,11 +24,14 @@ log = get_logger(__name__)
 class Refusal(Exception):
     """A request that is answered with a problem."""
 
-    def __init__(self, status: int, detail: str, errors: Sequence[Problem] = ()) -> None:
+    def __init__(
+        self, status: int, detail: str, errors: Sequence[Problem] = (), *, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.errors = tuple(errors)
+        self.headers = headers
 
 
 def problem(
@@ -59,9 +62,15 @@ def install(app: FastAPI) -> None:
         app.add_exception_handler(kind, answer)
 
 
+async def answer_to(request: Request, error: Exception) -> Response:
+    """The answer to an error, for what is not answered by the framework."""
+    kind = next(kind for kind in type(error).__mro__ if kind in _ANSWERS)
+    return await _ANSWERS[kind](request, error)
+
+
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
-    return problem(error.status, error.detail, errors=error.errors, instance=_place(request))
+    return problem(error.status, error.detail, errors=error.errors, headers=error.headers, instance=_place(request))
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
@@ -98,7 +107,8 @@ async def _rejected(request: Request, error: Exception) -> Response:
     return problem(413 if error.reason == "too_large" else 422, str(error), instance=_place(request))
 
 
-async def _failed(request: Request, error: Exception) -> Response:
+async def failed(request: Request, error: Exception) -> Response:
+    """The answer to what should not have been raised."""
     return problem(500, "a defect of this service; its log says more", instance=_place(request))
 
 
@@ -109,7 +119,7 @@ _ANSWERS: dict[type[Exception], Callable[[Request, Exception], Awaitable[Respons
     HTTPException: _http,
     Unavailable: _unavailable,
     Rejected: _rejected,
-    Exception: _failed,
+    Exception: failed,
 }
 
 
@@ -146,8 +156,11 @@ _DESCRIPTIONS = {
     401: "Nothing proves who sends this",
     403: "The API key has not the scope that this needs",
     404: "There is nothing of that name",
+    409: "It is not in a state for that",
+    410: "It is not kept any more",
+    502: "The vendor did not answer",
+    504: "The vendor did not answer in time",
     408: "The body did not come in time",
-    409: "It stands in a way that does not allow this",
     413: "The body is too large",
     414: "The request target is too long",
     415: "The body is not JSON",

@@ -3,10 +3,12 @@
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from time import perf_counter
 
 import uvicorn
 from fastapi import FastAPI
+from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.callback_gateway.http import (
@@ -17,6 +19,7 @@ from services.callback_gateway.http import (
     jobs,
     problems,
     schedules,
+    vendor_answers,
     webhooks,
 )
 from services.callback_gateway.http.access import Access
@@ -25,6 +28,7 @@ from services.callback_gateway.http.follow import Following
 from services.callback_gateway.http.jobs import Edge
 from services.callback_gateway.http.protocol import BoundedProtocol
 from services.callback_gateway.http.senders import Senders
+from services.callback_gateway.http.waiting import Waiting
 from services.callback_gateway.keys.keyring import Keyring
 from services.callback_gateway.metrics import HTTP_REQUESTS, HTTP_SECONDS
 from shared.observability.logs import get_logger
@@ -32,7 +36,7 @@ from shared.observability.logs import get_logger
 log = get_logger(__name__)
 
 
-def build_api(edge: Edge, following: Following) -> FastAPI:
+def build_api(edge: Edge, following: Following) -> ASGIApp:
     """All routes, and their description at `/openapi.json`."""
     app = FastAPI(
         title="Sluice",
@@ -44,16 +48,17 @@ def build_api(edge: Edge, following: Following) -> FastAPI:
     )
     problems.install(app)
     app.add_middleware(Access, keyring=Keyring(edge.database), policy=edge.settings.gateway_api_keys)
-    app.include_router(webhooks.routes(edge))
+    waiting = Waiting(edge.database, following, edge.payloads, edge.settings)
     app.include_router(events.routes(edge, following))
-    app.include_router(jobs.routes(edge))
+    app.include_router(jobs.routes(edge, waiting))
+    app.include_router(vendor_answers.routes(edge, waiting))
     app.include_router(schedules.routes(edge))
     for kind in configuration.KINDS:
         app.include_router(configuration.routes(edge, kind))
     app.include_router(dead_letters.routes(edge))
     app.include_router(callbacks.routes(edge, Senders(edge.database)))
-    describe(app)
-    return app
+    describe(app, webhooks.DESCRIPTION)
+    return webhooks.in_front(edge, app)
 
 
 class Measured:
@@ -71,12 +76,17 @@ class Measured:
 
         async def measured(message: Message) -> None:
             if message["type"] == "http.response.start":
-                route = getattr(scope.get("route"), "path", "other")
-                HTTP_REQUESTS.labels(route=route, status=str(message["status"])).inc()
-                HTTP_SECONDS.labels(route=route).observe(perf_counter() - began)
+                requests, seconds = _instruments(getattr(scope.get("route"), "path", "other"), message["status"])
+                requests.inc()
+                seconds.observe(perf_counter() - began)
             await send(message)
 
         await self._app(scope, receive, measured)
+
+
+@lru_cache(maxsize=1024)
+def _instruments(route: str, status: int) -> tuple[Counter, Histogram]:
+    return HTTP_REQUESTS.labels(route=route, status=str(status)), HTTP_SECONDS.labels(route=route)
 
 
 class _Server(uvicorn.Server):
@@ -91,7 +101,7 @@ class HttpServer:
 
     name = "http"
 
-    def __init__(self, app: FastAPI, host: str, port: int) -> None:
+    def __init__(self, app: ASGIApp, host: str, port: int) -> None:
         config = uvicorn.Config(
             Measured(app),
             host=host,

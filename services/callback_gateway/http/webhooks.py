@@ -1,15 +1,24 @@
-"""`/in/{hook}`: where somebody else's webhooks come in. They need no API key; their signatures are looked at."""
+"""`POST /in/{hook}`: where somebody else's webhooks come in. They need no API key; their signatures are looked at.
+
+A plain ASGI application in front of the others: webhooks come by the thousand a second, and what a framework does for
+a request costs more than all that is done here.
+"""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from functools import lru_cache
+from types import SimpleNamespace
+from typing import Any
 
 import orjson
-from fastapi import APIRouter, Path, Request
-from fastapi.responses import Response
+from prometheus_client import Counter
+from starlette.middleware.errors import ServerErrorMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.callback_gateway.http.body import read_body
 from services.callback_gateway.http.jobs import Edge
-from services.callback_gateway.http.problems import Refusal, answers
+from services.callback_gateway.http.problems import Refusal, answer_to, answers, failed
 from services.callback_gateway.metrics import WEBHOOKS
 from services.callback_gateway.verify.scheme import verify
 from services.callback_gateway.verify.verdict import Forged, Reason, Verified
@@ -21,72 +30,110 @@ from shared.runtime.clock import monotonic, utc_now
 from shared.secrets import Recent
 from shared.specification.hook import Hook
 
-_BODY: dict[str, Any] = {"required": True, "content": {"*/*": {"schema": {}}}}
-HookName = Annotated[str, Path(description="the hook's name")]
+_BEFORE_NAME = "/in/"
+_ROUTE = SimpleNamespace(path="/in/{hook}")
+_OPERATION: dict[str, Any] = {
+    "tags": ["webhooks"],
+    "summary": "Send a webhook",
+    "description": "Verified over its raw bytes, then durable, then answered; the same one again is answered alike.",
+    "operationId": "receive_webhook",
+    "parameters": [{"name": "hook", "in": "path", "required": True, "schema": {"type": "string"}}],
+    "requestBody": {"required": True, "content": {"*/*": {"schema": {}}}},
+    "responses": {
+        "202": {
+            "description": "Kept; `links.job` leads to the job that it may start",
+            "content": {"application/json": {"schema": {"type": "object"}}},
+        },
+        **{str(status): answer for status, answer in answers(400, 401, 404, 408, 413, 415).items()},
+    },
+}
+DESCRIPTION = {_ROUTE.path: {"post": _OPERATION}}
 
 log = get_logger(__name__)
 
 
-def routes(edge: Edge) -> APIRouter:
-    """The route of all hooks."""
-    router = APIRouter(prefix="/in", tags=["webhooks"])
-    secrets, intake = Recent(monotonic), Intake(edge.database, edge.outbound)
+def in_front(edge: Edge, others: ASGIApp) -> ASGIApp:
+    """Webhooks first; every other path goes to `others`."""
+    webhooks = ServerErrorMiddleware(Webhooks(edge), handler=failed)
 
-    @router.post(
-        "/{hook}",
-        status_code=202,
-        summary="Send a webhook",
-        responses={202: {"description": "Kept"}, **answers(400, 401, 404, 408, 413, 415)},
-        openapi_extra={"requestBody": _BODY},
-    )
-    async def receive(hook: HookName, request: Request) -> Response:
-        """Verified over its raw bytes, then durable, then answered. The same webhook again gets the same answer."""
-        found = await edge.known.hook(hook)
-        if found is None:
-            WEBHOOKS.labels(hook="", verdict="unknown_hook").inc()
-            raise Refusal(404, f"no hook is called {hook[:64]}")
-        webhook = _judge(found, secrets, request, await read_body(request, edge.settings))
+    async def split(scope: Scope, receive: Receive, send: Send) -> None:
+        is_webhook = scope["type"] == "http" and scope["path"].startswith(_BEFORE_NAME)
+        await (webhooks if is_webhook else others)(scope, receive, send)
+
+    return split
+
+
+class Webhooks:
+    """The application."""
+
+    def __init__(self, edge: Edge) -> None:
+        self._edge = edge
+        self._intake = Intake(edge.database, edge.outbound)
+        self._secrets = Recent(monotonic)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        scope["route"] = _ROUTE
+        request = Request(scope, receive)
         try:
-            taken = await intake.take(webhook)
+            answer = await self._answer(request)
+        except (Refusal, Rejected, Unavailable) as error:
+            answer = await answer_to(request, error)
+        await answer(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        """Verified over the raw bytes, then durable, then answered."""
+        if request.method != "POST":
+            raise Refusal(405, "webhooks are sent with POST", headers={"Allow": "POST"})
+        name = request.scope["path"].removeprefix(_BEFORE_NAME)
+        hook = await self._edge.known.hook(name)
+        if hook is None:
+            WEBHOOKS.labels(hook="", verdict="unknown_hook").inc()
+            raise Refusal(404, "no hook is called that")
+        body = await read_body(request, self._edge.settings)
+        webhook = self._judge(hook, request, body)
+        try:
+            taken = await self._intake.take(webhook)
         except Unavailable:
-            WEBHOOKS.labels(hook=hook, verdict="not_kept").inc()
+            WEBHOOKS.labels(hook=name, verdict="not_kept").inc()
             raise
-        WEBHOOKS.labels(hook=hook, verdict=taken.value).inc()
+        _counter(name, taken).inc()
         if taken is Taken.CONFLICTING:
-            log.warning("webhook.conflicting", hook=hook, webhook_id=str(webhook.id))
-        return _accepted(found, webhook, taken)
+            log.warning("webhook.conflicting", hook=name, webhook_id=str(webhook.id))
+        return _accepted(hook, webhook, taken)
 
-    return router
+    def _judge(self, hook: Hook, request: Request, body: bytes) -> Webhook:
+        """The webhook in a request, verified; a refusal is counted by its reason."""
+        headers: dict[str, str] = {}
+        for header, value in request.headers.raw:
+            headers.setdefault(header.decode("latin-1"), value.decode("latin-1"))
+        try:
+            return read_webhook(hook, self._verify(hook, headers, body), headers, body, utc_now())
+        except Unfit as error:
+            WEBHOOKS.labels(hook=hook.hook, verdict="unfit").inc()
+            raise Refusal(400, str(error)) from None
+        except Rejected as error:
+            WEBHOOKS.labels(hook=hook.hook, verdict=error.reason).inc()
+            raise
+
+    def _verify(self, hook: Hook, headers: Mapping[str, str], body: bytes) -> Verified:
+        if hook.verify is None:
+            return Verified()
+        known = self._secrets.resolve(hook.verify.secrets)
+        if not known:
+            WEBHOOKS.labels(hook=hook.hook, verdict="secret_missing").inc()
+            raise Unavailable(f"no secret of the hook {hook.hook} can be found")
+        verdict = verify(hook.verify, known, headers, body, utc_now())
+        if isinstance(verdict, Forged):
+            WEBHOOKS.labels(hook=hook.hook, verdict=verdict.reason.value).inc()
+            log.warning("webhook.refused", hook=hook.hook, reason=verdict.reason.value)
+            raise Refusal(400 if verdict.reason is Reason.MALFORMED else 401, verdict.detail)
+        return verdict
 
 
-def _judge(hook: Hook, secrets: Recent, request: Request, body: bytes) -> Webhook:
-    """The webhook in a request, verified; a refusal is counted by its reason."""
-    headers: dict[str, str] = {}
-    for name, value in request.headers.raw:
-        headers.setdefault(name.decode("latin-1"), value.decode("latin-1"))
-    try:
-        return read_webhook(hook, _verified(hook, secrets, headers, body), headers, body, utc_now())
-    except Unfit as error:
-        WEBHOOKS.labels(hook=hook.hook, verdict="unfit").inc()
-        raise Refusal(400, str(error)) from None
-    except Rejected as error:
-        WEBHOOKS.labels(hook=hook.hook, verdict=error.reason).inc()
-        raise
-
-
-def _verified(hook: Hook, secrets: Recent, headers: Mapping[str, str], body: bytes) -> Verified:
-    if hook.verify is None:
-        return Verified()
-    known = secrets.resolve(hook.verify.secrets)
-    if not known:
-        WEBHOOKS.labels(hook=hook.hook, verdict="secret_missing").inc()
-        raise Unavailable(f"no secret of the hook {hook.hook} can be found")
-    verdict = verify(hook.verify, known, headers, body, utc_now())
-    if isinstance(verdict, Forged):
-        WEBHOOKS.labels(hook=hook.hook, verdict=verdict.reason.value).inc()
-        log.warning("webhook.refused", hook=hook.hook, reason=verdict.reason.value)
-        raise Refusal(400 if verdict.reason is Reason.MALFORMED else 401, verdict.detail)
-    return verdict
+@lru_cache(maxsize=1024)
+def _counter(hook: str, taken: Taken) -> Counter:
+    return WEBHOOKS.labels(hook=hook, verdict=taken.value)
 
 
 def _accepted(hook: Hook, webhook: Webhook, taken: Taken) -> Response:

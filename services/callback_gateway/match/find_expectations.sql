@@ -1,7 +1,12 @@
 -- Tasks that wait, by their ids or by their vendors' jobs, locked. $1 task_ids uuid[], $2 vendors text[], $3 vendor_jobs text[]
 SELECT task_id, job_id, number, round, vendor, rules, deadline_at, vendor_job, over, told, updated_at
 FROM expectations
-WHERE task_id = ANY ($1)
-    OR (vendor, vendor_job) IN (SELECT given.vendor, given.vendor_job FROM unnest($2::text[], $3::text[]) AS given (vendor, vendor_job))
+WHERE task_id IN (
+    SELECT given.task_id FROM unnest($1::uuid[]) AS given (task_id)
+    UNION
+    SELECT named.task_id
+    FROM expectations AS named
+    JOIN unnest($2::text[], $3::text[]) AS given (vendor, vendor_job) USING (vendor, vendor_job)
+)
 ORDER BY task_id
 FOR UPDATE

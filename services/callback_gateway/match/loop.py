@@ -29,20 +29,14 @@ class Unmatched:
         async with self._runtime.database.transaction() as tx:
             claimed = await store.claim_unmatched(tx, older_than, _BLOCK)
             if claimed:
-                await self._runtime.producer.send(
-                    [
-                        outgoing(
-                            DEAD["callback-gateway"], key, letter, id=derived_id("unmatched", key, letter.delivery)
-                        )
-                        for key, letter in claimed
-                    ]
-                )
-                await store.close_unmatched(tx, [key for key, _ in claimed])
-        for _ in claimed:
-            CALLBACKS.labels(vendor="", verdict="unknown").inc()
+                await self._runtime.producer.send([_dead(key, letter) for key, _, letter in claimed])
+                await store.close_unmatched(tx, [key for key, _, _ in claimed])
+        for _, vendor, _ in claimed:
+            CALLBACKS.labels(vendor=vendor, verdict="unknown").inc()
         return 0.0 if len(claimed) == _BLOCK else _PAUSE_SECONDS
 
 
-def _told(key: UUID, letter: DeadLetter) -> Outgoing:
+def _dead(callback_id: UUID, letter: DeadLetter) -> Outgoing:
     """One that was redriven and is for nobody again is another letter."""
-    return outgoing(DEAD["callback-gateway"], key, letter, id=derived_id("unmatched", key, letter.delivery))
+    told = derived_id("unmatched", callback_id, letter.delivery)
+    return outgoing(DEAD["callback-gateway"], callback_id, letter, id=told)

@@ -93,10 +93,10 @@ def _letter(one: Judged, letters: Mapping[UUID, DeadLetter]) -> bytes | None:
     return None if letter is None else letter.model_dump_json().encode()
 
 
-async def claim_unmatched(tx: Transaction, older_than: timedelta, most: int) -> list[tuple[UUID, DeadLetter]]:
-    """Callbacks that nobody has waited for, locked."""
+async def claim_unmatched(tx: Transaction, older_than: timedelta, most: int) -> list[tuple[UUID, str, DeadLetter]]:
+    """Callbacks that nobody has waited for, locked, with their vendors."""
     rows = await tx.fetch(SQL["claim_unmatched"], older_than, most)
-    return [(row["id"], DeadLetter.model_validate_json(row["letter"])) for row in rows]
+    return [(row["id"], row["vendor"], DeadLetter.model_validate_json(row["letter"])) for row in rows]
 
 
 async def close_unmatched(tx: Transaction, ids: Sequence[UUID]) -> None:

@@ -13,6 +13,7 @@ from shared.database.queries import load_queries
 from shared.events.dead_letters import DeadLetter
 from shared.events.envelope import Incoming
 from shared.events.jobs import JobAccepted, JobEnded, JobEvent, JobPlanned, JobProgressed, JobRejected
+from shared.events.tasks import VendorAnswer
 
 SQL = load_queries(__file__)
 
@@ -76,7 +77,12 @@ async def end_jobs(tx: Transaction, events: Sequence[JobEnded]) -> None:
             [storable_text(event.reason) for event in ordered],
             [event.expected for event in ordered],
             [event.complete for event in ordered],
+            [None if event.answer is None else storable_json(_answer(event.answer)) for event in ordered],
         )
+
+
+def _answer(answer: VendorAnswer) -> bytes:
+    return answer.model_dump_json(exclude_none=True).encode()
 
 
 def _counts(events: Sequence[JobProgressed] | Sequence[JobEnded]) -> tuple[list[object], ...]:

@@ -76,7 +76,7 @@ def read_webhook(hook: Hook, verdict: Verified, headers: Mapping[str, str], body
         raw=None if is_json else base64.b64encode(body).decode(),
         received_at=now,
     )
-    message = outgoing(WEBHOOKS_RECEIVED, hook.hook, event, id=derived_id("webhook.received", webhook_id), at=now)
+    message = outgoing(WEBHOOKS_RECEIVED, hook.hook, event, id=webhook_id, at=now)
     return Webhook(webhook_id, message, None if sender_id is None else hashlib.sha256(body).digest())
 
 

@@ -44,13 +44,20 @@ class RateLimited:
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """This egress is limited: try again now, by another one; this was no attempt."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class GiveUp:
     """It will not succeed."""
 
     reason: str
 
 
-Verdict = Succeeded | Empty | RetryAt | RateLimited | GiveUp
+Verdict = Succeeded | Empty | RetryAt | RateLimited | Elsewhere | GiveUp
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +96,7 @@ def verdict(outcome: Answered | Unanswered, vendor: Vendor, this: Try, now: date
         case Unanswered(reason=reason, sent=True) if not this.repeatable:
             return GiveUp(f"outcome_unknown: {reason}")
         case Unanswered(reason=reason):
-            return _again(reason, vendor, this, now, chance)
+            return again(reason, vendor, this, now, chance)
         case Answered():
             return _by_rule(outcome, vendor, this, now, chance) or _by_status(outcome, vendor, this, now, chance)
 
@@ -102,7 +109,7 @@ def _by_rule(answer: Answered, vendor: Vendor, this: Try, now: datetime, chance:
         case "empty":
             return Empty()
         case "retry":
-            return _again(f"outcome_rule_{answer.status}", vendor, this, now, chance)
+            return again(f"outcome_rule_{answer.status}", vendor, this, now, chance)
         case "rate_limited":
             return _limited(answer, vendor, this, now)
         case "fail":
@@ -133,7 +140,7 @@ def _by_status(answer: Answered, vendor: Vendor, this: Try, now: datetime, chanc
     if status == 429 or (status == 503 and "retry-after" in answer.headers):
         return _limited(answer, vendor, this, now)
     if status in _NOT_HANDLED or (this.repeatable and status >= 500 and status not in _NEVER_BETTER):
-        return _again(f"status_{status}", vendor, this, now, chance)
+        return again(f"status_{status}", vendor, this, now, chance)
     if status >= 500 and status not in _NEVER_BETTER:
         return GiveUp(f"outcome_unknown: the vendor answered {status} to a call that must not be repeated")
     if status in (401, 403):
@@ -149,7 +156,8 @@ def _limited(answer: Answered, vendor: Vendor, this: Try, now: datetime) -> Verd
     return RateLimited(max(asked, now + _LEAST_PAUSE), f"status_{answer.status}")
 
 
-def _again(reason: str, vendor: Vendor, this: Try, now: datetime, chance: float) -> Verdict:
+def again(reason: str, vendor: Vendor, this: Try, now: datetime, chance: float) -> Verdict:
+    """Another attempt, as long as the policy has one."""
     policy = vendor.retry
     if this.attempt >= policy.attempts:
         return GiveUp(f"attempts_exhausted: {this.attempt} attempts, the last one: {reason}")

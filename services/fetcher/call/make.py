@@ -3,23 +3,32 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from services.fetcher.call.decide import Answered as GotAnswer
-from services.fetcher.call.decide import Empty, GiveUp, RateLimited, RetryAt, Succeeded, Try, Unanswered, verdict
+from services.fetcher.call.decide import (
+    Elsewhere,
+    Empty,
+    RateLimited,
+    Succeeded,
+    Try,
+    Unanswered,
+    Verdict,
+    verdict,
+)
+from services.fetcher.call.egress import Rests
 from services.fetcher.call.facts import Source, read_facts
-from services.fetcher.call.messages import changed, given_up, stored
+from services.fetcher.call.outcome import Page, Timing, give_up, outcome_of
 from services.fetcher.call.request import HttpRequest, Refused, build_request
 from services.fetcher.call.secrets import resolve_auth
 from services.fetcher.call.transport import Answer, CallFailed, Failure, Transport
-from services.fetcher.call.vendor_jobs import PURPOSES, Heard, call_of, is_unknown, read_heard
-from services.fetcher.metrics import PAYLOAD_BYTES, REQUEST_SECONDS, REQUESTS
-from services.fetcher.model import Answered, Claimed, Later, Outcome
+from services.fetcher.call.vendor_jobs import PURPOSES, call_of, read_heard
+from services.fetcher.call.webhooks import judge, sign
+from services.fetcher.metrics import PAYLOAD_BYTES
+from services.fetcher.model import Claimed, Later, Outcome
 from shared.errors import Unavailable
 from shared.events.payloads import Pointer
-from shared.events.tasks import Attempt, Facts, TaskState
-from shared.messaging.handler import Outgoing
+from shared.events.tasks import Facts, VendorAnswer
 from shared.observability.logs import get_logger
 from shared.payloads.store import PayloadStore
 from shared.runtime.clock import monotonic, utc_now
@@ -32,25 +41,6 @@ _FINAL = frozenset({Failure.BLOCKED, Failure.TOO_LARGE, Failure.INVALID})
 _STORE_PAUSE_SECONDS = 1.0
 
 log = get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """What a successful answer left behind."""
-
-    pointer: Pointer | None
-    facts: Facts | None
-    empty: bool = False
-    heard: Heard | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """When a try began, and for how long it took."""
-
-    began_at: datetime
-    seconds: float
-    egress: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,33 +68,64 @@ class CallMaker:
         self._transport = transport
         self._payloads = payloads
         self._callbacks = callbacks
+        self._rests = Rests()
 
     async def make(self, call: Claimed, left: Callable[[], None]) -> Outcome:
         """Make a call, and say whenever it left. Never raises: whatever happens is an outcome."""
         began_at, began = utc_now(), monotonic()
         vendor = call.vendor
         if vendor is None:
-            return _give_up(call, "config_missing: the vendor is not configured", None, Timing(began_at, 0.0, "direct"))
-        egress = vendor.egress[(call.attempt - 1) % len(vendor.egress)]
+            return give_up(call, "config_missing: the vendor is not configured", None, Timing(began_at, 0.0, "direct"))
+        if call.request.retry is not None:
+            vendor = vendor.model_copy(update={"retry": call.request.retry})
+        egress = self._rests.choose(vendor, call.attempt, began_at)
         request = _prepare(call, vendor, self._callbacks)
         if isinstance(request, Refused):
-            return _give_up(call, request.reason, None, Timing(began_at, 0.0, egress))
+            return give_up(call, request.reason, None, Timing(began_at, 0.0, egress))
         page: Page | None = None
         status: int | None = None
+        back: VendorAnswer | None = None
         result: GotAnswer | Unanswered
         try:
             async with self._transport.send(request, vendor, egress, left) as answer:
                 status = answer.status
-                result, page = await self._take(call, vendor, answer)
+                if call.request.answer is not None:
+                    result, back = await self._take_back(call, answer)
+                else:
+                    result, page = await self._take(call, vendor, answer)
         except CallFailed as error:
             result = Unanswered(str(error), sent=error.sent, final=error.failure in _FINAL)
         except Unavailable as error:
             log.warning("payload.not_stored", task_id=str(call.request.task_id), error=str(error))
             return Later(call, utc_now(), call.attempt, reason="payload store unavailable")
         timing = Timing(began_at, monotonic() - began, egress)
+        decided = page or self._decide(call, result, vendor, status, egress)
+        if back is not None and isinstance(decided, (Succeeded, Empty)):
+            decided = Page(None, None, handed_back=back)
+        unanswered = isinstance(result, Unanswered) and result.sent
+        return outcome_of(call, decided, status, timing, sent=unanswered, answer=back)
+
+    def _decide(
+        self, call: Claimed, result: GotAnswer | Unanswered, vendor: Vendor, status: int | None, egress: str
+    ) -> Verdict:
+        """The verdict. An egress that the vendor limits rests, and the call leaves by another one at once."""
+        now, chance = utc_now(), random.random()
         this = Try(call.attempt, call.first_attempt_at, call.limited_since, call.repeatable)
-        decided = page or verdict(result, vendor, this, utc_now(), random.random())
-        return _outcome(call, decided, status, timing, sent=isinstance(result, Unanswered) and result.sent)
+        decided = verdict(result, vendor, this, now, chance)
+        if call.request.purpose == "deliver":
+            return judge(decided, status, vendor, this, now, chance)
+        if isinstance(decided, RateLimited) and self._rests.rest(vendor, egress, decided.until, now):
+            return Elsewhere(decided.reason)
+        return decided
+
+    async def _take_back(self, call: Claimed, answer: Answer) -> tuple[GotAnswer, VendorAnswer]:
+        """Store the answer as it is, whatever it says: it is what was asked for. A later one takes its place."""
+        body = await answer.read() if _is_small(answer) or answer.status == 204 else answer.pieces
+        pointer = await self._put(call, answer, body, name="answer") if body else None
+        wanted = call.request.answer.headers if call.request.answer else ()
+        kept = {name.lower(): answer.headers[name.lower()] for name in wanted if name.lower() in answer.headers}
+        got = GotAnswer(answer.status, answer.headers, lambda: _content(body) if isinstance(body, bytes) else None)
+        return got, VendorAnswer(status=answer.status, headers=kept, body=pointer)
 
     async def _take(self, call: Claimed, vendor: Vendor, answer: Answer) -> tuple[GotAnswer | Unanswered, Page | None]:
         """Read the answer; the page is stored only when the verdict is success and the body is what was asked for."""
@@ -136,8 +157,8 @@ class CallMaker:
             case _:
                 return got, None
 
-    async def _put(self, call: Claimed, answer: Answer, body: Any) -> Pointer:
-        name = f"{call.request.number}-{call.request.round}"
+    async def _put(self, call: Claimed, answer: Answer, body: Any, *, name: str = "") -> Pointer:
+        name = name or f"{call.request.number}-{call.request.round}"
         pointer = await self._payloads.put(call.request.job_id, name, body, media_type=answer.media_type)
         PAYLOAD_BYTES.labels(vendor=call.request.vendor).inc(pointer.size)
         return pointer
@@ -156,72 +177,14 @@ def _content(body: bytes) -> Any:
 
 
 def _prepare(call: Claimed, vendor: Vendor, callbacks: CallbackUrls) -> HttpRequest | Refused:
+    now = utc_now()
     try:
         secrets = resolve_auth(vendor.auth)
-        asked = call_of(call.request, callbacks.gateway_url, callbacks.key, utc_now())
+        asked = call_of(call.request, callbacks.gateway_url, callbacks.key, now)
+        secret = resolve(call.request.sign) if call.request.sign else None
     except SecretMissing as error:
         return Refused(f"secret_missing: {error}")
-    return asked if isinstance(asked, Refused) else build_request(asked, vendor, secrets, call.request.job_id)
-
-
-def _outcome(
-    call: Claimed,
-    decided: Page | Succeeded | Empty | RetryAt | RateLimited | GiveUp,
-    status: int | None,
-    timing: Timing,
-    *,
-    sent: bool,
-) -> Outcome:
-    now = utc_now()
-    between = TaskState.WAITING if call.request.purpose in ("status", "abort") else TaskState.RETRYING
-    match decided:
-        case Page():
-            attempt = _attempt(call, "succeeded", "", status, timing)
-            return Answered(call, tuple(_succeeded(call, decided, attempt, now)), attempt, succeeded=True)
-        case RetryAt(when=when, reason=reason):
-            attempt = _attempt(call, "retry", reason, status, timing)
-            told = changed(call, between, now, attempt=attempt)
-            return Later(call, when, call.attempt + 1, (told,), attempt, reason=reason)
-        case RateLimited(until=until, reason=reason):
-            attempt = _attempt(call, "rate_limited", reason, status, timing)
-            told = changed(call, between, now, attempt=attempt)
-            return Later(call, until, call.attempt, (told,), attempt, limited=True, reason=reason)
-        case GiveUp(reason=reason):
-            return _give_up(call, reason, status, timing, unknown=is_unknown(reason, sent=sent))
-        case Succeeded() | Empty():
-            return _give_up(call, "protocol_error: an answer without a page", status, timing)
-
-
-def _succeeded(call: Claimed, page: Page, attempt: Attempt, now: datetime) -> list[Outgoing]:
-    """What becomes visible, in order; a page that needs no processing is complete at once."""
-    if page.heard is not None:
-        return [changed(call, TaskState.WAITING, now, attempt=attempt, heard=page.heard)]
-    if page.pointer is None:
-        return [changed(call, TaskState.COMPLETED, now, attempt=attempt, facts=page.facts, records=0)]
-    return [
-        changed(call, TaskState.STORED, now, attempt=attempt, facts=page.facts),
-        stored(call, page.pointer, now),
-        changed(call, TaskState.ENQUEUED, now),
-    ]
-
-
-def _give_up(call: Claimed, reason: str, status: int | None, timing: Timing, *, unknown: bool = False) -> Answered:
-    now = utc_now()
-    attempt = _attempt(call, "give_up", reason, status, timing)
-    place = {"task_id": str(call.request.task_id), "job_id": str(call.request.job_id)}
-    log.warning("call.given_up", **place, purpose=call.request.purpose, reason=reason)
-    return Answered(call, given_up(call, reason, attempt, now, unknown=unknown), attempt, succeeded=False)
-
-
-def _attempt(call: Claimed, verdict_name: str, reason: str, status: int | None, timing: Timing) -> Attempt:
-    REQUESTS.labels(vendor=call.request.vendor, verdict=verdict_name).inc()
-    REQUEST_SECONDS.labels(vendor=call.request.vendor).observe(timing.seconds)
-    return Attempt(
-        attempt=call.attempt,
-        started_at=timing.began_at,
-        seconds=round(timing.seconds, 6),
-        egress=timing.egress,
-        status=status,
-        verdict=verdict_name,
-        reason=reason[:500],
-    )
+    request = asked if isinstance(asked, Refused) else build_request(asked, vendor, secrets, call.request.job_id)
+    if isinstance(request, Refused) or call.request.purpose != "deliver":
+        return request
+    return sign(request, call.request.task_id, secret, now)

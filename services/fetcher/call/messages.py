@@ -8,9 +8,11 @@ from shared.events.catalogue import DEAD, FETCH_REQUESTED, PAYLOADS_STORED, TASK
 from shared.events.dead_letters import DeadLetter, Original
 from shared.events.envelope import CE_ID, CE_TYPE, Position, Record
 from shared.events.payloads import PayloadStored, Pointer
-from shared.events.tasks import Attempt, Facts, TaskChanged, TaskState
+from shared.events.tasks import Attempt, Facts, TaskChanged, TaskState, VendorAnswer
 from shared.ids import derived_id
 from shared.messaging.handler import Outgoing, outgoing
+
+_WITH_REASON = frozenset({TaskState.DEAD, TaskState.FAILED, TaskState.RETRYING})
 
 
 def changed(
@@ -22,10 +24,11 @@ def changed(
     facts: Facts | None = None,
     records: int | None = None,
     heard: Heard | None = None,
+    answer: VendorAnswer | None = None,
 ) -> Outgoing:
-    """The task's state changed, or something was `heard` of its vendor's job."""
+    """The task's state changed, something was `heard` of its vendor's job, or there is an `answer` to hand back."""
     request = call.request
-    told_reason = attempt.reason if attempt and state in (TaskState.DEAD, TaskState.RETRYING) else ""
+    told_reason = attempt.reason if attempt and state in _WITH_REASON else ""
     event = TaskChanged(
         task_id=request.task_id,
         job_id=request.job_id,
@@ -42,6 +45,7 @@ def changed(
         purpose=request.purpose if heard else None,
         vendor_job=heard.vendor_job if heard else None,
         told=heard.told if heard else None,
+        answer=answer,
     )
     told = derived_id(state.value, call.id, call.attempt, call.claim if state is not TaskState.STORED else "")
     return outgoing(TASKS_EVENTS, request.job_id, event, id=told, at=now)
@@ -89,17 +93,23 @@ def dead(call: Claimed, reason: str, history: tuple[str, ...], now: datetime) ->
     return outgoing(DEAD["fetcher"], call.request.task_id, letter, id=told, at=now)
 
 
-def given_up(call: Claimed, reason: str, attempt: Attempt, now: datetime, *, unknown: bool) -> tuple[Outgoing, ...]:
+def given_up(
+    call: Claimed, reason: str, attempt: Attempt, now: datetime, *, unknown: bool, answer: VendorAnswer | None = None
+) -> tuple[Outgoing, ...]:
     """The call will not be tried again. A submit whose outcome is `unknown` is waited for like any other; a question
-    that was not answered is asked again; what could not be ended is left to a person."""
+    that was not answered is asked again; what could not be ended is left to a person. A vendor's `answer` that is
+    handed back is what was asked for, whatever it says: nobody has to see to it."""
     match call.request.purpose:
         case "submit" if unknown:
-            told = reason if reason.startswith("outcome_unknown") else f"outcome_unknown: {reason}"
-            return (changed(call, TaskState.WAITING, now, attempt=attempt, heard=Heard(reason=told)),)
+            because = reason if reason.startswith("outcome_unknown") else f"outcome_unknown: {reason}"
+            return (changed(call, TaskState.WAITING, now, attempt=attempt, heard=Heard(reason=because)),)
         case "status":
             return (changed(call, TaskState.WAITING, now, attempt=attempt, heard=Heard(reason=reason)),)
         case "abort":
             return (dead(call, reason, (f"attempt {call.attempt}: {reason}",), now),)
+        case "answer" if answer is not None and answer.status is not None:
+            return (changed(call, TaskState.FAILED, now, attempt=attempt, answer=answer),)
         case _:
             history = (f"attempt {call.attempt}: {reason}",)
-            return changed(call, TaskState.DEAD, now, attempt=attempt), dead(call, reason, history, now)
+            told = changed(call, TaskState.DEAD, now, attempt=attempt, answer=answer)
+            return told, dead(call, reason, history, now)

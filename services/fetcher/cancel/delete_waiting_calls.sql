@@ -1,2 +1,2 @@
 -- Forgets waiting calls of jobs. $1 job_ids uuid[]
-DELETE FROM calls WHERE job_id = ANY ($1) AND state = 'waiting'
+DELETE FROM calls WHERE job_id = ANY ($1) AND state = 'waiting' AND NOT outlives

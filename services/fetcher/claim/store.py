@@ -7,7 +7,7 @@ import orjson
 from shared.database.pool import Transaction
 from shared.database.queries import load_queries
 from shared.events.envelope import Incoming
-from shared.events.tasks import Call, FetchRequested
+from shared.events.tasks import FetchRequested
 
 SQL = load_queries(__file__)
 
@@ -28,12 +28,15 @@ async def insert_calls(tx: Transaction, batch: Sequence[Incoming[FetchRequested]
         [incoming.event.priority for incoming in batch],
         [incoming.record.value for incoming in batch],
         [_origin(incoming) for incoming in batch],
-        [_is_repeatable(incoming.event.call) for incoming in batch],
+        [_is_repeatable(incoming.event) for incoming in batch],
+        [incoming.event.purpose == "abort" for incoming in batch],
     )
 
 
-def _is_repeatable(call: Call) -> bool:
-    return call.method in _REPEATABLE or any(name.lower() == _KEY for name in call.headers)
+def _is_repeatable(request: FetchRequested) -> bool:
+    """Receivers know a webhook that comes again by its id."""
+    known = any(name.lower() == _KEY for name in request.call.headers) or request.purpose == "deliver"
+    return known or request.call.method in _REPEATABLE
 
 
 def _origin(incoming: Incoming[FetchRequested]) -> bytes:

@@ -13,6 +13,7 @@ from services.planner.invocation import plan_submits
 from services.planner.model import Resolved, Task, number_tasks
 from services.planner.paging import Step, first_step
 from services.planner.placeholders import fill, named
+from services.planner.single import delivery_of, first_call, leads_to, request_of
 from shared.errors import Invalid, Problem
 from shared.specification.job import DeliverJob, InvokeJob, JobSpecification, PollJob, RequestJob, SourceJob, UrlJob
 from shared.specification.parse import parse
@@ -84,6 +85,8 @@ def admit(job_id: UUID, document: Mapping[str, Any], known: Known) -> Admitted |
 
 def _first(job_id: UUID, job: Any, resolved: Resolved, known: Known) -> Step | list[Problem]:
     """What can be called at once."""
+    if resolved.single is not None:
+        return first_call(resolved.single)
     if resolved.invoke is None:
         return first_step(resolved)
     saved = known.sources[job.source].input if isinstance(job, SourceJob) else None
@@ -95,7 +98,7 @@ def _resolve(job_id: UUID, job: Any, known: Known) -> Resolved | Refused | Unkno
         case UrlJob():
             return _from_url(job)
         case RequestJob() | DeliverJob():
-            return Refused(job_id, (Problem("", "jobs of this kind are not planned yet"),))
+            return _resolve_single(job_id, job, known)
         case SourceJob():
             source = known.sources.get(job.source)
             if source is None:
@@ -107,6 +110,19 @@ def _resolve(job_id: UUID, job: Any, known: Known) -> Resolved | Refused | Unkno
             return _resolve_work(job_id, job, job, f"{job.vendor}{job.poll.request.path}", known)
 
 
+def _resolve_single(job_id: UUID, job: RequestJob | DeliverJob, known: Known) -> Resolved | Refused | Unknown:
+    if job.vendor is not None and job.vendor not in known.vendors:
+        return Unknown(job_id, Problem("/vendor", _unknown("vendor", job.vendor, known.vendors)))
+    if isinstance(job, RequestJob):
+        resolved = request_of(job)
+        return resolved if isinstance(resolved, Resolved) else Refused(job_id, tuple(resolved))
+    if job.vendor is not None:
+        base_url = Vendor.model_validate_json(known.vendors[job.vendor]).base_url
+        if not leads_to(job.deliver, base_url):
+            return Refused(job_id, (Problem("/deliver", f"expected a URL of {job.vendor}, which is at {base_url}"),))
+    return delivery_of(job)
+
+
 def _resolve_work(
     job_id: UUID, job: SourceJob | PollJob | InvokeJob, work: Source | PollJob | InvokeJob, name: str, known: Known
 ) -> Resolved | Refused | Unknown:
@@ -114,15 +130,17 @@ def _resolve_work(
     if work.vendor not in known.vendors:
         return Unknown(job_id, Problem("/vendor", _unknown("vendor", work.vendor, known.vendors)))
     resolved = Resolved(vendor=work.vendor, source=name, delivery=_delivery(work))
-    poll: Poll | None = getattr(work, "poll", None)
-    if poll is None:
-        rules = Vendor.model_validate_json(known.vendors[work.vendor]).callbacks
-        invoke = getattr(work, "invoke", None)
-        return resolved.model_copy(update={"invoke": invoke, "parameters": job.parameters, "callbacks": rules})
-    request = fill(poll.request, named(parameters=job.parameters), "/poll/request")
-    if not isinstance(request, Request):
-        return Refused(job_id, tuple(request))
-    return resolved.model_copy(update={"poll": poll.model_copy(update={"request": request})})
+    match work:
+        case PollJob(poll=Poll() as poll) | Source(poll=Poll() as poll):
+            if isinstance(job, SourceJob) and job.input is not None:
+                return Refused(job_id, (Problem("/input", f"belongs to invoke, and {name} is a poll"),))
+            request = fill(poll.request, named(parameters=job.parameters), "/poll/request")
+            if not isinstance(request, Request):
+                return Refused(job_id, tuple(request))
+            return resolved.model_copy(update={"poll": poll.model_copy(update={"request": request})})
+        case _:
+            rules = Vendor.model_validate_json(known.vendors[work.vendor]).callbacks
+            return resolved.model_copy(update={"invoke": work.invoke, "parameters": job.parameters, "callbacks": rules})
 
 
 def _from_url(job: UrlJob) -> Resolved:

@@ -17,8 +17,10 @@ from shared.messaging.handler import Again, Outgoing, Refuse, Result, outgoing
 from shared.observability.logs import get_logger
 from shared.runtime.clock import utc_now
 
-_CONFIGURATION_DELIVERIES = 3
+_CONFIGURATION_DELIVERIES = 5
 _CONFIGURATION_SECONDS = 1.0
+"""Configuration may be on its way for as long as a consumer takes to come back after its process was killed: the waits,
+each a second longer than the last, are a quarter of a minute together."""
 
 log = get_logger(__name__)
 
@@ -38,7 +40,7 @@ async def accept_jobs(tx: Transaction, batch: Sequence[Incoming[JobRequested]]) 
                 results += _reject(incoming, job_id, "schema_invalid", list(problems), now)
             case Unknown(_, problem):
                 if incoming.delivery < _CONFIGURATION_DELIVERIES:
-                    results.append(Again(incoming, _CONFIGURATION_SECONDS, "config_missing"))
+                    results.append(Again(incoming, _CONFIGURATION_SECONDS * (incoming.delivery + 1), "config_missing"))
                 else:
                     results += _reject(incoming, job_id, "config_missing", [problem], now)
     for job_id in await store.insert_jobs(tx, list(admitted.values())):

@@ -58,7 +58,7 @@ async def _carry_out(tx: Transaction, ordered: Ordered, now: datetime) -> tuple[
         cancelled = await store.cancel_tasks(tx, ordered.job)
         job = await store.close_job(tx, ordered.job, len(cancelled))
         told = [message for task in cancelled for message in (_cancelled(task, now), *_given_up(task, job.resolved))]
-        return job, [*told, ended(job, JobState.CANCELLED, now)]
+        return job, [*told, *ended(job, JobState.CANCELLED, now)]
     if ordered.redrives:
         again = await store.redrive_tasks(tx, ordered.job, ordered.only)
         if not again:

@@ -86,6 +86,9 @@ def _too_late(before: Move, event: TaskChanged | TaskDue) -> Move:
 def _due(before: Move, resolved: Resolved, event: TaskDue, *, paused: bool) -> Move:
     task, invoke = before.task, invoke_of(resolved)
     match event.kind:
+        case "deadline" if task.state is TaskState.PLANNED:
+            # The release died after it had set the timer: nothing was submitted, so nobody waits yet.
+            return replace(before, wakes=(*before.wakes, Wake("deadline", invoke.deadline, event.beat + 1)))
         case "deadline":
             return _expired(before, f"deadline_exceeded: no outcome within {write_duration(invoke.deadline)}")
         case "heartbeat" if event.beat == task.beat and invoke.heartbeat is not None:

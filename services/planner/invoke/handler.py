@@ -1,13 +1,15 @@
 """tasks.events (waiting) and tasks.due → tasks, jobs; tells callbacks.expected, timers, calls, tasks and jobs."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from services.planner.ending import end_of
 from services.planner.invoke import store
 from services.planner.invoke.decide import Invocation, Move, count, move
 from services.planner.metrics import INVOCATIONS_ENDED, JOBS_ENDED, TASKS_PLANNED
-from services.planner.model import JobRow, number_tasks
+from services.planner.model import JobRow, Task, number_tasks
 from services.planner.rows import JobUpdate, insert_tasks, lock_jobs, update_jobs
 from services.planner.telling import PROGRESS_SECONDS, ended, moved_task, planned_task, progressed
 from services.planner.waiting import Waiting, ask_status, end_vendor_job, expected, no_deadline, timer
@@ -46,29 +48,39 @@ async def _take(tx: Transaction, events: Sequence[TaskChanged | TaskDue], now: d
             moves[event.task_id] = move(before, job.resolved, event, paused=job.state == "paused")
     await store.update_invocations(tx, [one.task for one in moves.values()])
     messages = [message for one in moves.values() for message in _tell(one, jobs[one.task.job_id], now)]
-    for job in jobs.values():
-        gone = [one.task for one in moves.values() if one.ended and one.task.job_id == job.id]
-        if gone:
-            messages += await _count(tx, job, gone, now)
+    ends: dict[UUID, list[Invocation]] = defaultdict(list)
+    for one in moves.values():
+        if one.ended:
+            ends[one.task.job_id].append(one.task)
+    return messages + await _count(tx, [(jobs[job_id], gone) for job_id, gone in sorted(ends.items())], now)
+
+
+async def _count(tx: Transaction, ends: Sequence[tuple[JobRow, Sequence[Invocation]]], now: datetime) -> list[Outgoing]:
+    """Plan what follows the ended tasks of each job, and see whether the job is over."""
+    if not ends:
+        return []
+    tasks: list[tuple[str, Task]] = []
+    updates: list[JobUpdate] = []
+    for job, gone in ends:
+        counted, planned = count(job, gone)
+        tasks += [(job.resolved.vendor, task) for task in number_tasks(job.id, list(planned), job.planned)]
+        end = end_of(counted)
+        updates.append(JobUpdate(counted, end, tells=end is not None or job.since_progress > PROGRESS_SECONDS))
+    await insert_tasks(tx, tasks)
+    await update_jobs(tx, updates)
+    for vendor, _ in tasks:
+        TASKS_PLANNED.labels(vendor=vendor).inc()
+    messages = [planned_task(task, now) for _, task in tasks]
+    for one in updates:
+        messages += _standing(one, now) if one.tells else []
     return messages
 
 
-async def _count(tx: Transaction, job: JobRow, gone: Sequence[Invocation], now: datetime) -> list[Outgoing]:
-    """Plan what follows the ended tasks, and see whether the job is over."""
-    counted, planned = count(job, gone)
-    tasks = number_tasks(job.id, list(planned), job.planned)
-    await insert_tasks(tx, [(job.resolved.vendor, task) for task in tasks])
-    TASKS_PLANNED.labels(vendor=job.resolved.vendor).inc(len(tasks))
-    end = end_of(counted)
-    tells = end is not None or job.since_progress > PROGRESS_SECONDS
-    await update_jobs(tx, [JobUpdate(counted, end, tells=tells)])
-    messages = [planned_task(task, now) for task in tasks]
-    if end is not None:
-        JOBS_ENDED.labels(state=end.value).inc()
-        messages.append(ended(counted, end, now))
-    elif tells:
-        messages.append(progressed(counted, now))
-    return messages
+def _standing(update: JobUpdate, now: datetime) -> list[Outgoing]:
+    if update.ended is None:
+        return [progressed(update.job, now)]
+    JOBS_ENDED.labels(state=update.ended.value).inc()
+    return ended(update.job, update.ended, now)
 
 
 def _tell(one: Move, job: JobRow, now: datetime) -> list[Outgoing]:

@@ -16,6 +16,7 @@ from services.planner.release import store
 from services.planner.release.decide import room
 from services.planner.rows import planned_of
 from services.planner.settings import Settings
+from services.planner.single import answer_of
 from services.planner.waiting import Waiting, first_expected, timer
 from shared.database.pool import Row
 from shared.events.catalogue import FETCH_REQUESTED, TASKS_EVENTS
@@ -105,6 +106,9 @@ def _messages(
             call=planned.call,
             facts=planned.wanted,
             submit=_submit_of(submits.get(row["id"])),
+            answer=answer_of(resolved),
+            retry=resolved.single.retry if resolved.single else None,
+            sign=resolved.single.secret if resolved.single else None,
             processing=processing[row["job_id"]],
             priority=resolved.priority,
         )

@@ -21,7 +21,7 @@ from shared.database.pool import Row, Transaction
 from shared.events.catalogue import JOBS_EVENTS
 from shared.events.envelope import Incoming
 from shared.events.jobs import JobPlanned
-from shared.events.tasks import Facts, TaskChanged, TaskState
+from shared.events.tasks import Facts, TaskChanged, TaskState, VendorAnswer
 from shared.messaging.handler import Outgoing, outgoing
 from shared.runtime.clock import utc_now
 
@@ -35,7 +35,11 @@ async def track_tasks(tx: Transaction, batch: Sequence[Incoming[TaskChanged]]) -
     changes = await _apply(tx, events)
     told = await _told(tx, events, {job.id: job.resolved for job in jobs})
     advances = [advance(job, changes[job.id], told[job.id]) for job in jobs]
-    return [*await _store(tx, advances, utc_now()), *(over for job in jobs for over in _over(job, changes[job.id]))]
+    answers = {event.job_id: event.answer for event in events if event.answer is not None}
+    return [
+        *await _store(tx, advances, answers, utc_now()),
+        *(over for job in jobs for over in _over(job, changes[job.id])),
+    ]
 
 
 def _matters(event: TaskChanged) -> bool:
@@ -102,7 +106,9 @@ def _walk(row: Row, resolved: Resolved | None) -> Resolved | None:
     return walk_of(resolved, orjson.loads(row["submit_input"] or b"{}"), row["vendor_job"])
 
 
-async def _store(tx: Transaction, advances: Sequence[Advance], now: datetime) -> list[Outgoing]:
+async def _store(
+    tx: Transaction, advances: Sequence[Advance], answers: Mapping[UUID, VendorAnswer], now: datetime
+) -> list[Outgoing]:
     wanted = [(result, task) for result in advances for task in _number(result.job, result.planned)]
     new = await insert_tasks(tx, [(result.job.resolved.vendor, task) for result, task in wanted])
     lost: dict[UUID, int] = defaultdict(int)
@@ -120,7 +126,7 @@ async def _store(tx: Transaction, advances: Sequence[Advance], now: datetime) ->
     messages: list[Outgoing] = []
     for result, tells in zip(results, telling, strict=True):
         tasks = [task for owner, task in wanted if owner.job.id == result.job.id and task.id in new]
-        messages += _tell(result, tasks, now, tells=tells)
+        messages += _tell(result, tasks, now, answers.get(result.job.id), tells=tells)
     return messages
 
 
@@ -140,7 +146,9 @@ def _without_lost(result: Advance, lost: int) -> Advance:
     return replace(result, job=job, ended=end_of(job))
 
 
-def _tell(result: Advance, tasks: Sequence[Task], now: datetime, *, tells: bool) -> list[Outgoing]:
+def _tell(
+    result: Advance, tasks: Sequence[Task], now: datetime, answer: VendorAnswer | None, *, tells: bool
+) -> list[Outgoing]:
     job = result.job
     messages = [planned_task(task, now) for task in tasks]
     TASKS_PLANNED.labels(vendor=job.resolved.vendor).inc(len(tasks))
@@ -149,7 +157,7 @@ def _tell(result: Advance, tasks: Sequence[Task], now: datetime, *, tells: bool)
         messages.append(outgoing(JOBS_EVENTS, job.id, event, at=now))
     if result.ended is not None:
         JOBS_ENDED.labels(state=result.ended.value).inc()
-        messages.append(ended(job, result.ended, now))
+        messages += ended(job, result.ended, now, answer)
     elif tells:
         messages.append(progressed(job, now))
     return messages

@@ -19,6 +19,7 @@ from services.callback_gateway.settings import Settings
 from services.callback_gateway.spool.outbound import Outbound
 from shared.database.pool import Database
 from shared.messaging.producer import Producer
+from shared.payloads.store import PayloadStore
 from tests.cluster import free_port
 from tests.conftest import DatabaseFor
 from tests.eventually import eventually
@@ -41,7 +42,8 @@ ServeEdge = Callable[..., Awaitable[Served]]
 @asynccontextmanager
 async def served(database: Database, producer: Producer, settings: Settings) -> AsyncIterator[Served]:
     outbound = Outbound(producer, database, settings.gateway_produce_seconds)
-    edge = Edge(settings, database, outbound, Known(database), Arrivals(database))
+    payloads = PayloadStore(settings.payload_store)
+    edge = Edge(settings, database, outbound, Known(database), Arrivals(database), payloads)
     server = HttpServer(build_api(edge, Following(database)), "127.0.0.1", 0)
     task = asyncio.create_task(server.run())
     async with httpx.AsyncClient(base_url=server.address, timeout=20, trust_env=False) as http:

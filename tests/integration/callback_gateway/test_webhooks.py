@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 
+from services.callback_gateway.expire.loop import Expire
 from services.callback_gateway.metrics import WEBHOOKS
 from shared.ids import derived_id
 from shared.messaging.producer import Producer
@@ -254,6 +255,19 @@ class Died(Exception):
 async def _is_blocked(edge: Served) -> bool:
     async with edge.database.transaction() as tx:
         return bool(await tx.fetchval("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
+
+
+async def test_ids_are_forgotten_after_a_week(edge: Served) -> None:
+    place = await hook(edge)
+    await edge.http.post(place, **signed(ORDER, "old"))
+    await edge.http.post(place, **signed(ORDER, "new"))
+    old = derived_id("webhook", "acme", "old")
+    async with edge.database.transaction() as tx:
+        await tx.execute("UPDATE webhooks SET received_at = now() - interval '8 days' WHERE id = $1", old)
+    await Expire(edge.database).step()
+    async with edge.database.transaction() as tx:
+        left = [row["id"] for row in await tx.fetch("SELECT id FROM webhooks")]
+    assert left == [derived_id("webhook", "acme", "new")]
 
 
 async def test_hooks_are_configuration(edge: Served, reader_for: ReaderFor) -> None:

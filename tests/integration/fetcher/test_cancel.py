@@ -11,7 +11,7 @@ from shared.database.pool import Database
 from shared.events.envelope import Incoming, Position, Record
 from shared.events.jobs import JobCounts, JobEnded, JobState
 from shared.events.payloads import Processing
-from shared.events.tasks import Call, FetchRequested
+from shared.events.tasks import Call, FetchRequested, Purpose
 from shared.ids import new_id
 from shared.specification.request import Records
 from tests.conftest import DatabaseFor
@@ -24,7 +24,7 @@ def incoming(event: Any) -> Incoming[Any]:
     return Incoming(event, new_id(), 0, Record(Position("t", 0, 0), None, value, (), AT))
 
 
-def wanted(job_id: UUID) -> Incoming[FetchRequested]:
+def wanted(job_id: UUID, purpose: Purpose = "page") -> Incoming[FetchRequested]:
     processing = Processing(source="s", records=Records())
     return incoming(
         FetchRequested(
@@ -32,7 +32,7 @@ def wanted(job_id: UUID) -> Incoming[FetchRequested]:
             job_id=job_id,
             number=0,
             vendor="v",
-            purpose="page",
+            purpose=purpose,
             call=Call(path="/x"),
             processing=processing,
         )
@@ -85,3 +85,14 @@ async def test_a_job_that_ended_otherwise_takes_nothing_back(database_for: Datab
         failed = cancelled(job_id).event.model_copy(update={"state": JobState.FAILED})
         await cancel_calls(tx, [incoming(failed)])
     assert await due(database) == 1
+
+
+async def test_what_ends_a_vendors_job_outlives_ours(database_for: DatabaseFor) -> None:
+    database = await database_for("fetcher")
+    job_id = new_id()
+    async with database.transaction() as tx:
+        await claim_calls(tx, [wanted(job_id, "abort")])
+        await cancel_calls(tx, [cancelled(job_id)])
+        await claim_calls(tx, [wanted(job_id, "abort"), wanted(job_id, "page")])
+        await store.delete_cancelled(tx)
+    assert await due(database) == 2

@@ -82,6 +82,53 @@ async def test_each_address_may_have_a_contract_of_its_own() -> None:
         assert told["by_address"] == {"127.0.0.1": 2, "127.0.0.2": 2}
 
 
+async def test_each_proxy_has_an_address_of_its_own() -> None:
+    contract = Contract(requests=1, per_seconds=3600.0, scope="address")
+    async with client_of(VendorConfig(contract=contract)) as client:
+        urls = []
+        for address in ("127.0.0.2", "127.0.0.3"):
+            async with client.put(f"/_control/proxies/from-{address[-1]}", json={"address": address}) as answer:
+                urls.append((await answer.json())["url"])
+        forwarded = {"X-Forwarded-For": "192.0.2.1"}
+        for url in (*urls, None):
+            asked = [await status(client, "/acme/items/1", proxy=url, headers=forwarded) for _ in range(2)]
+            assert asked == [200, 429]
+        told = await truth(client, "?window_seconds=3600&address=127.0.0.3")
+        assert told["by_address"] == {"127.0.0.1": 2, "127.0.0.2": 2, "127.0.0.3": 2}
+        assert told["refused_by_address"] == {"127.0.0.1": 1, "127.0.0.2": 1, "127.0.0.3": 1}
+        assert (told["window"]["all"], told["window"]["admitted"]) == (2, 1)
+        proxies = await document(client, "/_control/proxies")
+        assert {name: proxy["requests"] for name, proxy in proxies.items()} == {"from-2": 2, "from-3": 2}
+
+
+async def test_a_proxy_may_refuse_or_be_gone() -> None:
+    async with client_of(VendorConfig()) as client:
+
+        async def proxy(answers: str) -> str:
+            async with client.put("/_control/proxies/north", json={"answers": answers}) as answer:
+                return str((await answer.json())["url"])
+
+        assert await status(client, "/acme/items/1", proxy=await proxy("refuse")) == 403
+        with pytest.raises(aiohttp.ServerDisconnectedError):
+            await status(client, "/acme/items/1", proxy=await proxy("drop"))
+        with pytest.raises(TimeoutError):
+            hurried = aiohttp.ClientTimeout(total=0.1)
+            await status(client, "/acme/items/1", proxy=await proxy("hang"), timeout=hurried)
+        assert await status(client, "/_control/proxies/north", "PUT", json={"address": "10.0.0.1"}) == 422
+        assert (await truth(client))["requests"] == 0
+
+
+async def test_a_tunnel_through_a_proxy_reaches_the_vendor() -> None:
+    async with client_of(VendorConfig()) as client:
+        async with client.put("/_control/proxies/north") as answer:
+            url, vendor = (await answer.json())["url"], f"{answer.url.host}:{answer.url.port}"
+        inside = "GET /acme/items/1 HTTP/1.1\r\nConnection: close\r\n\r\n"
+        ask = f"CONNECT {vendor} HTTP/1.1\r\nHost: {vendor}\r\n\r\n{inside}"
+        received = await exchange(url, ask.encode())
+        assert received.count(b"HTTP/1.1 200 OK") == 2
+        assert (await truth(client))["by_address"] == {"127.0.0.2": 1}
+
+
 @pytest.mark.parametrize(
     ("fault", "error"),
     [(Fault.TRUNCATE, aiohttp.ClientPayloadError), (Fault.HANG, aiohttp.ServerDisconnectedError)],

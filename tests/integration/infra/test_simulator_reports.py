@@ -82,7 +82,7 @@ async def test_a_report_is_submitted_called_back_and_read() -> None:
         assert len({row["id"] for row in rows}) == len(rows) == 25
         seen = await told(client, "/_truth/receive/hook")
         assert [entry["body"] for entry in seen["log"]] == [
-            {"id": f"{report}.0", "status": "succeeded", "data": {"job_id": report}}
+            {"id": f"{report}-0", "status": "succeeded", "data": {"job_id": report}}
         ]
         facts = await reports(client)
         assert (facts["submits"], facts["row_deliveries"], facts["pages"]["distinct"]) == (1, 25, 3)

@@ -2,11 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from aiokafka import ConsumerRecord
+from aiokafka.errors import CommitFailedError
 from faststream import AckPolicy
+from prometheus_client import REGISTRY
 
 from shared.database.pool import Database
 from shared.errors import Rejected, Unavailable
@@ -15,10 +18,13 @@ from shared.events.envelope import DELIVERY, RECIPIENT, Incoming
 from shared.events.jobs import JobControl
 from shared.ids import derived_id, new_id
 from shared.messaging import consumer as messaging
+from shared.messaging import gate
 from shared.messaging.consumer import Shell
 from shared.messaging.handler import Consumer, Outgoing
 from shared.messaging.producer import Producer
+from shared.messaging.reader import Reader
 from shared.messaging.subscriptions import Subscriptions
+from shared.messaging.topics import TopicsMissing, check_topics
 from tests.conftest import DatabaseFor, ReaderFor
 from tests.eventually import eventually
 from tests.integration.shared.shells import Seen, answer, committed, order, shell
@@ -198,6 +204,9 @@ async def test_no_subscriber_has_a_default_that_loses_data(
             assert subscriber.group_id == f"{topics.prefix}.planner.control"
             assert subscriber._connection_args["auto_offset_reset"] == "earliest"
             assert subscriber._connection_args["enable_auto_commit"] is False
+            assert subscriber._connection_args["rebalance_timeout_ms"] == 60_000
+            assert subscriber.consumer is not None
+            assert subscriber.consumer._client._metadata_max_age_ms == 30_000
             assert subscriber._no_reply
 
 
@@ -255,3 +264,91 @@ async def test_patience_is_measured_by_the_clock(
     await eventually(lambda: went_back_after, 30)
     await subscriptions.close()
     assert went_back_after[0] <= 4
+
+
+async def test_a_batch_that_goes_back_comes_again_from_all_its_partitions(
+    topics: Place, database: Database, producer: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(messaging, "PATIENCE_SECONDS", 0.0)
+    tries, jobs = 0, [new_id() for _ in range(40)]
+
+    def fails(event: JobControl) -> None:
+        nonlocal tries
+        tries += 1
+        if tries < 4:
+            raise Unavailable("away")
+
+    seen = Seen(fails=fails)
+    await producer.send([order(job) for job in jobs])
+    async with shell(seen, topics, database, producer):
+        await eventually(lambda: sorted(seen.jobs) == sorted(jobs), 30)
+        await eventually(lambda: _reaches(topics, 40), 30)
+
+
+async def test_a_process_that_stops_in_the_midst_of_a_batch_commits_nothing_of_it(
+    topics: Place, database: Database, producer: Producer
+) -> None:
+    tries, job = 0, new_id()
+
+    def fails(event: JobControl) -> None:
+        nonlocal tries
+        tries += 1
+        raise Unavailable("away")
+
+    async with shell(Seen(fails=fails), topics, database, producer):
+        await producer.send([order(job)])
+        await eventually(lambda: tries, 30)
+    assert await committed(topics) == 0
+    seen = Seen()
+    async with shell(seen, topics, database, producer):
+        await eventually(lambda: seen.jobs == [job], 30)
+
+
+async def test_offsets_that_cannot_be_committed_are_counted_and_committed_later(
+    topics: Place, database: Database, producer: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels, refuse = {"group": f"{topics.prefix}.planner.control"}, True
+    commit = Reader.commit
+
+    async def refused(self: Reader, offsets: object) -> None:
+        if refuse:
+            raise CommitFailedError
+        await commit(self, offsets)
+
+    monkeypatch.setattr(Reader, "commit", refused)
+    async with shell(Seen(), topics, database, producer):
+        await producer.send([order(new_id()) for _ in range(10)])
+        await eventually(lambda: REGISTRY.get_sample_value("sluice_offset_commit_faults_total", labels), 30)
+        assert await committed(topics) == 0
+        refuse = False
+        await eventually(lambda: _reaches(topics, 10), 30)
+
+
+async def test_nobody_waits_for_a_commit_without_end(
+    topics: Place, database: Database, producer: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """aiokafka's own commit goes on until the coordinator is back."""
+    monkeypatch.setattr(gate, "_COMMIT_SECONDS", 0.2)
+
+    async def hangs(self: Reader, offsets: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Reader, "commit", hangs)
+    seen = Seen()
+    async with shell(seen, topics, database, producer):
+        await producer.send([order(new_id())])
+        await eventually(lambda: len(seen.jobs) == 1, 30)
+
+
+async def test_a_topic_that_is_missing_is_told_and_not_made(topics: Place) -> None:
+    missing = replace(JOBS_CONTROL, name="jobs.missing")
+    for _ in range(2):
+        with pytest.raises(TopicsMissing, match=r"jobs\.missing"):
+            await check_topics(topics.kafka, topics.prefix, [JOBS_CONTROL, missing])
+
+
+async def test_the_producer_waits_for_all_replicas_and_is_not_idempotent(producer: Producer) -> None:
+    """Decision 0003: the idempotent mode never gives up, and one refused message ends it."""
+    assert producer._producer is not None
+    assert producer._producer._sender._acks == -1
+    assert producer._producer._txn_manager is None

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Collection, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import monotonic
 from uuid import UUID
 
@@ -20,6 +21,9 @@ from shared.messaging.handler import Consumer, Outgoing, outgoing
 from shared.messaging.producer import Producer
 from shared.messaging.reader import Reader
 from shared.messaging.subscriptions import Subscriptions
+from shared.runtime.app import App, Runtime
+from shared.runtime.service import Process, open_runtime
+from shared.runtime.settings import ServiceSettings
 from tests.conftest import DatabaseFor
 from tests.eventually import eventually
 from tests.stack import Place
@@ -136,6 +140,32 @@ async def test_a_static_member_comes_back_to_its_partitions_and_nobody_else_noti
 async def test_a_member_that_should_come_back_into_its_group_is_seen_as_long_as_it_does_not(
     topics: Place, database: Database, producer: Producer
 ) -> None:
+    async with AsyncExitStack() as stack:
+        one, may_end = await _busy(stack, topics, database, producer)
+        joining = asyncio.create_task(Member("newcomer").join(stack, topics, database, producer))
+        await eventually(lambda: one.states()[0]["rejoining"], 30)
+        may_end.set()
+        await joining
+        await eventually(lambda: one.states()[0]["partitions"] == 1 and not one.states()[0]["rejoining"], 30)
+
+
+async def test_a_service_that_waits_to_join_stops_when_it_is_told_to(
+    topics: Place, database: Database, producer: Producer, payloads: Path
+) -> None:
+    async with AsyncExitStack() as stack:
+        one, _ = await _busy(stack, topics, database, producer)
+        runtime: Runtime[ServiceSettings] = open_runtime("planner", topics.settings(ServiceSettings, payloads))
+        stopping, app = asyncio.Event(), App([Consumer("control", JOBS_CONTROL, Member("newcomer").handle)])
+        running = asyncio.create_task(Process("planner", runtime, app).run(stopping))
+        await eventually(lambda: one.states()[0]["rejoining"], 30)
+        stopping.set()
+        assert await asyncio.wait_for(running, 20) == 0
+
+
+async def _busy(
+    stack: AsyncExitStack, place: Place, database: Database, producer: Producer
+) -> tuple[Subscriptions, asyncio.Event]:
+    """A member that has a batch in hand until the event is set."""
     busy, at_work, may_end = Member("busy"), asyncio.Event(), asyncio.Event()
 
     async def held(batch: Sequence[Incoming[JobControl]]) -> Sequence[Incoming[JobControl]]:
@@ -144,16 +174,11 @@ async def test_a_member_that_should_come_back_into_its_group_is_seen_as_long_as_
         return batch
 
     busy.prepare = held  # type: ignore[method-assign]
-    async with AsyncExitStack() as stack:
-        one = await busy.join(stack, topics, database, producer)
-        stack.callback(may_end.set)
-        await producer.send([_order(new_id())])
-        await at_work.wait()
-        joining = asyncio.create_task(Member("newcomer").join(stack, topics, database, producer))
-        await eventually(lambda: one.states()[0]["rejoining"], 30)
-        may_end.set()
-        await joining
-        await eventually(lambda: one.states()[0]["partitions"] == 1 and not one.states()[0]["rejoining"], 30)
+    subscriptions = await busy.join(stack, place, database, producer)
+    stack.callback(may_end.set)
+    await producer.send([_order(new_id())])
+    await at_work.wait()
+    return subscriptions, may_end
 
 
 async def test_two_processes_with_one_replicas_name_are_noticed(

@@ -27,6 +27,7 @@ class Gateway(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.seen: list[tuple[str, Any]] = []
+        self.keys: list[str | None] = []
         self.answers: dict[str, tuple[int, bytes]] = {}
 
     def says(self, request: str, status: int, body: Any) -> None:
@@ -39,6 +40,7 @@ class Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         request = f"{self.command} {self.path.partition('?')[0]}"
+        self.server.keys.append(self.headers.get("authorization"))
         self.server.seen.append((request, orjson.loads(body) if body else None))
         status, content = self.server.answers.get(request, (404, orjson.dumps(answers.problem(404, "nothing there"))))
         self.send_response(status)
@@ -94,6 +96,17 @@ def test_submit_takes_a_file_standard_input_or_options(gateway: Gateway, tmp_pat
         {"url": "https://h.example/a"},
         {"vendor": "v", "poll": {"request": {"path": "/a"}, "pages": {"style": "link"}}},
     ]
+
+
+def test_a_key_is_given_before_the_command_or_in_the_environment(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway.says("GET /jobs", 200, {"jobs": [], "next": None})
+    sluice(gateway, "jobs")
+    sluice(gateway, "--key", "sluice_1", "jobs")
+    monkeypatch.setenv("SLUICE_API_KEY", "sluice_2")
+    sluice(gateway, "jobs")
+    assert gateway.keys == [None, "Bearer sluice_1", "Bearer sluice_2"]
 
 
 @pytest.mark.parametrize("arguments", [["submit"], ["submit", "x", "--url", "y"], ["watch"], ["jobs", "--limit", "0"]])

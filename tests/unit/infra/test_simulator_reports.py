@@ -64,7 +64,7 @@ def test_each_manner_has_its_callbacks() -> None:
 def test_the_two_copies_of_a_callback_have_one_id() -> None:
     first, second = plan_callbacks(ReportsConfig(), Course("r-1", "twice", 1.0, "failed"))
     assert first == second
-    assert orjson.loads(first.body) == {"id": "r-1.0", "status": "failed", "data": {"job_id": "r-1"}}
+    assert orjson.loads(first.body) == {"id": "r-1-0", "status": "failed", "data": {"job_id": "r-1"}}
 
 
 def test_a_forger_has_neither_the_secret_nor_the_token() -> None:

@@ -122,6 +122,12 @@ def test_a_deadline_ends_the_wait_and_the_vendors_job() -> None:
     assert not after(resolved(), heard(told="done"), task=found.task).ended
 
 
+def test_a_deadline_of_a_release_that_died_ends_nothing() -> None:
+    planned = replace(waits(), state=TaskState.PLANNED)
+    found = after(resolved(), due("deadline"), task=planned)
+    assert (found.ended, found.wakes) == (False, (Wake("deadline", timedelta(hours=1), 1),))
+
+
 def test_a_submit_answered_after_its_task_was_given_up_is_ended_at_the_vendor() -> None:
     expired = after(resolved(), due("deadline")).task
     late = after(resolved(), SUBMITTED, task=expired)

@@ -1,0 +1,35 @@
+"""`/jobs/{id}/answer`: what a vendor answered to a request."""
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+
+from services.callback_gateway.http import store
+from services.callback_gateway.http.jobs import Edge, JobId
+from services.callback_gateway.http.problems import Refusal, answers
+from services.callback_gateway.http.waiting import Waiting
+
+
+def routes(edge: Edge, waiting: Waiting) -> APIRouter:
+    """The answer of a job."""
+    router = APIRouter(prefix="/jobs", tags=["jobs"])
+
+    @router.get(
+        "/{job_id}/answer",
+        summary="What the vendor answered",
+        responses={
+            200: {"description": "The status, headers and body of the vendor's own answer, whatever they are"},
+            "default": {"description": "The vendor's own answer"},
+            **answers(404, 409, 410, 502, 504),
+        },
+    )
+    async def show_answer(job_id: JobId) -> Response:
+        """The vendor's own answer to a request, as `Prefer: wait` would have brought it."""
+        async with edge.database.transaction() as tx:
+            row = await store.find_job(tx, job_id)
+        if row is None:
+            raise Refusal(404, f"there is no job {job_id}")
+        if row["answer"] is None:
+            raise Refusal(409, f"there is no answer: the job is a {row['kind']}, and {row['state']}")
+        return await waiting.answer(row)
+
+    return router

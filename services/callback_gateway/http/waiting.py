@@ -1,0 +1,112 @@
+"""`Prefer: wait=N` (RFC 7240): a request that waits for its job, and gets the vendor's own answer.
+
+Who waits is woken by what the gateway reads of the job's events, whichever replica wrote them down.
+"""
+
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+from fastapi import Request
+from fastapi.responses import Response, StreamingResponse
+
+from services.callback_gateway.http import store
+from services.callback_gateway.http.answers import json_answer
+from services.callback_gateway.http.follow import Following
+from services.callback_gateway.http.presentation import job_body
+from services.callback_gateway.http.problems import Refusal
+from services.callback_gateway.metrics import WAITING_REQUESTS
+from services.callback_gateway.settings import Settings
+from shared.database.pool import Database, Row
+from shared.errors import Problem, Rejected
+from shared.events.payloads import Pointer
+from shared.payloads.store import PayloadStore
+from shared.runtime.clock import monotonic
+
+_LONGEST_DIGITS = 6
+_NO_BODY = frozenset({204, 205, 304})
+
+
+def preferred_wait(request: Request) -> float | None:
+    """How long the request would rather wait, in seconds. A preference that cannot be read is none (RFC 7240)."""
+    for part in ",".join(request.headers.getlist("prefer")).split(","):
+        name, _, value = part.partition("=")
+        digits = value.split(";")[0].strip().strip('"')
+        if name.strip().lower() == "wait" and digits.isdecimal() and len(digits) <= _LONGEST_DIGITS:
+            return float(digits)
+    return None
+
+
+class Waiting:
+    """Requests that wait for the end of a job; beyond the most that may wait at once others get their 202 at once."""
+
+    def __init__(self, database: Database, following: Following, payloads: PayloadStore, settings: Settings) -> None:
+        self._database = database
+        self._following = following
+        self._payloads = payloads
+        self._most = settings.gateway_waits
+        self._longest = settings.gateway_wait_seconds
+        self._waiting = 0
+
+    async def preferred(self, request: Request, job_id: UUID) -> Response | None:
+        """The answer of the job, if the request prefers to wait for it and it comes in time."""
+        wait = preferred_wait(request)
+        row = await self.end(job_id, min(wait, self._longest)) if wait is not None else None
+        if row is None:
+            return None
+        answer = await self.answer(row)
+        answer.headers["Preference-Applied"] = f"wait={wait:.0f}"
+        return answer
+
+    async def end(self, job_id: UUID, within_seconds: float) -> Row | None:
+        """The job, if it is over before the time is."""
+        if self._waiting >= self._most:
+            return None
+        self._waiting += 1
+        try:
+            with WAITING_REQUESTS.track_inprogress():
+                return await self._end(job_id, monotonic() + within_seconds)
+        finally:
+            self._waiting -= 1
+
+    async def _end(self, job_id: UUID, deadline: float) -> Row | None:
+        with self._following.follow(job_id) as followed:
+            while True:
+                seen = followed.latest
+                async with self._database.transaction() as tx:
+                    row = await store.find_job(tx, job_id)
+                if row is not None and row["ended_at"] is not None:
+                    return row
+                left = deadline - monotonic()
+                if left <= 0 or not await followed.beyond(seen, within_seconds=left):
+                    return None
+
+    async def answer(self, row: Row) -> Response:
+        """What the job came to: of a request the vendor's own answer, of any other job the job.
+
+        Raises:
+            Refusal: the specification was wrong, or the vendor never answered.
+        """
+        if row["state"] == "rejected":
+            mistakes = [Problem(one["pointer"], one["detail"]) for one in row["mistakes"] or ()]
+            raise Refusal(422, "the specification has mistakes", mistakes)
+        answer = row["answer"]
+        if answer is None:
+            return json_answer(job_body(row, {}, []))
+        status = answer.get("status")
+        headers = {"Sluice-Job": str(row["id"]), **answer.get("headers", {})}
+        if status is None:
+            reason = answer["reason"] or row["reason"]
+            place = {"Location": f"/jobs/{row['id']}"}
+            raise Refusal(504 if "timeout" in reason else 502, f"the vendor did not answer: {reason}", headers=place)
+        if answer.get("expired"):
+            raise Refusal(410, "the body of this answer is not kept any more")
+        if "body" not in answer or status in _NO_BODY:
+            return Response(status_code=status, headers=headers)
+        pointer = Pointer.model_validate(answer["body"])
+        return StreamingResponse(await self._open(pointer), status, headers, media_type=pointer.media_type)
+
+    async def _open(self, pointer: Pointer) -> AsyncIterator[bytes]:
+        try:
+            return await self._payloads.open(pointer)
+        except Rejected:
+            raise Refusal(410, "the body of this answer is not kept any more") from None

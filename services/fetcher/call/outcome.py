@@ -1,0 +1,121 @@
+"""What came of a call → its outcome, with the messages that tell it. Pure but for clock, metrics and log."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.fetcher.call.decide import Elsewhere, Empty, GiveUp, RateLimited, RetryAt, Succeeded, Verdict
+from services.fetcher.call.messages import changed, given_up, stored
+from services.fetcher.call.vendor_jobs import Heard, is_unknown
+from services.fetcher.metrics import REQUEST_SECONDS, REQUESTS
+from services.fetcher.model import Answered, Claimed, Later, Outcome
+from shared.events.payloads import Pointer
+from shared.events.tasks import Attempt, Facts, TaskState, VendorAnswer
+from shared.messaging.handler import Outgoing
+from shared.observability.logs import get_logger
+from shared.runtime.clock import utc_now
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a successful answer left behind."""
+
+    pointer: Pointer | None
+    facts: Facts | None
+    empty: bool = False
+    heard: Heard | None = None
+    handed_back: VendorAnswer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """When a try began, and for how long it took."""
+
+    began_at: datetime
+    seconds: float
+    egress: str
+
+
+def outcome_of(
+    call: Claimed,
+    decided: Page | Verdict,
+    status: int | None,
+    timing: Timing,
+    *,
+    sent: bool,
+    answer: VendorAnswer | None = None,
+) -> Outcome:
+    """What becomes of the call, with the messages that tell it. `sent`: the vendor may have it, and did not answer.
+    `answer` is what the vendor said, where that is handed back."""
+    now = utc_now()
+    between = TaskState.WAITING if call.request.purpose in ("status", "abort") else TaskState.RETRYING
+    match decided:
+        case Page():
+            attempt = _attempt(call, "succeeded", "", status, timing)
+            return Answered(call, tuple(_succeeded(call, decided, attempt, now)), attempt, succeeded=True)
+        case RetryAt(when=when, reason=reason):
+            attempt = _attempt(call, "retry", reason, status, timing)
+            told = changed(call, between, now, attempt=attempt)
+            return Later(call, when, call.attempt + 1, (told,), attempt, reason=reason)
+        case RateLimited(until=until, reason=reason):
+            attempt = _attempt(call, "rate_limited", reason, status, timing)
+            told = changed(call, between, now, attempt=attempt)
+            return Later(call, until, call.attempt, (told,), attempt, limited=True, reason=reason)
+        case Elsewhere(reason=reason):
+            attempt = _attempt(call, "rate_limited", reason, status, timing)
+            told = changed(call, between, now, attempt=attempt)
+            return Later(call, now, call.attempt, (told,), attempt, reason=reason)
+        case GiveUp(reason=reason):
+            return give_up(call, reason, status, timing, unknown=is_unknown(reason, sent=sent), answer=answer)
+        case Succeeded() | Empty():
+            return give_up(call, "protocol_error: an answer without a page", status, timing)
+
+
+def _succeeded(call: Claimed, page: Page, attempt: Attempt, now: datetime) -> list[Outgoing]:
+    """What becomes visible, in order; a page that needs no processing is complete at once."""
+    if page.heard is not None:
+        return [changed(call, TaskState.WAITING, now, attempt=attempt, heard=page.heard)]
+    if page.pointer is None or page.handed_back is not None:
+        answer = page.handed_back
+        return [changed(call, TaskState.COMPLETED, now, attempt=attempt, facts=page.facts, records=0, answer=answer)]
+    return [
+        changed(call, TaskState.STORED, now, attempt=attempt, facts=page.facts),
+        stored(call, page.pointer, now),
+        changed(call, TaskState.ENQUEUED, now),
+    ]
+
+
+def give_up(
+    call: Claimed,
+    reason: str,
+    status: int | None,
+    timing: Timing,
+    *,
+    unknown: bool = False,
+    answer: VendorAnswer | None = None,
+) -> Answered:
+    """The call will not be tried again."""
+    now = utc_now()
+    if call.request.purpose == "answer":
+        answer = (answer or VendorAnswer()).model_copy(update={"reason": reason[:500]})
+    attempt = _attempt(call, "give_up", reason, status, timing)
+    place = {"task_id": str(call.request.task_id), "job_id": str(call.request.job_id)}
+    log.warning("call.given_up", **place, purpose=call.request.purpose, reason=reason)
+    return Answered(
+        call, given_up(call, reason, attempt, now, unknown=unknown, answer=answer), attempt, succeeded=False
+    )
+
+
+def _attempt(call: Claimed, verdict_name: str, reason: str, status: int | None, timing: Timing) -> Attempt:
+    REQUESTS.labels(vendor=call.request.vendor, verdict=verdict_name).inc()
+    REQUEST_SECONDS.labels(vendor=call.request.vendor).observe(timing.seconds)
+    return Attempt(
+        attempt=call.attempt,
+        started_at=timing.began_at,
+        seconds=round(timing.seconds, 6),
+        egress=timing.egress,
+        status=status,
+        verdict=verdict_name,
+        reason=reason[:500],
+    )

@@ -1,0 +1,1 @@
+ALTER TABLE calls ADD COLUMN outlives boolean NOT NULL DEFAULT false;

@@ -1,0 +1,67 @@
+"""Jobs of one call: a request whose answer is handed back, and an outgoing webhook. Pure."""
+
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from services.planner.model import Planned, Resolved, Single
+from services.planner.paging import Step, call_of
+from services.planner.placeholders import fill, named
+from shared.errors import Problem
+from shared.events.tasks import AnswerWanted, Call
+from shared.specification.job import DeliverJob, RequestJob
+from shared.specification.request import Request
+from shared.specification.source import Delivery
+from shared.specification.vendor import AD_HOC, Backoff, Retry
+
+DELIVERY = Retry(
+    attempts=10, backoff=Backoff(base=timedelta(seconds=5), cap=timedelta(hours=2)), total=timedelta(hours=24)
+)
+"""Receivers of webhooks are down for an evening now and then."""
+
+
+def request_of(job: RequestJob) -> Resolved | list[Problem]:
+    """What a request runs with, its placeholders filled."""
+    request = fill(job.request, named(parameters=job.parameters), "/request")
+    if not isinstance(request, Request):
+        return request
+    return Resolved(
+        vendor=job.vendor,
+        source=f"{job.vendor}{job.request.path}",
+        single=Single(kind="request", request=request, answer=job.answer, retry=job.retry),
+        delivery=Delivery(sinks=(), priority=job.priority, notify=job.notify),
+    )
+
+
+def delivery_of(job: DeliverJob) -> Resolved:
+    """What an outgoing webhook runs with. Without a vendor its host gets a careful budget, and must be public."""
+    parts = urlsplit(job.deliver)
+    base_url = None if job.vendor else f"{parts.scheme}://{parts.netloc}"
+    host = (parts.hostname or "").rstrip(".").lower()
+    request = Request.model_validate({"method": "POST", "json": job.event})
+    return Resolved(
+        vendor=job.vendor or f"{AD_HOC}{host}",
+        base_url=base_url,
+        source=f"{parts.netloc}{parts.path}",
+        single=Single(kind="deliver", request=request, url=job.deliver, retry=job.retry or DELIVERY, secret=job.secret),
+        delivery=Delivery(sinks=(), priority="high"),
+    )
+
+
+def first_call(single: Single) -> Step:
+    """The only call there is."""
+    if single.kind == "request":
+        return Step((Planned(call_of(single.request), purpose="answer"),), over=True)
+    call = Call(method="POST", url=single.url, body=single.request.json_)
+    return Step((Planned(call, purpose="deliver"),), over=True)
+
+
+def answer_of(resolved: Resolved) -> AnswerWanted | None:
+    """What is to be handed back of the answer."""
+    single = resolved.single
+    return AnswerWanted(headers=single.answer.headers) if single and single.kind == "request" else None
+
+
+def leads_to(url: str, base_url: str) -> bool:
+    """Whether a webhook's URL is one of a vendor's."""
+    here, there = urlsplit(url), urlsplit(base_url)
+    return (here.scheme, here.netloc.lower()) == (there.scheme, there.netloc.lower())

@@ -1,0 +1,134 @@
+"""A real Prometheus looks at a real run: every panel of every dashboard finds data."""
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from infra.local.services import PROJECT
+from tests.cluster import Cluster, cluster, free_port
+from tests.eventually import eventually
+from tests.stack import Place
+
+DASHBOARDS = sorted((PROJECT / "infra" / "grafana" / "dashboards").glob("*.json"))
+KEPT = PROJECT / ".sluice" / "tools" / "prometheus"
+POLL = {"request": {"path": "/items"}, "records": {"key": "id"}}
+
+
+def prometheus() -> str:
+    """The program: of the machine, or Debian's package unpacked once."""
+    found = shutil.which("prometheus") or shutil.which("prometheus", path=str(KEPT / "usr" / "bin"))
+    if found is None and shutil.which("apt-get") and shutil.which("dpkg"):
+        KEPT.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["apt-get", "download", "prometheus"], cwd=KEPT, capture_output=True, check=False, timeout=120)
+        for package in KEPT.glob("prometheus_*.deb"):
+            subprocess.run(["dpkg", "-x", str(package), str(KEPT)], check=False)
+            package.unlink()
+        found = shutil.which("prometheus", path=str(KEPT / "usr" / "bin"))
+    if found is None:
+        pytest.skip("there is no prometheus here, and none can be had")
+    return found
+
+
+def boards() -> list[dict[str, Any]]:
+    return [json.loads(path.read_text("utf-8")) for path in DASHBOARDS]
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+def test_every_panel_says_what_it_shows(path: Path) -> None:
+    board = json.loads(path.read_text("utf-8"))
+    assert board["uid"].startswith("sluice-")
+    for panel in board["panels"]:
+        assert panel["title"]
+        assert panel["description"].endswith("."), panel["title"]
+        assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
+        assert panel["datasource"]["uid"] == "${source}", panel["title"]
+
+
+def test_boards_and_panels_are_told_apart() -> None:
+    assert len({board["uid"] for board in boards()}) == len(DASHBOARDS) == 3
+    for board in boards():
+        assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
+
+
+@asynccontextmanager
+async def scraping(targets: dict[str, int], root: Path) -> AsyncIterator[httpx.AsyncClient]:
+    """Prometheus with the shipped configuration, its names replaced by the places of this run."""
+    shipped = yaml.safe_load((PROJECT / "infra" / "prometheus" / "prometheus.yml").read_text("utf-8"))
+    jobs = shipped["scrape_configs"]
+    assert {job["job_name"] for job in jobs} == set(targets)
+    for job in jobs:
+        del job["dns_sd_configs"]
+        job["static_configs"] = [{"targets": [f"127.0.0.1:{targets[job['job_name']]}"]}]
+    shipped["global"]["scrape_interval"] = "1s"
+    config, port = root / "prometheus.yml", free_port()
+    config.write_text(yaml.safe_dump(shipped), "utf-8")
+    arguments = [f"--config.file={config}", f"--storage.tsdb.path={root / 'tsdb'}"]
+    process = subprocess.Popen(
+        [prometheus(), *arguments, f"--web.listen-address=127.0.0.1:{port}"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "GOMAXPROCS": "1"},
+    )
+    try:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
+            yield http
+    finally:
+        process.terminate()
+        await asyncio.to_thread(process.wait, 20)
+
+
+async def ready(http: httpx.AsyncClient, count: int) -> bool:
+    found = (await http.get("/api/v1/query", params={"query": "sum(up)"})).json()["data"]["result"]
+    return bool(found) and found[0]["value"][1] == str(count)
+
+
+async def work(running: Cluster) -> None:
+    """Something of everything that the panels show."""
+    contract = {"requests": 40, "per_seconds": 1.0, "burst": 5}
+    await running.configure_simulator("shown", records=3000, error_share=0.1, contract=contract)
+    budget = {"windows": [{"requests": 40, "per": "1s", "burst": 5}]}
+    await running.apply_vendor("shown", budget=budget, retry={"attempts": 6, "backoff": {"base": "50ms"}})
+    pages = {"style": "offset", "size": 20, "total": "body.meta.total"}
+    job_id = await running.submit({"vendor": "shown", "poll": {**POLL, "pages": pages}})
+    at = {"every": "1s", "start": {"vendor": "shown", "poll": {**POLL, "pages": {"style": "none"}}}}
+    answer = await running.http.post(f"{running.gateway}/schedules", json={"schedule": "shown", **at})
+    assert answer.status_code == 202, answer.text
+    await running.ended(job_id)
+
+
+@pytest.mark.timeout(240)
+async def test_every_panel_finds_data(topics: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with cluster(topics, tmp_path) as running, scraping(running.ports, tmp_path) as http:
+        await eventually(lambda: ready(http, len(running.ports)), 60)
+        await work(running)
+        await eventually(lambda: all_found(http), 60)
+
+
+async def all_found(http: httpx.AsyncClient) -> bool:
+    empty = [panel for board in boards() for panel in await without_data(http, board)]
+    assert empty == []
+    return True
+
+
+async def without_data(http: httpx.AsyncClient, board: dict[str, Any]) -> list[str]:
+    found = []
+    for panel in board["panels"]:
+        for target in panel["targets"]:
+            query = re.sub(r"\$__rate_interval", "30s", target["expr"])
+            query = re.sub(r"\$(vendor|group)", ".*", query)
+            answer = (await http.get("/api/v1/query", params={"query": query})).json()
+            assert answer["status"] == "success", (panel["title"], answer)
+            if not answer["data"]["result"]:
+                found.append(f"{board['uid']}: {panel['title']}: {target['expr']}")
+    return found

@@ -1,0 +1,130 @@
+"""The README's recipes, run as they stand but for the addresses."""
+
+import base64
+import hmac
+import json
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from infra.local.services import PROJECT
+from shared.client.documents import load
+from tests.cluster import Cluster, cluster
+from tests.eventually import eventually
+from tests.stack import Place
+
+README = (PROJECT / "README.md").read_text("utf-8")
+RECIPES = README[README.index("## Recipes") : README.index("## What is guaranteed")]
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+def documents(running: Cluster) -> list[dict[str, Any]]:
+    """What the recipes say to apply, at the simulator's addresses."""
+    text = "\n---\n".join(re.findall(r"```yaml\n(.*?)```", RECIPES, re.DOTALL))
+    text = text.replace("https://api.acme.example/v2", f"{running.simulator}/acme")
+    text = text.replace("https://me.example/done", f"{running.simulator}/receive/done")
+    found = [document.content for document in load([("README.md", text)])]
+    for document in found:
+        if "base_url" in document:
+            document["network"] = {"private_addresses": "allow"}
+        for webhook in document.get("notify", ()):
+            webhook["vendor"] = "receive"
+    return found
+
+
+async def prepare(running: Cluster) -> None:
+    signed = {"scheme": "standard-webhooks", "secret": SECRET}
+    reports = {"rows": 4, "work_seconds": [0.1, 0.5], "sign": signed}
+    await running.configure_simulator("acme", records=50, reports=reports)
+    await running.apply_vendor("receive")
+    await running.http.put(f"{running.simulator}/_control/receivers/done", json={"secret": SECRET})
+    for document in documents(running):
+        if "schedule" in document:
+            answer = await running.http.post(f"{running.gateway}/schedules", json=document)
+        else:
+            kind = next(name for name in ("source", "hook", "vendor") if name in document)
+            place = f"{running.gateway}/{kind}s/{document[kind]}"
+            answer = await _put(running, place, document)
+        assert answer.is_success, answer.text
+
+
+async def _put(running: Cluster, place: str, document: dict[str, Any]) -> httpx.Response:
+    async def put() -> httpx.Response:
+        answer = await running.http.put(place, json=document)
+        assert answer.is_success, answer.text
+        return answer
+
+    return await eventually(put, 20)
+
+
+async def send(running: Cluster, sender_id: str, content: dict[str, Any]) -> httpx.Response:
+    body, stamp = json.dumps(content).encode(), str(int(time.time()))  # noqa: TID251 - a sender's clock
+    signed = f"{sender_id}.{stamp}.".encode() + body
+    key = base64.b64decode(SECRET.removeprefix("whsec_"))
+    headers = {
+        "content-type": "application/json",
+        "webhook-id": sender_id,
+        "webhook-timestamp": stamp,
+        "webhook-signature": "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode(),
+    }
+    return await running.http.post(f"{running.gateway}/in/acme-changed", content=body, headers=headers)
+
+
+@pytest.mark.timeout(240)
+async def test_each_recipe_does_what_it_says(topics: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACME_HOOK", SECRET)
+    async with cluster(topics, tmp_path) as running:
+        await prepare(running)
+        await the_vendor_calls_back(running)
+        await the_answer_comes_back(running)
+        await a_webhook_starts_a_job_and_its_end_is_told(running)
+        await the_schedule_fires(running)
+
+
+async def the_vendor_calls_back(running: Cluster) -> None:
+    job = await running.ended(await running.submit({"source": "acme-reports"}))
+    assert (job["status"], job["distinct"]) == ("completed", 8), job
+
+
+async def the_answer_comes_back(running: Cluster) -> None:
+    [document] = re.findall(r"-d '(.*?)'", RECIPES)
+    answer = await running.http.post(
+        f"{running.gateway}/jobs", json=json.loads(document), headers={"Prefer": "wait=20"}
+    )
+    assert (answer.status_code, len(answer.json()["items"])) == (200, 1)
+
+
+async def a_webhook_starts_a_job_and_its_end_is_told(running: Cluster) -> None:
+    first, again = [await send(running, "msg_1", {"offset": 7}) for _ in range(2)]
+    assert (first.status_code, again.status_code, again.json()) == (202, 202, first.json())
+    job = await _job_of(running, first.json()["links"]["job"])
+    assert (job["status"], job["records"]) == ("completed", 1)
+
+    async def told() -> bool:
+        truth = (await running.http.get(f"{running.simulator}/_truth/receive/done")).json()
+        return bool(truth["accepted"]["distinct"] == 1 and set(truth["by_signature"]) == {"valid"})
+
+    await eventually(told, 30)
+
+
+async def _job_of(running: Cluster, place: str) -> dict[str, Any]:
+    async def there() -> bool:
+        return (await running.http.get(f"{running.gateway}{place}")).status_code == 200
+
+    await eventually(there, 20)
+    return await running.ended(place.rsplit("/", 1)[1])
+
+
+async def the_schedule_fires(running: Cluster) -> None:
+    place = f"{running.gateway}/schedules/nightly-item"
+    assert (await running.http.post(f"{place}/trigger")).status_code == 202
+
+    async def succeeded() -> bool:
+        firings = (await running.http.get(place)).json()["firings"]
+        return bool(firings) and firings[0]["verdict"] == "succeeded"
+
+    await eventually(succeeded, 30)

@@ -1,0 +1,123 @@
+"""An invocation in the planner alone: what is told before the submit goes out, and what follows from what is heard."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from services.planner.app import build
+from services.planner.settings import Settings
+from shared.database.pool import Database
+from shared.events.callbacks import TaskDue
+from shared.events.catalogue import JOBS_CONTROL, TASKS_DUE, TASKS_EVENTS, VENDORS
+from shared.events.configuration import VendorConfigured
+from shared.events.jobs import JobControl
+from shared.events.tasks import Facts, TaskChanged, TaskState
+from shared.ids import new_id
+from shared.messaging.handler import Outgoing, outgoing
+from shared.messaging.producer import Producer
+from shared.specification.vendor import Vendor
+from tests.conftest import DatabaseFor, ReaderFor
+from tests.eventually import eventually
+from tests.integration.planner.test_accept import count_vendors, requested
+from tests.running import running
+from tests.stack import Place
+from tests.topic_reader import TopicReader
+
+ACME = Vendor(vendor="acme", base_url="https://acme.example")
+INVOKE: dict[str, Any] = {
+    "submit": {"method": "POST", "path": "/reports", "json": {"m": "{input.m}", "url": "{callback.url}"}},
+    "vendor_job": "body.id",
+    "deadline": "1h",
+    "heartbeat": "10m",
+    "results": {
+        "request": {"path": "/reports/{vendor_job}/rows"},
+        "pages": {"style": "cursor", "next": "body.next", "into": {"query": "cursor"}},
+    },
+    "abort": {"method": "DELETE", "path": "/reports/{vendor_job}"},
+}
+
+
+def job(job_id: UUID, *inputs: str) -> Outgoing:
+    return requested({"vendor": "acme", "invoke": INVOKE, "input": [{"m": one} for one in inputs]}, job_id)
+
+
+async def released(producer: Producer, database: Database, fetches: TopicReader, job_id: UUID) -> list[dict[str, Any]]:
+    """Two submits on their way to the fetcher."""
+    await producer.send([outgoing(VENDORS, "acme", VendorConfigured(vendor=ACME))])
+    await eventually(lambda: count_vendors(database), 30)
+    await producer.send([job(job_id, "a", "b")])
+    await eventually(lambda: len(fetches.values) == 2, 30)
+    return sorted(fetches.values, key=lambda call: int(call["number"]))
+
+
+def told(call: dict[str, Any], state: TaskState, service: str = "fetcher", **more: Any) -> Outgoing:
+    place = {name: call[name] for name in ("task_id", "job_id", "number")}
+    event = TaskChanged(**place, state=state, service=service, at=datetime.now().astimezone(), **more)
+    return outgoing(TASKS_EVENTS, call["job_id"], event)
+
+
+def due(call: dict[str, Any], kind: Any) -> Outgoing:
+    event = TaskDue(task_id=call["task_id"], job_id=call["job_id"], round=0, kind=kind)
+    return outgoing(TASKS_DUE, call["job_id"], event)
+
+
+async def test_a_vendor_job_from_submit_to_results(
+    topics: Place, producer: Producer, reader_for: ReaderFor, payloads: Path, database_for: DatabaseFor
+) -> None:
+    fetches, expected = await reader_for("fetch.requested"), await reader_for("callbacks.expected")
+    timers, jobs = await reader_for("timers.requested"), await reader_for("jobs.events")
+    async with running("planner", Settings, build, topics, payloads):
+        job_id = new_id()
+        first, second = await released(producer, await database_for("planner"), fetches, job_id)
+        assert (first["purpose"], first["call"]["body"]) == ("submit", {"m": "a", "url": "{callback.url}"})
+        await eventually(lambda: len(expected.values) == 2 and len(timers.values) == 2)
+        calls = zip(fetches.values, fetches.records, strict=True)
+        sent = {value["task_id"]: record.timestamp for value, record in calls}
+        for value, record in zip(expected.values, expected.records, strict=True):
+            assert record.timestamp <= sent[value["task_id"]]
+        assert first["submit"]["deadline_at"] in {timer["due_at"] for timer in timers.values}
+
+        done = told(first, TaskState.WAITING, "callback-gateway", told="done")
+        await producer.send([done, done, told(first, TaskState.WAITING, purpose="submit", vendor_job="r1")])
+        [page] = await eventually(lambda: [one for one in fetches.values if one["purpose"] == "page"], 20)
+        assert (page["call"]["path"], page["number"], page["facts"]["next"]) == ("/reports/r1/rows", 2, "body.next")
+        await producer.send([told(page, TaskState.STORED, facts=Facts(items=1, next="x", digest="1"))])
+        await eventually(lambda: len(fetches.of_type("page", "purpose")) == 2, 20)
+        following = fetches.of_type("page", "purpose")[1]
+        assert following["call"] == {**page["call"], "query": {"cursor": "x"}}
+
+        await producer.send([told(second, TaskState.DEAD, reason="refused_422: no")])
+        await producer.send([told(following, TaskState.STORED, facts=Facts(items=1))])
+        for one in (page, following):
+            await producer.send([told(one, TaskState.COMPLETED, "processor", records=1, distinct=1)])
+        [ended] = await eventually(lambda: [one for one in jobs.values if one["type"] == "job.ended"], 20)
+        assert (ended["state"], ended["reason"]) == ("failed", "1 of 4 tasks failed")
+        over = {one["task_id"] for one in expected.values if one["over"]}
+        assert over == {first["task_id"], second["task_id"]}
+
+
+async def test_a_deadline_and_a_cancellation_end_the_vendors_jobs(
+    topics: Place, producer: Producer, reader_for: ReaderFor, payloads: Path, database_for: DatabaseFor
+) -> None:
+    fetches, events = await reader_for("fetch.requested"), await reader_for("tasks.events")
+    async with running("planner", Settings, build, topics, payloads):
+        job_id = new_id()
+        first, second = await released(producer, await database_for("planner"), fetches, job_id)
+        await producer.send(
+            [told(one, TaskState.WAITING, purpose="submit", vendor_job=f"r{one['number']}") for one in (first, second)]
+        )
+        await producer.send([due(first, "heartbeat"), due(first, "deadline")])
+        await eventually(lambda: [one for one in events.values if one["state"] == "expired"], 20)
+        await producer.send([outgoing(JOBS_CONTROL, job_id, JobControl(job_id=job_id, action="cancel"))])
+
+        def aborted() -> list[str]:
+            paths = sorted(one["call"]["path"] for one in fetches.of_type("abort", "purpose"))
+            return paths if len(paths) == 2 else []
+
+        assert await eventually(aborted, 20) == ["/reports/r0", "/reports/r1"]
+        states = [one["state"] for one in events.values if one["service"] == "planner"]
+        assert (states.count("expired"), states.count("cancelled")) == (1, 1)
+        assert orjson.loads(fetches.records[-1].value)["call"]["method"] == "DELETE"

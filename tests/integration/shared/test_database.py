@@ -1,0 +1,149 @@
+"""Which faults of Postgres mean "wait", which mean "this value never", and that a connection comes back clean."""
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from shared.database import pool
+from shared.database.pool import Database, Transaction, Unstorable
+from shared.errors import Unavailable
+from shared.events.envelope import Incoming, Position, Record
+from shared.events.jobs import JobControl
+from shared.ids import new_id
+from shared.messaging import ledger
+from shared.runtime.clock import utc_now
+from tests.conftest import DatabaseFor
+from tests.stack import Place
+
+
+@pytest.fixture
+async def database(database_for: DatabaseFor) -> Database:
+    return await database_for("planner")
+
+
+def incoming() -> Incoming[JobControl]:
+    record = Record(Position("jobs.control", 0, 0), b"", b"", (), utc_now())
+    return Incoming(JobControl(job_id=new_id(), action="pause"), new_id(), 0, record)
+
+
+async def ask(database: Database, query: str = "SELECT 1", *arguments: object) -> object:
+    async with database.transaction() as tx:
+        return await tx.fetchval(query, *arguments)
+
+
+async def test_a_connection_that_is_cut_means_wait_and_the_next_one_works(database: Database) -> None:
+    with pytest.raises(Unavailable):
+        await ask(database, "SELECT pg_terminate_backend(pg_backend_pid())")
+    assert await ask(database) == 1
+
+
+@pytest.mark.parametrize("slower", ["server", "client"])
+async def test_a_statement_that_takes_too_long_means_wait(
+    place: Place, monkeypatch: pytest.MonkeyPatch, slower: str
+) -> None:
+    """Server and client have the same limit; it must not matter which of them is first."""
+    monkeypatch.setattr(pool, "_STATEMENT_SECONDS", 1)
+    database = Database(place.database_url().replace("{service}", "planner"), schema="planner", connections=2)
+    await database.open()
+    limit = "5s" if slower == "server" else "100ms"
+    try:
+        with pytest.raises(Unavailable):
+            async with database.transaction() as tx:
+                await tx.execute(f"SET LOCAL statement_timeout = '{limit}'")
+                await tx.execute("SELECT pg_sleep(10)")
+        assert await ask(database) == 1
+    finally:
+        await database.close()
+
+
+async def test_a_pool_that_is_used_up_is_not_waited_for_without_end(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "_ACQUIRE_SECONDS", 0.2)
+    database = Database(place.database_url().replace("{service}", "planner"), schema="planner", connections=1)
+    await database.open()
+    try:
+        async with database.transaction():
+            with pytest.raises(Unavailable):
+                await ask(database)
+        assert await ask(database) == 1
+    finally:
+        await database.close()
+    with pytest.raises(Unavailable):
+        await ask(database)
+
+
+async def test_a_table_that_changes_under_a_prepared_statement_means_wait(place: Place, database: Database) -> None:
+    """A migration of a running system: the next try prepares the statement anew."""
+    query = "SELECT * FROM ledger"
+    await ask(database, query)
+    owner = await asyncpg.connect(place.admin_url.rsplit("/", 1)[0] + f"/{place.database}")
+    await owner.execute("ALTER TABLE planner.ledger ADD COLUMN note text")
+    await owner.close()
+    with pytest.raises(Unavailable, match="InvalidCachedStatementError"):
+        await ask(database, query)
+    assert await ask(database, query) is None
+
+
+@pytest.mark.parametrize(
+    ("query", "value"),
+    [
+        ("SELECT $1::text", "a\x00b"),
+        ("SELECT $1::text", "\ud800"),
+        ("SELECT $1::jsonb", {"a": "\x00"}),
+        ("SELECT $1::integer", 2**40),
+        ("SELECT ($1::bigint * 10)::integer", 2**40),
+    ],
+)
+async def test_a_value_that_cannot_be_stored_is_no_fault_of_the_database(
+    database: Database, query: str, value: object
+) -> None:
+    with pytest.raises(Unstorable) as refused:
+        await ask(database, query, value)
+    assert refused.value.reason == "unstorable_value"
+    assert await ask(database) == 1
+
+
+async def test_a_defect_of_ours_is_neither(database: Database) -> None:
+    with pytest.raises(asyncpg.UndefinedTableError):
+        await ask(database, "SELECT * FROM no_such_table")
+
+
+async def test_what_a_transaction_sets_ends_with_it_whether_it_commits_or_not(
+    place: Place,
+) -> None:
+    """Connections are handed on as they are, without a reset."""
+    database = Database(place.database_url().replace("{service}", "planner"), schema="planner", connections=1)
+    await database.open()
+    try:
+        before = await ask(database, "SHOW synchronous_commit")
+        async with database.transaction() as tx:
+            await tx.execute("SET LOCAL synchronous_commit = off; SELECT pg_advisory_xact_lock(1)")
+        with pytest.raises(RuntimeError):
+            async with database.transaction() as tx:
+                await tx.execute("SET LOCAL synchronous_commit = off; SELECT pg_advisory_xact_lock(2)")
+                raise RuntimeError
+        assert await ask(database, "SHOW synchronous_commit") == before
+        assert await ask(database, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
+    finally:
+        await database.close()
+
+
+async def test_two_members_that_have_the_same_events_in_another_order_never_lock_each_other(
+    database: Database,
+) -> None:
+    batch = [incoming() for _ in range(300)]
+    fresh: list[int] = []
+
+    async def handle(events: list[Incoming[JobControl]]) -> None:
+        async with database.transaction() as tx:
+            fresh.append(len((await ledger.record(tx, "control", events)).fresh))
+            await _let_others_run(tx)
+
+    await asyncio.gather(handle(batch), handle(batch[::-1]), handle(batch[150:] + batch[:150]))
+    assert sorted(fresh) == [0, 0, 300]
+
+
+async def _let_others_run(tx: Transaction) -> None:
+    await tx.execute("SELECT pg_sleep(0.2)")

@@ -1,0 +1,35 @@
+"""Which egress a call leaves by."""
+
+from datetime import UTC, datetime, timedelta
+
+from services.fetcher.call.egress import Rests
+from shared.specification.vendor import Vendor
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+VENDOR = Vendor(vendor="v", base_url="https://v.example", egress=("direct", "http://a.example", "http://b.example"))
+
+
+def test_attempts_take_turns() -> None:
+    rests = Rests()
+    assert [rests.choose(VENDOR, attempt, NOW) for attempt in (1, 2, 3, 4)] == [*VENDOR.egress, "direct"]
+
+
+def test_one_that_rests_is_passed_over_until_its_time() -> None:
+    rests = Rests()
+    assert rests.rest(VENDOR, "direct", NOW + timedelta(seconds=5), NOW)
+    assert rests.choose(VENDOR, 1, NOW) == "http://a.example"
+    assert rests.choose(VENDOR, 1, NOW + timedelta(seconds=5)) == "direct"
+
+
+def test_when_all_rest_there_is_none_to_go_on_with() -> None:
+    rests = Rests()
+    for number, egress in enumerate(VENDOR.egress):
+        goes_on = rests.rest(VENDOR, egress, NOW + timedelta(seconds=9 - number), NOW)
+    assert not goes_on
+    assert rests.choose(VENDOR, 1, NOW) == "http://b.example"
+
+
+def test_vendors_do_not_share_rests() -> None:
+    rests, other = Rests(), VENDOR.model_copy(update={"vendor": "w"})
+    rests.rest(VENDOR, "direct", NOW + timedelta(seconds=5), NOW)
+    assert rests.choose(other, 1, NOW) == "direct"

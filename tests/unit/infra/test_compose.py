@@ -1,0 +1,71 @@
+"""The compose file against its specification, and against the code that it starts."""
+
+import json
+import re
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from services.callback_gateway.settings import Settings as GatewaySettings
+from services.fetcher.settings import Settings as FetcherSettings
+from services.planner.settings import Settings as PlannerSettings
+from services.processor.settings import Settings as ProcessorSettings
+from services.provision import STEPS, ProvisionSettings
+from shared.events.catalogue import SERVICES
+from shared.runtime.settings import ServiceSettings
+
+PROJECT = Path(__file__).resolve().parents[3]
+COMPOSE: dict[str, Any] = yaml.safe_load((PROJECT / "docker-compose.yml").read_text("utf-8"))
+PARTS: dict[str, dict[str, Any]] = COMPOSE["services"]
+SCHEMA = json.loads((Path(__file__).parent / "data" / "compose-spec.json").read_text("utf-8"))
+KINDS = (ServiceSettings, GatewaySettings, FetcherSettings, PlannerSettings, ProcessorSettings, ProvisionSettings)
+SETTINGS = {f"SLUICE_{name.upper()}" for kind in KINDS for name in kind.model_fields}
+
+
+def test_it_is_what_the_specification_wants() -> None:
+    """The schema of the compose specification, as of June 2026."""
+    assert [error.message for error in Draft202012Validator(SCHEMA).iter_errors(COMPOSE)] == []
+
+
+def test_every_service_and_every_step_is_there() -> None:
+    assert set(SERVICES) <= set(PARTS)
+    steps = {part["command"][-1] for part in PARTS.values() if "services.provision" in part.get("command", ())}
+    assert steps == set(STEPS) - {"all"}
+
+
+@pytest.mark.parametrize("name", [name for name, part in PARTS.items() if part["image"] == "sluice"])
+def test_what_it_starts_is_there(name: str) -> None:
+    command = PARTS[name]["command"]
+    assert command[:2] == ["python", "-m"]
+    assert find_spec(command[2]) is not None
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_its_settings_are_settings(name: str) -> None:
+    given = {key for key in PARTS[name].get("environment", {}) if key.startswith("SLUICE_")}
+    assert given <= SETTINGS
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_only_this_machine_can_connect(name: str) -> None:
+    assert all(port.startswith("127.0.0.1:") for port in PARTS[name].get("ports", ()))
+
+
+def test_what_is_mounted_and_copied_is_there() -> None:
+    mounts = [mount for part in PARTS.values() for mount in part.get("volumes", ()) if mount.startswith("./")]
+    image = (PROJECT / "infra" / "image" / "Dockerfile").read_text("utf-8")
+    copied = re.findall(r"^COPY (?!--from)(\S+) ", image, re.MULTILINE)
+    for place in [*(mount.split(":")[0] for mount in mounts), *copied]:
+        assert (PROJECT / place).exists(), place
+    ignored = (PROJECT / ".dockerignore").read_text("utf-8").splitlines()
+    for place in copied:
+        assert any(line.removeprefix("!") in (place, place.split("/")[0]) for line in ignored), place
+
+
+def test_whoever_waits_for_somebody_names_a_part() -> None:
+    for name, part in PARTS.items():
+        assert set(part.get("depends_on", ())) <= set(PARTS), name

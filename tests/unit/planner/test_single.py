@@ -1,0 +1,58 @@
+"""Jobs of one call: what is accepted and what is called."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from services.planner.accept.decide import Admitted, Known, Refused, Unknown, admit
+from services.planner.model import Resolved
+from shared.specification.vendor import Vendor
+
+JOB = UUID(int=1)
+ACME = Vendor(vendor="acme", base_url="https://acme.example/v2").model_dump_json(by_alias=True).encode()
+KNOWN = Known(vendors={"acme": ACME}, sources={})
+
+
+def admitted(document: dict[str, Any]) -> Admitted:
+    found = admit(JOB, document, KNOWN)
+    assert isinstance(found, Admitted), found
+    stored = found.resolved.model_dump_json(by_alias=True, exclude_defaults=True)
+    assert Resolved.model_validate_json(stored) == found.resolved
+    return found
+
+
+def test_a_request_is_one_call_with_its_placeholders_filled() -> None:
+    request = {"method": "POST", "path": "/quotes/{parameters.sku}", "json": {"count": "{parameters.count}"}}
+    job = admitted({"vendor": "acme", "request": request, "parameters": {"sku": "a/b", "count": 3}})
+    [task] = job.tasks
+    assert (job.kind, task.planned.purpose, job.step.over) == ("request", "answer", True)
+    assert (task.planned.call.path, task.planned.call.body) == ("/quotes/a%2Fb", {"count": 3})
+
+
+def test_a_delivery_goes_to_its_url_with_patience() -> None:
+    job = admitted({"deliver": "https://me.example/hook?x=1", "event": {"type": "done"}, "secret": "env:S"})
+    [task] = job.tasks
+    assert (job.kind, job.resolved.vendor, task.planned.purpose) == ("deliver", "url:me.example", "deliver")
+    assert task.planned.call.url == "https://me.example/hook?x=1"
+    assert job.resolved.single is not None
+    assert job.resolved.single.retry is not None
+    assert job.resolved.single.retry.attempts == 10
+
+
+@pytest.mark.parametrize(
+    ("document", "pointer"),
+    [
+        ({"vendor": "acme", "request": {"path": "/{nothing}"}}, "/request/path"),
+        ({"deliver": "https://elsewhere.example/x", "event": {}, "vendor": "acme"}, "/deliver"),
+        ({"deliver": "ftp://me.example", "event": {}}, "/deliver"),
+    ],
+)
+def test_mistakes_are_told(document: dict[str, Any], pointer: str) -> None:
+    found = admit(JOB, document, KNOWN)
+    assert isinstance(found, Refused)
+    assert [problem.pointer for problem in found.problems] == [pointer]
+
+
+def test_an_unknown_vendor_may_be_on_its_way() -> None:
+    assert isinstance(admit(JOB, {"vendor": "acne", "request": {"path": "/"}}, KNOWN), Unknown)
