@@ -91,7 +91,11 @@ def _redriving(router: APIRouter, edge: Edge) -> None:
         "/redrive",
         status_code=202,
         summary="Send dead letters again",
-        responses={202: {"model": LettersAffected}, **answers(400, 408, 413, 415, 422)},
+        responses={
+            200: {"model": LettersAffected, "description": "A dry run: nothing was done"},
+            202: {"model": LettersAffected},
+            **answers(400, 408, 413, 415, 422),
+        },
         openapi_extra={
             "requestBody": document("RedriveOrder", {"filter": {"reason": "attempts_exhausted"}, "dry_run": True})
         },
