@@ -10,6 +10,7 @@ from services.callback_gateway.http.server import HttpServer, build_api
 from services.callback_gateway.known import Known
 from services.callback_gateway.match.handler import expect_callbacks, match_callbacks
 from services.callback_gateway.match.loop import Unmatched
+from services.callback_gateway.redrive.loop import Redrive
 from services.callback_gateway.schedules.handler import view_schedules
 from services.callback_gateway.schedules.loop import Forget
 from services.callback_gateway.settings import Settings
@@ -58,8 +59,9 @@ def build(runtime: Runtime[Settings]) -> App:
 
 def _by_the_clock(runtime: Runtime[Settings]) -> list[Loop]:
     return [
-        Loop("expire", Expire(runtime.database).step),
+        Loop("expire", Expire(runtime).step),
         Loop("answers", ExpireAnswers(runtime).step),
         Loop("forget", Forget(runtime.database).step),
         Loop("unmatched", Unmatched(runtime).step),
+        Loop("redrive", Redrive(runtime).step),
     ]

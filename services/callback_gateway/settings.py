@@ -29,3 +29,6 @@ class Settings(ServiceSettings):
     gateway_produce_seconds: float = Field(
         3.0, gt=0, le=25, description="time for the broker to acknowledge, then spool"
     )
+    gateway_keep_days: float = Field(
+        30.0, ge=15, description="days after its end that a job is shown, and that a dead letter is kept"
+    )

@@ -13,3 +13,4 @@ class Settings(ServiceSettings):
     fetcher_lease_seconds: float = Field(8.0, ge=3, le=300, description="silence after which calls are taken over")
     gateway_public_url: str = Field("http://127.0.0.1:8080", description="where vendors reach the gateway")
     callback_key: str = Field("", description="env:NAME or file:/PATH of the key that callback URLs are made with")
+    fetcher_keep_days: float = Field(30.0, ge=1, description="days that the log of attempts is kept")

@@ -3,6 +3,7 @@
 from services.planner.accept.handler import accept_jobs
 from services.planner.configure.handler import configure_hooks, configure_sources, configure_vendors
 from services.planner.control.handler import control_jobs
+from services.planner.expire.loop import Expire
 from services.planner.invoke.handler import follow_invocations, wake_invocations
 from services.planner.notify.handler import deliver_notifications
 from services.planner.release.loop import Release
@@ -52,5 +53,5 @@ def build(runtime: Runtime[Settings]) -> App:
             Consumer("configure-hooks", HOOKS, configure_hooks),
             Consumer("start", WEBHOOKS_RECEIVED, start_jobs),
         ],
-        loops=[release],
+        loops=[release, Loop("expire", Expire(runtime).step)],
     )

@@ -12,3 +12,4 @@ class Settings(ServiceSettings):
     planner_unprocessed: int = Field(
         2000, ge=10, description="pages fetched but not yet processed that stop the release"
     )
+    planner_keep_days: float = Field(30.0, ge=15, description="days after its end that a job can be redriven")

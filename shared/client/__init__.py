@@ -12,9 +12,11 @@ if TYPE_CHECKING:
         Job,
         JobEvent,
         JobReference,
+        LettersAffected,
         ScheduleReference,
         StandingSchedule,
         Task,
+        WholeDeadLetter,
     )
 
 __all__ = [
@@ -25,10 +27,12 @@ __all__ = [
     "Job",
     "JobEvent",
     "JobReference",
+    "LettersAffected",
     "ScheduleReference",
     "SluiceClient",
     "StandingSchedule",
     "Task",
+    "WholeDeadLetter",
 ]
 
 _CLIENT = frozenset({"ApiError", "SluiceClient"})

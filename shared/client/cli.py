@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
 
 import typer
 
-from shared.client import cli_schedules
+from shared.client import cli_dead_letters, cli_replay, cli_schedules
 from shared.client.command import FAILED, LOCAL, MISTAKEN, AsJson, Server, refuse, run, use_key
 
 if TYPE_CHECKING:
@@ -121,21 +121,6 @@ def tasks(
     (tables.show_json if as_json else tables.show_tasks)(run(server, work))
 
 
-@app.command("dead-letters")
-def dead_letters(
-    job_id: Annotated[str | None, typer.Option("--job", help="only those of this job")] = None,
-    service: Annotated[str | None, typer.Option(help="only those of this service")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000)] = 50,
-    as_json: AsJson = False,
-    server: Server = LOCAL,
-) -> None:
-    """List what could not be handled."""
-    from shared.client import tables
-
-    found = run(server, lambda client: client.dead_letters(service=service, job_id=job_id, limit=limit))
-    (tables.show_json if as_json else tables.show_dead_letters)(found)
-
-
 def _control(action: "Action", text: str) -> None:
     def command(job_id: JobId, as_json: AsJson = False, server: Server = LOCAL) -> None:
         from shared.client import tables
@@ -202,6 +187,8 @@ def check(files: Files, as_json: AsJson = False) -> None:
 
 app.command()(cli_schedules.schedule)
 app.add_typer(cli_schedules.commands, name="schedules")
+app.add_typer(cli_dead_letters.commands, name="dead-letters")
+app.command()(cli_replay.replay)
 
 
 def _end(job: "Job", as_json: bool) -> NoReturn:

@@ -148,7 +148,8 @@ class Task(Answer):
 
 
 class DeadLetter(Answer):
-    """A message that could not be handled."""
+    """A message that could not be handled. It is open, redriving, redriven or discarded since `changed_at`; `note` says
+    why. `redrives` is how often it was sent again before it came back."""
 
     id: UUID
     service: str
@@ -159,6 +160,27 @@ class DeadLetter(Answer):
     at: datetime
     job_id: UUID | None
     task_id: UUID | None
+    state: str = "open"
+    redrives: int = 0
+    note: str = ""
+    changed_at: datetime | None = None
+
+
+class WholeDeadLetter(DeadLetter):
+    """A dead letter with its history and the message as it came."""
+
+    history: list[str]
+    original: dict[str, Any]
+
+
+class LettersAffected(Answer):
+    """How many dead letters were (or, in a dry run, would be) taken, the first of them, and how many are held back:
+    they came back too often, or their jobs are cancelled."""
+
+    count: int
+    held: int
+    ids: list[UUID]
+    dry_run: bool
 
 
 class ScheduleReference(Answer):

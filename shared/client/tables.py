@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from shared.client.models import DeadLetter, Job, StandingSchedule, Task
+from shared.client.models import DeadLetter, Job, StandingSchedule, Task, WholeDeadLetter
 
 _PIPE_COLUMNS = 240
 """Without a terminal nothing is cut: ids are there to be taken further."""
@@ -54,8 +54,34 @@ def show_tasks(tasks: Sequence[Task]) -> None:
 
 def show_dead_letters(letters: Sequence[DeadLetter]) -> None:
     """One line for each dead letter."""
-    rows = [(letter.id, letter.service, letter.reason, letter.error, letter.job_id) for letter in letters]
-    _show(("dead letter", "service", "reason", "error", "job"), rows)
+    rows = [(one.id, one.state, one.service, one.reason, f"{one.at:%F %T}", one.error, one.job_id) for one in letters]
+    _show(("dead letter", "state", "service", "reason", "at", "error", "job"), rows)
+
+
+def show_dead_letter(letter: WholeDeadLetter) -> None:
+    """All there is to say of one dead letter, with the message as it came."""
+    original = letter.original
+    facts = {
+        "dead letter": letter.id,
+        "state": f"{letter.state} since {letter.changed_at:%F %T}" if letter.changed_at else letter.state,
+        "note": letter.note,
+        "service": letter.service,
+        "reason": letter.reason,
+        "error": letter.error,
+        "history": "\n".join(letter.history),
+        "job": letter.job_id,
+        "task": letter.task_id,
+        "came back": letter.redrives,
+        "topic": f"{original.get('topic')}, partition {original.get('partition')}, offset {original.get('offset')}",
+        "key": original.get("key"),
+        "headers": "\n".join(f"{name}: {value}" for name, value in original.get("headers", ())),
+        "value": original.get("value") or original.get("value_base64"),
+    }
+    table = Table(show_header=False, box=None)
+    for name, value in facts.items():
+        if value:
+            table.add_row(name, escape(str(value)))
+    console.print(table)
 
 
 def show_job(job: Job) -> None:

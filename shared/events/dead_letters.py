@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from shared.events.envelope import Event, Position, Record
+from shared.events.envelope import CE_ID, DELIVERY, RECIPIENT, Event, Headers, Position, Record
 
 
 class Original(Event):
@@ -41,6 +41,16 @@ class Original(Event):
             headers=tuple((name, _decode(value)) for name, value in self.headers),
             timestamp=self.timestamp,
         )
+
+    def headers_again(self, event_id: UUID, delivery: int, group: str) -> Headers:
+        """Its headers for sending it again: the same event, as that delivery, for one group (empty: for all).
+
+        Raises:
+            ValueError: the headers are no base64.
+        """
+        own = {CE_ID: str(event_id).encode(), DELIVERY: str(delivery).encode(), RECIPIENT: group.encode()}
+        kept = ((name, _decode(value) or b"") for name, value in self.headers if name not in own)
+        return (*kept, *((name, value) for name, value in own.items() if value))
 
 
 class RetryRequested(Event):

@@ -35,6 +35,8 @@ class Event(BaseModel):
 
 RECIPIENT = "sluice-group"
 """The only consumer group that a retried message is meant for; the topic's other groups have had it already."""
+REDRIVES = "sluice-redrives"
+"""How often a person had this event sent again after it had become a dead letter."""
 
 
 class Removed(Event):

@@ -57,12 +57,13 @@ class JobRequested(Event):
 
 
 class JobControl(Event):
-    """Change a running job. `redrive` plans failed tasks again, and nothing else."""
+    """Change a running job. `redrive` plans failed tasks again, and nothing else: all of a job, or `task_ids`."""
 
     type: Literal["job.control"] = "job.control"
     job_id: UUID
     action: Literal["cancel", "pause", "resume", "redrive"]
     reason: Annotated[str, Field(max_length=500)] = ""
+    task_ids: Annotated[tuple[UUID, ...], Field(max_length=1000)] = ()
 
 
 class Mistake(Event):

@@ -1,1 +1,1 @@
-"""By the clock: idempotency keys, ids of webhooks and callbacks are forgotten when nobody asks for them any more."""
+"""By the clock: what nobody asks for any more (keys, ids, callbacks, answers, old jobs and letters) is forgotten."""

@@ -41,6 +41,26 @@ async def forget_answers(tx: Transaction, job_ids: Sequence[UUID]) -> None:
     await tx.execute(SQL["forget_answers"], job_ids)
 
 
+async def delete_tasks(tx: Transaction, older_than: timedelta, most: int) -> int:
+    """Delete tasks of jobs that ended earlier; gives how many it were."""
+    return await _delete(tx, "delete_tasks", older_than, most)
+
+
+async def delete_events(tx: Transaction, older_than: timedelta, most: int) -> int:
+    """Delete events of jobs that ended earlier; gives how many it were."""
+    return await _delete(tx, "delete_events", older_than, most)
+
+
+async def delete_jobs(tx: Transaction, older_than: timedelta, most: int) -> int:
+    """Delete jobs that ended earlier and of which nothing else is left; gives how many it were."""
+    return await _delete(tx, "delete_jobs", older_than, most)
+
+
+async def delete_letters(tx: Transaction, older_than: timedelta, most: int) -> int:
+    """Delete dead letters that changed earlier, but not those of open jobs; gives how many it were."""
+    return await _delete(tx, "delete_letters", older_than, most)
+
+
 async def _delete(tx: Transaction, query: str, older_than: timedelta, most: int) -> int:
     status: str = await tx.execute(SQL[query], older_than, most)
     return int(status.rsplit(" ", 1)[1])

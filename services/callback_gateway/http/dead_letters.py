@@ -1,51 +1,191 @@
-"""`/dead-letters`: what could not be handled, with its reason, history and original bytes."""
+"""`/dead-letters`: what could not be handled, with its reason, history and original bytes; sent again, or put away."""
 
 import base64
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
+from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
+from pydantic import TypeAdapter
 
 from services.callback_gateway.http import store
 from services.callback_gateway.http.answers import json_answer
-from services.callback_gateway.http.description import DeadLetters, WholeDeadLetter
+from services.callback_gateway.http.body import read_json_body
+from services.callback_gateway.http.description import DeadLetters, WholeDeadLetter, document
 from services.callback_gateway.http.jobs import Edge, Limit
 from services.callback_gateway.http.problems import Refusal, answers
+from services.callback_gateway.redrive import store as redrive_store
+from services.callback_gateway.redrive.model import (
+    MOST_REDRIVES,
+    DiscardOrder,
+    DiscardReason,
+    LetterFilter,
+    RedriveOrder,
+    Service,
+    State,
+)
+from services.callback_gateway.redrive.store import Wanted
+from shared.client.models import LettersAffected
 from shared.database.pool import Row
+from shared.observability.logs import get_logger
+from shared.specification.parse import parse
 
-Service = Literal["planner", "fetcher", "processor", "callback-gateway", "scheduler"]
+REDRIVE: TypeAdapter[RedriveOrder] = TypeAdapter(RedriveOrder)
+DISCARD: TypeAdapter[DiscardOrder] = TypeAdapter(DiscardOrder)
+REASON: TypeAdapter[DiscardReason] = TypeAdapter(DiscardReason)
+_FILTER: TypeAdapter[LetterFilter] = TypeAdapter(LetterFilter)
+
+LetterId = Annotated[UUID, Path(description="the dead letter's id")]
+Text = Annotated[str | None, Query(max_length=500)]
+
+log = get_logger(__name__)
 
 
 def routes(edge: Edge) -> APIRouter:
     """The routes under `/dead-letters`."""
     router = APIRouter(prefix="/dead-letters", tags=["dead letters"])
+    _reading(router, edge)
+    _redriving(router, edge)
+    _discarding(router, edge)
+    return router
 
+
+def _reading(router: APIRouter, edge: Edge) -> None:
     @router.get("", summary="List dead letters, newest first", responses={200: {"model": DeadLetters}, **answers(422)})
-    async def list_letters(
+    async def list_letters(  # noqa: PLR0913, PLR0917 - the parameters of a query
         service: Annotated[Service | None, Query(description="only of this service")] = None,
+        state: Annotated[State | None, Query(description="only in this state")] = None,
+        topic: Text = None,
+        reason: Text = None,
         job_id: UUID | None = None,
+        since: Annotated[str | None, Query(alias="from", description="RFC 3339; not before")] = None,
+        until: Annotated[str | None, Query(alias="to", description="RFC 3339; before")] = None,
         after: UUID | None = None,
         limit: Limit = 50,
     ) -> Response:
         """A page at a time; `next` is the `after` of the next page."""
+        asked = {"service": service, "topic": topic, "reason": reason, "job_id": job_id, "from": since, "to": until}
+        given = {name: str(value) for name, value in asked.items() if value is not None}
+        wanted = Wanted(parse(_FILTER, given), edge.settings.topic_prefix)
         async with edge.database.transaction() as tx:
-            rows = await store.find_dead_letters(tx, service, job_id, after, limit)
+            rows = await store.find_dead_letters(tx, wanted, state, after, limit)
         following = str(rows[-1]["id"]) if len(rows) == limit else None
-        return json_answer({"dead_letters": [_brief(row) for row in rows], "next": following})
+        answer = json_answer({"dead_letters": [_brief(row) for row in rows], "next": following})
+        if following:
+            more = {**given, **({"state": state} if state else {}), "after": following, "limit": limit}
+            answer.headers["Link"] = f'</dead-letters?{urlencode(more)}>; rel="next"'
+        return answer
 
     @router.get(
         "/{letter_id}", summary="Show a dead letter", responses={200: {"model": WholeDeadLetter}, **answers(404)}
     )
-    async def show(letter_id: UUID) -> Response:
+    async def show(letter_id: LetterId) -> Response:
         """With headers, history and the original, as text where it is text."""
-        async with edge.database.transaction() as tx:
-            row = await store.find_dead_letter(tx, letter_id)
-        if row is None:
-            raise Refusal(404, f"there is no dead letter {letter_id}")
+        row = await _found(edge, letter_id)
         return json_answer({**_brief(row), **_whole(row["document"])})
 
-    return router
+
+def _redriving(router: APIRouter, edge: Edge) -> None:
+    @router.post(
+        "/redrive",
+        status_code=202,
+        summary="Send dead letters again",
+        responses={202: {"model": LettersAffected}, **answers(400, 408, 413, 415, 422)},
+        openapi_extra={
+            "requestBody": document("RedriveOrder", {"filter": {"reason": "attempts_exhausted"}, "dry_run": True})
+        },
+    )
+    async def redrive_all(request: Request) -> Response:
+        """All open ones that fit the filter, the oldest first, at a rate; those that came back three times are held
+        back without `force`, and so are those of cancelled jobs. A dry run tells how many there are."""
+        order = parse(REDRIVE, (await read_json_body(request, edge.settings))[1])
+        wanted = Wanted(order.filter, edge.settings.topic_prefix)
+        async with edge.database.transaction() as tx:
+            seen = await redrive_store.survey(tx, wanted, force=order.force)
+            count = seen.count
+            if not order.dry_run:
+                count = await redrive_store.order_letters(tx, wanted, rate=order.rate, force=order.force)
+                log.info("dead_letters.redrive_asked", count=count, held=seen.held)
+        return _affected(count, seen.held, seen.ids, dry_run=order.dry_run)
+
+    @router.post(
+        "/{letter_id}/redrive",
+        status_code=202,
+        summary="Send a dead letter again",
+        responses={202: {"model": LettersAffected}, **answers(404, 409, 422)},
+    )
+    async def redrive(
+        letter_id: LetterId, force: Annotated[bool, Query(description="even if it came back three times")] = False
+    ) -> Response:
+        """To its task's job if it closed a task, else as the bytes it came as."""
+        row = await _found(edge, letter_id)
+        if row["state"] not in ("open", "redriving"):
+            raise Refusal(409, f"the dead letter is {row['state']} already")
+        wanted = Wanted(LetterFilter(), edge.settings.topic_prefix, letter_id)
+        async with edge.database.transaction() as tx:
+            if (await redrive_store.survey(tx, wanted, force=force)).held:
+                raise Refusal(409, _why_held(row, force=force))
+            await redrive_store.order_letters(tx, wanted, rate=1, force=force)
+        return _affected(1, 0, (letter_id,), dry_run=False)
+
+
+def _discarding(router: APIRouter, edge: Edge) -> None:
+    @router.post(
+        "/discard",
+        summary="Put dead letters away",
+        responses={200: {"model": LettersAffected}, **answers(400, 408, 413, 415, 422)},
+        openapi_extra={
+            "requestBody": document("DiscardOrder", {"filter": {"topic": "jobs.requested"}, "reason": "a test"})
+        },
+    )
+    async def discard_all(request: Request) -> Response:
+        """All open ones that fit the filter, with the reason. Their tasks stay dead, and their jobs as they ended."""
+        order = parse(DISCARD, (await read_json_body(request, edge.settings))[1])
+        wanted = Wanted(order.filter, edge.settings.topic_prefix)
+        async with edge.database.transaction() as tx:
+            seen = await redrive_store.survey(tx, wanted, force=True)
+            count = seen.count + seen.held
+            if not order.dry_run:
+                count = await redrive_store.discard_letters(tx, wanted, order.reason)
+                log.info("dead_letters.discarded", count=count)
+        return _affected(count, 0, seen.ids, dry_run=order.dry_run, status=200)
+
+    @router.post(
+        "/{letter_id}/discard",
+        summary="Put a dead letter away",
+        responses={200: {"model": LettersAffected}, **answers(400, 404, 408, 409, 413, 415, 422)},
+        openapi_extra={"requestBody": document("DiscardReason", {"reason": "the vendor no longer has it"})},
+    )
+    async def discard(letter_id: LetterId, request: Request) -> Response:
+        """With the reason. Its task stays dead, and its job as it ended."""
+        order = parse(REASON, (await read_json_body(request, edge.settings))[1])
+        row = await _found(edge, letter_id)
+        wanted = Wanted(LetterFilter(), edge.settings.topic_prefix, letter_id)
+        async with edge.database.transaction() as tx:
+            count = await redrive_store.discard_letters(tx, wanted, order.reason)
+        if not count:
+            raise Refusal(409, f"the dead letter is {row['state']} already")
+        return _affected(1, 0, (letter_id,), dry_run=False, status=200)
+
+
+async def _found(edge: Edge, letter_id: UUID) -> Row:
+    async with edge.database.transaction() as tx:
+        row = await store.find_dead_letter(tx, letter_id)
+    if row is None:
+        raise Refusal(404, f"there is no dead letter {letter_id}")
+    return row
+
+
+def _why_held(row: Row, *, force: bool) -> str:
+    if row["redrives"] >= MOST_REDRIVES and not force:
+        return f"the dead letter came back {row['redrives']} times; force sends it nevertheless"
+    return "its job is cancelled"
+
+
+def _affected(count: int, held: int, ids: tuple[UUID, ...], *, dry_run: bool, status: int = 202) -> Response:
+    body = {"count": count, "held": held, "ids": [str(one) for one in ids], "dry_run": dry_run}
+    return json_answer(body, 200 if dry_run else status)
 
 
 def _brief(row: Row) -> dict[str, Any]:
@@ -56,6 +196,10 @@ def _brief(row: Row) -> dict[str, Any]:
         "reason": row["reason"],
         "error": row["error"],
         "delivery": row["delivery"],
+        "state": row["state"],
+        "redrives": row["redrives"],
+        "note": row["note"],
+        "changed_at": row["changed_at"],
         "at": row["at"],
         "job_id": row["job_id"] and str(row["job_id"]),
         "task_id": row["task_id"] and str(row["task_id"]),

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 
 from services.callback_gateway.http.access import describe_access
 from services.callback_gateway.http.problems import PROBLEM_SCHEMA
+from services.callback_gateway.redrive.model import DiscardOrder, DiscardReason, RedriveOrder
 from shared.client.models import Answer, Callback, DeadLetter, Job, StandingSchedule, Task
 from shared.specification.hook import Hook
 from shared.specification.job import JobSpecification
@@ -23,6 +24,9 @@ _DOCUMENTS: dict[str, Any] = {
     "Source": Source,
     "Hook": Hook,
     "Schedule": Schedule,
+    "RedriveOrder": RedriveOrder,
+    "DiscardOrder": DiscardOrder,
+    "DiscardReason": DiscardReason,
 }
 _UNUSED = ("HTTPValidationError", "ValidationError")
 

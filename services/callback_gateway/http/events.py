@@ -18,6 +18,8 @@ from shared.errors import Unavailable
 
 _KEEP_ALIVE_SECONDS = 15.0
 _PAGE = 500
+_REDRIVE_SECONDS = 30.0
+"""A redrive of which the planner has said nothing for so long has had no effect."""
 _ENDS = frozenset({"job.completed", "job.completed_with_failures", "job.failed", "job.cancelled", "job.rejected"})
 
 
@@ -42,7 +44,8 @@ def routes(edge: Edge, following: Following) -> APIRouter:
             job = await store.find_job(tx, job_id)
             if job is None:
                 raise Refusal(404, f"there is no job {job_id}")
-            if after and job["ended_at"] is not None and not await store.find_events(tx, job_id, after, 1):
+            over = job["ended_at"] is not None and not await store.is_redriven(tx, job_id, _REDRIVE_SECONDS)
+            if after and over and not await store.find_events(tx, job_id, after, 1):
                 return Response(status_code=204)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         stream = _stream(edge, following, job_id, after)
@@ -52,17 +55,22 @@ def routes(edge: Edge, following: Following) -> APIRouter:
 
 
 async def _stream(edge: Edge, following: Following, job_id: UUID, after: int) -> AsyncIterator[bytes]:
+    over = False
     with following.follow(job_id) as followed:
         while True:
             rows = await _read(edge, job_id, after)
             for row in rows:
-                after = row["sequence"]
+                after, over = row["sequence"], row["type"] in _ENDS
                 yield f"id: {after}\nevent: {row['type']}\ndata: ".encode() + orjson.dumps(row["data"]) + b"\n\n"
-            if len(rows) < _PAGE:
-                if rows and rows[-1]["type"] in _ENDS:
-                    return
+            if len(rows) == _PAGE:
+                continue
+            if not over:
                 async for comment in _wait(followed, after):
                     yield comment
+            elif await _goes_on(edge, job_id):
+                await followed.beyond(after, within_seconds=LOOK_SECONDS)
+            else:
+                return
 
 
 async def _read(edge: Edge, job_id: UUID, after: int) -> list[Row]:
@@ -70,6 +78,16 @@ async def _read(edge: Edge, job_id: UUID, after: int) -> list[Row]:
         try:
             async with edge.database.transaction() as tx:
                 return await store.find_events(tx, job_id, after, _PAGE)
+        except Unavailable:
+            await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _goes_on(edge: Edge, job_id: UUID) -> bool:
+    """Whether a job that is over was redriven a moment ago: its end is not the last word."""
+    while True:
+        try:
+            async with edge.database.transaction() as tx:
+                return await store.is_redriven(tx, job_id, _REDRIVE_SECONDS)
         except Unavailable:
             await asyncio.sleep(LOOK_SECONDS)
 

@@ -20,6 +20,7 @@ from services.callback_gateway.http.presentation import job_body, task_body
 from services.callback_gateway.http.problems import Refusal, answers
 from services.callback_gateway.http.waiting import Waiting
 from services.callback_gateway.known import Known
+from services.callback_gateway.redrive.store import await_jobs
 from services.callback_gateway.settings import Settings
 from services.callback_gateway.spool.outbound import Outbound
 from shared.client.models import Job, JobReference
@@ -182,6 +183,8 @@ def routes(edge: Edge, waiting: Waiting) -> APIRouter:  # noqa: C901 - a table o
         async with edge.database.transaction() as tx:
             if await store.find_job(tx, job_id) is None:
                 raise Refusal(404, f"there is no job {job_id}")
+            if action == "redrive":
+                await await_jobs(tx, [job_id])
         event = JobControl(job_id=job_id, action=action, reason="by request")
         await edge.outbound.send([outgoing(JOBS_CONTROL, job_id, event)], in_order=True)
         return _accepted(job_id)

@@ -1,9 +1,11 @@
 """Rows behind the API."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
 
+from services.callback_gateway.redrive.store import Wanted
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
 from shared.errors import Unavailable
@@ -83,11 +85,16 @@ async def find_latest(tx: Transaction, job_ids: Sequence[UUID]) -> dict[UUID, in
     return {row["job_id"]: row["sequence"] for row in await tx.fetch(SQL["find_latest"], job_ids)}
 
 
+async def is_redriven(tx: Transaction, job_id: UUID, within_seconds: float) -> bool:
+    """Whether a job that is over is about to go on."""
+    return bool(await tx.fetchval(SQL["find_redrive"], job_id, timedelta(seconds=within_seconds)))
+
+
 async def find_dead_letters(
-    tx: Transaction, service: str | None, job_id: UUID | None, after: UUID | None, limit: int
+    tx: Transaction, wanted: Wanted, state: str | None, after: UUID | None, limit: int
 ) -> list[Row]:
     """Dead letters, newest first."""
-    rows: list[Row] = await tx.fetch(SQL["find_dead_letters"], service, job_id, after, limit)
+    rows: list[Row] = await tx.fetch(SQL["find_dead_letters"], *wanted.arguments[:6], state, after, limit)
     return rows
 
 

@@ -37,4 +37,7 @@ class Unmatched:
 
 
 def _dead(callback_id: UUID, letter: DeadLetter) -> Outgoing:
-    return outgoing(DEAD["callback-gateway"], callback_id, letter, id=derived_id("unmatched", callback_id))
+    """One that was redriven and is for nobody again is another letter."""
+    return outgoing(
+        DEAD["callback-gateway"], callback_id, letter, id=derived_id("unmatched", callback_id, letter.delivery)
+    )

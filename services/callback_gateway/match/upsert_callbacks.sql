@@ -12,4 +12,4 @@ SET task_id = excluded.task_id,
     told = excluded.told,
     verdict = excluded.verdict,
     letter = excluded.letter
-WHERE kept.verdict = 'parked'
+WHERE kept.verdict IN ('parked', 'unknown')

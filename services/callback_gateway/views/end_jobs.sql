@@ -12,6 +12,7 @@ SET state = given.state,
     complete = given.complete,
     answer = given.answer,
     ended_at = given.at,
+    redrive_asked_at = NULL,
     updated_at = given.at
 FROM unnest(
     $1::uuid[], $2::text[], $3::integer[], $4::integer[], $5::integer[], $6::integer[], $7::bigint[], $8::bigint[],

@@ -41,7 +41,9 @@ def _moves(event: JobEvent) -> TypeGuard[JobProgressed | JobEnded]:
 
 async def view_tasks(tx: Transaction, batch: Sequence[Incoming[TaskChanged]]) -> list[Result]:
     """Bring tasks up to date; a late event adds its time, and never moves a task back."""
-    await store.upsert_tasks(tx, task_views(incoming.event for incoming in batch))
+    views = task_views(incoming.event for incoming in batch)
+    await store.upsert_tasks(tx, views)
+    await store.close_letters(tx, views)
     return []
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import orjson
 from pydantic_core import to_json
 
+from services.callback_gateway.redrive.decide import closed_round, times_redriven
 from services.callback_gateway.views.decide import TaskView
 from services.callback_gateway.views.storable import storable_json, storable_text
 from shared.database.pool import Transaction
@@ -144,4 +145,13 @@ async def insert_dead_letters(tx: Transaction, batch: Sequence[Incoming[DeadLett
         [incoming.event.task_id for incoming in ordered],
         [incoming.event.at for incoming in ordered],
         [storable_json(incoming.event.model_dump_json().encode()) for incoming in ordered],
+        [closed_round(incoming.event) for incoming in ordered],
+        [times_redriven(incoming.event) for incoming in ordered],
     )
+
+
+async def close_letters(tx: Transaction, views: Sequence[TaskView]) -> None:
+    """The letters of tasks that were planned again, by whatever way, need nobody's care any more."""
+    again = {view.id: view.round for view in views if view.round > 0}
+    if again:
+        await tx.execute(SQL["close_letters"], list(again), list(again.values()))

@@ -89,7 +89,8 @@ def dead(call: Claimed, reason: str, history: tuple[str, ...], now: datetime) ->
         at=now,
         original=Original.of(record),
     )
-    return outgoing(DEAD["fetcher"], call.request.task_id, letter, id=derived_id("dead", call.id), at=now)
+    told = derived_id("dead", call.id, letter.delivery)
+    return outgoing(DEAD["fetcher"], call.request.task_id, letter, id=told, at=now)
 
 
 def given_up(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from typing import Literal, assert_never
+from uuid import UUID
 
 from services.planner.model import JobRow
 from shared.events.jobs import JobControl
@@ -11,11 +12,12 @@ Action = Literal["cancel", "pause", "resume", "redrive"]
 
 @dataclass(frozen=True, slots=True)
 class Ordered:
-    """The job's next state; `cancels` its open tasks, or `redrives` its failed ones."""
+    """The job's next state; `cancels` its open tasks, or `redrives` its failed ones (`only` these, if any is named)."""
 
     job: JobRow
     cancels: bool = False
     redrives: bool = False
+    only: tuple[UUID, ...] = ()
 
 
 def order(job: JobRow, control: JobControl) -> Ordered | None:
@@ -33,6 +35,6 @@ def order(job: JobRow, control: JobControl) -> Ordered | None:
         case "redrive":
             if not job.failed or job.state == "cancelled":
                 return None
-            return Ordered(replace(job, state="running", reason=""), redrives=True)
+            return Ordered(replace(job, state="running", reason=""), redrives=True, only=control.task_ids)
         case _:
             assert_never(control.action)

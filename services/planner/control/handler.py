@@ -19,13 +19,16 @@ from shared.runtime.clock import utc_now
 
 _UNKNOWN_DELIVERIES = 3
 _UNKNOWN_SECONDS = 0.5
+_EARLY_DELIVERIES = 3
+_EARLY_SECONDS = 2.0
 
 log = get_logger(__name__)
 
 
 async def control_jobs(tx: Transaction, batch: Sequence[Incoming[JobControl]]) -> list[Result]:
     """Carry out orders in the order they came; orders are rare, so each is taken by itself. An order may overtake the
-    request for its job, which stands in another topic: then it comes again a little later."""
+    request for its job, or the end of the task that it redrives, which stand in other topics: then it comes again a
+    little later."""
     now = utc_now()
     jobs = {job.id: job for job in await lock_jobs(tx, sorted({incoming.event.job_id for incoming in batch}))}
     messages: list[Result] = []
@@ -35,25 +38,31 @@ async def control_jobs(tx: Transaction, batch: Sequence[Incoming[JobControl]]) -
             messages.append(Again(incoming, _UNKNOWN_SECONDS, "job_unknown"))
             continue
         ordered = order(job, incoming.event) if job else None
+        carried = await _carry_out(tx, ordered, now) if ordered else None
         log.info(
             f"job.{incoming.event.action}",
             job_id=str(incoming.event.job_id),
-            effect="none" if ordered is None else "done",
+            effect="none" if carried is None else "done",
         )
-        if ordered is not None:
-            jobs[ordered.job.id], told = await _carry_out(tx, ordered, now)
+        if carried is not None:
+            jobs[incoming.event.job_id], told = carried
             messages += told
+        elif incoming.event.task_ids and incoming.delivery < _EARLY_DELIVERIES:
+            messages.append(Again(incoming, _EARLY_SECONDS, "task_open"))
     return messages
 
 
-async def _carry_out(tx: Transaction, ordered: Ordered, now: datetime) -> tuple[JobRow, list[Outgoing]]:
+async def _carry_out(tx: Transaction, ordered: Ordered, now: datetime) -> tuple[JobRow, list[Outgoing]] | None:
+    """The job afterwards and what to tell, or nothing if none of the tasks to redrive has failed."""
     if ordered.cancels:
         cancelled = await store.cancel_tasks(tx, ordered.job)
         job = await store.close_job(tx, ordered.job, len(cancelled))
         told = [message for task in cancelled for message in (_cancelled(task, now), *_given_up(task, job.resolved))]
         return job, [*told, *ended(job, JobState.CANCELLED, now)]
     if ordered.redrives:
-        again = await store.redrive_tasks(tx, ordered.job)
+        again = await store.redrive_tasks(tx, ordered.job, ordered.only)
+        if not again:
+            return None
         job = await store.reopen_job(tx, ordered.job, len(again))
         told = [planned_task(_task(task), now, round=task["round"]) for task in again]
         return job, [*told, progressed(job, now)]

@@ -1,6 +1,8 @@
 """Rows of jobs that are ordered about."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from uuid import UUID
 
 from services.planner.model import JobRow
 from shared.database.pool import Row, Transaction
@@ -23,9 +25,9 @@ async def close_job(tx: Transaction, job: JobRow, cancelled: int) -> JobRow:
     return replace(job, open=job.open - cancelled, cancelled=job.cancelled + cancelled)
 
 
-async def redrive_tasks(tx: Transaction, job: JobRow) -> list[Row]:
-    """Plan the failed tasks of a job again, in their next round; gives them."""
-    rows: list[Row] = await tx.fetch(SQL["redrive_tasks"], job.id)
+async def redrive_tasks(tx: Transaction, job: JobRow, only: Sequence[UUID] = ()) -> list[Row]:
+    """Plan the failed tasks of a job again, in their next round, or `only` some of them; gives them."""
+    rows: list[Row] = await tx.fetch(SQL["redrive_tasks"], job.id, list(only) or None)
     return rows
 
 

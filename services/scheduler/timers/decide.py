@@ -7,7 +7,7 @@ from uuid import UUID
 from services.scheduler.model import Timer
 from shared.events.catalogue import topics
 from shared.events.dead_letters import RetryRequested
-from shared.events.envelope import CE_ID, CE_SOURCE, CE_TYPE, CE_VERSION, DELIVERY, RECIPIENT
+from shared.events.envelope import CE_ID, CE_SOURCE, CE_TYPE, CE_VERSION
 from shared.events.timers import TimerRequested
 from shared.ids import derived_id
 from shared.messaging.handler import Outgoing
@@ -51,15 +51,9 @@ def timer_of_retry(event: RetryRequested, prefix: str, now: datetime) -> Timer |
     """
     try:
         record = event.original.record()
+        headers = event.original.headers_again(event.event_id, event.delivery, event.group)
     except ValueError as error:
         return Refused("undecodable", f"original: {error}")
-    replaced = {CE_ID, DELIVERY, RECIPIENT}
-    headers = (
-        *((name, value or b"") for name, value in record.headers if name not in replaced),
-        (CE_ID, str(event.event_id).encode()),
-        (DELIVERY, str(event.delivery).encode()),
-        (RECIPIENT, event.group.encode()),
-    )
     topic = record.position.topic.removeprefix(f"{prefix}.")
     key = (record.key or b"").decode("utf-8", errors="surrogateescape")
     timer_id = derived_id("retry", event.group, event.event_id, event.delivery)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from services.planner.app import build
 from services.planner.settings import Settings
@@ -31,6 +32,53 @@ def completed(call: dict[str, Any]) -> Outgoing:
         at=utc_now(),
     )
     return outgoing(TASKS_EVENTS, event.job_id, event)
+
+
+def ended(call: dict[str, Any], state: TaskState) -> Outgoing:
+    """What the fetcher tells of a call that it gave up, in the call's own round."""
+    event = TaskChanged(
+        task_id=call["task_id"],
+        job_id=call["job_id"],
+        number=call["number"],
+        round=call["round"],
+        state=state,
+        service="fetcher",
+        reason="boom",
+        at=utc_now(),
+    )
+    return outgoing(TASKS_EVENTS, event.job_id, event)
+
+
+def redrive(job_id: UUID, *task_ids: UUID) -> Outgoing:
+    """An order to plan failed tasks again."""
+    return outgoing(JOBS_CONTROL, job_id, JobControl(job_id=job_id, action="redrive", task_ids=task_ids))
+
+
+async def test_exactly_the_named_tasks_of_a_job_are_redriven(
+    topics: Place, producer: Producer, reader_for: ReaderFor, payloads: Path
+) -> None:
+    fetches, jobs, tasks = [await reader_for(one) for one in ("fetch.requested", "jobs.events", "tasks.events")]
+    retries = await reader_for("planner.retry")
+    async with running("planner", Settings, build, topics, payloads):
+        job_id = new_id()
+        job = JobRequested.model_validate({"url": "https://api.example/items", "id": str(job_id)})
+        await producer.send([outgoing(JOBS_REQUESTED, job_id, job)])
+        await eventually(lambda: fetches.of_type("fetch.requested"), within_seconds=30)
+        [call] = fetches.of_type("fetch.requested")
+        await producer.send([redrive(job_id, UUID(call["task_id"]))])
+        await eventually(lambda: retries.of_type("task_open", "reason"), 30)
+        await producer.send([ended(call, TaskState.DEAD)])
+        await eventually(lambda: jobs.of_type("failed", "state"), 30)
+        await producer.send([redrive(job_id, new_id())])
+        await eventually(lambda: len(retries.of_type("task_open", "reason")) == 2, 30)
+        assert not jobs.of_type("running", "state")
+        await producer.send([redrive(job_id, new_id(), UUID(call["task_id"]))])
+        await eventually(lambda: len(fetches.of_type("fetch.requested")) == 2, 30)
+        again = fetches.of_type("fetch.requested")[1]
+        assert (again["task_id"], again["round"]) == (call["task_id"], 1)
+        assert [one["round"] for one in tasks.of_type("planned", "state")] == [0, 1]
+        counts = jobs.of_type("running", "state")[-1]["counts"]
+        assert (counts["planned"], counts["failed"]) == (1, 0)
 
 
 async def test_the_last_calls_of_a_cancelled_job_tell_nothing_after_its_end(

@@ -1,0 +1,44 @@
+"""Sends dead letters again as their turns come. A crash between the broker's acknowledgement and the commit sends one
+twice, as the same event and delivery, which its consumer drops."""
+
+from services.callback_gateway.metrics import LETTERS_REDRIVEN
+from services.callback_gateway.redrive import store
+from services.callback_gateway.redrive.decide import Letter, Unsendable, message_of
+from services.callback_gateway.settings import Settings
+from shared.messaging.handler import Outgoing
+from shared.observability.logs import get_logger
+from shared.runtime.app import Runtime
+
+_BLOCK = 100
+_PAUSE_SECONDS = 0.5
+
+log = get_logger(__name__)
+
+
+class Redrive:
+    """One step of the loop."""
+
+    def __init__(self, runtime: Runtime[Settings]) -> None:
+        self._runtime = runtime
+
+    async def step(self) -> float:
+        """Send one block; gives the seconds until the next."""
+        sent: list[tuple[Letter, Outgoing]] = []
+        unsendable: list[tuple[Letter, Unsendable]] = []
+        async with self._runtime.database.transaction() as tx:
+            letters = await store.claim_due(tx, _BLOCK)
+            for letter in letters:
+                message = message_of(letter, self._runtime.settings.topic_prefix)
+                if isinstance(message, Unsendable):
+                    unsendable.append((letter, message))
+                else:
+                    sent.append((letter, message))
+            await self._runtime.producer.send([message for _, message in sent])
+            await store.close_redriven(tx, [letter.id for letter, _ in sent])
+            await store.reopen_letters(tx, [(letter.id, why.reason) for letter, why in unsendable])
+        for letter, message in sent:
+            LETTERS_REDRIVEN.labels(topic=message.topic).inc()
+            log.info("dead_letter.redriven", letter_id=str(letter.id), event_id=str(letter.event.event_id))
+        for letter, why in unsendable:
+            log.warning("dead_letter.unsendable", letter_id=str(letter.id), reason=why.reason)
+        return 0.0 if len(letters) == _BLOCK else _PAUSE_SECONDS

@@ -1,0 +1,57 @@
+"""What is asked of dead letters."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field
+
+from shared.specification.values import Strict
+
+State = Literal["open", "redriving", "redriven", "discarded"]
+Service = Literal["planner", "fetcher", "processor", "callback-gateway", "scheduler"]
+Reason = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
+
+MOST_REDRIVES = 3
+"""A letter that came back so often is redriven by force only: whatever is wrong with it is still wrong."""
+
+
+class LetterFilter(Strict):
+    """Which dead letters: all that fit every field given. `topic` may be written without its prefix; `from` is
+    included, `to` is not."""
+
+    service: Service | None = None
+    topic: Annotated[str, Field(max_length=249, pattern=r"^[\w.-]+$")] | None = None
+    reason: Reason | None = None
+    job_id: UUID | None = None
+    since: Annotated[AwareDatetime | None, Field(alias="from")] = None
+    until: Annotated[AwareDatetime | None, Field(alias="to")] = None
+
+    @property
+    def times(self) -> tuple[datetime | None, datetime | None]:
+        """From and to."""
+        return self.since, self.until
+
+
+class RedriveOrder(Strict):
+    """Send open dead letters again, at most `rate` a second, or only tell which (`dry_run`). `force` takes those, too,
+    that came back three times."""
+
+    filter: LetterFilter
+    dry_run: bool = False
+    rate: Annotated[float, Field(gt=0, le=1000)] = 50.0
+    force: bool = False
+
+
+class DiscardOrder(Strict):
+    """Put open dead letters away for a reason, or only tell which (`dry_run`)."""
+
+    filter: LetterFilter
+    reason: Reason
+    dry_run: bool = False
+
+
+class DiscardReason(Strict):
+    """Why a dead letter is put away."""
+
+    reason: Reason

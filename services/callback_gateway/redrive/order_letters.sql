@@ -1,0 +1,24 @@
+-- Open letters are to be sent again, the oldest first, one each interval; gives their jobs. $1 service text, $2 topics text[], $3 reason text, $4 job_id uuid, $5 since timestamptz, $6 until timestamptz, $7 id uuid (null: any), $8 redrives integer, $9 apart interval
+WITH found AS (
+    SELECT id, at
+    FROM dead_letters
+    WHERE state = 'open'
+        AND ($1::text IS NULL OR service = $1)
+        AND ($2::text[] IS NULL OR topic = ANY ($2))
+        AND ($3::text IS NULL OR reason = $3)
+        AND ($4::uuid IS NULL OR job_id = $4)
+        AND ($5::timestamptz IS NULL OR at >= $5)
+        AND ($6::timestamptz IS NULL OR at < $6)
+        AND ($7::uuid IS NULL OR id = $7)
+        AND (redrives < $8 AND NOT (
+            round IS NOT NULL AND EXISTS (SELECT FROM jobs WHERE jobs.id = dead_letters.job_id AND jobs.state = 'cancelled')
+        ))
+    FOR UPDATE
+), placed AS (
+    SELECT id, row_number() OVER (ORDER BY at, id) - 1 AS place FROM found
+)
+UPDATE dead_letters
+SET state = 'redriving', note = '', due_at = now() + placed.place * $9::interval, changed_at = now()
+FROM placed
+WHERE dead_letters.id = placed.id
+RETURNING dead_letters.job_id, dead_letters.round

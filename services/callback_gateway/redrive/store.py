@@ -1,0 +1,92 @@
+"""Dead letters as they are asked for, sent again and put away."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from services.callback_gateway.redrive.decide import Letter
+from services.callback_gateway.redrive.model import MOST_REDRIVES, LetterFilter
+from services.callback_gateway.views.storable import storable_text
+from shared.database.pool import Row, Transaction
+from shared.database.queries import load_queries
+from shared.events.dead_letters import DeadLetter
+
+SQL = load_queries(__file__)
+
+_FIRST = 10
+_ANY_NUMBER = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Open letters that are asked for: by a filter, or a single one."""
+
+    filter: LetterFilter
+    prefix: str
+    id: UUID | None = None
+
+    @property
+    def arguments(self) -> tuple[object, ...]:
+        """The first seven parameters of the queries."""
+        wanted = self.filter
+        topics = None if wanted.topic is None else [wanted.topic, f"{self.prefix}.{wanted.topic}"]
+        return (wanted.service, topics, wanted.reason, wanted.job_id, wanted.since, wanted.until, self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """How many letters would be taken, how many would be held back, and the first that would be taken."""
+
+    count: int
+    held: int
+    ids: tuple[UUID, ...]
+
+
+async def survey(tx: Transaction, wanted: Wanted, *, force: bool) -> Survey:
+    """Look before anything is done."""
+    most = _ANY_NUMBER if force else MOST_REDRIVES
+    row = await tx.fetchrow(SQL["survey_letters"], *wanted.arguments, most, _FIRST)
+    assert row is not None
+    return Survey(row["count"], row["held"], tuple(row["ids"]))
+
+
+async def order_letters(tx: Transaction, wanted: Wanted, *, rate: float, force: bool) -> int:
+    """Have letters sent again, at most `rate` a second; gives how many."""
+    most = _ANY_NUMBER if force else MOST_REDRIVES
+    rows = await tx.fetch(SQL["order_letters"], *wanted.arguments, most, timedelta(seconds=1 / rate))
+    await await_jobs(tx, sorted({row["job_id"] for row in rows if row["round"] is not None}))
+    return len(rows)
+
+
+async def discard_letters(tx: Transaction, wanted: Wanted, reason: str) -> int:
+    """Put letters away for a reason; gives how many."""
+    status = await tx.execute(SQL["discard_letters"], *wanted.arguments, storable_text(reason))
+    return int(status.rsplit(" ", 1)[1])
+
+
+async def await_jobs(tx: Transaction, job_ids: Sequence[UUID]) -> None:
+    """Who follows one of these jobs is to wait for what comes after its end."""
+    if job_ids:
+        await tx.execute(SQL["await_jobs"], job_ids)
+
+
+async def claim_due(tx: Transaction, most: int) -> list[Letter]:
+    """Letters whose turn it is, locked."""
+    return [_letter(row) for row in await tx.fetch(SQL["claim_due"], most)]
+
+
+async def close_redriven(tx: Transaction, ids: Sequence[UUID]) -> None:
+    """These are in the broker."""
+    if ids:
+        await tx.execute(SQL["close_redriven"], ids)
+
+
+async def reopen_letters(tx: Transaction, notes: Sequence[tuple[UUID, str]]) -> None:
+    """These cannot be sent, and why."""
+    if notes:
+        await tx.execute(SQL["reopen_letters"], [one for one, _ in notes], [storable_text(note) for _, note in notes])
+
+
+def _letter(row: Row) -> Letter:
+    return Letter(row["id"], DeadLetter.model_validate(row["document"]), row["round"], row["redrives"])

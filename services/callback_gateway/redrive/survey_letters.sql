@@ -1,0 +1,18 @@
+-- How many open letters fit, how many are held back (they came back too often, or their jobs are cancelled), the first that are not. $1 service text, $2 topics text[], $3 reason text, $4 job_id uuid, $5 since timestamptz, $6 until timestamptz, $7 id uuid (null: any), $8 redrives integer, $9 first bigint
+WITH found AS (
+    SELECT id, at, (redrives < $8 AND NOT (
+        round IS NOT NULL AND EXISTS (SELECT FROM jobs WHERE jobs.id = dead_letters.job_id AND jobs.state = 'cancelled')
+    )) AS free
+    FROM dead_letters
+    WHERE state = 'open'
+        AND ($1::text IS NULL OR service = $1)
+        AND ($2::text[] IS NULL OR topic = ANY ($2))
+        AND ($3::text IS NULL OR reason = $3)
+        AND ($4::uuid IS NULL OR job_id = $4)
+        AND ($5::timestamptz IS NULL OR at >= $5)
+        AND ($6::timestamptz IS NULL OR at < $6)
+        AND ($7::uuid IS NULL OR id = $7)
+)
+SELECT count(*) FILTER (WHERE free) AS count, count(*) FILTER (WHERE NOT free) AS held,
+    ARRAY(SELECT id FROM found WHERE free ORDER BY at, id LIMIT $9) AS ids
+FROM found

@@ -1,0 +1,1 @@
+"""By the clock: the log of attempts is kept for some time only."""

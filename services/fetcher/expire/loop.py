@@ -1,0 +1,24 @@
+"""Forgets old attempts. Contracts are kept by permits; the log is their proof, and nothing works with it."""
+
+from datetime import timedelta
+
+from services.fetcher.expire import store
+from services.fetcher.settings import Settings
+from shared.runtime.app import Runtime
+
+_BLOCK = 2000
+_PAUSE_SECONDS = 60.0
+
+
+class Expire:
+    """One step of the loop."""
+
+    def __init__(self, runtime: Runtime[Settings]) -> None:
+        self._database = runtime.database
+        self._age = timedelta(days=runtime.settings.fetcher_keep_days)
+
+    async def step(self) -> float:
+        """Delete one block; gives the seconds until the next."""
+        async with self._database.transaction() as tx:
+            deleted = await store.delete_attempts(tx, self._age, _BLOCK)
+        return 0.5 if deleted == _BLOCK else _PAUSE_SECONDS

@@ -1,0 +1,14 @@
+"""Rows that expire."""
+
+from datetime import timedelta
+
+from shared.database.pool import Transaction
+from shared.database.queries import load_queries
+
+SQL = load_queries(__file__)
+
+
+async def delete_attempts(tx: Transaction, older_than: timedelta, most: int) -> int:
+    """Delete attempts that began earlier; gives how many it were."""
+    status: str = await tx.execute(SQL["delete_attempts"], older_than, most)
+    return int(status.rsplit(" ", 1)[1])

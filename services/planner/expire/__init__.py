@@ -1,0 +1,1 @@
+"""By the clock: jobs that ended long ago are forgotten, with their tasks."""

@@ -1,0 +1,182 @@
+"""Sends the records of a time again, straight from topic to topic on the broker.
+
+Bytes, keys and headers stay as they are. Events carry their next delivery number: they are the same events, sent on
+purpose, so that consumers do not take them for repetitions. The numbers depend on the records alone; so a replay that
+broke off is simply done again, and what had come through is dropped.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import monotonic
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+
+from shared.errors import Invalid, Problem, Unavailable
+from shared.events.catalogue import MAX_ENVELOPED_BYTES
+from shared.events.dead_letters import Original
+from shared.events.envelope import CE_TYPE, RECIPIENT, Headers, Position, Record, delivery, event_id
+
+_POLL_MS = 500
+_SILENT_SECONDS = 20.0
+_REQUEST_MS = 10_000
+_BLOCK = 500
+
+Range = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which records go where. `since` is included, `until` is not. `nth` is 1 for the first replay of these records,
+    and one more for each that should come through again."""
+
+    topic: str
+    to_topic: str
+    since: datetime
+    until: datetime
+    key: str | None = None
+    type: str | None = None
+    nth: int = 1
+
+    def fits(self, record: Record) -> bool:
+        """Whether a record is one of them."""
+        return (
+            self.since <= record.timestamp < self.until
+            and (self.key is None or record.key == self.key.encode())
+            and (self.type is None or record.header(CE_TYPE) == self.type)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """How many records were read, and how many of them were (or would be) sent."""
+
+    records: int
+    read: int
+
+
+async def replay(
+    bootstrap_servers: str, prefix: str, wanted: Wanted, *, rate: float | None = None, dry_run: bool = False
+) -> Replayed:
+    """Send records again, at most `rate` a second, or only count them.
+
+    Raises:
+        Invalid: there is no such topic.
+        Unavailable: the broker does not answer; what was sent until then is sent.
+    """
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap_servers, enable_auto_commit=False, request_timeout_ms=_REQUEST_MS
+    )
+    producer = AIOKafkaProducer(
+        bootstrap_servers=bootstrap_servers,
+        acks="all",
+        request_timeout_ms=_REQUEST_MS,
+        max_request_size=MAX_ENVELOPED_BYTES + 65_536,
+    )
+    try:
+        await consumer.start()
+        topics = await consumer.topics()
+        source = _resolve(wanted.topic, topics, prefix, "/topic")
+        target = _resolve(wanted.to_topic, topics, prefix, "/to-topic")
+        await producer.start()
+        places = [TopicPartition(source, number) for number in sorted(await producer.partitions_for(source))]
+        ranges = await _ranges(consumer, places, wanted)
+        pace, read, fitting = _Pace(rate), 0, 0
+        async for block in _blocks(consumer, ranges):
+            records = [record for record in block if wanted.fits(record)]
+            read, fitting = read + len(block), fitting + len(records)
+            if not dry_run:
+                await _send(producer, target, records, wanted.nth, pace)
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise Unavailable(f"Kafka: {type(error).__name__}: {error}") from error
+    finally:
+        await consumer.stop()
+        await producer.stop()
+    return Replayed(fitting, read)
+
+
+def headers_of(record: Record, nth: int) -> Headers:
+    """The record's headers for sending it again: the same event, for whom it was, as a later delivery."""
+    number = delivery(record) + nth
+    return Original.of(record).headers_again(event_id(record), number, record.header(RECIPIENT))
+
+
+def _resolve(name: str, topics: set[str], prefix: str, pointer: str) -> str:
+    for candidate in (name, f"{prefix}.{name}"):
+        if candidate in topics:
+            return candidate
+    raise Invalid([Problem(pointer, f"the broker has no topic {name}, nor {prefix}.{name}")])
+
+
+async def _ranges(
+    consumer: AIOKafkaConsumer, places: Sequence[TopicPartition], wanted: Wanted
+) -> dict[TopicPartition, Range]:
+    """Of each partition the first offset and the one behind the last, by time; what comes later is not read."""
+    ends = await consumer.end_offsets(places)
+    first = await consumer.offsets_for_times(dict.fromkeys(places, _milliseconds(wanted.since)))
+    last = await consumer.offsets_for_times(dict.fromkeys(places, _milliseconds(wanted.until)))
+    ranges = {}
+    for place in places:
+        begin = ends[place] if first[place] is None else first[place].offset
+        end = ends[place] if last[place] is None else min(last[place].offset, ends[place])
+        if begin < end:
+            ranges[place] = (begin, end)
+    return ranges
+
+
+async def _send(producer: AIOKafkaProducer, topic: str, records: list[Record], nth: int, pace: "_Pace") -> None:
+    acknowledgements = []
+    for record in records:
+        await pace.turn()
+        headers = list(headers_of(record, nth))
+        acknowledgements.append(await producer.send(topic, value=record.value, key=record.key, headers=headers))
+    await asyncio.gather(*acknowledgements)
+
+
+class _Pace:
+    """Lets through at most so many a second."""
+
+    def __init__(self, rate: float | None) -> None:
+        self._apart = 0.0 if rate is None else 1 / rate
+        self._next_at = monotonic()
+
+    async def turn(self) -> None:
+        """Wait for the next one's turn."""
+        wait = self._next_at - monotonic()
+        if wait > 0:
+            await asyncio.sleep(wait)
+        self._next_at = max(self._next_at, monotonic() - self._apart) + self._apart
+
+
+async def _blocks(consumer: AIOKafkaConsumer, ranges: Mapping[TopicPartition, Range]) -> AsyncIterator[list[Record]]:
+    """The records of all ranges, those of a partition in order.
+
+    Raises:
+        Unavailable: the broker gives no record for too long.
+    """
+    consumer.assign(list(ranges))
+    for place, (begin, _) in ranges.items():
+        consumer.seek(place, begin)
+    left, heard_at = dict(ranges), monotonic()
+    while left:
+        found = await consumer.getmany(*left, timeout_ms=_POLL_MS, max_records=_BLOCK)
+        if found:
+            heard_at = monotonic()
+            for place, records in found.items():
+                yield [_record(one) for one in records if one.offset < left[place][1]]
+        elif monotonic() - heard_at > _SILENT_SECONDS:
+            raise Unavailable(f"Kafka: the broker gives no records of {', '.join(map(str, left))}")
+        for place in list(left):
+            if await consumer.position(place) >= left[place][1]:
+                del left[place]
+
+
+def _record(found: ConsumerRecord) -> Record:
+    at = datetime.fromtimestamp(max(found.timestamp, 0) / 1000, UTC)
+    return Record(Position(found.topic, found.partition, found.offset), found.key, found.value, found.headers, at)
+
+
+def _milliseconds(time: datetime) -> int:
+    return max(0, round(time.timestamp() * 1000))

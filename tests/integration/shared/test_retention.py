@@ -1,0 +1,106 @@
+"""What ended long ago is forgotten by each service; what is open never is."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from services.callback_gateway.expire.loop import Expire as ForgetViews
+from services.callback_gateway.settings import Settings as GatewaySettings
+from services.fetcher.expire.loop import Expire as ForgetAttempts
+from services.fetcher.settings import Settings as FetcherSettings
+from services.planner.expire.loop import Expire as ForgetJobs
+from services.planner.settings import Settings as PlannerSettings
+from shared.runtime.app import Runtime
+from shared.runtime.service import open_runtime
+from tests.stack import Place
+
+JOBS = {"open": None, "young": "1 day", "old": "40 days", "older": "50 days"}
+TASKS = 700
+
+
+@asynccontextmanager
+async def opened(name: str, kind: Any, place: Place, payloads: Path) -> AsyncIterator[Runtime[Any]]:
+    """A service's runtime with its database alone."""
+    runtime: Runtime[Any] = open_runtime(name, place.settings(kind, payloads))
+    await runtime.database.open()
+    yield runtime
+    await runtime.database.close()
+
+
+async def execute(runtime: Runtime[Any], *queries: str) -> None:
+    async with runtime.database.transaction() as tx:
+        for query in queries:
+            await tx.execute(query)
+
+
+async def values(runtime: Runtime[Any], query: str) -> list[Any]:
+    async with runtime.database.transaction() as tx:
+        return [row[0] for row in await tx.fetch(query)]
+
+
+async def until_idle(step: Any) -> int:
+    """Rounds until there is nothing to do."""
+    rounds = 1
+    while await step() < 1:
+        rounds += 1
+    return rounds
+
+
+async def test_the_planner_forgets_jobs_with_their_tasks(place: Place, payloads: Path) -> None:
+    async with opened("planner", PlannerSettings, place, payloads) as runtime:
+        for name, age in JOBS.items():
+            ended = f"now() - interval '{age}'" if age else "NULL"
+            await execute(
+                runtime,
+                f"""INSERT INTO jobs (id, state, vendor, priority, specification, planned, open, created_at, ended_at)
+                VALUES (md5('{name}')::uuid, '{"completed" if age else "running"}', '{name}', 1, '{{}}', 1, 0,
+                    now() - interval '60 days', {ended})""",
+                f"""INSERT INTO tasks (id, job_id, number, vendor, purpose, call, position)
+                SELECT gen_random_uuid(), md5('{name}')::uuid, number, 'v', 'page', '{{}}', 0
+                FROM generate_series(1, {TASKS}) AS number""",
+            )
+        assert await until_idle(ForgetJobs(runtime).step) == 3
+        assert await values(runtime, "SELECT vendor FROM jobs ORDER BY vendor") == ["open", "young"]
+        assert await values(runtime, "SELECT count(*) FROM tasks") == [2 * TASKS]
+
+
+async def test_the_gateway_forgets_what_it_shows(place: Place, payloads: Path) -> None:
+    async with opened("callback-gateway", GatewaySettings, place, payloads) as runtime:
+        for name, age in JOBS.items():
+            ended = f"now() - interval '{age}'" if age else "NULL"
+            await execute(
+                runtime,
+                f"""INSERT INTO jobs (id, state, vendor, ended_at)
+                VALUES (md5('{name}')::uuid, '{"completed" if age else "running"}', '{name}', {ended})""",
+                f"""INSERT INTO tasks (id, job_id, number, round, state, rank, reason, attempts, times)
+                SELECT gen_random_uuid(), md5('{name}')::uuid, number, 0, 'completed', 9, '', '[]', '{{}}'
+                FROM generate_series(1, {TASKS}) AS number""",
+                f"INSERT INTO job_events (job_id, type, data) VALUES (md5('{name}')::uuid, 'job.accepted', '{{}}')",
+                f"""INSERT INTO dead_letters (id, service, topic, reason, job_id, at, document, changed_at)
+                VALUES (gen_random_uuid(), 'planner', 't', '{name}', md5('{name}')::uuid, now(), '{{}}',
+                    now() - interval '40 days')""",
+            )
+        await execute(
+            runtime,
+            """INSERT INTO dead_letters (id, service, topic, reason, at, document, changed_at, state) VALUES
+            (gen_random_uuid(), 'planner', 't', 'due', now(), '{}', now() - interval '40 days', 'redriving'),
+            (gen_random_uuid(), 'planner', 't', 'new', now(), '{}', now() - interval '1 day', 'discarded')""",
+        )
+        await until_idle(ForgetViews(runtime).step)
+        assert await values(runtime, "SELECT vendor FROM jobs ORDER BY vendor") == ["open", "young"]
+        assert await values(runtime, "SELECT count(*) FROM tasks") == [2 * TASKS]
+        assert await values(runtime, "SELECT count(*) FROM job_events") == [2]
+        assert await values(runtime, "SELECT reason FROM dead_letters ORDER BY reason") == ["due", "new", "open"]
+
+
+async def test_the_fetcher_forgets_attempts(place: Place, payloads: Path) -> None:
+    async with opened("fetcher", FetcherSettings, place, payloads) as runtime:
+        await execute(
+            runtime,
+            """INSERT INTO attempts (call_id, task_id, vendor, attempt, started_at, seconds, egress, verdict, reason)
+            SELECT gen_random_uuid(), gen_random_uuid(), 'v', 1, now() - number * interval '1 minute', 0, '', 'ok', ''
+            FROM generate_series(1, 50000) AS number""",
+        )
+        assert await until_idle(ForgetAttempts(runtime).step) == 4
+        assert await values(runtime, "SELECT count(*) FROM attempts") == [30 * 24 * 60 - 1]
