@@ -13,6 +13,7 @@ import pytest
 
 from services.callback_gateway.expire.store import delete_webhooks
 from services.callback_gateway.metrics import WEBHOOKS
+from shared.events.catalogue import WEEK
 from shared.ids import derived_id
 from shared.messaging.producer import Producer
 from tests.conftest import ReaderFor
