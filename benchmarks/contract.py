@@ -1,4 +1,5 @@
-"""A strict contract with several fetchers at work, as the vendor counted it: kept, and used."""
+"""A strict contract with several fetchers at work, as the vendor counted it: kept, and used. Polls, vendor jobs and
+single requests draw on it at once."""
 
 import asyncio
 import signal
@@ -12,10 +13,11 @@ ALLOWED = 50
 WINDOW_SECONDS = 1.0
 PAGE = 20
 SECONDS = 40
-ROUNDS = 3
+ROUNDS = 2
 CASES = ((2, 0), (3, 1))
 """Fetchers at work, and how many of them are killed and started again."""
 KILL_AFTER_SECONDS = 8.0
+DEADLINE_SECONDS = 180.0
 
 
 async def measure(bench: Bench) -> Rows:
@@ -34,16 +36,36 @@ async def _round(measured: System, seconds: int, killed: int) -> dict[str, Any]:
     records = ALLOWED * PAGE * seconds
     strict = {"requests": ALLOWED, "per_seconds": WINDOW_SECONDS, "burst": 1}
     window = {"requests": ALLOWED, "per": f"{WINDOW_SECONDS:.0f}s", "burst": 1}
-    vendor = {"records": records, "page_size_max": PAGE, "contract": strict}
+    reports = {"work_seconds": [0.5, 2.0]}
+    vendor = {"records": records, "page_size_max": PAGE, "contract": strict, "reports": reports}
     await measured.play("strict", vendor, budget={"windows": [window], "in_flight": 20})
     pages = {"style": "offset", "size": PAGE, "total": "body.meta.total"}
     job = asyncio.create_task(measured.run("strict", records, {**POLL, "pages": pages}))
+    others = asyncio.create_task(_others(measured, seconds))
     if killed:
         await asyncio.sleep(min(KILL_AFTER_SECONDS, seconds / 3))
         measured.processes.kill(f"fetcher-{killed}", signal.SIGKILL)
     await job
+    await others
     await measured.settle()
     return await measured.truth("strict")
+
+
+async def _others(measured: System, seconds: int) -> None:
+    """A call a second: vendor jobs that are submitted and called back, and requests whose answers are waited for."""
+    invoke = {
+        "submit": {"method": "POST", "path": "/reports", "json": {"n": "{input.n}", "callback_url": "{callback.url}"}},
+        "vendor_job": "body.id",
+        "deadline": "10m",
+    }
+    document = {"vendor": "strict", "invoke": invoke, "input": [{"n": number} for number in range(seconds)]}
+    reference = await measured.client.submit(document)
+    request = {"vendor": "strict", "request": {"path": "/items", "query": {"limit": 1}}}
+    for _ in range(seconds // 2):
+        await measured.client.request(request, wait_seconds=60)
+    job = await measured.client.wait(reference.id, deadline_seconds=DEADLINE_SECONDS)
+    if job.status != "completed":
+        raise RuntimeError(f"job {job.id}: {job.status}, {job.reason}")
 
 
 def _row(truths: list[dict[str, Any]], fetchers: int, kills: int) -> dict[str, Any]:

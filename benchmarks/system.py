@@ -36,6 +36,19 @@ class System:
         self._http = httpx.AsyncClient(base_url=simulator, trust_env=False, timeout=60)
         self._tables = 0
 
+    async def wait_for_simulator(self) -> None:
+        """Until it answers."""
+        deadline = time.monotonic() + READY_SECONDS
+        while True:
+            try:
+                await self._http.get("/_control/vendors/nobody")
+            except httpx.TransportError:
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(0.1)
+            else:
+                return
+
     async def play(self, vendor: str, config: dict[str, Any], **document: Any) -> None:
         """Make the simulator play a vendor afresh, and configure it in Sluice."""
         (await self._http.put(f"/_control/vendors/{vendor}", json=config)).raise_for_status()
@@ -110,6 +123,7 @@ async def system(bench: Bench, fetchers: int = 1) -> AsyncIterator[System]:
         async with SluiceClient(services.gateway_url(bench.root)) as client:
             await _wait_ready(client)
             measured = System(client, simulator, database, processes)
+            await measured.wait_for_simulator()
             await measured.play("warm", {"records": 20_000}, budget={"in_flight": 64})
             await measured.run("warm", 20_000)
             await measured.settle()

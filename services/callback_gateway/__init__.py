@@ -5,7 +5,7 @@
 - reads: `jobs.events`, `tasks.events`, `callbacks.expected`, `callbacks.received`, `schedules.events`, `vendors`,
   `sources`, `hooks`, every service's dead letters
 - writes: `jobs.requested`, `jobs.control`, `callbacks.received`, `webhooks.received`, `schedules.requested`,
-  `tasks.events` (what vendors tell), `vendors`, `sources`, `hooks`, and redriven dead letters to where they came from
+  `tasks.events` (what vendors tell), `vendors`, `sources`, `hooks`
 - owns: read models of jobs, tasks, schedules and dead letters, tasks that wait and callbacks, idempotency keys, ids of
   webhooks, API keys, the spool, in the schema `callback_gateway`
 

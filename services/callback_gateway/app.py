@@ -1,7 +1,5 @@
 """The gateway as a table."""
 
-from datetime import timedelta
-
 from services.callback_gateway.configure.handler import configure_hooks, configure_sources, configure_vendors
 from services.callback_gateway.expire.answers import ExpireAnswers
 from services.callback_gateway.expire.loop import Expire
@@ -60,9 +58,8 @@ def build(runtime: Runtime[Settings]) -> App:
 
 
 def _by_the_clock(runtime: Runtime[Settings]) -> list[Loop]:
-    keep = timedelta(days=runtime.settings.gateway_keep_days)
     return [
-        Loop("expire", Expire(runtime.database, keep).step),
+        Loop("expire", Expire(runtime).step),
         Loop("answers", ExpireAnswers(runtime).step),
         Loop("forget", Forget(runtime.database).step),
         Loop("unmatched", Unmatched(runtime).step),

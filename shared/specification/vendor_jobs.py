@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-import jmespath
-from jmespath.exceptions import JMESPathError
-
+from shared.specification.expressions import NotApplicable, evaluate
 from shared.specification.vendor import CallbackOutcome
 
 Told = Literal["done", "failed", "progress"]
@@ -40,6 +38,6 @@ def vendor_job_of(expression: str | None, document: Mapping[str, Any]) -> str | 
 
 def _search(expression: str, document: Mapping[str, Any]) -> Any:
     try:
-        return jmespath.search(expression, document)
-    except (JMESPathError, ArithmeticError, LookupError, TypeError, ValueError, RecursionError):
+        return evaluate(expression, document)
+    except NotApplicable:
         return None

@@ -1,1 +1,1 @@
-"""By the clock: what nobody asks for any more is forgotten: keys, webhooks, callbacks, old jobs and dead letters."""
+"""By the clock: what nobody asks for any more (keys, ids, callbacks, answers, old jobs and letters) is forgotten."""

@@ -4,8 +4,9 @@ callbacks after a month, and jobs that are over and dead letters when they have 
 from datetime import timedelta
 
 from services.callback_gateway.expire import store
-from shared.database.pool import Database
+from services.callback_gateway.settings import Settings
 from shared.events.catalogue import MONTH, WEEK
+from shared.runtime.app import Runtime
 
 _BLOCK = 1000
 _MOST_WEBHOOKS = 5000
@@ -15,9 +16,9 @@ _PAUSE_SECONDS = 60.0
 class Expire:
     """One step of the loop."""
 
-    def __init__(self, database: Database, keep: timedelta = MONTH) -> None:
-        self._database = database
-        self._keep = keep
+    def __init__(self, runtime: Runtime[Settings]) -> None:
+        self._database = runtime.database
+        self._age = timedelta(days=runtime.settings.gateway_keep_days)
 
     async def step(self) -> float:
         """Delete one block of each; gives the seconds until the next."""
@@ -26,10 +27,10 @@ class Expire:
                 await store.delete_keys(tx, WEEK, _BLOCK),
                 await store.delete_callbacks(tx, MONTH, _BLOCK),
                 await store.delete_expectations(tx, MONTH, _BLOCK),
-                await store.delete_tasks(tx, self._keep, _BLOCK),
-                await store.delete_events(tx, self._keep, _BLOCK),
-                await store.delete_letters(tx, self._keep, _BLOCK),
+                await store.delete_tasks(tx, self._age, _BLOCK),
+                await store.delete_events(tx, self._age, _BLOCK),
+                await store.delete_letters(tx, self._age, _BLOCK),
             ]
-            jobs = await store.delete_jobs(tx, self._keep, _BLOCK)
             webhooks = await store.delete_webhooks(tx, WEEK, _MOST_WEBHOOKS)
+            jobs = await store.delete_jobs(tx, self._age, _BLOCK)
         return 0.5 if _BLOCK in deleted or jobs or webhooks == _MOST_WEBHOOKS else _PAUSE_SECONDS

@@ -25,6 +25,22 @@ async def delete_expectations(tx: Transaction, older_than: timedelta, most: int)
     return await _delete(tx, "delete_expectations", older_than, most)
 
 
+async def delete_webhooks(tx: Transaction, older_than: timedelta, most: int) -> int:
+    """Delete what is known of webhooks that are older; gives how many it were."""
+    return await _delete(tx, "delete_webhooks", older_than, most)
+
+
+async def claim_answers(tx: Transaction, older_than: timedelta, most: int) -> list[Row]:
+    """Jobs with answers that are older, locked, and where the bodies are."""
+    rows: list[Row] = await tx.fetch(SQL["claim_answers"], older_than, most)
+    return rows
+
+
+async def forget_answers(tx: Transaction, job_ids: Sequence[UUID]) -> None:
+    """The bodies of these answers are gone."""
+    await tx.execute(SQL["forget_answers"], job_ids)
+
+
 async def delete_tasks(tx: Transaction, older_than: timedelta, most: int) -> int:
     """Delete tasks of jobs that ended earlier; gives how many it were."""
     return await _delete(tx, "delete_tasks", older_than, most)
@@ -43,22 +59,6 @@ async def delete_jobs(tx: Transaction, older_than: timedelta, most: int) -> int:
 async def delete_letters(tx: Transaction, older_than: timedelta, most: int) -> int:
     """Delete dead letters that changed earlier, but not those of open jobs; gives how many it were."""
     return await _delete(tx, "delete_letters", older_than, most)
-
-
-async def delete_webhooks(tx: Transaction, older_than: timedelta, most: int) -> int:
-    """Delete what is known of webhooks that are older; gives how many it were."""
-    return await _delete(tx, "delete_webhooks", older_than, most)
-
-
-async def claim_answers(tx: Transaction, older_than: timedelta, most: int) -> list[Row]:
-    """Jobs with answers that are older, locked, and where the bodies are."""
-    rows: list[Row] = await tx.fetch(SQL["claim_answers"], older_than, most)
-    return rows
-
-
-async def forget_answers(tx: Transaction, job_ids: Sequence[UUID]) -> None:
-    """The bodies of these answers are gone."""
-    await tx.execute(SQL["forget_answers"], job_ids)
 
 
 async def _delete(tx: Transaction, query: str, older_than: timedelta, most: int) -> int:

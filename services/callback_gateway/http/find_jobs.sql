@@ -2,6 +2,7 @@
 SELECT id, kind, state, vendor, source, created_at, updated_at, ended_at, reason, note, mistakes, planned, completed, failed, cancelled,
     records, distinct_records, expected, complete, answer
 FROM jobs
-WHERE ($1::text IS NULL OR state = $1) AND ($2::uuid IS NULL OR id < $2)
-ORDER BY id DESC
+WHERE ($1::text IS NULL OR state = $1)
+    AND ($2::uuid IS NULL OR (created_at, id) < (SELECT last.created_at, last.id FROM jobs AS last WHERE last.id = $2))
+ORDER BY created_at DESC, id DESC
 LIMIT $3

@@ -38,5 +38,6 @@ class Unmatched:
 
 def _dead(callback_id: UUID, letter: DeadLetter) -> Outgoing:
     """One that was redriven and is for nobody again is another letter."""
-    told = derived_id("unmatched", callback_id, letter.delivery)
-    return outgoing(DEAD["callback-gateway"], callback_id, letter, id=told)
+    return outgoing(
+        DEAD["callback-gateway"], callback_id, letter, id=derived_id("unmatched", callback_id, letter.delivery)
+    )

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import jmespath
-from jmespath.exceptions import JMESPathError
-
 from services.fetcher.call.pauses import pause_until
+from shared.specification.expressions import NotApplicable, holds
 from shared.specification.vendor import Backoff, Vendor
 
 _LEAST_PAUSE = timedelta(seconds=1)
@@ -124,9 +122,9 @@ def _first_rule(answer: Answered, vendor: Vendor) -> str | None:
         if "body" in rule.when:
             document["body"] = answer.body()
         try:
-            if jmespath.search(rule.when, document):
+            if holds(rule.when, document):
                 return rule.is_
-        except JMESPathError:
+        except NotApplicable:
             continue
     return None
 

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin
 
-import jmespath
-from jmespath.exceptions import JMESPathError
 from pydantic_core import to_json
 
 from services.fetcher.call.detect import detect
 from shared.events.tasks import Facts, FactsWanted
 from shared.specification.bodies import BodyUnreadable, count_records, find_records, read_json
+from shared.specification.expressions import NotApplicable, evaluate
 
 _LONGEST_NEXT = 4096
 _LINK = re.compile(r'<([^<>]*)>((?:\s*;\s*[A-Za-z0-9*-]+\s*(?:=\s*(?:"[^"]*"|[^\s;,"]*))?)*)')
@@ -87,8 +86,8 @@ def link_next(headers: Mapping[str, str], url: str) -> str | None:
 
 def _search(expression: str, document: Any) -> Any:
     try:
-        return jmespath.search(expression, document)
-    except JMESPathError:
+        return evaluate(expression, document)
+    except NotApplicable:
         return None
 
 

@@ -87,7 +87,7 @@ async def test_the_gateway_forgets_what_it_shows(place: Place, payloads: Path) -
             (gen_random_uuid(), 'planner', 't', 'due', now(), '{}', now() - interval '40 days', 'redriving'),
             (gen_random_uuid(), 'planner', 't', 'new', now(), '{}', now() - interval '1 day', 'discarded')""",
         )
-        await until_idle(ForgetViews(runtime.database).step)
+        await until_idle(ForgetViews(runtime).step)
         assert await values(runtime, "SELECT vendor FROM jobs ORDER BY vendor") == ["open", "young"]
         assert await values(runtime, "SELECT count(*) FROM tasks") == [2 * TASKS]
         assert await values(runtime, "SELECT count(*) FROM job_events") == [2]
