@@ -97,7 +97,7 @@ def _has_item(at: Any, step: int | str) -> bool:
 def _detail(one: dict[str, Any], name: str) -> str:
     kind, context, value = one["type"], one.get("ctx", {}), one.get("input")
     if kind == "extra_forbidden":
-        near = difflib.get_close_matches(name, KNOWN_NAMES, n=1)
+        near = [known for known in difflib.get_close_matches(name, KNOWN_NAMES, n=2) if known != name]
         return f"unknown field{f'; did you mean {near[0]}?' if near else ''}"
     if kind == "missing":
         return "is missing and has no default"

@@ -1,5 +1,7 @@
 """The rules by which vendors call back, at hand for the edge."""
 
+import re
+
 from services.callback_gateway.configure import store
 from shared.database.pool import Database
 from shared.errors import Unavailable
@@ -7,6 +9,7 @@ from shared.runtime.clock import monotonic
 from shared.specification.vendor import Callbacks, Vendor
 
 _FRESH_SECONDS = 1.0
+_NAME = re.compile(r"[a-z0-9.-]{1,63}")
 
 
 class Senders:
@@ -22,6 +25,8 @@ class Senders:
         Raises:
             Unavailable: the database is away, and the vendor has not called before.
         """
+        if not _NAME.fullmatch(vendor):
+            return None
         read_at, rules = self._known.get(vendor, (0.0, None))
         if rules is not None and monotonic() - read_at < _FRESH_SECONDS:
             return rules

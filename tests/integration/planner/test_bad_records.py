@@ -168,7 +168,7 @@ async def test_a_vendor_that_nobody_knows_is_waited_for_and_then_told(
     jobs, dead, retries = [await reader_for(topic) for topic in ("jobs.events", "planner.dead", "planner.retry")]
     topic, value = f"{topics.prefix}.jobs.requested", orjson.dumps({"vendor": "acme", "poll": {}})
     await raw.send_and_wait(topic, value, key=b"waits")
-    await raw.send_and_wait(topic, value, key=b"ends", headers=[(DELIVERY, b"3")])
+    await raw.send_and_wait(topic, value, key=b"ends", headers=[(DELIVERY, b"5")])
     [retry] = await eventually(lambda: retries.values, 40)
     assert (retry["reason"], retry["delivery"]) == ("config_missing", 1)
     await eventually(lambda: reasons(dead) == {"ends": "config_missing"}, 20)
