@@ -131,9 +131,10 @@ def routes(edge: Edge, kind: Kind) -> APIRouter:
         found = parse(kind.model, {kind.name: name, **given} if isinstance(given, dict) else given)
         await _check(edge, kind, name, found)
         await _create_topic(edge, found)
-        await edge.outbound.send([outgoing(kind.topic, name, kind.event(found))], in_order=True)
         async with edge.database.transaction() as tx:
             existed = bool(await store.find_documents(tx, kind.table, only=name))
+        await edge.outbound.send([outgoing(kind.topic, name, kind.event(found))], in_order=True)
+        async with edge.database.transaction() as tx:
             await kind.upsert(tx, {name: found})
         await edge.known.refresh()
         body = found.model_dump(mode="json", by_alias=True, exclude_defaults=True)
