@@ -15,7 +15,7 @@ T = TypeVar("T")
 async def eventually(condition: Callable[[], Awaitable[T]], within_seconds: float = ...) -> T: ...
 @overload
 async def eventually(condition: Callable[[], T], within_seconds: float = ...) -> T: ...
-async def eventually(condition: Callable[[], object], within_seconds: float = 10.0) -> object:
+async def eventually(condition: Callable[[], object], within_seconds: float = 30.0) -> object:
     """Return the condition's first truthy value; an exception counts as not yet."""
     deadline = time.monotonic() + within_seconds
     while True:
@@ -32,7 +32,7 @@ async def eventually(condition: Callable[[], object], within_seconds: float = 10
         await asyncio.sleep(POLL_SECONDS)
 
 
-def wait_until(condition: Callable[[], T], within_seconds: float = 10.0) -> T:
+def wait_until(condition: Callable[[], T], within_seconds: float = 30.0) -> T:
     """Return the condition's first truthy value, without an event loop; an exception counts as not yet."""
     deadline = time.monotonic() + within_seconds
     while True:

@@ -49,7 +49,8 @@ async def test_a_job_is_planned_and_its_first_page_released(
         [call] = await eventually(lambda: fetches.of_type("fetch.requested"), within_seconds=30)
         assert call["job_id"] == str(job_id)
         assert call["call"]["query"] == {"offset": "0", "limit": "10"}
-        assert jobs.of_type("job.accepted")[0]["vendor"] == "acme"
+        [accepted] = await eventually(lambda: jobs.of_type("job.accepted"))
+        assert accepted["vendor"] == "acme"
 
 
 async def test_bare_json_from_any_tool_starts_a_job(

@@ -76,9 +76,9 @@ async def test_exactly_the_named_tasks_of_a_job_are_redriven(
         await eventually(lambda: len(fetches.of_type("fetch.requested")) == 2, 30)
         again = fetches.of_type("fetch.requested")[1]
         assert (again["task_id"], again["round"]) == (call["task_id"], 1)
-        assert [one["round"] for one in tasks.of_type("planned", "state")] == [0, 1]
-        counts = jobs.of_type("running", "state")[-1]["counts"]
-        assert (counts["planned"], counts["failed"]) == (1, 0)
+        await eventually(lambda: [one["round"] for one in tasks.of_type("planned", "state")] == [0, 1])
+        [told] = await eventually(lambda: jobs.of_type("running", "state"))
+        assert (told["counts"]["planned"], told["counts"]["failed"]) == (1, 0)
 
 
 async def test_the_last_calls_of_a_cancelled_job_tell_nothing_after_its_end(
