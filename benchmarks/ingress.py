@@ -23,6 +23,8 @@ WEBHOOKS = 12_000
 ROUNDS = 3
 BODY = json.dumps({"action": "changed", "order": {"id": 4711, "name": "x" * 300}}).encode()
 Target = tuple[str, int, str, Callable[[str, str], bytes]]
+WAITS = {"vendor": "waits", "base_url": "https://waits.example", "budget": {"windows": [{"requests": 1, "per": "1d"}]}}
+"""Its jobs are taken and planned; the contract keeps their calls back, which are not what is measured."""
 PEER = Path(__file__).parent / "peers" / "bare_ingress.py"
 
 
@@ -36,6 +38,7 @@ async def measure(bench: Bench) -> Rows:
         await measured.client.put("hooks", "bench", {"hook": "bench", "verify": verify})
         plain = {"scheme": "hmac", "header": "X-Mac", "secrets": ["env:ACME_HOOK"]}
         await measured.client.put("hooks", "bench-plain", {"hook": "bench-plain", "verify": plain})
+        await measured.client.put("vendors", "waits", WAITS)
         bare = await _start_bare(measured, bench.root)
         targets: list[Target] = [
             ("sluice", gateway, "/in/bench", _webhook),
@@ -102,10 +105,10 @@ async def _send(port: int, requests: Any, took: list[float]) -> None:
         writer.write(request)
         head = await reader.readuntil(b"\r\n\r\n")
         length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-        await reader.readexactly(length)
+        body = await reader.readexactly(length)
         took.append(time.perf_counter() - began)
         if not head.startswith(b"HTTP/1.1 202"):
-            raise RuntimeError(head.decode())
+            raise RuntimeError((head + body).decode())
     writer.close()
 
 
@@ -124,7 +127,6 @@ def _webhook(path: str, sender_id: str) -> bytes:
 
 
 def _job(path: str, label: str) -> bytes:
-    """A job for a vendor that nobody configured: it is taken, and rejected by the planner later."""
-    body = json.dumps({"vendor": "nobody", "poll": {"request": {"path": f"/{label}"}}}).encode()
+    body = json.dumps({"vendor": "waits", "poll": {"request": {"path": f"/{label}"}}}).encode()
     head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body

@@ -1,8 +1,8 @@
 """Ids: time-ordered for what is new, derived for what must come out the same when work is repeated."""
 
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import NAMESPACE_URL, UUID
 
-from uuid_utils.compat import uuid7
+from uuid_utils.compat import uuid5, uuid7
 
 NAMESPACE = uuid5(NAMESPACE_URL, "https://sluice.dev/ids")
 

@@ -4,8 +4,8 @@ from services.callback_gateway.configure.handler import configure_hooks, configu
 from services.callback_gateway.expire.answers import ExpireAnswers
 from services.callback_gateway.expire.loop import Expire
 from services.callback_gateway.http.arrivals import Arrivals
+from services.callback_gateway.http.edge import Edge
 from services.callback_gateway.http.follow import Following
-from services.callback_gateway.http.jobs import Edge
 from services.callback_gateway.http.server import HttpServer, build_api
 from services.callback_gateway.known import Known
 from services.callback_gateway.match.handler import expect_callbacks, match_callbacks

@@ -14,7 +14,7 @@ _REFRESH_SECONDS = 1.0
 
 
 class Known:
-    """Names of vendors, and of sources with their vendors; hooks."""
+    """Names of vendors, and of sources with their kinds; hooks."""
 
     def __init__(self, database: Database) -> None:
         self.vendors: frozenset[str] = frozenset()
@@ -51,6 +51,20 @@ class Known:
             return None
         await self.refresh()
         return self._missing(job)
+
+    def kind_of(self, job: SourceJob | PollJob | InvokeJob | RequestJob | DeliverJob | UrlJob) -> str:
+        """What a job does, as far as it is known here: that of a source unheard of is taken for a poll."""
+        match job:
+            case SourceJob(source=name):
+                return self.sources.get(name, "poll")
+            case InvokeJob():
+                return "invoke"
+            case RequestJob():
+                return "request"
+            case DeliverJob():
+                return "deliver"
+            case _:
+                return "poll"
 
     def _missing(self, job: SourceJob | PollJob | InvokeJob | RequestJob | DeliverJob | UrlJob) -> Problem | None:
         match job:

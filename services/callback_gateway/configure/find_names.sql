@@ -1,4 +1,4 @@
--- Names of all vendors (vendor is null) and sources.
-SELECT id, NULL AS vendor FROM vendors
+-- Names of all vendors (kind is null) and of sources.
+SELECT id, NULL AS kind FROM vendors
 UNION ALL
-SELECT id, document ->> 'vendor' FROM sources
+SELECT id, CASE WHEN document ->> 'invoke' IS NULL THEN 'poll' ELSE 'invoke' END FROM sources

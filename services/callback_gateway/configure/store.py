@@ -57,10 +57,10 @@ async def _upsert(tx: Transaction, query: str, documents: Mapping[str, Strict]) 
 
 
 async def find_names(tx: Transaction) -> tuple[frozenset[str], dict[str, str]]:
-    """The names of all vendors, and of all sources with their vendors."""
+    """The names of all vendors, and of all sources with their kinds."""
     rows = await tx.fetch(SQL["find_names"])
-    vendors = frozenset(row["id"] for row in rows if row["vendor"] is None)
-    return vendors, {row["id"]: row["vendor"] for row in rows if row["vendor"] is not None}
+    vendors = frozenset(row["id"] for row in rows if row["kind"] is None)
+    return vendors, {row["id"]: row["kind"] for row in rows if row["kind"] is not None}
 
 
 async def find_documents(tx: Transaction, table: Table, *, only: str | None = None) -> list[dict[str, Any]]:

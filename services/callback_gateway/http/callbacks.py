@@ -13,7 +13,8 @@ from services.callback_gateway.http import store
 from services.callback_gateway.http.answers import json_answer
 from services.callback_gateway.http.body import read_body
 from services.callback_gateway.http.description import CallbackReference, CallbackViews
-from services.callback_gateway.http.jobs import Edge, JobId, Limit
+from services.callback_gateway.http.edge import Edge
+from services.callback_gateway.http.jobs import JobId, Limit
 from services.callback_gateway.http.presentation import callback_body
 from services.callback_gateway.http.problems import Refusal, answers
 from services.callback_gateway.http.senders import Senders

@@ -13,7 +13,7 @@ from services.callback_gateway.configure.store import Table
 from services.callback_gateway.http.answers import json_answer
 from services.callback_gateway.http.body import read_json_body
 from services.callback_gateway.http.description import document
-from services.callback_gateway.http.jobs import Edge
+from services.callback_gateway.http.edge import Edge
 from services.callback_gateway.http.problems import Refusal, answers
 from services.callback_gateway.known import unknown
 from shared.database.pool import Transaction

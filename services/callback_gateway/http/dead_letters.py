@@ -13,7 +13,8 @@ from services.callback_gateway.http import store
 from services.callback_gateway.http.answers import json_answer
 from services.callback_gateway.http.body import read_json_body
 from services.callback_gateway.http.description import DeadLetters, WholeDeadLetter, document
-from services.callback_gateway.http.jobs import Edge, Limit
+from services.callback_gateway.http.edge import Edge
+from services.callback_gateway.http.jobs import Limit
 from services.callback_gateway.http.problems import Refusal, answers
 from services.callback_gateway.redrive import store as redrive_store
 from services.callback_gateway.redrive.model import (

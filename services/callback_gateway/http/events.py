@@ -10,8 +10,9 @@ from fastapi import APIRouter, Header
 from fastapi.responses import Response, StreamingResponse
 
 from services.callback_gateway.http import store
+from services.callback_gateway.http.edge import Edge
 from services.callback_gateway.http.follow import LOOK_SECONDS, Followed, Following
-from services.callback_gateway.http.jobs import Edge, JobId
+from services.callback_gateway.http.jobs import JobId
 from services.callback_gateway.http.problems import Refusal, answers
 from shared.database.pool import Row
 from shared.errors import Unavailable

@@ -13,8 +13,10 @@ from pydantic import TypeAdapter
 from services.callback_gateway.http.answers import json_answer
 from services.callback_gateway.http.body import read_json_body
 from services.callback_gateway.http.description import Schedules, document
-from services.callback_gateway.http.jobs import IDEMPOTENCY_KEY, Edge, Limit, check, claim, idempotency_key
+from services.callback_gateway.http.edge import Edge
+from services.callback_gateway.http.jobs import Limit
 from services.callback_gateway.http.problems import Refusal, answers
+from services.callback_gateway.http.submission import IDEMPOTENCY_KEY, check, claim, idempotency_key
 from services.callback_gateway.schedules import store
 from services.callback_gateway.schedules.presentation import schedule_body
 from shared.client.models import ScheduleReference, StandingSchedule

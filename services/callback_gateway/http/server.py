@@ -24,10 +24,12 @@ from services.callback_gateway.http import (
 )
 from services.callback_gateway.http.access import Access
 from services.callback_gateway.http.description import describe
+from services.callback_gateway.http.edge import Edge
 from services.callback_gateway.http.follow import Following
-from services.callback_gateway.http.jobs import Edge
+from services.callback_gateway.http.front import direct, in_front
 from services.callback_gateway.http.protocol import BoundedProtocol
 from services.callback_gateway.http.senders import Senders
+from services.callback_gateway.http.submission import Submission
 from services.callback_gateway.http.waiting import Waiting
 from services.callback_gateway.keys.keyring import Keyring
 from services.callback_gateway.metrics import HTTP_REQUESTS, HTTP_SECONDS
@@ -47,10 +49,12 @@ def build_api(edge: Edge, following: Following) -> ASGIApp:
         redirect_slashes=False,
     )
     problems.install(app)
-    app.add_middleware(Access, keyring=Keyring(edge.database), policy=edge.settings.gateway_api_keys)
+    keyring, policy = Keyring(edge.database), edge.settings.gateway_api_keys
+    app.add_middleware(Access, keyring=keyring, policy=policy)
     waiting = Waiting(edge.database, following, edge.payloads, edge.settings)
+    submission = Submission(edge, waiting)
     app.include_router(events.routes(edge, following))
-    app.include_router(jobs.routes(edge, waiting))
+    app.include_router(jobs.routes(edge, submission))
     app.include_router(vendor_answers.routes(edge, waiting))
     app.include_router(schedules.routes(edge))
     for kind in configuration.KINDS:
@@ -58,7 +62,8 @@ def build_api(edge: Edge, following: Following) -> ASGIApp:
     app.include_router(dead_letters.routes(edge))
     app.include_router(callbacks.routes(edge, Senders(edge.database)))
     describe(app, webhooks.DESCRIPTION)
-    return webhooks.in_front(edge, app)
+    new_jobs = Access(direct("/jobs", submission.answer), keyring, policy)
+    return in_front(direct(webhooks.ROUTE, webhooks.Webhooks(edge).answer), new_jobs, app)
 
 
 class Measured:

@@ -4,7 +4,8 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from services.callback_gateway.http import store
-from services.callback_gateway.http.jobs import Edge, JobId
+from services.callback_gateway.http.edge import Edge
+from services.callback_gateway.http.jobs import JobId
 from services.callback_gateway.http.problems import Refusal, answers
 from services.callback_gateway.http.waiting import Waiting
 

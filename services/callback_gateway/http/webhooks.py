@@ -1,24 +1,17 @@
-"""`POST /in/{hook}`: where somebody else's webhooks come in. They need no API key; their signatures are looked at.
-
-A plain ASGI application in front of the others: webhooks come by the thousand a second, and what a framework does for
-a request costs more than all that is done here.
-"""
+"""`POST /in/{hook}`: where somebody else's webhooks come in. They need no API key; their signatures are looked at."""
 
 from collections.abc import Mapping
 from functools import lru_cache
-from types import SimpleNamespace
 from typing import Any
 
 import orjson
 from prometheus_client import Counter
-from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.callback_gateway.http.body import read_body
-from services.callback_gateway.http.jobs import Edge
-from services.callback_gateway.http.problems import Refusal, answer_to, answers, failed
+from services.callback_gateway.http.edge import Edge
+from services.callback_gateway.http.problems import Refusal, answers
 from services.callback_gateway.metrics import WEBHOOKS
 from services.callback_gateway.verify.scheme import verify
 from services.callback_gateway.verify.verdict import Forged, Reason, Verified
@@ -31,7 +24,7 @@ from shared.secrets import Recent
 from shared.specification.hook import Hook
 
 _BEFORE_NAME = "/in/"
-_ROUTE = SimpleNamespace(path="/in/{hook}")
+ROUTE = "/in/{hook}"
 _OPERATION: dict[str, Any] = {
     "tags": ["webhooks"],
     "summary": "Send a webhook",
@@ -47,41 +40,20 @@ _OPERATION: dict[str, Any] = {
         **{str(status): answer for status, answer in answers(400, 401, 404, 408, 413, 415).items()},
     },
 }
-DESCRIPTION = {_ROUTE.path: {"post": _OPERATION}}
+DESCRIPTION = {ROUTE: {"post": _OPERATION}}
 
 log = get_logger(__name__)
 
 
-def in_front(edge: Edge, others: ASGIApp) -> ASGIApp:
-    """Webhooks first; every other path goes to `others`."""
-    webhooks = ServerErrorMiddleware(Webhooks(edge), handler=failed)
-
-    async def split(scope: Scope, receive: Receive, send: Send) -> None:
-        is_webhook = scope["type"] == "http" and scope["path"].startswith(_BEFORE_NAME)
-        await (webhooks if is_webhook else others)(scope, receive, send)
-
-    return split
-
-
 class Webhooks:
-    """The application."""
+    """Takes webhooks."""
 
     def __init__(self, edge: Edge) -> None:
         self._edge = edge
         self._intake = Intake(edge.database, edge.outbound)
         self._secrets = Recent(monotonic)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        scope["route"] = _ROUTE
-        request = Request(scope, receive)
-        try:
-            answer = await self._answer(request)
-        except (Refusal, Rejected, Unavailable) as error:
-            answer = await answer_to(request, error)
-        await answer(scope, receive, send)
-
-    async def _answer(self, request: Request) -> Response:
+    async def answer(self, request: Request) -> Response:
         """Verified over the raw bytes, then durable, then answered."""
         if request.method != "POST":
             raise Refusal(405, "webhooks are sent with POST", headers={"Allow": "POST"})

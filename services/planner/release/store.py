@@ -14,7 +14,7 @@ SQL = load_queries(__file__)
 
 
 async def find_loads(tx: Transaction) -> tuple[list[Load], int]:
-    """Vendors with planned tasks of running jobs, and how many pages wait to be processed over all of them."""
+    """Vendors with planned tasks, and how many pages wait to be processed over all of them."""
     rows = await tx.fetch(SQL["find_loads"])
     loads = [Load(row["vendor"], row["outstanding"]) for row in rows]
     return loads, sum(row["unprocessed"] for row in rows)

@@ -11,8 +11,8 @@ import pytest
 
 from services.callback_gateway.app import build
 from services.callback_gateway.http.arrivals import Arrivals
+from services.callback_gateway.http.edge import Edge
 from services.callback_gateway.http.follow import Following
-from services.callback_gateway.http.jobs import Edge
 from services.callback_gateway.http.server import HttpServer, build_api
 from services.callback_gateway.known import Known
 from services.callback_gateway.settings import Settings

@@ -1,0 +1,125 @@
+"""A new job, from the request to its place: checked, durable, visible."""
+
+import hashlib
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import orjson
+from pydantic import TypeAdapter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.callback_gateway.http import store
+from services.callback_gateway.http.body import read_json_body
+from services.callback_gateway.http.edge import Edge
+from services.callback_gateway.http.problems import Refusal
+from services.callback_gateway.http.waiting import Waiting
+from shared.errors import Invalid, Problem, Unavailable
+from shared.events.catalogue import JOBS_REQUESTED
+from shared.events.jobs import JobRequested
+from shared.ids import derived_id, new_id
+from shared.messaging.handler import outgoing
+from shared.specification.addresses import is_public, literal_address
+from shared.specification.job import JobSpecification, UrlJob
+from shared.specification.parse import parse
+
+SPECIFICATION: TypeAdapter[Any] = TypeAdapter(JobSpecification)
+_LONGEST_KEY = 255
+IDEMPOTENCY_KEY: dict[str, Any] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "Repeat a request with the same key and body, and it is the same job",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": _LONGEST_KEY, "pattern": "^[ -~]*$"},
+}
+PREFER: dict[str, Any] = {
+    "name": "Prefer",
+    "in": "header",
+    "description": "`wait=N`: rather wait for the end of the job, N seconds at most (RFC 7240)",
+    "required": False,
+    "schema": {"type": "string", "maxLength": 200},
+}
+
+
+class Submission:
+    """Takes jobs."""
+
+    def __init__(self, edge: Edge, waiting: Waiting) -> None:
+        self._edge = edge
+        self._waiting = waiting
+
+    async def answer(self, request: Request) -> Response:
+        """Check a job specification, make it durable, answer with the job's place. All mistakes are told at once.
+        With `Prefer: wait=N` the answer comes when the job is over, if that is within N seconds."""
+        body, found = await read_json_body(request, self._edge.settings)
+        job = parse(SPECIFICATION, found)
+        await check(self._edge, job)
+        wanted = job.id or new_id()
+        key = idempotency_key(request)
+        replayed = False
+        if key is not None:
+            wanted, replayed = await claim(self._edge, key, hashlib.sha256(body).digest(), wanted)
+        await self._request(wanted, found)
+        answer = await self._waiting.preferred(request, wanted) or accepted(wanted, self._edge.known.kind_of(job))
+        if replayed:
+            answer.headers["Idempotency-Replayed"] = "true"
+        return answer
+
+    async def _request(self, job_id: UUID, document: dict[str, Any]) -> None:
+        """Durable first, then visible."""
+        event = JobRequested.model_validate({**document, "id": job_id})
+        message = outgoing(JOBS_REQUESTED, job_id, event, id=derived_id("job.requested", job_id))
+        await self._edge.outbound.send([message])
+        await self._edge.arrivals.show(job_id)
+
+
+async def check(edge: Edge, job: Any) -> None:
+    """See what can be known of a job without asking anyone else.
+
+    Raises:
+        Invalid: it names what nobody has configured, or an address that is not public.
+    """
+    if isinstance(job, UrlJob):
+        address = literal_address(urlsplit(job.url).hostname or "")
+        if address is not None and not is_public(address):
+            raise Invalid([Problem("/url", "expected a public address; private ones need a vendor that allows them")])
+        return
+    try:
+        missing = await edge.known.missing(job)
+    except Unavailable:
+        return  # the planner checks again; a database that is away is no reason to refuse what the broker can keep
+    if missing is not None:
+        raise Invalid([missing])
+
+
+async def claim(edge: Edge, key: str, fingerprint: bytes, wanted: UUID) -> tuple[UUID, bool]:
+    """The job of an idempotency key: the unique index decides who came first. The first job may be asked for again,
+    in case its request never reached the broker; the planner drops what it has had."""
+    async with edge.database.transaction() as tx:
+        claim = await store.claim_key(tx, key, fingerprint, wanted)
+    if claim.fingerprint != fingerprint:
+        raise Refusal(422, "this Idempotency-Key was used with another body")
+    return claim.job_id, claim.replayed
+
+
+def idempotency_key(request: Request) -> str | None:
+    """The request's own key, if it has one.
+
+    Raises:
+        Refusal: it is none that can be kept.
+    """
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return None
+    if not 1 <= len(key) <= _LONGEST_KEY or not key.isascii() or not key.isprintable():
+        raise Refusal(400, f"Idempotency-Key: expected 1 to {_LONGEST_KEY} printable ASCII characters")
+    return key
+
+
+def accepted(job_id: UUID, kind: str = "poll") -> Response:
+    """The answer to a job that is kept: its place, and when a look is worth it."""
+    place = f"/jobs/{job_id}"
+    links = {"self": place, "tasks": f"{place}/tasks", "events": f"{place}/events"}
+    body = orjson.dumps({"id": str(job_id), "kind": kind, "status": "requested", "links": links})
+    return Response(body, 202, headers={"Location": place, "Retry-After": "1"}, media_type="application/json")
