@@ -5,13 +5,13 @@ a value that Postgres cannot store becomes `Unstorable`; all else is a defect of
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
 import orjson
 
-from shared.errors import Rejected, Unavailable
+from shared.errors import Rejected, SluiceError, Unavailable
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -110,17 +110,41 @@ class Database:
             Unavailable: the database does not answer; whether a commit under way took effect is unknown.
             Unstorable: a value cannot be stored.
         """
-        if self._pool is None:
-            raise Unavailable("Postgres: the pool is closed")
         try:
-            async with self._pool.acquire(timeout=_ACQUIRE_SECONDS) as connection, connection.transaction():
+            async with self._acquire() as connection, connection.transaction():
                 yield connection
         except Exception as error:
-            if is_unavailable(error):
-                raise Unavailable(f"Postgres: {type(error).__name__}: {error}") from error
-            if is_unstorable(error):
-                raise Unstorable(f"{type(error).__name__}: {error}") from error
+            if (known := _translate(error)) is not None:
+                raise known from error
             raise
+
+    async def execute(self, statement: str, *arguments: object) -> None:
+        """One statement as a transaction of its own: a third of the questions to the server.
+
+        Raises:
+            Unavailable, Unstorable: as `transaction`.
+        """
+        try:
+            async with self._acquire() as connection:
+                await connection.execute(statement, *arguments)
+        except Exception as error:
+            if (known := _translate(error)) is not None:
+                raise known from error
+            raise
+
+    def _acquire(self) -> "AbstractAsyncContextManager[Transaction]":
+        if self._pool is None:
+            raise Unavailable("Postgres: the pool is closed")
+        return self._pool.acquire(timeout=_ACQUIRE_SECONDS)
+
+
+def _translate(error: Exception) -> SluiceError | None:
+    """What an error of asyncpg means here; nothing for a defect of ours."""
+    if is_unavailable(error):
+        return Unavailable(f"Postgres: {type(error).__name__}: {error}")
+    if is_unstorable(error):
+        return Unstorable(f"{type(error).__name__}: {error}")
+    return None
 
 
 async def _leave_session(connection: "asyncpg.Connection[asyncpg.Record]") -> None:

@@ -44,7 +44,7 @@ class Arrivals:
 
     async def _insert(self, job_ids: list[UUID]) -> None:
         try:
-            async with asyncio.timeout(_PATIENCE_SECONDS), self._database.transaction() as tx:
-                await store.insert_jobs(tx, job_ids)
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await store.insert_jobs(self._database, job_ids)
         except (Unavailable, TimeoutError):
             return

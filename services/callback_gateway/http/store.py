@@ -6,7 +6,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from services.callback_gateway.redrive.store import Wanted
-from shared.database.pool import Row, Transaction
+from shared.database.pool import Database, Row, Transaction
 from shared.database.queries import load_queries
 from shared.errors import Unavailable
 
@@ -21,9 +21,9 @@ class Claim(NamedTuple):
     replayed: bool
 
 
-async def insert_jobs(tx: Transaction, job_ids: Sequence[UUID]) -> None:
+async def insert_jobs(database: Database, job_ids: Sequence[UUID]) -> None:
     """Jobs that were asked for."""
-    await tx.execute(SQL["insert_jobs"], job_ids)
+    await database.execute(SQL["insert_jobs"], job_ids)
 
 
 async def claim_key(tx: Transaction, key: str, fingerprint: bytes, job_id: UUID) -> Claim:
