@@ -6,7 +6,7 @@ import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from benchmarks import callbacks, contract, end_to_end, ingress, isolation, machine, memory, small_job, timers
+from benchmarks import callbacks, contract, end_to_end, ingress, isolation, machine, memory, outage, small_job, timers
 from benchmarks.bench import Bench, Rows
 from benchmarks.page import write_page
 from infra.local import services, stack
@@ -21,6 +21,7 @@ MEASUREMENTS: dict[str, Callable[[Bench], Awaitable[Rows]]] = {
     "isolation": isolation.measure,
     "callbacks": callbacks.measure,
     "timers": timers.measure,
+    "outage": outage.measure,
 }
 
 

@@ -21,6 +21,7 @@ TITLES = {
     "ingress": "Webhooks and jobs taken, beside a bare handler that only checks an HMAC and produces",
     "isolation": "A job beside a vendor that hangs for 60 seconds",
     "timers": "Timers while a million are pending: how late they fire, as a consumer sees it",
+    "outage": "The broker down for a minute, in the middle of polls, vendor jobs, requests and webhooks",
     "callbacks": "Callbacks in random order, some early, some twice, with the gateway killed once in between",
 }
 _ABOUT = ("machine", "commit", "date")

@@ -31,12 +31,14 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The call is over. `messages` say so, in the order in which they must become visible."""
+    """The call is over. `messages` say so, in the order in which they must become visible. `spent_until`: the vendor
+    said that it was the last of a quota."""
 
     call: Claimed
     messages: tuple[Outgoing, ...]
     attempt: Attempt | None
     succeeded: bool
+    spent_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

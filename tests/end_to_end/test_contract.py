@@ -29,6 +29,20 @@ async def test_two_fetchers_never_exceed_a_contract_together(topics: Place, tmp_
         assert truth["window"]["all"] <= 50
 
 
+async def test_a_quota_that_only_the_vendor_knows_is_waited_for(topics: Place, tmp_path: Path) -> None:
+    """Its answers tell what is left; nobody told us of the contract."""
+    async with cluster(topics, tmp_path) as running:
+        contract = {"requests": 10, "per_seconds": 3.0, "burst": 10, "headers": "x-ratelimit"}
+        await running.configure_simulator("quota", records=250, contract=contract)
+        await running.apply_vendor("quota", budget={"in_flight": 1})
+        pages = {"style": "offset", "size": 10, "total": "body.meta.total"}
+        job = await running.ended(await running.submit({"vendor": "quota", "poll": {**ITEMS, "pages": pages}}))
+        assert (job["status"], job["distinct"]) == ("completed", 250)
+        truth = await running.truth("quota")
+        assert "429" not in truth["by_status"]
+        assert truth["requests"] == 25
+
+
 @pytest.mark.timeout(200)
 async def test_a_vendor_that_hangs_holds_up_nobody_else(topics: Place, tmp_path: Path) -> None:
     async with cluster(topics, tmp_path) as running:

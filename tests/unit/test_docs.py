@@ -33,3 +33,14 @@ def test_examples_are_good_specifications(page: Path) -> None:
     for example in examples:
         if {"vendor", "source", "hook", "schedule"} & set(next(yaml.safe_load_all(example))):
             load([(page.name, example)])
+
+
+def test_each_mistake_of_the_replaced_designs_has_a_test() -> None:
+    text = (PROJECT / "docs" / "replaced-designs.md").read_text("utf-8")
+    mistakes = dict(re.findall(r"^\| D(\d+) \|(.*)$", text, re.MULTILINE))
+    assert sorted(map(int, mistakes)) == list(range(1, 24))
+    for number, row in mistakes.items():
+        tests = re.findall(r"`([\w/]+\.py)::(test_\w+)`", row)
+        assert tests, number
+        for path, name in tests:
+            assert f"def {name}(" in (PROJECT / "tests" / path).read_text("utf-8"), name

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from services.fetcher.call.decide import Answered as GotAnswer
@@ -19,6 +20,7 @@ from services.fetcher.call.decide import (
 from services.fetcher.call.egress import Rests
 from services.fetcher.call.facts import Source, read_facts
 from services.fetcher.call.outcome import Page, Timing, give_up, outcome_of
+from services.fetcher.call.pauses import spent_until
 from services.fetcher.call.request import HttpRequest, Refused, build_request
 from services.fetcher.call.secrets import resolve_auth
 from services.fetcher.call.transport import Answer, CallFailed, Failure, Transport
@@ -103,7 +105,8 @@ class CallMaker:
         if back is not None and isinstance(decided, (Succeeded, Empty)):
             decided = Page(None, None, handed_back=back)
         unanswered = isinstance(result, Unanswered) and result.sent
-        return outcome_of(call, decided, status, timing, sent=unanswered, answer=back)
+        spent = self._spent(vendor, egress, result) if isinstance(decided, Page) else None
+        return outcome_of(call, decided, status, timing, sent=unanswered, answer=back, spent_until=spent)
 
     def _decide(
         self, call: Claimed, result: GotAnswer | Unanswered, vendor: Vendor, status: int | None, egress: str
@@ -117,6 +120,15 @@ class CallMaker:
         if isinstance(decided, RateLimited) and self._rests.rest(vendor, egress, decided.until, now):
             return Elsewhere(decided.reason)
         return decided
+
+    def _spent(self, vendor: Vendor, egress: str, result: GotAnswer | Unanswered) -> datetime | None:
+        """Until when the vendor rests after a good answer that used up a quota; where the quota is an egress's own,
+        only that one does."""
+        if isinstance(result, Unanswered):
+            return None
+        now, known = utc_now(), max((window.per for window in vendor.budget.windows), default=timedelta())
+        until = spent_until(result.headers, now, known, vendor.retry.longest_wait)
+        return None if until is None or self._rests.rest(vendor, egress, until, now) else until
 
     async def _take_back(self, call: Claimed, answer: Answer) -> tuple[GotAnswer, VendorAnswer]:
         """Store the answer as it is, whatever it says: it is what was asked for. A later one takes its place."""

@@ -45,15 +45,16 @@ def outcome_of(
     *,
     sent: bool,
     answer: VendorAnswer | None = None,
+    spent_until: datetime | None = None,
 ) -> Outcome:
     """What becomes of the call, with the messages that tell it. `sent`: the vendor may have it, and did not answer.
-    `answer` is what the vendor said, where that is handed back."""
+    `answer` is what the vendor said, where that is handed back; `spent_until`, when it has a quota again."""
     now = utc_now()
     between = TaskState.WAITING if call.request.purpose in ("status", "abort") else TaskState.RETRYING
     match decided:
         case Page():
             attempt = _attempt(call, "succeeded", "", status, timing)
-            return Answered(call, tuple(_succeeded(call, decided, attempt, now)), attempt, succeeded=True)
+            return Answered(call, tuple(_succeeded(call, decided, attempt, now)), attempt, True, spent_until)
         case RetryAt(when=when, reason=reason):
             attempt = _attempt(call, "retry", reason, status, timing)
             told = changed(call, between, now, attempt=attempt)

@@ -7,10 +7,13 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 _RESET_FIELDS = ("ratelimit-reset", "x-ratelimit-reset", "x-rate-limit-reset", "x-ratelimit-reset-after")
+_REMAINING_FIELDS = ("ratelimit-remaining", "x-ratelimit-remaining", "x-rate-limit-remaining")
 _EPOCH_FROM = 1_000_000_000
 _EPOCH_MILLISECONDS_FROM = 100_000_000_000
 _FAR_FUTURE = 32_503_680_000
 _SECONDS = re.compile(r"[0-9]{1,18}(?:\.[0-9]{0,9})?")
+_SPENT = re.compile(r"0+(?:\.0*)?")
+_STRUCTURED_SPENT = re.compile(r";\s*r=0+\b")
 _STRUCTURED_RESET = re.compile(r";\s*t=(\d{1,9})\b")
 
 
@@ -22,6 +25,16 @@ def pause_until(headers: Mapping[str, str], now: datetime, longest: timedelta) -
     if found is None:
         return None
     return min(max(found, now), now + longest)
+
+
+def spent_until(headers: Mapping[str, str], now: datetime, known: timedelta, longest: timedelta) -> datetime | None:
+    """Until when a quota is used up that a good answer calls used up. One that is back within `known`, the longest
+    window of the contract, is kept by the permits already: waiting for it as well would waste them."""
+    remaining = next((text for name in _REMAINING_FIELDS if (text := headers.get(name))), "").strip()
+    if not _SPENT.fullmatch(remaining) and not _STRUCTURED_SPENT.search(headers.get("ratelimit", "")):
+        return None
+    found = _reset(headers, now)
+    return min(found, now + longest) if found is not None and found > now + known else None
 
 
 def _retry_after(text: str, now: datetime) -> datetime | None:

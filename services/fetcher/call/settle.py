@@ -104,10 +104,14 @@ def split(messages: Sequence[Outgoing]) -> tuple[Sequence[Outgoing], Sequence[Ou
     return messages, ()
 
 
-def _pause(outcome: Outcome) -> tuple[str, datetime, str] | None:
-    if isinstance(outcome, Later) and outcome.limited:
-        return (_vendor(outcome), outcome.not_before, outcome.reason)
-    return None
+def _pause(outcome: Outcome) -> store.Pause | None:
+    match outcome:
+        case Later(not_before=until, reason=reason, limited=True):
+            return store.Pause(_vendor(outcome), until, reason, refused=True)
+        case Answered(spent_until=datetime() as until):
+            return store.Pause(_vendor(outcome), until, "quota_spent", refused=False)
+        case _:
+            return None
 
 
 def _succeeded(outcome: Outcome) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 import orjson
@@ -23,6 +24,15 @@ class Told:
     id: UUID
     messages: Sequence[Outgoing]
     ends: bool = True
+
+
+class Pause(NamedTuple):
+    """A vendor that is to be left alone: it refused a call, or said that a quota is used up."""
+
+    vendor: str
+    until: datetime
+    reason: str
+    refused: bool
 
 
 async def find_busy_vendors(tx: Transaction) -> list[str]:
@@ -99,11 +109,10 @@ async def insert_attempts(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
     )
 
 
-async def pause_vendors(tx: Transaction, pauses: Sequence[tuple[str, datetime, str]]) -> None:
-    """Rest towards these vendors until then, for every fetcher; and slow down."""
+async def pause_vendors(tx: Transaction, pauses: Sequence[Pause]) -> None:
+    """Rest towards these vendors until then, for every fetcher; and slow down where they refused."""
     if pauses:
-        ordered = sorted(pauses)
-        columns = [list(column) for column in zip(*ordered, strict=True)]
+        columns = [list(column) for column in zip(*sorted(pauses), strict=True)]
         await tx.execute(SQL["pause_vendors"], *columns)
 
 

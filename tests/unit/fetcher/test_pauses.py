@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.fetcher.call.pauses import pause_until
+from services.fetcher.call.pauses import pause_until, spent_until
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LONGEST = timedelta(hours=1)
@@ -56,3 +56,30 @@ def test_nonsense_is_no_pause(text: str) -> None:
 def test_no_header_breaks_anything_or_leads_beyond_the_longest_wait(headers: dict[str, str]) -> None:
     found = pause_until(headers, NOW, LONGEST)
     assert found is None or NOW <= found <= NOW + LONGEST
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "90"}, 90),
+        ({"x-rate-limit-remaining": "0", "x-rate-limit-reset": str(EPOCH + 300)}, 300),
+        ({"ratelimit-remaining": " 0 ", "ratelimit-reset": "90"}, 90),
+        ({"ratelimit": '"hour";r=0;t=90'}, 90),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "999999"}, 3600),
+        ({"x-ratelimit-remaining": "1", "x-ratelimit-reset": "90"}, None),
+        ({"x-ratelimit-remaining": "10", "x-ratelimit-reset": "90"}, None),
+        ({"ratelimit": '"hour";r=7;t=90'}, None),
+        ({"x-ratelimit-remaining": "0"}, None),
+        ({"x-ratelimit-reset": "90"}, None),
+        ({}, None),
+    ],
+)
+def test_the_last_of_a_quota_is_noticed(headers: dict[str, str], seconds: float | None) -> None:
+    expected = None if seconds is None else NOW + timedelta(seconds=seconds)
+    assert spent_until(headers, NOW, timedelta(seconds=60), LONGEST) == expected
+
+
+def test_a_quota_that_the_contract_keeps_is_not_waited_for_twice() -> None:
+    headers = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "60"}
+    assert spent_until(headers, NOW, timedelta(seconds=60), LONGEST) is None
+    assert spent_until(headers, NOW, timedelta(seconds=1), LONGEST) is not None

@@ -1,0 +1,113 @@
+"""The window of each vendor: by priority, one of each job in turn, never more than there is room for."""
+
+from collections import Counter
+from collections.abc import Mapping
+from uuid import UUID
+
+import pytest
+
+from services.planner.release import store
+from shared.database.pool import Database, Row
+from shared.ids import new_id
+from tests.conftest import DatabaseFor
+
+HIGH, NORMAL = 0, 1
+
+
+@pytest.fixture
+async def database(database_for: DatabaseFor) -> Database:
+    return await database_for("planner")
+
+
+async def plan(
+    database: Database, tasks: int, vendor: str = "acme", priority: int = NORMAL, state: str = "running"
+) -> UUID:
+    """A job with so many planned tasks."""
+    job_id = new_id()
+    async with database.transaction() as tx:
+        await tx.execute(
+            """INSERT INTO jobs (id, state, vendor, priority, specification, planned, open)
+            VALUES ($1, $2, $3, $4, '{}', $5, $5)""",
+            job_id,
+            state,
+            vendor,
+            priority,
+            tasks,
+        )
+        await tx.execute(
+            """INSERT INTO tasks (id, job_id, number, vendor, priority, purpose, call, position)
+            SELECT gen_random_uuid(), $1, number, $2, $3, 'page', '{}', number
+            FROM generate_series(0, $4 - 1) AS number""",
+            job_id,
+            vendor,
+            priority,
+            tasks,
+        )
+    return job_id
+
+
+async def release(database: Database, rooms: Mapping[str, int]) -> list[Row]:
+    """What is chosen for that much room, marked as the loop marks it."""
+    async with database.transaction() as tx:
+        rows = await store.claim_window(tx, rooms)
+        await store.mark_released(tx, {row["id"]: None for row in rows})
+    return rows
+
+
+async def loads(database: Database) -> dict[str, int]:
+    async with database.transaction() as tx:
+        found, _ = await store.find_loads(tx)
+    return {load.vendor: load.outstanding for load in found}
+
+
+async def test_jobs_take_turns_and_the_more_urgent_go_first(database: Database) -> None:
+    large, small = await plan(database, 50), await plan(database, 3)
+    urgent = await plan(database, 4, priority=HIGH)
+    rows = await release(database, {"acme": 12})
+    assert [row["job_id"] for row in rows[:4]] == [urgent] * 4
+    assert Counter(row["job_id"] for row in rows) == {urgent: 4, large: 5, small: 3}
+    assert [row["number"] for row in rows if row["job_id"] == large] == [0, 1, 2, 3, 4]
+
+
+async def test_vendors_have_a_window_each_and_are_told_apart(database: Database) -> None:
+    await plan(database, 10, "acme")
+    await plan(database, 10, "beta")
+    await plan(database, 10, "gone", state="paused")
+    assert await loads(database) == {"acme": 0, "beta": 0, "gone": 0}
+    rows = await release(database, {"acme": 3, "beta": 4, "gone": 5})
+    assert Counter(row["vendor"] for row in rows) == {"acme": 3, "beta": 4}
+    assert await loads(database) == {"acme": 3, "beta": 4, "gone": 0}
+
+
+async def test_a_paused_job_does_not_stand_in_the_way(database: Database) -> None:
+    await plan(database, 10, state="paused")
+    goes = await plan(database, 10)
+    assert {row["job_id"] for row in await release(database, {"acme": 4})} == {goes}
+
+
+async def test_a_job_of_many_thousand_tasks_is_released_window_by_window(database: Database) -> None:
+    job_id, released = await plan(database, 5_000), list[int]()
+    while rows := await release(database, {"acme": 700}):
+        assert len(rows) <= 700
+        released += [row["number"] for row in rows]
+    assert released == list(range(5_000))
+    assert await loads(database) == {}
+    async with database.transaction() as tx:
+        assert await tx.fetchval("SELECT count(*) FROM tasks WHERE job_id = $1 AND state = 'released'", job_id) == 5_000
+
+
+async def test_what_is_looked_at_does_not_grow_with_the_jobs_that_are_open(database: Database) -> None:
+    async with database.transaction() as tx:
+        await tx.execute(
+            """INSERT INTO jobs (id, state, vendor, priority, specification, planned, open)
+            SELECT md5(number::text)::uuid, 'running', 'acme', 1, '{}', 1, 1 FROM generate_series(1, 5000) AS number"""
+        )
+        await tx.execute(
+            """INSERT INTO tasks (id, job_id, number, vendor, priority, purpose, call, position)
+            SELECT gen_random_uuid(), jobs.id, 0, 'acme', 1, 'page', '{}', 0 FROM jobs"""
+        )
+    for name, arguments in (("find_loads", ()), ("claim_window", (["acme"], [10]))):
+        async with database.transaction() as tx:
+            plan = await tx.fetch(f"EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF) {store.SQL[name]}", *arguments)
+        rows = [int(float(line.split("rows=")[-1].split()[0])) for (line,) in plan if "actual" in line]
+        assert max(rows) <= 50, "\n".join(line for (line,) in plan)

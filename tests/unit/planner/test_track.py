@@ -1,0 +1,140 @@
+"""What a batch of task events means for a job: however they come, each task counts once, and the last one ends it."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.planner.model import JobRow, Planned, Resolved
+from services.planner.track.decide import MOST_BARREN_PAGES, Change, Told, advance, latest, loops
+from shared.events.jobs import JobState
+from shared.events.tasks import Call, Facts, FactsWanted, TaskChanged, TaskState
+from shared.specification.request import OffsetPages, Request
+from shared.specification.source import Delivery, Poll
+
+JOB = UUID(int=1)
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+POLL = Poll(request=Request(path="/items"), pages=OffsetPages(style="offset", size=10, total="body.total"))
+FIRST = Planned(call=Call(path="/items", query={"offset": "0", "limit": "10"}), wanted=FactsWanted(total="body.total"))
+
+
+def job(**more: Any) -> JobRow:
+    """One task is planned and open, and no more will follow, unless it is said otherwise."""
+    row = JobRow(
+        id=JOB,
+        state="running",
+        resolved=Resolved(vendor="acme", source="items", poll=POLL),
+        planned=1,
+        open=1,
+        completed=0,
+        failed=0,
+        cancelled=0,
+        records=0,
+        distinct=0,
+        expected=None,
+        barren=0,
+        discovery_over=True,
+        reason="",
+        since_progress=0.0,
+    )
+    return replace(row, **more)
+
+
+def change(state: TaskState = TaskState.COMPLETED, **more: Any) -> Change:
+    values = {"number": 0, "records": 10, "distinct": 10, "wanted": False, "reason": ""}
+    return Change(state=state, **{**values, **more})
+
+
+def event(number: int, state: TaskState, round: int = 0, facts: Facts | None = None) -> TaskChanged:
+    task_id = UUID(int=number)
+    return TaskChanged(
+        task_id=task_id, job_id=JOB, number=number, round=round, state=state, service="fetcher", at=NOW, facts=facts
+    )
+
+
+def test_the_last_task_completes_the_job() -> None:
+    after = advance(job(planned=2, open=2), [change()], [])
+    assert (after.job.open, after.job.completed, after.job.records, after.ended) == (1, 1, 10, None)
+    assert advance(after.job, [change()], []).ended is JobState.COMPLETED
+
+
+@pytest.mark.parametrize("state", [TaskState.DEAD, TaskState.FAILED, TaskState.EXPIRED])
+def test_a_dead_task_ends_its_job(state: TaskState) -> None:
+    after = advance(job(), [change(state, reason="vendor_malformed: no JSON")], [])
+    assert (after.job.open, after.job.failed, after.ended) == (0, 1, JobState.FAILED)
+
+
+def test_a_share_of_failures_may_be_tolerated() -> None:
+    tolerant = Resolved(vendor="acme", source="items", poll=POLL, delivery=Delivery(sinks=(), tolerate=0.1))
+    nine = job(resolved=tolerant, planned=10, open=1, completed=9)
+    assert advance(nine, [change(TaskState.DEAD)], []).ended is JobState.COMPLETED_WITH_FAILURES
+    eight = replace(nine, open=2, completed=8)
+    assert advance(eight, [change(TaskState.DEAD), change(TaskState.DEAD)], []).ended is JobState.FAILED
+
+
+def test_states_before_the_end_end_nothing() -> None:
+    after = advance(job(), [change(TaskState.STORED)], [])
+    assert (after.job.open, after.job.completed, after.ended) == (1, 0, None)
+
+
+def test_fewer_records_than_the_vendor_told_are_noticed() -> None:
+    assert advance(job(expected=11), [change()], []).ended is JobState.COMPLETED_WITH_FAILURES
+    assert advance(job(expected=10), [change()], []).ended is JobState.COMPLETED
+
+
+def test_a_total_plans_the_rest_at_once() -> None:
+    after = advance(job(discovery_over=False), [], [Told(FIRST, Facts(total=35, items=10), repeats=False)])
+    assert [one.call.query["offset"] for one in after.planned] == ["10", "20", "30"]
+    assert (after.job.planned, after.job.open, after.job.expected, after.became_known) == (4, 4, 35, True)
+
+
+def test_a_page_that_paging_needs_and_that_fails_is_the_reason() -> None:
+    after = advance(job(discovery_over=False), [change(TaskState.DEAD, wanted=True, reason="refused_404")], [])
+    assert after.job.reason == "paging stopped at task 0: refused_404"
+    assert after.ended is JobState.FAILED
+
+
+def test_the_same_bytes_again_end_the_chain() -> None:
+    after = advance(job(discovery_over=False), [], [Told(FIRST, Facts(total=35, items=10), repeats=True)])
+    assert after.job.reason.startswith("pages_repeat")
+    assert (after.planned, after.job.discovery_over) == ((), True)
+
+
+def test_pages_without_anything_new_end_the_chain() -> None:
+    many = job(open=200, planned=200, discovery_over=False)
+    barren = [change(distinct=0)] * MOST_BARREN_PAGES
+    assert not advance(many, barren[1:], []).job.discovery_over
+    assert advance(many, [*barren[1:], change(), *barren[1:]], []).job.barren == MOST_BARREN_PAGES - 1
+    after = advance(many, barren, [])
+    assert after.job.reason.startswith("no_new_records")
+    assert after.job.discovery_over
+
+
+def test_a_cursor_that_came_back_plans_nothing() -> None:
+    after = loops(job(planned=3, open=2, discovery_over=False), 1)
+    assert (after.planned, after.open, after.discovery_over) == (2, 1, True)
+    assert after.reason.startswith("cursor_loops")
+
+
+@given(st.data())
+def test_the_order_of_events_does_not_matter(data: st.DataObject) -> None:
+    states = [TaskState.STARTED, TaskState.RETRYING, TaskState.STORED, TaskState.COMPLETED]
+    facts = Facts(items=3, total=3)
+    events = [
+        event(number, state, round, facts if state is TaskState.STORED else None)
+        for number in range(3)
+        for round in range(2)
+        for state in states
+    ]
+    shuffled = data.draw(st.permutations(events * 2))
+    found = latest(shuffled)
+    assert {(one.task_id.int, one.round) for one in found} == {
+        (number, round) for number in range(3) for round in (0, 1)
+    }
+    assert len(found) == 6
+    assert {one.state for one in found} == {TaskState.COMPLETED}
+    assert {one.facts for one in found} == {facts}
