@@ -38,6 +38,10 @@ async def test_the_end_of_a_job_is_told_by_a_signed_webhook(
         assert len(truth["log"]) == 3
         assert truth["log"][-1]["body"]["data"]["job_id"] == job_id
         assert truth["log"][-1]["body"]["type"] == "job.completed"
+        jobs = (await running.http.get(f"{running.gateway}/jobs")).json()["jobs"]
+        [delivery] = [job["id"] for job in jobs if job["kind"] == "deliver"]
+        assert (await running.ended(delivery))["status"] == "completed"
+        assert await running.dead_letters() == []
 
 
 async def test_a_receiver_that_is_gone_is_left_alone(topics: Place, tmp_path: Path) -> None:

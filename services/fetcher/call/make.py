@@ -140,34 +140,41 @@ class CallMaker:
         return got, VendorAnswer(status=answer.status, headers=kept, body=pointer)
 
     async def _take(self, call: Claimed, vendor: Vendor, answer: Answer) -> tuple[GotAnswer | Unanswered, Page | None]:
-        """Read the answer; the page is stored only when the verdict is success and the body is what was asked for."""
-        judged = any("body" in rule.when for rule in vendor.outcomes) or call.request.purpose in PURPOSES
-        fails = not 200 <= answer.status < 300
-        if not fails and not judged and call.request.facts is None and not _is_small(answer):
-            pointer = await self._put(call, answer, answer.pieces)
-            return GotAnswer(answer.status, answer.headers, lambda: None), Page(pointer, None)
-        if fails and not judged:
-            return GotAnswer(answer.status, answer.headers, lambda: None), None
-        body = await answer.read()
+        """Judge the answer, reading its body first only where a rule or the purpose looks at it."""
+        purpose, body = call.request.purpose, b""
+        judged = purpose in PURPOSES or any("body" in rule.when for rule in vendor.outcomes)
+        if judged:
+            body = await answer.read()
         got = GotAnswer(answer.status, answer.headers, lambda: _content(body))
         this = Try(call.attempt, call.first_attempt_at, call.limited_since, call.repeatable)
         match verdict(got, vendor, this, utc_now(), 0.0):
-            case Succeeded() | Empty() if call.request.purpose in PURPOSES:
+            case Succeeded() | Empty() if purpose in PURPOSES:
                 heard = read_heard(call.request, answer.status, answer.headers, _content(body))
                 return got, Page(None, None, heard=heard)
+            case Succeeded() | Empty() if purpose == "deliver":
+                return got, Page(None, None)
             case Succeeded():
-                problem = unreadable(body, whole=call.request.facts is not None)
-                if problem:
-                    return Unanswered(f"vendor_malformed: {problem}", sent=True), None
-                source = Source(answer.status, answer.headers, answer.url)
-                facts = read_facts(call.request.facts, source, body) if call.request.facts else None
-                if call.request.purpose == "metadata":
-                    return got, Page(None, facts)
-                return got, Page(await self._put(call, answer, body), facts)
+                return await self._take_page(call, answer, got, body if judged else None)
             case Empty():
-                return got, Page(None, Facts(items=0), empty=True)
+                return got, Page(None, Facts(items=0))
             case _:
                 return got, None
+
+    async def _take_page(
+        self, call: Claimed, answer: Answer, got: GotAnswer, body: bytes | None
+    ) -> tuple[GotAnswer | Unanswered, Page | None]:
+        """Store the page; one that tells nothing about others and may be large goes through in pieces."""
+        wanted = call.request.facts
+        if body is None and wanted is None and not _is_small(answer):
+            return got, Page(await self._put(call, answer, answer.pieces), None)
+        body = await answer.read() if body is None else body
+        problem = unreadable(body, whole=wanted is not None)
+        if problem:
+            return Unanswered(f"vendor_malformed: {problem}", sent=True), None
+        facts = read_facts(wanted, Source(answer.status, answer.headers, answer.url), body) if wanted else None
+        if call.request.purpose == "metadata":
+            return got, Page(None, facts)
+        return got, Page(await self._put(call, answer, body), facts)
 
     async def _put(self, call: Claimed, answer: Answer, body: Any, *, name: str = "") -> Pointer:
         name = name or f"{call.request.number}-{call.request.round}"

@@ -23,7 +23,6 @@ class Page:
 
     pointer: Pointer | None
     facts: Facts | None
-    empty: bool = False
     heard: Heard | None = None
     handed_back: VendorAnswer | None = None
 

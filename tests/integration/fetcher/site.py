@@ -4,7 +4,7 @@ import asyncio
 import gzip
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_plus
 
 Act = Callable[["Site", asyncio.StreamWriter, str], Awaitable[None]]
 
@@ -141,6 +141,17 @@ async def _redirect(site: Site, writer: asyncio.StreamWriter, query: str) -> Non
     writer.write(_answer(b"moved", f"location: {unquote(query)}\r\n", "302 Found"))
 
 
+async def _status(site: Site, writer: asyncio.StreamWriter, query: str) -> None:
+    """Any status, with a body of unknown length where the status allows one."""
+    status, _, body = unquote_plus(query.removeprefix("says=")).partition(",")
+    if status == "204":
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        return
+    head = f"HTTP/1.1 {status} Said\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n"
+    chunk = f"{len(body):x}\r\n{body}\r\n" if body else ""
+    writer.write(f"{head}{chunk}0\r\n\r\n".encode())
+
+
 ACTS: dict[str, Act] = {
     "/gzip": _gzip,
     "/hang": _hang,
@@ -158,4 +169,5 @@ ACTS: dict[str, Act] = {
     "/close": _close,
     "/rubbish": _rubbish,
     "/redirect": _redirect,
+    "/status": _status,
 }

@@ -46,14 +46,6 @@ class Names(AbstractResolver):
 
 
 @pytest.fixture
-async def site() -> AsyncIterator[Site]:
-    made = Site()
-    await made.open()
-    yield made
-    await made.close()
-
-
-@pytest.fixture
 def names() -> Names:
     return Names()
 

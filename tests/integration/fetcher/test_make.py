@@ -1,0 +1,102 @@
+"""One call on a real socket: what becomes of each answer, by what the call is for and by the vendor's own rules."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from services.fetcher.call.make import CallMaker
+from services.fetcher.call.transport import Transport
+from services.fetcher.model import Answered, Claimed, Later, Outcome
+from shared.events.payloads import Processing
+from shared.events.tasks import Call, FactsWanted, FetchRequested
+from shared.ids import new_id
+from shared.payloads.store import PayloadStore
+from shared.runtime.clock import utc_now
+from shared.specification.vendor import Vendor
+from tests.integration.fetcher.site import Site
+
+PENDING = '{"state": "pending", "items": []}'
+RULES = [{"when": "status == `404`", "is": "empty"}, {"when": "status == `202`", "is": "retry"}]
+BODY_RULES = [{"when": "body.state == 'pending'", "is": "retry"}]
+
+
+@pytest.fixture
+async def maker(tmp_path: Path) -> AsyncIterator[CallMaker]:
+    transport = Transport()
+    yield CallMaker(transport, PayloadStore(tmp_path.as_uri()))
+    await transport.close()
+
+
+def claimed(site: Site, says: str, purpose: Any = "page", facts: FactsWanted | None = None, **vendor: Any) -> Claimed:
+    """A call whose answer is a status and, behind a comma, a body."""
+    document = {"vendor": "x", "base_url": site.url, "network": {"private_addresses": "allow"}, **vendor}
+    request = FetchRequested(
+        task_id=new_id(),
+        job_id=new_id(),
+        number=0,
+        vendor="x",
+        purpose=purpose,
+        call=Call(method="POST" if purpose == "deliver" else "GET", path="/status", query={"says": says}),
+        facts=facts,
+        processing=Processing(source="x"),
+    )
+    now = utc_now()
+    return Claimed(
+        id=new_id(),
+        request=request,
+        raw=b"",
+        origin={},
+        vendor=Vendor.model_validate(document),
+        repeatable=True,
+        attempt=1,
+        claim=1,
+        first_attempt_at=now,
+        limited_since=None,
+        created_at=now,
+        moment=0,
+    )
+
+
+def states(outcome: Outcome) -> list[str]:
+    told = [orjson.loads(message.value) for message in outcome.messages if message.value]
+    return [event["state"] for event in told if event["type"] == "task.changed"]
+
+
+@pytest.mark.parametrize("says", ["200,<html>", "200,", "204", "201,{}", "202,thanks"])
+async def test_a_webhook_that_was_taken_is_over_whatever_the_receiver_says(
+    maker: CallMaker, site: Site, says: str
+) -> None:
+    outcome = await maker.make(claimed(site, says, "deliver"), lambda: None)
+    assert isinstance(outcome, Answered)
+    assert outcome.succeeded
+    assert states(outcome) == ["completed"]
+
+
+async def test_a_webhook_that_was_not_taken_is_sent_again(maker: CallMaker, site: Site) -> None:
+    assert isinstance(await maker.make(claimed(site, "404,no", "deliver"), lambda: None), Later)
+
+
+@pytest.mark.parametrize("facts", [None, FactsWanted(total="body.total")])
+async def test_a_page_is_stored_and_an_empty_answer_is_complete(
+    maker: CallMaker, site: Site, facts: FactsWanted | None
+) -> None:
+    page = await maker.make(claimed(site, f"200,{PENDING}", facts=facts), lambda: None)
+    assert states(page) == ["stored", "enqueued"]
+    for says in ("204", "404,nothing here"):
+        empty = await maker.make(claimed(site, says, facts=facts, outcomes=RULES), lambda: None)
+        assert isinstance(empty, Answered)
+        assert empty.succeeded
+        assert states(empty) == ["completed"]
+
+
+@pytest.mark.parametrize("facts", [None, FactsWanted(total="body.total")])
+@pytest.mark.parametrize(("says", "rules"), [(f"202,{PENDING}", RULES), (f"200,{PENDING}", BODY_RULES)])
+async def test_an_answer_that_is_no_success_by_rule_is_no_page(
+    maker: CallMaker, site: Site, says: str, rules: list[Any], facts: FactsWanted | None
+) -> None:
+    outcome = await maker.make(claimed(site, says, facts=facts, outcomes=rules), lambda: None)
+    assert isinstance(outcome, Later)
+    assert states(outcome) == ["retrying"]
