@@ -74,6 +74,15 @@ def load_or_create(root: Path) -> Record:
     return record
 
 
+def give_way(root: Path, record: Record) -> None:
+    """Choose other ports for gateway and simulator where another program, or another stack, has taken theirs. Nothing
+    that is kept depends on them, as it does on those of Kafka and Postgres."""
+    taken = [name for name in ("gateway", "simulator") if not _is_free(getattr(record.ports, name))]
+    if taken and record.running("services") is None:
+        record.ports = record.ports.model_copy(update=dict(zip(taken, _free_ports(len(taken)), strict=True)))
+        save(root, record)
+
+
 def save(root: Path, record: Record) -> None:
     """Replace the record in one step, readable by its owner only."""
     write_private(root / "stack.json", record.model_dump_json(indent=2) + "\n")
