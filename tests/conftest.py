@@ -21,6 +21,7 @@ ReaderFor = Callable[[str], Awaitable[TopicReader]]
 def addresses() -> Addresses:
     """Broker and Postgres, started once; they go on running for the next run until `make stop`."""
     found = stack.start()
+    asyncio.run(stack.clear(found))
     asyncio.run(stack.make_template(found))
     return found
 

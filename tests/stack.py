@@ -1,5 +1,6 @@
 """The embedded stack for tests: one broker and one Postgres for the whole run, a database and topics for each test."""
 
+import re
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from shared.runtime.settings import ServiceSettings
 ROOT = Path(__file__).resolve().parents[1] / ".sluice" / "test"
 PASSWORD = "sluice"
 TEMPLATE = "sluice_template"
+NAME = re.compile(r"t[0-9a-f]{12}(?=\.|$)")
+"""Of a test's database, and the prefix of its topics."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,25 @@ class Place:
 def start() -> embedded.Addresses:
     """Start the servers, or find them running."""
     return embedded.start(ROOT)
+
+
+async def clear(addresses: embedded.Addresses) -> None:
+    """Drop what runs that were killed have left: a broker with thousands of topics takes a minute to start."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=addresses.kafka)
+    await admin.start()
+    try:
+        left = [name for name in await admin.list_topics() if NAME.match(name)]
+        for first in range(0, len(left), 200):
+            await admin.delete_topics(left[first : first + 200])
+    finally:
+        await admin.close()
+    server = await asyncpg.connect(addresses.postgres)
+    try:
+        for row in await server.fetch("SELECT datname FROM pg_database"):
+            if NAME.fullmatch(row["datname"]):
+                await server.execute(f'DROP DATABASE "{row["datname"]}" WITH (FORCE)')
+    finally:
+        await server.close()
 
 
 async def make_template(addresses: embedded.Addresses) -> None:

@@ -1,0 +1,146 @@
+"""All designs at once, two of each service, and kills at random: what was acknowledged comes to its end, once.
+
+The seed is fixed, the moments are not: each run strikes somewhere else in the work.
+"""
+
+import asyncio
+import random
+import signal
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from infra.local import stack as embedded
+from tests.cluster import Cluster, cluster
+from tests.eventually import eventually
+from tests.stack import ROOT, Place
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400)]
+
+TWICE = ("planner", "fetcher", "processor", "scheduler")
+"""The gateway is one: its second would need another address, and a balancer in front of both."""
+STRIKES, EVERY_SECONDS = 14, 1.5
+RECORDS, REPORTS, REQUESTS, WEBHOOKS, SCHEDULES = 6000, 60, 40, 40, 20
+POLL = {
+    "request": {"path": "/items"},
+    "pages": {"style": "offset", "size": 20, "total": "body.meta.total"},
+    "records": {"key": "id"},
+}
+INVOKE = {
+    "submit": {"method": "POST", "path": "/reports", "json": {"n": "{input.n}", "callback_url": "{callback.url}"}},
+    "vendor_job": "body.id",
+    "deadline": "2m",
+}
+Jobs = dict[str, list[str]]
+
+
+async def test_whatever_dies_everything_ends_once(topics: Place, tmp_path: Path) -> None:
+    async with cluster(topics, tmp_path) as running:
+        for name in TWICE:
+            running.start_service(name, instance=f"{name}-2")
+        await running.wait_ready(*(f"{name}-2" for name in TWICE))
+        await configure(running)
+        striking = asyncio.create_task(strike(running))
+        jobs = await ask(running)
+        await striking
+        ended = {kind: [await running.ended(job, 120) for job in found] for kind, found in jobs.items()}
+        for kind, found in ended.items():
+            assert Counter(job["status"] for job in found) == {"completed": len(found)}, kind
+        [poll] = ended["polls"]
+        assert (poll["records"], poll["distinct"]) == (RECORDS, RECORDS)
+        assert {int(row["key"]) for row in await running.records("polled")} == set(range(1, RECORDS + 1))
+        reports = (await running.truth("acme"))["reports"]
+        assert reports["submits"] == REPORTS
+        assert len(set(jobs["webhooks"])) == WEBHOOKS
+        assert len(set(jobs["schedules"])) == SCHEDULES
+        everything = {job for found in jobs.values() for job in found}
+        assert {job["id"] for job in await all_jobs(running)} == everything
+        assert await running.dead_letters() == []
+
+
+async def configure(running: Cluster) -> None:
+    """A vendor with errors and slow answers; a source for hooks and schedules."""
+    reports = {"work_seconds": [0.5, 15.0], "early_share": 0.1, "twice_share": 0.1, "attempts": 30}
+    await running.configure_simulator(
+        "acme", records=RECORDS, error_share=0.05, delay_seconds=[0.02, 0.1], reports=reports
+    )
+    retry = {"attempts": 12, "backoff": {"base": "50ms", "cap": "500ms"}}
+    await running.apply_vendor("acme", retry=retry, budget={"in_flight": 12})
+    poll = {"request": {"path": "/items", "query": {"limit": 5}}, "pages": {"style": "none"}, "records": {"key": "id"}}
+    for place, document in (
+        ("sources/some", {"vendor": "acme", "poll": poll}),
+        ("hooks/acme", {"hook": "acme", "id": 'headers."x-id"', "start": {"source": "some"}}),
+    ):
+        answer = await running.http.put(f"{running.gateway}/{place}", json=document)
+        assert answer.status_code == 201, answer.text
+
+
+async def ask(running: Cluster) -> Jobs:
+    """Everything that can be asked for, a little at a time, again until it is acknowledged; gives the jobs."""
+    poll = {"vendor": "acme", "poll": POLL, "sinks": [{"type": "postgres", "table": "polled"}]}
+    invoke = {"vendor": "acme", "invoke": INVOKE, "input": [{"n": number} for number in range(REPORTS)]}
+    request = {"vendor": "acme", "request": {"path": "/items", "query": {"limit": 1}}}
+    start = {"start": {"source": "some"}, "past": "run"}
+    jobs: Jobs = {
+        "polls": [await post(running, "jobs", poll, key="poll")],
+        "invokes": [await post(running, "jobs", invoke, key="invoke")],
+        "requests": [],
+        "webhooks": [],
+        "schedules": [],
+    }
+    for number in range(REQUESTS):
+        jobs["requests"].append(await post(running, "jobs", request, key=f"request-{number}"))
+        for _ in range(2):
+            webhook = await post(running, "in/acme", {"n": number}, key=f"webhook-{number}")
+        jobs["webhooks"].append(webhook)
+        if number % 2:
+            at = datetime.now(UTC) + timedelta(seconds=2)
+            schedule = {**start, "triggerAt": at.isoformat()}
+            jobs["schedules"].append(await post(running, "schedules", schedule, key=f"schedule-{number}"))
+        await asyncio.sleep(STRIKES * EVERY_SECONDS / REQUESTS)
+    return jobs
+
+
+async def post(running: Cluster, path: str, document: dict[str, Any], *, key: str) -> str:
+    """As a careful client does: the same key until there is an answer."""
+
+    async def accepted() -> str:
+        headers = {"Idempotency-Key": key, "x-id": key}
+        answer = await running.http.post(f"{running.gateway}/{path}", json=document, headers=headers)
+        assert answer.status_code == httpx.codes.ACCEPTED, answer.text
+        return str(answer.json()["id"])
+
+    return await eventually(accepted, 60)
+
+
+async def strike(running: Cluster) -> None:
+    """Kill one process after the other; the broker and Postgres once each, in between."""
+    chance = random.Random(20261121)
+    victims: list[Callable[[], Any]] = [
+        lambda name=name: running.kill(name)  # type: ignore[misc]
+        for name in (*TWICE, *(f"{name}-2" for name in TWICE), "callback-gateway")
+    ]
+    chosen = [chance.choice(victims) for _ in range(STRIKES)]
+    chosen[STRIKES // 3] = lambda: revive(embedded.kill_kafka, embedded.start_kafka)
+    chosen[2 * STRIKES // 3] = lambda: revive(embedded.kill_postgres, embedded.start_postgres)
+    for hit in chosen:
+        await asyncio.sleep(EVERY_SECONDS * chance.uniform(0.5, 1.5))
+        await asyncio.to_thread(hit)
+
+
+def revive(kill: Callable[..., None], start: Callable[[Path], None]) -> None:
+    """Down, and up again."""
+    kill(ROOT, signal.SIGKILL)
+    start(ROOT)
+
+
+async def all_jobs(running: Cluster) -> list[dict[str, Any]]:
+    """Every job that there ever was."""
+    answer = await running.http.get(f"{running.gateway}/jobs", params={"limit": 1000})
+    found: list[dict[str, Any]] = answer.json()["jobs"]
+    return found
