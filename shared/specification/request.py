@@ -7,15 +7,16 @@ from pydantic import AfterValidator, Field
 from shared.specification.values import Expression, Scalar, Strict
 
 
-def _check_path(value: str) -> str:
-    if not value.startswith("/") or value.startswith("//") or ".." in value.split("/"):
-        raise ValueError("expected a path that starts with one / and has no .. in it")
+def check_path(value: str) -> str:
+    """Refuse what would be read as another path, or as more than a path."""
+    if not value.startswith("/") or value.startswith("//") or {".", ".."} & set(value.split("/")):
+        raise ValueError("expected a path that starts with one / and has no . or .. between slashes")
     if not value.isprintable() or any(mark in value for mark in "\\#?"):
         raise ValueError("expected a path without spaces, ?, # or control characters (use query for parameters)")
     return value
 
 
-Path = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_check_path)]
+Path = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(check_path)]
 PageSize = Annotated[int, Field(ge=1, le=100_000)]
 Header = Annotated[str, Field(pattern=r"^[\x20-\x7e]*$", max_length=4096)]
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
