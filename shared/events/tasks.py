@@ -73,7 +73,8 @@ class FactsWanted(Event):
     """What the planner needs to know of an answer. Expressions are over {body, headers, status}.
 
     With `link`, what `next` finds is a URL, perhaps relative; without `next`, it is in the `Link` header. `detect`
-    asks for everything that automatic paging can make use of.
+    asks for everything that automatic paging can make use of. `growth`: all pages are known already, unless there have
+    come to be more meanwhile.
     """
 
     total: Expression | None = None
@@ -84,13 +85,15 @@ class FactsWanted(Event):
     select: Expression | None = None
     link: bool = False
     detect: bool = False
+    growth: bool = False
 
 
 class Facts(Event):
     """What an answer says about pages.
 
-    `items` counts the records on the page, `next` is a cursor or URL, `problem` says why the answer could not be
-    read, `digest` is the SHA-256 of the body (hex), `detected` is the style that automatic paging found.
+    `items` counts what the vendor put on the page, before records are selected from it; `next` is a cursor or URL,
+    `problem` says why the answer could not be read, `digest` is the SHA-256 of the body (hex), `detected` is the style
+    that automatic paging found.
     """
 
     total: int | None = None
