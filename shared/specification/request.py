@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from shared.specification.values import Expression, Scalar, Strict
+from shared.specification.values import AnswerExpression, Expression, Scalar, Strict
 
 
 def check_path(value: str) -> str:
@@ -14,6 +14,20 @@ def check_path(value: str) -> str:
     if not value.isprintable() or any(mark in value for mark in "\\#?"):
         raise ValueError("expected a path without spaces, ?, # or control characters (use query for parameters)")
     return value
+
+
+OWN_HEADERS = frozenset(
+    {"host", "content-length", "transfer-encoding", "connection", "accept-encoding", "authorization"}
+)
+"""Headers that a call has of its own; credentials come from the vendor's `auth`, as references to secrets."""
+
+
+def _check_header(name: str) -> str:
+    if name.lower() == "authorization":
+        raise ValueError("credentials do not belong in a request; use the vendor's auth with a secret reference")
+    if name.lower() in OWN_HEADERS:
+        raise ValueError(f"{name} is set for each call as it is made")
+    return name
 
 
 Path = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(check_path)]
@@ -28,7 +42,7 @@ class Request(Strict):
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "GET"
     path: Path = "/"
     query: dict[str, Scalar] = {}
-    headers: dict[HeaderName, Header] = {}
+    headers: dict[Annotated[HeaderName, AfterValidator(_check_header)], Header] = {}
     json_: Annotated[Any, Field(alias="json")] = None
 
 
@@ -37,8 +51,8 @@ class PlanCall(Strict):
 
     path: Path
     query: dict[str, Scalar] = {}
-    total: Expression
-    size: Expression | None = None
+    total: AnswerExpression
+    size: AnswerExpression | None = None
 
 
 class Paged(Strict):
@@ -65,7 +79,7 @@ class OffsetPages(Paged):
 
     style: Literal["offset"]
     size: PageSize = 100
-    total: Expression | None = None
+    total: AnswerExpression | None = None
     plan: PlanCall | None = None
     offset_parameter: str = "offset"
     size_parameter: str = "limit"
@@ -77,8 +91,8 @@ class NumberedPages(Paged):
     style: Literal["page"]
     size: PageSize = 100
     first: Annotated[int, Field(ge=0, le=1)] = 1
-    total: Expression | None = None
-    pages: Expression | None = None
+    total: AnswerExpression | None = None
+    pages: AnswerExpression | None = None
     plan: PlanCall | None = None
     page_parameter: str = "page"
     size_parameter: str | None = "per_page"
@@ -94,7 +108,7 @@ class CursorPages(Paged):
     """Each answer carries the cursor of the next; null, empty or missing ends the chain."""
 
     style: Literal["cursor"]
-    next: Expression
+    next: AnswerExpression
     into: Into
     size: PageSize | None = None
     size_parameter: str = "limit"
@@ -114,7 +128,7 @@ class NextPages(Paged):
     """Each body carries the URL of the next page."""
 
     style: Literal["next"]
-    next: Expression
+    next: AnswerExpression
 
 
 class LinkPages(Paged):
@@ -132,5 +146,5 @@ Pages = Annotated[
 class Records(Strict):
     """Which part of a body is records. `select` is over `body`; without it the list in the body is found."""
 
-    select: Expression | None = None
+    select: AnswerExpression | None = None
     key: Expression | None = None

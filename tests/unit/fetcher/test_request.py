@@ -84,6 +84,10 @@ def test_a_job_cannot_set_the_headers_that_the_fetcher_answers_for() -> None:
     assert not {"authorization", "host", "content-length"} & set(headers)
 
 
+def test_a_request_may_say_who_asks() -> None:
+    assert built(Call(headers={"User-Agent": "me (me@example.com)"})).headers["user-agent"] == "me (me@example.com)"
+
+
 def test_a_body_is_json() -> None:
     request = built(Call(method="POST", body={"number": 10**30, "text": "ü"}))
     assert request.body == '{"number":1000000000000000000000000000000,"text":"ü"}'.encode()
