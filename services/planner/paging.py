@@ -81,8 +81,7 @@ def pages_so_far(resolved: Resolved, done: Planned) -> int:
     """The place of a page in its own walk, counted from 1: a job may have many walks, each with its own limit."""
     match resolved.paging:
         case OffsetPages() as pages:
-            size = int(done.call.query.get(pages.size_parameter, pages.size))
-            return done.position // max(1, size) + 1
+            return done.position // max(1, _size_asked(pages, done)) + 1
         case NumberedPages() as pages:
             return done.position - pages.first + 1
         case _:
@@ -227,7 +226,7 @@ def _fan_out(poll: Poll, pages: OffsetPages | NumberedPages, size: int, *, first
 
 def _after_offset(poll: Poll, pages: OffsetPages, done: Planned, facts: Facts) -> Step:
     items, end = facts.items or 0, done.position + (facts.items or 0)
-    asked = int(done.call.query[pages.size_parameter]) if pages.size_parameter in done.call.query else pages.size
+    asked = _size_asked(pages, done)
     if facts.total is None:
         if items == 0 or (items < asked and done.position > 0):
             return Step(over=True)
@@ -239,9 +238,14 @@ def _after_offset(poll: Poll, pages: OffsetPages, done: Planned, facts: Facts) -
     return _follow_growth((_counted(poll, pages, end, asked, wants=True),), done, facts.total, seen=end)
 
 
+def _size_asked(pages: OffsetPages | NumberedPages, done: Planned) -> int:
+    asked = done.call.query.get(pages.size_parameter or "", "")
+    return int(asked) if isinstance(asked, str) and asked.isdecimal() else pages.size
+
+
 def _after_number(poll: Poll, pages: NumberedPages, done: Planned, facts: Facts) -> Step:
     index, items = done.position - pages.first, facts.items or 0
-    asked = int(done.call.query[pages.size_parameter]) if pages.size_parameter in done.call.query else pages.size
+    asked = _size_asked(pages, done)
     count = facts.pages
     if facts.total is not None and count is None:
         size = items if index == 0 and items else asked
@@ -317,10 +321,14 @@ def call_of(request: Request, query: dict[str, object] | None = None) -> Call:
     return Call(
         method=request.method,
         path=request.path,
-        query={name: _text(value) for name, value in merged.items()},
+        query={name: _texts(value) for name, value in merged.items()},
         headers=dict(request.headers),
         body=request.json_,
     )
+
+
+def _texts(value: object) -> str | tuple[str, ...]:
+    return tuple(_text(one) for one in value) if isinstance(value, (tuple, list)) else _text(value)
 
 
 def _text(value: object) -> str:

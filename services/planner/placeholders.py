@@ -101,8 +101,8 @@ class _Pen:
                 return self.text(value, pointer)
             case dict():
                 return {name: self.whole(inner, f"{pointer}/{name}") for name, inner in value.items()}
-            case list():
-                return [self.whole(inner, f"{pointer}/{index}") for index, inner in enumerate(value)]
+            case list() | tuple():
+                return type(value)(self.whole(inner, f"{pointer}/{index}") for index, inner in enumerate(value))
             case _:
                 return value
 

@@ -59,12 +59,13 @@ _RANKS = {
 
 
 class Call(Event):
-    """One HTTP call, ready to make: `path` is relative to the vendor's base URL, `url` (absolute) replaces it."""
+    """One HTTP call, ready to make: `path` is relative to the vendor's base URL, `url` (absolute) replaces it. A
+    parameter with several values stands in the query once for each."""
 
     method: str = "GET"
     path: str = "/"
     url: str | None = None
-    query: dict[str, str] = {}
+    query: dict[str, str | tuple[str, ...]] = {}
     headers: dict[str, str] = {}
     body: Any = None
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from shared.specification.values import AnswerExpression, Expression, Scalar, Strict
+from shared.specification.values import AnswerExpression, Expression, QueryValue, Strict
 
 
 def check_path(value: str) -> str:
@@ -41,7 +41,7 @@ class Request(Strict):
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "GET"
     path: Path = "/"
-    query: dict[str, Scalar] = {}
+    query: dict[str, QueryValue] = {}
     headers: dict[Annotated[HeaderName, AfterValidator(_check_header)], Header] = {}
     json_: Annotated[Any, Field(alias="json")] = None
 
@@ -50,7 +50,7 @@ class PlanCall(Strict):
     """A metadata call that tells the total, and the largest page if the vendor says so."""
 
     path: Path
-    query: dict[str, Scalar] = {}
+    query: dict[str, QueryValue] = {}
     total: AnswerExpression
     size: AnswerExpression | None = None
 

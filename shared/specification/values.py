@@ -119,4 +119,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$")]
 """A name of a vendor or source: lower case letters, digits, dots and hyphens, at most 63 characters."""
 
 Scalar = str | int | float | bool
-"""A value that a query parameter can have."""
+"""A value that a placeholder can stand for."""
+
+QueryValue = Scalar | Annotated[tuple[Scalar, ...], Field(min_length=1, max_length=1000)]
+"""A value that a query parameter can have, or several: then it stands there once for each."""

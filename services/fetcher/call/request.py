@@ -129,7 +129,7 @@ def _absolute(call: Call, vendor: Vendor, credentials: Mapping[str, str]) -> str
     if call.url is not None:
         return _linked(call.url, vendor, credentials)
     path = base.path.rstrip("/") + quote(call.path, safe=_SAFE)
-    return urlunsplit((base.scheme, base.netloc, path or "/", urlencode({**call.query, **credentials}), ""))
+    return urlunsplit((base.scheme, base.netloc, path or "/", urlencode({**call.query, **credentials}, doseq=True), ""))
 
 
 def _linked(link: str, vendor: Vendor, credentials: Mapping[str, str]) -> str:

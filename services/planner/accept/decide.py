@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 from pydantic import TypeAdapter
@@ -19,7 +19,7 @@ from shared.specification.job import DeliverJob, InvokeJob, JobSpecification, Po
 from shared.specification.parse import parse
 from shared.specification.request import AutoPages, Request
 from shared.specification.source import Delivery, Poll, Source, TopicSink
-from shared.specification.values import Scalar
+from shared.specification.values import QueryValue, Scalar
 from shared.specification.vendor import AD_HOC, Vendor
 
 SPECIFICATION: TypeAdapter[Any] = TypeAdapter(JobSpecification)
@@ -156,9 +156,7 @@ def _filled(poll: Poll, parameters: Mapping[str, Scalar]) -> Poll | list[Problem
 def _from_url(job: UrlJob) -> Resolved:
     parts = urlsplit(job.url)
     host = (parts.hostname or "").rstrip(".").lower()
-    request = Request.model_construct(
-        method="GET", path=parts.path or "/", query=dict(parse_qsl(parts.query, keep_blank_values=True)), headers={}
-    )
+    request = Request.model_construct(method="GET", path=parts.path or "/", query=_query_of(parts.query), headers={})
     poll = Poll.model_construct(request=request, pages=job.pages or AutoPages(style="auto"), records=job.records)
     return Resolved.model_construct(
         vendor=f"{AD_HOC}{host}",
@@ -168,6 +166,11 @@ def _from_url(job: UrlJob) -> Resolved:
         pages=None,
         delivery=_delivery(job),
     )
+
+
+def _query_of(text: str) -> dict[str, QueryValue]:
+    found = {name: tuple(values) for name, values in parse_qs(text, keep_blank_values=True).items()}
+    return {name: values if len(values) > 1 else values[0] for name, values in found.items()}
 
 
 def _delivery(job: Delivery) -> Delivery:

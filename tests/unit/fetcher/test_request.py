@@ -34,6 +34,10 @@ def test_the_path_follows_the_base_url_and_the_query_keeps_its_order() -> None:
     assert request.url == "https://api.acme.example/v2/orders?z=1&a=a+b%26c%3Dd%2Be%2F%C3%A9"
 
 
+def test_a_parameter_with_several_values_stands_there_once_for_each() -> None:
+    assert built(Call(query={"tag": ("a b", "c"), "n": "1"})).url.endswith("/v2/?tag=a+b&tag=c&n=1")
+
+
 @pytest.mark.parametrize(
     ("base", "path", "url"),
     [

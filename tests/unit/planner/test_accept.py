@@ -54,6 +54,12 @@ def test_the_metadata_call_has_its_placeholders_filled_like_the_request() -> Non
     assert set(refused(document)) == {"/poll/pages/plan/path", "/poll/pages/plan/query/of"}
 
 
+def test_a_parameter_with_several_values_keeps_them() -> None:
+    query = {"state": ["open", "{parameters.p}"], "n": 1}
+    for document in (poll("paid", query=query), {"url": "https://a.example/?state=open&state=paid&n=1"}):
+        assert admitted(document).tasks[0].planned.call.query == {"state": ("open", "paid"), "n": "1"}
+
+
 @given(st.text(), st.text(max_size=50))
 def test_whatever_is_admitted_can_be_read_back(value: str, path: str) -> None:
     request = {"path": "/{parameters.p}/x", "query": {"q": "{parameters.p}"}, "headers": {"X-P": "{parameters.p}"}}
