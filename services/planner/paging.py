@@ -12,6 +12,7 @@ from typing import assert_never
 
 from services.planner.model import Planned, Resolved
 from shared.events.tasks import Call, Facts, FactsWanted
+from shared.specification.bodies import is_one_for_one
 from shared.specification.request import (
     AutoPages,
     CursorPages,
@@ -36,7 +37,8 @@ _GROWN = "grown "
 class Step:
     """What follows from one answer.
 
-    `over`: all calls of the job are known now. `expected`: records that the vendor says there are. `problem`: why the
+    `over`: all calls of the job are known now. `expected`: records that the vendor says there are, where its items are
+    the records. `problem`: why the
     job cannot go on. `pages`: the style that automatic paging found. `planned` may be `limit` pages more than wanted.
     """
 
@@ -79,8 +81,7 @@ def pages_so_far(resolved: Resolved, done: Planned) -> int:
     """The place of a page in its own walk, counted from 1: a job may have many walks, each with its own limit."""
     match resolved.paging:
         case OffsetPages() as pages:
-            size = int(done.call.query.get(pages.size_parameter, pages.size))
-            return done.position // max(1, size) + 1
+            return done.position // max(1, _size_asked(pages, done)) + 1
         case NumberedPages() as pages:
             return done.position - pages.first + 1
         case _:
@@ -90,6 +91,8 @@ def pages_so_far(resolved: Resolved, done: Planned) -> int:
 def next_step(resolved: Resolved, done: Planned, facts: Facts, planned_so_far: int) -> Step:
     """What follows from the answer to `done`, within the paging's own limit of pages."""
     step = _follow(resolved, done, facts)
+    if step.expected is not None and not is_one_for_one(resolved.records.select):
+        step = replace(step, expected=None)
     limit = resolved.paging.limit
     room = limit - planned_so_far
     if len(step.planned) <= room:
@@ -117,9 +120,7 @@ def _follow(resolved: Resolved, done: Planned, facts: Facts) -> Step:  # noqa: C
         case CursorPages():
             return _chain(poll, pages, facts.next, {pages.into.query: facts.next or "", **_size(pages)}, done)
         case KeysetPages():
-            ends = facts.items == 0
-            query = {pages.into.query: facts.next or "", pages.size_parameter: pages.size}
-            return _chain(poll, pages, None if ends else facts.next, query, done)
+            return _after_key(poll, pages, done, facts)
         case NextPages() | LinkPages():
             return _chain(poll, pages, facts.next, None, done)
         case _:
@@ -132,9 +133,28 @@ def _detected(resolved: Resolved, pages: AutoPages, done: Planned, facts: Facts)
     found = _style(pages, facts)
     if isinstance(found, NoPages):
         return Step(over=True, expected=facts.total, note="paging detected: a single page", pages=found)
+    if isinstance(found, (OffsetPages, NumberedPages)):
+        found, done, facts = _from_where_it_began(found, done, facts)
     step = _follow(resolved.model_copy(update={"pages": found}), done, facts)
     where = f" in {facts.detected_in}" if facts.detected_in else ""
     return replace(step, note=f"paging detected: {found.style}{where}", pages=found)
+
+
+def _from_where_it_began(
+    found: OffsetPages | NumberedPages, done: Planned, facts: Facts
+) -> tuple[OffsetPages | NumberedPages, Planned, Facts]:
+    """The first request may have asked for a place itself; from a later one on, pages are walked to the end."""
+    name = found.offset_parameter if isinstance(found, OffsetPages) else found.page_parameter
+    asked = str(done.call.query.get(name, ""))
+    if isinstance(found, NumberedPages) and asked == "0":
+        found = found.model_copy(update={"first": 0})
+    begin = 0 if isinstance(found, OffsetPages) else found.first
+    position = int(asked) if asked.isdecimal() and len(asked) < 16 else begin
+    return (
+        found,
+        replace(done, position=position),
+        facts if position == begin else facts.model_copy(update={"total": None}),
+    )
 
 
 def _style(auto: AutoPages, facts: Facts) -> Pages:
@@ -164,12 +184,14 @@ def _first_counted(poll: Poll, pages: OffsetPages | NumberedPages) -> Planned:
     return _counted(poll, pages, position, pages.size, wants=True)
 
 
-def _counted(poll: Poll, pages: OffsetPages | NumberedPages, position: int, size: int, *, wants: bool) -> Planned:
-    """One page by offset or number; with `wants`, its answer is read for what comes next."""
+def _counted(
+    poll: Poll, pages: OffsetPages | NumberedPages, position: int, size: int, *, wants: bool, growth: bool = False
+) -> Planned:
+    """One page by offset or number; with `wants`, its answer is read for what comes next, or for `growth` only."""
     wanted = None
     if wants:
         told = pages.pages if isinstance(pages, NumberedPages) else None
-        wanted = FactsWanted(total=pages.total, pages=told, select=poll.records.select)
+        wanted = FactsWanted(total=pages.total, pages=told, select=poll.records.select, growth=growth)
     if isinstance(pages, OffsetPages):
         query: dict[str, object] = {pages.offset_parameter: position, pages.size_parameter: size}
     else:
@@ -198,13 +220,13 @@ def _fan_out(poll: Poll, pages: OffsetPages | NumberedPages, size: int, *, first
     planned = []
     for index in range(first, count):
         position = index * size if isinstance(pages, OffsetPages) else pages.first + index
-        planned.append(_counted(poll, pages, position, size, wants=index == count - 1))
+        planned.append(_counted(poll, pages, position, size, wants=index == count - 1, growth=True))
     return Step(tuple(planned), over=not planned, expected=total)
 
 
 def _after_offset(poll: Poll, pages: OffsetPages, done: Planned, facts: Facts) -> Step:
     items, end = facts.items or 0, done.position + (facts.items or 0)
-    asked = int(done.call.query[pages.size_parameter]) if pages.size_parameter in done.call.query else pages.size
+    asked = _size_asked(pages, done)
     if facts.total is None:
         if items == 0 or (items < asked and done.position > 0):
             return Step(over=True)
@@ -212,15 +234,18 @@ def _after_offset(poll: Poll, pages: OffsetPages, done: Planned, facts: Facts) -
     if facts.total <= end or items == 0:
         return Step(over=True, expected=facts.total)
     if done.position == 0:
-        size = min(items, asked)
-        if end % size == 0:
-            return _fan_out(poll, pages, size, first=end // size, total=facts.total)
+        return _fan_out(poll, pages, items, first=1, total=facts.total)
     return _follow_growth((_counted(poll, pages, end, asked, wants=True),), done, facts.total, seen=end)
+
+
+def _size_asked(pages: OffsetPages | NumberedPages, done: Planned) -> int:
+    asked = done.call.query.get(pages.size_parameter or "", "")
+    return int(asked) if isinstance(asked, str) and asked.isdecimal() else pages.size
 
 
 def _after_number(poll: Poll, pages: NumberedPages, done: Planned, facts: Facts) -> Step:
     index, items = done.position - pages.first, facts.items or 0
-    asked = int(done.call.query[pages.size_parameter]) if pages.size_parameter in done.call.query else pages.size
+    asked = _size_asked(pages, done)
     count = facts.pages
     if facts.total is not None and count is None:
         size = items if index == 0 and items else asked
@@ -234,11 +259,21 @@ def _after_number(poll: Poll, pages: NumberedPages, done: Planned, facts: Facts)
     if count > MOST_TASKS_AT_ONCE:
         return Step(over=True, problem=f"page_limit: {count} pages; larger pages are needed")
     planned = [
-        _counted(poll, pages, pages.first + later, asked, wants=later == count - 1) for later in range(index + 1, count)
+        _counted(poll, pages, pages.first + later, asked, wants=later == count - 1, growth=True)
+        for later in range(index + 1, count)
     ]
     if index == 0:
         return Step(tuple(planned), expected=facts.total)
     return _follow_growth(tuple(planned), done, facts.total, seen=None)
+
+
+def _after_key(poll: Poll, pages: KeysetPages, done: Planned, facts: Facts) -> Step:
+    if facts.items == 0:
+        return Step(over=True)
+    if facts.next is None:
+        return Step(over=True, problem=f"vendor_malformed: the last record has no {pages.field} to go on from")
+    query: dict[str, object] = {pages.into.query: facts.next, pages.size_parameter: pages.size}
+    return _chain(poll, pages, facts.next, query, done)
 
 
 def _follow_growth(planned: tuple[Planned, ...], done: Planned, total: int | None, *, seen: int | None) -> Step:
@@ -286,10 +321,14 @@ def call_of(request: Request, query: dict[str, object] | None = None) -> Call:
     return Call(
         method=request.method,
         path=request.path,
-        query={name: _text(value) for name, value in merged.items()},
+        query={name: _texts(value) for name, value in merged.items()},
         headers=dict(request.headers),
         body=request.json_,
     )
+
+
+def _texts(value: object) -> str | tuple[str, ...]:
+    return tuple(_text(one) for one in value) if isinstance(value, (tuple, list)) else _text(value)
 
 
 def _text(value: object) -> str:

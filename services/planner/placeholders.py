@@ -6,11 +6,16 @@ from collections.abc import Collection, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from shared.errors import Problem
-from shared.specification.request import NumberedPages, OffsetPages, Pages, Request
-from shared.specification.values import Scalar
+from pydantic import TypeAdapter
+
+from shared.errors import Invalid, Problem
+from shared.specification.parse import parse
+from shared.specification.request import NumberedPages, OffsetPages, Pages, PlanCall, Request
+from shared.specification.values import Scalar, Strict
 
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
+_REQUEST: TypeAdapter[Any] = TypeAdapter(Request)
+_PLAN: TypeAdapter[Any] = TypeAdapter(PlanCall)
 
 
 def named(**groups: Mapping[str, Scalar]) -> dict[str, Scalar]:
@@ -21,8 +26,8 @@ def named(**groups: Mapping[str, Scalar]) -> dict[str, Scalar]:
 def fill(
     request: Request, values: Mapping[str, Scalar], at: str, *, later: Collection[str] = ()
 ) -> Request | list[Problem]:
-    """The request with its placeholders filled, or one problem for each unknown one, at the place `at`. Those `later`
-    are left as they stand: whoever knows them fills them."""
+    """The request with its placeholders filled, or one problem for each unknown one, or for each part that its values
+    make unusable, at the place `at`. Those `later` are left as they stand: whoever knows them fills them."""
     pen = _Pen(values, later)
     filled = request.model_copy(
         update={
@@ -32,18 +37,29 @@ def fill(
             "json_": pen.whole(request.json_, f"{at}/json"),
         }
     )
-    return pen.problems or filled
+    return pen.problems or _mistakes(_REQUEST, filled, request, at) or filled
 
 
 def fill_pages(pages: Pages, values: Mapping[str, Scalar], at: str) -> Pages | list[Problem]:
-    """Paging with the placeholders of its metadata call filled, where it has one."""
+    """Paging with the placeholders of its metadata call filled, where it has one; problems as in `fill`."""
     if not isinstance(pages, (OffsetPages, NumberedPages)) or pages.plan is None:
         return pages
     pen = _Pen(values, ())
     query = {name: pen.whole(value, f"{at}/plan/query/{name}") for name, value in pages.plan.query.items()}
     path = pen.text(pages.plan.path, f"{at}/plan/path", in_path=True)
     plan = pages.plan.model_copy(update={"path": path, "query": query})
-    return pen.problems or pages.model_copy(update={"plan": plan})
+    return pen.problems or _mistakes(_PLAN, plan, pages.plan, f"{at}/plan") or pages.model_copy(update={"plan": plan})
+
+
+def _mistakes(adapter: TypeAdapter[Any], filled: Strict, written: Strict, at: str) -> list[Problem]:
+    """What was good as it was written may not be with its values: `..` in a path, a line break in a header."""
+    if filled == written:
+        return []
+    try:
+        parse(adapter, filled.model_dump(by_alias=True))
+    except Invalid as error:
+        return [Problem(f"{at}{one.pointer}", f"{one.detail}, also with its values") for one in error.problems]
+    return []
 
 
 def mentions(request: Request, name: str) -> bool:
@@ -85,8 +101,8 @@ class _Pen:
                 return self.text(value, pointer)
             case dict():
                 return {name: self.whole(inner, f"{pointer}/{name}") for name, inner in value.items()}
-            case list():
-                return [self.whole(inner, f"{pointer}/{index}") for index, inner in enumerate(value)]
+            case list() | tuple():
+                return type(value)(self.whole(inner, f"{pointer}/{index}") for index, inner in enumerate(value))
             case _:
                 return value
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qs
 
 import yaml
 from pydantic import TypeAdapter
@@ -17,7 +17,7 @@ from shared.client.client import ApiError
 from shared.errors import Invalid, Problem
 from shared.events.firing import read_schedule
 from shared.specification.hook import Hook
-from shared.specification.job import JobSpecification
+from shared.specification.job import KINDS, JobSpecification
 from shared.specification.parse import decode_json, parse
 from shared.specification.source import Source
 from shared.specification.vendor import Vendor
@@ -122,8 +122,14 @@ def make_job(
     if url is not None:
         return {"url": url, **style}
     place, _, query = path.partition("?")
-    request = {"path": place, **({"query": dict(parse_qsl(query, keep_blank_values=True))} if query else {})}
+    request = {"path": place, **({"query": _query_of(query)} if query else {})}
     return {"vendor": vendor, "poll": {"request": request, **style}}
+
+
+def _query_of(text: str) -> dict[str, str | list[str]]:
+    return {
+        name: found if len(found) > 1 else found[0] for name, found in parse_qs(text, keep_blank_values=True).items()
+    }
 
 
 def at(document: Document, error: ApiError) -> Invalid:
@@ -179,9 +185,9 @@ def _kind(content: object) -> str:
         return "hooks"
     if content.keys() & {"schedule", "triggerAt", "every", "cron"}:
         return "schedules"
-    if "base_url" in content or ("vendor" in content and not content.keys() & {"source", "poll", "url"}):
+    if "base_url" in content or ("vendor" in content and not content.keys() & set(KINDS)):
         return "vendors"
-    if "source" in content and content.keys() & {"vendor", "poll"}:
+    if "source" in content and content.keys() & {"vendor", "poll", "invoke"}:
         return "sources"
     return "job"
 

@@ -59,12 +59,13 @@ _RANKS = {
 
 
 class Call(Event):
-    """One HTTP call, ready to make: `path` is relative to the vendor's base URL, `url` (absolute) replaces it."""
+    """One HTTP call, ready to make: `path` is relative to the vendor's base URL, `url` (absolute) replaces it. A
+    parameter with several values stands in the query once for each."""
 
     method: str = "GET"
     path: str = "/"
     url: str | None = None
-    query: dict[str, str] = {}
+    query: dict[str, str | tuple[str, ...]] = {}
     headers: dict[str, str] = {}
     body: Any = None
 
@@ -73,7 +74,8 @@ class FactsWanted(Event):
     """What the planner needs to know of an answer. Expressions are over {body, headers, status}.
 
     With `link`, what `next` finds is a URL, perhaps relative; without `next`, it is in the `Link` header. `detect`
-    asks for everything that automatic paging can make use of.
+    asks for everything that automatic paging can make use of. `growth`: all pages are known already, unless there have
+    come to be more meanwhile.
     """
 
     total: Expression | None = None
@@ -84,13 +86,15 @@ class FactsWanted(Event):
     select: Expression | None = None
     link: bool = False
     detect: bool = False
+    growth: bool = False
 
 
 class Facts(Event):
     """What an answer says about pages.
 
-    `items` counts the records on the page, `next` is a cursor or URL, `problem` says why the answer could not be
-    read, `digest` is the SHA-256 of the body (hex), `detected` is the style that automatic paging found.
+    `items` counts what the vendor put on the page, before records are selected from it; `next` is a cursor or URL,
+    `problem` says why the answer could not be read, `digest` is the SHA-256 of the body (hex), `detected` is the style
+    that automatic paging found.
     """
 
     total: int | None = None

@@ -7,15 +7,19 @@ from functools import lru_cache
 from math import isinf
 from typing import Any
 
-import jmespath
 import orjson
-from jmespath.exceptions import JMESPathError
 from pydantic_core import from_json
+
+from shared.specification.expressions import NotApplicable, evaluate
 
 USUAL_NAMES = ("items", "data", "results", "records", "rows", "values", "entries", "content", "hits")
 _ALL_ZEROS = bytes.maketrans(b"123456789", b"000000000")
 _DOUBTFUL = (b"0" * 19, b"e000", b"E000", b"e+000", b"E+000")
-_PLAIN_SELECT = re.compile(r"body((?:\.[A-Za-z_][A-Za-z0-9_]*)*)(?:\[\]|\[\*\])?")
+_NAMES = r"body((?:\.(?:[A-Za-z_][A-Za-z0-9_]*|\"[^\"\\]+\"))*)"
+_NAME = re.compile(r"\.(?:\"([^\"]+)\"|([^.\"]+))")
+_PLAIN_SELECT = re.compile(rf"{_NAMES}(\[\]|\[\*\])?")
+_PAGE_LIST = re.compile(rf"{_NAMES}(?=$|\[\]|\[\*\]|\[\?|\s*\|)")
+_ONE_FOR_ONE = re.compile(rf"{_NAMES}(?:\[\]|\[\*\])?(?:\.[A-Za-z_][A-Za-z0-9_]*)*(?:\.\{{[^\[\]|]*\}})?")
 
 
 class BodyUnreadable(Exception):
@@ -89,32 +93,62 @@ def find_records(content: Any, select: str | None) -> list[Any] | None:
     place that was asked for holds no list."""
     if select is None:
         return _find_list(content)
-    path = _plain_path(select)
-    if path is None:
+    plain = _plain_path(select)
+    if plain is None:
         try:
-            found = jmespath.search(select, {"body": content})
-        except JMESPathError:
+            found = evaluate(select, {"body": content})
+        except NotApplicable:
             return None
     else:
-        found = content
-        for name in path:
-            found = found.get(name) if isinstance(found, dict) else None
+        found = _project(_walk(content, plain[0]), plain[1])
     if isinstance(found, dict):
         return [found]
     return found if isinstance(found, list) else None
 
 
-def count_records(content: Any, select: str | None) -> int | None:
-    """How many records there are."""
-    found = find_records(content, select)
-    return None if found is None else len(found)
+def find_items(content: Any, select: str | None) -> list[Any] | None:
+    """What the vendor put on a page, and counts in its paging: the list that a selection begins with, before it leaves
+    anything out or takes anything apart. `body.orders[?open].lines[]` begins with `body.orders`."""
+    begins = None if select is None else _page_list(select)
+    found = None if begins is None else _walk(content, begins)
+    return found if isinstance(found, list) else find_records(content, select)
+
+
+def is_one_for_one(select: str | None) -> bool:
+    """Whether a selection makes one record of each item, so that records can be compared with a vendor's total."""
+    return select is None or _ONE_FOR_ONE.fullmatch(select) is not None
 
 
 @lru_cache(maxsize=1024)
-def _plain_path(select: str) -> tuple[str, ...] | None:
-    """`body.meta.items[]` needs no interpreter: it is a walk through objects to a list."""
+def _plain_path(select: str) -> tuple[tuple[str, ...], str] | None:
+    """`body.meta.items[]` needs no interpreter: it is a walk through objects to a list, and what is done with it."""
     match = _PLAIN_SELECT.fullmatch(select)
-    return None if match is None else tuple(name for name in match[1].split(".") if name)
+    return None if match is None else (_names(match[1]), match[2] or "")
+
+
+@lru_cache(maxsize=1024)
+def _page_list(select: str) -> tuple[str, ...] | None:
+    match = _PAGE_LIST.match(select)
+    return None if match is None else _names(match[1])
+
+
+def _names(path: str) -> tuple[str, ...]:
+    return tuple(quoted or bare for quoted, bare in _NAME.findall(path))
+
+
+def _walk(content: Any, path: tuple[str, ...]) -> Any:
+    for name in path:
+        content = content.get(name) if isinstance(content, dict) else None
+    return content
+
+
+def _project(found: Any, how: str) -> Any:
+    """As JMESPath does it: `[*]` leaves nulls out, `[]` takes lists inside the list apart, too."""
+    if not how or not isinstance(found, list):
+        return found
+    if how == "[]" and any(isinstance(item, list) for item in found):
+        found = [inner for item in found for inner in (item if isinstance(item, list) else [item])]
+    return [item for item in found if item is not None]
 
 
 def _find_list(content: Any) -> list[Any] | None:
@@ -126,4 +160,11 @@ def _find_list(content: Any) -> list[Any] | None:
         if isinstance(content.get(name), list):
             return list(content[name])
     lists = [value for value in content.values() if isinstance(value, list)]
-    return lists[0] if len(lists) == 1 else [content]
+    if len(lists) == 1:
+        return lists[0]
+    return [] if not lists and _holds_null(content) else [content]
+
+
+def _holds_null(content: dict[str, Any]) -> bool:
+    """Some vendors write an empty list as null; a record of its own would have an id."""
+    return "id" not in content and any(name in content and content[name] is None for name in USUAL_NAMES)

@@ -57,6 +57,27 @@ def mistake_in(expression: str) -> str:
     return ""
 
 
+def roots_of(expression: str) -> set[str]:
+    """The names that an expression looks for in the document itself, such as `body`; of a good expression."""
+    return set(_roots(jmespath.compile(expression).parsed))
+
+
+_OF_THE_FIRST = frozenset(
+    {"subexpression", "pipe", "projection", "value_projection", "filter_projection", "index_expression", "flatten"}
+)
+"""What stands behind the first part of these is looked for in what that found."""
+
+
+def _roots(node: Any) -> Iterator[str]:
+    if node["type"] == "field":
+        yield node["value"]
+    if node["type"] == "expref":
+        return
+    children = [child for child in node.get("children", ()) if isinstance(child, dict)]
+    for child in children[:1] if node["type"] in _OF_THE_FIRST else children:
+        yield from _roots(child)
+
+
 @lru_cache(maxsize=1024)
 def _compiled(expression: str) -> ParsedResult:
     return jmespath.compile(expression)

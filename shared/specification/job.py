@@ -2,13 +2,14 @@
 webhook, or of a bare URL."""
 
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from uuid import UUID
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag, TypeAdapter
 
 from shared.specification.invoke import Input, Invoke
 from shared.specification.notify import Notify
-from shared.specification.request import HeaderName, Pages, Records, Request
+from shared.specification.request import HeaderName, Pages, Path, Records, Request
 from shared.specification.source import Delivery, Poll
 from shared.specification.values import Name, Scalar, SecretReference, Strict
 from shared.specification.vendor import Retry, Url
@@ -77,11 +78,20 @@ class DeliverJob(Strict):
     retry: Retry | None = None
 
 
+_PATH: TypeAdapter[str] = TypeAdapter(Path)
+
+
+def _check_place(value: str) -> str:
+    """A URL becomes a vendor and a request, so its path keeps the rules of a request's."""
+    _PATH.validate_python(urlsplit(value).path or "/")
+    return value
+
+
 class UrlJob(Delivery):
     """A bare URL: its host becomes an ad-hoc vendor with a careful budget, its paging is detected."""
 
     id: UUID | None = None
-    url: Url
+    url: Annotated[Url, AfterValidator(_check_place)]
     pages: Pages | None = None
     records: Records = Records()
 

@@ -1,32 +1,18 @@
 """Documents → models, with every mistake told at once, by its place and what was expected there."""
 
-import difflib
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from shared.errors import Invalid, Problem
-from shared.specification import hook, invoke, job, notify, request, schedule, source, vendor, verification
-from shared.specification.values import Strict
+from shared.specification import job
+from shared.specification.mistakes import detail_of, without_echoes
 
 T = TypeVar("T")
 
 UNION_TAG = job.UNION_TAG
 _SCALAR_TAGS = frozenset({"str", "int", "float", "bool"})
-
-
-def _known_names() -> list[str]:
-    models = [
-        found
-        for module in (hook, invoke, job, notify, request, schedule, source, vendor, verification)
-        for found in vars(module).values()
-        if isinstance(found, type) and issubclass(found, BaseModel) and found is not Strict
-    ]
-    return sorted({field.alias or name for model in models for name, field in model.model_fields.items()})
-
-
-KNOWN_NAMES = _known_names()
 
 
 def parse(adapter: TypeAdapter[T], document: Any) -> T:
@@ -38,7 +24,7 @@ def parse(adapter: TypeAdapter[T], document: Any) -> T:
     try:
         return adapter.validate_python(document)
     except ValidationError as error:
-        raise Invalid(problems(error, document)) from None
+        raise Invalid(problems(error, document, adapter._type)) from None
 
 
 def parse_json(adapter: TypeAdapter[T], text: bytes) -> T:
@@ -62,14 +48,23 @@ def decode_json(text: bytes) -> Any:
         raise Invalid([Problem("", f"not JSON: {error}")]) from None
 
 
-def problems(error: ValidationError, document: Any) -> list[Problem]:
-    """Pydantic's errors as problems with JSON pointers; tags of unions are no part of a user's document."""
-    found = []
-    for one in error.errors(include_url=False, include_context=True, include_input=True):
-        place = _place(one["loc"], document)
-        pointer = "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in place)
-        found.append(Problem(pointer=pointer, detail=_detail(dict(one), str(place[-1]) if place else "")))
-    return found
+def problems(error: ValidationError, document: Any, root: Any) -> list[Problem]:
+    """Pydantic's errors as problems with JSON pointers; tags of unions are no part of a user's document. `root` is the
+    type that was to be made."""
+    errors: list[dict[str, Any]] = [
+        {**one, "place": (*_place(one["loc"], document), *_tag_in(dict(one)))}
+        for one in error.errors(include_url=False, include_context=True, include_input=True)
+    ]
+    return [Problem(_pointer(one["place"]), detail_of(one, root)) for one in without_echoes(errors)]
+
+
+def _tag_in(error: dict[str, Any]) -> tuple[str, ...]:
+    """The field whose value says which kind it is."""
+    return (error["ctx"]["discriminator"].strip("'"),) if error["type"] == "union_tag_invalid" else ()
+
+
+def _pointer(place: tuple[int | str, ...]) -> str:
+    return "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in place)
 
 
 def _place(location: tuple[int | str, ...], document: Any) -> list[int | str]:
@@ -86,25 +81,11 @@ def _place(location: tuple[int | str, ...], document: Any) -> list[int | str]:
 
 def _is_tag(at: Any, step: str) -> bool:
     if not isinstance(at, dict):
-        return step in _SCALAR_TAGS
-    return step not in at and step in (at.get("style"), at.get("type"), at.get("scheme"))
+        return True
+    if step in at:
+        return False
+    return "[" in step or step in _SCALAR_TAGS or step in (at.get("style"), at.get("type"), at.get("scheme"))
 
 
 def _has_item(at: Any, step: int | str) -> bool:
     return isinstance(at, (list, tuple)) and isinstance(step, int) and step < len(at)
-
-
-def _detail(one: dict[str, Any], name: str) -> str:
-    kind, context, value = one["type"], one.get("ctx", {}), one.get("input")
-    if kind == "extra_forbidden":
-        near = [known for known in difflib.get_close_matches(name, KNOWN_NAMES, n=2) if known != name]
-        return f"unknown field{f'; did you mean {near[0]}?' if near else ''}"
-    if kind == "missing":
-        return "is missing and has no default"
-    if kind in ("greater_than_equal", "less_than_equal") and isinstance(value, (int, float)):
-        bound = f"at least {context['ge']}" if kind == "greater_than_equal" else f"at most {context['le']}"
-        return f"must be {bound}, got {value}"
-    if kind == "value_error":
-        return str(context.get("error", one["msg"]))
-    message: str = one["msg"]
-    return message[0].lower() + message[1:]

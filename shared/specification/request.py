@@ -4,18 +4,33 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from shared.specification.values import Expression, Scalar, Strict
+from shared.specification.values import AnswerExpression, Expression, QueryValue, Strict
 
 
-def _check_path(value: str) -> str:
-    if not value.startswith("/") or value.startswith("//") or ".." in value.split("/"):
-        raise ValueError("expected a path that starts with one / and has no .. in it")
+def check_path(value: str) -> str:
+    """Refuse what would be read as another path, or as more than a path."""
+    if not value.startswith("/") or value.startswith("//") or {".", ".."} & set(value.split("/")):
+        raise ValueError("expected a path that starts with one / and has no . or .. between slashes")
     if not value.isprintable() or any(mark in value for mark in "\\#?"):
         raise ValueError("expected a path without spaces, ?, # or control characters (use query for parameters)")
     return value
 
 
-Path = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_check_path)]
+OWN_HEADERS = frozenset(
+    {"host", "content-length", "transfer-encoding", "connection", "accept-encoding", "authorization"}
+)
+"""Headers that a call has of its own; credentials come from the vendor's `auth`, as references to secrets."""
+
+
+def _check_header(name: str) -> str:
+    if name.lower() == "authorization":
+        raise ValueError("credentials do not belong in a request; use the vendor's auth with a secret reference")
+    if name.lower() in OWN_HEADERS:
+        raise ValueError(f"{name} is set for each call as it is made")
+    return name
+
+
+Path = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(check_path)]
 PageSize = Annotated[int, Field(ge=1, le=100_000)]
 Header = Annotated[str, Field(pattern=r"^[\x20-\x7e]*$", max_length=4096)]
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
@@ -26,8 +41,8 @@ class Request(Strict):
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "GET"
     path: Path = "/"
-    query: dict[str, Scalar] = {}
-    headers: dict[HeaderName, Header] = {}
+    query: dict[str, QueryValue] = {}
+    headers: dict[Annotated[HeaderName, AfterValidator(_check_header)], Header] = {}
     json_: Annotated[Any, Field(alias="json")] = None
 
 
@@ -35,9 +50,9 @@ class PlanCall(Strict):
     """A metadata call that tells the total, and the largest page if the vendor says so."""
 
     path: Path
-    query: dict[str, Scalar] = {}
-    total: Expression
-    size: Expression | None = None
+    query: dict[str, QueryValue] = {}
+    total: AnswerExpression
+    size: AnswerExpression | None = None
 
 
 class Paged(Strict):
@@ -64,7 +79,7 @@ class OffsetPages(Paged):
 
     style: Literal["offset"]
     size: PageSize = 100
-    total: Expression | None = None
+    total: AnswerExpression | None = None
     plan: PlanCall | None = None
     offset_parameter: str = "offset"
     size_parameter: str = "limit"
@@ -76,8 +91,8 @@ class NumberedPages(Paged):
     style: Literal["page"]
     size: PageSize = 100
     first: Annotated[int, Field(ge=0, le=1)] = 1
-    total: Expression | None = None
-    pages: Expression | None = None
+    total: AnswerExpression | None = None
+    pages: AnswerExpression | None = None
     plan: PlanCall | None = None
     page_parameter: str = "page"
     size_parameter: str | None = "per_page"
@@ -93,7 +108,7 @@ class CursorPages(Paged):
     """Each answer carries the cursor of the next; null, empty or missing ends the chain."""
 
     style: Literal["cursor"]
-    next: Expression
+    next: AnswerExpression
     into: Into
     size: PageSize | None = None
     size_parameter: str = "limit"
@@ -113,7 +128,7 @@ class NextPages(Paged):
     """Each body carries the URL of the next page."""
 
     style: Literal["next"]
-    next: Expression
+    next: AnswerExpression
 
 
 class LinkPages(Paged):
@@ -131,5 +146,5 @@ Pages = Annotated[
 class Records(Strict):
     """Which part of a body is records. `select` is over `body`; without it the list in the body is found."""
 
-    select: Expression | None = None
+    select: AnswerExpression | None = None
     key: Expression | None = None

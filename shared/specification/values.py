@@ -1,12 +1,13 @@
 """Small typed values of the language: durations, sizes, shares, secret references, names, expressions."""
 
+import difflib
 import re
 from datetime import timedelta
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
-from shared.specification.expressions import mistake_in
+from shared.specification.expressions import mistake_in, roots_of
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
@@ -63,6 +64,8 @@ def read_share(value: Any) -> Any:
             return float(value[:-1]) / 100
         except ValueError:
             raise ValueError("expected a share such as 1% or 0.01") from None
+    if isinstance(value, int) and value:
+        raise ValueError("expected a share such as 1% or 0.01; all of it is 100% or 1.0")
     return value
 
 
@@ -100,8 +103,23 @@ SecretReference = Annotated[str, AfterValidator(_check_secret)]
 Expression = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_check_expression)]
 """A JMESPath expression over a named document (`body`, `headers`, `status`, `record`, `parameters`)."""
 
+
+def _check_names(value: str) -> str:
+    unknown = sorted(roots_of(value) - {"body", "headers", "status"})
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], ["headers", "status"], n=1) or [f"body.{unknown[0]}"]
+        raise ValueError(f"{unknown[0]} is none of body, headers and status; did you mean {near[0]}?")
+    return value
+
+
+AnswerExpression = Annotated[Expression, AfterValidator(_check_names)]
+"""A JMESPath expression over an answer: `body`, `headers` (their names in lower case) and `status`."""
+
 Name = Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$")]
 """A name of a vendor or source: lower case letters, digits, dots and hyphens, at most 63 characters."""
 
 Scalar = str | int | float | bool
-"""A value that a query parameter can have."""
+"""A value that a placeholder can stand for."""
+
+QueryValue = Scalar | Annotated[tuple[Scalar, ...], Field(min_length=1, max_length=1000)]
+"""A value that a query parameter can have, or several: then it stands there once for each."""

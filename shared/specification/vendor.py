@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from shared.specification.values import Duration, Expression, Name, SecretReference, Size, Strict
+from shared.specification.values import AnswerExpression, Duration, Expression, Name, SecretReference, Size, Strict
 from shared.specification.verification import Verification
 
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?\.?|\[[0-9A-Fa-f:.]+\]")
@@ -38,6 +38,15 @@ def check_url(value: str) -> str:
 
 Url = Annotated[str, AfterValidator(check_url)]
 """An absolute http(s) URL."""
+
+
+def _check_base(value: str) -> str:
+    if "?" in value or "#" in value:
+        raise ValueError("expected a URL without ? and #; query parameters belong to requests, keys to auth")
+    return value
+
+
+BaseUrl = Annotated[Url, AfterValidator(_check_base)]
 
 
 class BearerAuth(Strict):
@@ -126,16 +135,25 @@ class Retry(Strict):
 class Outcome(Strict):
     """A rule over the answer (`status`, `headers`, `body`) that decides before the defaults by status do."""
 
-    when: Expression
+    when: AnswerExpression
     is_: Annotated[Literal["success", "empty", "retry", "rate_limited", "fail"], Field(alias="is")]
+
+
+def _check_deadline(value: timedelta) -> timedelta:
+    if value < timedelta(milliseconds=1):
+        raise ValueError("expected at least 1ms; there is no call without an end")
+    return value
+
+
+Deadline = Annotated[Duration, AfterValidator(_check_deadline)]
 
 
 class Timeouts(Strict):
     """Deadlines of one call. `total` bounds everything from connecting to the last byte."""
 
-    connect: Duration = timedelta(seconds=5)
-    first_byte: Duration = timedelta(seconds=30)
-    total: Duration = timedelta(minutes=2)
+    connect: Deadline = timedelta(seconds=5)
+    first_byte: Deadline = timedelta(seconds=30)
+    total: Deadline = timedelta(minutes=2)
 
 
 class Limits(Strict):
@@ -175,7 +193,7 @@ class Vendor(Strict):
     """A third party's API and the contract with it."""
 
     vendor: Name
-    base_url: Url
+    base_url: BaseUrl
     auth: Auth | None = None
     budget: Budget = Budget()
     retry: Retry = Retry()

@@ -11,7 +11,7 @@ from pydantic_core import to_json
 
 from services.fetcher.call.detect import detect
 from shared.events.tasks import Facts, FactsWanted
-from shared.specification.bodies import BodyUnreadable, count_records, find_records, read_json
+from shared.specification.bodies import BodyUnreadable, find_items, find_records, read_json
 from shared.specification.expressions import NotApplicable, evaluate
 
 _LONGEST_NEXT = 4096
@@ -36,7 +36,8 @@ def read_facts(wanted: FactsWanted, source: Source, body: bytes) -> Facts:
     except BodyUnreadable as error:
         return Facts(problem=str(error), digest=digest)
     document = {"body": content, "headers": dict(source.headers), "status": source.status}
-    items = count_records(content, wanted.select)
+    found = find_items(content, wanted.select)
+    items = None if found is None else len(found)
     told: dict[str, Any] = {"items": items, "digest": digest}
     problems: list[str] = []
     for name in ("total", "pages", "size"):
@@ -71,8 +72,13 @@ def _following(wanted: FactsWanted, document: dict[str, Any], source: Source) ->
 
 
 def _last_key(wanted: FactsWanted, document: dict[str, Any]) -> str | None:
-    records = find_records(document["body"], wanted.select)
-    return _text(_search(wanted.last or "", records[-1])) if records else None
+    """Of the last item on the page, also where it is not among the records; or of the last record, if that has names
+    of its own."""
+    for found in (find_items(document["body"], wanted.select), find_records(document["body"], wanted.select)):
+        key = _text(_search(wanted.last or "", found[-1])) if found else None
+        if key is not None:
+            return key
+    return None
 
 
 def link_next(headers: Mapping[str, str], url: str) -> str | None:

@@ -10,11 +10,11 @@ from pydantic_core import to_json
 
 from shared.events.tasks import Call
 from shared.specification.addresses import is_public, literal_address
+from shared.specification.request import OWN_HEADERS
 from shared.specification.vendor import BasicAuth, BearerAuth, HeaderAuth, QueryAuth, Vendor
 
 USER_AGENT = "sluice/0.1"
 _SAFE = "/%:@!$&'()*+,;=~-._"
-_FORBIDDEN_HEADERS = frozenset({"host", "content-length", "transfer-encoding", "connection", "authorization"})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SAME_METHOD = frozenset({307, 308})
 _PORTS = {"http": 80, "https": 443}
@@ -40,9 +40,9 @@ class Refused:
 def build_request(call: Call, vendor: Vendor, secrets: Mapping[str, str], job_id: UUID) -> HttpRequest | Refused:
     """Put a call together. A link that leads to another host is refused: credentials would go with it."""
     asked = {name.lower(): value for name, value in call.headers.items()}
-    headers = {name: value for name, value in asked.items() if name not in _FORBIDDEN_HEADERS}
+    headers = {name: value for name, value in asked.items() if name not in OWN_HEADERS}
     headers |= {
-        "user-agent": USER_AGENT,
+        "user-agent": headers.get("user-agent", USER_AGENT),
         "accept": headers.get("accept", "application/json"),
         "accept-encoding": "gzip",
         "traceparent": f"00-{job_id.hex}-{job_id.hex[16:]}-01",
@@ -129,7 +129,7 @@ def _absolute(call: Call, vendor: Vendor, credentials: Mapping[str, str]) -> str
     if call.url is not None:
         return _linked(call.url, vendor, credentials)
     path = base.path.rstrip("/") + quote(call.path, safe=_SAFE)
-    return urlunsplit((base.scheme, base.netloc, path or "/", urlencode({**call.query, **credentials}), ""))
+    return urlunsplit((base.scheme, base.netloc, path or "/", urlencode({**call.query, **credentials}, doseq=True), ""))
 
 
 def _linked(link: str, vendor: Vendor, credentials: Mapping[str, str]) -> str:

@@ -62,7 +62,7 @@ def _filled(call: Call, url: str) -> Call:
     return call.model_copy(
         update={
             "path": call.path.replace(PLACEHOLDER, quote(url, safe="")),
-            "query": {name: value.replace(PLACEHOLDER, url) for name, value in call.query.items()},
+            "query": {name: _inside(value, url) for name, value in call.query.items()},
             "headers": {name: value.replace(PLACEHOLDER, url) for name, value in call.headers.items()},
             "body": _inside(call.body, url),
         }
@@ -75,7 +75,7 @@ def _inside(value: Any, url: str) -> Any:
             return value.replace(PLACEHOLDER, url)
         case dict():
             return {name: _inside(inner, url) for name, inner in value.items()}
-        case list():
+        case list() | tuple():
             return [_inside(inner, url) for inner in value]
         case _:
             return value

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 from pydantic import TypeAdapter
@@ -12,13 +12,14 @@ from pydantic import TypeAdapter
 from services.planner.invocation import plan_submits
 from services.planner.model import Resolved, Task, number_tasks
 from services.planner.paging import Step, first_step
-from services.planner.placeholders import fill, named
+from services.planner.placeholders import fill, fill_pages, named
 from services.planner.single import delivery_of, first_call, leads_to, request_of
 from shared.errors import Invalid, Problem
 from shared.specification.job import DeliverJob, InvokeJob, JobSpecification, PollJob, RequestJob, SourceJob, UrlJob
 from shared.specification.parse import parse
 from shared.specification.request import AutoPages, Request
 from shared.specification.source import Delivery, Poll, Source, TopicSink
+from shared.specification.values import QueryValue, Scalar
 from shared.specification.vendor import AD_HOC, Vendor
 
 SPECIFICATION: TypeAdapter[Any] = TypeAdapter(JobSpecification)
@@ -134,21 +135,28 @@ def _resolve_work(
         case PollJob(poll=Poll() as poll) | Source(poll=Poll() as poll):
             if isinstance(job, SourceJob) and job.input is not None:
                 return Refused(job_id, (Problem("/input", f"belongs to invoke, and {name} is a poll"),))
-            request = fill(poll.request, named(parameters=job.parameters), "/poll/request")
-            if not isinstance(request, Request):
-                return Refused(job_id, tuple(request))
-            return resolved.model_copy(update={"poll": poll.model_copy(update={"request": request})})
+            filled = _filled(poll, job.parameters)
+            if not isinstance(filled, Poll):
+                return Refused(job_id, tuple(filled))
+            return resolved.model_copy(update={"poll": filled})
         case _:
             rules = Vendor.model_validate_json(known.vendors[work.vendor]).callbacks
             return resolved.model_copy(update={"invoke": work.invoke, "parameters": job.parameters, "callbacks": rules})
 
 
+def _filled(poll: Poll, parameters: Mapping[str, Scalar]) -> Poll | list[Problem]:
+    values = named(parameters=parameters)
+    request = fill(poll.request, values, "/poll/request")
+    pages = fill_pages(poll.pages, values, "/poll/pages")
+    if isinstance(request, list) or isinstance(pages, list):
+        return [problem for one in (request, pages) if isinstance(one, list) for problem in one]
+    return poll.model_copy(update={"request": request, "pages": pages})
+
+
 def _from_url(job: UrlJob) -> Resolved:
     parts = urlsplit(job.url)
     host = (parts.hostname or "").rstrip(".").lower()
-    request = Request.model_construct(
-        method="GET", path=parts.path or "/", query=dict(parse_qsl(parts.query, keep_blank_values=True)), headers={}
-    )
+    request = Request.model_construct(method="GET", path=parts.path or "/", query=_query_of(parts.query), headers={})
     poll = Poll.model_construct(request=request, pages=job.pages or AutoPages(style="auto"), records=job.records)
     return Resolved.model_construct(
         vendor=f"{AD_HOC}{host}",
@@ -158,6 +166,11 @@ def _from_url(job: UrlJob) -> Resolved:
         pages=None,
         delivery=_delivery(job),
     )
+
+
+def _query_of(text: str) -> dict[str, QueryValue]:
+    found = {name: tuple(values) for name, values in parse_qs(text, keep_blank_values=True).items()}
+    return {name: values if len(values) > 1 else values[0] for name, values in found.items()}
 
 
 def _delivery(job: Delivery) -> Delivery:

@@ -11,6 +11,7 @@ from services.planner.model import JobRow, Planned, Resolved
 from services.planner.paging import Step, next_step, pages_so_far
 from shared.events.jobs import JobState
 from shared.events.tasks import END_RANK, Facts, TaskChanged, TaskState
+from shared.specification.bodies import is_one_for_one
 from shared.specification.request import Pages
 
 MOST_BARREN_PAGES = 50
@@ -43,7 +44,7 @@ class Submit(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A task whose state really changed."""
+    """A task whose state really changed. `wanted`: its answer leads on, or, with `growth`, would if there were more."""
 
     number: int
     state: TaskState
@@ -52,6 +53,7 @@ class Change:
     wanted: bool
     reason: str
     submit: Submit | None = None
+    growth: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +97,13 @@ def _count(job: JobRow, changes: Sequence[Change]) -> JobRow:
     failed = [change for change in ends if change.state in (TaskState.FAILED, TaskState.DEAD, TaskState.EXPIRED)]
     barren = job.barren
     for change in completed:
-        barren = 0 if change.distinct else barren + 1
-    reason = job.reason
+        if change.records or is_one_for_one(job.resolved.records.select):
+            barren = 0 if change.distinct else barren + 1
+    reason, discovery_over = job.reason, job.discovery_over
     for change in failed:
-        if change.wanted and not job.discovery_over and not reason:
+        if change.growth:
+            discovery_over = True
+        elif change.wanted and not discovery_over and not reason:
             reason = f"paging stopped at task {change.number}: {change.reason}"
     return replace(
         job,
@@ -109,6 +114,7 @@ def _count(job: JobRow, changes: Sequence[Change]) -> JobRow:
         records=job.records + sum(change.records for change in completed),
         distinct=job.distinct + sum(change.distinct for change in completed),
         barren=barren,
+        discovery_over=discovery_over,
         reason=reason,
     )
 

@@ -56,6 +56,7 @@ async def _apply(tx: Transaction, events: Sequence[TaskChanged]) -> dict[UUID, l
             records=row["records"] or 0,
             distinct=row["distinct_records"] or 0,
             wanted=row["wants"],
+            growth=row["growth"],
             reason=row["reason"],
             submit=_submit(row) if row["purpose"] == "submit" else None,
         )

@@ -9,14 +9,12 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-import jmespath
-from jmespath.exceptions import JMESPathError
-
 from services.processor.formats.json_body import read_json, write_json
 from services.processor.model import Failure, Item, Page
 from shared.events.catalogue import MAX_MESSAGE_BYTES
 from shared.events.payloads import PayloadStored, Processing
 from shared.specification.bodies import BodyUnreadable, find_records
+from shared.specification.expressions import NotApplicable, evaluate
 from shared.specification.source import PostgresSink, TopicSink
 
 _LONGEST_KEY_BYTES = 1024
@@ -24,8 +22,6 @@ _LARGEST_ON_TOPIC_BYTES = MAX_MESSAGE_BYTES - 16_384
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TOPIC_NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
-_INAPPLICABLE = (JMESPathError, ArithmeticError, LookupError, TypeError, ValueError, RecursionError)
-"""What an expression may raise on a document that it does not fit."""
 
 KeyOf = Callable[[Any], str | None]
 
@@ -51,10 +47,7 @@ def take_apart(stored: PayloadStored, body: bytes) -> Page:
 
 
 def _select(content: Any, select: str | None) -> list[Any]:
-    try:
-        records = find_records(content, select)
-    except _INAPPLICABLE:
-        records = None
+    records = find_records(content, select)
     if records is None:
         sought = "expected a list or an object" if select is None else f"{select}: no list of records is there"
         raise _Mistake("vendor_malformed", f"{sought}, the body is {_kind(content)}")
@@ -120,12 +113,11 @@ def _key_of(expression: str | None, records: list[Any]) -> KeyOf:
         return lambda record: hashlib.sha256(write_json(record, sorted_names=True)).hexdigest()
     if _PLAIN.fullmatch(expression):
         return lambda record: _text(record.get(expression)) if isinstance(record, dict) else None
-    compiled = jmespath.compile(expression)
 
     def search(record: Any) -> str | None:
         try:
-            return _text(compiled.search(record))
-        except _INAPPLICABLE:
+            return _text(evaluate(expression, record))
+        except NotApplicable:
             return None
 
     return search

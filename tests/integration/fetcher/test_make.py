@@ -11,7 +11,7 @@ from services.fetcher.call.make import CallMaker
 from services.fetcher.call.transport import Transport
 from services.fetcher.model import Answered, Claimed, Later, Outcome
 from shared.events.payloads import Processing
-from shared.events.tasks import Call, FactsWanted, FetchRequested
+from shared.events.tasks import AnswerWanted, Call, FactsWanted, FetchRequested
 from shared.ids import new_id
 from shared.payloads.store import PayloadStore
 from shared.runtime.clock import utc_now
@@ -41,6 +41,7 @@ def claimed(site: Site, says: str, purpose: Any = "page", facts: FactsWanted | N
         purpose=purpose,
         call=Call(method="POST" if purpose == "deliver" else "GET", path="/status", query={"says": says}),
         facts=facts,
+        answer=AnswerWanted() if purpose == "answer" else None,
         processing=Processing(source="x"),
     )
     now = utc_now()
@@ -100,3 +101,23 @@ async def test_an_answer_that_is_no_success_by_rule_is_no_page(
     outcome = await maker.make(claimed(site, says, facts=facts, outcomes=rules), lambda: None)
     assert isinstance(outcome, Later)
     assert states(outcome) == ["retrying"]
+
+
+async def test_rules_over_the_body_decide_of_requests_whose_answer_has_no_known_length(
+    maker: CallMaker, site: Site
+) -> None:
+    assert isinstance(
+        await maker.make(claimed(site, f"200,{PENDING}", "answer", outcomes=BODY_RULES), lambda: None), Later
+    )
+    taken = await maker.make(claimed(site, '200,{"state": "done"}', "answer", outcomes=BODY_RULES), lambda: None)
+    assert isinstance(taken, Answered)
+    assert taken.succeeded
+
+
+@pytest.mark.parametrize("wanted", [None, FactsWanted(total="body.total")])
+async def test_an_empty_answer_says_nothing_of_other_pages_to_whoever_did_not_ask(
+    maker: CallMaker, site: Site, wanted: FactsWanted | None
+) -> None:
+    outcome = await maker.make(claimed(site, "204", facts=wanted), lambda: None)
+    [event] = [orjson.loads(message.value) for message in outcome.messages if message.value]
+    assert ("facts" in event) == (wanted is not None)

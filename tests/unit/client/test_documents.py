@@ -1,5 +1,6 @@
 """Files are checked whole, with the place of every mistake, before anything is sent."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from shared.errors import Invalid
 
 VENDOR = "vendor: acme\nbase_url: https://acme.example\n"
 SOURCE = "source: acme-items\nvendor: acme\npoll: {request: {path: /items}}\n"
+SUBMIT = {"submit": {"method": "POST", "path": "/r"}, "deadline": "1h"}
 HOOK = "hook: acme-changed\nverify: {scheme: github, secrets: [env:ACME_HOOK]}\nstart: {source: acme-items}\n"
 
 
@@ -120,3 +122,22 @@ def test_schedules_come_last_and_are_checked_to_their_targets() -> None:
         "1.yaml:1:/triggerAt expected a time in the future; past: run would run it at once",
         "1.yaml:1:/start expected one of: url; source; vendor with poll, invoke or request; deliver",
     ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("vendors", {"vendor": "acme", "base_url": "https://a.example"}),
+        ("sources", {"source": "orders", "vendor": "acme", "poll": {}}),
+        ("sources", {"source": "r", "vendor": "acme", "invoke": {**SUBMIT, "status": {"request": {"path": "/s"}}}}),
+        ("job", {"source": "orders"}),
+        ("job", {"vendor": "acme", "poll": {}}),
+        ("job", {"vendor": "acme", "invoke": SUBMIT, "input": [{"month": "2026-01"}]}),
+        ("job", {"vendor": "acme", "request": {"path": "/quote"}}),
+        ("job", {"vendor": "acme", "deliver": "https://a.example/hook", "event": {}}),
+        ("job", {"url": "https://a.example/items"}),
+    ],
+)
+def test_a_document_is_what_it_means_to_be(kind: str, content: dict[str, object]) -> None:
+    [found] = load([("one.json", json.dumps(content))])
+    assert found.kind == kind

@@ -44,6 +44,33 @@ def test_the_list_in_the_body_is_found(content: Any, items: int) -> None:
     assert facts(FactsWanted(), content).items == items
 
 
+@pytest.mark.parametrize(
+    "select",
+    [
+        "body.data",
+        "body.data[]",
+        "body.data[?open]",
+        "body.data[?id > `5`].lines[]",
+        "body.data[].lines[]",
+        "body.data[*].{id: id}",
+        "body.data | [?open]",
+        'body."data"[?open]',
+    ],
+)
+def test_what_the_vendor_put_on_the_page_is_counted_whatever_is_selected_from_it(select: str) -> None:
+    data = [{"id": number, "open": number == 0, "lines": [1, 2, 3]} for number in range(5)]
+    found = facts(FactsWanted(select=select, last="id"), {"data": data})
+    assert (found.items, found.next) == (5, "4")
+
+
+@pytest.mark.parametrize(
+    ("select", "items"), [("sort_by(body.data, &id)", 2), ("body.data[0].lines[]", 3), ("abs(body.data)", None)]
+)
+def test_a_selection_that_begins_otherwise_counts_as_its_records(select: str, items: int | None) -> None:
+    data = [{"id": 1, "lines": [1, 2, 3]}, {"id": 2}]
+    assert facts(FactsWanted(select=select), {"data": data}).items == items
+
+
 @pytest.mark.parametrize("value", [-1, 1.5, "many", None, True, [], "1" * 40, 10**15])
 def test_a_total_that_is_no_whole_number_is_a_problem(value: Any) -> None:
     found = facts(FactsWanted(total="body.total"), {"total": value, "items": [1]})

@@ -34,6 +34,10 @@ def test_the_path_follows_the_base_url_and_the_query_keeps_its_order() -> None:
     assert request.url == "https://api.acme.example/v2/orders?z=1&a=a+b%26c%3Dd%2Be%2F%C3%A9"
 
 
+def test_a_parameter_with_several_values_stands_there_once_for_each() -> None:
+    assert built(Call(query={"tag": ("a b", "c"), "n": "1"})).url.endswith("/v2/?tag=a+b&tag=c&n=1")
+
+
 @pytest.mark.parametrize(
     ("base", "path", "url"),
     [
@@ -82,6 +86,10 @@ def test_a_job_cannot_set_the_headers_that_the_fetcher_answers_for() -> None:
     headers = built(call).headers
     assert headers["x-mine"] == "yes"
     assert not {"authorization", "host", "content-length"} & set(headers)
+
+
+def test_a_request_may_say_who_asks() -> None:
+    assert built(Call(headers={"User-Agent": "me (me@example.com)"})).headers["user-agent"] == "me (me@example.com)"
 
 
 def test_a_body_is_json() -> None:

@@ -44,7 +44,7 @@ def test_the_callback_url_stands_wherever_it_is_asked_for() -> None:
         body={"a": [{"url": "{callback.url}"}], "n": 1},
     )
     made = called(call)
-    url = made.query["to"]
+    url = str(made.query["to"])
     start = "https://me.example/callbacks/acme/"
     assert url.startswith(start)
     assert read_token(KEY, url.removeprefix(start)) == Claim(TASK, 3, DEADLINE)

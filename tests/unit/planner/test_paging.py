@@ -4,6 +4,7 @@ could be had."""
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
@@ -11,7 +12,7 @@ from pydantic import TypeAdapter
 from services.planner.model import Planned, Resolved
 from services.planner.paging import MOST_GROWTH, Step, first_step, next_step
 from shared.events.tasks import Facts
-from shared.specification.request import Pages, Request
+from shared.specification.request import Pages, Records, Request
 from shared.specification.source import Poll
 
 PAGES: TypeAdapter[Any] = TypeAdapter(Pages)
@@ -43,14 +44,14 @@ def walk(job: Resolved, answer: Answer, most: int = 500) -> tuple[list[Planned],
 
 
 def offsets(made: list[Planned]) -> list[int]:
-    return [int(call.call.query["offset"]) for call in made]
+    return [int(str(call.call.query["offset"])) for call in made]
 
 
 def serving(total: int, largest: int = 10_000, told: bool = True) -> Answer:
     """A vendor that serves `total` records in pages of at most `largest`."""
 
     def answer(call: Planned) -> Facts:
-        offset, limit = int(call.call.query["offset"]), int(call.call.query["limit"])
+        offset, limit = int(str(call.call.query["offset"])), int(str(call.call.query["limit"]))
         items = max(0, min(limit, largest, total - offset))
         return Facts(total=total if told else None, items=items, problem="" if told else "no total")
 
@@ -67,7 +68,7 @@ def test_offsets_cover_every_record_exactly_once(total: int, size: int, largest:
 
 
 def _range(call: Planned, total: int, largest: int) -> range:
-    offset, limit = int(call.call.query["offset"]), int(call.call.query["limit"])
+    offset, limit = int(str(call.call.query["offset"])), int(str(call.call.query["limit"]))
     return range(offset, max(offset, min(offset + min(limit, largest), total)))
 
 
@@ -83,7 +84,7 @@ def test_a_total_that_grows_is_followed_from_the_last_page() -> None:
 
     def answer(call: Planned) -> Facts:
         total = next(totals)
-        offset = int(call.call.query["offset"])
+        offset = int(str(call.call.query["offset"]))
         return Facts(total=total, items=max(0, min(10, total - offset)))
 
     made, steps = walk(resolved(style="offset", size=10, total="body.total"), answer)
@@ -94,7 +95,7 @@ def test_a_total_that_grows_is_followed_from_the_last_page() -> None:
 
 def test_a_total_that_grows_for_ever_is_not_followed_for_ever() -> None:
     def answer(call: Planned) -> Facts:
-        return Facts(total=int(call.call.query["offset"]) + 100, items=10)
+        return Facts(total=int(str(call.call.query["offset"])) + 100, items=10)
 
     made, steps = walk(resolved(style="offset", size=10, total="body.total"), answer)
     assert len(made) == 10 + MOST_GROWTH
@@ -107,7 +108,7 @@ def test_a_total_that_shrinks_lowers_what_is_expected() -> None:
 
     def answer(call: Planned) -> Facts:
         total = next(totals)
-        return Facts(total=total, items=max(0, min(10, total - int(call.call.query["offset"]))))
+        return Facts(total=total, items=max(0, min(10, total - int(str(call.call.query["offset"])))))
 
     _, steps = walk(resolved(style="offset", size=10, total="body.total"), answer)
     assert steps[-1].expected == 95
@@ -120,7 +121,7 @@ def test_a_metadata_call_plans_everything_at_once() -> None:
     first = first_step(job).planned[0]
     assert (first.purpose, first.call.path) == ("metadata", "/items/metadata")
     step = next_step(job, first, Facts(total=120, size=50), 1)
-    assert [int(call.call.query["offset"]) for call in step.planned] == [0, 50, 100]
+    assert [int(str(call.call.query["offset"])) for call in step.planned] == [0, 50, 100]
 
 
 def test_a_metadata_answer_without_a_total_ends_the_job_with_its_reason() -> None:
@@ -166,6 +167,71 @@ def test_keyset_paging_starts_after_the_last_record_and_ends_with_an_empty_page(
     made, steps = walk(job, lambda call: next(last))
     assert [call.call.query.get("after_id") for call in made] == [None, "10", "20"]
     assert steps[-1].over
+
+
+def test_a_vendor_with_larger_pages_than_asked_for_is_followed_in_its_own_steps() -> None:
+    def answer(call: Planned) -> Facts:
+        return Facts(total=10_000, items=250)
+
+    made, steps = walk(resolved(style="offset", size=100, total="body.total"), answer)
+    assert offsets(made) == list(range(0, 10_000, 250))
+    assert (steps[-1].over, steps[-1].note) == (True, "")
+
+
+def begun_with(query: dict[str, str], answer: Answer) -> list[dict[str, str]]:
+    """What automatic paging asks for, with what the first request asked for."""
+    poll = Poll(request=Request(path="/items", query=dict(query)))
+    made, _ = walk(Resolved(vendor="acme", source="items", poll=poll), answer)
+    return [{name: str(value) for name, value in call.call.query.items()} for call in made]
+
+
+@pytest.mark.parametrize(
+    ("query", "pages"),
+    [
+        ({}, [None, "2", "3"]),
+        ({"page": "1"}, ["1", "2", "3"]),
+        ({"page": "0"}, ["0", "1", "2"]),
+        ({"page": "2"}, ["2", "3"]),
+    ],
+)
+def test_automatic_paging_goes_on_from_the_page_that_was_asked_for(query: dict[str, str], pages: list[str]) -> None:
+    def answer(call: Planned) -> Facts:
+        index = int(str(call.call.query.get("page", "1"))) - (0 if query.get("page") == "0" else 1)
+        return Facts(items=max(0, min(10, 25 - 10 * index)), total=25, detected="page")
+
+    assert [one.get("page") for one in begun_with(query, answer)] == pages
+
+
+@pytest.mark.parametrize(("query", "offsets"), [({}, [None, "10", "20"]), ({"offset": "15"}, ["15", "25"])])
+def test_automatic_paging_goes_on_from_the_offset_that_was_asked_for(query: dict[str, str], offsets: list[str]) -> None:
+    def answer(call: Planned) -> Facts:
+        offset = int(str(call.call.query.get("offset", "0")))
+        return Facts(items=max(0, min(10, 25 - offset)), total=25 if offset < 15 else None, detected="offset")
+
+    assert [one.get("offset") for one in begun_with(query, answer)] == offsets
+
+
+def test_keyset_paging_without_a_key_to_go_on_from_is_no_end() -> None:
+    job = resolved(style="keyset", field="idd", into={"query": "after_id"}, size=10)
+    step = next_step(job, first_step(job).planned[0], Facts(items=10), 1)
+    assert step.problem == "vendor_malformed: the last record has no idd to go on from"
+
+
+@pytest.mark.parametrize(
+    ("select", "expected"),
+    [
+        ("body.data[]", 7),
+        ("body.data[*].attributes", 7),
+        ("body.data[].{id: id, at: meta.at}", 7),
+        ("body.data[?open]", None),
+        ("body.data[].lines[]", None),
+    ],
+)
+def test_a_total_is_expected_only_where_each_item_becomes_a_record(select: str, expected: int | None) -> None:
+    poll = Poll(pages=PAGES.validate_python({"style": "offset", "total": "body.total"}), records=Records(select=select))
+    job = Resolved(vendor="acme", source="items", poll=poll)
+    step = next_step(job, first_step(job).planned[0], Facts(total=7, items=7), 1)
+    assert (step.over, step.expected) == (True, expected)
 
 
 def test_automatic_paging_takes_up_the_style_it_found() -> None:

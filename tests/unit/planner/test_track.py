@@ -13,7 +13,7 @@ from services.planner.model import JobRow, Planned, Resolved
 from services.planner.track.decide import MOST_BARREN_PAGES, Change, Told, advance, latest, loops
 from shared.events.jobs import JobState
 from shared.events.tasks import Call, Facts, FactsWanted, TaskChanged, TaskState
-from shared.specification.request import OffsetPages, Request
+from shared.specification.request import OffsetPages, Records, Request
 from shared.specification.source import Delivery, Poll
 
 JOB = UUID(int=1)
@@ -112,6 +112,23 @@ def test_pages_without_anything_new_end_the_chain() -> None:
     after = advance(many, barren, [])
     assert after.job.reason.startswith("no_new_records")
     assert after.job.discovery_over
+
+
+def test_a_failed_page_that_only_growth_depended_on_is_a_failed_page_like_others() -> None:
+    poll = Resolved(vendor="acme", source="items", poll=POLL, delivery=Delivery(tolerate=0.5))
+    row = job(planned=2, completed=1, discovery_over=False, resolved=poll)
+    dead = change(TaskState.DEAD, number=1, wanted=True, reason="status_500")
+    assert advance(row, [dead], []).ended is JobState.FAILED
+    after = advance(row, [replace(dead, growth=True)], [])
+    assert (after.ended, after.job.reason) == (JobState.COMPLETED_WITH_FAILURES, "")
+
+
+@pytest.mark.parametrize(("select", "ends"), [("body.data[?open]", False), ("body.data[]", True)])
+def test_pages_of_which_nothing_is_selected_are_no_endless_chain(select: str, ends: bool) -> None:
+    poll = POLL.model_copy(update={"records": Records(select=select)})
+    many = job(planned=99, open=99, discovery_over=False, resolved=Resolved(vendor="acme", source="items", poll=poll))
+    after = advance(many, [change(records=0, distinct=0)] * MOST_BARREN_PAGES, [])
+    assert bool(after.job.reason) == ends
 
 
 def test_a_cursor_that_came_back_plans_nothing() -> None:

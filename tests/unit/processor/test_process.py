@@ -39,6 +39,8 @@ def keys(found: Page) -> list[str]:
         (b'{"orders": [{"id": 1}]}', None, ["1"]),
         (b'{"id": 7, "name": "alone"}', None, ["7"]),
         (b"[]", None, []),
+        (b'{"items": null, "total": 0}', None, []),
+        (b'{"id": 3, "items": null}', None, ["3"]),
         (b'{"body": {"rows": [{"id": 1}]}}', "body.body.rows[]", ["1"]),
         (b'{"rows": {"id": 1}}', "body.rows", ["1"]),
         (b'{"rows": [{"id": 1, "on": true}, {"id": 2}]}', "body.rows[?on]", ["1"]),
@@ -49,11 +51,14 @@ def test_records_are_found_where_they_are(body: bytes, select: str | None, expec
     assert keys(taken(body, select, "id")) == expected
 
 
-@given(st.lists(OBJECTS, max_size=5))
-def test_a_plain_path_finds_what_the_interpreter_finds(records: list[Any]) -> None:
+@given(st.lists(OBJECTS | st.none() | st.lists(OBJECTS | st.none(), max_size=3), max_size=5))
+@pytest.mark.parametrize(
+    "select", ["body.meta.items", "body.meta.items[]", "body.meta.items[*]", 'body.meta."items"[]']
+)
+def test_a_plain_path_finds_what_the_interpreter_finds(select: str, records: list[Any]) -> None:
     body = {"meta": {"items": records}}
-    found = taken(json.dumps(body).encode(), "body.meta.items[]")
-    assert [json.loads(item.record) for item in found.items] == jmespath.search("body.meta.items[]", {"body": body})
+    found = taken(json.dumps(body).encode(), select)
+    assert [json.loads(item.record) for item in found.items] == jmespath.search(select, {"body": body})
 
 
 @given(st.lists(OBJECTS, max_size=5))

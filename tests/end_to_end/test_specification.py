@@ -1,0 +1,119 @@
+"""What docs/specification.md says of polling, sentence by sentence, with five processes and a vendor."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster import Cluster, cluster
+from tests.stack import Place
+
+RECORDS = 950
+WALKED = {"style": "offset", "size": 100}
+BY_OFFSET = {"request": {"path": "/items"}, "pages": {**WALKED, "total": "body.meta.total"}}
+KEYSET = {"style": "keyset", "field": "id", "into": {"query": "after_id"}, "size": 100}
+SELECTED = "body.{name}[?status == 'sent']"
+
+STYLES: dict[str, dict[str, Any]] = {
+    "offset, walked": {"request": {"path": "/items"}, "pages": WALKED},
+    "offset, planned": {
+        "request": {"path": "/items"},
+        "pages": {**WALKED, "plan": {"path": "/items/metadata", "total": "body.total", "size": "body.size"}},
+    },
+    "pages, told how many": {"request": {"path": "/pages"}, "pages": {"style": "page", "pages": "body.pages"}},
+    "pages, walked": {"request": {"path": "/pages"}, "pages": {"style": "page"}},
+    "keyset": {"request": {"path": "/keyset"}, "pages": KEYSET},
+    "link": {"request": {"path": "/link", "query": {"per_page": 100}}, "pages": {"style": "link"}},
+    "auto, link": {"request": {"path": "/link"}},
+    "auto, page": {"request": {"path": "/pages"}},
+    "auto, cursor": {"request": {"path": "/cursor"}},
+    "auto, next": {"request": {"path": "/next"}},
+}
+
+
+async def run(running: Cluster, poll: dict[str, Any], **more: Any) -> dict[str, Any]:
+    job_id = await running.submit({"vendor": "acme", "poll": poll, **more})
+    return await running.ended(job_id)
+
+
+async def has_styles(running: Cluster) -> None:
+    for style, poll in STYLES.items():
+        job = await run(running, {**poll, "records": {"key": "id"}})
+        assert (job["status"], job["records"], job["distinct"]) == ("completed", RECORDS, RECORDS), (style, job)
+    job = await run(running, {"request": {"path": "/items/7"}, "pages": {"style": "none"}})
+    assert (job["status"], job["distinct"]) == ("completed", 1)
+
+
+async def selects(running: Cluster) -> None:
+    """What is selected from the pages changes nothing of how they are walked."""
+    counts = set()
+    for name, path, pages in (
+        ("items", "/items", WALKED),
+        ("items", "/items", BY_OFFSET["pages"]),
+        ("data", "/keyset", KEYSET),
+        ("data", "/pages", {"style": "page"}),
+    ):
+        records = {"select": SELECTED.format(name=name), "key": "id"}
+        job = await run(running, {"request": {"path": path}, "pages": pages, "records": records})
+        assert job["status"] == "completed", job
+        counts.add(job["distinct"])
+    assert len(counts) == 1
+    assert 100 < counts.pop() < RECORDS
+
+
+async def tolerates(running: Cluster) -> None:
+    """So many failed tasks do not fail a job, whichever they are."""
+    for offset in (300, 900):
+        failing = [{"match": f"offset={offset}&", "fault": "error", "status": 500}]
+        await running.configure_simulator("acme", records=RECORDS, fail_paths=failing)
+        for tolerate, status in (("5%", "failed"), ("10%", "completed_with_failures")):
+            job = await run(running, BY_OFFSET, tolerate=tolerate)
+            assert (job["status"], job["reason"]) == (status, "1 of 10 tasks failed"), (offset, tolerate, job)
+    await running.configure_simulator("acme", records=RECORDS)
+
+
+async def sinks(running: Cluster) -> None:
+    """Several tables, or none."""
+    tables = [{"type": "postgres", "table": "one"}, {"type": "postgres", "table": "two"}]
+    for where in (tables, []):
+        job = await run(running, BY_OFFSET, sinks=where)
+        assert (job["status"], job["distinct"]) == ("completed", RECORDS), job
+    assert [len(await running.records(table)) for table in ("one", "two")] == [RECORDS, RECORDS]
+
+
+async def decides_by_rule(running: Cluster) -> None:
+    """The first rule that holds decides, over status, headers or body."""
+    last = {"match": "offset=900&", "fault": "error", "status": 404}
+    await running.configure_simulator("acme", records=RECORDS, fail_paths=[last])
+    rules = [
+        {"when": "status == `404`", "is": "empty"},
+        {"when": "headers.\"content-type\" == 'text/html'", "is": "retry"},
+        {"when": "body.meta.total == `0`", "is": "fail"},
+    ]
+    await running.apply_vendor("acme", retry={"attempts": 2, "backoff": {"base": "10ms"}}, outcomes=rules)
+    job = await run(running, BY_OFFSET)
+    assert (job["status"], job["distinct"]) == ("completed_with_failures", 900), job
+    await running.configure_simulator("acme", records=0)
+    job = await run(running, BY_OFFSET)
+    assert "outcome_rule_200" in job["reason"], job
+
+
+async def guards(running: Cluster) -> None:
+    """Own networks are out of reach of URLs, and of vendors that do not say otherwise."""
+    answer = await running.http.post(f"{running.gateway}/jobs", json={"url": f"{running.simulator}/acme/items"})
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/url")
+    await running.apply_vendor("acme", network={})
+    assert "ssrf_blocked" in (await run(running, BY_OFFSET))["reason"]
+
+
+STEPS: list[Callable[[Cluster], Any]] = [has_styles, selects, tolerates, sinks, decides_by_rule, guards]
+
+
+@pytest.mark.timeout(400)
+async def test_polling_is_as_it_is_written(topics: Place, tmp_path: Path) -> None:
+    async with cluster(topics, tmp_path) as running:
+        await running.configure_simulator("acme", records=RECORDS)
+        await running.apply_vendor("acme", retry={"attempts": 2, "backoff": {"base": "10ms"}})
+        for step in STEPS:
+            await step(running)

@@ -1,0 +1,114 @@
+"""The likeliest mistakes in vendors and sources: each told once, at its place, with what was expected."""
+
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter
+
+from shared.errors import Invalid
+from shared.specification.parse import parse
+from shared.specification.source import Source
+from shared.specification.vendor import Vendor
+
+VENDOR, SOURCE = TypeAdapter(Vendor), TypeAdapter(Source)
+DURATION = "expected a duration with its unit, such as 250ms, 30s, 5m, 2h, 7d or ISO 8601"
+
+
+def told(adapter: TypeAdapter[Any], document: dict[str, Any]) -> list[tuple[str, str]]:
+    with pytest.raises(Invalid) as caught:
+        parse(adapter, document)
+    return [(problem.pointer, problem.detail) for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "pointer", "detail"),
+    [
+        ("base_url", "https://a.example/?key=1", "/base_url", "expected a URL without ? and #"),
+        ("vendor", "Acme Corp", "/vendor", "expected lower case letters, digits, dots and hyphens"),
+        ("auth", {"type": "oauth"}, "/auth/type", "expected bearer, basic, header or query"),
+        ("auth", {"token": "env:T"}, "/auth", "expected type in it"),
+        ("budget", {"window": []}, "/budget/window", "unknown field; did you mean windows?"),
+        ("budget", {"windows": {"requests": 1, "per": "1s"}}, "/budget/windows", "expected a list"),
+        ("budget", {"windows": [{"requests": 5, "per": "1 s"}]}, "/budget/windows/0/per", DURATION),
+        ("budget", {"windows": [{"requests": 5, "per": "60"}]}, "/budget/windows/0/per", DURATION),
+        ("retry", {"backoff": "1s"}, "/retry/backoff", "expected an object with base, cap"),
+        ("retry", {"max": 3}, "/retry/max", "unknown field; known here: attempts, backoff, longest_wait, stall, total"),
+        ("timeouts", {"total": "0s"}, "/timeouts/total", "expected at least 1ms"),
+        ("timeouts", {"read": "5s"}, "/timeouts/read", "unknown field; known here: connect, first_byte, total"),
+        ("egress", ["proxy:3128"], "/egress/0", "expected a URL that starts with https:// or http://"),
+        ("egress", [], "/egress", "expected at least 1 of them, got 0"),
+        ("outcomes", [{"when": "stauts == `1`", "is": "fail"}], "/outcomes/0/when", "stauts is none of body, headers"),
+        ("outcomes", [{"when": "status == `1`", "is": "fial"}], "/outcomes/0/is", "expected success, empty, retry, r"),
+        ("network", {"private_addresses": True}, "/network/private_addresses", "expected refuse or allow"),
+    ],
+)
+def test_mistakes_in_a_vendor(field: str, value: object, pointer: str, detail: str) -> None:
+    document = {"vendor": "acme", "base_url": "https://a.example", field: value}
+    [(where, what)] = told(VENDOR, document)
+    assert (where, what[: len(detail)]) == (pointer, detail)
+
+
+@pytest.mark.parametrize(
+    ("poll", "pointer", "detail"),
+    [
+        ({"path": "/x"}, "/poll/path", "unknown field; known here: pages, records, request"),
+        ({"request": "/x"}, "/poll/request", "expected an object with headers, json, method, path, query"),
+        ({"request": {"params": {}}}, "/poll/request/params", "unknown field; known here: headers, json, method, path"),
+        ({"request": {"query": {"a": None}}}, "/poll/request/query/a", "expected a text, a number, or true or false"),
+        (
+            {"request": {"headers": {"Authorization": "Bearer x"}}},
+            "/poll/request/headers/Authorization",
+            "credentials do not belong in a request; use the vendor's auth with a secret reference",
+        ),
+        ({"pages": {"style": "ofset"}}, "/poll/pages/style", "expected none, auto, offset, page, cursor, keyset"),
+        ({"pages": {"style": "offset", "sze": 1}}, "/poll/pages/sze", "unknown field; did you mean size?"),
+        (
+            {"pages": {"style": "offset", "plan": {"path": "/x", "total": "body.n", "pth": 1}}},
+            "/poll/pages/plan/pth",
+            "unk",
+        ),
+        ({"pages": {"style": "next", "next": "next"}}, "/poll/pages/next", "next is none of body, headers and status"),
+        (
+            {"pages": {"style": "offset", "total": "length(meta.total)"}},
+            "/poll/pages/total",
+            "meta is none of body, headers and status; did you mean body.meta?",
+        ),
+        ({"records": {"select": "items[?body.x].y"}}, "/poll/records/select", "items is none of body, headers and st"),
+        ({"records": {"keys": "id"}}, "/poll/records/keys", "unknown field; did you mean key?"),
+    ],
+)
+def test_mistakes_in_a_poll(poll: dict[str, Any], pointer: str, detail: str) -> None:
+    [(where, what)] = told(SOURCE, {"source": "orders", "vendor": "acme", "poll": poll})
+    assert (where, what[: len(detail)]) == (pointer, detail)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "pointer", "detail"),
+    [
+        ("sinks", "postgres", "/sinks", "expected a list"),
+        ("sinks", [{"type": "postgress"}], "/sinks/0/type", "expected postgres or topic; did you mean postgres?"),
+        ("tolerate", 1, "/tolerate", "expected a share such as 1% or 0.01; all of it is 100% or 1.0"),
+        ("payloads", {"keep": 7}, "/payloads/keep", DURATION),
+        ("notify", [{"webhook": "https://m.example", "on": ["done"]}], "/notify/0/on/0", "expected completed, complet"),
+    ],
+)
+def test_mistakes_in_a_source(field: str, value: object, pointer: str, detail: str) -> None:
+    [(where, what)] = told(SOURCE, {"source": "orders", "vendor": "acme", "poll": {}, field: value})
+    assert (where, what[: len(detail)]) == (pointer, detail)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "body.a[?b == 'x'].c",
+        "sort_by(body.items, &updated)",
+        "headers.link || body.next",
+        "`[]`",
+        "{a: body.b, s: status}",
+    ],
+)
+def test_names_are_looked_for_where_they_stand_for_parts_of_an_answer(expression: str) -> None:
+    document = {"source": "orders", "vendor": "acme", "poll": {"records": {"select": expression}}}
+    poll = parse(SOURCE, document).poll
+    assert poll is not None
+    assert poll.records.select == expression
