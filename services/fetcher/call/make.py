@@ -92,7 +92,7 @@ class CallMaker:
             async with self._transport.send(request, vendor, egress, left) as answer:
                 status = answer.status
                 if call.request.answer is not None:
-                    result, back = await self._take_back(call, answer)
+                    result, back = await self._take_back(call, vendor, answer)
                 else:
                     result, page = await self._take(call, vendor, answer)
         except CallFailed as error:
@@ -130,9 +130,10 @@ class CallMaker:
         until = spent_until(result.headers, now, known, vendor.retry.longest_wait)
         return None if until is None or self._rests.rest(vendor, egress, until, now) else until
 
-    async def _take_back(self, call: Claimed, answer: Answer) -> tuple[GotAnswer, VendorAnswer]:
+    async def _take_back(self, call: Claimed, vendor: Vendor, answer: Answer) -> tuple[GotAnswer, VendorAnswer]:
         """Store the answer as it is, whatever it says: it is what was asked for. A later one takes its place."""
-        body = await answer.read() if _is_small(answer) or answer.status == 204 else answer.pieces
+        whole = _is_small(answer) or answer.status == 204 or _judges_bodies(vendor)
+        body = await answer.read() if whole else answer.pieces
         pointer = await self._put(call, answer, body, name="answer") if body else None
         wanted = call.request.answer.headers if call.request.answer else ()
         kept = {name.lower(): answer.headers[name.lower()] for name in wanted if name.lower() in answer.headers}
@@ -142,7 +143,7 @@ class CallMaker:
     async def _take(self, call: Claimed, vendor: Vendor, answer: Answer) -> tuple[GotAnswer | Unanswered, Page | None]:
         """Judge the answer, reading its body first only where a rule or the purpose looks at it."""
         purpose, body = call.request.purpose, b""
-        judged = purpose in PURPOSES or any("body" in rule.when for rule in vendor.outcomes)
+        judged = purpose in PURPOSES or _judges_bodies(vendor)
         if judged:
             body = await answer.read()
         got = GotAnswer(answer.status, answer.headers, lambda: _content(body))
@@ -181,6 +182,11 @@ class CallMaker:
         pointer = await self._payloads.put(call.request.job_id, name, body, media_type=answer.media_type)
         PAYLOAD_BYTES.labels(vendor=call.request.vendor).inc(pointer.size)
         return pointer
+
+
+def _judges_bodies(vendor: Vendor) -> bool:
+    """Whether a rule of the vendor looks at bodies, so that they must be read first."""
+    return any("body" in rule.when for rule in vendor.outcomes)
 
 
 def _is_small(answer: Answer) -> bool:

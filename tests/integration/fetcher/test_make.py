@@ -11,7 +11,7 @@ from services.fetcher.call.make import CallMaker
 from services.fetcher.call.transport import Transport
 from services.fetcher.model import Answered, Claimed, Later, Outcome
 from shared.events.payloads import Processing
-from shared.events.tasks import Call, FactsWanted, FetchRequested
+from shared.events.tasks import AnswerWanted, Call, FactsWanted, FetchRequested
 from shared.ids import new_id
 from shared.payloads.store import PayloadStore
 from shared.runtime.clock import utc_now
@@ -41,6 +41,7 @@ def claimed(site: Site, says: str, purpose: Any = "page", facts: FactsWanted | N
         purpose=purpose,
         call=Call(method="POST" if purpose == "deliver" else "GET", path="/status", query={"says": says}),
         facts=facts,
+        answer=AnswerWanted() if purpose == "answer" else None,
         processing=Processing(source="x"),
     )
     now = utc_now()
@@ -98,5 +99,11 @@ async def test_an_answer_that_is_no_success_by_rule_is_no_page(
     maker: CallMaker, site: Site, says: str, rules: list[Any], facts: FactsWanted | None
 ) -> None:
     outcome = await maker.make(claimed(site, says, facts=facts, outcomes=rules), lambda: None)
+    assert isinstance(outcome, Later)
+    assert states(outcome) == ["retrying"]
+
+
+async def test_rules_on_the_body_hold_for_an_answer_of_unknown_length(maker: CallMaker, site: Site) -> None:
+    outcome = await maker.make(claimed(site, f"200,{PENDING}", "answer", outcomes=BODY_RULES), lambda: None)
     assert isinstance(outcome, Later)
     assert states(outcome) == ["retrying"]
