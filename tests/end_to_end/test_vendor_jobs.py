@@ -4,7 +4,7 @@ badly: how each job ends."""
 import base64
 import hmac
 import json
-from functools import partial
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +67,12 @@ async def invoke(running: Cluster, vendor: str, month: str, **invoke: Any) -> st
     return await running.submit({**document, "sinks": [{"type": "postgres", "table": "reports"}]})
 
 
-def of(reports: Reports, month: str) -> Report | None:
-    return next((one for one in reports.reports.values() if one.input["month"] == month), None)
+async def submitted(reports: Reports, month: str, besides: Report | None = None) -> Report:
+    """What was submitted for this month, once it was."""
+    found = await eventually(
+        lambda: [one for one in reports.reports.values() if one.input["month"] == month and one is not besides], 30
+    )
+    return found[0]
 
 
 async def call_back(running: Cluster, vendor: str, report: Report, status: str, **headers: str) -> int:
@@ -100,8 +104,7 @@ async def test_a_signed_callback_names_its_job_by_the_vendors_id(
             await apply(running, reports, vendor, verify=verify, vendor_job="body.data.job_id")
             jobs[vendor] = await invoke(running, vendor, vendor, submit=SILENT)
         for vendor in SCHEMES:
-            report = await eventually(partial(of, reports, vendor), 30)
-            assert report is not None
+            report = await submitted(reports, vendor)
             assert await call_back(running, vendor, report, "failed", forged="x") == 401
             if vendor != "github":
                 assert await call_back(running, vendor, report, "running") == 202
@@ -122,145 +125,94 @@ STYLES: dict[str, dict[str, Any]] = {
     "cursor": {"style": "cursor", "next": "body.next", "into": {"query": "cursor"}},
     "keyset": {"style": "keyset", "field": "id", "into": {"query": "since"}, "size": 2},
     "next": {"style": "next", "next": "body.url"},
-    "auto": {"style": "auto"},
 }
 
 
 @pytest.mark.timeout(300)
-async def test_x_results_in_every_style(topics: Place, tmp_path: Path) -> None:
+async def test_results_come_in_every_style(topics: Place, tmp_path: Path) -> None:
     async with Reports() as reports, cluster(topics, tmp_path) as running:
         await apply(running, reports, "acme")
         jobs = {}
         for style, pages in STYLES.items():
             results = {"request": {"path": "/reports/{vendor_job}/rows"}, "pages": pages}
-            try:
-                jobs[style] = await invoke(running, "acme", style, results=results)
-            except Exception as e:
-                print("SUBMIT", style, e)
-        for style in jobs:
-            report = await eventually(partial(of, reports, style), 30)
-            await reports.call_back(report, "succeeded")
+            jobs[style] = await invoke(running, "acme", style, results=results)
+        for style in STYLES:
+            await reports.call_back(await submitted(reports, style), "succeeded")
         for style, job_id in jobs.items():
             job = await running.ended(job_id)
-            print("STYLE", style, job["status"], job["distinct"], job["counts"], job["reason"], job["note"])
-        print(await running.dead_letters())
+            assert (style, job["status"], job["distinct"]) == (style, "completed", 5 if style != "none" else 2), job
+        assert await running.dead_letters() == []
 
 
 @pytest.mark.timeout(300)
-async def test_x_submits(topics: Place, tmp_path: Path) -> None:
+async def test_progress_is_a_sign_of_life_and_silence_ends_the_wait(topics: Place, tmp_path: Path) -> None:
     async with Reports() as reports, cluster(topics, tmp_path) as running:
         await apply(running, reports, "acme")
-        # heartbeat missed
-        j = {}
-        j["beatless"] = await invoke(running, "acme", "beatless", heartbeat="2s")
-        j["beating"] = await invoke(running, "acme", "beating", heartbeat="2s")
-        r = await eventually(partial(of, reports, "beating"), 30)
-        import asyncio
+        silent = await invoke(running, "acme", "silent", heartbeat="3s", results=None)
+        alive = await invoke(running, "acme", "alive", heartbeat="3s", results=None)
+        report = await submitted(reports, "alive")
+        ended = False
+        while not ended:
+            assert await reports.call_back(report, "running") == 202
+            with suppress(AssertionError):
+                ended = bool(await running.ended(silent, within_seconds=1))
+        assert (await running.job(alive))["ended_at"] is None
+        await reports.call_back(report, "succeeded")
+        assert (await running.ended(alive))["status"] == "completed"
+        job = await running.job(silent)
+        assert (job["status"], job["failures"]) == ("failed", [{"reason": "heartbeat_missed", "count": 1}])
+        gone = await submitted(reports, "silent")
+        await eventually(lambda: gone.status == "deleted", 20)
+        assert await running.dead_letters() == []
 
-        for _ in range(5):
-            await asyncio.sleep(1)
-            assert await reports.call_back(r, "running") == 202
-        await reports.call_back(r, "succeeded")
-        for n in ("beatless", "beating"):
-            job = await running.ended(j[n])
-            print(
-                "HB",
-                n,
-                job["status"],
-                job["reason"],
-                job["failures"],
-                await tasks(running, j[n]),
-                await callbacks(running, j[n]),
-                of(reports, n).status,
-            )
-        # refused submit, mended, redriven by its letter
+
+@pytest.mark.timeout(300)
+async def test_a_submit_that_failed_is_made_again_in_a_round_of_its_own(topics: Place, tmp_path: Path) -> None:
+    """One was refused and goes back by its dead letter, one waited in vain and goes back with its job."""
+    async with Reports() as reports, cluster(topics, tmp_path) as running:
+        await apply(running, reports, "acme")
         reports.refusals = [400]
-        j["refused"] = await invoke(running, "acme", "refused")
-        job = await running.ended(j["refused"])
-        print("REFUSED", job["status"], job["reason"], job["failures"])
+        refused = await invoke(running, "acme", "refused")
+        assert (await running.ended(refused))["status"] == "failed"
         [letter] = await eventually(running.dead_letters, 20)
-        print(letter)
-        a = await running.http.post(f"{running.gateway}/dead-letters/{letter['id']}/redrive")
-        print(a.status_code, a.text)
-        r = await eventually(partial(of, reports, "refused"), 30)
-        assert await reports.call_back(r, "succeeded") == 202
-        await running.reaches(j["refused"], "completed")
-        job = await running.job(j["refused"])
-        print("REDRIVEN", job["status"], job["counts"], job["distinct"], await callbacks(running, j["refused"]))
-        # 500 without key
-        reports.refusals = [500]
-        n = reports.submits
-        j["five"] = await invoke(running, "acme", "five", results=None)
-        r = await eventually(partial(of, reports, "five"), 30)
+        assert (letter["reason"], letter["job_id"]) == ("refused_400", refused)
+        again = await running.http.post(f"{running.gateway}/dead-letters/{letter['id']}/redrive")
+        assert again.status_code == 202
+        assert await reports.call_back(await submitted(reports, "refused"), "succeeded") == 202
+        await running.reaches(refused, "completed", 30)
 
-        async def waits():
-            [t] = await tasks(running, j["five"])
-            return t["state"] == "waiting" and t["reason"]
+        expired = await invoke(running, "acme", "expired", deadline="2s")
+        assert (await running.ended(expired))["status"] == "failed"
+        first = await submitted(reports, "expired")
+        await running.control(expired, "redrive")
+        second = await submitted(reports, "expired", besides=first)
+        assert await reports.call_back(first, "failed") == 202
+        assert await reports.call_back(second, "succeeded") == 202
+        await running.reaches(expired, "completed", 30)
+        for job_id in (refused, expired):
+            job = await running.job(job_id)
+            assert (job["counts"], job["distinct"]) == ({"completed": 4}, 5)
+        assert await callbacks(running, expired) == [("done", "accepted"), ("failed", "late")]
+        assert {one["state"] for one in await running.dead_letters()} == {"redriven"}
+        assert reports.submits == 4
 
-        print("500", await eventually(waits))
-        await reports.call_back(r, "succeeded")
-        print("500", (await running.ended(j["five"]))["status"], reports.submits - n)
-        # 500 with key
-        reports.refusals = [500]
-        n = reports.submits
-        keyed = {**INVOKE["submit"], "headers": {"Idempotency-Key": "{task.id}"}}
-        j["keyed"] = await invoke(running, "acme", "keyed", submit=keyed)
-        r = await eventually(partial(of, reports, "keyed"), 30)
-        await eventually(lambda: reports.submits - n == 2)
-        await reports.call_back(r, "failed")
-        job = await running.ended(j["keyed"])
-        print("KEYED", job["status"], job["reason"], reports.submits - n, len(reports.by_key))
-        # redrive of a failed keyed one
-        a = await running.http.post(f"{running.gateway}/jobs/{j['keyed']}/redrive")
-        print("KEYED redrive", a.status_code, a.text)
-        await eventually(lambda: reports.submits - n == 3)
-        print("KEYED redrive same report?", len([x for x in reports.reports.values() if x.input["month"] == "keyed"]))
-        # keyed, exhausted by 500
-        reports.refusals = [500, 500, 500]
-        j["exhausted"] = await invoke(running, "acme", "exhausted", submit=keyed)
-        r = await eventually(partial(of, reports, "exhausted"), 30)
 
-        async def ex():
-            [t] = await tasks(running, j["exhausted"])
-            print(t)
-            return (t["state"] in ("waiting", "dead", "failed") and len(t["attempts"]) == 3) and (
-                t["state"],
-                t["reason"],
-            )
+@pytest.mark.timeout(300)
+async def test_a_submit_answered_with_an_error_is_sent_again_only_under_a_key(topics: Place, tmp_path: Path) -> None:
+    keyed = {**INVOKE["submit"], "headers": {"Idempotency-Key": "{task.id}"}}
+    async with Reports() as reports, cluster(topics, tmp_path) as running:
+        await apply(running, reports, "acme")
+        for month, submit, submits in (("bare", INVOKE["submit"], 1), ("keyed", keyed, 2)):
+            before, reports.refusals = reports.submits, [500]
+            job_id = await invoke(running, "acme", month, submit=submit, results=None)
+            report = await submitted(reports, month)
 
-        print("EXHAUSTED", await eventually(ex, 3))
-        print(await running.dead_letters())
-        # status with own done/failed
-        status = {
-            "request": {"path": "/reports/{vendor_job}"},
-            "after": "200ms",
-            "every": "1s",
-            "done": "body.status == 'succeeded'",
-            "failed": "body.status == 'broken'",
-        }
-        j["status"] = await invoke(running, "acme", "status", submit=SILENT, status=status)
-        r = await eventually(partial(of, reports, "status"), 30)
-        r.status = "broken"
-        job = await running.ended(j["status"])
-        print("STATUS", job["status"], job["reason"], await tasks(running, j["status"]))
-        # expired and redriven
-        j["exp"] = await invoke(running, "acme", "exp", deadline="2s")
-        job = await running.ended(j["exp"])
-        r = of(reports, "exp")
-        first = r.id
-        print("EXP", job["status"])
-        a = await running.http.post(f"{running.gateway}/jobs/{j['exp']}/redrive")
-        print(a.status_code)
-        r2 = await eventually(
-            lambda: next((x for x in reports.reports.values() if x.input["month"] == "exp" and x.id != first), None)
-        )
-        print(await reports.call_back(r, "succeeded"))
+            async def waits(job_id: str = job_id) -> bool:
+                [task] = await tasks(running, job_id)
+                return bool(task["state"] == "waiting")
 
-        async def known():
-            [t] = await tasks(running, j["exp"])
-            return t["vendor_job"] == r2.id
-
-        print("second", await eventually(known))
-        print(await reports.call_back(r2, "succeeded"))
-        await running.reaches(j["exp"], "completed")
-        print(await running.job(j["exp"]), await callbacks(running, j["exp"]))
+            await eventually(waits, 20)
+            assert await reports.call_back(report, "succeeded") == 202
+            assert (await running.ended(job_id))["status"] == "completed"
+            assert (month, reports.submits - before) == (month, submits)
+        assert await running.dead_letters() == []
