@@ -61,8 +61,10 @@ class Cluster:
             answers = [await self.http.get(f"http://127.0.0.1:{self.ports[name]}/readyz") for name in names]
             bodies = [answer.json() for answer in answers]
             return all(
-                answer.status_code == 200 and all(state["partitions"] > 0 for state in body["consumers"])
-                for answer, body in zip(answers, bodies, strict=True)
+                answer.status_code == 200
+                and name.startswith(body["service"])
+                and all(state["partitions"] > 0 for state in body["consumers"])
+                for name, answer, body in zip(names, answers, bodies, strict=True)
             )
 
         await eventually(ready, within_seconds)

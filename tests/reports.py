@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qsl
 
 import httpx
 import orjson
@@ -34,7 +35,8 @@ async def _nothing(reports: "Reports", report: Report) -> None:
 
 class Reports:
     """`POST /reports`, `GET /reports/{id}`, `GET /reports/{id}/rows?cursor=`, `DELETE /reports/{id}`. `on_submit` runs
-    before the submit is answered."""
+    before the submit is answered. `refusals` are the answers of the next submits: those from 500 on came too late. A
+    known `Idempotency-Key` gets the report that it had."""
 
     def __init__(self, on_submit: OnSubmit = _nothing, *, hang_up: bool = False) -> None:
         self.reports: dict[str, Report] = {}
@@ -44,6 +46,8 @@ class Reports:
         self.port = 0
         self.on_submit = on_submit
         self.hang_up = hang_up
+        self.refusals: list[int] = []
+        self.by_key: dict[str, Report] = {}
         self.http = httpx.AsyncClient(trust_env=False, timeout=20)
         self._server: asyncio.Server | None = None
 
@@ -81,7 +85,8 @@ class Reports:
                 method, target, _ = head.split(" ", 2)
                 length = int(head.partition("content-length: ")[2].partition("\r\n")[0] or 0)
                 body = await reader.readexactly(length)
-                answer = await self._answer(method.upper(), target, orjson.loads(body) if body else {})
+                key = head.partition("idempotency-key: ")[2].partition("\r\n")[0]
+                answer = await self._answer(method.upper(), target, orjson.loads(body) if body else {}, key)
                 if answer is None:
                     break
                 status, content = answer
@@ -90,16 +95,24 @@ class Reports:
                 await writer.drain()
         writer.close()
 
-    async def _answer(self, method: str, target: str, body: dict[str, Any]) -> tuple[int, Any] | None:
+    async def _answer(self, method: str, target: str, body: dict[str, Any], key: str) -> tuple[int, Any] | None:
         self.asked.append(f"{method} {target}")
         path, _, query = target.partition("?")
         parts = path.strip("/").split("/")
         if method == "POST":
             self.submits += 1
+            if self.refusals and self.refusals[0] < 500:
+                return self.refusals.pop(0), {}
+            if key in self.by_key:
+                return 202, {"id": self.by_key[key].id, "status": self.by_key[key].status}
             report = Report(f"r{self.submits}", body, body.pop("callback_url", ""))
+            if key:
+                self.by_key[key] = report
             report.rows = [{"id": f"{report.id}-{number}", "of": body} for number in range(5)]
             self.reports[report.id] = report
             await self.on_submit(self, report)
+            if self.refusals:
+                return self.refusals.pop(0), {}
             return None if self.hang_up else (202, {"id": report.id, "status": report.status})
         report = self.reports[parts[1]]
         if method == "DELETE":
@@ -107,6 +120,18 @@ class Reports:
             return 200, {}
         if len(parts) == 2:
             return 200, {"id": report.id, "status": report.status}
-        start = int(query.partition("cursor=")[2].partition("&")[0] or 0)
-        end = start + PAGE
-        return 200, {"rows": report.rows[start:end], "next": str(end) if end < len(report.rows) else None}
+        return 200, _page(report, query)
+
+
+def _page(report: Report, query: str) -> dict[str, Any]:
+    """By `cursor` or `offset`, the page's number or the last row's id; with the total, and the next page's URL."""
+    asked = dict(parse_qsl(query))
+    start = int(asked.get("cursor") or asked.get("offset") or 0)
+    if "page" in asked:
+        start = (int(asked["page"]) - 1) * PAGE
+    if "since" in asked:
+        start = int(asked["since"].rpartition("-")[2]) + 1
+    end = start + PAGE
+    more = end < len(report.rows)
+    found: dict[str, Any] = {"rows": report.rows[start:end], "next": str(end) if more else None}
+    return {**found, "total": len(report.rows), "url": f"/reports/{report.id}/rows?offset={end}" if more else None}

@@ -166,8 +166,8 @@ def _by_month(reports: Reports, count: int) -> dict[str, Report]:
 @pytest.mark.timeout(300)
 async def test_kills_between_submit_and_callback_submit_nothing_twice(topics: Place, tmp_path: Path) -> None:
     """`kill -9` of each service that takes part, while vendor jobs are submitted and called back. A fetcher that dies
-    with a claimed call leaves an unknown outcome: the task waits for its callback or, if nothing was sent, for its
-    deadline.
+    with a claimed call that may have left leaves an unknown outcome: the task waits for its callback or, if nothing was
+    sent after all, for its deadline.
     """
     months = [str(number) for number in range(40)]
 

@@ -50,6 +50,11 @@ async def test_the_vendors_own_answer_comes_back(topics: Place, tmp_path: Path) 
         assert (await running.job(failed.headers["sluice-job"]))["status"] == "failed"
         assert await running.dead_letters() == []
 
+        poll = {"vendor": "bad", "poll": {"request": {"path": "/items"}}}
+        job = (await running.http.post(f"{running.gateway}/jobs", json=poll, headers={"Prefer": "wait=20"})).json()
+        assert (job["status"], job["counts"]) == ("failed", {"failed": 1})
+        assert job["failures"] == [{"reason": "attempts_exhausted", "count": 1}]
+
 
 async def _has_attempts(running: Cluster, job_id: str, wanted: list[int]) -> bool:
     tasks = (await running.http.get(f"{running.gateway}/jobs/{job_id}/tasks")).json()["tasks"]

@@ -2,7 +2,7 @@
 one is for is found out afterwards."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -32,7 +32,7 @@ from shared.secrets import SecretMissing, resolve
 from shared.specification.bodies import BodyUnreadable, read_json
 from shared.specification.vendor import Callbacks
 from shared.specification.vendor_jobs import vendor_job_of
-from shared.specification.verification import SharedToken
+from shared.specification.verification import SharedToken, Verification
 from shared.tokens import Claim, read_token
 
 _PRIVATE_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
@@ -66,7 +66,7 @@ def routes(edge: Edge, senders: Senders) -> APIRouter:
         rules = await senders.rules_of(vendor)
         if claim is None or rules is None:
             raise _nowhere()
-        return await _take(edge, vendor, rules, request, claim)
+        return await _take(edge, senders, vendor, rules, request, claim)
 
     @router.post(
         "/callbacks/{vendor}",
@@ -80,7 +80,7 @@ def routes(edge: Edge, senders: Senders) -> APIRouter:
         rules = await senders.rules_of(vendor)
         if rules is None or rules.verify is None or rules.vendor_job is None:
             raise _nowhere()
-        return await _take(edge, vendor, rules, request, None)
+        return await _take(edge, senders, vendor, rules, request, None)
 
     @router.get(
         "/jobs/{job_id}/callbacks",
@@ -108,13 +108,21 @@ def _nowhere() -> Refusal:
 def _read_token(key_reference: str, token: str) -> Claim | None:
     if not key_reference:
         return None
-    return read_token(_secret(key_reference).encode(), token)
+    try:
+        key = resolve(key_reference)
+    except SecretMissing as error:
+        log.error("secret.missing", error=str(error))
+        raise Unavailable(str(error)) from None
+    return read_token(key.encode(), token)
 
 
-async def _take(edge: Edge, vendor: str, rules: Callbacks, request: Request, claim: Claim | None) -> Response:
+async def _take(
+    edge: Edge, senders: Senders, vendor: str, rules: Callbacks, request: Request, claim: Claim | None
+) -> Response:
     body = await read_body(request, edge.settings)
     headers = dict(request.headers)
-    _prove(vendor, rules, headers, body)
+    if rules.verify is not None:
+        _prove(vendor, rules.verify, senders.secrets_of(vendor, rules.verify), headers, body)
     shown = _shown(headers, rules)
     callback_id = new_id()
     event = CallbackReceived(
@@ -133,25 +141,13 @@ async def _take(edge: Edge, vendor: str, rules: Callbacks, request: Request, cla
     return json_answer({"id": str(callback_id)}, 202)
 
 
-def _prove(vendor: str, rules: Callbacks, headers: Mapping[str, str], body: bytes) -> None:
-    """A token is proof enough where the vendor signs nothing."""
-    if rules.verify is None:
-        return
-    secrets = [_secret(reference) for reference in rules.verify.secrets]
-    verdict = verify(rules.verify, secrets, headers, body, utc_now())
+def _prove(vendor: str, scheme: Verification, secrets: Sequence[str], headers: Mapping[str, str], body: bytes) -> None:
+    """A token is proof enough only where the vendor signs nothing."""
+    verdict = verify(scheme, secrets, headers, body, utc_now())
     if isinstance(verdict, Forged):
         CALLBACKS.labels(vendor=vendor, verdict="refused").inc()
         log.warning("callback.refused", vendor=vendor, reason=verdict.reason.value)
         raise Refusal(401, verdict.detail)
-
-
-def _secret(reference: str) -> str:
-    """A secret that is missing is our fault: the sender is asked to come again."""
-    try:
-        return resolve(reference)
-    except SecretMissing as error:
-        log.error("secret.missing", error=str(error))
-        raise Unavailable(str(error)) from None
 
 
 def _content(body: bytes) -> Any:

@@ -125,7 +125,7 @@ def _redriving(router: APIRouter, edge: Edge) -> None:
     ) -> Response:
         """To its task's job if it closed a task, else as the bytes it came as."""
         row = await _found(edge, letter_id)
-        if row["state"] not in ("open", "redriving"):
+        if row["state"] != "open":
             raise Refusal(409, f"the dead letter is {row['state']} already")
         wanted = Wanted(LetterFilter(), edge.settings.topic_prefix, letter_id)
         async with edge.database.transaction() as tx:

@@ -6,7 +6,9 @@ from services.callback_gateway.configure import store
 from shared.database.pool import Database
 from shared.errors import Unavailable
 from shared.runtime.clock import monotonic
+from shared.secrets import Recent
 from shared.specification.vendor import Callbacks, Vendor
+from shared.specification.verification import Verification
 
 _FRESH_SECONDS = 1.0
 _NAME = re.compile(r"[a-z0-9.-]{1,63}")
@@ -18,6 +20,7 @@ class Senders:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._known: dict[str, tuple[float, Callbacks]] = {}
+        self._secrets = Recent(monotonic)
 
     async def rules_of(self, vendor: str) -> Callbacks | None:
         """The rules of a vendor, or nothing if nobody has configured it.
@@ -43,3 +46,14 @@ class Senders:
         rules = Vendor.model_validate(documents[0]).callbacks
         self._known[vendor] = (monotonic(), rules)
         return rules
+
+    def secrets_of(self, vendor: str, verify: Verification) -> list[str]:
+        """The secrets that are in force; during a rotation one of two may be missing.
+
+        Raises:
+            Unavailable: none is there. That is our fault: the sender is asked to come again.
+        """
+        found = self._secrets.resolve(verify.secrets)
+        if not found:
+            raise Unavailable(f"no secret of the vendor {vendor} can be found")
+        return found

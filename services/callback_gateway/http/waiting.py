@@ -3,7 +3,7 @@
 Who waits is woken by what the gateway reads of the job's events, whichever replica wrote them down.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from uuid import UUID
 
 from fastapi import Request
@@ -24,6 +24,13 @@ from shared.runtime.clock import monotonic
 
 _LONGEST_DIGITS = 6
 _NO_BODY = frozenset({204, 205, 304})
+_OF_ANOTHER_CONNECTION = frozenset(
+    {
+        *("connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"),
+        *("content-encoding", "content-length", "date"),
+    }
+)
+"""Headers that say how and when a body came from the vendor: from here it goes as it is kept, decoded, and now."""
 
 
 def preferred_wait(request: Request) -> float | None:
@@ -91,9 +98,11 @@ class Waiting:
             raise Refusal(422, "the specification has mistakes", mistakes)
         answer = row["answer"]
         if answer is None:
-            return json_answer(job_body(row, {}, []))
+            async with self._database.transaction() as tx:
+                failures = await store.count_failures(tx, row["id"])
+            return json_answer(job_body(row, {}, failures))
         status = answer.get("status")
-        headers = {"Sluice-Job": str(row["id"]), **answer.get("headers", {})}
+        headers = {"Sluice-Job": str(row["id"]), **_carried(answer.get("headers", {}))}
         if status is None:
             reason = answer["reason"] or row["reason"]
             place = {"Location": f"/jobs/{row['id']}"}
@@ -110,3 +119,12 @@ class Waiting:
             return await self._payloads.open(pointer)
         except Rejected:
             raise Refusal(410, "the body of this answer is not kept any more") from None
+
+
+def _carried(headers: Mapping[str, str]) -> dict[str, str]:
+    """The vendor's headers that can be handed on; characters that headers cannot have here become question marks."""
+    return {
+        name: value.encode("latin-1", errors="replace").decode("latin-1")
+        for name, value in headers.items()
+        if name not in _OF_ANOTHER_CONNECTION
+    }

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from services.fetcher.call import store
 from services.fetcher.call.lane import IDLE_SECONDS, Lane, Permit
+from services.fetcher.call.mark import Marks
 from services.fetcher.call.messages import changed
 from services.fetcher.call.settle import Settlement
 from services.fetcher.metrics import IN_FLIGHT
@@ -24,6 +25,9 @@ from shared.specification.vendor import Vendor
 Make = Callable[[Claimed, Callable[[], None]], Awaitable[Outcome]]
 """Makes a call, and says when it left."""
 
+_MARK_SECONDS = 0.02
+"""A call that is to be marked is marked so long before its moment."""
+
 log = get_logger(__name__)
 
 
@@ -40,6 +44,7 @@ class Lanes:
         self._producer = runtime.producer
         self._settlement = settlement
         self._make = make
+        self._marks = Marks(runtime.database, fetcher_id)
         self._lanes: dict[str, Lane] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._calls: set[asyncio.Task[None]] = set()
@@ -119,11 +124,8 @@ class Lanes:
 
     async def _run_call(self, lane: Lane, call: Claimed) -> None:
         permit = Permit(lane, call)
-        early = permit.seconds_left
-        if early > 0:
-            await asyncio.sleep(early)
         outcome: Outcome = Later(call, utc_now(), call.attempt)
-        if permit.is_good:
+        if await self._may_leave(permit, call):
             outcome = await self._make(call, permit.left)
         permit.close()
 
@@ -133,6 +135,15 @@ class Lanes:
             lane.woken.set()
 
         self._settlement.add(outcome, settled)
+
+    async def _may_leave(self, permit: Permit, call: Claimed) -> bool:
+        """Waits for the call's moment. Nothing that must not be repeated leaves without its mark."""
+        if not call.repeatable:
+            await asyncio.sleep(max(0.0, permit.seconds_left - _MARK_SECONDS))
+            if not await self._marks.mark(call):
+                return False
+        await asyncio.sleep(max(0.0, permit.seconds_left))
+        return permit.is_good
 
     def _open_lane(self, vendor: str) -> None:
         running = self._running.get(vendor)

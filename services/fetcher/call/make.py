@@ -132,7 +132,7 @@ class CallMaker:
 
     async def _take_back(self, call: Claimed, vendor: Vendor, answer: Answer) -> tuple[GotAnswer, VendorAnswer]:
         """Store the answer as it is, whatever it says: it is what was asked for. A later one takes its place."""
-        whole = _is_small(answer) or answer.status == 204 or _rules_look_inside(vendor)
+        whole = _is_small(answer) or answer.status == 204 or _judges_bodies(vendor)
         body = await answer.read() if whole else answer.pieces
         pointer = await self._put(call, answer, body, name="answer") if body else None
         wanted = call.request.answer.headers if call.request.answer else ()
@@ -143,7 +143,7 @@ class CallMaker:
     async def _take(self, call: Claimed, vendor: Vendor, answer: Answer) -> tuple[GotAnswer | Unanswered, Page | None]:
         """Judge the answer, reading its body first only where a rule or the purpose looks at it."""
         purpose, body = call.request.purpose, b""
-        judged = purpose in PURPOSES or _rules_look_inside(vendor)
+        judged = purpose in PURPOSES or _judges_bodies(vendor)
         if judged:
             body = await answer.read()
         got = GotAnswer(answer.status, answer.headers, lambda: _content(body))
@@ -184,7 +184,8 @@ class CallMaker:
         return pointer
 
 
-def _rules_look_inside(vendor: Vendor) -> bool:
+def _judges_bodies(vendor: Vendor) -> bool:
+    """Whether a rule of the vendor looks at bodies, so that they must be read first."""
     return any("body" in rule.when for rule in vendor.outcomes)
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import orjson
 
-from services.fetcher.model import Answered, Later, Outcome
+from services.fetcher.model import Answered, Claimed, Later, Outcome
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
 from shared.messaging.handler import Outgoing
@@ -65,6 +65,13 @@ async def claim_calls(tx: Transaction, ids: Sequence[UUID], fetcher_id: UUID) ->
     """These are this fetcher's now."""
     rows: list[Row] = await tx.fetch(SQL["claim_calls"], ids, fetcher_id)
     return rows
+
+
+async def mark_calls(tx: Transaction, fetcher_id: UUID, calls: Sequence[Claimed]) -> set[UUID]:
+    """These are about to leave; gives the ids of those that are still this fetcher's."""
+    ordered = sorted(calls, key=lambda call: call.id)
+    ids, claims = [call.id for call in ordered], [call.claim for call in ordered]
+    return {row["id"] for row in await tx.fetch(SQL["mark_calls"], fetcher_id, ids, claims)}
 
 
 async def update_permits(tx: Transaction, vendor: str, permits: dict[str, object]) -> None:
@@ -144,13 +151,14 @@ async def find_silent(tx: Transaction, lease_seconds: float) -> list[UUID]:
 
 
 async def return_calls(tx: Transaction, silent: Sequence[UUID]) -> list[Row]:
-    """Open calls of silent fetchers that may be repeated wait again; gives them."""
+    """Open calls of silent fetchers that may be repeated, or never left, wait again; gives them."""
     rows: list[Row] = await tx.fetch(SQL["return_calls"], silent)
     return rows
 
 
 async def find_unknown(tx: Transaction, silent: Sequence[UUID]) -> list[Row]:
-    """Open calls of silent fetchers that must not be repeated, locked: nobody knows whether the vendor has them."""
+    """Open calls of silent fetchers that may have left and must not be repeated, locked: nobody knows whether the
+    vendor has them."""
     rows: list[Row] = await tx.fetch(SQL["find_unknown"], silent)
     return rows
 

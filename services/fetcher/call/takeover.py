@@ -1,7 +1,8 @@
 """Signs of life, and what becomes of the calls of a fetcher that gives none.
 
-What may be repeated waits again. What must not be repeated ends as `outcome_unknown`: nobody knows whether the vendor
-has it. What was answered but perhaps not told is told by the fetcher that finds it.
+What may be repeated, or was never marked as leaving, waits again. What was marked and must not be repeated ends as
+`outcome_unknown`: nobody knows whether the vendor has it. What was answered but perhaps not told is told by the fetcher
+that finds it.
 """
 
 from uuid import UUID

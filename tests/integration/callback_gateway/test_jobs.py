@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 
 from services.callback_gateway.app import build
 from services.callback_gateway.settings import Settings
+from shared.ids import new_id
+from shared.messaging.producer import Producer
 from tests.cluster import free_port
 from tests.conftest import ReaderFor
 from tests.eventually import eventually
+from tests.integration.callback_gateway.conftest import ServeEdge
 from tests.running import running
 from tests.stack import Place
 
@@ -156,3 +160,29 @@ def _is_problem(answer: httpx.Response, status: int) -> None:
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["status"] == status
+
+
+async def test_the_answer_of_a_vendor_is_handed_on_without_what_belongs_to_its_own_connection(
+    serve_edge: ServeEdge, producer: Producer
+) -> None:
+    edge = await serve_edge(producer)
+    job_id = new_id()
+    told = {"etag": '"7"', "x-name": "\u4e2d", "content-length": "999", "content-encoding": "gzip", "date": "then"}
+    answer = orjson.dumps({"status": 200, "headers": told, "reason": ""})
+    async with edge.database.transaction() as tx:
+        wanted = "INSERT INTO jobs (id, state, kind, answer, ended_at) VALUES ($1, 'completed', 'request', $2, now())"
+        await tx.execute(wanted, job_id, answer)
+    found = await edge.http.get(f"/jobs/{job_id}/answer")
+    assert (found.status_code, found.content) == (200, b"")
+    assert (found.headers["etag"], found.headers["x-name"]) == ('"7"', "?")
+    assert "content-encoding" not in found.headers
+    assert found.headers["date"] != "then"
+
+
+async def test_a_job_is_of_its_kind_from_the_beginning(serve_edge: ServeEdge, producer: Producer) -> None:
+    edge = await serve_edge(producer)
+    await edge.http.put("/vendors/acme", json=VENDOR)
+    job = {"vendor": "acme", "request": {"path": "/items"}}
+    job_id = (await edge.http.post("/jobs", json=job)).json()["id"]
+    assert (await edge.http.get(f"/jobs/{job_id}")).json()["kind"] == "request"
+    assert (await edge.http.post(f"/jobs/{job_id}/cancel")).json()["kind"] == "request"

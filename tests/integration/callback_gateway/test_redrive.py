@@ -161,6 +161,13 @@ async def test_letters_are_put_away_for_a_reason(edge: Served) -> None:
         assert (await edge.http.post("/dead-letters/discard", json=body)).status_code == 422
 
 
+async def test_only_an_open_letter_is_redriven(edge: Served) -> None:
+    [one] = await keep(edge.database, letter_of())
+    assert (await edge.http.post(f"/dead-letters/{one}/redrive")).status_code == 202
+    again = await edge.http.post(f"/dead-letters/{one}/redrive")
+    assert (again.status_code, again.json()["detail"]) == (409, "the dead letter is redriving already")
+
+
 async def test_what_cannot_be_sent_is_open_again(gateway: httpx.AsyncClient, producer: Producer) -> None:
     letter, letter_id = letter_of("elsewhere"), new_id()
     await producer.send([outgoing(DEAD["planner"], "k", letter, id=letter_id)])

@@ -144,6 +144,22 @@ async def test_a_redriven_job_is_open_again(database_for: DatabaseFor) -> None:
     assert seen == ["accepted", state.value, state.value, "running"]
 
 
+async def test_a_rejected_job_that_is_sent_again_is_open_and_has_no_mistakes(database_for: DatabaseFor) -> None:
+    database = await database_for("callback-gateway")
+    job_id = new_id()
+    rejected = JobRejected(job_id=job_id, mistakes=(Mistake(pointer="/source", detail="?"),), at=BEGAN)
+    later = BEGAN + timedelta(seconds=1)
+    accepted = JobAccepted(job_id=job_id, kind="invoke", vendor="v", source="s", specification={}, at=later)
+    seen = []
+    for event in (rejected, accepted):
+        async with database.transaction() as tx:
+            await view_jobs(tx, [incoming(event)])
+            row = await tx.fetchrow("SELECT state, ended_at, reason, mistakes FROM jobs WHERE id = $1", job_id)
+        assert row is not None
+        seen.append((row["state"], row["ended_at"], bool(row["reason"]), bool(row["mistakes"])))
+    assert seen == [("rejected", BEGAN, True, True), ("accepted", None, False, False)]
+
+
 async def test_what_is_told_after_the_end_leaves_a_job_over(database_for: DatabaseFor) -> None:
     database = await database_for("callback-gateway")
     job_id, later = new_id(), BEGAN + timedelta(seconds=1)

@@ -1,0 +1,1 @@
+ALTER TABLE calls ADD COLUMN may_have_left boolean NOT NULL DEFAULT false;
