@@ -16,6 +16,7 @@ from shared.events.envelope import CE_ID, CE_VERSION, DELIVERY
 from shared.ids import new_id
 from tests.conftest import DatabaseFor, ReaderFor
 from tests.eventually import eventually
+from tests.letters import reasons
 from tests.running import running
 from tests.stack import Place
 from tests.topic_reader import TopicReader
@@ -100,15 +101,6 @@ async def raw(topics: Place) -> AsyncIterator[AIOKafkaProducer]:
 async def planner(topics: Place, payloads: Path) -> AsyncIterator[None]:
     async with running("planner", Settings, build, topics, payloads):
         yield
-
-
-def reasons(dead: TopicReader) -> dict[str, str]:
-    """The reason of each dead letter by its record's key."""
-    return {
-        base64.b64decode(letter["original"]["key"]).decode(): letter["reason"]
-        for letter in dead.values
-        if letter["original"].get("key")
-    }
 
 
 def accepted(jobs: TopicReader) -> set[str]:
