@@ -110,6 +110,8 @@ def _detail(one: dict[str, Any], name: str) -> str:
     if kind in ("greater_than_equal", "less_than_equal") and isinstance(value, (int, float)):
         bound = f"at least {context['ge']}" if kind == "greater_than_equal" else f"at most {context['le']}"
         return f"must be {bound}, got {value}"
+    if kind == "union_tag_invalid":
+        return f"expected one of: {context['expected_tags']}"
     if kind == "value_error":
         return str(context.get("error", one["msg"]))
     message: str = one["msg"]
