@@ -21,5 +21,9 @@ CALLBACK_SECONDS = Histogram(
 WAITING_REQUESTS = Gauge("sluice_waiting_requests", "Requests that wait for the end of their job")
 EVENT_STREAMS = Gauge("sluice_event_streams", "Open streams of server-sent events")
 WEBHOOKS = Counter("sluice_webhooks_total", "Webhooks that came in, by what was made of them", ["hook", "verdict"])
-ACCESS_REFUSED = Counter("sluice_access_refused_total", "Requests without a key, or without its scope", ["status"])
+ACCESS_REFUSED = Counter(
+    "sluice_access_refused_total",
+    "Requests without a key or its scope, or too many of one key",
+    ["status"],
+)
 LETTERS_REDRIVEN = Counter("sluice_dead_letters_redriven_total", "Dead letters that were sent again", ["topic"])

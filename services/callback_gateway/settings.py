@@ -15,6 +15,13 @@ class Settings(ServiceSettings):
     gateway_api_keys: Literal["required", "loopback-free", "off"] = Field(
         "loopback-free", description="who needs an API key: all, all but this machine (not behind a proxy), or nobody"
     )
+    gateway_key_rate: float = Field(
+        500.0,
+        ge=0,
+        le=100_000,
+        description="requests a second that a key may make of this process; 0: any number",
+    )
+    gateway_key_burst: int = Field(1000, ge=1, le=1_000_000, description="requests that it may make at once")
     gateway_body_bytes: int = Field(1024**2, ge=1024, description="largest request body")
     gateway_body_seconds: float = Field(10.0, gt=0, description="time in which a request body must have come")
     topic_partitions: int = Field(4, ge=1, le=1000, description="partitions of the topics of records")

@@ -180,7 +180,7 @@ class SluiceClient:
                     yield event
                 reached_at = monotonic()
             except ApiError as error:
-                if error.status not in (0, 502, 503, 504) or monotonic() - reached_at > _PATIENCE_SECONDS:
+                if error.status not in (0, 429, 502, 503, 504) or monotonic() - reached_at > _PATIENCE_SECONDS:
                     raise
             if not over:
                 await asyncio.sleep(_RECONNECT_SECONDS)

@@ -115,7 +115,7 @@ class Database:
                 yield connection
         except Exception as error:
             if (known := _translate(error)) is not None:
-                raise known from error
+                raise known from _cause(error)
             raise
 
     async def execute(self, statement: str, *arguments: object) -> None:
@@ -129,7 +129,7 @@ class Database:
                 await connection.execute(statement, *arguments)
         except Exception as error:
             if (known := _translate(error)) is not None:
-                raise known from error
+                raise known from _cause(error)
             raise
 
     def _acquire(self) -> "AbstractAsyncContextManager[Transaction]":
@@ -143,8 +143,13 @@ def _translate(error: Exception) -> SluiceError | None:
     if is_unavailable(error):
         return Unavailable(f"Postgres: {type(error).__name__}: {error}")
     if is_unstorable(error):
-        return Unstorable(f"{type(error).__name__}: {error}")
+        return Unstorable(f"Postgres: {type(error).__name__}")
     return None
+
+
+def _cause(error: Exception) -> Exception | None:
+    """Errors that Postgres and its client raise because of a value repeat it, and causes are logged."""
+    return None if is_unstorable(error) else error
 
 
 async def _leave_session(connection: "asyncpg.Connection[asyncpg.Record]") -> None:

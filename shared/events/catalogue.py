@@ -3,7 +3,7 @@
 Names stand here without the prefix (`sluice` by default); `Topic.full_name` adds it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -39,6 +39,7 @@ class Topic(Generic[E]):
 
     `busy` topics get the profile's full number of partitions, others at most three.
     `public` ones may be produced to or read by anyone.
+    `named` gives the key that an event must have, where the key is what a tombstone takes away.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Topic(Generic[E]):
     cleanup: Literal["delete", "compact"] = "delete"
     retention: timedelta = WEEK
     max_message_bytes: int = MAX_MESSAGE_BYTES
+    named: Callable[[Any], str] | None = None
 
     @cached_property
     def adapter(self) -> TypeAdapter[E]:
@@ -161,6 +163,7 @@ VENDORS: Topic[VendorConfigured | Removed] = Topic(
     public=True,
     busy=False,
     cleanup="compact",
+    named=lambda event: event.vendor.vendor,
 )
 SOURCES: Topic[SourceConfigured | Removed] = Topic(
     "sources",
@@ -172,6 +175,7 @@ SOURCES: Topic[SourceConfigured | Removed] = Topic(
     public=True,
     busy=False,
     cleanup="compact",
+    named=lambda event: event.source.source,
 )
 HOOKS: Topic[HookConfigured | Removed] = Topic(
     "hooks",
@@ -183,6 +187,7 @@ HOOKS: Topic[HookConfigured | Removed] = Topic(
     public=True,
     busy=False,
     cleanup="compact",
+    named=lambda event: event.hook.hook,
 )
 RETRIES: dict[str, Topic[RetryRequested]] = {
     service: Topic(

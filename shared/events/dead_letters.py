@@ -94,4 +94,4 @@ def _encode(value: bytes | None) -> str | None:
 
 
 def _decode(value: str | None) -> bytes | None:
-    return None if value is None else base64.b64decode(value)
+    return None if value is None else base64.b64decode(value, validate=True)

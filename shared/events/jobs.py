@@ -5,10 +5,11 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from shared.events.envelope import Event
 from shared.events.tasks import VendorAnswer
+from shared.specification.values import is_finite
 
 
 class JobState(StrEnum):
@@ -44,6 +45,12 @@ class JobRequested(Event):
     model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
 
     id: UUID | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> "JobRequested":
+        if not is_finite(self.document):
+            raise ValueError("expected finite numbers")
+        return self
 
     @property
     def ce_type(self) -> str:

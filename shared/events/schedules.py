@@ -5,9 +5,12 @@ from enum import StrEnum
 from typing import Any, Literal
 from uuid import UUID
 
+from pydantic import field_validator
+
 from shared.events.envelope import Event
 from shared.events.jobs import Mistake
 from shared.ids import derived_id
+from shared.specification.values import is_finite
 
 
 class ScheduleRequested(Event):
@@ -20,6 +23,13 @@ class ScheduleRequested(Event):
     action: Literal["put", "pause", "resume", "trigger", "delete"] = "put"
     schedule: dict[str, Any] | None = None
     asked_at: datetime | None = None
+
+    @field_validator("schedule")
+    @classmethod
+    def _check(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        if not is_finite(value):
+            raise ValueError("expected finite numbers")
+        return value
 
 
 class ScheduleState(StrEnum):

@@ -28,13 +28,13 @@ from shared.database.pool import Database
 from shared.errors import Unavailable
 from shared.events.envelope import CE_TYPE, RECIPIENT, Incoming, Position, Record
 from shared.messaging import ledger
-from shared.messaging.dead_letter import Circuit, Desk
+from shared.messaging.dead_letter import Circuit, Desk, told_of
 from shared.messaging.decode import Poison, decode
 from shared.messaging.gate import Gate
 from shared.messaging.handler import Again, Consumer, Outgoing, Refuse, Result
 from shared.messaging.producer import Producer
 from shared.observability.logs import get_logger
-from shared.observability.metrics import BATCH_SECONDS, CIRCUIT_OPEN, EVENTS, WAITING
+from shared.observability.metrics import BATCH_SECONDS, CIRCUIT_OPEN, EVENTS, KEYLESS, WAITING
 
 PATIENCE_SECONDS = 20.0
 _FIRST_WAIT_SECONDS = 0.1
@@ -121,6 +121,8 @@ class Shell:
         for record in map(to_record, records):
             if record.header(RECIPIENT) not in ("", self.group) or record.header(CE_TYPE) in self.consumer.skips:
                 continue
+            if record.key is None:
+                KEYLESS.labels(group=self.group).inc()
             found = decode(self.consumer.topic, record)
             if isinstance(found, Poison):
                 bad.append(found)
@@ -175,15 +177,15 @@ class Shell:
                 return self._desk.again(result, _now())
 
     def _blame(self, incoming: Incoming[Any], error: Exception) -> list[Outgoing]:
-        log.error(
-            "event.failed", group=self.group, event_id=str(incoming.id), delivery=incoming.delivery, exc_info=error
-        )
+        told = told_of(error)
+        known = {"event_id": str(incoming.id), "delivery": incoming.delivery}
+        log.error("event.failed", group=self.group, **known, told=told, exc_info=error)
         if self._circuit.refused(incoming.record.position.partition):
             raise CircuitOpen from error
         EVENTS.labels(group=self.group, outcome="failed").inc()
         reason = self._desk.gives_up(incoming, error)
-        told = self.consumer.bury(incoming, reason) if reason and self.consumer.bury else ()
-        return [self._desk.failed(incoming, error, _now()), *told]
+        buried = self.consumer.bury(incoming, reason) if reason and self.consumer.bury else ()
+        return [self._desk.failed(incoming, error, _now()), *buried]
 
     async def _put_aside(self, bad: Sequence[Poison]) -> None:
         """On topics that anyone may produce to, nonsense is the sender's mistake and never opens the circuit."""
@@ -195,6 +197,9 @@ class Shell:
                 partition=poison.record.position.partition,
                 offset=poison.record.position.offset,
             )
+            if self._desk.may_be_read_later(poison):
+                EVENTS.labels(group=self.group, outcome="retry").inc()
+                continue
             if not self.consumer.topic.public and self._circuit.refused(poison.record.position.partition):
                 raise CircuitOpen
             EVENTS.labels(group=self.group, outcome=f"dead_{poison.reason}").inc()

@@ -1,8 +1,11 @@
 """What becomes of a message that could not be handled: another delivery later, or the dead-letter topic. Pure."""
 
+import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +14,7 @@ from shared.events.catalogue import DEAD, RETRIES
 from shared.events.dead_letters import DeadLetter, Original, RetryRequested
 from shared.events.envelope import Incoming, delivery, event_id
 from shared.ids import derived_id
-from shared.messaging.decode import Poison
+from shared.messaging.decode import UNSUPPORTED_VERSION, Poison
 from shared.messaging.handler import Again, Outgoing, Refuse, outgoing
 
 DELIVERIES = 5
@@ -37,11 +40,10 @@ class Desk:
         """A single event whose handling raised: refused for good, or tried again a few times (`bug` in the end)."""
         if isinstance(error, Rejected):
             return self.refuse(Refuse(incoming, error.reason, str(error)), now)
-        text = f"{type(error).__name__}: {error}"
+        text = told_of(error)
         if incoming.delivery + 1 >= DELIVERIES:
             return self.refuse(Refuse(incoming, "bug", text), now)
-        wait = _FIRST_RETRY_SECONDS * _RETRY_GROWTH**incoming.delivery
-        return self.again(Again(incoming, wait, "bug"), now, error=text)
+        return self.again(Again(incoming, _wait_after(incoming.delivery), "bug"), now, error=text)
 
     def again(self, asked: Again, now: datetime, *, error: str = "") -> Outgoing:
         """Send the original to its topic once more, later, as the next delivery."""
@@ -83,10 +85,17 @@ class Desk:
         key = _key(incoming.record.key, incoming.id)
         return self._letter(key, event, self._id("dead", incoming.id, incoming.delivery))
 
+    def may_be_read_later(self, poison: Poison) -> bool:
+        """Whether a record is of a version that a deployment under way may bring."""
+        return poison.reason == UNSUPPORTED_VERSION and delivery(poison.record) + 1 < DELIVERIES
+
     def poison(self, poison: Poison, now: datetime) -> Outgoing:
-        """Put a record aside that is no event at all."""
+        """Put a record aside that is no event at all, or have it sent again when it may be one."""
         record = poison.record
         identity, number = event_id(record), delivery(record)
+        if self.may_be_read_later(poison):
+            unread = Incoming(None, identity, number, record)
+            return self.again(Again(unread, _wait_after(number), poison.reason), now, error=poison.error)
         event = DeadLetter(
             service=self.service,
             group=self.group,
@@ -129,6 +138,21 @@ class Circuit:
         """An event of this partition was given up; tells whether that is one too many."""
         self._in_a_row[partition] += 1
         return self._in_a_row[partition] > self._run
+
+
+def told_of(error: Exception) -> str:
+    """What is told of a defect: its kind, where it showed, and a digest of the way there, by which the same defects are
+    known. Not what the error itself says, which may hold values of the event; the log has that."""
+    frames = extract_tb(error.__traceback__)
+    if not frames:
+        return type(error).__name__
+    last, way = frames[-1], [f"{Path(frame.filename).name} {frame.name} {frame.line}" for frame in frames]
+    digest = hashlib.sha256("\n".join([type(error).__name__, *way]).encode()).hexdigest()[:12]
+    return f"{type(error).__name__} in {last.name} ({Path(last.filename).name}:{last.lineno}), traceback {digest}"
+
+
+def _wait_after(number: int) -> float:
+    return _FIRST_RETRY_SECONDS * float(_RETRY_GROWTH**number)
 
 
 def _key(key: bytes | None, fallback: UUID) -> str:

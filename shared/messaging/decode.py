@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from shared.events.catalogue import Topic
 from shared.events.envelope import CE_VERSION, Incoming, Record, Removed, delivery, event_id
 
 E = TypeVar("E")
 
+UNSUPPORTED_VERSION = "unsupported_version"
 _LONGEST_ERROR = 2000
 
 
@@ -26,13 +28,15 @@ def decode(topic: Topic[E], record: Record) -> Incoming[E] | Poison:
     """Read a record's value as an event of its topic."""
     version = record.header(CE_VERSION)
     if version and not version.startswith("1."):
-        return Poison(record, "unsupported_version", "expected CloudEvents 1")
+        return Poison(record, UNSUPPORTED_VERSION, "expected CloudEvents 1")
     if not record.value:
         return _read_empty(topic, record)
     try:
         event = topic.adapter.validate_json(record.value)
     except ValidationError as error:
         return Poison(record, _reason(error), _text(error))
+    if topic.named is not None and record.key != topic.named(event).encode():
+        return Poison(record, "key_mismatch", f"expected the name of the {topic.key} as the key")
     return Incoming(event, event_id(record), delivery(record), record)
 
 
@@ -55,5 +59,10 @@ def _reason(error: ValidationError) -> str:
 
 
 def _text(error: ValidationError) -> str:
+    """What was expected where; nothing of what came."""
     found = error.errors(include_url=False, include_input=False, include_context=False)[:10]
-    return "; ".join(f"{'/'.join(str(step) for step in one['loc'])}: {one['msg']}" for one in found)[:_LONGEST_ERROR]
+    return "; ".join(f"{'/'.join(str(step) for step in one['loc'])}: {_message(one)}" for one in found)[:_LONGEST_ERROR]
+
+
+def _message(one: ErrorDetails) -> str:
+    return "not a type of this topic" if one["type"] == "union_tag_invalid" else one["msg"]

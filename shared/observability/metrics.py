@@ -9,6 +9,7 @@ BATCH_SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
 EVENTS = Counter("sluice_events_total", "Events by what became of them", ["group", "outcome"])
+KEYLESS = Counter("sluice_keyless_records_total", "Records without a key, which have no order among them", ["group"])
 PRODUCED = Counter("sluice_messages_produced_total", "Messages acknowledged by the broker", ["topic"])
 WAITING = Gauge("sluice_handler_waiting", "1 while a consumer waits for infrastructure", ["group"])
 LAG = Gauge("sluice_consumer_lag_records", "Records behind the end of the log", ["group", "topic"])

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 import jmespath
-from jmespath.exceptions import JMESPathError
+from jmespath.exceptions import JMESPathError, JMESPathTypeError
 from jmespath.functions import Functions
 from jmespath.parser import ParsedResult
 
@@ -14,7 +14,7 @@ _FAULTS = (JMESPathError, ValueError, TypeError, ArithmeticError, RecursionError
 
 
 class NotApplicable(Exception):
-    """The expression cannot be evaluated over this document; the text says why."""
+    """The expression cannot be evaluated over this document; the text says why, and repeats nothing of the document."""
 
 
 def evaluate(expression: str, document: Mapping[str, Any]) -> Any:
@@ -25,9 +25,11 @@ def evaluate(expression: str, document: Mapping[str, Any]) -> Any:
     """
     try:
         return _compiled(expression).search(document)
+    except JMESPathTypeError as error:
+        taken = f"{error.function_name}() cannot take a value of type {error.actual_type}"
+        raise NotApplicable(f"{expression}: {taken}") from None
     except _FAULTS as error:
-        why = str(error).splitlines() or [type(error).__name__]
-        raise NotApplicable(f"{expression}: {why[0]}") from None
+        raise NotApplicable(f"{expression}: {type(error).__name__}") from None
 
 
 def holds(expression: str, document: Mapping[str, Any]) -> bool:

@@ -1,5 +1,6 @@
 """Documents → models, with every mistake told at once, by its place and what was expected there."""
 
+import re
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -8,10 +9,12 @@ from pydantic_core import from_json
 from shared.errors import Invalid, Problem
 from shared.specification import job
 from shared.specification.mistakes import detail_of, without_echoes
+from shared.specification.values import is_finite
 
 T = TypeVar("T")
 
 UNION_TAG = job.UNION_TAG
+_MAY_BE_INFINITE = re.compile(rb"[0-9.][eE]\+?[0-9]{3}")
 _SCALAR_TAGS = frozenset({"str", "int", "float", "bool"})
 
 
@@ -37,15 +40,19 @@ def parse_json(adapter: TypeAdapter[T], text: bytes) -> T:
 
 
 def decode_json(text: bytes) -> Any:
-    """JSON text → values. Refuses NaN, deep nesting, byte order marks and numbers of thousands of digits.
+    """JSON text → values. Refuses NaN, deep nesting, byte order marks, and numbers of thousands of digits or beyond all
+    bounds.
 
     Raises:
         Invalid: with one problem at the root.
     """
     try:
-        return from_json(text, allow_inf_nan=False)
+        found = from_json(text, allow_inf_nan=False)
     except ValueError as error:
         raise Invalid([Problem("", f"not JSON: {error}")]) from None
+    if _MAY_BE_INFINITE.search(text) and not is_finite(found):
+        raise Invalid([Problem("", "not JSON that can be kept: a number is beyond all bounds")])
+    return found
 
 
 def problems(error: ValidationError, document: Any, root: Any) -> list[Problem]:

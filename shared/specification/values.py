@@ -1,6 +1,7 @@
 """Small typed values of the language: durations, sizes, shares, secret references, names, expressions."""
 
 import difflib
+import math
 import re
 from datetime import timedelta
 from typing import Annotated, Any
@@ -16,6 +17,19 @@ _SIZES = {"": 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "kB": 1000
 _SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB|kB|MB|GB)?")
 _SECRET = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:/.+")
 _MAX_DURATION = timedelta(days=3660)
+
+
+def is_finite(document: Any) -> bool:
+    """Whether a document is free of NaN and infinities, which JSON has no form for: they would go on as null."""
+    match document:
+        case float():
+            return math.isfinite(document)
+        case dict():
+            return all(map(is_finite, document.values()))
+        case list() | tuple():
+            return all(map(is_finite, document))
+        case _:
+            return True
 
 
 class Strict(BaseModel):

@@ -3,8 +3,11 @@
 The first part of a path says which area it belongs to, the method whether it reads or writes; so a new route is
 behind the same door. On the loopback no key is asked for where the settings say so, unless the request came through
 a proxy or names another host: then it is somebody else's, in whose browser a page plays tricks with names.
+
+A key that asks more often than it may is answered with 429; nobody else waits for it.
 """
 
+import math
 from ipaddress import ip_address
 from typing import Any, Literal
 
@@ -14,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from services.callback_gateway.http.problems import Refusal, answers, problem, unavailable
 from services.callback_gateway.keys.key import READ, WRITE
 from services.callback_gateway.keys.keyring import Keyring
+from services.callback_gateway.keys.pace import Pace
 from services.callback_gateway.metrics import ACCESS_REFUSED
 from shared.errors import Unavailable
 from shared.specification.addresses import literal_address
@@ -31,6 +35,7 @@ AREAS = {
 OPEN = frozenset({"in", "callbacks", "openapi.json"})
 SECURITY: dict[str, Any] = {"type": "http", "scheme": "bearer", "description": "An API key; its scopes say what for"}
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_CHALLENGE = {"WWW-Authenticate": "Bearer"}
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 
 
@@ -46,10 +51,11 @@ def needed_scope(method: str, path: str) -> str | None:
 class Access:
     """The door, as middleware."""
 
-    def __init__(self, app: ASGIApp, keyring: Keyring, policy: Policy) -> None:
+    def __init__(self, app: ASGIApp, keyring: Keyring, policy: Policy, pace: Pace) -> None:
         self._app = app
         self._keyring = keyring
         self._policy = policy
+        self._pace = pace
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer why not."""
@@ -60,8 +66,7 @@ class Access:
                     await self._admit(Headers(scope=scope), needed)
                 except Refusal as refusal:
                     ACCESS_REFUSED.labels(status=str(refusal.status)).inc()
-                    headers = {"WWW-Authenticate": "Bearer"} if refusal.status == 401 else {}
-                    await problem(refusal.status, refusal.detail, headers=headers)(scope, receive, send)
+                    await problem(refusal.status, refusal.detail, headers=refusal.headers)(scope, receive, send)
                     return
                 except Unavailable as error:
                     await unavailable(scope["path"], error)(scope, receive, send)
@@ -71,10 +76,14 @@ class Access:
     async def _admit(self, headers: Headers, needed: str) -> None:
         kind, _, text = headers.get("authorization", "").partition(" ")
         if kind.lower() != "bearer" or not text:
-            raise Refusal(401, "expected an API key: Authorization: Bearer sluice_…")
+            raise Refusal(401, "expected an API key: Authorization: Bearer sluice_…", headers=_CHALLENGE)
         key = await self._keyring.find(text.strip())
         if key is None:
-            raise Refusal(401, "the API key is not in force")
+            raise Refusal(401, "the API key is not in force", headers=_CHALLENGE)
+        seconds = self._pace.take(key.id)
+        if seconds:
+            retry_after = {"Retry-After": str(math.ceil(seconds))}
+            raise Refusal(429, "the API key asks more often than it may", headers=retry_after)
         if needed and needed not in key.scopes:
             raise Refusal(403, f"the API key has not the scope {needed}")
 
@@ -105,7 +114,8 @@ def _host(header: str) -> str:
 def describe_access(found: dict[str, Any]) -> None:
     """Say in the API's description which scope each operation needs."""
     found["components"]["securitySchemes"] = {"key": SECURITY}
-    refused = {str(status): answer for status, answer in answers(401, 403).items() if status in (401, 403)}
+    statuses = (401, 403, 429)
+    refused = {str(status): answer for status, answer in answers(*statuses).items() if status in statuses}
     for path, operations in found["paths"].items():
         for method, operation in operations.items():
             needed = needed_scope(method.upper(), path)

@@ -3,6 +3,7 @@ one is for is found out afterwards."""
 
 import base64
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -19,8 +20,9 @@ from services.callback_gateway.http.presentation import callback_body
 from services.callback_gateway.http.problems import Refusal, answers
 from services.callback_gateway.http.senders import Senders
 from services.callback_gateway.metrics import CALLBACKS
+from services.callback_gateway.settings import Settings
 from services.callback_gateway.verify.scheme import verify
-from services.callback_gateway.verify.verdict import Forged
+from services.callback_gateway.verify.verdict import Forged, Reason
 from shared.errors import Unavailable
 from shared.events.callbacks import CallbackReceived
 from shared.events.catalogue import CALLBACKS_RECEIVED
@@ -31,7 +33,7 @@ from shared.runtime.clock import utc_now
 from shared.secrets import SecretMissing, resolve
 from shared.specification.bodies import BodyUnreadable, read_json
 from shared.specification.vendor import Callbacks
-from shared.specification.vendor_jobs import vendor_job_of
+from shared.specification.vendor_jobs import LONGEST_ID, vendor_job_of
 from shared.specification.verification import SharedToken, Verification
 from shared.tokens import Claim, read_token
 
@@ -62,7 +64,7 @@ def routes(edge: Edge, senders: Senders) -> APIRouter:
         vendor: VendorName, token: Annotated[str, Path(description="as the submit's URL has it")], request: Request
     ) -> Response:
         """Say what became of the job that was submitted with this URL."""
-        claim = _read_token(edge.settings.callback_key, token)
+        claim = _read_token(edge.settings, token)
         rules = await senders.rules_of(vendor)
         if claim is None or rules is None:
             raise _nowhere()
@@ -105,15 +107,19 @@ def _nowhere() -> Refusal:
     return Refusal(404, "there is nothing of that name")
 
 
-def _read_token(key_reference: str, token: str) -> Claim | None:
-    if not key_reference:
+def _read_token(settings: Settings, token: str) -> Claim | None:
+    """The claim of a good token. What comes after the wait is recorded as late for as long as its job is shown."""
+    if not settings.callback_key:
         return None
     try:
-        key = resolve(key_reference)
+        key = resolve(settings.callback_key)
     except SecretMissing as error:
         log.error("secret.missing", error=str(error))
         raise Unavailable(str(error)) from None
-    return read_token(key.encode(), token)
+    claim = read_token(key.encode(), token)
+    if claim is None or utc_now() - claim.expires_at > timedelta(days=settings.gateway_keep_days):
+        return None
+    return claim
 
 
 async def _take(
@@ -124,13 +130,14 @@ async def _take(
     if rules.verify is not None:
         _prove(vendor, rules.verify, senders.secrets_of(vendor, rules.verify), headers, body)
     shown = _shown(headers, rules)
+    vendor_job = None if claim else _vendor_job(vendor, rules, {"body": _content(body), "headers": shown})
     callback_id = new_id()
     event = CallbackReceived(
         callback_id=callback_id,
         vendor=vendor,
         task_id=claim.task_id if claim else None,
         round=claim.round if claim else 0,
-        vendor_job=None if claim else vendor_job_of(rules.vendor_job, {"body": _content(body), "headers": shown}),
+        vendor_job=vendor_job,
         media_type=headers.get("content-type", ""),
         headers=shown,
         body=base64.b64encode(body).decode(),
@@ -141,13 +148,22 @@ async def _take(
     return json_answer({"id": str(callback_id)}, 202)
 
 
+def _vendor_job(vendor: str, rules: Callbacks, document: Mapping[str, Any]) -> str:
+    """Without a token nothing else says whom a callback is for."""
+    found = vendor_job_of(rules.vendor_job, document)
+    if found is None:
+        CALLBACKS.labels(vendor=vendor, verdict="unfit").inc()
+        raise Refusal(400, f"expected the job's id, a printable text or whole number of 1 to {LONGEST_ID} characters")
+    return found
+
+
 def _prove(vendor: str, scheme: Verification, secrets: Sequence[str], headers: Mapping[str, str], body: bytes) -> None:
     """A token is proof enough only where the vendor signs nothing."""
     verdict = verify(scheme, secrets, headers, body, utc_now())
     if isinstance(verdict, Forged):
         CALLBACKS.labels(vendor=vendor, verdict="refused").inc()
         log.warning("callback.refused", vendor=vendor, reason=verdict.reason.value)
-        raise Refusal(401, verdict.detail)
+        raise Refusal(400 if verdict.reason is Reason.MALFORMED else 401, verdict.detail)
 
 
 def _content(body: bytes) -> Any:

@@ -32,8 +32,10 @@ from services.callback_gateway.http.senders import Senders
 from services.callback_gateway.http.submission import Submission
 from services.callback_gateway.http.waiting import Waiting
 from services.callback_gateway.keys.keyring import Keyring
+from services.callback_gateway.keys.pace import Pace
 from services.callback_gateway.metrics import HTTP_REQUESTS, HTTP_SECONDS
 from shared.observability.logs import get_logger
+from shared.runtime.clock import monotonic
 
 log = get_logger(__name__)
 
@@ -49,8 +51,10 @@ def build_api(edge: Edge, following: Following) -> ASGIApp:
         redirect_slashes=False,
     )
     problems.install(app)
-    keyring, policy = Keyring(edge.database), edge.settings.gateway_api_keys
-    app.add_middleware(Access, keyring=keyring, policy=policy)
+    settings = edge.settings
+    keyring, policy = Keyring(edge.database), settings.gateway_api_keys
+    pace = Pace(settings.gateway_key_rate, settings.gateway_key_burst, monotonic)
+    app.add_middleware(Access, keyring=keyring, policy=policy, pace=pace)
     waiting = Waiting(edge.database, following, edge.payloads, edge.settings)
     submission = Submission(edge, waiting)
     app.include_router(events.routes(edge, following))
@@ -62,7 +66,7 @@ def build_api(edge: Edge, following: Following) -> ASGIApp:
     app.include_router(dead_letters.routes(edge))
     app.include_router(callbacks.routes(edge, Senders(edge.database)))
     describe(app, webhooks.DESCRIPTION)
-    new_jobs = Access(direct("/jobs", submission.answer), keyring, policy)
+    new_jobs = Access(direct("/jobs", submission.answer), keyring, policy, pace)
     return in_front(direct(webhooks.ROUTE, webhooks.Webhooks(edge).answer), new_jobs, app)
 
 

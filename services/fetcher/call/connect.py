@@ -1,8 +1,9 @@
 """Connections: pools, name look-ups and the sockets, where addresses are guarded.
 
 Addresses are checked where the socket is made, after the name was resolved, so no later answer of a name server, no
-spelling of an address and no redirect leads into the own network. A proxy resolves names by itself; what it is asked
-for is looked up here first.
+spelling of an address and no redirect leads into the own network. A name that has a private address beside public ones
+is refused altogether: nothing that is meant to be public is called so. A proxy resolves names by itself; what it is
+asked for is looked up here first.
 """
 
 import asyncio
@@ -61,6 +62,25 @@ class Resolver(AbstractResolver):
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
+class PublicNames(AbstractResolver):
+    """Another resolver, whose every answer must be public."""
+
+    def __init__(self, inner: AbstractResolver) -> None:
+        self._inner = inner
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """The addresses of a name; `Blocked` when one of them is not public."""
+        found = await self._inner.resolve(host, port, family)
+        if not all(_is_public(one["host"]) for one in found):
+            raise Blocked
+        return found
+
+    async def close(self) -> None:
+        """The other one belongs to somebody else."""
+
+
 def _resolved(host: str, port: int, info: aiohttp.AddrInfoType) -> ResolveResult:
     family, _, protocol, _, address = info
     return ResolveResult(
@@ -96,9 +116,7 @@ class Pools:
             Blocked: one of its addresses is not public.
             OSError: the name cannot be looked up here, so nothing is known of it.
         """
-        for found in await self._resolver.resolve(host):
-            if not _is_public(found["host"]):
-                raise Blocked
+        await PublicNames(self._resolver).resolve(host)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -111,7 +129,7 @@ class Pools:
             limit=0,
             keepalive_timeout=_KEEP_ALIVE_SECONDS,
             ttl_dns_cache=_NAMES_KEPT_SECONDS,
-            resolver=self._resolver,
+            resolver=self._resolver if private else PublicNames(self._resolver),
             socket_factory=_any_socket if private else _public_socket,
         )
         tracing = aiohttp.TraceConfig()

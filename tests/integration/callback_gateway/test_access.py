@@ -3,11 +3,13 @@
 import asyncio
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from services.callback_gateway.http.access import AREAS, OPEN
+from services.callback_gateway.metrics import ACCESS_REFUSED
 from shared.database.pool import Database
 from shared.messaging.producer import Producer
 from tests.cluster import PROJECT
@@ -82,6 +84,31 @@ async def test_a_revoked_key_opens_nothing_a_second_later(guarded: Served, opera
     await eventually(refused, 5)
 
 
+async def test_a_key_that_asks_too_often_delays_nobody_else(
+    serve_edge: ServeEdge, producer: Producer, operator: Operator
+) -> None:
+    guarded = await serve_edge(producer, gateway_api_keys="required", gateway_key_rate=0.01, gateway_key_burst=20)
+    greedy, modest = [
+        bearer(await operator.keys("create", "--name", name, "--scope", "jobs:read", "--scope", "jobs:write"))
+        for name in ("greedy", "modest")
+    ]
+    await eventually(lambda: _is_open(guarded, modest))
+    before = ACCESS_REFUSED.labels(status="429")._value.get()
+    answers = await asyncio.gather(*(guarded.http.get("/jobs", headers=greedy) for _ in range(300)))
+    told = Counter(answer.status_code for answer in answers)
+    assert told == {200: 20, 429: 280}
+    assert ACCESS_REFUSED.labels(status="429")._value.get() == before + 280
+    refused = await guarded.http.post("/jobs", json={"url": "https://api.example/items"}, headers=greedy)
+    assert (refused.status_code, refused.headers["content-type"]) == (429, "application/problem+json")
+    assert 0 < int(refused.headers["retry-after"]) <= 100
+    assert (await guarded.http.get("/jobs", headers=modest)).status_code == 200
+    assert (await guarded.http.get("/openapi.json")).status_code == 200
+
+
+async def _is_open(edge: Served, headers: dict[str, str]) -> bool:
+    return (await edge.http.get("/jobs", headers=headers)).status_code == 200
+
+
 async def test_webhooks_and_the_description_need_no_key(guarded: Served) -> None:
     assert (await guarded.http.get("/openapi.json")).status_code == 200
     assert (await guarded.http.post("/in/nobody", json={})).status_code == 404
@@ -130,4 +157,5 @@ async def test_every_route_is_behind_the_door_or_open_on_purpose(edge: Served) -
         for operation in operations.values():
             assert bool(operation["security"]) is (first not in OPEN), path
             assert ("401" in operation["responses"]) is (first not in OPEN or first in ("in", "callbacks")), path
+            assert ("429" in operation["responses"]) is (first not in OPEN), path
     assert description["components"]["securitySchemes"]["key"]["scheme"] == "bearer"

@@ -50,8 +50,8 @@ def signed(body: bytes, at: datetime | None = None) -> dict[str, str]:
     }
 
 
-def token(key: str = KEY) -> tuple[str, Claim]:
-    claim = Claim(new_id(), 2, datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1))
+def token(key: str = KEY, *, within: timedelta = timedelta(hours=1)) -> tuple[str, Claim]:
+    claim = Claim(new_id(), 2, datetime.now(UTC).replace(microsecond=0) + within)
     return make_token(key.encode(), claim), claim
 
 
@@ -102,9 +102,26 @@ async def test_what_proves_nothing_is_refused_and_leaves_nothing_behind(
     edge = await served(serve_edge, producer, SIGNED)
     place = path.format(token=token()[0])
     old = datetime.now(UTC) - timedelta(minutes=6)
-    for body, headers in ((BODY, {}), (b"{}", signed(BODY)), (BODY, signed(BODY, old))):
+    good = signed(BODY)
+    for body, headers, status in (
+        (BODY, {}, 401),
+        (BODY, {**good, "webhook-signature": ""}, 401),
+        (BODY, {**good, "webhook-signature": "v1,é".encode("latin-1")}, 401),
+        (BODY, {**good, "webhook-signature": "v1," + "A" * 10_000}, 401),
+        (BODY, {**good, "webhook-signature": "v1,bm9uZQ== " * 9 + good["webhook-signature"]}, 401),
+        (b"{}", good, 401),
+        (BODY + b" ", good, 401),
+        (BODY, signed(BODY, old), 401),
+        (BODY, {**good, "webhook-timestamp": "abc"}, 400),
+        (BODY, {**good, "webhook-timestamp": "-1"}, 400),
+        (BODY, {**good, "webhook-timestamp": "1e20"}, 400),
+        (BODY, {**good, "webhook-id": "msg.1"}, 400),
+        (BODY, {**good, "webhook-id": "x" * 10_000}, 400),
+        (BODY, {**good, "content-encoding": "gzip"}, 415),
+        (b" " * (1024**2 + 1), good, 413),
+    ):
         answer = await edge.http.post(place, content=body, headers=headers)
-        assert answer.status_code == 401
+        assert answer.status_code == status, (headers, answer.text)
         assert answer.headers["content-type"] == "application/problem+json"
         assert answer.json()["instance"] == "/callbacks/acme"
     assert (await edge.http.post(place, content=BODY, headers=signed(BODY))).status_code == 202
@@ -116,12 +133,71 @@ async def test_whatever_is_wrong_with_a_url_the_answer_is_the_same(serve_edge: S
     edge = await served(serve_edge, producer, {})
     good, _ = token()
     other, _ = token("another key")
-    wrong = [f"/callbacks/acme/{other}", f"/callbacks/nobody/{good}", "/callbacks/acme/x", "/callbacks/acme"]
+    ancient, _ = token(within=timedelta(days=-31))
+    tokens = [other, ancient, "x", "x" * 5000, "%00", f"{good}x", good[:-1], good.swapcase()]
+    wrong = [*(f"/callbacks/acme/{one}" for one in tokens), f"/callbacks/nobody/{good}", "/callbacks/acme"]
     answers = [await edge.http.post(place, content=BODY) for place in wrong]
     assert {(answer.status_code, answer.json()["detail"]) for answer in answers} == {
         (404, "there is nothing of that name")
     }
     assert not any(good in answer.text or other in answer.text for answer in answers)
+
+
+@pytest.mark.parametrize(
+    ("job", "status"),
+    [
+        ("r1", 202),
+        (7, 202),
+        (2**70, 202),
+        ("x" * 255, 202),
+        ("x" * 256, 400),
+        ("x" * 10_000, 400),
+        ("", 400),
+        (None, 400),
+        (True, 400),
+        (1.5, 400),
+        (["r1"], 400),
+        ({"id": "r1"}, 400),
+        ("r\u00001", 400),
+        ("r\n1", 400),
+    ],
+)
+async def test_without_a_token_a_job_must_be_named(
+    serve_edge: ServeEdge, producer: Producer, reader_for: ReaderFor, job: Any, status: int
+) -> None:
+    """Whole numbers count as texts: vendors write them either way."""
+    came = await reader_for("callbacks.received")
+    edge = await served(serve_edge, producer, SIGNED)
+    body = orjson.dumps({"data": {"job_id": job}}) if job != 2**70 else b'{"data": {"job_id": %d}}' % job
+    answer = await edge.http.post("/callbacks/acme", content=body, headers=signed(body))
+    assert answer.status_code == status, answer.text
+    if status == 202:
+        assert [event["vendor_job"] for event in await eventually(lambda: came.values)] == [str(job)]
+    else:
+        assert not came.values
+
+
+async def test_what_is_no_json_names_no_job(serve_edge: ServeEdge, producer: Producer) -> None:
+    edge = await served(serve_edge, producer, SIGNED)
+    bodies = (b"", b"{", b"\xff\xfe{}", b'{"data": {"job_id": "\\ud800"}}', b"[" * 100_000, b"job_id=r1")
+    for body in bodies:
+        answer = await edge.http.post("/callbacks/acme", content=body, headers=signed(body))
+        assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json"), body[:20]
+
+
+async def test_a_token_says_all_that_must_be_known(
+    serve_edge: ServeEdge, producer: Producer, reader_for: ReaderFor
+) -> None:
+    """Bodies of any kind, also none, and a wait that is over: which task it is for is never in doubt."""
+    came = await reader_for("callbacks.received")
+    edge = await served(serve_edge, producer, {})
+    late = token(within=timedelta(days=-1))[0]
+    bodies = (b"", b"done", b"\xff\x00", b'{"a": NaN}', b"<ok/>")
+    for body, place in (*((body, token()[0]) for body in bodies), (BODY, late)):
+        answer = await edge.http.post(f"/callbacks/acme/{place}", content=body, headers={"content-type": "text/html"})
+        assert answer.status_code == 202, body
+    await eventually(lambda: len(came.values) == 6)
+    assert {base64.b64decode(event.get("body", "")) for event in came.values} == {*bodies, BODY}
 
 
 async def test_a_broker_that_is_away_delays_a_callback_and_loses_nothing(

@@ -129,7 +129,20 @@ async def test_what_nothing_proves_is_refused_and_counted(edge: Served, reader_f
         (signed(ORDER, "msg_1", at=now - timedelta(minutes=6)), 401, "timestamp_beyond_tolerance"),
         (signed(ORDER, "msg_1", at=now + timedelta(minutes=6)), 401, "timestamp_beyond_tolerance"),
         (signed(ORDER, "msg.1"), 400, "malformed"),
+        (_with(good, {"webhook-signature": ""}), 401, "signature_missing"),
+        (_with(good, {"webhook-signature": "v1,é".encode("latin-1")}), 401, "signature_wrong"),
+        (_with(good, {"webhook-signature": "v1," + "A" * 10_000}), 401, "signature_wrong"),
+        (_with(good, {"webhook-signature": "v1,bm9uZQ== " * 9 + _signature(good)}), 401, "signature_wrong"),
+        (_with(good, {"webhook-timestamp": "1e20"}), 400, "malformed"),
+        (_with(good, {"webhook-timestamp": "-1"}), 400, "malformed"),
+        (_with(good, {"webhook-id": "x" * 10_000}), 400, "malformed"),
         (signed(b'{"a":', "msg_1"), 400, "unfit"),
+        (signed(b'\xef\xbb\xbf{"a":1}', "msg_1"), 400, "unfit"),
+        (signed('{"a":1}'.encode("utf-16"), "msg_1"), 400, "unfit"),
+        (signed(b'{"a":NaN}', "msg_1"), 400, "unfit"),
+        (signed(b'{"a":1e999}', "msg_1"), 400, "unfit"),
+        (signed(b'{"a":"\\ud800"}', "msg_1"), 400, "unfit"),
+        (signed(b'{"a":%s}' % (b"9" * 5000), "msg_1"), 400, "unfit"),
         (signed(b"", "msg_1"), 400, "unfit"),
     ]
     for request, status, verdict in forged:
@@ -143,6 +156,27 @@ async def test_what_nothing_proves_is_refused_and_counted(edge: Served, reader_f
     assert (await edge.http.post(place, **good)).status_code == 202
     await eventually(lambda: received.records)
     assert len(received.records) == 1
+
+
+def _with(request: dict[str, Any], headers: dict[str, Any]) -> dict[str, Any]:
+    return {**request, "headers": {**request["headers"], **headers}}
+
+
+def _signature(request: dict[str, Any]) -> str:
+    return str(request["headers"]["webhook-signature"])
+
+
+async def test_a_secret_that_goes_and_one_that_comes_are_both_in_force(
+    edge: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coming = "whsec_" + base64.b64encode(b"x" * 24).decode()
+    monkeypatch.setenv("ACME_HOOK_NEXT", coming)
+    place = await hook(edge, verify={"scheme": "standard-webhooks", "secrets": ["env:ACME_HOOK", "env:ACME_HOOK_NEXT"]})
+    for number, secret in enumerate((SECRET, coming)):
+        assert (await edge.http.post(place, **signed(ORDER, f"msg_{number}", secret=secret))).status_code == 202
+    both = signed(ORDER, "msg_2", secret=coming)
+    both = _with(both, {"webhook-signature": f"{_signature(signed(ORDER, 'msg_2'))} {_signature(both)}"})
+    assert (await edge.http.post(place, **both)).status_code == 202
 
 
 async def test_the_senders_id_may_stand_anywhere(edge: Served, reader_for: ReaderFor) -> None:

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from services.fetcher.call import connect
 from services.fetcher.call import transport as module
 from services.fetcher.call.request import HttpRequest
 from services.fetcher.call.transport import CallFailed, Failure, Transport
@@ -24,7 +25,7 @@ class Names(AbstractResolver):
     """A name server of our own; every name not in its book hangs."""
 
     def __init__(self) -> None:
-        self.book: dict[str, str] = {}
+        self.book: dict[str, str | list[str]] = {}
         self.asked: list[str] = []
 
     async def resolve(
@@ -34,15 +35,16 @@ class Names(AbstractResolver):
         self.asked.append(host)
         if host not in self.book:
             await asyncio.Event().wait()
-        address = self.book[host]
-        return [
-            ResolveResult(
-                hostname=host, host=address, port=port, family=socket.AF_INET, proto=socket.IPPROTO_TCP, flags=0
-            )
-        ]
+        found = self.book[host]
+        return [_resolved(host, port, address) for address in ([found] if isinstance(found, str) else found)]
 
     async def close(self) -> None:
         """Nothing to close."""
+
+
+def _resolved(host: str, port: int, address: str) -> ResolveResult:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    return ResolveResult(hostname=host, host=address, port=port, family=family, proto=socket.IPPROTO_TCP, flags=0)
 
 
 @pytest.fixture
@@ -206,6 +208,38 @@ async def test_private_addresses_are_refused_where_the_socket_is_made(
     failure = await failing(transport, site, "", url=url, network={})
     assert failure.failure in (Failure.BLOCKED, Failure.INVALID)
     assert (failure.sent, site.connections) == (False, 0)
+
+
+@pytest.mark.parametrize(
+    "addresses", [["8.8.8.8", "::1"], ["::1", "8.8.8.8"], ["2606:4700::1111", "10.0.0.1"], ["127.0.0.1", "8.8.8.8"]]
+)
+async def test_a_name_with_a_private_address_beside_public_ones_is_refused(
+    transport: Transport, names: Names, site: Site, addresses: list[str]
+) -> None:
+    """No address of it is tried, so it does not matter which of them answers first."""
+    names.book["both.example"] = addresses
+    url = f"http://both.example:{site.port}/page"
+    failure = await failing(transport, site, "", url=url, network={}, timeouts={"connect": "500ms"})
+    assert (failure.failure, failure.sent, site.connections) == (Failure.BLOCKED, False, 0)
+
+
+async def test_a_name_that_becomes_private_is_refused_from_then_on(
+    names: Names, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name server tells the guard of one address and the connection of another."""
+    monkeypatch.setattr(connect, "_NAMES_KEPT_SECONDS", 0)
+    transport = Transport(names)
+    names.book["rebound.example"] = "8.8.8.8"
+    url = f"http://rebound.example:{site.port}/page"
+    slow = {"connect": "200ms", "total": "1s"}
+    try:
+        before = await failing(transport, site, "", url=url, network={}, timeouts=slow)
+        names.book["rebound.example"] = "127.0.0.1"
+        after = await failing(transport, site, "", url=url, network={}, timeouts=slow)
+    finally:
+        await transport.close()
+    assert before.failure is not Failure.BLOCKED
+    assert (after.failure, site.connections) == (Failure.BLOCKED, 0)
 
 
 async def test_a_connection_that_one_vendor_may_use_is_not_lent_to_another(transport: Transport, site: Site) -> None:

@@ -3,9 +3,12 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.callback_gateway.http.access import AREAS, is_local, needed_scope
 from services.callback_gateway.keys.key import SCOPES, id_in, is_same, make_key
+from services.callback_gateway.keys.pace import Pace
 
 
 def test_a_key_is_known_by_its_text_alone() -> None:
@@ -64,3 +67,43 @@ def test_what_comes_from_this_machine(client: str, headers: dict[str, str], loca
     scope: dict[str, Any] = {"type": "http", "client": (client, 1), "headers": raw}
     assert is_local(scope) is local
     assert is_local({**scope, "client": None}) is False
+
+
+class Clock:
+    """Time as the test says."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_key_that_asks_too_often_is_told_when_to_come_again_and_no_other_is() -> None:
+    clock = Clock()
+    pace = Pace(10, 3, clock)
+    assert [pace.take("a") for _ in range(3)] == [0, 0, 0]
+    assert pace.take("a") == pytest.approx(0.1)
+    assert pace.take("b") == 0
+    clock.now += 0.11
+    assert [pace.take("a") > 0 for _ in range(2)] == [False, True]
+    clock.now += 60
+    assert [pace.take("a") > 0 for _ in range(4)] == [False, False, False, True]
+
+
+@given(st.lists(st.integers(0, 500), max_size=300), st.integers(1, 20), st.integers(1, 10))
+def test_no_time_has_more_requests_than_the_pace_allows(pauses_ms: list[int], rate: int, burst: int) -> None:
+    clock, taken = Clock(), list[float]()
+    pace = Pace(rate, burst, clock)
+    for pause in pauses_ms:
+        clock.now += pause / 1000
+        if pace.take("a") == 0:
+            taken.append(clock.now)
+    for number, first in enumerate(taken):
+        for count, last in enumerate(taken[number:], 1):
+            assert count <= burst + rate * (last - first) + 1e-6
+
+
+def test_a_pace_of_nothing_sets_no_limit() -> None:
+    pace = Pace(0, 1, Clock())
+    assert all(pace.take("a") == 0 for _ in range(1000))

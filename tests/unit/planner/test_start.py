@@ -43,7 +43,7 @@ def test_only_what_it_is_for_starts_a_job(when: str) -> None:
             "to_number('nan')",
             "parameter id: expected a text, number or boolean at to_number('nan'), found no finite number",
         ),
-        ("abs(body.action)", "abs(body.action): In function abs(), invalid type for value: changed"),
+        ("abs(body.action)", "abs(body.action): abs() cannot take a value of type string"),
     ],
 )
 def test_what_is_not_there_is_told(expression: str, problem: str) -> None:
