@@ -1,5 +1,6 @@
 """The command against a small HTTP server: what it prints, what it sends, how it ends."""
 
+import socket
 import subprocess
 import sys
 import threading
@@ -251,3 +252,15 @@ def test_apply_takes_schedules_after_what_they_start(gateway: Gateway, tmp_path:
     result = sluice(gateway, "apply", str(tmp_path / "all.yaml"))
     assert result.stdout == "applied vendor acme\napplied source acme-items\napplied schedule nightly\n"
     assert sluice(None, "check", str(tmp_path / "all.yaml")).exit_code == 0
+
+
+def test_a_broker_that_is_not_there_is_told_in_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    options = ["--from", "2026-11-01T00:00:00Z", "--to-topic", "jobs.events", "--kafka", f"127.0.0.1:{port}"]
+    done = subprocess.run(
+        [sys.executable, "-m", "shared.client.cli", "replay", "jobs.events", *options], capture_output=True, check=False
+    )
+    assert done.returncode == 2
+    [line] = done.stderr.decode().splitlines()
+    assert "no answer from Kafka at 127.0.0.1" in line and "--kafka" in line
