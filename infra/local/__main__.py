@@ -47,7 +47,7 @@ def up(root: Root = DEFAULT_ROOT) -> None:
     """Start the stack and the services in the background."""
     services.up(root)
     _print_status(root)
-    typer.echo(f"For the sluice command: {services.command_environment(root)}")
+    typer.echo(services.command_environment(root))
 
 
 @app.command(hidden=True)

@@ -188,7 +188,7 @@ def check(files: Files, as_json: AsJson = False) -> None:
     if as_json:
         tables.show_json_line({"mistakes": [], "documents": len(found)})
     else:
-        tables.show_text(f"{len(found)} documents are good")
+        tables.show_text("1 document is good" if len(found) == 1 else f"{len(found)} documents are good")
 
 
 app.command()(cli_schedules.schedule)

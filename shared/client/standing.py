@@ -89,7 +89,7 @@ def line(standing: Standing) -> str:
     """A standing as people read it."""
     expected = "" if standing.expected is None else f" of {standing.expected:,}"
     parts = [f"{standing.records:,}{expected} records", f"{standing.done:,} of {standing.tasks:,} tasks"]
-    if standing.rate is not None:
+    if standing.rate:
         parts.append(f"{standing.rate:,.0f} records/s")
     if standing.seconds_left and standing.state not in ENDS:
         parts.append(f"{span(standing.seconds_left)} left")
