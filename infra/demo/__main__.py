@@ -23,7 +23,6 @@ from shared.client.progress import watch
 
 ROOT = services.PROJECT / ".sluice"
 TEMPLATE = Path(__file__).with_name("acme.yaml")
-READY_SECONDS = 60.0
 FAILING_PAGE = r"^/items\?offset=3000&"
 VENDOR: dict[str, Any] = {
     "records": 12_000,
@@ -41,7 +40,6 @@ async def run(addresses: Addresses) -> None:
     """Configure, ask, follow, show."""
     gateway, simulator = services.gateway_url(ROOT), services.simulator_url(ROOT)
     async with SluiceClient(gateway) as client:
-        await _wait_ready(client)
         await _play_vendor(simulator)
         applied = TEMPLATE.read_text("utf-8").replace("{simulator}", simulator)
         (ROOT / "acme.yaml").write_text(applied, "utf-8")
@@ -57,18 +55,6 @@ async def run(addresses: Addresses) -> None:
         await _show(client, job, addresses, simulator)
         await Tour(client, ROOT, VENDOR, console).run()
         _next(job, simulator)
-
-
-async def _wait_ready(client: SluiceClient) -> None:
-    deadline = time.monotonic() + READY_SECONDS
-    while True:
-        try:
-            await client.jobs(limit=1)
-            return
-        except ApiError as error:
-            if time.monotonic() > deadline:
-                raise StackError(f"the gateway does not answer; look into {ROOT / 'logs'} ({error})") from None
-            await asyncio.sleep(0.1)
 
 
 async def _play_vendor(simulator: str) -> None:
@@ -94,15 +80,15 @@ async def _show(client: SluiceClient, job: Job, addresses: Addresses, simulator:
     console.print(f"The vendor saw at most [bold]{highest}[/] requests in any second (its contract allows 44).")
     [letter, *_] = [*await client.dead_letters(job_id=job.id), None]
     if letter is not None:
-        console.print(f"One page could not be had: [bold]{letter.reason}[/] ({letter.error}).")
+        told = letter.error.removeprefix(f"{letter.reason}: ")
+        console.print(f"One page could not be had: [bold]{letter.reason}[/] ({told}).")
 
 
 def _next(job: Job, simulator: str) -> None:
-    url = services.gateway_url(ROOT)
-    prefix = "" if url == "http://127.0.0.1:8080" else f"export SLUICE_URL={url}\n  "
     console.print(
         "\n[bold]Next[/]\n"
-        f"  {prefix}.venv/bin/sluice status {job.id}\n"
+        f"  {services.command_environment(ROOT)}\n"
+        f"  .venv/bin/sluice status {job.id}\n"
         "  .venv/bin/sluice dead-letters\n"
         f"  curl -X POST {simulator}/_control/vendors/acme/heal\n"
         f"  .venv/bin/sluice redrive {job.id} && .venv/bin/sluice watch {job.id}\n"
@@ -119,9 +105,12 @@ def main() -> None:
         addresses = services.up(ROOT, simulator=True)
         console.print(f"… the servers answer after {time.monotonic() - began:.1f} s.")
         asyncio.run(run(addresses))
-    except (StackError, ApiError) as error:
-        console.print(f"demo: {error}", style="red")
+    except (StackError, ApiError, TimeoutError, httpx.HTTPError) as error:
+        console.print(f"demo: {error or type(error).__name__}; the logs are in {ROOT / 'logs'}", style="red")
         sys.exit(1)
+    except KeyboardInterrupt:
+        console.print("\nStopped looking. What was started goes on until make stop.")
+        sys.exit(130)
     console.print(f"\nThe demo took {time.monotonic() - began:.0f} s. Everything goes on running until make stop.")
 
 

@@ -47,7 +47,7 @@ def up(root: Root = DEFAULT_ROOT) -> None:
     """Start the stack and the services in the background."""
     services.up(root)
     _print_status(root)
-    typer.echo(f"Gateway: {services.gateway_url(root)}")
+    typer.echo(services.command_environment(root))
 
 
 @app.command(hidden=True)
@@ -106,7 +106,7 @@ def _print_status(root: Path) -> bool:
         typer.echo(f"{name:10}{address:56}{_describe(process.pid) if process else absent}")
     supervisor = record.running("services")
     if supervisor:
-        typer.echo(f"{'services':10}{'':56}{_describe(supervisor.pid)}")
+        typer.echo(f"{'services':10}{services.gateway_url(root):56}{_describe(supervisor.pid)}")
     return complete
 
 

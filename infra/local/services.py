@@ -4,6 +4,7 @@
 until `stop`.
 """
 
+import asyncio
 import hashlib
 import importlib.util
 import os
@@ -18,7 +19,8 @@ from urllib.parse import urlsplit
 from infra.local import record as records
 from infra.local import stack
 from infra.local.errors import StackError
-from infra.local.launch import launch, tail
+from infra.local.launch import answered, end, launch, tail, wait_until_ready
+from infra.local.pids import Process
 from infra.local.processes import Processes
 from infra.local.stack import Addresses
 
@@ -26,6 +28,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 # Modules run once before the services, in this order; each must be safe to run again.
 STEPS: tuple[str, ...] = ("services.provision",)
 DATABASE = "sluice"
+ANSWER_SECONDS = 60.0
 SERVICES = {
     "planner": "services.planner",
     "fetcher": "services.fetcher",
@@ -76,8 +79,8 @@ def step_environment(root: Path, addresses: Addresses) -> dict[str, str]:
 
 
 def up(root: Path, *, simulator: bool = False) -> Addresses:
-    """Start the stack, run the steps, and leave the services running in the background; with the vendor simulator
-    beside them, if wanted."""
+    """Start the stack, run the steps, and leave the services running in the background, with the vendor simulator
+    beside them if wanted; return once they answer."""
     root = root.absolute()
     missing = [module for module in (*STEPS, *SERVICES.values()) if not _exists(module)]
     if missing:
@@ -87,13 +90,46 @@ def up(root: Path, *, simulator: bool = False) -> Addresses:
         _run_step(root, module, addresses)
     with records.locked(root):
         record = records.load_or_create(root)
+        if simulator and (bare := _without_simulator(record)):
+            end(bare, signal.SIGTERM, stack.SERVICES_STOP_SECONDS)
         if record.running("services") is None:
+            _check_ports(record, simulator=simulator)
             argv = [sys.executable, "-m", "infra.local", "serve", "--root", str(root)]
             argv += ["--simulator"] if simulator else []
             log = root / "logs" / "services.log"
             record.processes["services"] = launch(argv, log=log, environment=environment(root, addresses))
             records.save(root, record)
+        _wait_for(root, record, "callback-gateway", record.ports.gateway)
+        if simulator:
+            _wait_for(root, record, "simulator", record.ports.simulator)
     return addresses
+
+
+def _without_simulator(record: records.Record) -> Process | None:
+    """The supervisor, if it runs but has no simulator beside the services."""
+    running = record.running("services")
+    return running if running and not answered(lambda: _listens(record.ports.simulator)) else None
+
+
+def _wait_for(root: Path, record: records.Record, name: str, port: int) -> None:
+    log, supervisor = root / "logs" / f"{name}.log", record.processes["services"]
+    wait_until_ready(f"The {name}", supervisor, log, lambda: _listens(port), ANSWER_SECONDS)
+
+
+async def _listens(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+def _check_ports(record: records.Record, *, simulator: bool) -> None:
+    """Whoever asks at a remembered port must not be answered by another stack's gateway."""
+    records.check_port(record.ports.gateway, "the gateway")
+    if simulator:
+        records.check_port(record.ports.simulator, "the simulator")
 
 
 def serve(root: Path, *, simulator: bool = False) -> None:
@@ -117,6 +153,11 @@ def serve(root: Path, *, simulator: bool = False) -> None:
 def gateway_url(root: Path) -> str:
     """Return where the gateway of a stack answers."""
     return f"http://127.0.0.1:{records.load_or_create(root.absolute()).ports.gateway}"
+
+
+def command_environment(root: Path) -> str:
+    """Return what the shell has to know for `sluice` to find this stack."""
+    return f"export SLUICE_URL={gateway_url(root)} SLUICE_KAFKA={stack.addresses(root).kafka}"
 
 
 def simulator_url(root: Path) -> str:

@@ -53,8 +53,11 @@ def start(root: Path) -> Addresses:
 
 
 def stop(root: Path) -> None:
-    """Stop whatever of the stack runs: services first, then the broker, then the database."""
+    """Stop whatever of the stack runs: services first, then the broker, then the database. So are the stacks that tests
+    keep below it."""
     root = root.absolute()
+    for nested in sorted(root.glob("*/stack.json")):
+        stop(nested.parent)
     if not (root / "stack.json").exists():
         return
     with records.locked(root):
@@ -68,13 +71,13 @@ def stop(root: Path) -> None:
 
 
 def reset(root: Path) -> None:
-    """Stop the stack and delete its data, logs and record."""
+    """Stop the stack and delete its data, payloads, logs and record."""
     root = root.absolute()
     stop(root)
     record = records.load(root)
     if record and record.postgres_place and record.postgres_place.parent != root:
         shutil.rmtree(record.postgres_place, ignore_errors=True)
-    for name in ("kafka", "postgres", "logs"):
+    for name in ("kafka", "postgres", "payloads", "logs"):
         shutil.rmtree(root / name, ignore_errors=True)
     for name in ("stack.json", "postgres.password"):
         (root / name).unlink(missing_ok=True)

@@ -21,13 +21,17 @@ app = typer.Typer(
 )
 
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="the job's id")]
-Files = Annotated[list[str], typer.Argument(metavar="FILE...", help="YAML or JSON files; - is standard input")]
+Files = Annotated[list[str], typer.Argument(metavar="FILE", help="YAML or JSON files; - is standard input")]
 
 
 @app.callback()
 def start(
     key: Annotated[
-        str | None, typer.Option(envvar="SLUICE_API_KEY", help="API key; others see what stands here")
+        str | None,
+        typer.Option(
+            envvar="SLUICE_API_KEY",
+            help="API key; safe from other users in the variable only",
+        ),
     ] = None,
 ) -> None:
     """Ask Sluice for jobs, follow them, configure it."""
@@ -36,7 +40,9 @@ def start(
 
 @app.command()
 def submit(  # noqa: PLR0913, PLR0917 - the options of a command line
-    file: Annotated[str | None, typer.Argument(help="YAML or JSON file of a job; - is standard input")] = None,
+    file: Annotated[
+        str | None, typer.Argument(metavar="FILE", help="YAML or JSON file of a job; - is standard input")
+    ] = None,
     url: Annotated[str | None, typer.Option(help="poll this URL instead of a file")] = None,
     source: Annotated[str | None, typer.Option(help="run this source instead of a file")] = None,
     vendor: Annotated[str | None, typer.Option(help="poll this vendor instead of a file")] = None,
@@ -94,7 +100,7 @@ def status(job_id: JobId, as_json: AsJson = False, server: Server = LOCAL) -> No
 @app.command()
 def jobs(
     state: Annotated[str | None, typer.Option("--status", help="only jobs of this status")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="at most so many")] = 20,
     as_json: AsJson = False,
     server: Server = LOCAL,
 ) -> None:
@@ -182,7 +188,7 @@ def check(files: Files, as_json: AsJson = False) -> None:
     if as_json:
         tables.show_json_line({"mistakes": [], "documents": len(found)})
     else:
-        tables.show_text(f"{len(found)} documents are good")
+        tables.show_text("1 document is good" if len(found) == 1 else f"{len(found)} documents are good")
 
 
 app.command()(cli_schedules.schedule)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from shared.client.models import LettersAffected
 
 LetterId = Annotated[str, typer.Argument(metavar="LETTER", help="the dead letter's id")]
-Letter = Annotated[str | None, typer.Argument(metavar="[LETTER]", help="a dead letter's id, instead of a filter")]
+Letter = Annotated[str | None, typer.Argument(metavar="LETTER", help="a dead letter's id, instead of a filter")]
 Service = Annotated[str | None, typer.Option(help="only those of this service")]
 Topic = Annotated[str | None, typer.Option(help="only messages of this topic")]
 ForReason = Annotated[str | None, typer.Option("--reason", help="only those with this reason, such as bug")]
@@ -20,7 +20,7 @@ JobId = Annotated[str | None, typer.Option("--job", help="only those of this job
 Since = Annotated[str | None, typer.Option("--from", help="not before this time: 2026-12-24T18:00:00Z")]
 Until = Annotated[str | None, typer.Option("--to", help="before this time")]
 State = Annotated[str | None, typer.Option(help="only those that are open, redriving, redriven or discarded")]
-Most = Annotated[int, typer.Option(min=1, max=1000)]
+Most = Annotated[int, typer.Option(min=1, max=1000, help="at most so many")]
 All = Annotated[bool, typer.Option("--all", help="every open one, without a filter")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="only tell how many there are, and the first of them")]
 

@@ -2,6 +2,7 @@
 # ruff: noqa: PLC0415 - a command imports what it needs when it runs, so that --help answers at once
 
 import asyncio
+import logging
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -19,7 +20,7 @@ def replay(  # noqa: PLR0913, PLR0917 - the options of a command line
     until: Annotated[str | None, typer.Option("--to", help="records before this time; now without")] = None,
     key: Annotated[str | None, typer.Option(help="only records with this key")] = None,
     type_: Annotated[str | None, typer.Option("--type", help="only events of this CloudEvents type")] = None,
-    nth: Annotated[int, typer.Option(min=1, max=1000, help="the how many-eth replay of these records this is")] = 1,
+    nth: Annotated[int, typer.Option(min=1, max=1000, help="2 for the second replay of the same records")] = 1,
     rate: Annotated[float | None, typer.Option(min=0.001, help="at most so many records a second")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only tell how many records there are")] = False,
     kafka: Annotated[str, typer.Option(envvar="SLUICE_KAFKA", help="address of the broker")] = KAFKA,
@@ -40,6 +41,7 @@ def replay(  # noqa: PLR0913, PLR0917 - the options of a command line
         type=type_,
         nth=nth,
     )
+    logging.getLogger("aiokafka").addHandler(logging.NullHandler())  # what matters is raised
     try:
         done = asyncio.run(records.replay(kafka, prefix, wanted, rate=rate, dry_run=dry_run))
     except SluiceError as error:

@@ -17,7 +17,9 @@ commands = typer.Typer(help="List schedules, show one, pause, resume, trigger or
 
 
 def schedule(  # noqa: PLR0913, PLR0917 - the options of a command line
-    file: Annotated[str | None, typer.Argument(help="YAML or JSON file of a schedule; - is standard input")] = None,
+    file: Annotated[
+        str | None, typer.Argument(metavar="FILE", help="YAML or JSON of a schedule; - is standard input")
+    ] = None,
     at: Annotated[str | None, typer.Option(help="once, at this time: 2026-12-24T18:00:00+01:00")] = None,
     every: Annotated[str | None, typer.Option(help="again and again, at this interval: 15m")] = None,
     cron: Annotated[str | None, typer.Option(help="again and again, at these times: '0 3 * * *'")] = None,
@@ -57,7 +59,7 @@ def schedule(  # noqa: PLR0913, PLR0917 - the options of a command line
 def schedules(
     context: typer.Context,
     state: Annotated[str | None, typer.Option("--status", help="only schedules of this status")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="at most so many")] = 20,
     as_json: AsJson = False,
     server: Server = LOCAL,
 ) -> None:

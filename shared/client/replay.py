@@ -76,7 +76,7 @@ async def replay(
         max_request_size=MAX_ENVELOPED_BYTES + 65_536,
     )
     try:
-        await consumer.start()
+        await _connect(consumer, bootstrap_servers)
         topics = await consumer.topics()
         source = _resolve(wanted.topic, topics, prefix, "/topic")
         target = _resolve(wanted.to_topic, topics, prefix, "/to-topic")
@@ -95,6 +95,15 @@ async def replay(
         await consumer.stop()
         await producer.stop()
     return Replayed(fitting, read)
+
+
+async def _connect(consumer: AIOKafkaConsumer, bootstrap_servers: str) -> None:
+    try:
+        await consumer.start()
+    except KafkaError:
+        raise Unavailable(
+            f"no answer from Kafka at {bootstrap_servers}; --kafka or SLUICE_KAFKA says where it is"
+        ) from None
 
 
 def headers_of(record: Record, nth: int) -> Headers:

@@ -4,10 +4,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from shared.client.models import JobEvent
+from shared.client.models import ENDS, JobEvent
 
 _RATE_SECONDS = 10.0
 """The rate is taken over the events of so long."""
+_LEAST_SECONDS = 1.0
+"""Less than this says nothing about a rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class Standing:
         )
 
     def _per_second(self, unit: str) -> float | None:
-        if len(self.trail) < 2 or self.trail[-1].at <= self.trail[0].at:
+        if len(self.trail) < 2 or self.trail[-1].at - self.trail[0].at < _LEAST_SECONDS:
             return None
         first, last = self.trail[0], self.trail[-1]
         return float(getattr(last, unit) - getattr(first, unit)) / (last.at - first.at)
@@ -87,9 +89,9 @@ def line(standing: Standing) -> str:
     """A standing as people read it."""
     expected = "" if standing.expected is None else f" of {standing.expected:,}"
     parts = [f"{standing.records:,}{expected} records", f"{standing.done:,} of {standing.tasks:,} tasks"]
-    if standing.rate is not None:
-        parts.append(f"{standing.rate:,.0f}/s")
-    if standing.seconds_left:
+    if standing.rate:
+        parts.append(f"{standing.rate:,.0f} records/s")
+    if standing.seconds_left and standing.state not in ENDS:
         parts.append(f"{span(standing.seconds_left)} left")
     if standing.failed:
         parts.append(f"{standing.failed:,} failed")

@@ -1,20 +1,22 @@
 """What the command shows: tables for people, JSON for machines."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 import orjson
 from pydantic import BaseModel
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 
 from shared.client.models import DeadLetter, Job, StandingSchedule, Task, WholeDeadLetter
 
-_PIPE_COLUMNS = 240
+_NO_LIMIT = 10_000
 """Without a terminal nothing is cut: ids are there to be taken further."""
 
-console = Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
+console = Console(width=None if sys.stdout.isatty() else _NO_LIMIT)
 
 
 def show_json(value: object) -> None:
@@ -37,10 +39,10 @@ def show_text(text: str) -> None:
 def show_jobs(jobs: Sequence[Job]) -> None:
     """One line for each job."""
     rows = [
-        (job.id, job.status, job.source, f"{job.records:,}", f"{job.total.tasks:,}", f"{job.created_at:%F %T}")
+        (job.id, job.status, job.source, f"{job.records:,}", f"{job.total.tasks:,}", _time(job.created_at))
         for job in jobs
     ]
-    _show(("job", "status", "source", "records", "tasks", "created"), rows)
+    _show(("job", "status", "source", "records", "tasks", "created (UTC)"), rows)
 
 
 def show_tasks(tasks: Sequence[Task]) -> None:
@@ -54,8 +56,8 @@ def show_tasks(tasks: Sequence[Task]) -> None:
 
 def show_dead_letters(letters: Sequence[DeadLetter]) -> None:
     """One line for each dead letter."""
-    rows = [(one.id, one.state, one.service, one.reason, f"{one.at:%F %T}", one.error, one.job_id) for one in letters]
-    _show(("dead letter", "state", "service", "reason", "at", "error", "job"), rows)
+    rows = [(one.id, one.state, one.service, one.reason, _time(one.at), _error(one), one.job_id) for one in letters]
+    _show(("dead letter", "state", "service", "reason", "at (UTC)", "error", "job"), rows)
 
 
 def show_dead_letter(letter: WholeDeadLetter) -> None:
@@ -63,25 +65,21 @@ def show_dead_letter(letter: WholeDeadLetter) -> None:
     original = letter.original
     facts = {
         "dead letter": letter.id,
-        "state": f"{letter.state} since {letter.changed_at:%F %T}" if letter.changed_at else letter.state,
+        "state": f"{letter.state} since {_time(letter.changed_at)} UTC" if letter.changed_at else letter.state,
         "note": letter.note,
         "service": letter.service,
         "reason": letter.reason,
-        "error": letter.error,
+        "error": _error(letter),
         "history": "\n".join(letter.history),
         "job": letter.job_id,
         "task": letter.task_id,
-        "came back": letter.redrives,
+        "came back": letter.redrives or None,
         "topic": f"{original.get('topic')}, partition {original.get('partition')}, offset {original.get('offset')}",
         "key": original.get("key"),
         "headers": "\n".join(f"{name}: {value}" for name, value in original.get("headers", ())),
         "value": original.get("value") or original.get("value_base64"),
     }
-    table = Table(show_header=False, box=None)
-    for name, value in facts.items():
-        if value:
-            table.add_row(name, escape(str(value)))
-    console.print(table)
+    _show_facts(facts)
 
 
 def show_job(job: Job) -> None:
@@ -98,11 +96,7 @@ def show_job(job: Job) -> None:
         "reason": job.reason,
         "failures": ", ".join(f"{one.count:,} × {one.reason}" for one in job.failures),
     }
-    table = Table(show_header=False, box=None)
-    for name, value in facts.items():
-        if value:
-            table.add_row(name, escape(str(value)))
-    console.print(table)
+    _show_facts(facts)
     for mistake in job.mistakes:
         show_text(f"  {mistake.pointer or '/'}: {mistake.detail}")
 
@@ -123,16 +117,21 @@ def show_schedule(schedule: StandingSchedule) -> None:
         "next": ", ".join(str(time) for time in schedule.next),
         "reason": schedule.reason,
     }
-    table = Table(show_header=False, box=None)
-    for name, value in facts.items():
-        if value:
-            table.add_row(name, escape(str(value)))
-    console.print(table)
+    _show_facts(facts)
     for mistake in schedule.mistakes:
         show_text(f"  {mistake.pointer or '/'}: {mistake.detail}")
     rows = [(one.planned_at, one.verdict, one.late_ms, one.attempt, one.job_id, one.reason) for one in schedule.firings]
     if rows:
-        _show(("planned", "verdict", "late ms", "again", "job", "reason"), rows)
+        _show(("planned", "verdict", "late (ms)", "rescheduled", "job", "reason"), rows)
+
+
+def _time(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%F %T}"
+
+
+def _error(letter: DeadLetter) -> str:
+    """Most errors begin with the reason, which is shown beside them."""
+    return letter.error.removeprefix(f"{letter.reason}: ")
 
 
 def _when(schedule: StandingSchedule) -> str:
@@ -143,12 +142,27 @@ def _when(schedule: StandingSchedule) -> str:
 
 
 def _show(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A table where it fits, else the facts of one row after the other."""
     table = Table()
     for name in columns:
-        table.add_column(name, no_wrap=name == columns[0])
+        table.add_column(name, no_wrap=True)
     for row in rows:
         table.add_row(*("" if value is None else escape(str(value)) for value in row))
-    console.print(table)
+    if Measurement.get(console, console.options.update(width=_NO_LIMIT), table).maximum <= console.width:
+        console.print(table)
+        return
+    for number, row in enumerate(rows):
+        if number:
+            show_text("")
+        _show_facts(dict(zip(columns, row, strict=True)))
+
+
+def _show_facts(facts: Mapping[str, object]) -> None:
+    """What is known, a fact a line; nothing is cut."""
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        for number, text in enumerate(str(value).splitlines() if value not in (None, "") else ()):
+            show_text(f"{'' if number else name:{width}}  {text}")
 
 
 def _plain(value: object) -> object:

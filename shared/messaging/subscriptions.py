@@ -153,6 +153,7 @@ def _state(shell: Shell, subscriber: BatchSubscriber) -> dict[str, Any]:
         "waiting": shell.waiting,
         "circuit_open": shell.circuit_open,
         "unreadable": _unreadable(consumer),
+        "connected": _is_connected(consumer),
         "polling": all(not task.done() for task in subscriber.tasks),
         "coordinating": _is_coordinating(coordinator),
         "rejoining": _wants_to_rejoin(coordinator),
@@ -163,6 +164,12 @@ def _state(shell: Shell, subscriber: BatchSubscriber) -> dict[str, Any]:
 def _unreadable(consumer: Any) -> list[str]:
     found = consumer.unreadable if isinstance(consumer, Reader) else {}
     return [f"{at.topic} {at.partition} {offset}" for at, offset in found.items()]
+
+
+def _is_connected(consumer: Any) -> bool:
+    """Whether a connection to a broker is open; aiokafka tries again for ever and tells nobody."""
+    connections = getattr(getattr(consumer, "_client", None), "_conns", {})
+    return any(connection.connected() for connection in list(connections.values()))
 
 
 def _is_coordinating(coordinator: Any) -> bool:

@@ -6,6 +6,7 @@ The same words as the events: `job.accepted job_id=… trace_id=…`.
 import logging
 import re
 import sys
+from time import monotonic
 from typing import Any
 
 import structlog
@@ -13,6 +14,44 @@ from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
 _SECRET_NAMES = re.compile(r"token|secret|password|authorization|api[-_]?key|credential", re.IGNORECASE)
 _LONGEST_VALUE = 2000
+_QUIET_SECONDS = 10.0
+_MOST_KINDS = 1000
+_RETRYING = ("aiokafka",)
+"""Libraries that log as an error what they will try again; what they give up reaches us as an exception."""
+
+
+class Thinning(logging.Filter):
+    """Of what a library says over and over, one line in ten seconds, with `repeats`: how many were left out before it.
+
+    A broker that is away is news once, not five hundred times a second.
+    """
+
+    def __init__(self, quiet_seconds: float = _QUIET_SECONDS) -> None:
+        super().__init__()
+        self._quiet_seconds = quiet_seconds
+        self._last_at: dict[tuple[str, str], float] = {}
+        self._left_out: dict[tuple[str, str], int] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether this line is written."""
+        if record.name.split(".")[0] in _RETRYING and record.levelno == logging.ERROR:
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
+        kind = record.name, str(record.msg)
+        now = monotonic()
+        if now - self._last_at.get(kind, now - self._quiet_seconds) < self._quiet_seconds:
+            self._left_out[kind] = self._left_out.get(kind, 0) + 1
+            return False
+        if len(self._last_at) >= _MOST_KINDS:
+            self._last_at.clear()
+            self._left_out.clear()
+        self._last_at[kind] = now
+        record.repeats = self._left_out.pop(kind, 0)
+        return True
+
+
+def _add_repeats(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    repeats = getattr(event.get("_record"), "repeats", 0)
+    return {**event, "repeats": repeats} if repeats else event
 
 
 def _redact(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
@@ -47,9 +86,10 @@ def configure_logs(service: str, level: str) -> None:
     )
     structlog.contextvars.bind_contextvars(service=service)
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(Thinning())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name, _add_repeats],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )

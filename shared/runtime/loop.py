@@ -27,6 +27,8 @@ class Loop:
         self._woken = asyncio.Event()
         self._stopping = False
         self._failing_since: float | None = None
+        self.fault = ""
+        """What the last round failed with; empty when it did not."""
 
     def wake(self) -> None:
         """Run the next round now."""
@@ -52,11 +54,12 @@ class Loop:
                 pause = await self._step()
             except Exception as error:
                 self._failing_since = self._failing_since or monotonic()
+                self.fault = f"{error}" if isinstance(error, Unavailable) else type(error).__name__
                 self._tell(error)
                 pause, backoff = random.uniform(backoff / 2, backoff), min(backoff * 2, _LONGEST_BACKOFF_SECONDS)
                 await self._wait(pause, wakes=False)
                 continue
-            self._failing_since, backoff = None, _FIRST_BACKOFF_SECONDS
+            self._failing_since, self.fault, backoff = None, "", _FIRST_BACKOFF_SECONDS
             await self._wait(pause, wakes=True)
 
     def _tell(self, error: Exception) -> None:

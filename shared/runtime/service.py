@@ -39,7 +39,7 @@ Build = Callable[[Runtime[S]], App]
 
 _LEDGER_AGE = 2 * WEEK
 _LEDGER_PAUSE_SECONDS = 60.0
-_FAILING_SECONDS = 15.0
+_FAILING_SECONDS = 5.0
 
 log = get_logger(__name__)
 
@@ -159,7 +159,10 @@ class Process:
         problems += [f"{state['group']} stands still: circuit open" for state in consumers if state["circuit_open"]]
         problems += [f"{state['group']} does not poll" for state in consumers if not state["polling"]]
         problems += [f"{state['group']} cannot read {at}" for state in consumers for at in state["unreadable"]]
-        problems += [f"loop {loop.name} fails" for loop in self._loops if loop.failing_seconds > _FAILING_SECONDS]
+        cut_off = sum(not state["connected"] for state in consumers)
+        problems += [f"Kafka does not answer: {cut_off} of {len(consumers)} consumers are cut off"] if cut_off else []
+        failing = [loop for loop in self._loops if loop.failing_seconds > _FAILING_SECONDS]
+        problems += [f"loop {loop.name} fails: {loop.fault}" for loop in failing]
         return {"service": self._name, "problems": problems, "consumers": consumers}
 
 

@@ -1,9 +1,13 @@
 """The README's recipes, run as they stand but for the addresses."""
 
+import asyncio
 import base64
 import hmac
 import json
+import os
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -83,6 +87,7 @@ async def test_each_recipe_does_what_it_says(topics: Place, tmp_path: Path, monk
         await the_answer_comes_back(running)
         await a_webhook_starts_a_job_and_its_end_is_told(running)
         await the_schedule_fires(running)
+        await the_commands_run(running, topics)
 
 
 async def the_vendor_calls_back(running: Cluster) -> None:
@@ -128,3 +133,16 @@ async def the_schedule_fires(running: Cluster) -> None:
         return bool(firings) and firings[0]["verdict"] == "succeeded"
 
     await eventually(succeeded, 30)
+
+
+async def the_commands_run(running: Cluster, place: Place) -> None:
+    job_id = await running.submit({"source": "acme-reports"})
+    found = re.findall(r"^\.venv/bin/(sluice .*?)(?:  #.*)?$", RECIPES, re.MULTILINE)
+    assert len(found) == 3
+    where = {"SLUICE_URL": running.gateway, "SLUICE_KAFKA": place.kafka, "SLUICE_TOPIC_PREFIX": place.prefix}
+    for command in found:
+        _, *arguments = command.replace("JOB", job_id).split()
+        program = [sys.executable, "-m", "shared.client.cli", *arguments]
+        environment = {**os.environ, **where, "PYTHONPATH": str(PROJECT)}
+        done = await asyncio.to_thread(subprocess.run, program, env=environment, capture_output=True, timeout=60)
+        assert (done.returncode, done.stderr) == (0, b""), (command, done)

@@ -1,5 +1,6 @@
 """The command against a small HTTP server: what it prints, what it sends, how it ends."""
 
+import socket
 import subprocess
 import sys
 import threading
@@ -29,9 +30,14 @@ class Gateway(ThreadingHTTPServer):
         self.seen: list[tuple[str, Any]] = []
         self.keys: list[str | None] = []
         self.answers: dict[str, tuple[int, bytes]] = {}
+        self.in_turn: dict[str, list[Any]] = {}
 
     def says(self, request: str, status: int, body: Any) -> None:
         self.answers[request] = (status, body if isinstance(body, bytes) else orjson.dumps(body))
+
+    def says_in_turn(self, request: str, bodies: list[Any]) -> None:
+        """The last one from then on."""
+        self.in_turn[request] = bodies
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -42,6 +48,8 @@ class Handler(BaseHTTPRequestHandler):
         request = f"{self.command} {self.path.partition('?')[0]}"
         self.server.keys.append(self.headers.get("authorization"))
         self.server.seen.append((request, orjson.loads(body) if body else None))
+        if waiting := self.server.in_turn.get(request):
+            self.server.says(request, 200, waiting.pop(0))
         status, content = self.server.answers.get(request, (404, orjson.dumps(answers.problem(404, "nothing there"))))
         self.send_response(status)
         self.send_header("Content-Length", str(len(content)))
@@ -139,6 +147,14 @@ def test_the_exit_code_is_how_the_job_ended(followed: Gateway, status: str, code
     assert sluice(followed, "watch", str(JOB_ID)).exit_code == code
 
 
+def test_the_end_is_shown_with_the_reason_of_every_failure(followed: Gateway) -> None:
+    """The views of single tasks may be a moment behind their job's end."""
+    ended = {"status": "failed", "counts": {"failed": 2}}
+    reasons = [[{"reason": "timeout", "count": count}] for count in (1, 1, 2)]
+    followed.says_in_turn(f"GET /jobs/{JOB_ID}", [answers.job(**ended, failures=one) for one in reasons])
+    assert "2 × timeout" in sluice(followed, "watch", str(JOB_ID)).stdout
+
+
 def test_json_is_a_line_for_each_event_and_the_job_at_last(followed: Gateway) -> None:
     lines = [orjson.loads(one) for one in sluice(followed, "watch", str(JOB_ID), "--json").stdout.splitlines()]
     assert [one.get("event") for one in lines[:-1]] == [
@@ -196,7 +212,7 @@ def test_a_refused_document_is_told_with_its_place(gateway: Gateway, tmp_path: P
 def test_check_needs_no_server(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(VENDOR)
     (tmp_path / "b.yaml").write_text("url: 5\n")
-    assert sluice(None, "check", str(tmp_path / "a.yaml")).stdout == "1 documents are good\n"
+    assert sluice(None, "check", str(tmp_path / "a.yaml")).stdout == "1 document is good\n"
     result = sluice(None, "check", "--json", str(tmp_path / "a.yaml"), str(tmp_path / "b.yaml"))
     assert result.exit_code == 2
     assert orjson.loads(result.stdout)["mistakes"][0]["pointer"] == f"{tmp_path / 'b.yaml'}:1:/url"
@@ -251,3 +267,15 @@ def test_apply_takes_schedules_after_what_they_start(gateway: Gateway, tmp_path:
     result = sluice(gateway, "apply", str(tmp_path / "all.yaml"))
     assert result.stdout == "applied vendor acme\napplied source acme-items\napplied schedule nightly\n"
     assert sluice(None, "check", str(tmp_path / "all.yaml")).exit_code == 0
+
+
+def test_a_broker_that_is_not_there_is_told_in_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    options = ["--from", "2026-11-01T00:00:00Z", "--to-topic", "jobs.events", "--kafka", f"127.0.0.1:{port}"]
+    done = subprocess.run(
+        [sys.executable, "-m", "shared.client.cli", "replay", "jobs.events", *options], capture_output=True, check=False
+    )
+    assert done.returncode == 2
+    [line] = done.stderr.decode().splitlines()
+    assert "no answer from Kafka at 127.0.0.1" in line and "--kafka" in line

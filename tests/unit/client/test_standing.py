@@ -31,7 +31,7 @@ def stand(*events: JobEvent) -> Standing:
 def test_the_time_left_is_the_rest_at_the_rate_of_late() -> None:
     standing = stand(event("accepted"), event("planned", tasks=10, records=1000), progressed(4, 200, 2))
     assert (standing.rate, standing.seconds_left) == (50, 16)
-    assert line(standing) == "200 of 1,000 records, 2 of 10 tasks, 50/s, 16 s left"
+    assert line(standing) == "200 of 1,000 records, 2 of 10 tasks, 50 records/s, 16 s left"
 
 
 def test_without_a_total_of_records_the_tasks_tell_the_time_left() -> None:
@@ -48,6 +48,17 @@ def test_nothing_is_promised_before_anything_was_done() -> None:
     assert stand().rate is None
     assert stand(event("accepted"), progressed(0, 0, 0)).seconds_left is None
     assert stand(event("accepted"), progressed(5, 0, 0)).seconds_left is None
+
+
+def test_a_moment_says_nothing_about_a_rate() -> None:
+    assert stand(event("accepted"), progressed(0.5, 100, 1)).rate is None
+    assert stand(event("accepted"), progressed(1, 100, 1)).rate == 100
+
+
+def test_a_job_that_is_over_has_no_time_left() -> None:
+    counts = {"planned": 10, "completed": 9, "failed": 1, "cancelled": 0, "records": 900}
+    end = event("completed_with_failures", 3, state="completed_with_failures", counts=counts, expected=1000)
+    assert line(stand(event("accepted"), end)) == "900 of 1,000 records, 10 of 10 tasks, 300 records/s, 1 failed"
 
 
 def test_the_end_has_the_last_word() -> None:

@@ -26,3 +26,30 @@ def test_no_field_breaks_a_line_or_tells_a_secret() -> None:
     assert b"s3cret" not in done.stderr
     assert len(entries[2]["text"]) < 2_100
     assert {entry["service"] for entry in entries} == {"planner"}
+
+
+CHATTER = """
+import logging
+from shared.observability.logs import configure_logs
+configure_logs("planner", "INFO")
+library = logging.getLogger("aiokafka.client")
+for number in range(500):
+    library.error("Unable connect to node with id %s", number)
+    library.warning("another matter")
+[handler] = logging.getLogger().handlers
+[thinning] = handler.filters
+thinning._quiet_seconds = 0
+library.error("Unable connect to node with id %s", 500)
+logging.getLogger("asyncpg").error("what others call an error is one")
+"""
+
+
+def test_what_a_library_repeats_is_told_once_and_counted() -> None:
+    done = subprocess.run([sys.executable, "-c", CHATTER], capture_output=True, check=True)
+    entries = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [(entry["event"], entry["level"], entry.get("repeats")) for entry in entries] == [
+        ("Unable connect to node with id 0", "warning", None),
+        ("another matter", "warning", None),
+        ("Unable connect to node with id 500", "warning", 499),
+        ("what others call an error is one", "error", None),
+    ]

@@ -1,0 +1,76 @@
+"""What an operator sees while the broker or Postgres is away: every process says so, none floods its log, and all are
+well again by themselves."""
+
+import asyncio
+import json
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.local import stack as embedded
+from tests.cluster import SERVICES, Cluster, cluster
+from tests.eventually import eventually
+from tests.stack import ROOT, Place
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400)]
+
+LINES_A_SECOND = 5
+LINES_AT_ONCE = 60
+
+
+async def problems(running: Cluster, name: str) -> list[str]:
+    answer = await running.http.get(f"http://127.0.0.1:{running.ports[name]}/readyz")
+    found: list[str] = answer.json()["problems"]
+    assert (answer.status_code == 200) == (found == [])
+    return found
+
+
+def all_tell(running: Cluster, of_what: str) -> Callable[[], Awaitable[bool]]:
+    async def told() -> bool:
+        for name in SERVICES:
+            found = await problems(running, name)
+            assert any(of_what in problem for problem in found), (name, found)
+        return True
+
+    return told
+
+
+def log_of(root: Path, name: str) -> list[dict[str, Any]]:
+    lines = (root / "logs" / f"{name}.log").read_text("utf-8").splitlines()
+    return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+def sees_no_flood(root: Path, since: float) -> None:
+    """Nothing that ends by itself is an error, and the log stays one that a person can read."""
+    for name in SERVICES:
+        entries = log_of(root, name)
+        assert [entry for entry in entries if entry["level"] == "error"] == []
+        assert len(entries) < LINES_AT_ONCE + LINES_A_SECOND * (time.monotonic() - since), name
+
+
+async def test_a_broker_that_is_away_is_told_of(topics: Place, tmp_path: Path) -> None:
+    async with cluster(topics, tmp_path) as running:
+        began = time.monotonic()
+        await asyncio.to_thread(embedded.kill_kafka, ROOT, signal.SIGKILL)
+        try:
+            await eventually(all_tell(running, "Kafka"), 30)
+        finally:
+            await asyncio.to_thread(embedded.start_kafka, ROOT)
+        await running.wait_ready(*SERVICES)
+        sees_no_flood(tmp_path, began)
+
+
+async def test_a_database_that_is_away_is_told_of(topics: Place, tmp_path: Path) -> None:
+    async with cluster(topics, tmp_path) as running:
+        began = time.monotonic()
+        await asyncio.to_thread(embedded.kill_postgres, ROOT, signal.SIGKILL)
+        try:
+            await eventually(all_tell(running, "Postgres"), 60)
+        finally:
+            await asyncio.to_thread(embedded.start_postgres, ROOT)
+        await running.wait_ready(*SERVICES)
+        sees_no_flood(tmp_path, began)

@@ -1,0 +1,75 @@
+"""`make up` and `make stop` as a person meets them: what is said to run answers, and what is stopped is gone."""
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+from infra.local import record as records
+from infra.local import services, stack
+from infra.local.errors import StackError
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("up") / "stack"
+    yield folder
+    stack.reset(folder)
+
+
+def running(root: Path) -> set[str]:
+    record = records.load(root)
+    assert record
+    return {name for name in ("kafka", "postgres", "services") if record.running(name)}
+
+
+def title(url: str) -> str:
+    with urlopen(f"{url}/openapi.json", timeout=10) as answer:
+        found: str = json.load(answer)["info"]["title"]
+    return found
+
+
+def test_what_is_up_answers_at_once(root: Path) -> None:
+    addresses = services.up(root)
+    assert title(services.gateway_url(root)) == "Sluice"
+    told = f"export SLUICE_URL={services.gateway_url(root)} SLUICE_KAFKA={addresses.kafka}"
+    assert services.command_environment(root) == told
+
+
+def test_the_simulator_comes_to_services_that_run_already(root: Path) -> None:
+    services.up(root)
+    services.up(root, simulator=True)
+    with urlopen(f"{services.simulator_url(root)}/_control/proxies", timeout=10) as answer:
+        assert answer.status == 200
+    assert title(services.gateway_url(root)) == "Sluice"
+
+
+def test_a_stop_also_stops_the_stacks_below(root: Path) -> None:
+    services.up(root)
+    assert running(root) == {"kafka", "postgres", "services"}
+    stack.stop(root.parent)
+    assert running(root) == set()
+
+
+def test_somebody_elses_gateway_is_not_taken_for_ours(root: Path) -> None:
+    services.up(root)
+    stack.stop(root)
+    record = records.load(root)
+    assert record
+    with socket.create_server(("127.0.0.1", record.ports.gateway)):
+        with pytest.raises(StackError, match=f"Port {record.ports.gateway}, remembered for the gateway, is taken"):
+            services.up(root)
+        assert "services" not in running(root)
+
+
+def test_a_reset_leaves_nothing_of_the_data(root: Path) -> None:
+    payload = root / "payloads" / "1-0"
+    payload.parent.mkdir(parents=True, exist_ok=True)
+    payload.write_bytes(b"{}")
+    stack.reset(root)
+    assert not any((root / name).exists() for name in ("kafka", "postgres", "payloads", "logs", "stack.json"))
