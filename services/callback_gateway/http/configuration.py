@@ -143,7 +143,7 @@ def routes(edge: Edge, kind: Kind) -> APIRouter:
 
     @router.delete("/{name}", status_code=204, summary=f"Delete a {kind.name}", responses=answers(404))
     async def delete(name: Name) -> Response:
-        """Running jobs go on with what they were resolved with."""
+        """Running jobs of a source go on as it was; the calls of a vendor wait a minute for it to come back."""
         async with edge.database.transaction() as tx:
             if not await store.find_documents(tx, kind.table, only=name):
                 raise Refusal(404, f"no {kind.name} is called {name}")
