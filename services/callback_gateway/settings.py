@@ -36,6 +36,9 @@ class Settings(ServiceSettings):
     gateway_produce_seconds: float = Field(
         3.0, gt=0, le=25, description="time for the broker to acknowledge, then spool"
     )
+    gateway_apply_seconds: float = Field(
+        2.0, ge=0, le=25, description="how long a changed configuration waits for the gateway's own consumer"
+    )
     gateway_keep_days: float = Field(
         30.0, ge=15, description="days after its end that a job is shown, and that a dead letter is kept"
     )

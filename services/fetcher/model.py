@@ -44,7 +44,7 @@ class Answered:
 @dataclass(frozen=True, slots=True)
 class Later:
     """The call goes back to the table until `not_before`. When `limited`, its vendor rests until then, too, and no
-    attempt is counted."""
+    attempt is counted. `met_limit`: whether it met a limit, of vendor or egress; None if it was not made."""
 
     call: Claimed
     not_before: datetime
@@ -52,6 +52,7 @@ class Later:
     messages: tuple[Outgoing, ...] = ()
     attempt: Attempt | None = None
     limited: bool = False
+    met_limit: bool | None = None
     reason: str = ""
 
 

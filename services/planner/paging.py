@@ -79,6 +79,8 @@ def first_step(resolved: Resolved) -> Step:
 
 def pages_so_far(resolved: Resolved, done: Planned) -> int:
     """The place of a page in its own walk, counted from 1: a job may have many walks, each with its own limit."""
+    if done.purpose == "metadata":
+        return 0
     match resolved.paging:
         case OffsetPages() as pages:
             return done.position // max(1, _size_asked(pages, done)) + 1
@@ -86,6 +88,12 @@ def pages_so_far(resolved: Resolved, done: Planned) -> int:
             return done.position - pages.first + 1
         case _:
             return done.position + 1
+
+
+def has_plan(resolved: Resolved) -> bool:
+    """Whether a metadata call comes before the pages, which is none of them."""
+    pages = resolved.paging
+    return isinstance(pages, (OffsetPages, NumberedPages)) and pages.plan is not None
 
 
 def next_step(resolved: Resolved, done: Planned, facts: Facts, planned_so_far: int) -> Step:

@@ -10,10 +10,9 @@ from pydantic import TypeAdapter
 
 from shared.errors import Invalid, Problem
 from shared.specification.parse import parse
-from shared.specification.request import NumberedPages, OffsetPages, Pages, PlanCall, Request
+from shared.specification.request import PLACEHOLDER, NumberedPages, OffsetPages, Pages, PlanCall, Request
 from shared.specification.values import Scalar, Strict
 
-_PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 _REQUEST: TypeAdapter[Any] = TypeAdapter(Request)
 _PLAN: TypeAdapter[Any] = TypeAdapter(PlanCall)
 
@@ -89,13 +88,13 @@ class _Pen:
             found = str(self._value(match[1], pointer))
             return quote(found, safe="") if in_path else found
 
-        return _PLACEHOLDER.sub(one, template)
+        return PLACEHOLDER.sub(one, template)
 
     def whole(self, value: Any, pointer: str) -> Any:
         """Any JSON value. A placeholder that is the whole of a text keeps the type of what it stands for."""
         match value:
             case str():
-                alone = _PLACEHOLDER.fullmatch(value)
+                alone = PLACEHOLDER.fullmatch(value)
                 if alone and alone[1] and alone[1] not in self._later:
                     return self._value(alone[1], pointer)
                 return self.text(value, pointer)

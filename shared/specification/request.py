@@ -1,5 +1,7 @@
 """Requests and how their answers are paged and taken apart: the parts that polls and invocations share."""
 
+import re
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
@@ -53,6 +55,21 @@ class PlanCall(Strict):
     query: dict[str, QueryValue] = {}
     total: AnswerExpression
     size: AnswerExpression | None = None
+
+
+PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
+"""`{name}`, or a brace written twice, which is a brace."""
+
+
+def placeholders_in(value: Any) -> Iterator[str]:
+    """The names of the placeholders in a part of a request, however deep they stand."""
+    match value:
+        case str():
+            yield from (name for name in PLACEHOLDER.findall(value) if name)
+        case dict():
+            yield from (name for inner in value.values() for name in placeholders_in(inner))
+        case list() | tuple():
+            yield from (name for inner in value for name in placeholders_in(inner))
 
 
 class Paged(Strict):

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from shared.specification.invoke import Input, Invoke
 from shared.specification.notify import Notify
-from shared.specification.request import AutoPages, Pages, Records, Request
+from shared.specification.request import AutoPages, Pages, Records, Request, placeholders_in
 from shared.specification.values import Duration, Name, Share, Strict
 
 
@@ -17,6 +17,12 @@ class Poll(Strict):
     request: Request = Request()
     pages: Pages = AutoPages(style="auto")
     records: Records = Records()
+
+
+def _requests(poll: Poll) -> list[object]:
+    """The parts of a poll in which placeholders are filled."""
+    plan = getattr(poll.pages, "plan", None)
+    return [poll.request.model_dump(), plan and plan.model_dump(include={"path", "query"})]
 
 
 class PostgresSink(Strict):
@@ -66,4 +72,9 @@ class Source(Delivery):
             raise ValueError("expected exactly one of poll and invoke")
         if self.input is not None and self.invoke is None:
             raise ValueError("input: belongs to invoke")
+        for name in () if self.poll is None else placeholders_in(_requests(self.poll)):
+            if not name.startswith("parameters."):
+                raise ValueError(
+                    f"poll: unknown placeholder {{{name}}}; a source's are parameters, {{parameters.NAME}}"
+                )
         return self

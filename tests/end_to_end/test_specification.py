@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 
 from tests.cluster import Cluster, cluster
+from tests.eventually import eventually
 from tests.stack import Place
 
 RECORDS = 950
 WALKED = {"style": "offset", "size": 100}
 BY_OFFSET = {"request": {"path": "/items"}, "pages": {**WALKED, "total": "body.meta.total"}}
 KEYSET = {"style": "keyset", "field": "id", "into": {"query": "after_id"}, "size": 100}
+SECRET = "ACME_TEST_TOKEN"
 SELECTED = "body.{name}[?status == 'sent']"
 
 STYLES: dict[str, dict[str, Any]] = {
@@ -107,13 +109,88 @@ async def guards(running: Cluster) -> None:
     assert "ssrf_blocked" in (await run(running, BY_OFFSET))["reason"]
 
 
-STEPS: list[Callable[[Cluster], Any]] = [has_styles, selects, tolerates, sinks, decides_by_rule, guards]
+async def fills_parameters(running: Cluster) -> None:
+    """A source's placeholders stand for the parameters of its jobs, in path, query and headers."""
+    await running.configure_simulator("acme", records=RECORDS)
+    await running.apply_vendor("acme")
+    source = {
+        "vendor": "acme",
+        "poll": {
+            "request": {
+                "path": "/items/{parameters.id}",
+                "headers": {"X-Why": "{parameters.why}"},
+                "query": {"a": ["{parameters.id}", "b"]},
+            },
+            "pages": {"style": "none"},
+            "records": {"key": "id"},
+        },
+        "sinks": [{"type": "postgres", "table": "one_item"}],
+    }
+    answer = await running.http.put(f"{running.gateway}/sources/item", json=source)
+    assert answer.status_code == 201, answer.text
+    job_id = await running.submit({"source": "item", "parameters": {"id": 12, "why": "to see"}})
+    assert (await running.ended(job_id))["status"] == "completed"
+    assert [row["key"] for row in await running.records("one_item")] == ["12"]
+    for wrong in ({"id": 12}, {"id": "..", "why": ""}):
+        job_id = await running.submit({"source": "item", "parameters": wrong})
+        assert (await running.ended(job_id))["status"] == "rejected"
+
+
+async def logs_in(running: Cluster) -> None:
+    """With a secret that is named and never told."""
+    await running.configure_simulator("acme", records=RECORDS, require_token="s3cret")
+    await running.apply_vendor("acme")
+    assert "auth_failed" in (await run(running, BY_OFFSET))["reason"]
+    await running.apply_vendor("acme", auth={"type": "bearer", "token": f"env:{SECRET}"})
+    assert (await run(running, BY_OFFSET))["status"] == "completed"
+    await running.apply_vendor("acme", auth={"type": "bearer", "token": "env:NOT_THERE"})
+    assert "secret_missing" in (await run(running, BY_OFFSET))["reason"]
+
+
+async def keeps_payloads(running: Cluster, payloads: Path) -> None:
+    """Raw payloads for as long as it is said."""
+    await running.configure_simulator("acme", records=RECORDS)
+    await running.apply_vendor("acme")
+    kept, gone = [await run(running, BY_OFFSET, payloads={"keep": keep}) for keep in ("7d", "0s")]
+    await eventually(lambda: not list(payloads.rglob(f"{gone['id']}/*")), 20)
+    assert len(list(payloads.rglob(f"{kept['id']}/*"))) == 10
+
+
+async def keeps_contracts(running: Cluster) -> None:
+    """Every window holds; and a job of high priority does not wait for the others."""
+    windows = [{"requests": 20, "per": "1s", "burst": 5}, {"requests": 40, "per": "5s", "burst": 40}]
+    contract = [{"requests": 20, "per_seconds": 1, "burst": 5}, {"requests": 40, "per_seconds": 5, "burst": 40}]
+    await running.configure_simulator("strict", records=60 * 20, page_size_max=20, contract=contract)
+    await running.apply_vendor("strict", budget={"windows": windows})
+    poll = {"request": {"path": "/items"}, "pages": {"style": "offset", "size": 20, "total": "body.meta.total"}}
+    low = await running.submit({"vendor": "strict", "poll": poll, "priority": "low"})
+    first = {**poll, "request": {"path": "/items/1"}, "pages": {"style": "none"}}
+    high = await running.ended(await running.submit({"vendor": "strict", "poll": first, "priority": "high"}))
+    assert (high["status"], (await running.job(low))["status"]) == ("completed", "running")
+    assert (await running.ended(low))["distinct"] == 60 * 20
+    truth = await running.truth("strict")
+    assert set(truth["by_status"]) == {"200"}, truth["by_status"]
+
+
+STEPS: list[Callable[[Cluster], Any]] = [
+    has_styles,
+    selects,
+    tolerates,
+    sinks,
+    decides_by_rule,
+    guards,
+    fills_parameters,
+    logs_in,
+    keeps_contracts,
+]
 
 
 @pytest.mark.timeout(400)
-async def test_polling_is_as_it_is_written(topics: Place, tmp_path: Path) -> None:
+async def test_polling_is_as_it_is_written(topics: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SECRET, "s3cret")
     async with cluster(topics, tmp_path) as running:
         await running.configure_simulator("acme", records=RECORDS)
         await running.apply_vendor("acme", retry={"attempts": 2, "backoff": {"base": "10ms"}})
         for step in STEPS:
             await step(running)
+        await keeps_payloads(running, tmp_path / "payloads")

@@ -56,6 +56,11 @@ async def _upsert(tx: Transaction, query: str, documents: Mapping[str, Strict]) 
         await tx.execute(SQL[query], ids, [documents[key].model_dump_json(by_alias=True).encode() for key in ids])
 
 
+async def has_handled(tx: Transaction, behaviour: str, event_id: str) -> bool:
+    """Whether a behaviour of this service has handled an event."""
+    return bool(await tx.fetchval(SQL["has_handled"], behaviour, event_id))
+
+
 async def find_names(tx: Transaction) -> tuple[frozenset[str], dict[str, str]]:
     """The names of all vendors, and of all sources with their kinds."""
     rows = await tx.fetch(SQL["find_names"])

@@ -9,6 +9,7 @@ from fastapi.responses import Response
 from pydantic import TypeAdapter
 
 from services.callback_gateway.configure import store
+from services.callback_gateway.configure.announce import Announcement
 from services.callback_gateway.configure.store import Table
 from services.callback_gateway.http.answers import json_answer
 from services.callback_gateway.http.body import read_json_body
@@ -103,6 +104,7 @@ KINDS = (
 def routes(edge: Edge, kind: Kind) -> APIRouter:
     """The routes of one kind of configuration."""
     router = APIRouter(prefix=f"/{kind.table}", tags=["configuration"])
+    announcement = Announcement(edge.database, edge.outbound, edge.settings.gateway_apply_seconds)
 
     @router.get("", summary=f"List {kind.table}", responses=answers())
     async def list_documents() -> Response:
@@ -133,22 +135,19 @@ def routes(edge: Edge, kind: Kind) -> APIRouter:
         await _create_topic(edge, found)
         async with edge.database.transaction() as tx:
             existed = bool(await store.find_documents(tx, kind.table, only=name))
-        await edge.outbound.send([outgoing(kind.topic, name, kind.event(found))], in_order=True)
-        async with edge.database.transaction() as tx:
-            await kind.upsert(tx, {name: found})
+        message = outgoing(kind.topic, name, kind.event(found))
+        await announcement.tell(kind.table, message, lambda tx: kind.upsert(tx, {name: found}))
         await edge.known.refresh()
         body = found.model_dump(mode="json", by_alias=True, exclude_defaults=True)
         return json_answer(body, 200 if existed else 201)
 
     @router.delete("/{name}", status_code=204, summary=f"Delete a {kind.name}", responses=answers(404))
     async def delete(name: Name) -> Response:
-        """Running jobs go on with what they were resolved with."""
+        """Running jobs of a source go on as it was; the calls of a vendor wait a minute for it to come back."""
         async with edge.database.transaction() as tx:
             if not await store.find_documents(tx, kind.table, only=name):
                 raise Refusal(404, f"no {kind.name} is called {name}")
-        await edge.outbound.send([tombstone(kind.topic, name)], in_order=True)
-        async with edge.database.transaction() as tx:
-            await kind.delete(tx, [name])
+        await announcement.tell(kind.table, tombstone(kind.topic, name), lambda tx: kind.delete(tx, [name]))
         await edge.known.refresh()
         return Response(status_code=204)
 

@@ -26,23 +26,25 @@ class Outbound:
         self._produce_seconds = produce_seconds
         self._away_until = 0.0
 
-    async def send(self, messages: Sequence[Outgoing], *, in_order: bool = False) -> None:
-        """Make messages durable, in the broker or in the spool. `in_order`: never before what the spool still holds
-        under the same keys, so that an older word does not come last.
+    async def send(self, messages: Sequence[Outgoing], *, in_order: bool = False) -> bool:
+        """Make messages durable, in the broker or in the spool; tells whether the broker has them. `in_order`: never
+        before what the spool still holds under the same keys, so that an older word does not come last.
 
         Raises:
             Unavailable: neither can keep them.
         """
         if in_order and await self._keep(messages, only_behind=True):
-            return
+            return False
         if monotonic() < self._away_until and await self._kept_meanwhile(messages):
-            return
+            return False
         try:
             await self._producer.send(messages, within_seconds=self._produce_seconds)
         except Unavailable as error:
             self._away_until = monotonic() + _AWAY_SECONDS
             await self._keep(messages)
             log.warning("messages.spooled", count=len(messages), error=str(error))
+            return False
+        return True
 
     async def _kept_meanwhile(self, messages: Sequence[Outgoing]) -> bool:
         """A broker that did not answer a moment ago is not asked by every request: each would wait in vain."""

@@ -33,6 +33,8 @@ _COMMIT_US = 10_000
 _TURN_SECONDS = 0.004
 _LONGEST_WAIT_SECONDS = 1.0
 IDLE_SECONDS = 1.0
+_CONFIGURATION_SECONDS = 60.0
+"""A vendor's configuration may be on its way for so long; then the calls that wait for it are given up."""
 
 log = get_logger(__name__)
 
@@ -106,6 +108,7 @@ class Lane:
         self.contract = False
         self._process = process
         self._reports: list[Report] = []
+        self._unknown_since: float | None = None
 
     def report(self, report: Report) -> None:
         """Note what became of a permit, for the next claim; where nothing is limited nobody asks."""
@@ -157,7 +160,7 @@ class Lane:
         permits = record(budget, read_permits(row["permits"]), self._reports, now)
         due: list[UUID] = []
         pause_seconds = _LONGEST_WAIT_SECONDS if free <= 0 else IDLE_SECONDS
-        if vendor is None and not self.vendor.startswith(AD_HOC):
+        if self._may_become_known(vendor):
             pause_seconds = IDLE_SECONDS / 2
         elif paused > 0:
             pause_seconds = paused if paused < IDLE_SECONDS else IDLE_SECONDS / 2
@@ -177,6 +180,13 @@ class Lane:
         PERMITS.labels(vendor=self.vendor, fate="leased").inc(len(rows))
         calls = _in_order(rows, due, leased.moments, vendor)
         return Block(calls, self._pause(leased.next_at, until, now, len(due) - len(calls)))
+
+    def _may_become_known(self, vendor: Vendor | None) -> bool:
+        if vendor is not None or self.vendor.startswith(AD_HOC):
+            self._unknown_since = None
+            return False
+        self._unknown_since = self._unknown_since or monotonic()
+        return monotonic() - self._unknown_since < _CONFIGURATION_SECONDS
 
     def _pause(self, next_at: int | None, until: int, now: int, left: int) -> float:
         """More may be due at once; or not before the next moment comes near."""

@@ -57,15 +57,15 @@ def outcome_of(
         case RetryAt(when=when, reason=reason):
             attempt = _attempt(call, "retry", reason, status, timing)
             told = changed(call, between, now, attempt=attempt)
-            return Later(call, when, call.attempt + 1, (told,), attempt, reason=reason)
+            return Later(call, when, call.attempt + 1, (told,), attempt, met_limit=False, reason=reason)
         case RateLimited(until=until, reason=reason):
             attempt = _attempt(call, "rate_limited", reason, status, timing)
             told = changed(call, between, now, attempt=attempt)
-            return Later(call, until, call.attempt, (told,), attempt, limited=True, reason=reason)
+            return Later(call, until, call.attempt, (told,), attempt, limited=True, met_limit=True, reason=reason)
         case Elsewhere(reason=reason):
             attempt = _attempt(call, "rate_limited", reason, status, timing)
             told = changed(call, between, now, attempt=attempt)
-            return Later(call, now, call.attempt, (told,), attempt, reason=reason)
+            return Later(call, now, call.attempt, (told,), attempt, met_limit=True, reason=reason)
         case GiveUp(reason=reason):
             return give_up(call, reason, status, timing, unknown=is_unknown(reason, sent=sent), answer=answer)
         case Succeeded() | Empty():

@@ -90,7 +90,7 @@ async def settle_calls(tx: Transaction, fetcher_id: UUID, outcomes: Sequence[Out
         ["answered" if isinstance(outcome, Answered) else "waiting" for outcome in ordered],
         [outcome.next_attempt if isinstance(outcome, Later) else outcome.call.attempt for outcome in ordered],
         [outcome.not_before if isinstance(outcome, Later) else None for outcome in ordered],
-        [isinstance(outcome, Later) and outcome.limited for outcome in ordered],
+        [outcome.met_limit if isinstance(outcome, Later) else False for outcome in ordered],
         [pack(outcome.messages) if isinstance(outcome, Answered) else None for outcome in ordered],
     )
     return {row["id"] for row in rows}

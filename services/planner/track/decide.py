@@ -8,7 +8,7 @@ from uuid import UUID
 
 from services.planner.ending import end_of
 from services.planner.model import JobRow, Planned, Resolved
-from services.planner.paging import Step, next_step, pages_so_far
+from services.planner.paging import Step, has_plan, next_step, pages_so_far
 from shared.events.jobs import JobState
 from shared.events.tasks import END_RANK, Facts, TaskChanged, TaskState
 from shared.specification.bodies import is_one_for_one
@@ -126,7 +126,8 @@ def _follow(before: Advance, told: Told) -> Advance:
     if told.repeats and told.facts.items:
         problem = f"pages_repeat: task {told.planned.position} has the same bytes as the page before it"
         return replace(before, job=replace(job, discovery_over=True, reason=problem))
-    step = next_step(job.resolved, told.planned, told.facts, job.planned)
+    pages = job.planned - has_plan(job.resolved)
+    step = next_step(job.resolved, told.planned, told.facts, pages)
     resolved = job.resolved.model_copy(update={"pages": step.pages}) if step.pages else job.resolved
     job = replace(
         job,

@@ -4,6 +4,7 @@ CREATE TABLE IF NOT EXISTS records.{table} (
     key text COLLATE "C" NOT NULL,
     record jsonb NOT NULL,
     job_id uuid NOT NULL,
+    previous_job_id uuid,
     task_id uuid NOT NULL,
     first_seen_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),

@@ -1,7 +1,8 @@
 """The default sink: upsert by (source, key) into tables of the schema `records`, set-based.
 
 Within one job the first record of a key counts: a row that this job has written already is left alone, which also
-tells how many records of a page were new in the job.
+tells how many records of a page were new in the job. A row knows the last two jobs that wrote it, so that this holds
+for two jobs of a source that run at the same time, too.
 """
 
 from collections import defaultdict
@@ -121,7 +122,9 @@ def _portions(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
 
 
 async def _ensure_table(tx: Transaction, table: str) -> None:
-    """Create the table when it is used for the first time. Its name was checked with the specification."""
+    """Create the table when it is used for the first time, or bring it up to date. Its name was checked with the
+    specification."""
     if await tx.fetchval(SQL["find_table"], table) is None:
         await tx.execute(SQL["lock_table_name"], table)
         await tx.execute(SQL["create_records"].replace("{table}", table))
+        await tx.execute(SQL["complete_records"].replace("{table}", table))

@@ -5,5 +5,6 @@ FROM ROWS FROM (unnest($1::text[]), jsonb_array_elements($2::jsonb), unnest($3::
 JOIN unnest($4::text[], $5::uuid[], $6::uuid[]) WITH ORDINALITY AS page (source, job_id, task_id, place)
     ON page.place = given.page
 ON CONFLICT (source, key) DO UPDATE
-SET record = excluded.record, job_id = excluded.job_id, task_id = excluded.task_id, updated_at = now()
-WHERE kept.job_id <> excluded.job_id
+SET record = excluded.record, job_id = excluded.job_id, previous_job_id = kept.job_id, task_id = excluded.task_id,
+    updated_at = now()
+WHERE kept.job_id <> excluded.job_id AND kept.previous_job_id IS DISTINCT FROM excluded.job_id

@@ -55,11 +55,11 @@ async def served(database: Database, producer: Producer, settings: Settings) -> 
 
 @pytest.fixture
 async def serve_edge(topics: Place, payloads: Path, database_for: DatabaseFor) -> AsyncIterator[ServeEdge]:
-    """Starts edges with the producer and database that they are given."""
+    """Starts edges with the producer and database that they are given; nobody consumes, so nobody is waited for."""
     async with AsyncExitStack() as stack:
 
         async def serve(producer: Producer, database: Database | None = None, **more: object) -> Served:
-            settings = topics.settings(Settings, payloads, **more)
+            settings = topics.settings(Settings, payloads, **{"gateway_apply_seconds": 0, **more})
             opened = database or await database_for("callback-gateway")
             return await stack.enter_async_context(served(opened, producer, settings))
 

@@ -167,6 +167,30 @@ async def test_what_is_new_is_counted_as_if_pages_came_one_by_one(database: Data
         assert [written.counts[one.stored.task_id] for one in pages] == expected
 
 
+async def test_two_jobs_that_overlap_count_what_is_new_in_each(database: Database) -> None:
+    chance = random.Random(11)
+    jobs = [new_id(), new_id()]
+    seen: set[tuple[UUID, int]] = set()
+    for _ in range(25):
+        pages, expected = [], []
+        for _ in range(chance.randint(1, 4)):
+            job, keys = chance.choice(jobs), [chance.randrange(40) for _ in range(8)]
+            pages.append(page([{"id": key} for key in keys], job_id=job))
+            new = {(job, key) for key in keys} - seen
+            seen |= new
+            expected.append(len(new))
+        written = await _write(database, pages)
+        assert [written.counts[one.stored.task_id] for one in pages] == expected
+
+
+async def test_a_table_of_an_earlier_version_is_brought_up_to_date(database: Database) -> None:
+    await _write(database, [page([{"id": 1}])])
+    async with database.transaction() as tx:
+        await tx.execute("ALTER TABLE records.records DROP COLUMN previous_job_id")
+    again = page([{"id": 1}, {"id": 2}])
+    assert (await _write(database, [again])).counts[again.stored.task_id] == 2
+
+
 async def test_a_page_written_twice_counts_the_same(database: Database) -> None:
     one = page([{"id": key} for key in range(5)])
     assert [(await _write(database, [one])).counts[one.stored.task_id] for _ in range(2)] == [5, 5]

@@ -41,7 +41,13 @@ async def configure(producer: Producer, database: Database) -> None:
             outgoing(HOOKS, "quiet", HookConfigured(hook=Hook(hook="quiet"))),
         ]
     )
+    await eventually(lambda: _is_known(database), 30)
     await eventually(lambda: _count_hooks(database, 2), 30)
+
+
+async def _is_known(database: Database) -> bool:
+    async with database.transaction() as tx:
+        return bool(await tx.fetchval("SELECT EXISTS (SELECT FROM vendors) AND EXISTS (SELECT FROM sources)"))
 
 
 async def _count_hooks(database: Database, expected: int) -> bool:

@@ -114,6 +114,17 @@ def test_pages_without_anything_new_end_the_chain() -> None:
     assert after.job.discovery_over
 
 
+def test_a_metadata_call_is_no_page_of_the_limit() -> None:
+    plan = {"style": "offset", "size": 10, "plan": {"path": "/size", "total": "body.total"}, "limit": 3}
+    poll = POLL.model_copy(update={"pages": OffsetPages.model_validate(plan)})
+    row = job(open=0, discovery_over=False, resolved=Resolved(vendor="acme", source="items", poll=poll))
+    asked = Planned(call=Call(path="/size"), purpose="metadata", wanted=FactsWanted(total="body.total"))
+    after = advance(row, [], [Told(asked, Facts(total=30), False)])
+    assert (len(after.planned), after.note) == (3, "")
+    after = advance(row, [], [Told(asked, Facts(total=31), False)])
+    assert (len(after.planned), after.note) == (3, "stopped at the limit of 3 pages")
+
+
 def test_a_failed_page_that_only_growth_depended_on_is_a_failed_page_like_others() -> None:
     poll = Resolved(vendor="acme", source="items", poll=POLL, delivery=Delivery(tolerate=0.5))
     row = job(planned=2, completed=1, discovery_over=False, resolved=poll)

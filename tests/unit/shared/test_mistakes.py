@@ -85,6 +85,19 @@ def test_mistakes_in_a_poll(poll: dict[str, Any], pointer: str, detail: str) -> 
 @pytest.mark.parametrize(
     ("field", "value", "pointer", "detail"),
     [
+        (
+            "poll",
+            {"request": {"path": "/{parameter.x}"}},
+            "",
+            "poll: unknown placeholder {parameter.x}; a source's are p",
+        ),
+        ("poll", {"request": {"json": [{"a": "{page.n}"}]}}, "", "poll: unknown placeholder {page.n}"),
+        (
+            "poll",
+            {"pages": {"style": "offset", "plan": {"path": "/{region}", "total": "body.{n: n}.n"}}},
+            "",
+            "poll: unknown placeholder {region}",
+        ),
         ("sinks", "postgres", "/sinks", "expected a list"),
         ("sinks", [{"type": "postgress"}], "/sinks/0/type", "expected postgres or topic; did you mean postgres?"),
         ("tolerate", 1, "/tolerate", "expected a share such as 1% or 0.01; all of it is 100% or 1.0"),

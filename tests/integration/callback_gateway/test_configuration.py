@@ -1,0 +1,70 @@
+"""Vendors, sources and hooks over HTTP: what was said last is in force at once, and stays so while the gateway's own
+consumer reads what was said before."""
+
+import asyncio
+from typing import Any
+
+import httpx
+
+from shared.database.pool import Database
+from shared.runtime.clock import monotonic
+from tests.conftest import DatabaseFor
+from tests.eventually import eventually
+
+OLD, NEW = {"base_url": "https://old.example"}, {"base_url": "https://new.example"}
+SOURCE = {"poll": {"request": {"path": "/items"}}}
+ROUNDS = 4
+
+
+async def shown(gateway: httpx.AsyncClient, place: str, seconds: float) -> set[Any]:
+    """Everything that a place shows in so long a time."""
+    seen: set[Any] = set()
+    until = monotonic() + seconds
+    while monotonic() < until:
+        answer = await gateway.get(place)
+        seen.add(answer.json().get("base_url") if answer.status_code == 200 else answer.status_code)
+    return seen
+
+
+async def test_a_change_is_answered_when_the_consumer_has_come_to_it(
+    gateway: httpx.AsyncClient, database_for: DatabaseFor
+) -> None:
+    """Who writes the copy beside the consumer is overwritten by what that reads late."""
+    database = await database_for("callback-gateway")
+    assert (await gateway.put("/vendors/acme", json=OLD)).status_code == 201
+    async with database.transaction() as tx:
+        await tx.execute("LOCK TABLE ledger IN SHARE MODE")
+        changing = asyncio.create_task(gateway.put("/vendors/acme", json=NEW))
+        await eventually(lambda: _waits_for_a_lock(database))
+        assert not changing.done()
+        assert (await gateway.get("/vendors/acme")).json()["base_url"] == OLD["base_url"]
+    assert (await changing).status_code == 200
+    assert await shown(gateway, "/vendors/acme", 0.1) == {NEW["base_url"]}
+
+
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+
+async def _waits_for_a_lock(database: Database) -> bool:
+    async with database.transaction() as tx:
+        return bool(await tx.fetchval(WAITING))
+
+
+async def test_what_was_said_last_stays_in_force(gateway: httpx.AsyncClient) -> None:
+    for number in range(ROUNDS):
+        vendor = f"/vendors/acme-{number}"
+        assert (await gateway.put(vendor, json=OLD)).status_code == 201
+        assert (await gateway.delete(vendor)).status_code == 204
+        assert (await gateway.put(vendor, json=NEW)).status_code == 201
+        source = await gateway.put(f"/sources/items-{number}", json={**SOURCE, "vendor": f"acme-{number}"})
+        assert source.status_code == 201, source.text
+        assert await shown(gateway, vendor, 0.15) == {NEW["base_url"]}
+
+
+async def test_what_was_removed_last_stays_away(gateway: httpx.AsyncClient) -> None:
+    for number in range(ROUNDS):
+        vendor = f"/vendors/acme-{number}"
+        assert (await gateway.put(vendor, json=OLD)).status_code == 201
+        assert (await gateway.put(vendor, json=NEW)).status_code == 200
+        assert (await gateway.delete(vendor)).status_code == 204
+        assert await shown(gateway, vendor, 0.15) == {404}

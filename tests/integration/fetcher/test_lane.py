@@ -1,0 +1,68 @@
+"""The lane of a vendor that nobody has configured, not yet or not any more."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.fetcher.app import build
+from services.fetcher.call import lane
+from services.fetcher.settings import Settings
+from shared.events.catalogue import FETCH_REQUESTED, VENDORS
+from shared.events.configuration import VendorConfigured
+from shared.events.payloads import Processing
+from shared.events.tasks import Call, FetchRequested
+from shared.ids import new_id
+from shared.messaging.handler import Outgoing, outgoing, tombstone
+from shared.messaging.producer import Producer
+from shared.specification.vendor import Vendor
+from tests.conftest import ReaderFor
+from tests.eventually import eventually
+from tests.integration.fetcher.site import Site
+from tests.running import running
+from tests.stack import Place
+
+
+def wanted() -> Outgoing:
+    event = FetchRequested(
+        task_id=new_id(), job_id=new_id(), number=0, vendor="v", call=Call(), processing=Processing(source="s")
+    )
+    return outgoing(FETCH_REQUESTED, event.task_id, event)
+
+
+def configured(site: Site) -> Outgoing:
+    document = {"vendor": "v", "base_url": site.url, "network": {"private_addresses": "allow"}}
+    return outgoing(VENDORS, "v", VendorConfigured(vendor=Vendor.model_validate(document)))
+
+
+async def test_calls_of_an_unknown_vendor_wait_for_its_configuration_but_not_for_ever(
+    topics: Place,
+    producer: Producer,
+    reader_for: ReaderFor,
+    payloads: Path,
+    site: Site,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tasks, dead = await reader_for("tasks.events"), await reader_for("fetcher.dead")
+
+    def states() -> list[Any]:
+        return [event["state"] for event in tasks.of_type("task.changed")]
+
+    async with running("fetcher", Settings, build, topics, payloads):
+        await producer.send([wanted()])
+        await producer.send([configured(site)])
+        await eventually(lambda: "stored" in states(), 30)
+        assert not dead.values
+    monkeypatch.setattr(lane, "_CONFIGURATION_SECONDS", 0.3)
+    async with running("fetcher", Settings, build, topics, payloads) as fetcher:
+        await producer.send([tombstone(VENDORS, "v")])
+
+        async def is_gone() -> bool:
+            async with fetcher.database.transaction() as tx:
+                return not await tx.fetchval("SELECT count(*) FROM vendors")
+
+        await eventually(is_gone, 30)
+        await producer.send([wanted()])
+        [letter] = await eventually(lambda: dead.values, 30)
+        assert letter["reason"] == "config_missing"
+        await eventually(lambda: "dead" in states())

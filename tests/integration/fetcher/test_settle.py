@@ -1,0 +1,78 @@
+"""What a call's row remembers between its tries: since when it met only limits, and for how long it was tried."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import pytest
+
+from services.fetcher.call import store
+from services.fetcher.call.decide import Elsewhere, RateLimited, RetryAt
+from services.fetcher.call.outcome import Timing, outcome_of
+from services.fetcher.call.takeover import claimed_of
+from services.fetcher.claim.handler import claim_calls
+from services.fetcher.model import Claimed, Later, Outcome
+from shared.database.pool import Database, Transaction
+from shared.ids import new_id
+from shared.runtime.clock import utc_now
+from tests.conftest import DatabaseFor
+from tests.integration.fetcher.test_cancel import wanted
+
+FETCHER = new_id()
+Decided = RetryAt | RateLimited | Elsewhere | None
+
+
+async def claim(tx: Transaction) -> Claimed:
+    """The one call, whenever it is due."""
+    await tx.execute("UPDATE calls SET not_before = now()")
+    [row] = await store.claim_calls(tx, await store.find_due(tx, "v", 1), FETCHER)
+    return claimed_of(row)
+
+
+def came_of(call: Claimed, decided: Decided) -> Outcome:
+    if decided is None:
+        return Later(call, utc_now(), call.attempt)
+    return outcome_of(call, decided, 429, Timing(utc_now(), 0.1, "direct"), sent=False)
+
+
+async def tried(database: Database, what: Sequence[Decided]) -> tuple[Claimed, Claimed]:
+    """The call at its first try, and after these outcomes."""
+    async with database.transaction() as tx:
+        await claim_calls(tx, [wanted(new_id())])
+    async with database.transaction() as tx:
+        first = call = await claim(tx)
+    for decided in what:
+        async with database.transaction() as tx:
+            assert await store.settle_calls(tx, FETCHER, [came_of(call, decided)]) == {call.id}
+            call = await claim(tx)
+    return first, call
+
+
+def later(hours: float) -> datetime:
+    return utc_now() + timedelta(hours=hours)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "limited"),
+    [
+        ([RateLimited(later(1), "status_429")], True),
+        ([RateLimited(later(1), "status_429"), RetryAt(later(0), "status_500")], False),
+        ([RateLimited(later(1), "status_429"), Elsewhere("status_429")], True),
+        ([RateLimited(later(1), "status_429"), None], True),
+    ],
+)
+async def test_a_call_knows_since_when_it_met_nothing_but_limits(
+    database_for: DatabaseFor, outcomes: Sequence[Decided], limited: bool
+) -> None:
+    first, last = await tried(await database_for("fetcher"), outcomes)
+    assert (last.limited_since is not None) == limited
+    if last.limited_since is not None:
+        assert last.limited_since - first.first_attempt_at < timedelta(minutes=1)
+
+
+async def test_waits_for_a_limit_are_no_part_of_the_time_that_a_call_is_tried(database_for: DatabaseFor) -> None:
+    first, last = await tried(
+        await database_for("fetcher"),
+        [RateLimited(later(1), "status_429"), RetryAt(later(2), "status_500"), Elsewhere("status_429"), None],
+    )
+    assert last.first_attempt_at - first.first_attempt_at == pytest.approx(timedelta(hours=1), abs=timedelta(minutes=1))
+    assert last.attempt == 2
