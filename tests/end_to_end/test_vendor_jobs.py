@@ -202,8 +202,12 @@ async def test_a_submit_answered_with_an_error_is_sent_again_only_under_a_key(to
     keyed = {**INVOKE["submit"], "headers": {"Idempotency-Key": "{task.id}"}}
     async with Reports() as reports, cluster(topics, tmp_path) as running:
         await apply(running, reports, "acme")
-        for month, submit, submits in (("bare", INVOKE["submit"], 1), ("keyed", keyed, 2)):
-            before, reports.refusals = reports.submits, [500]
+        for month, submit, submits, errors in (
+            ("bare", INVOKE["submit"], 1, 1),
+            ("keyed", keyed, 2, 1),
+            ("exhausted", keyed, 3, 3),
+        ):
+            before, reports.refusals = reports.submits, [500] * errors
             job_id = await invoke(running, "acme", month, submit=submit, results=None)
             report = await submitted(reports, month)
 

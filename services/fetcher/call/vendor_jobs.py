@@ -16,6 +16,10 @@ PURPOSES: frozenset[Purpose] = frozenset({"submit", "status", "abort"})
 """What concerns a vendor's job. The task waits all the while; none of these answers is a page."""
 
 
+_KNOWN_FAILURES = ("ssrf_blocked", "outcome_rule")
+"""Reasons that leave no doubt, whatever had left before."""
+
+
 @dataclass(frozen=True, slots=True)
 class Heard:
     """What an answer says of a vendor's job. `reason` says why it says nothing."""
@@ -39,7 +43,7 @@ def read_heard(request: FetchRequested, status: int, headers: Mapping[str, str],
 
 def is_unknown(reason: str, *, sent: bool) -> bool:
     """Whether a submit that was given up may have reached the vendor all the same: then it is waited for."""
-    return reason.startswith("outcome_unknown") or (sent and not reason.startswith("ssrf_blocked"))
+    return reason.startswith("outcome_unknown") or (sent and not reason.startswith(_KNOWN_FAILURES))
 
 
 def call_of(request: FetchRequested, gateway_url: str, key: Callable[[], bytes], now: datetime) -> Call | Refused:

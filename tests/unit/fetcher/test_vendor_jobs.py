@@ -91,6 +91,7 @@ def test_an_answer_about_the_status(state: str, told: str | None) -> None:
         ("refused_422: the vendor answered 422", False, False),
         ("connect_failed", False, False),
         ("ssrf_blocked: the redirect leads elsewhere", True, False),
+        ("outcome_rule_500: the vendor's answer is a failure by rule", True, False),
     ],
 )
 def test_what_may_have_reached_the_vendor_is_waited_for(reason: str, sent: bool, unknown: bool) -> None:
