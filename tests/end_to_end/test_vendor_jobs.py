@@ -166,8 +166,8 @@ async def test_progress_is_a_sign_of_life_and_silence_ends_the_wait(topics: Plac
 
 @pytest.mark.timeout(300)
 async def test_a_submit_that_failed_is_made_again_in_a_round_of_its_own(topics: Place, tmp_path: Path) -> None:
-    """One was refused and goes back by its dead letter, one waited in vain and goes back with its job; the vendor takes it
-    for a new one, although it knows repetitions."""
+    """One was refused and goes back by its dead letter, one waited in vain and goes back with its job; the vendor takes
+    that for a new one, although it knows repetitions."""
 
     async def on_submit(reports: Reports, report: Report) -> None:
         if [one.input["month"] for one in reports.reports.values()].count("expired") == 2:
