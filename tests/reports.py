@@ -101,9 +101,9 @@ class Reports:
         parts = path.strip("/").split("/")
         if method == "POST":
             self.submits += 1
-            if self.refusals and self.refusals[0] < 500:
+            if self.refusals and (self.refusals[0] < 500 or key in self.by_key):
                 return self.refusals.pop(0), {}
-            if key in self.by_key:
+            if key in self.by_key and not self.refusals:
                 return 202, {"id": self.by_key[key].id, "status": self.by_key[key].status}
             report = Report(f"r{self.submits}", body, body.pop("callback_url", ""))
             if key:

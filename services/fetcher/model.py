@@ -13,7 +13,8 @@ from shared.specification.vendor import CAREFUL_BUDGET, Vendor
 @dataclass(frozen=True, slots=True)
 class Claimed:
     """A call in this fetcher's hands. `claim` is the fence: an outcome counts only under the number it was claimed
-    with. `moment` is the permit, in microseconds on the database's clock."""
+    with. `moment` is the permit, in microseconds on the database's clock. `may_have_left`: the vendor may have it, from
+    an earlier attempt."""
 
     id: UUID
     request: FetchRequested
@@ -27,6 +28,7 @@ class Claimed:
     limited_since: datetime | None
     created_at: datetime
     moment: int
+    may_have_left: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,8 @@ class Answered:
 @dataclass(frozen=True, slots=True)
 class Later:
     """The call goes back to the table until `not_before`. When `limited`, its vendor rests until then, too, and no
-    attempt is counted. `met_limit`: whether it met a limit, of vendor or egress; None if it was not made."""
+    attempt is counted. `met_limit`: whether it met a limit, of vendor or egress; None if it was not made.
+    `may_have_left`: the vendor may have it."""
 
     call: Claimed
     not_before: datetime
@@ -54,6 +57,7 @@ class Later:
     limited: bool = False
     met_limit: bool | None = None
     reason: str = ""
+    may_have_left: bool = False
 
 
 Outcome = Answered | Later

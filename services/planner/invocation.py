@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from services.planner.model import Planned, Resolved, task_id
+from services.planner.model import Planned, Resolved
 from services.planner.paging import Step, call_of
 from services.planner.placeholders import fill, fill_pages, mentions, named
 from shared.errors import Problem
@@ -15,6 +15,8 @@ from shared.specification.values import Scalar
 from shared.specification.vendor import CallbackOutcome
 
 CALLBACK_URL = "callback.url"
+TASK_ID = "task.id"
+"""Both are known for each round of a submit, by whoever makes the call."""
 VENDOR_JOB = "vendor_job"
 _AT = "/invoke"
 
@@ -26,8 +28,7 @@ def plan_submits(job_id: UUID, resolved: Resolved, inputs: Inputs) -> Step | lis
     invoke = invoke_of(resolved)
     planned: list[Planned] = []
     for number, one in enumerate(inputs):
-        values = {**_known(resolved, one), "task.id": str(task_id(job_id, number))}
-        submit = fill(invoke.submit, values, f"{_AT}/submit", later=(CALLBACK_URL,))
+        submit = fill(invoke.submit, _known(resolved, one), f"{_AT}/submit", later=(CALLBACK_URL, TASK_ID))
         problems = submit if isinstance(submit, list) else []
         problems = [*problems, *_mistakes_later(resolved, one), *(_silence(resolved) if number == 0 else ())]
         if problems or not isinstance(submit, Request):

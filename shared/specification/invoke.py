@@ -42,8 +42,8 @@ class Results(Strict):
 
 
 class Invoke(Strict):
-    """One vendor job for each input. Placeholders: `{input.x}` and `{parameters.x}` everywhere, `{callback.url}` in the
-    submit and `{task.id}`, `{vendor_job}` in everything after it.
+    """One vendor job for each input. Placeholders: `{input.x}` and `{parameters.x}` everywhere, `{callback.url}` and
+    `{task.id}` in the submit, `{vendor_job}` in everything after it.
 
     `vendor_job` finds the vendor's own id in the submit's answer. `deadline` is mandatory: no wait without an end.
     `heartbeat` ends a wait in which no progress was told for so long. A submit whose outcome is unknown is sent again

@@ -13,8 +13,8 @@ End = Literal["completed", "completed_with_failures", "failed", "cancelled"]
 class Webhook(Strict):
     """An outgoing webhook (Standard Webhooks 1.0), signed when there is a `secret`, delivered with retry.
 
-    With `vendor` it leaves under that vendor's contract and network rules, and its URL must begin with the vendor's
-    base URL; without, the URL's host gets a careful budget and must be public.
+    With `vendor` it leaves under that vendor's contract and network rules, and its URL must be of the same host as the
+    vendor's base URL; without, the URL's host gets a careful budget and must be public.
     """
 
     webhook: Url

@@ -21,7 +21,7 @@ from shared.events.jobs import JobRequested
 from shared.ids import derived_id, new_id
 from shared.messaging.handler import outgoing
 from shared.specification.addresses import is_public, literal_address
-from shared.specification.job import JobSpecification, UrlJob
+from shared.specification.job import DeliverJob, JobSpecification, UrlJob
 from shared.specification.parse import parse
 
 SPECIFICATION: TypeAdapter[Any] = TypeAdapter(JobSpecification)
@@ -82,9 +82,10 @@ async def check(edge: Edge, job: Any) -> None:
         Invalid: it names what nobody has configured, or an address that is not public.
     """
     if isinstance(job, UrlJob):
-        address = literal_address(urlsplit(job.url).hostname or "")
-        if address is not None and not is_public(address):
-            raise Invalid([Problem("/url", "expected a public address; private ones need a vendor that allows them")])
+        _check_public(job.url, "/url")
+        return
+    if isinstance(job, DeliverJob) and job.vendor is None:
+        _check_public(job.deliver, "/deliver")
         return
     try:
         missing = await edge.known.missing(job)
@@ -92,6 +93,12 @@ async def check(edge: Edge, job: Any) -> None:
         return  # the planner checks again; a database that is away is no reason to refuse what the broker can keep
     if missing is not None:
         raise Invalid([missing])
+
+
+def _check_public(url: str, pointer: str) -> None:
+    address = literal_address(urlsplit(url).hostname or "")
+    if address is not None and not is_public(address):
+        raise Invalid([Problem(pointer, "expected a public address; private ones need a vendor that allows them")])
 
 
 async def claim(edge: Edge, key: str, fingerprint: bytes, wanted: UUID) -> tuple[UUID, bool]:

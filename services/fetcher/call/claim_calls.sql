@@ -3,7 +3,6 @@ UPDATE calls
 SET state = 'running',
     fetcher_id = $2,
     claim = claim + 1,
-    may_have_left = false,
     first_attempt_at = coalesce(first_attempt_at, now())
 WHERE id = ANY ($1)
-RETURNING id, request, origin, repeatable, attempt, claim, first_attempt_at, limited_since, created_at
+RETURNING id, request, origin, repeatable, attempt, claim, first_attempt_at, limited_since, created_at, may_have_left

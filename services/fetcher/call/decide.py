@@ -99,6 +99,15 @@ def verdict(outcome: Answered | Unanswered, vendor: Vendor, this: Try, now: date
             return _by_rule(outcome, vendor, this, now, chance) or _by_status(outcome, vendor, this, now, chance)
 
 
+def may_have_it(outcome: Answered | Unanswered) -> bool:
+    """Whether the vendor may be at work on what it was asked for, although no answer says so."""
+    match outcome:
+        case Unanswered(sent=sent):
+            return sent
+        case Answered(status=status):
+            return status >= 500 and status not in _NOT_HANDLED | _NEVER_BETTER
+
+
 def _by_rule(answer: Answered, vendor: Vendor, this: Try, now: datetime, chance: float) -> Verdict | None:
     kind = _first_rule(answer, vendor)
     match kind:

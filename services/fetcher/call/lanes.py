@@ -124,7 +124,7 @@ class Lanes:
 
     async def _run_call(self, lane: Lane, call: Claimed) -> None:
         permit = Permit(lane, call)
-        outcome: Outcome = Later(call, utc_now(), call.attempt)
+        outcome: Outcome = Later(call, utc_now(), call.attempt, may_have_left=call.may_have_left)
         if await self._may_leave(permit, call):
             outcome = await self._make(call, permit.left)
         permit.close()

@@ -15,6 +15,7 @@ from services.fetcher.call.decide import (
     Try,
     Unanswered,
     Verdict,
+    may_have_it,
     verdict,
 )
 from services.fetcher.call.egress import Rests
@@ -99,14 +100,13 @@ class CallMaker:
             result = Unanswered(str(error), sent=error.sent, final=error.failure in _FINAL)
         except Unavailable as error:
             log.warning("payload.not_stored", task_id=str(call.request.task_id), error=str(error))
-            return Later(call, utc_now(), call.attempt, reason="payload store unavailable")
+            return _not_kept(call, status, Timing(began_at, monotonic() - began, egress))
         timing = Timing(began_at, monotonic() - began, egress)
         decided = page or self._decide(call, result, vendor, status, egress)
         if back is not None and isinstance(decided, (Succeeded, Empty)):
             decided = Page(None, None, handed_back=back)
-        unanswered = isinstance(result, Unanswered) and result.sent
         spent = self._spent(vendor, egress, result) if isinstance(decided, Page) else None
-        return outcome_of(call, decided, status, timing, sent=unanswered, answer=back, spent_until=spent)
+        return outcome_of(call, decided, status, timing, sent=may_have_it(result), answer=back, spent_until=spent)
 
     def _decide(
         self, call: Claimed, result: GotAnswer | Unanswered, vendor: Vendor, status: int | None, egress: str
@@ -182,6 +182,13 @@ class CallMaker:
         pointer = await self._payloads.put(call.request.job_id, name, body, media_type=answer.media_type)
         PAYLOAD_BYTES.labels(vendor=call.request.vendor).inc(pointer.size)
         return pointer
+
+
+def _not_kept(call: Claimed, status: int | None, timing: Timing) -> Outcome:
+    """The payload store is away: the call is made again, if it may be."""
+    if call.repeatable:
+        return Later(call, utc_now(), call.attempt, reason="payload store unavailable", may_have_left=True)
+    return give_up(call, "outcome_unknown: the answer could not be kept", status, timing)
 
 
 def _judges_bodies(vendor: Vendor) -> bool:

@@ -46,9 +46,11 @@ def outcome_of(
     answer: VendorAnswer | None = None,
     spent_until: datetime | None = None,
 ) -> Outcome:
-    """What becomes of the call, with the messages that tell it. `sent`: the vendor may have it, and did not answer.
-    `answer` is what the vendor said, where that is handed back; `spent_until`, when it has a quota again."""
+    """What becomes of the call, with the messages that tell it. `sent`: the vendor may have it, and its
+    answer does not tell. `answer` is what the vendor said, where that is handed back; `spent_until`, when it has a
+    quota again."""
     now = utc_now()
+    may_have_left = sent or call.may_have_left
     between = TaskState.WAITING if call.request.purpose in ("status", "abort") else TaskState.RETRYING
     match decided:
         case Page():
@@ -57,17 +59,17 @@ def outcome_of(
         case RetryAt(when=when, reason=reason):
             attempt = _attempt(call, "retry", reason, status, timing)
             told = changed(call, between, now, attempt=attempt)
-            return Later(call, when, call.attempt + 1, (told,), attempt, met_limit=False, reason=reason)
+            return Later(call, when, call.attempt + 1, (told,), attempt, False, False, reason, may_have_left)
         case RateLimited(until=until, reason=reason):
             attempt = _attempt(call, "rate_limited", reason, status, timing)
             told = changed(call, between, now, attempt=attempt)
-            return Later(call, until, call.attempt, (told,), attempt, limited=True, met_limit=True, reason=reason)
+            return Later(call, until, call.attempt, (told,), attempt, True, True, reason, may_have_left)
         case Elsewhere(reason=reason):
             attempt = _attempt(call, "rate_limited", reason, status, timing)
             told = changed(call, between, now, attempt=attempt)
-            return Later(call, now, call.attempt, (told,), attempt, met_limit=True, reason=reason)
+            return Later(call, now, call.attempt, (told,), attempt, False, True, reason, may_have_left)
         case GiveUp(reason=reason):
-            return give_up(call, reason, status, timing, unknown=is_unknown(reason, sent=sent), answer=answer)
+            return give_up(call, reason, status, timing, unknown=is_unknown(reason, sent=may_have_left), answer=answer)
         case Succeeded() | Empty():
             return give_up(call, "protocol_error: an answer without a page", status, timing)
 

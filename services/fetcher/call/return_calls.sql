@@ -1,4 +1,4 @@
 -- Open calls of silent fetchers that may be repeated, or never left, wait again. $1 fetcher_ids uuid[]
-UPDATE calls SET state = 'waiting', claim = claim + 1, not_before = now(), fetcher_id = NULL
+UPDATE calls SET state = 'waiting', claim = claim + 1, not_before = now(), fetcher_id = NULL, may_have_left = may_have_left OR repeatable
 WHERE fetcher_id = ANY ($1) AND state = 'running' AND (repeatable OR NOT may_have_left)
 RETURNING vendor

@@ -92,6 +92,7 @@ async def settle_calls(tx: Transaction, fetcher_id: UUID, outcomes: Sequence[Out
         [outcome.not_before if isinstance(outcome, Later) else None for outcome in ordered],
         [outcome.met_limit if isinstance(outcome, Later) else False for outcome in ordered],
         [pack(outcome.messages) if isinstance(outcome, Answered) else None for outcome in ordered],
+        [isinstance(outcome, Later) and outcome.may_have_left for outcome in ordered],
     )
     return {row["id"] for row in rows}
 

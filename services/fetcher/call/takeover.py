@@ -82,4 +82,5 @@ def claimed_of(row: Row) -> Claimed:
         limited_since=row["limited_since"],
         created_at=row["created_at"],
         moment=0,
+        may_have_left=row["may_have_left"],
     )

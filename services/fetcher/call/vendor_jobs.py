@@ -11,9 +11,14 @@ from shared.events.tasks import Call, FetchRequested, Purpose
 from shared.specification.vendor_jobs import Told, told_by, vendor_job_of
 from shared.tokens import Claim, make_token
 
-PLACEHOLDER = "{callback.url}"
+_CALLBACK_URL = "{callback.url}"
+_TASK_ID = "{task.id}"
 PURPOSES: frozenset[Purpose] = frozenset({"submit", "status", "abort"})
 """What concerns a vendor's job. The task waits all the while; none of these answers is a page."""
+
+
+_KNOWN_FAILURES = ("ssrf_blocked", "outcome_rule")
+"""Reasons that leave no doubt, whatever had left before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,43 +44,48 @@ def read_heard(request: FetchRequested, status: int, headers: Mapping[str, str],
 
 def is_unknown(reason: str, *, sent: bool) -> bool:
     """Whether a submit that was given up may have reached the vendor all the same: then it is waited for."""
-    return reason.startswith("outcome_unknown") or (sent and not reason.startswith("ssrf_blocked"))
+    return reason.startswith("outcome_unknown") or (sent and not reason.startswith(_KNOWN_FAILURES))
 
 
 def call_of(request: FetchRequested, gateway_url: str, key: Callable[[], bytes], now: datetime) -> Call | Refused:
-    """The call with its callback URL filled in. `key` is asked for only where there is one."""
+    """The call with what belongs to its round filled in: the callback URL, and the task's id, by which the vendor knows
+    it when it comes again. `key` is asked for only where there is a callback URL."""
     if request.submit is None:
         return request.call
     if now >= request.submit.deadline_at:
         return Refused("deadline_exceeded: the wait was over before the call could leave")
-    if not _mentions(request.call):
-        return request.call
-    token = make_token(key(), Claim(request.task_id, request.round, request.submit.deadline_at))
-    return _filled(request.call, f"{gateway_url.rstrip('/')}/callbacks/{request.vendor}/{token}")
+    call, text = request.call, request.call.model_dump_json()
+    if _TASK_ID in text:
+        call = _filled(call, _TASK_ID, _id_of(request))
+    if _CALLBACK_URL in text:
+        token = make_token(key(), Claim(request.task_id, request.round, request.submit.deadline_at))
+        call = _filled(call, _CALLBACK_URL, f"{gateway_url.rstrip('/')}/callbacks/{request.vendor}/{token}")
+    return call
 
 
-def _mentions(call: Call) -> bool:
-    return PLACEHOLDER in call.model_dump_json()
+def _id_of(request: FetchRequested) -> str:
+    """Another one in each round: whoever redrives a vendor's job that failed wants a new one."""
+    return str(request.task_id) if request.round == 0 else f"{request.task_id}-{request.round}"
 
 
-def _filled(call: Call, url: str) -> Call:
+def _filled(call: Call, placeholder: str, value: str) -> Call:
     return call.model_copy(
         update={
-            "path": call.path.replace(PLACEHOLDER, quote(url, safe="")),
-            "query": {name: _inside(value, url) for name, value in call.query.items()},
-            "headers": {name: value.replace(PLACEHOLDER, url) for name, value in call.headers.items()},
-            "body": _inside(call.body, url),
+            "path": call.path.replace(placeholder, quote(value, safe="")),
+            "query": {name: _inside(given, placeholder, value) for name, given in call.query.items()},
+            "headers": {name: text.replace(placeholder, value) for name, text in call.headers.items()},
+            "body": _inside(call.body, placeholder, value),
         }
     )
 
 
-def _inside(value: Any, url: str) -> Any:
-    match value:
+def _inside(template: Any, placeholder: str, value: str) -> Any:
+    match template:
         case str():
-            return value.replace(PLACEHOLDER, url)
+            return template.replace(placeholder, value)
         case dict():
-            return {name: _inside(inner, url) for name, inner in value.items()}
+            return {name: _inside(inner, placeholder, value) for name, inner in template.items()}
         case list() | tuple():
-            return [_inside(inner, url) for inner in value]
+            return [_inside(inner, placeholder, value) for inner in template]
         case _:
-            return value
+            return template

@@ -122,6 +122,9 @@ async def test_mistakes_name_the_field_and_what_was_expected(topics: Place, payl
         ]
         unknown = (await http.post("/jobs", json={**JOB, "vendor": "acmee"})).json()
         assert unknown["errors"][0]["detail"] == "no vendor is called acmee; did you mean acme?"
+        for place, job in (("url", {"url": "http://[::1]/x"}), ("deliver", {"deliver": "http://127.1/x", "event": {}})):
+            private = await http.post("/jobs", json=job)
+            assert (private.status_code, private.json()["errors"][0]["pointer"]) == (422, f"/{place}")
 
 
 @pytest.mark.parametrize(

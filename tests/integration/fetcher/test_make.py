@@ -1,6 +1,7 @@
 """One call on a real socket: what becomes of each answer, by what the call is for and by the vendor's own rules."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def claimed(site: Site, says: str, purpose: Any = "page", facts: FactsWanted | N
         id=new_id(),
         request=request,
         raw=b"",
-        origin={},
+        origin={"topic": "t", "partition": 0, "offset": 0, "delivery": 0},
         vendor=Vendor.model_validate(document),
         repeatable=True,
         attempt=1,
@@ -121,3 +122,15 @@ async def test_an_empty_answer_says_nothing_of_other_pages_to_whoever_did_not_as
     outcome = await maker.make(claimed(site, "204", facts=wanted), lambda: None)
     [event] = [orjson.loads(message.value) for message in outcome.messages if message.value]
     assert ("facts" in event) == (wanted is not None)
+
+
+async def test_what_must_not_be_repeated_is_not_repeated_because_its_answer_could_not_be_kept(
+    maker: CallMaker, site: Site, tmp_path: Path
+) -> None:
+    tmp_path.rmdir()
+    tmp_path.touch()
+    call = claimed(site, "200,{}", "answer")
+    assert isinstance(await maker.make(call, lambda: None), Later)
+    outcome = await maker.make(replace(call, repeatable=False), lambda: None)
+    assert isinstance(outcome, Answered)
+    assert states(outcome) == ["dead"]

@@ -53,6 +53,18 @@ def test_the_callback_url_stands_wherever_it_is_asked_for() -> None:
     assert "/" not in made.path.removeprefix("/x/") and made.path.startswith("/x/https%3A%2F%2Fme.example")
 
 
+def test_the_tasks_id_is_the_same_for_all_attempts_and_another_one_in_the_next_round() -> None:
+    call = Call(path="/x/{task.id}", headers={"Idempotency-Key": "{task.id}"}, body={"n": ["{task.id}"]})
+
+    def keys(round: int) -> list[str]:
+        made = call_of(requested(call=call).model_copy(update={"round": round}), "https://me.example", lambda: KEY, NOW)
+        assert isinstance(made, Call)
+        return [made.path.removeprefix("/x/"), made.headers["Idempotency-Key"], made.body["n"][0]]
+
+    assert keys(0) == [str(TASK)] * 3
+    assert keys(1) == keys(1) == [f"{TASK}-1"] * 3
+
+
 def test_a_call_without_a_callback_url_needs_no_key() -> None:
     def no_key() -> bytes:
         raise AssertionError
@@ -91,6 +103,7 @@ def test_an_answer_about_the_status(state: str, told: str | None) -> None:
         ("refused_422: the vendor answered 422", False, False),
         ("connect_failed", False, False),
         ("ssrf_blocked: the redirect leads elsewhere", True, False),
+        ("outcome_rule_500: the vendor's answer is a failure by rule", True, False),
     ],
 )
 def test_what_may_have_reached_the_vendor_is_waited_for(reason: str, sent: bool, unknown: bool) -> None:
