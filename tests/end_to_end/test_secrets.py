@@ -128,11 +128,13 @@ async def _use_the_credential(running: Cluster) -> None:
 
 
 async def _forge(running: Cluster) -> None:
-    """A webhook that proves itself by a wrong token, and then by the right one."""
+    """A callback by a URL that we never made; a webhook that proves itself by a wrong token, and then the right one."""
+    answer = await running.http.post(f"{running.gateway}/callbacks/acme/{BAD}", json={})
+    assert (answer.status_code, _told(answer.content)) == (404, False)
     hook = {"verify": {"scheme": "token", "secrets": ["env:ACME_TOKEN"]}}
     assert (await running.http.put(f"{running.gateway}/hooks/acme", json=hook)).status_code == 201
     for token, status in ((BAD, 401), (CREDENTIAL, 202)):
-        answer: httpx.Response = await eventually(lambda token=token: _send(running, token))
+        answer = await eventually(lambda token=token: _send(running, token))
         assert answer.status_code == status
         assert not _told(answer.content)
 

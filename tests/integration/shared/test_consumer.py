@@ -1,6 +1,7 @@
 """The shell's protocol on a real broker and a real Postgres: each default that would lose data has a test here."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -102,7 +103,7 @@ async def test_after_its_deliveries_an_event_is_dead_with_its_original_bytes(
     topics: Place, database: Database, producer: Producer, reader_for: ReaderFor
 ) -> None:
     def fails(event: JobControl) -> None:
-        raise ValueError("never")
+        raise ValueError("s3cret")
 
     dead, job = await reader_for("planner.dead"), new_id()
     async with shell(Seen(fails=fails), topics, database, producer):
@@ -110,6 +111,7 @@ async def test_after_its_deliveries_an_event_is_dead_with_its_original_bytes(
         [letter] = await eventually(lambda: dead.values, 30)
     assert letter["reason"] == "bug"
     assert letter["job_id"] == str(job)
+    assert re.fullmatch(r"ValueError in fails \(test_consumer\.py:\d+\), traceback [0-9a-f]{12}", letter["error"])
 
 
 async def test_what_is_rejected_is_dead_at_once(
