@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from infra.local import stack as embedded
+from shared.ids import new_id
 from tests.cluster import SERVICES, Cluster, cluster
 from tests.eventually import eventually
 from tests.stack import ROOT, Place
@@ -26,6 +27,7 @@ POLL = {
 BACK_SECONDS = 20
 HANG_SECONDS = 15
 """Longer than a consumer may be silent before its group gives its partitions away."""
+ANSWER_SECONDS = 20
 
 
 async def prepare(running: Cluster) -> None:
@@ -101,7 +103,8 @@ async def test_a_server_hangs_and_goes_on(
             until = time.monotonic() + HANG_SECONDS
             await asyncio.to_thread(disturb, ROOT, signal.SIGSTOP)
             try:
-                await eventually(lambda: time.monotonic() > until)
+                await asyncio.gather(*(accepted(running, **key) for key in ({}, {"id": str(new_id())})))
+                await eventually(lambda: time.monotonic() > until, 2 * HANG_SECONDS)
                 for port in running.ports.values():
                     assert (await running.http.get(f"http://127.0.0.1:{port}/healthz")).status_code == 200
             finally:
@@ -109,3 +112,12 @@ async def test_a_server_hangs_and_goes_on(
 
         await survives(running, "after_hang", strike)
         assert all(running.processes.exit_codes(name) == [] for name in SERVICES)
+
+
+async def accepted(running: Cluster, **more: Any) -> None:
+    """A job is answered while one of the servers hangs: the other one keeps it."""
+    document = {"vendor": "acme", "poll": POLL, "sinks": [{"type": "postgres", "table": "meanwhile"}], **more}
+    began = time.monotonic()
+    answer = await running.http.post(f"{running.gateway}/jobs", json=document)
+    assert answer.status_code == 202, answer.text
+    assert time.monotonic() - began < ANSWER_SECONDS

@@ -1,5 +1,6 @@
 """A new job, from the request to its place: checked, durable, visible."""
 
+import asyncio
 import hashlib
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,6 +27,7 @@ from shared.specification.parse import parse
 
 SPECIFICATION: TypeAdapter[Any] = TypeAdapter(JobSpecification)
 _LONGEST_KEY = 255
+_CLAIM_SECONDS = 3.0
 _JOB = "job\n"
 """No key that a request may bring begins like that."""
 IDEMPOTENCY_KEY: dict[str, Any] = {
@@ -110,9 +112,17 @@ async def claim(
     edge: Edge, key: str, fingerprint: bytes, wanted: UUID, called: str = "Idempotency-Key"
 ) -> tuple[UUID, bool]:
     """The job of an idempotency key: the unique index decides who came first. The first job may be asked for again,
-    in case its request never reached the broker; the planner drops what it has had."""
-    async with edge.database.transaction() as tx:
-        claim = await store.claim_key(tx, key, fingerprint, wanted)
+    in case its request never reached the broker; the planner drops what it has had.
+
+    Raises:
+        Refusal: it was used with another body.
+        Unavailable: the database does not answer, or not in time.
+    """
+    try:
+        async with asyncio.timeout(_CLAIM_SECONDS), edge.database.transaction() as tx:
+            claim = await store.claim_key(tx, key, fingerprint, wanted)
+    except TimeoutError:
+        raise Unavailable("Postgres: a key was not claimed in time") from None
     if claim.fingerprint != fingerprint:
         raise Refusal(422, f"this {called} was used with another body")
     return claim.job_id, claim.replayed
