@@ -15,7 +15,7 @@ from infra.local import record as records
 from infra.local.errors import StackError
 from infra.local.kafka import broker
 from infra.local.launch import end, send
-from infra.local.pids import Process
+from infra.local.pids import Process, family
 from infra.local.postgres import server
 from infra.local.record import Record
 
@@ -92,7 +92,7 @@ def addresses(root: Path) -> Addresses:
 
 
 def kill_kafka(root: Path, number: signal.Signals = signal.SIGKILL) -> None:
-    """Send the broker a signal; if it is a deadly one, return when it is gone."""
+    """Send the broker a signal; if it is a deadly one, return when it is gone. SIGSTOP makes it hang."""
     _disturb(root, "kafka", number)
 
 
@@ -105,7 +105,8 @@ def start_kafka(root: Path) -> None:
 
 
 def kill_postgres(root: Path, number: signal.Signals = signal.SIGKILL) -> None:
-    """Send the database server a signal; if it is a deadly one, return when it and its children are gone."""
+    """Send the database server a signal; if it is a deadly one, return when it and its children are gone. SIGSTOP makes
+    all of it hang, sessions too."""
     _disturb(root, "postgres", number)
 
 
@@ -163,4 +164,5 @@ def _disturb(root: Path, name: str, number: signal.Signals) -> None:
     if number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         end(process, number, within_seconds=30)
     else:
-        send(process, number)
+        for row in family(process.pid):
+            send(Process(pid=row.pid, born=row.born), number)

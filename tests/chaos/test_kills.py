@@ -1,5 +1,5 @@
-"""`kill -9` of each service, of the broker and of Postgres in the middle of a job: every record arrives exactly once,
-nothing is dead, and work goes on by itself."""
+"""`kill -9` of each service, of the broker and of Postgres in the middle of a job, and both of them hanging: every
+record arrives exactly once, nothing is dead, and work goes on by itself."""
 
 import asyncio
 import signal
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from infra.local import stack as embedded
+from shared.ids import new_id
 from tests.cluster import SERVICES, Cluster, cluster
 from tests.eventually import eventually
 from tests.stack import ROOT, Place
@@ -24,6 +25,9 @@ POLL = {
     "records": {"key": "id"},
 }
 BACK_SECONDS = 20
+HANG_SECONDS = 15
+"""Longer than a consumer may be silent before its group gives its partitions away."""
+ANSWER_SECONDS = 20
 
 
 async def prepare(running: Cluster) -> None:
@@ -85,3 +89,35 @@ async def test_postgres_is_killed_and_comes_back(topics: Place, tmp_path: Path) 
             await asyncio.to_thread(embedded.start_postgres, ROOT)
 
         await survives(running, "after_postgres", strike)
+
+
+@pytest.mark.parametrize("disturb", [embedded.kill_kafka, embedded.kill_postgres])
+async def test_a_server_hangs_and_goes_on(
+    topics: Place, tmp_path: Path, disturb: Callable[[Path, signal.Signals], None]
+) -> None:
+    """Connections stay open and nobody answers: all that shows it are deadlines."""
+    async with cluster(topics, tmp_path) as running:
+        await prepare(running)
+
+        async def strike() -> None:
+            until = time.monotonic() + HANG_SECONDS
+            await asyncio.to_thread(disturb, ROOT, signal.SIGSTOP)
+            try:
+                await asyncio.gather(*(accepted(running, **key) for key in ({}, {"id": str(new_id())})))
+                await eventually(lambda: time.monotonic() > until, 2 * HANG_SECONDS)
+                for port in running.ports.values():
+                    assert (await running.http.get(f"http://127.0.0.1:{port}/healthz")).status_code == 200
+            finally:
+                await asyncio.to_thread(disturb, ROOT, signal.SIGCONT)
+
+        await survives(running, "after_hang", strike)
+        assert all(running.processes.exit_codes(name) == [] for name in SERVICES)
+
+
+async def accepted(running: Cluster, **more: Any) -> None:
+    """A job is answered while one of the servers hangs: the other one keeps it."""
+    document = {"vendor": "acme", "poll": POLL, "sinks": [{"type": "postgres", "table": "meanwhile"}], **more}
+    began = time.monotonic()
+    answer = await running.http.post(f"{running.gateway}/jobs", json=document)
+    assert answer.status_code == 202, answer.text
+    assert time.monotonic() - began < ANSWER_SECONDS

@@ -1,5 +1,6 @@
 """Secrets appear nowhere but in the calls that they are for, and errors repeat nothing of what caused them."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -128,19 +129,22 @@ async def _use_the_credential(running: Cluster) -> None:
 
 
 async def _forge(running: Cluster) -> None:
-    """A webhook that proves itself by a wrong token, and then by the right one."""
+    """A callback by a URL that we never made; a webhook that proves itself by a wrong token, and then the right one."""
+    answer = await running.http.post(f"{running.gateway}/callbacks/acme/{BAD}", json={})
+    assert (answer.status_code, _told(answer.content)) == (404, False)
     hook = {"verify": {"scheme": "token", "secrets": ["env:ACME_TOKEN"]}}
     assert (await running.http.put(f"{running.gateway}/hooks/acme", json=hook)).status_code == 201
     for token, status in ((BAD, 401), (CREDENTIAL, 202)):
-        answer: httpx.Response = await eventually(lambda token=token: _send(running, token))
+        answer = await eventually(partial(_send, running, token))
         assert answer.status_code == status
         assert not _told(answer.content)
 
 
-async def _send(running: Cluster, token: str) -> httpx.Response | None:
+async def _send(running: Cluster, token: str) -> httpx.Response:
     headers = {"Authorization": f"Bearer {token}"}
     answer = await running.http.post(f"{running.gateway}/in/acme", json={"a": 1}, headers=headers)
-    return None if answer.status_code == 404 else answer
+    assert answer.status_code != 404
+    return answer
 
 
 async def _all_rows(place: Place) -> str:

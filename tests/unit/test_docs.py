@@ -39,8 +39,29 @@ def test_each_mistake_of_the_replaced_designs_has_a_test() -> None:
     text = (PROJECT / "docs" / "replaced-designs.md").read_text("utf-8")
     mistakes = dict(re.findall(r"^\| D(\d+) \|(.*)$", text, re.MULTILINE))
     assert sorted(map(int, mistakes)) == list(range(1, 24))
-    for number, row in mistakes.items():
-        tests = re.findall(r"`([\w/]+\.py)::(test_\w+)`", row)
-        assert tests, number
-        for path, name in tests:
-            assert f"def {name}(" in (PROJECT / "tests" / path).read_text("utf-8"), name
+    for row in mistakes.values():
+        check_tests_of(row)
+
+
+def test_each_bad_input_has_a_test() -> None:
+    text = (PROJECT / "docs" / "bad-inputs.md").read_text("utf-8")
+    rows = re.findall(r"^\| (?!What comes |-)(.*)$", text, re.MULTILINE)
+    assert len(rows) > 50
+    for row in rows:
+        check_tests_of(row)
+
+
+def test_each_reason_of_a_bad_record_is_one_that_operators_know() -> None:
+    """What the page of bad inputs calls them is in the table of what to do about them."""
+    page, known = ((PROJECT / "docs" / name).read_text("utf-8") for name in ("bad-inputs.md", "operations.md"))
+    on_topics = page.partition("## On topics")[2].partition("## From vendors")[0]
+    for told in re.findall(r"^\|[^|]*\|([^|]*)\|", on_topics, re.MULTILINE):
+        for reason in re.findall(r"`((?!sluice_)[a-z]+_[a-z_]+|empty|undecodable|bug)`", told):
+            assert f"`{reason}`" in known, reason
+
+
+def check_tests_of(row: str) -> None:
+    tests = re.findall(r"`([\w/]+\.py)::(test_\w+)`", row)
+    assert tests, row
+    for path, name in tests:
+        assert f"def {name}(" in (PROJECT / "tests" / path).read_text("utf-8"), name

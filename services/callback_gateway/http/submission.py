@@ -1,5 +1,6 @@
 """A new job, from the request to its place: checked, durable, visible."""
 
+import asyncio
 import hashlib
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,6 +27,9 @@ from shared.specification.parse import parse
 
 SPECIFICATION: TypeAdapter[Any] = TypeAdapter(JobSpecification)
 _LONGEST_KEY = 255
+_CLAIM_SECONDS = 3.0
+_JOB = "job\n"
+"""No key that a request may bring begins like that."""
 IDEMPOTENCY_KEY: dict[str, Any] = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -60,12 +64,23 @@ class Submission:
         replayed = False
         if key is not None:
             wanted, replayed = await claim(self._edge, key, hashlib.sha256(body).digest(), wanted)
+        elif job.id is not None:
+            replayed = await self._is_repeated(job.id, body)
         kind = self._edge.known.kind_of(job)
         await self._request(wanted, kind, found)
         answer = await self._waiting.preferred(request, wanted) or accepted(wanted, kind)
         if replayed:
             answer.headers["Idempotency-Replayed"] = "true"
         return answer
+
+    async def _is_repeated(self, job_id: UUID, body: bytes) -> bool:
+        """Whether a job that brings its id was asked for before. Consumers go by the id alone: another document under
+        it would be dropped in silence. A database that is away is no reason to refuse it."""
+        try:
+            _, replayed = await claim(self._edge, f"{_JOB}{job_id}", hashlib.sha256(body).digest(), job_id, "id")
+        except Unavailable:
+            return False
+        return replayed
 
     async def _request(self, job_id: UUID, kind: str, document: dict[str, Any]) -> None:
         """Durable first, then visible."""
@@ -101,13 +116,23 @@ def _check_public(url: str, pointer: str) -> None:
         raise Invalid([Problem(pointer, "expected a public address; private ones need a vendor that allows them")])
 
 
-async def claim(edge: Edge, key: str, fingerprint: bytes, wanted: UUID) -> tuple[UUID, bool]:
+async def claim(
+    edge: Edge, key: str, fingerprint: bytes, wanted: UUID, called: str = "Idempotency-Key"
+) -> tuple[UUID, bool]:
     """The job of an idempotency key: the unique index decides who came first. The first job may be asked for again,
-    in case its request never reached the broker; the planner drops what it has had."""
-    async with edge.database.transaction() as tx:
-        claim = await store.claim_key(tx, key, fingerprint, wanted)
+    in case its request never reached the broker; the planner drops what it has had.
+
+    Raises:
+        Refusal: it was used with another body.
+        Unavailable: the database does not answer, or not in time.
+    """
+    try:
+        async with asyncio.timeout(_CLAIM_SECONDS), edge.database.transaction() as tx:
+            claim = await store.claim_key(tx, key, fingerprint, wanted)
+    except TimeoutError:
+        raise Unavailable("Postgres: a key was not claimed in time") from None
     if claim.fingerprint != fingerprint:
-        raise Refusal(422, "this Idempotency-Key was used with another body")
+        raise Refusal(422, f"this {called} was used with another body")
     return claim.job_id, claim.replayed
 
 

@@ -1,5 +1,6 @@
 """Whatever is on the topics that are shown: it is put aside with its reason, and what is good is shown."""
 
+from functools import partial
 from typing import Any
 
 import httpx
@@ -84,7 +85,7 @@ async def test_each_bad_record_is_put_aside_with_its_reason_and_its_neighbours_a
     await eventually(lambda: len(dead.values) >= len(expected), 40)
     assert reasons(dead) == expected
     for one in good:
-        await eventually(lambda one=one: _task_of(gateway, one), 30)
+        await eventually(partial(_task_of, gateway, one), 30)
     assert (await gateway.get("/vendors/x")).status_code == 404
 
 

@@ -4,9 +4,10 @@ import asyncio
 from uuid import uuid4
 
 from shared.ids import derived_id
+from shared.messaging.producer import Producer
 from tests.conftest import ReaderFor
 from tests.eventually import eventually
-from tests.integration.callback_gateway.conftest import Served
+from tests.integration.callback_gateway.conftest import Served, ServeEdge
 
 JOB = {"url": "https://api.example/items"}
 PRIVATE = ["127.0.0.1", "127.0.0.1#x", "[::1]:8080", "0", "2130706433", "0x7f.1", "0177.0.0.1", "localhost."]
@@ -32,8 +33,25 @@ async def test_an_accepted_job_is_on_its_topic_and_can_be_seen(edge: Served, rea
 
 
 async def test_a_job_may_bring_its_id(edge: Served) -> None:
-    wanted = str(uuid4())
-    assert (await edge.http.post("/jobs", json={**JOB, "id": wanted})).json()["id"] == wanted
+    wanted = {**JOB, "id": str(uuid4())}
+    first, again = [await edge.http.post("/jobs", json=wanted) for _ in range(2)]
+    assert (first.json()["id"], again.json()) == (wanted["id"], first.json())
+    assert ("idempotency-replayed" in first.headers, "idempotency-replayed" in again.headers) == (False, True)
+
+
+async def test_an_id_that_another_job_has_is_refused(
+    serve_edge: ServeEdge, producer: Producer, reader_for: ReaderFor
+) -> None:
+    """The planner would take it for the first one, and nobody would hear of it."""
+    requested, edge = await reader_for("jobs.requested"), await serve_edge(producer)
+    wanted, other = [{**document, "id": str(uuid4())} for document in (JOB, {"url": "https://api.example/others"})]
+    assert (await edge.http.post("/jobs", json=wanted)).status_code == 202
+    refused = await edge.http.post("/jobs", json={**other, "id": wanted["id"]})
+    assert (refused.status_code, refused.headers["content-type"]) == (422, "application/problem+json")
+    assert (await edge.http.post("/jobs", json=other)).status_code == 202
+    await eventually(lambda: requested.values == [wanted, other])
+    await edge.database.close()
+    assert (await edge.http.post("/jobs", json=wanted)).status_code == 202
 
 
 async def test_all_mistakes_are_told_at_once(edge: Served) -> None:

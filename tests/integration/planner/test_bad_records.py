@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 import pytest
 from aiokafka import AIOKafkaProducer
+from prometheus_client import REGISTRY
 
 from services.planner.app import build
 from services.planner.settings import Settings
@@ -165,6 +166,8 @@ async def test_whatever_the_headers_are_a_good_record_is_handled(
         await raw.send_and_wait(topic, document(id=list(sent)[-1]), key=None, headers=headers)
     await eventually(lambda: accepted(jobs) == set(sent), 40)
     assert not dead.records
+    keyless = REGISTRY.get_sample_value("sluice_keyless_records_total", {"group": f"{topics.prefix}.planner.accept"})
+    assert keyless == len(sent)
 
 
 async def test_an_event_that_comes_with_another_content_is_still_the_first_one(

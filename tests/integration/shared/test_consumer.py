@@ -1,6 +1,7 @@
 """The shell's protocol on a real broker and a real Postgres: each default that would lose data has a test here."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,7 +14,7 @@ from prometheus_client import REGISTRY
 
 from shared.database.pool import Database
 from shared.errors import Rejected, Unavailable
-from shared.events.catalogue import JOBS_CONTROL
+from shared.events.catalogue import JOBS_CONTROL, JOBS_EVENTS, Topic
 from shared.events.envelope import DELIVERY, RECIPIENT, Incoming
 from shared.events.jobs import JobControl
 from shared.ids import derived_id, new_id
@@ -102,7 +103,7 @@ async def test_after_its_deliveries_an_event_is_dead_with_its_original_bytes(
     topics: Place, database: Database, producer: Producer, reader_for: ReaderFor
 ) -> None:
     def fails(event: JobControl) -> None:
-        raise ValueError("never")
+        raise ValueError("s3cret")
 
     dead, job = await reader_for("planner.dead"), new_id()
     async with shell(Seen(fails=fails), topics, database, producer):
@@ -110,6 +111,7 @@ async def test_after_its_deliveries_an_event_is_dead_with_its_original_bytes(
         [letter] = await eventually(lambda: dead.values, 30)
     assert letter["reason"] == "bug"
     assert letter["job_id"] == str(job)
+    assert re.fullmatch(r"ValueError in fails \(test_consumer\.py:\d+\), traceback [0-9a-f]{12}", letter["error"])
 
 
 async def test_what_is_rejected_is_dead_at_once(
@@ -123,6 +125,30 @@ async def test_what_is_rejected_is_dead_at_once(
         await producer.send([order(new_id())])
         [letter] = await eventually(lambda: dead.values, 30)
     assert (letter["reason"], letter["error"]) == ("too_strange", "no one can read this")
+
+
+@pytest.mark.parametrize("by", ["handler", "decoder"])
+async def test_a_run_of_bad_records_stops_the_consumer_and_loses_none(
+    topics: Place, database: Database, producer: Producer, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    """A deployment that cannot handle anything must not move a topic into the dead letters."""
+    monkeypatch.setattr(messaging, "_CIRCUIT_RUN", 5)
+
+    def fails(event: JobControl) -> None:
+        raise ValueError("never")
+
+    read_as = JOBS_CONTROL if by == "handler" else JOBS_EVENTS
+    inner: Topic[Any] = replace(read_as, name="jobs.control", public=False)
+    jobs, seen = [new_id() for _ in range(40)], Seen()
+    broken = Shell("planner", topics.prefix, Consumer("control", inner, Seen(fails=fails).handle), database, producer)
+    subscriptions = Subscriptions(topics.kafka, [broken])
+    await subscriptions.open()
+    await producer.send([order(job) for job in jobs])
+    await eventually(lambda: subscriptions.states()[0]["circuit_open"], 30)
+    await subscriptions.close()
+    assert await committed(topics) == 0
+    async with shell(seen, topics, database, producer):
+        await eventually(lambda: sorted(seen.jobs) == sorted(jobs), 30)
 
 
 async def test_infrastructure_that_is_away_costs_no_attempt_and_no_dead_letter(

@@ -1,6 +1,7 @@
 """Which faults of Postgres mean "wait", which mean "this value never", and that a connection comes back clean."""
 
 import asyncio
+from traceback import format_exception
 
 import asyncpg
 import pytest
@@ -90,7 +91,9 @@ async def test_a_table_that_changes_under_a_prepared_statement_means_wait(place:
     ("query", "value"),
     [
         ("SELECT $1::text", "a\x00b"),
-        ("SELECT $1::text", "\ud800"),
+        ("SELECT $1::text", "s3cret\ud800"),
+        ("SELECT $1::text[]", ["s3cret\ud800"]),
+        ("SELECT $1::text::uuid", "s3cret"),
         ("SELECT $1::jsonb", {"a": "\x00"}),
         ("SELECT $1::integer", 2**40),
         ("SELECT ($1::bigint * 10)::integer", 2**40),
@@ -102,6 +105,7 @@ async def test_a_value_that_cannot_be_stored_is_no_fault_of_the_database(
     with pytest.raises(Unstorable) as refused:
         await ask(database, query, value)
     assert refused.value.reason == "unstorable_value"
+    assert "s3cret" not in "".join(format_exception(refused.value))
     assert await ask(database) == 1
 
 

@@ -9,7 +9,15 @@ from uuid import UUID
 import pytest
 from aiokafka import ConsumerRecord
 
-from shared.events.catalogue import FETCH_REQUESTED, JOBS_CONTROL, JOBS_EVENTS, VENDORS, Topic
+from shared.events.catalogue import (
+    FETCH_REQUESTED,
+    JOBS_CONTROL,
+    JOBS_EVENTS,
+    JOBS_REQUESTED,
+    SCHEDULES_REQUESTED,
+    VENDORS,
+    Topic,
+)
 from shared.events.envelope import CE_ID, CE_SOURCE, CE_VERSION, DELIVERY, Incoming, Position, Record, Removed
 from shared.ids import new_id
 from shared.messaging.consumer import to_record
@@ -81,6 +89,31 @@ def test_the_error_tells_no_value() -> None:
     assert isinstance(found, Poison)
     assert "job_id" in found.error
     assert "s3cret" not in found.error
+
+
+def test_what_a_tombstone_takes_away_has_its_name_as_its_key() -> None:
+    value = b'{"vendor":{"vendor":"acme","base_url":"https://a.example"}}'
+    assert isinstance(decode(VENDORS, record(value, key=b"acme")), Incoming)
+    for key in (b"other", b"", b"\xff", None):
+        found = decode(VENDORS, record(value, key=key))
+        assert isinstance(found, Poison)
+        assert found.reason == "key_mismatch"
+
+
+@pytest.mark.parametrize("key", [None, b"", b"order-7", b"\xff"])
+def test_elsewhere_a_key_says_only_what_stays_in_order(key: bytes | None) -> None:
+    assert isinstance(decode(JOBS_CONTROL, record(PAUSE, key=key)), Incoming)
+
+
+@pytest.mark.parametrize("number", [b"1e999", b"NaN", b"-Infinity"])
+def test_numbers_that_json_cannot_hold_are_refused(number: bytes) -> None:
+    for topic, value in (
+        (JOBS_REQUESTED, b'{"url":"https://a.example","x":{"y":[%s]}}'),
+        (SCHEDULES_REQUESTED, b'{"schedule":{"start":{"y":[%s]}}}'),
+    ):
+        found = read(value % number, topic=topic)
+        assert isinstance(found, Poison)
+        assert found.reason == "schema_invalid"
 
 
 def test_fields_of_a_later_version_are_no_mistake() -> None:

@@ -47,3 +47,12 @@ def test_what_cannot_be_applied_is_told() -> None:
 def test_truth_is_jmespaths(value: Any, true: bool) -> None:
     assert holds("body", {"body": value}) is true
     assert bool(evaluate("body && `1`", {"body": value}) == 1) is true
+
+
+@pytest.mark.parametrize("expression", ["abs(body)", "sort_by(body, &x)", "sum(body[0])", "to_number(body) > `1`"])
+def test_what_is_told_repeats_nothing_of_the_document(expression: str) -> None:
+    for body in ("s3cret", ["s3cret", 1], {"x": "s3cret"}):
+        try:
+            evaluate(expression, {"body": body})
+        except NotApplicable as error:
+            assert "s3cret" not in str(error)
