@@ -125,12 +125,13 @@ def routes(edge: Edge, submission: Submission) -> APIRouter:  # noqa: C901 - a t
     async def control(job_id: JobId, action: Literal["cancel", "pause", "resume", "redrive"]) -> Response:
         """Cancel, pause or resume a job, or redrive its failed tasks."""
         async with edge.database.transaction() as tx:
-            if await store.find_job(tx, job_id) is None:
+            row = await store.find_job(tx, job_id)
+            if row is None:
                 raise Refusal(404, f"there is no job {job_id}")
             if action == "redrive":
                 await await_jobs(tx, [job_id])
         event = JobControl(job_id=job_id, action=action, reason="by request")
         await edge.outbound.send([outgoing(JOBS_CONTROL, job_id, event)], in_order=True)
-        return accepted(job_id)
+        return accepted(job_id, row["kind"])
 
     return router

@@ -1,6 +1,6 @@
 """Rows behind the API."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -21,9 +21,10 @@ class Claim(NamedTuple):
     replayed: bool
 
 
-async def insert_jobs(database: Database, job_ids: Sequence[UUID]) -> None:
-    """Jobs that were asked for."""
-    await database.execute(SQL["insert_jobs"], job_ids)
+async def insert_jobs(database: Database, kinds: Mapping[UUID, str]) -> None:
+    """Jobs that were asked for, with their kinds."""
+    job_ids = sorted(kinds)
+    await database.execute(SQL["insert_jobs"], job_ids, [kinds[job_id] for job_id in job_ids])
 
 
 async def claim_key(tx: Transaction, key: str, fingerprint: bytes, job_id: UUID) -> Claim:

@@ -60,18 +60,19 @@ class Submission:
         replayed = False
         if key is not None:
             wanted, replayed = await claim(self._edge, key, hashlib.sha256(body).digest(), wanted)
-        await self._request(wanted, found)
-        answer = await self._waiting.preferred(request, wanted) or accepted(wanted, self._edge.known.kind_of(job))
+        kind = self._edge.known.kind_of(job)
+        await self._request(wanted, kind, found)
+        answer = await self._waiting.preferred(request, wanted) or accepted(wanted, kind)
         if replayed:
             answer.headers["Idempotency-Replayed"] = "true"
         return answer
 
-    async def _request(self, job_id: UUID, document: dict[str, Any]) -> None:
+    async def _request(self, job_id: UUID, kind: str, document: dict[str, Any]) -> None:
         """Durable first, then visible."""
         event = JobRequested.model_validate({**document, "id": job_id})
         message = outgoing(JOBS_REQUESTED, job_id, event, id=derived_id("job.requested", job_id))
         await self._edge.outbound.send([message])
-        await self._edge.arrivals.show(job_id)
+        await self._edge.arrivals.show(job_id, kind)
 
 
 async def check(edge: Edge, job: Any) -> None:
@@ -117,7 +118,7 @@ def idempotency_key(request: Request) -> str | None:
     return key
 
 
-def accepted(job_id: UUID, kind: str = "poll") -> Response:
+def accepted(job_id: UUID, kind: str) -> Response:
     """The answer to a job that is kept: its place, and when a look is worth it."""
     place = f"/jobs/{job_id}"
     links = {"self": place, "tasks": f"{place}/tasks", "events": f"{place}/events"}
