@@ -1,13 +1,15 @@
 """What the documentation says is what the code does."""
 
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 import yaml
+from prometheus_client import REGISTRY
 
 from shared.client.documents import load
-from shared.events.catalogue import topics
+from shared.events.catalogue import SERVICES, topics
 
 PROJECT = Path(__file__).resolve().parents[2]
 PAGES = sorted([PROJECT / "README.md", *(PROJECT / "docs").rglob("*.md")])
@@ -44,3 +46,13 @@ def test_each_mistake_of_the_replaced_designs_has_a_test() -> None:
         assert tests, number
         for path, name in tests:
             assert f"def {name}(" in (PROJECT / "tests" / path).read_text("utf-8"), name
+
+
+def test_the_page_of_operations_names_metrics_that_are_there() -> None:
+    for service in SERVICES:
+        import_module(f"services.{service.replace('-', '_')}.metrics")
+    there = {sample.name for family in REGISTRY.collect() for sample in [*family.samples, family]}
+    there |= {f"{family.name}_total" for family in REGISTRY.collect() if family.type == "counter"}
+    named = re.findall(r"`(sluice_\w+)", (PROJECT / "docs" / "operations.md").read_text("utf-8"))
+    assert len(named) > 10
+    assert set(named) <= there
