@@ -33,6 +33,7 @@ from services.callback_gateway.http.submission import Submission
 from services.callback_gateway.http.waiting import Waiting
 from services.callback_gateway.keys.keyring import Keyring
 from services.callback_gateway.metrics import HTTP_REQUESTS, HTTP_SECONDS
+from shared.errors import Unavailable
 from shared.observability.logs import get_logger
 
 log = get_logger(__name__)
@@ -125,7 +126,10 @@ class HttpServer:
         self._server = _Server(config)
         self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._socket.bind((host, port))
+        try:
+            self._socket.bind((host, port))
+        except OSError as error:
+            raise Unavailable(f"cannot listen at {host}:{port}: {error.strerror}") from error
 
     @property
     def address(self) -> str:
