@@ -16,7 +16,7 @@ from shared.database.roles import Provisioner
 from shared.errors import SluiceError
 from shared.events.catalogue import SERVICES, topics
 from shared.messaging.topics import Profile, create_topics
-from shared.runtime.settings import ServiceSettings
+from shared.runtime.settings import ServiceSettings, read_settings
 
 SCHEMAS = tuple(service.replace("-", "_") for service in SERVICES)
 RECORDS_SCHEMA = "records"
@@ -69,7 +69,7 @@ def main() -> None:
     if what not in STEPS:
         sys.exit(f"provision: expected one of {', '.join(STEPS)}, got {what!r}")
     try:
-        asyncio.run(provision(what, ProvisionSettings()))
+        asyncio.run(provision(what, read_settings(ProvisionSettings)))
     except SluiceError as error:
         sys.exit(f"provision: {error}")
 

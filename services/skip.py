@@ -11,7 +11,7 @@ import sys
 
 from shared.errors import SluiceError
 from shared.messaging.skip import skip
-from shared.runtime.settings import ServiceSettings
+from shared.runtime.settings import ServiceSettings, read_settings
 
 
 def main() -> None:
@@ -21,8 +21,8 @@ def main() -> None:
     except (IndexError, ValueError):
         print(__doc__, file=sys.stderr)
         sys.exit(2)
-    servers = ServiceSettings().kafka_bootstrap_servers
     try:
+        servers = read_settings(ServiceSettings).kafka_bootstrap_servers
         after = asyncio.run(skip(servers, group, topic, partition, offset))
     except SluiceError as error:
         sys.exit(str(error))

@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 
 import uvloop
+from pydantic import ValidationError
 
 from infra.simulator.config import SimulatorConfig
 from infra.simulator.server import Simulator
@@ -23,11 +24,23 @@ def main() -> None:
     parser.add_argument("--config", type=Path, help='JSON file: {"seed": 7, "vendors": {"acme": {…}}}')
     options = parser.parse_args()
     config = SimulatorConfig()
-    if options.config:
-        config = SimulatorConfig.model_validate_json(options.config.read_bytes())
+    try:
+        if options.config:
+            config = SimulatorConfig.model_validate_json(options.config.read_bytes())
+    except (OSError, ValidationError) as error:
+        parser.error(f"--config {options.config}: {_told(error)}")
     if options.seed is not None:
         config = config.model_copy(update={"seed": options.seed})
-    uvloop.run(_run(config, options.host, options.port, options.port_file))
+    try:
+        uvloop.run(_run(config, options.host, options.port, options.port_file))
+    except OSError as error:
+        parser.error(f"cannot listen at {options.host}:{options.port}: {os.strerror(error.errno or 0)}")
+
+
+def _told(error: OSError | ValidationError) -> str:
+    if isinstance(error, OSError):
+        return str(error.strerror)
+    return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
 
 
 async def _run(config: SimulatorConfig, host: str, port: int, port_file: Path | None) -> None:

@@ -11,4 +11,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["keys"]:
         run_keys(sys.argv[2:])
     else:
-        run_service("callback-gateway", Settings(), build)
+        run_service("callback-gateway", Settings, build)

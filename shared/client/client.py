@@ -321,7 +321,8 @@ class SluiceClient:
         return part
 
     def _unreachable(self, error: httpx.TransportError) -> ApiError:
-        return ApiError(0, f"no answer from {self._url} ({type(error).__name__}); is it running? start it with make up")
+        told = f"no answer from {self._url} ({type(error).__name__})"
+        return ApiError(0, f"{told}; make up starts it, SLUICE_URL says where it is")
 
     def _strange(self) -> ApiError:
         return ApiError(200, f"{self._url} answers, but not as Sluice does; is it the gateway's address?")

@@ -2,10 +2,12 @@
 
 import asyncio
 import time
+from collections.abc import Iterable
 from uuid import UUID
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from shared.client.client import SluiceClient
 from shared.client.models import Job
@@ -15,6 +17,17 @@ from shared.client.tables import show_json_line
 _LINE_SECONDS = 1.0
 _SETTLE_SECONDS = 3.0
 """What is known of single tasks may come this long after the end of their job."""
+
+
+class _Bar(Progress):
+    """A bar with a line of text below it: side by side they have no room on eighty columns."""
+
+    text = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """The bar, and what is known."""
+        yield from super().get_renderables()
+        yield Text(self.text)
 
 
 async def watch(client: SluiceClient, job_id: UUID | str, console: Console, *, as_json: bool = False) -> Job:
@@ -45,21 +58,20 @@ async def _watch_live(client: SluiceClient, job_id: UUID | str, console: Console
         TextColumn("{task.description}"),
         BarColumn(),
         TaskProgressColumn(),
-        TextColumn("{task.fields[text]}"),
         TimeElapsedColumn(),
     )
     standing = Standing()
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task(standing.state, total=None, text="")
+    with _Bar(*columns, console=console) as bar:
+        task = bar.add_task(standing.state, total=None)
         async for event in client.events(job_id):
             standing = standing.after(event)
             known = standing.expected is not None
+            bar.text = line(standing)
             bar.update(
                 task,
                 description=standing.state,
                 total=(standing.expected if known else standing.tasks) or None,
                 completed=standing.records if known else standing.done,
-                text=line(standing),
             )
     if standing.note:
         console.print(standing.note, highlight=False, markup=False)

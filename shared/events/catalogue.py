@@ -144,14 +144,14 @@ NOTIFICATIONS: Topic[Notification] = Topic(
     "notifications",
     "subject",
     Notification,
-    (*PLANNER, *SCHEDULER, *GATEWAY),
+    (*PLANNER, *SCHEDULER),
     PLANNER,
     "what a person or program should hear of",
     public=True,
     busy=False,
 )
 TIMERS_REQUESTED: Topic[TimerRequested] = Topic(
-    "timers.requested", "timer", TimerRequested, SERVICES, SCHEDULER, "send this message at that time; cancel"
+    "timers.requested", "timer", TimerRequested, PLANNER, SCHEDULER, "send this message at that time; cancel"
 )
 VENDORS: Topic[VendorConfigured | Removed] = Topic(
     "vendors",
@@ -170,7 +170,7 @@ SOURCES: Topic[SourceConfigured | Removed] = Topic(
     "source",
     SourceConfigured,
     GATEWAY,
-    (*PLANNER, *PROCESSOR, *GATEWAY),
+    (*PLANNER, *GATEWAY),
     "sources as they are now",
     public=True,
     busy=False,

@@ -12,6 +12,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import make_wsgi_app
 
+from shared.errors import Unavailable
 from shared.runtime.clock import monotonic
 
 ALIVE_SECONDS = 30.0
@@ -45,7 +46,10 @@ class HealthServer:
         self._heartbeat = heartbeat
         self._check = check
         self._metrics = make_wsgi_app()
-        self._server = make_server(host, port, self._answer, WSGIServer, _Quiet)
+        try:
+            self._server = make_server(host, port, self._answer, WSGIServer, _Quiet)
+        except OSError as error:
+            raise Unavailable(f"cannot listen at {host}:{port}: {error.strerror}") from error
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=[_STOP_SECONDS], name="health", daemon=True
         )

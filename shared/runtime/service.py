@@ -31,7 +31,7 @@ from shared.payloads.store import PayloadStore
 from shared.runtime.app import App, Runtime
 from shared.runtime.health import HealthServer, Heartbeat
 from shared.runtime.loop import Loop
-from shared.runtime.settings import ServiceSettings
+from shared.runtime.settings import ServiceSettings, misspelt, read_settings
 from shared.runtime.watchdog import EXIT_CODE, Watchdog
 
 S = TypeVar("S", bound=ServiceSettings)
@@ -44,10 +44,14 @@ _FAILING_SECONDS = 5.0
 log = get_logger(__name__)
 
 
-def run_service(name: str, settings: S, build: Build[S]) -> None:
+def run_service(name: str, kind: type[S], build: Build[S]) -> None:
     """Run a service until it is told to stop. Exit code 0 after a stop, 1 when it cannot start, 70 when it broke."""
-    configure_logs(name, settings.log_level)
+    configure_logs(name, "INFO")
     try:
+        settings = read_settings(kind)
+        configure_logs(name, settings.log_level)
+        for variable, meant in misspelt(kind, os.environ).items():
+            log.warning("settings.misspelt", variable=variable, meant=meant)
         code = uvloop.run(_run(name, settings, build))
     except SluiceError as error:
         log.error("service.cannot_start", error=str(error))

@@ -1,16 +1,26 @@
 """Settings that every service shares. A service's own settings extend `ServiceSettings`.
 
-Environment variables are `SLUICE_<FIELD>`; an unknown `SLUICE_` variable is reported at start.
+Environment variables are `SLUICE_<FIELD>`. Services share one environment, so a variable of another service passes; one
+that is nearly the name of a setting is reported at start.
 """
 
-from pydantic import Field
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import TypeVar
+
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.errors import Invalid, Problem
+
+PREFIX = "SLUICE_"
+_ALIKE = 0.9
 
 
 class ServiceSettings(BaseSettings):
     """Where things are and how this process behaves."""
 
-    model_config = SettingsConfigDict(env_prefix="SLUICE_", extra="ignore", frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
 
     kafka_bootstrap_servers: str = Field("127.0.0.1:9092", description="Kafka brokers, host:port, comma separated")
     topic_prefix: str = Field("sluice", pattern=r"^[a-z0-9-]{1,32}$", description="first part of every topic's name")
@@ -19,7 +29,11 @@ class ServiceSettings(BaseSettings):
         description="Postgres; {service} is replaced by the service's name, so that each logs in as its own role",
     )
     database_connections: int = Field(6, ge=2, le=100, description="largest number of connections of this process")
-    payload_store: str = Field("file:///tmp/sluice/payloads", description="file:///PATH or s3://BUCKET/PREFIX")
+    payload_store: str = Field(
+        "file:///tmp/sluice/payloads",
+        pattern=r"^(file:///|s3://[^/]|memory://)",
+        description="file:///PATH or s3://BUCKET/PREFIX",
+    )
     payload_store_endpoint: str = Field("", description="address of an S3-compatible store other than AWS")
     secret_places: str = Field(
         "",
@@ -32,3 +46,30 @@ class ServiceSettings(BaseSettings):
     stop_seconds: float = Field(
         30.0, ge=1, le=300, description="the process ends this long after SIGTERM, whatever hangs"
     )
+
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+def read_settings(kind: type[S]) -> S:
+    """The settings as the environment has them.
+
+    Raises:
+        Invalid: with every variable that is wrong.
+    """
+    try:
+        return kind()
+    except ValidationError as error:
+        raise Invalid([Problem(_variable(found["loc"]), found["msg"]) for found in error.errors()]) from None
+
+
+def misspelt(kind: type[ServiceSettings], variables: Iterable[str]) -> dict[str, str]:
+    """Variables that set nothing, with the one that was probably meant."""
+    known = {_variable((name,)) for name in kind.model_fields}
+    ours = {name for name in variables if name.startswith(PREFIX)} - known
+    likely = {name: get_close_matches(name, known, n=1, cutoff=_ALIKE) for name in sorted(ours)}
+    return {name: matches[0] for name, matches in likely.items() if matches}
+
+
+def _variable(place: tuple[int | str, ...]) -> str:
+    return PREFIX + "_".join(map(str, place)).upper()

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from shared.observability.logs import get_logger
-from shared.observability.metrics import LAG, LOOP_LAG, UNREADABLE
+from shared.observability.metrics import CUT_OFF, LAG, LOOP_LAG, UNREADABLE
 from shared.runtime.clock import monotonic
 from shared.runtime.health import Heartbeat
 
@@ -96,14 +96,16 @@ class Watchdog:
             self._time(f"{name} makes no progress", idle, IDLE_WITH_LAG_SECONDS)
 
     def _show(self, states: Sequence[dict[str, Any]]) -> None:
-        lag, unreadable = Counter[tuple[str, str]](), Counter[str]()
+        lag, unreadable, cut_off = Counter[tuple[str, str]](), Counter[str](), Counter[str]()
         for state in states:
             lag[state["group"], state["topic"]] += state["lag"]
             unreadable[state["group"]] += len(state["unreadable"])
+            cut_off[state["group"]] += not state["connected"]
         for (group, topic), records in lag.items():
             LAG.labels(group=group, topic=topic).set(records)
         for group, partitions in unreadable.items():
             UNREADABLE.labels(group=group).set(partitions)
+            CUT_OFF.labels(group=group).set(cut_off[group])
 
     def _time(self, what: str, wrong: bool, limit_seconds: float) -> None:
         if not wrong:

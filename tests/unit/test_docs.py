@@ -1,23 +1,39 @@
 """What the documentation says is what the code does."""
 
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 import yaml
+from prometheus_client import REGISTRY
 
 from shared.client.documents import load
-from shared.events.catalogue import topics
+from shared.events.catalogue import SERVICES, topics
+from shared.runtime.service import open_runtime
 
 PROJECT = Path(__file__).resolve().parents[2]
+ANY_PORT = {"callback-gateway": {"gateway_port": 0}}
 PAGES = sorted([PROJECT / "README.md", *(PROJECT / "docs").rglob("*.md")])
 
 
-def test_the_page_of_topics_names_every_topic() -> None:
+def test_the_page_of_topics_is_the_catalogue() -> None:
     text = (PROJECT / "docs" / "topics.md").read_text("utf-8")
     for topic in topics():
-        assert f"`{topic.name}`" in text
-        assert topic.carries in text
+        marks = " (public)" * topic.public + ", compacted" * (topic.cleanup == "compact")
+        way = f"{', '.join(topic.producers)} → {', '.join(topic.consumers)}"
+        assert f"| `{topic.name}`{marks} | {topic.key} | {way} | {topic.carries} |" in text
+
+
+def test_whoever_is_said_to_read_a_topic_does() -> None:
+    read: dict[str, set[str]] = {}
+    for service in SERVICES:
+        package = f"services.{service.replace('-', '_')}"
+        settings = import_module(f"{package}.settings").Settings(payload_store="memory://", **ANY_PORT.get(service, {}))
+        for consumer in import_module(f"{package}.app").build(open_runtime(service, settings)).consumers:
+            read.setdefault(consumer.topic.name, set()).add(service)
+    for topic in topics():
+        assert read[topic.name] == set(topic.consumers) - {"anyone"}, topic.name
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
@@ -65,3 +81,13 @@ def check_tests_of(row: str) -> None:
     assert tests, row
     for path, name in tests:
         assert f"def {name}(" in (PROJECT / "tests" / path).read_text("utf-8"), name
+
+
+def test_the_page_of_operations_names_metrics_that_are_there() -> None:
+    for service in SERVICES:
+        import_module(f"services.{service.replace('-', '_')}.metrics")
+    families = list(REGISTRY.collect())
+    there = {family.name + ("_total" if family.type == "counter" else "") for family in families}
+    named = re.findall(r"`(sluice_\w+)", (PROJECT / "docs" / "operations.md").read_text("utf-8"))
+    assert len(named) > 10
+    assert set(named) <= there

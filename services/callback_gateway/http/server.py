@@ -34,6 +34,7 @@ from services.callback_gateway.http.waiting import Waiting
 from services.callback_gateway.keys.keyring import Keyring
 from services.callback_gateway.keys.pace import Pace
 from services.callback_gateway.metrics import HTTP_REQUESTS, HTTP_SECONDS
+from shared.errors import Unavailable
 from shared.observability.logs import get_logger
 from shared.runtime.clock import monotonic
 
@@ -129,7 +130,10 @@ class HttpServer:
         self._server = _Server(config)
         self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._socket.bind((host, port))
+        try:
+            self._socket.bind((host, port))
+        except OSError as error:
+            raise Unavailable(f"cannot listen at {host}:{port}: {error.strerror}") from error
 
     @property
     def address(self) -> str:

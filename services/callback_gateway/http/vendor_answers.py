@@ -30,7 +30,7 @@ def routes(edge: Edge, waiting: Waiting) -> APIRouter:
         if row is None:
             raise Refusal(404, f"there is no job {job_id}")
         if row["answer"] is None:
-            raise Refusal(409, f"there is no answer: the job is a {row['kind']}, and {row['state']}")
+            raise Refusal(409, f"there is no answer to a job of the kind {row['kind']} that is {row['state']}")
         return await waiting.answer(row)
 
     return router

@@ -17,6 +17,7 @@ from services.callback_gateway.settings import Settings
 from shared.database.pool import Database, Row, Transaction
 from shared.errors import SluiceError
 from shared.runtime.service import open_runtime
+from shared.runtime.settings import read_settings
 
 Work = Callable[[Transaction], Awaitable[str]]
 
@@ -53,7 +54,7 @@ def _work(given: argparse.Namespace) -> Work:
 
 
 async def _inside(work: Work) -> str:
-    database: Database = open_runtime("callback-gateway", Settings()).database
+    database: Database = open_runtime("callback-gateway", read_settings(Settings)).database
     await database.open()
     try:
         async with database.transaction() as tx:

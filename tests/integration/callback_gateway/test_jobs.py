@@ -70,6 +70,19 @@ async def test_one_idempotency_key_is_one_job_however_many_ask_at_once(
         assert other.status_code == 422
 
 
+async def test_a_job_that_is_told_what_to_do_is_still_of_its_kind(topics: Place, payloads: Path) -> None:
+    async with gateway(topics, payloads) as http:
+        await http.put("/vendors/acme", json=VENDOR)
+        asked = await http.post("/jobs", json={"vendor": "acme", "request": {"path": "/items"}})
+        place = asked.headers["location"]
+        for action in ("pause", "resume", "cancel", "redrive"):
+            answer = await http.post(f"{place}/{action}")
+            assert (answer.status_code, answer.json()) == (202, asked.json())
+        early = await http.get(f"{place}/answer")
+        assert early.status_code == 409
+        assert early.json()["detail"] == "there is no answer to a job of the kind request that is requested"
+
+
 BAD: list[tuple[str, bytes, dict[str, str], int]] = [
     ("not JSON", b"{", JSON, 400),
     ("nothing", b"", JSON, 400),

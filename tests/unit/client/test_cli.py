@@ -1,5 +1,6 @@
 """The command against a small HTTP server: what it prints, what it sends, how it ends."""
 
+import io
 import socket
 import subprocess
 import sys
@@ -11,9 +12,12 @@ from typing import Any
 
 import orjson
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from shared.client.cli import app
+from shared.client.client import SluiceClient
+from shared.client.progress import watch
 from tests.unit.client import answers
 from tests.unit.client.answers import JOB_ID
 
@@ -279,3 +283,14 @@ def test_a_broker_that_is_not_there_is_told_in_one_line() -> None:
     assert done.returncode == 2
     [line] = done.stderr.decode().splitlines()
     assert "no answer from Kafka at 127.0.0.1" in line and "--kafka" in line
+
+
+async def test_the_bar_and_what_it_means_have_room_on_eighty_columns(followed: Gateway) -> None:
+    text = io.StringIO()
+    screen = Console(width=80, file=text, force_terminal=True, color_system=None)
+    async with SluiceClient(f"http://127.0.0.1:{followed.server_port}") as client:
+        await watch(client, JOB_ID, screen)
+    shown = text.getvalue()
+    assert "…" not in shown
+    assert "━" * 20 in shown
+    assert "100 of 100 records, 10 of 10 tasks" in shown

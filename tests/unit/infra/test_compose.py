@@ -55,6 +55,30 @@ def test_only_this_machine_can_connect(name: str) -> None:
     assert all(port.startswith("127.0.0.1:") for port in PARTS[name].get("ports", ()))
 
 
+def test_the_image_is_built_once_and_before_it_is_used() -> None:
+    """Parts that export one name at the same time fail with a store of Docker's that is the default by now."""
+    ours = {name: part for name, part in PARTS.items() if part["image"] == "sluice"}
+    [builder] = [name for name, part in ours.items() if "build" in part]
+    for name in ours.keys() - {builder}:
+        assert ours[name]["pull_policy"] == "never"
+        assert builder in waited_for(name), name
+
+
+def waited_for(name: str) -> set[str]:
+    direct = set(PARTS[name].get("depends_on", ()))
+    return direct.union(*map(waited_for, direct))
+
+
+@pytest.mark.parametrize("name", [name for name, part in PARTS.items() if part["image"] == "sluice"])
+def test_it_may_do_no_more_than_it_must(name: str) -> None:
+    part = PARTS[name]
+    assert part["read_only"] and part["cap_drop"] == ["ALL"]
+    assert part["security_opt"] == ["no-new-privileges:true"]
+    admin = "SLUICE_ADMIN_DATABASE_URL" in part.get("environment", {})
+    assert admin == ("services.provision" in part["command"])
+    assert ("env_file" in part) == (name in ("fetcher", "callback-gateway"))
+
+
 def test_what_is_mounted_and_copied_is_there() -> None:
     mounts = [mount for part in PARTS.values() for mount in part.get("volumes", ()) if mount.startswith("./")]
     image = (PROJECT / "infra" / "image" / "Dockerfile").read_text("utf-8")

@@ -18,6 +18,7 @@ HEALTHY: dict[str, Any] = {
     "unreadable": [],
     "polling": True,
     "coordinating": True,
+    "connected": True,
     "rejoining": False,
     "contested": False,
 }
@@ -80,9 +81,10 @@ def test_a_consumer_that_stands_still_for_a_reason_it_shows_is_left_alone(excuse
 
 def test_two_members_of_a_group_are_watched_apart_and_shown_together() -> None:
     """The healthy one must not hide what is wrong with the other."""
-    watched = Watched({"lag": 3, "unreadable": ["jobs.control 1 7"]}, {"lag": 4, "polling": False})
+    watched = Watched({"lag": 3, "unreadable": ["jobs.control 1 7"]}, {"lag": 4, "polling": False, "connected": False})
     [told] = watched.after(STUCK_SECONDS + 1)
     assert "control 1 does not poll" in told
     labels = {"group": HEALTHY["group"]}
     assert REGISTRY.get_sample_value("sluice_consumer_unreadable_partitions", labels) == 1
+    assert REGISTRY.get_sample_value("sluice_consumer_cut_off", labels) == 1
     assert REGISTRY.get_sample_value("sluice_consumer_lag_records", {**labels, "topic": "jobs.control"}) == 7
