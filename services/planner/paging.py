@@ -138,6 +138,9 @@ def _follow(resolved: Resolved, done: Planned, facts: Facts) -> Step:  # noqa: C
 def _detected(resolved: Resolved, pages: AutoPages, done: Planned, facts: Facts) -> Step:
     if facts.problem:
         return Step(over=True, problem=f"vendor_malformed: {facts.problem}")
+    if facts.detected == "unknown":
+        problem = f"paging_unknown: {facts.detected_in} says that there is more, and nothing says where; name the style"
+        return Step(over=True, problem=problem)
     found = _style(pages, facts)
     if isinstance(found, NoPages):
         return Step(over=True, expected=facts.total, note="paging detected: a single page", pages=found)
