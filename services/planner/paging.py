@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import assert_never
 
+from services.planner.detected import from_where_it_began, style_of
 from services.planner.model import Planned, Resolved
 from shared.events.tasks import Call, Facts, FactsWanted
 from shared.specification.bodies import is_one_for_one
@@ -138,49 +139,17 @@ def _follow(resolved: Resolved, done: Planned, facts: Facts) -> Step:  # noqa: C
 def _detected(resolved: Resolved, pages: AutoPages, done: Planned, facts: Facts) -> Step:
     if facts.problem:
         return Step(over=True, problem=f"vendor_malformed: {facts.problem}")
-    found = _style(pages, facts)
+    if facts.detected == "unknown":
+        problem = f"paging_unknown: {facts.detected_in} says that there is more, and nothing says where; name the style"
+        return Step(over=True, problem=problem)
+    found = style_of(pages, facts)
     if isinstance(found, NoPages):
         return Step(over=True, expected=facts.total, note="paging detected: a single page", pages=found)
     if isinstance(found, (OffsetPages, NumberedPages)):
-        found, done, facts = _from_where_it_began(found, done, facts)
+        found, done, facts = from_where_it_began(found, done, facts)
     step = _follow(resolved.model_copy(update={"pages": found}), done, facts)
     where = f" in {facts.detected_in}" if facts.detected_in else ""
     return replace(step, note=f"paging detected: {found.style}{where}", pages=found)
-
-
-def _from_where_it_began(
-    found: OffsetPages | NumberedPages, done: Planned, facts: Facts
-) -> tuple[OffsetPages | NumberedPages, Planned, Facts]:
-    """The first request may have asked for a place itself; from a later one on, pages are walked to the end."""
-    name = found.offset_parameter if isinstance(found, OffsetPages) else found.page_parameter
-    asked = str(done.call.query.get(name, ""))
-    if isinstance(found, NumberedPages) and asked == "0":
-        found = found.model_copy(update={"first": 0})
-    begin = 0 if isinstance(found, OffsetPages) else found.first
-    position = int(asked) if asked.isdecimal() and len(asked) < 16 else begin
-    return (
-        found,
-        replace(done, position=position),
-        facts if position == begin else facts.model_copy(update={"total": None}),
-    )
-
-
-def _style(auto: AutoPages, facts: Facts) -> Pages:
-    size = max(1, facts.items or auto.size)
-    match facts.detected:
-        case "link":
-            return LinkPages(style="link", limit=auto.limit)
-        case "next":
-            return NextPages(style="next", next=facts.detected_in or "body.next", limit=auto.limit)
-        case "cursor":
-            name, _, expression = facts.detected_in.partition("=")
-            document = {"style": "cursor", "next": expression or f"body.{name}", "into": {"query": name}}
-            return CursorPages.model_validate({**document, "limit": auto.limit})
-        case "offset" | "page":
-            model = OffsetPages if facts.detected == "offset" else NumberedPages
-            return model.model_validate({"style": facts.detected, "size": size, "limit": auto.limit})
-        case _:
-            return NoPages(style="none", limit=auto.limit)
 
 
 def _first_counted(poll: Poll, pages: OffsetPages | NumberedPages) -> Planned:

@@ -104,7 +104,7 @@ class Facts(Event):
     next: str | None = None
     problem: str = ""
     digest: str = ""
-    detected: Literal["none", "offset", "page", "cursor", "next", "link"] | None = None
+    detected: Literal["none", "unknown", "offset", "page", "cursor", "next", "link"] | None = None
     detected_in: str = ""
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from shared.specification.values import Expression, Name, Strict
+from shared.specification.values import AnswerExpression, Name, Strict
 from shared.specification.verification import Verification
 
 
@@ -13,8 +13,8 @@ class Start(Strict):
     which ones."""
 
     source: Name
-    parameters: Annotated[dict[str, Expression], Field(max_length=100)] = {}
-    when: Expression | None = None
+    parameters: Annotated[dict[str, AnswerExpression], Field(max_length=100)] = {}
+    when: AnswerExpression | None = None
 
 
 class Hook(Strict):
@@ -25,5 +25,5 @@ class Hook(Strict):
 
     hook: Name
     verify: Verification | None = None
-    id: Expression | None = None
+    id: AnswerExpression | None = None
     start: Start | None = None

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from shared.specification.request import NoPages, Pages, Records, Request
-from shared.specification.values import Duration, Expression, Strict
+from shared.specification.values import AnswerExpression, Duration, Strict
 
 
 class StatusCall(Strict):
@@ -18,8 +18,8 @@ class StatusCall(Strict):
     request: Request
     after: Duration = timedelta(minutes=1)
     every: Duration = timedelta(minutes=1)
-    done: Expression | None = None
-    failed: Expression | None = None
+    done: AnswerExpression | None = None
+    failed: AnswerExpression | None = None
 
     @model_validator(mode="after")
     def _check(self) -> "StatusCall":
@@ -51,7 +51,7 @@ class Invoke(Strict):
     """
 
     submit: Request
-    vendor_job: Expression | None = None
+    vendor_job: AnswerExpression | None = None
     deadline: Duration
     heartbeat: Duration | None = None
     status: StatusCall | None = None

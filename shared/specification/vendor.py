@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from shared.specification.values import AnswerExpression, Duration, Expression, Name, SecretReference, Size, Strict
+from shared.specification.values import AnswerExpression, Duration, Name, SecretReference, Size, Strict
 from shared.specification.verification import Verification
 
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?\.?|\[[0-9A-Fa-f:.]+\]")
@@ -173,9 +173,9 @@ class CallbackOutcome(Strict):
     """What a callback (or a status answer) says of a vendor job; expressions over {body, headers}, the first that
     holds counts. Without any, every callback means that the job is done."""
 
-    done: Expression | None = None
-    failed: Expression | None = None
-    progress: Expression | None = None
+    done: AnswerExpression | None = None
+    failed: AnswerExpression | None = None
+    progress: AnswerExpression | None = None
 
 
 class Callbacks(Strict):
@@ -185,7 +185,7 @@ class Callbacks(Strict):
     """
 
     verify: Verification | None = None
-    vendor_job: Expression | None = None
+    vendor_job: AnswerExpression | None = None
     outcome: CallbackOutcome = CallbackOutcome()
 
 

@@ -43,6 +43,8 @@ async def has_styles(running: Cluster) -> None:
     for style, poll in STYLES.items():
         job = await run(running, {**poll, "records": {"key": "id"}})
         assert (job["status"], job["records"], job["distinct"]) == ("completed", RECORDS, RECORDS), (style, job)
+    job = await run(running, {"request": {"path": "/keyset"}})
+    assert job["reason"].startswith("paging_unknown: body.has_more says that there is more"), job
     job = await run(running, {"request": {"path": "/items/7"}, "pages": {"style": "none"}})
     assert (job["status"], job["distinct"]) == ("completed", 1)
 

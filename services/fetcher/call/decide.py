@@ -12,6 +12,7 @@ from shared.specification.vendor import Backoff, Vendor
 _LEAST_PAUSE = timedelta(seconds=1)
 _NOT_HANDLED = frozenset({408, 425, 503})
 """Said before the vendor did anything, so that any call may be repeated."""
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _NEVER_BETTER = frozenset({501, 505})
 
 
@@ -152,7 +153,8 @@ def _by_status(answer: Answered, vendor: Vendor, this: Try, now: datetime, chanc
         return GiveUp(f"outcome_unknown: the vendor answered {status} to a call that must not be repeated")
     if status in (401, 403):
         return GiveUp(f"auth_failed: the vendor answered {status}")
-    return GiveUp(f"refused_{status}: the vendor answered {status}")
+    hint = "; network.redirects would have to be follow" if status in _REDIRECTS else ""
+    return GiveUp(f"refused_{status}: the vendor answered {status}{hint}")
 
 
 def _limited(answer: Answered, vendor: Vendor, this: Try, now: datetime) -> Verdict:

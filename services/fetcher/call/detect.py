@@ -27,11 +27,14 @@ _CURSORS = (
     (("next",), "cursor"),
 )
 _TOTALS = (("total",), ("total_count",), ("totalCount",), ("count",), ("meta", "total"), ("pagination", "total"))
+_MORE = ("has_more", "hasMore", "has_next", "hasNext", "has_next_page", "hasNextPage", "more")
+_MORE_PLACES = ((), ("meta",), ("pagination",), ("paging",), ("page_info",), ("pageInfo",))
 _PAGE_NUMBERS = (("page",), ("current_page",), ("meta", "page"), ("meta", "current_page"), ("pagination", "page"))
 
 
 def detect(content: Any, link: str | None, items: int, url: str) -> dict[str, Any]:
-    """The facts `detected`, `detected_in`, `next` and `total`, in the order: a link, a next URL, a cursor, a total."""
+    """The facts `detected`, `detected_in`, `next` and `total`, in the order: a link, a next URL, a cursor, a total. An
+    answer that says that there is more, but not where, is `unknown`, lest its first page is taken for everything."""
     if link is not None:
         return {"detected": "link", "detected_in": "the Link header", "next": link}
     if not isinstance(content, dict):
@@ -54,6 +57,10 @@ def _by_total(content: dict[str, Any], items: int, url: str) -> dict[str, Any]:
             asked = {name for name, _ in parse_qsl(urlsplit(url).query)}
             numbered = "page" in asked or any(isinstance(_at(content, page), int) for page in _PAGE_NUMBERS)
             return {"detected": "page" if numbered else "offset", "detected_in": _expression(path), "total": total}
+    for place in _MORE_PLACES:
+        for name in _MORE:
+            if _at(content, (*place, name)) is True:
+                return {"detected": "unknown", "detected_in": _expression((*place, name))}
     return {"detected": "none"}
 
 

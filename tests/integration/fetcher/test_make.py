@@ -50,7 +50,7 @@ def claimed(site: Site, says: str, purpose: Any = "page", facts: FactsWanted | N
         id=new_id(),
         request=request,
         raw=b"",
-        origin={"topic": "t", "partition": 0, "offset": 0, "delivery": 0},
+        origin={"topic": "fetch.requested", "partition": 0, "offset": 0, "delivery": 0},
         vendor=Vendor.model_validate(document),
         repeatable=True,
         attempt=1,
@@ -113,6 +113,31 @@ async def test_rules_over_the_body_decide_of_requests_whose_answer_has_no_known_
     taken = await maker.make(claimed(site, '200,{"state": "done"}', "answer", outcomes=BODY_RULES), lambda: None)
     assert isinstance(taken, Answered)
     assert taken.succeeded
+
+
+@pytest.mark.parametrize(
+    ("auth", "line"),
+    [
+        ({"type": "bearer", "token": "env:ACME_TEST_KEY"}, "authorization: Bearer s3 cret"),
+        ({"type": "basic", "username": "me", "password": "env:ACME_TEST_KEY"}, "authorization: Basic bWU6czMgY3JldA=="),
+        ({"type": "header", "name": "X-Api-Key", "value": "env:ACME_TEST_KEY"}, "x-api-key: s3 cret"),
+        ({"type": "query", "name": "key", "value": "env:ACME_TEST_KEY"}, "GET /status?says=204&key=s3+cret HTTP/1.1"),
+        (None, "user-agent: sluice/0.1"),
+    ],
+)
+async def test_credentials_are_on_the_wire_as_the_vendor_wants_them(
+    maker: CallMaker, site: Site, monkeypatch: pytest.MonkeyPatch, auth: dict[str, str] | None, line: str
+) -> None:
+    monkeypatch.setenv("ACME_TEST_KEY", "s3 cret")
+    await maker.make(claimed(site, "204", auth=auth), lambda: None)
+    assert line.lower() in [one.lower() for one in site.heads[0].split("\r\n")]
+
+
+async def test_a_redirect_that_is_refused_says_what_would_follow_it(maker: CallMaker, site: Site) -> None:
+    outcome = await maker.make(claimed(site, "301,moved"), lambda: None)
+    assert isinstance(outcome, Answered)
+    assert outcome.attempt is not None
+    assert outcome.attempt.reason == "refused_301: the vendor answered 301; network.redirects would have to be follow"
 
 
 @pytest.mark.parametrize("wanted", [None, FactsWanted(total="body.total")])

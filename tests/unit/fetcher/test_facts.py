@@ -197,6 +197,10 @@ def test_link_headers(header: str, target: str | None) -> None:
         ({"items": [1, 2], "total": 9}, {}, "offset", "body.total", None),
         ({"items": [1, 2], "total": 9, "page": 1}, {}, "page", "body.total", None),
         ({"items": [1, 2], "total": 2}, {}, "none", "", None),
+        ({"items": [1, 2], "has_more": True}, {}, "unknown", "body.has_more", None),
+        ({"items": [1], "pagination": {"hasNext": True}}, {}, "unknown", "body.pagination.hasNext", None),
+        ({"items": [1], "has_more": True, "next_cursor": "c"}, {}, "cursor", "cursor=body.next_cursor", "c"),
+        ({"items": [1, 2], "has_more": False}, {}, "none", "", None),
         ([1, 2], {}, "none", "", None),
     ],
 )

@@ -234,6 +234,14 @@ def test_a_total_is_expected_only_where_each_item_becomes_a_record(select: str, 
     assert (step.over, step.expected) == (True, expected)
 
 
+def test_automatic_paging_does_not_take_a_first_page_for_everything() -> None:
+    job = resolved(style="auto")
+    facts = Facts(items=10, detected="unknown", detected_in="body.has_more")
+    step = next_step(job, first_step(job).planned[0], facts, 1)
+    assert step.over
+    assert step.problem.startswith("paging_unknown: body.has_more says that there is more")
+
+
 def test_automatic_paging_takes_up_the_style_it_found() -> None:
     job = resolved(style="auto")
     answers = iter(

@@ -6,11 +6,12 @@ import pytest
 from pydantic import TypeAdapter
 
 from shared.errors import Invalid
+from shared.specification.hook import Hook
 from shared.specification.parse import parse
 from shared.specification.source import Source
 from shared.specification.vendor import Vendor
 
-VENDOR, SOURCE = TypeAdapter(Vendor), TypeAdapter(Source)
+VENDOR, SOURCE, HOOK = TypeAdapter(Vendor), TypeAdapter(Source), TypeAdapter(Hook)
 DURATION = "expected a duration with its unit, such as 250ms, 30s, 5m, 2h, 7d or ISO 8601"
 
 
@@ -108,6 +109,20 @@ def test_mistakes_in_a_poll(poll: dict[str, Any], pointer: str, detail: str) -> 
 def test_mistakes_in_a_source(field: str, value: object, pointer: str, detail: str) -> None:
     [(where, what)] = told(SOURCE, {"source": "orders", "vendor": "acme", "poll": {}, field: value})
     assert (where, what[: len(detail)]) == (pointer, detail)
+
+
+@pytest.mark.parametrize(
+    ("hook", "pointer"),
+    [
+        ({"id": "delivery"}, "/id"),
+        ({"start": {"source": "orders", "when": "action == 'changed'"}}, "/start/when"),
+        ({"start": {"source": "orders", "parameters": {"id": "order.id"}}}, "/start/parameters/id"),
+    ],
+)
+def test_names_of_a_hook_are_those_of_a_webhook(hook: dict[str, Any], pointer: str) -> None:
+    [(where, what)] = told(HOOK, {"hook": "acme", **hook})
+    assert where == pointer
+    assert "is none of body, headers and status; did you mean body." in what
 
 
 @pytest.mark.parametrize(
