@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tests.cluster import SERVICES, Cluster, cluster
-from tests.end_to_end.test_invoke import INVOKE, OUTCOME
+from tests.end_to_end.test_invoke import INVOKE, OUTCOME, tasks
 from tests.end_to_end.test_schedule import POLL, shown
 from tests.eventually import eventually
 from tests.reports import Report, Reports
@@ -59,7 +59,8 @@ async def ask_for_schedules(running: Cluster, began: datetime) -> list[str]:
 
 async def apply(running: Cluster, reports: Reports) -> None:
     await running.configure_simulator("told", records=ROWS)
-    open_network = {"network": {"private_addresses": "allow"}, "callbacks": {"outcome": OUTCOME}}
+    callbacks = {"outcome": OUTCOME, "vendor_job": "body.data.job_id"}
+    open_network = {"network": {"private_addresses": "allow"}, "callbacks": callbacks}
     for name, url in (("acme", reports.url), ("told", f"{running.simulator}/told")):
         document = {"base_url": url, "budget": BUDGET, **open_network}
         await patiently(partial(running.http.put, f"{running.gateway}/vendors/{name}", json=document))
@@ -97,7 +98,7 @@ async def test_kills_at_random_moments_lose_nothing_and_do_nothing_twice(
         submitted = [report.input["month"] for report in reports.reports.values()]
         assert len(submitted) == len(set(submitted)) == reports.submits
         assert len(submitted) > MONTHS * 0.9
-        assert job["distinct"] == len(submitted) * ROWS, job
+        assert job["distinct"] == len(submitted) * ROWS, (job["failures"], await tasks(running, job_id))
         assert job["counts"].get("failed", 0) == MONTHS - len(submitted), job
         rows = {row["key"] for row in await running.records("killed")}
         assert rows == {f"{report}-{number}" for report in reports.reports for number in range(ROWS)}

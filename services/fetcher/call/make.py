@@ -1,5 +1,6 @@
 """One call, from its row to its outcome: build the request, send it, store the page, read the facts, decide."""
 
+import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -100,7 +101,7 @@ class CallMaker:
             result = Unanswered(str(error), sent=error.sent, final=error.failure in _FINAL)
         except Unavailable as error:
             log.warning("payload.not_stored", task_id=str(call.request.task_id), error=str(error))
-            return _not_kept(call, status, Timing(began_at, monotonic() - began, egress))
+            return Later(call, utc_now(), call.attempt, reason="payload store unavailable", may_have_left=True)
         timing = Timing(began_at, monotonic() - began, egress)
         decided = page or self._decide(call, result, vendor, status, egress)
         if back is not None and isinstance(decided, (Succeeded, Empty)):
@@ -132,7 +133,7 @@ class CallMaker:
 
     async def _take_back(self, call: Claimed, vendor: Vendor, answer: Answer) -> tuple[GotAnswer, VendorAnswer]:
         """Store the answer as it is, whatever it says: it is what was asked for. A later one takes its place."""
-        whole = _is_small(answer) or answer.status == 204 or _judges_bodies(vendor)
+        whole = _is_small(answer) or answer.status == 204 or _judges_bodies(vendor) or not call.repeatable
         body = await answer.read() if whole else answer.pieces
         pointer = await self._put(call, answer, body, name="answer") if body else None
         wanted = call.request.answer.headers if call.request.answer else ()
@@ -166,7 +167,7 @@ class CallMaker:
     ) -> tuple[GotAnswer | Unanswered, Page | None]:
         """Store the page; one that tells nothing about others and may be large goes through in pieces."""
         wanted = call.request.facts
-        if body is None and wanted is None and not _is_small(answer):
+        if body is None and wanted is None and call.repeatable and not _is_small(answer):
             return got, Page(await self._put(call, answer, answer.pieces), None)
         body = await answer.read() if body is None else body
         problem = unreadable(body, whole=wanted is not None)
@@ -179,16 +180,20 @@ class CallMaker:
 
     async def _put(self, call: Claimed, answer: Answer, body: Any, *, name: str = "") -> Pointer:
         name = name or f"{call.request.number}-{call.request.round}"
-        pointer = await self._payloads.put(call.request.job_id, name, body, media_type=answer.media_type)
+        pointer = await self._keep(call, name, body, answer.media_type)
         PAYLOAD_BYTES.labels(vendor=call.request.vendor).inc(pointer.size)
         return pointer
 
-
-def _not_kept(call: Claimed, status: int | None, timing: Timing) -> Outcome:
-    """The payload store is away: the call is made again, if it may be."""
-    if call.repeatable:
-        return Later(call, utc_now(), call.attempt, reason="payload store unavailable", may_have_left=True)
-    return give_up(call, "outcome_unknown: the answer could not be kept", status, timing)
+    async def _keep(self, call: Claimed, name: str, body: Any, media_type: str) -> Pointer:
+        """Where the call must not be made again, its answer is held for as long as the payload store is away."""
+        while True:
+            try:
+                return await self._payloads.put(call.request.job_id, name, body, media_type=media_type)
+            except Unavailable as error:
+                if call.repeatable:
+                    raise
+                log.warning("payload.waiting", task_id=str(call.request.task_id), error=str(error))
+                await asyncio.sleep(_STORE_PAUSE_SECONDS)
 
 
 def _judges_bodies(vendor: Vendor) -> bool:

@@ -94,11 +94,24 @@ def _put(standing: Standing, event: ScheduleRequested, asked_at: datetime, now: 
     except Invalid as error:
         told = Decision(standing, (rejected(standing, error.problems, now),))
         return Refused("schema_invalid", error.problems, told)
-    first = schedule.trigger_at if schedule.is_once else next_time(schedule, asked_at, asked_at)
+    first = schedule.trigger_at if schedule.is_once else _first_time(standing.kept, schedule, asked_at, now)
     paused = standing.kept is not None and standing.kept.state is ScheduleState.PAUSED
     state = ScheduleState.PAUSED if paused else ScheduleState.ACTIVE
     left = standing.changed(Kept(schedule, state, asked_at, first))
     return Decision(left, (created(left, schedule, now, anew=standing.kept is None),))
+
+
+def _first_time(before: Kept | None, schedule: Schedule, asked_at: datetime, now: datetime) -> datetime | None:
+    """A change may come after a time that it was asked for before: the schedule as it was has seen to that then."""
+    first = next_time(schedule, asked_at, asked_at)
+    while first is not None and first <= now and before is not None and _has_seen_to(before, first):
+        first = next_time(schedule, first, asked_at)
+    return first
+
+
+def _has_seen_to(kept: Kept, time: datetime) -> bool:
+    passed = kept.next_at is None or kept.next_at > time
+    return passed and last_time(kept.schedule, time, time, kept.anchor) == time
 
 
 def _turn(standing: Standing, kept: Kept, state: ScheduleState, fact: ScheduleFact, now: datetime) -> Decision:
@@ -129,7 +142,7 @@ def _planned(standing: Standing, kept: Kept, planned_at: datetime, now: datetime
         decision = decision.then(_missed(decision.standing, kept, planned_at, time, now))
     if time is None:
         return decision
-    firing = Firing(_run_id(standing.id, kept.schedule, time), time)
+    firing = Firing(_run_id(standing.id, kept, time), time)
     if standing.open and kept.schedule.overlap == "skip":
         skipped = tell(decision.standing, ScheduleFact.SKIPPED, now, reason="the last run is not over", planned_at=time)
         return decision.then(Decision(decision.standing, (skipped,)))
@@ -209,8 +222,11 @@ def _closed(standing: Standing, now: datetime, *, failed: bool = False) -> Decis
     return Decision(left, (tell(left, ScheduleFact.REMOVED, now, reason="its last run is over"),))
 
 
-def _run_id(schedule_id: UUID, schedule: Schedule, time: datetime) -> UUID:
-    """A one-time schedule without a name and its job share one id. One with a name may be asked for again."""
-    if schedule.is_once and schedule.schedule is None:
+def _run_id(schedule_id: UUID, kept: Kept, time: datetime) -> UUID:
+    """A one-time schedule without a name and its job share one id. One with a name may be asked for again, for the same
+    time, too."""
+    if not kept.schedule.is_once:
+        return derived_id("schedule.run", schedule_id, time.timestamp())
+    if kept.schedule.schedule is None:
         return schedule_id
-    return derived_id("schedule.run", schedule_id, time.timestamp())
+    return derived_id("schedule.run", schedule_id, time.timestamp(), kept.anchor.timestamp())

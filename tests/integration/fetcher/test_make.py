@@ -1,5 +1,6 @@
 """One call on a real socket: what becomes of each answer, by what the call is for and by the vendor's own rules."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from shared.ids import new_id
 from shared.payloads.store import PayloadStore
 from shared.runtime.clock import utc_now
 from shared.specification.vendor import Vendor
+from tests.eventually import eventually
 from tests.integration.fetcher.site import Site
 
 PENDING = '{"state": "pending", "items": []}'
@@ -149,13 +151,19 @@ async def test_an_empty_answer_says_nothing_of_other_pages_to_whoever_did_not_as
     assert ("facts" in event) == (wanted is not None)
 
 
-async def test_what_must_not_be_repeated_is_not_repeated_because_its_answer_could_not_be_kept(
+async def test_an_answer_that_cannot_be_kept_is_held_where_the_call_must_not_be_made_again(
     maker: CallMaker, site: Site, tmp_path: Path
 ) -> None:
     tmp_path.rmdir()
     tmp_path.touch()
     call = claimed(site, "200,{}", "answer")
     assert isinstance(await maker.make(call, lambda: None), Later)
-    outcome = await maker.make(replace(call, repeatable=False), lambda: None)
+    made = len(site.heads)
+    making = asyncio.create_task(maker.make(replace(call, repeatable=False), lambda: None))
+    await eventually(lambda: len(site.heads) == made + 1, 20)
+    tmp_path.unlink()
+    tmp_path.mkdir()
+    outcome = await making
     assert isinstance(outcome, Answered)
-    assert states(outcome) == ["dead"]
+    assert states(outcome) == ["completed"]
+    assert len(site.heads) == made + 1

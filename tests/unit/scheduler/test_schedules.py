@@ -75,6 +75,38 @@ def test_a_named_one_time_schedule_may_be_asked_for_again() -> None:
     assert started(due(once(schedule="again"), NOW + timedelta(minutes=1))) == started(first)
 
 
+def test_a_named_one_time_schedule_may_be_asked_for_again_for_the_same_time() -> None:
+    at, later = NOW + timedelta(minutes=1), NOW + timedelta(hours=1)
+    document = {"schedule": "again", "triggerAt": at.isoformat(), "past": "run", "start": START}
+    first = due(once(schedule="again"), at)
+    failed = ended(first.standing, first.standing.open[0], FAILED, later).standing
+    changed = ask(failed, "put", at=later, **document)
+    assert isinstance(changed, Decision)
+    second = due(changed.standing, later)
+    assert len(started(second)) == 1
+    assert started(second) != started(first)
+
+
+@pytest.mark.parametrize(("cron", "again"), [("0 * * * *", False), ("*/30 * * * *", False), ("1 13 * * *", True)])
+def test_a_change_that_comes_late_fires_no_time_again_that_the_schedule_had_seen_to(cron: str, again: bool) -> None:
+    time, late = NOW + timedelta(hours=1), NOW + timedelta(hours=1, minutes=5)
+    fired = due(put(schedule="often", cron="0 * * * *"), time).standing
+    over = ended(fired, fired.open[0], COMPLETED, late).standing
+    event = ScheduleRequested(schedule={"schedule": "often", "cron": cron, "start": START})
+    changed = request(over, event, uuid4(), time - timedelta(minutes=1), late)
+    assert isinstance(changed, Decision)
+    assert bool(started(due(changed.standing, late))) is again
+
+
+def test_a_change_that_comes_before_a_time_was_seen_to_fires_it() -> None:
+    time, late = NOW + timedelta(hours=1), NOW + timedelta(hours=1, minutes=5)
+    event = ScheduleRequested(schedule={"schedule": "often", "cron": "0 * * * *", "start": START})
+    before = put(schedule="often", cron="0 * * * *")
+    changed = request(before, event, uuid4(), time - timedelta(minutes=1), late)
+    assert isinstance(changed, Decision)
+    assert len(started(due(changed.standing, late))) == 1
+
+
 def test_a_one_time_schedule_fires_however_late_unless_it_says_otherwise() -> None:
     late = NOW + timedelta(days=3)
     assert facts(due(once(), late)) == ["fired"]
