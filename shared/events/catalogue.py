@@ -60,6 +60,12 @@ class Topic(Generic[E]):
         """Validates a value of this topic."""
         return TypeAdapter(self.model)
 
+    @property
+    def is_inner(self) -> bool:
+        """Whether only services produce to it, and for the moment: what a later release adds, to the parts of the
+        language within, too, is passed over. What people write, and what is kept as state, is read strictly."""
+        return self.producers != ANYONE and self.cleanup != "compact"
+
     def full_name(self, prefix: str) -> str:
         """The name that the broker knows."""
         return f"{prefix}.{self.name}"

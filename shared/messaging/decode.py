@@ -32,7 +32,7 @@ def decode(topic: Topic[E], record: Record) -> Incoming[E] | Poison:
     if not record.value:
         return _read_empty(topic, record)
     try:
-        event = topic.adapter.validate_json(record.value)
+        event = topic.adapter.validate_json(record.value, extra="ignore" if topic.is_inner else None)
     except ValidationError as error:
         return Poison(record, _reason(error), _text(error))
     if topic.named is not None and record.key != topic.named(event).encode():

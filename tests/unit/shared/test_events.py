@@ -1,11 +1,18 @@
-"""Every event survives its own wire form, with its optional fields left out."""
+"""Every event survives its own wire form, with its optional fields left out; those of earlier releases and of later
+ones are understood."""
 
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from pydantic import BaseModel
 
 from shared.events import configuration, dead_letters, envelope, jobs, payloads, records, schedules, tasks, timers
+from shared.events.catalogue import topics
+from shared.events.envelope import Incoming, Position, Record
+from shared.messaging.decode import Poison, decode
 
 EVENTS = sorted(
     {
@@ -29,3 +36,56 @@ def test_optional_fields_have_defaults_because_nulls_are_not_sent(event: type[Ba
 def _accepts_null(event: type[BaseModel], name: str) -> bool:
     schema: dict[str, Any] = event.model_json_schema()["properties"].get(name, {})
     return any(option.get("type") == "null" for option in schema.get("anyOf", []))
+
+
+RELEASES = sorted((Path(__file__).parent / "data").glob("events-*.jsonl"))
+"""One example of each kind of event, as a release has sent it. Old ones stay: they may still be in a log."""
+SENT = [orjson.loads(line) for file in RELEASES for line in file.read_bytes().splitlines()]
+TOPICS = {topic.name: topic for topic in topics()}
+kept = pytest.mark.parametrize("sent", SENT, ids=lambda sent: f"{sent['topic']}-{sent['type']}")
+
+
+def read(sent: dict[str, Any]) -> Incoming[Any] | Poison:
+    value, key = orjson.dumps(sent["value"]), sent["key"].encode()
+    return decode(TOPICS[sent["topic"]], Record(Position("t", 0, 0), key, value, (), datetime(2026, 1, 1, tzinfo=UTC)))
+
+
+@kept
+def test_what_an_earlier_release_has_sent_is_read(sent: dict[str, Any]) -> None:
+    assert isinstance(read(sent), Incoming)
+
+
+@kept
+def test_what_a_later_release_adds_is_passed_over_and_the_rest_is_the_same(sent: dict[str, Any]) -> None:
+    """Also in parts of the language that an event carries; only what people write is read strictly, and what is kept:
+    what a release does not know would be missing in it after the next deployment, too."""
+    now, later = read(sent), read({**sent, "value": _with_more(sent["value"], TOPICS[sent["topic"]].is_inner)})
+    assert isinstance(now, Incoming) and isinstance(later, Incoming)
+    assert _holds(later.event.model_dump(mode="json"), now.event.model_dump(mode="json"))
+
+
+def test_every_topic_has_an_example() -> None:
+    assert {sent["topic"] for sent in SENT} >= {name for name in TOPICS if not name.endswith((".retry", ".dead"))}
+
+
+def _with_more(value: Any, inside: bool) -> Any:
+    match value:
+        case dict() if inside:
+            return {**{name: _with_more(inner, inside) for name, inner in value.items()}, "a later field": "x"}
+        case dict():
+            return {**value, "a later field": "x"}
+        case list():
+            return [_with_more(inner, inside) for inner in value]
+        case _:
+            return value
+
+
+def _holds(more: Any, less: Any) -> bool:
+    """Whether all of one is in the other: what takes any content keeps what was added."""
+    match less:
+        case dict():
+            return isinstance(more, dict) and all(name in more and _holds(more[name], less[name]) for name in less)
+        case list():
+            return len(more) == len(less) and all(map(_holds, more, less))
+        case _:
+            return bool(more == less)
