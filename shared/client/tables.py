@@ -114,7 +114,7 @@ def show_schedule(schedule: StandingSchedule) -> None:
         "name": schedule.name,
         "status": schedule.status,
         "when": _when(schedule),
-        "next": ", ".join(str(time) for time in schedule.next),
+        "next": "\n".join(str(time) for time in schedule.next),
         "reason": schedule.reason,
     }
     _show_facts(facts)

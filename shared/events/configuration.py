@@ -27,3 +27,14 @@ class HookConfigured(Event):
 
     type: Literal["hook.configured"] = "hook.configured"
     hook: Hook
+
+
+def named(event: VendorConfigured | SourceConfigured | HookConfigured) -> tuple[str, Vendor | Source | Hook]:
+    """The document of an event, under its name."""
+    match event:
+        case VendorConfigured(vendor=vendor):
+            return vendor.vendor, vendor
+        case SourceConfigured(source=source):
+            return source.source, source
+        case HookConfigured(hook=hook):
+            return hook.hook, hook

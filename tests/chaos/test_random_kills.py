@@ -66,7 +66,7 @@ async def apply(running: Cluster, reports: Reports) -> None:
         await patiently(partial(running.http.put, f"{running.gateway}/vendors/{name}", json=document))
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1])
 async def test_kills_at_random_moments_lose_nothing_and_do_nothing_twice(
     topics: Place, tmp_path: Path, seed: int
 ) -> None:

@@ -21,4 +21,4 @@ async def upsert_vendors(tx: Transaction, vendors: Mapping[str, Vendor]) -> None
 async def delete_vendors(tx: Transaction, ids: Sequence[str]) -> None:
     """Delete vendors; calls that still wait for one are given up with that reason."""
     if ids:
-        await tx.execute(SQL["delete_vendors"], ids)
+        await tx.execute(SQL["delete_vendors"], sorted(ids))
