@@ -14,11 +14,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from pydantic import TypeAdapter
+
 from infra.local.errors import StackError
-from infra.local.launch import mark_start, tail
-from infra.local.pids import resident_bytes
+from infra.local.launch import end, mark_start, send, tail
+from infra.local.pids import Process, identify, resident_bytes
+from infra.local.record import write_private
 
 POLL_SECONDS = 0.1
+CHILDREN = "children.json"
+_IDENTITIES = TypeAdapter(dict[str, Process])
 
 
 @dataclass(frozen=True)
@@ -46,9 +51,11 @@ class Child:
 
 
 class Processes:
-    """Named child processes with logs in `<root>/logs/<name>.log`; safe to use from several threads."""
+    """Named child processes with logs in `<root>/logs/<name>.log`; safe to use from several threads. Who they are stands
+    in a file, so that they can be ended if this process cannot do it any more."""
 
     def __init__(self, root: Path, backoff: Backoff | None = None) -> None:
+        self._children_file = root.absolute() / CHILDREN
         self._logs = root.absolute() / "logs"
         self._backoff = backoff or Backoff()
         self._children: dict[str, Child] = {}
@@ -68,6 +75,7 @@ class Processes:
             if self.alive(name):
                 raise StackError(f"{name} runs already.")
             self._children[name] = Child(argv, env, self._spawn(name, argv, env), time.monotonic())
+            self._note_children()
 
     def restart(self, name: str, timeout_seconds: float = 30) -> None:
         """Stop the process if it runs and start it as it was started before."""
@@ -158,6 +166,12 @@ class Processes:
         child.process = self._spawn(name, child.argv, child.environment)
         child.started_at = time.monotonic()
         child.wanted = True
+        self._note_children()
+
+    def _note_children(self) -> None:
+        known = {name: identify(child.process.pid) for name, child in self._children.items()}
+        alive = {name: process for name, process in known.items() if process is not None}
+        write_private(self._children_file, _IDENTITIES.dump_json(alive).decode())
 
     def _keep_running(self) -> None:
         down_since: dict[str, float] = {}
@@ -184,6 +198,19 @@ class Processes:
         except subprocess.TimeoutExpired:
             _signal_group(child.process, signal.SIGKILL)
             return child.process.wait()
+
+
+def end_left_behind(root: Path, within_seconds: float) -> None:
+    """End what a supervisor that was killed has left running."""
+    file = root.absolute() / CHILDREN
+    if not file.exists():
+        return
+    left = _IDENTITIES.validate_json(file.read_bytes()).values()
+    for process in left:
+        send(process, signal.SIGTERM)
+    for process in left:
+        end(process, signal.SIGTERM, within_seconds)
+    file.unlink(missing_ok=True)
 
 
 def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:

@@ -21,7 +21,7 @@ from infra.local import stack
 from infra.local.errors import StackError
 from infra.local.launch import answered, end, launch, tail, wait_until_ready
 from infra.local.pids import Process
-from infra.local.processes import Processes
+from infra.local.processes import Processes, end_left_behind
 from infra.local.stack import Addresses
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -93,6 +93,7 @@ def up(root: Path, *, simulator: bool = False) -> Addresses:
         if simulator and (bare := _without_simulator(record)):
             end(bare, signal.SIGTERM, stack.SERVICES_STOP_SECONDS)
         if record.running("services") is None:
+            end_left_behind(root, stack.SERVICES_STOP_SECONDS)
             _check_ports(record, simulator=simulator)
             argv = [sys.executable, "-m", "infra.local", "serve", "--root", str(root)]
             argv += ["--simulator"] if simulator else []

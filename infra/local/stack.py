@@ -17,6 +17,7 @@ from infra.local.kafka import broker
 from infra.local.launch import end, send
 from infra.local.pids import Process, family
 from infra.local.postgres import server
+from infra.local.processes import end_left_behind
 from infra.local.record import Record
 
 # A superuser's URL of a database that the user runs; then none is started here.
@@ -67,6 +68,7 @@ def stop(root: Path) -> None:
         services = record.running("services")
         if services:
             end(services, signal.SIGTERM, SERVICES_STOP_SECONDS)
+        end_left_behind(root, SERVICES_STOP_SECONDS)
         _stop_servers(root, record, keep=frozenset())
 
 

@@ -1,6 +1,8 @@
 """`make up` and `make stop` as a person meets them: what is said to run answers, and what is stopped is gone."""
 
 import json
+import os
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 from infra.local import record as records
 from infra.local import services, stack
 from infra.local.errors import StackError
+from infra.local.pids import Process, alive, family
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -54,6 +57,26 @@ def test_a_stop_also_stops_the_stacks_below(root: Path) -> None:
     assert running(root) == {"kafka", "postgres", "services"}
     stack.stop(root.parent)
     assert running(root) == set()
+
+
+def test_a_supervisor_that_was_killed_leaves_nobody_behind(root: Path) -> None:
+    services.up(root)
+    first = kill_supervisor(root)
+    services.up(root)
+    assert not any(alive(process) for process in first)
+    second = kill_supervisor(root)
+    stack.stop(root)
+    assert not any(alive(process) for process in second)
+
+
+def kill_supervisor(root: Path) -> list[Process]:
+    record = records.load(root)
+    assert record
+    supervisor = record.processes["services"]
+    children = [Process(pid=row.pid, born=row.born) for row in family(supervisor.pid)[1:]]
+    assert len(children) >= len(services.SERVICES)
+    os.kill(supervisor.pid, signal.SIGKILL)
+    return children
 
 
 def test_somebody_elses_gateway_is_not_taken_for_ours(root: Path) -> None:
