@@ -108,6 +108,7 @@ class System:
 async def system(bench: Bench, fetchers: int = 1) -> AsyncIterator[System]:
     """Start everything, warm it up, and stop the services at the end."""
     addresses = await asyncio.to_thread(stack.start, bench.root)
+    services.choose_ports(bench.root)
     await _provision(services.step_environment(bench.root, addresses))
     environment = services.environment(bench.root, addresses)
     simulator = services.simulator_url(bench.root)

@@ -94,7 +94,7 @@ def up(root: Path, *, simulator: bool = False) -> Addresses:
             end(bare, signal.SIGTERM, stack.SERVICES_STOP_SECONDS)
         if record.running("services") is None:
             end_left_behind(root, stack.SERVICES_STOP_SECONDS)
-            _check_ports(record, simulator=simulator)
+            records.give_way(root, record)
             argv = [sys.executable, "-m", "infra.local", "serve", "--root", str(root)]
             argv += ["--simulator"] if simulator else []
             log = root / "logs" / "services.log"
@@ -126,11 +126,10 @@ async def _listens(port: int) -> bool:
     return True
 
 
-def _check_ports(record: records.Record, *, simulator: bool) -> None:
-    """Whoever asks at a remembered port must not be answered by another stack's gateway."""
-    records.check_port(record.ports.gateway, "the gateway")
-    if simulator:
-        records.check_port(record.ports.simulator, "the simulator")
+def choose_ports(root: Path) -> None:
+    """Let gateway and simulator of a stack whose services do not run give way to whoever has their ports."""
+    with records.locked(root):
+        records.give_way(root, records.load_or_create(root))
 
 
 def serve(root: Path, *, simulator: bool = False) -> None:

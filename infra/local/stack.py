@@ -39,7 +39,6 @@ def start(root: Path) -> Addresses:
     with records.locked(root):
         records.check_space(root)
         record = records.load_or_create(root)
-        records.give_way(root, record)
         found = {name for name in ("kafka", "postgres") if record.running(name)}
         try:
             # Kafka first, waited for last: Postgres starts in the time the broker needs.

@@ -167,19 +167,6 @@ def test_a_taken_port_is_named(root: Path, addresses: Addresses) -> None:
             stack.start(root)
 
 
-def test_the_gateway_gives_way_to_whoever_has_its_port(root: Path, addresses: Addresses) -> None:
-    before = records.load_or_create(root).ports
-    with socket.socket() as intruder:
-        intruder.bind(("127.0.0.1", before.gateway))
-        intruder.listen()
-        assert stack.start(root) == addresses
-        after = records.load_or_create(root).ports
-    assert after == before.model_copy(update={"gateway": after.gateway})
-    assert after.gateway != before.gateway
-    stack.start(root)
-    assert records.load_or_create(root).ports == after
-
-
 def test_a_server_that_ends_while_starting_shows_its_log(root: Path, addresses: Addresses) -> None:
     stack.kill_postgres(root)
     record = records.load(root)

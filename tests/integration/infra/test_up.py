@@ -12,7 +12,6 @@ import pytest
 
 from infra.local import record as records
 from infra.local import services, stack
-from infra.local.errors import StackError
 from infra.local.pids import Process, alive, family
 
 pytestmark = pytest.mark.timeout(180)
@@ -79,15 +78,16 @@ def kill_supervisor(root: Path) -> list[Process]:
     return children
 
 
-def test_somebody_elses_gateway_is_not_taken_for_ours(root: Path) -> None:
+def test_the_gateway_gives_way_to_whoever_has_its_port(root: Path) -> None:
     services.up(root)
     stack.stop(root)
-    record = records.load(root)
-    assert record
-    with socket.create_server(("127.0.0.1", record.ports.gateway)):
-        with pytest.raises(StackError, match=f"Port {record.ports.gateway}, remembered for the gateway, is taken"):
-            services.up(root)
-        assert "services" not in running(root)
+    before = records.load_or_create(root).ports
+    with socket.create_server(("127.0.0.1", before.gateway)):
+        services.up(root)
+        after = records.load_or_create(root).ports
+        assert after == before.model_copy(update={"gateway": after.gateway})
+        assert after.gateway != before.gateway
+        assert title(services.gateway_url(root)) == "Sluice"
 
 
 def test_a_reset_leaves_nothing_of_the_data(root: Path) -> None:
