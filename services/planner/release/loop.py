@@ -18,8 +18,9 @@ from services.planner.rows import planned_of
 from services.planner.settings import Settings
 from services.planner.single import answer_of
 from services.planner.waiting import Waiting, first_expected, timer
-from shared.database.pool import Row
-from shared.events.catalogue import FETCH_REQUESTED, TASKS_EVENTS
+from shared.database.pool import Row, Transaction
+from shared.events.catalogue import FETCH_REQUESTED, JOBS_EVENTS, TASKS_EVENTS
+from shared.events.jobs import JobCounts, JobEnded, JobState
 from shared.events.tasks import FetchRequested, SubmitWanted, TaskChanged, TaskState
 from shared.ids import derived_id
 from shared.messaging.handler import Outgoing, outgoing
@@ -30,6 +31,7 @@ Specifications = Mapping[object, Resolved]
 
 _IDLE_SECONDS = 1.0
 _BUSY_SECONDS = 0.2
+_UNREADABLE = "specification_unreadable: this release cannot read what an older one wrote down; ask for the job again"
 
 
 class Release:
@@ -56,8 +58,11 @@ class Release:
             rows = await store.claim_window(tx, {vendor: free for vendor, free in rooms.items() if free})
             if not rows:
                 return _BUSY_SECONDS
-            specifications = await store.find_specifications(tx, sorted({row["job_id"] for row in rows}))
+            specifications, unreadable = await store.find_specifications(tx, sorted({row["job_id"] for row in rows}))
             now = utc_now()
+            if unreadable:
+                await self._fail(tx, unreadable, now)
+                rows = [row for row in rows if row["job_id"] in specifications]
             submits = _submits(rows, specifications, now)
             await self._runtime.producer.send([message for one in submits.values() for message in _before(one)])
             await self._runtime.producer.send(_messages(rows, specifications, submits, now))
@@ -66,6 +71,26 @@ class Release:
         for row in rows:
             TASKS_RELEASED.labels(vendor=row["vendor"]).inc()
         return 0.0
+
+    async def _fail(self, tx: Transaction, job_ids: Sequence[UUID], now: datetime) -> None:
+        """A job that cannot be read is over, and holds back no other."""
+        failed = await store.fail_jobs(tx, job_ids, _UNREADABLE)
+        await self._runtime.producer.send([_failed(row, now) for row in failed])
+
+
+def _failed(row: Row, now: datetime) -> Outgoing:
+    counts = JobCounts(
+        planned=row["planned"],
+        completed=row["completed"],
+        failed=row["failed"],
+        cancelled=row["cancelled"],
+        records=row["records"],
+        distinct=row["distinct_records"],
+    )
+    event = JobEnded(
+        job_id=row["id"], state=JobState.FAILED, reason=_UNREADABLE, counts=counts, expected=row["expected"], at=now
+    )
+    return outgoing(JOBS_EVENTS, row["id"], event, id=derived_id("unreadable", row["id"]), at=now)
 
 
 def _submits(rows: Sequence[Row], specifications: Specifications, now: datetime) -> dict[UUID, Waiting]:

@@ -4,13 +4,18 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from pydantic import ValidationError
+
 from services.planner.model import Resolved
 from services.planner.release.decide import Load
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
+from shared.observability.logs import get_logger
 from shared.specification.vendor import Vendor
 
 SQL = load_queries(__file__)
+
+log = get_logger(__name__)
 
 
 async def find_loads(tx: Transaction) -> tuple[list[Load], int]:
@@ -21,9 +26,14 @@ async def find_loads(tx: Transaction) -> tuple[list[Load], int]:
 
 
 async def find_vendors(tx: Transaction, ids: Sequence[str]) -> dict[str, Vendor]:
-    """Vendors by name; an ad-hoc one is not among them."""
-    rows = await tx.fetch(SQL["find_budgets"], ids)
-    return {row["id"]: Vendor.model_validate_json(row["document"]) for row in rows}
+    """Vendors by name; an ad-hoc one is not among them, nor is one that an older release wrote down in its own way."""
+    found = {}
+    for row in await tx.fetch(SQL["find_budgets"], ids):
+        try:
+            found[row["id"]] = Vendor.model_validate_json(row["document"])
+        except ValidationError as error:
+            log.error("vendor.unreadable", vendor=row["id"], mistakes=error.error_count())
+    return found
 
 
 async def claim_window(tx: Transaction, rooms: Mapping[str, int]) -> list[Row]:
@@ -34,10 +44,23 @@ async def claim_window(tx: Transaction, rooms: Mapping[str, int]) -> list[Row]:
     return rows
 
 
-async def find_specifications(tx: Transaction, job_ids: Sequence[UUID]) -> dict[object, Resolved]:
-    """What these jobs run with."""
-    rows = await tx.fetch(SQL["find_specifications"], job_ids)
-    return {row["id"]: Resolved.model_validate_json(row["specification"]) for row in rows}
+async def find_specifications(tx: Transaction, job_ids: Sequence[UUID]) -> tuple[dict[object, Resolved], list[UUID]]:
+    """What these jobs run with, and those that an older release wrote down in a way that this one cannot read."""
+    found: dict[object, Resolved] = {}
+    unreadable = []
+    for row in await tx.fetch(SQL["find_specifications"], job_ids):
+        try:
+            found[row["id"]] = Resolved.model_validate_json(row["specification"])
+        except ValidationError as error:
+            log.error("job.unreadable", job_id=str(row["id"]), mistakes=error.error_count())
+            unreadable.append(row["id"])
+    return found, unreadable
+
+
+async def fail_jobs(tx: Transaction, job_ids: Sequence[UUID], reason: str) -> list[Row]:
+    """End jobs as failed; gives their counts."""
+    rows: list[Row] = await tx.fetch(SQL["fail_jobs"], job_ids, reason)
+    return rows
 
 
 async def mark_released(tx: Transaction, deadlines: Mapping[UUID, datetime | None]) -> None:

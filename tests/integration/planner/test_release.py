@@ -2,14 +2,24 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 
+from services.planner.app import build
 from services.planner.release import store
+from services.planner.settings import Settings
 from shared.database.pool import Database, Row
+from shared.events.catalogue import JOBS_REQUESTED
+from shared.events.jobs import JobRequested
 from shared.ids import new_id
-from tests.conftest import DatabaseFor
+from shared.messaging.handler import outgoing
+from shared.messaging.producer import Producer
+from tests.conftest import DatabaseFor, ReaderFor
+from tests.eventually import eventually
+from tests.running import running
+from tests.stack import Place
 
 HIGH, NORMAL = 0, 1
 
@@ -111,3 +121,21 @@ async def test_what_is_looked_at_does_not_grow_with_the_jobs_that_are_open(datab
             plan = await tx.fetch(f"EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF) {store.SQL[name]}", *arguments)
         rows = [int(float(line.split("rows=")[-1].split()[0])) for (line,) in plan if "actual" in line]
         assert max(rows) <= 50, "\n".join(line for (line,) in plan)
+
+
+async def test_a_job_that_cannot_be_read_fails_and_holds_back_no_other(
+    topics: Place, database: Database, reader_for: ReaderFor, producer: Producer, payloads: Path
+) -> None:
+    fetches, jobs = await reader_for("fetch.requested"), await reader_for("jobs.events")
+    unreadable, good = await plan(database, 3, vendor="url:api.example", priority=HIGH), new_id()
+    async with database.transaction() as tx:
+        await tx.execute("UPDATE jobs SET specification = '{\"poll\": 7}' WHERE id = $1", unreadable)
+    async with running("planner", Settings, build, topics, payloads):
+        requested = JobRequested.model_validate({"url": "https://api.example/items", "id": str(good)})
+        await producer.send([outgoing(JOBS_REQUESTED, good, requested)])
+        [call] = await eventually(lambda: fetches.of_type("fetch.requested"))
+        assert call["job_id"] == str(good)
+        [ended] = await eventually(lambda: jobs.of_type("job.ended"))
+        assert (ended["job_id"], ended["state"]) == (str(unreadable), "failed")
+        assert ended["reason"].startswith("specification_unreadable")
+        assert (ended["counts"]["planned"], ended["counts"]["cancelled"]) == (3, 3)
