@@ -1,6 +1,6 @@
 """All designs at once, two of each service, and kills at random: what was acknowledged comes to its end, once.
 
-The seed is fixed, the moments are not: each run strikes somewhere else in the work.
+The moments follow from a seed, counted in calls that the vendor has had.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ import signal
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,9 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400)]
 
 TWICE = ("planner", "fetcher", "processor", "scheduler")
 """The gateway is one: its second would need another address, and a balancer in front of both."""
-STRIKES, EVERY_SECONDS = 14, 1.5
+STRIKES, CALLS_BETWEEN = 14, 8
+RATE = {"requests": 40, "per": "1s", "burst": 1}
+"""So that the work lasts longer than the strikes."""
 RECORDS, REPORTS, ROWS, REQUESTS, WEBHOOKS, SCHEDULES = 6000, 60, 4, 40, 40, 20
 POLL = {
     "request": {"path": "/items"},
@@ -84,7 +87,7 @@ async def configure(running: Cluster) -> None:
         "acme", records=RECORDS, error_share=0.05, delay_seconds=[0.02, 0.1], reports=reports
     )
     retry = {"attempts": 12, "backoff": {"base": "50ms", "cap": "500ms"}}
-    await running.apply_vendor("acme", retry=retry, budget={"in_flight": 12}, callbacks=CALLBACKS)
+    await running.apply_vendor("acme", retry=retry, budget={"windows": [RATE], "in_flight": 12}, callbacks=CALLBACKS)
     poll = {"request": {"path": "/items", "query": {"limit": 5}}, "pages": {"style": "none"}, "records": {"key": "id"}}
     for place, document in (
         ("sources/some", {"vendor": "acme", "poll": poll}),
@@ -117,7 +120,7 @@ async def ask(running: Cluster) -> Jobs:
             at = datetime.now(UTC) + timedelta(seconds=2)
             schedule = {**start, "triggerAt": at.isoformat()}
             jobs["schedules"].append(await post(running, "schedules", schedule, key=f"schedule-{number}"))
-        await asyncio.sleep(STRIKES * EVERY_SECONDS / REQUESTS)
+        await more_calls(running, CALLS_BETWEEN)
     return jobs
 
 
@@ -134,18 +137,29 @@ async def post(running: Cluster, path: str, document: dict[str, Any], *, key: st
 
 
 async def strike(running: Cluster) -> None:
-    """Kill one process after the other; the broker and Postgres once each, in between."""
+    """Kill one process after the other, some calls apart; the broker and Postgres once each, in between."""
     chance = random.Random(20261121)
-    victims: list[Callable[[], Any]] = [
-        lambda name=name: running.kill(name)  # type: ignore[misc]
-        for name in (*TWICE, *(f"{name}-2" for name in TWICE), "callback-gateway")
-    ]
-    chosen = [chance.choice(victims) for _ in range(STRIKES)]
-    chosen[STRIKES // 3] = lambda: revive(embedded.kill_kafka, embedded.start_kafka)
-    chosen[2 * STRIKES // 3] = lambda: revive(embedded.kill_postgres, embedded.start_postgres)
-    for hit in chosen:
-        await asyncio.sleep(EVERY_SECONDS * chance.uniform(0.5, 1.5))
-        await asyncio.to_thread(hit)
+    victims = (*TWICE, *(f"{name}-2" for name in TWICE), "callback-gateway")
+    for number in range(STRIKES):
+        await more_calls(running, chance.randint(10, 40))
+        if number == STRIKES // 3:
+            await asyncio.to_thread(revive, embedded.kill_kafka, embedded.start_kafka)
+        elif number == 2 * STRIKES // 3:
+            await asyncio.to_thread(revive, embedded.kill_postgres, embedded.start_postgres)
+        else:
+            victim = chance.choice(victims)
+            await eventually(partial(running.processes.alive, victim))
+            running.kill(victim)
+
+
+async def more_calls(running: Cluster, number: int) -> None:
+    """Until the vendor has had so many more."""
+    enough = (await running.truth("acme"))["requests"] + number
+
+    async def had() -> bool:
+        return bool((await running.truth("acme"))["requests"] >= enough)
+
+    await eventually(had, 60)
 
 
 def revive(kill: Callable[..., None], start: Callable[[Path], None]) -> None:

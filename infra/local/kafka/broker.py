@@ -119,7 +119,7 @@ def _properties(log_dirs: Path, ports: Ports) -> str:
 
 
 def _escaped(text: str) -> str:
-    r"""Write a path the way Java reads properties: Latin-1, anything else as \uXXXX."""
+    """Write a path the way Java reads properties: Latin-1, anything else by its code in hexadecimal."""
     if "," in text:
         raise StackError(f"Kafka cannot keep data in {text}: its folder must not have a comma in its name.")
     return "".join(c if c.isascii() else f"\\u{ord(c):04x}" for c in text.replace("\\", "\\\\"))

@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -267,11 +268,11 @@ async def test_patience_is_measured_by_the_clock(
     """Attempts that are slow themselves must not keep a rebalance waiting: four of them last longer than patience."""
     monkeypatch.setattr(messaging, "PATIENCE_SECONDS", 1.0)
     tries, went_back_after = 0, list[int]()
+    monkeypatch.setattr(messaging, "monotonic", lambda: monotonic() + tries * 0.3)
 
     async def slow(batch: Sequence[Incoming[JobControl]]) -> Sequence[Incoming[JobControl]]:
         nonlocal tries
         tries += 1
-        await asyncio.sleep(0.3)
         raise Unavailable("away")
 
     made = Shell(

@@ -1,7 +1,7 @@
 """What our shell takes for granted of FastStream and aiokafka and neither promises (decision 0003)."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,8 +28,6 @@ from tests.conftest import DatabaseFor
 from tests.eventually import eventually
 from tests.stack import Place
 
-BATCH_SECONDS = 2.0
-
 
 @dataclass(frozen=True)
 class Span:
@@ -47,17 +45,20 @@ class Span:
 
 @dataclass
 class Member:
-    """A consumer that is slow before its transaction, and remembers all that it is handed."""
+    """A consumer that holds what it is handed for as long as it is told to, and remembers all of it."""
 
     name: str
-    slow: float = 0.0
+    until: Callable[[], object] = lambda: True
+    """A batch is held before its transaction until this is true."""
+    begun: int = 0
     handed: list[UUID] = field(default_factory=list)
     spans: list[Span] = field(default_factory=list)
     revocations: int = 0
 
     async def prepare(self, batch: Sequence[Incoming[JobControl]]) -> Sequence[Incoming[JobControl]]:
         began = monotonic()
-        await asyncio.sleep(self.slow)
+        self.begun += 1
+        await eventually(self.until)
         self.handed += [incoming.event.job_id for incoming in batch]
         partitions = {incoming.record.position.partition for incoming in batch}
         self.spans += [Span(self.name, partition, began, monotonic()) for partition in partitions]
@@ -102,12 +103,13 @@ async def database(database_for: DatabaseFor) -> Database:
 async def test_a_member_that_joins_waits_for_the_batch_in_hand(
     topics: Place, database: Database, producer: Producer
 ) -> None:
-    first, second = Member("first", slow=BATCH_SECONDS), Member("second", slow=BATCH_SECONDS)
+    first, second = Member("first"), Member("second")
+    first.until = lambda: first.revocations
     jobs = [new_id() for _ in range(40)]
     async with AsyncExitStack() as stack:
         await first.join(stack, topics, database, producer)
         await producer.send([_order(job) for job in jobs[:20]])
-        await asyncio.sleep(BATCH_SECONDS / 4)
+        await eventually(lambda: first.begun)
         await second.join(stack, topics, database, producer)
         await producer.send([_order(job) for job in jobs[20:]])
         await eventually(lambda: len(first.handed) + len(second.handed) >= len(jobs), 30)
