@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +12,7 @@ from typing import Any
 import asyncpg
 import httpx
 
+from infra.local.ports import free_port
 from infra.local.processes import Processes
 from tests.eventually import eventually
 from tests.stack import Place
@@ -154,14 +154,6 @@ class Cluster:
     def kill(self, name: str) -> None:
         """`kill -9`; the supervisor starts it again."""
         self.processes.kill(name, signal.SIGKILL)
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-    return port
 
 
 @asynccontextmanager

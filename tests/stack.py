@@ -1,5 +1,6 @@
 """The embedded stack for tests: one broker and one Postgres for the whole run, a database and topics for each test."""
 
+import os
 import re
 import uuid
 from collections.abc import Iterable
@@ -16,7 +17,9 @@ from shared.events.catalogue import Topic, topics
 from shared.messaging.topics import Profile, create_topics
 from shared.runtime.settings import ServiceSettings
 
-ROOT = Path(__file__).resolve().parents[1] / ".sluice" / "test"
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+ROOT = Path(__file__).resolve().parents[1] / ".sluice" / f"test{WORKER and f'-{WORKER}'}"
+"""Each process that runs tests has servers of its own, which it may kill."""
 PASSWORD = "sluice"
 TEMPLATE = "sluice_template"
 NAME = re.compile(r"t[0-9a-f]{12}(?=\.|$)")

@@ -5,8 +5,6 @@ The file holds the superuser's URL, so only its owner may read it.
 
 import fcntl
 import os
-import random
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,11 +13,9 @@ from pydantic import BaseModel, ValidationError
 
 from infra.local.errors import StackError
 from infra.local.pids import Process, alive
+from infra.local.ports import free_ports, is_free
 
 FREE_BYTES_NEEDED = 512 * 1024 * 1024
-# Below the range from which systems take the ports of outgoing connections: a client that keeps dialling a dead
-# broker could otherwise be given the broker's own port and connect to itself.
-PORTS = range(20_000, 30_000)
 GATEWAY_PORT = 8080
 
 
@@ -66,8 +62,8 @@ def load_or_create(root: Path) -> Record:
     """Read the record of a stack; a new one gets free ports."""
     record = load(root)
     if record is None:
-        free = _free_ports(5)
-        gateway = GATEWAY_PORT if _is_free(GATEWAY_PORT) else free[3]
+        free = free_ports(5)
+        gateway = GATEWAY_PORT if is_free(GATEWAY_PORT) else free[3]
         ports = Ports(kafka=free[0], controller=free[1], postgres=free[2], gateway=gateway, simulator=free[4])
         record = Record(kafka=f"127.0.0.1:{ports.kafka}", ports=ports)
         save(root, record)
@@ -77,9 +73,9 @@ def load_or_create(root: Path) -> Record:
 def give_way(root: Path, record: Record) -> None:
     """Choose other ports for gateway and simulator where another program, or another stack, has taken theirs. Nothing
     that is kept depends on them, as it does on those of Kafka and Postgres."""
-    taken = [name for name in ("gateway", "simulator") if not _is_free(getattr(record.ports, name))]
+    taken = [name for name in ("gateway", "simulator") if not is_free(getattr(record.ports, name))]
     if taken and record.running("services") is None:
-        record.ports = record.ports.model_copy(update=dict(zip(taken, _free_ports(len(taken)), strict=True)))
+        record.ports = record.ports.model_copy(update=dict(zip(taken, free_ports(len(taken)), strict=True)))
         save(root, record)
 
 
@@ -124,30 +120,8 @@ def check_space(root: Path) -> None:
 
 def check_port(port: int, owner: str) -> None:
     """Refuse a remembered port that another program has taken meanwhile."""
-    if not _is_free(port):
+    if not is_free(port):
         raise StackError(
             f"Port {port}, remembered for {owner}, is taken by another program. Stop that program, "
             "or delete stack.json in the stack's folder: data stay, new ports are chosen."
         )
-
-
-def _free_ports(count: int) -> list[int]:
-    found: list[int] = []
-    # Not for secrets: two stacks started at once should merely not try the same ports.
-    for port in random.SystemRandom().sample(PORTS, len(PORTS)):
-        if _is_free(port):
-            found.append(port)
-        if len(found) == count:
-            return found
-    raise StackError(f"No free port between {PORTS.start} and {PORTS.stop}.")
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        # As the servers do: connections that still linger in TIME_WAIT do not count.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from infra.local import stack as embedded
+from shared.events.jobs import JobState
 from tests.cluster import Cluster, cluster
 from tests.eventually import eventually
 from tests.stack import ROOT, Place
@@ -153,13 +154,23 @@ async def strike(running: Cluster) -> None:
 
 
 async def more_calls(running: Cluster, number: int) -> None:
-    """Until the vendor has had so many more."""
+    """Until the vendor has had so many more, or there is nothing left to ask it for."""
     enough = (await running.truth("acme"))["requests"] + number
 
     async def had() -> bool:
-        return bool((await running.truth("acme"))["requests"] >= enough)
+        calls = (await running.truth("acme"))["requests"]
+        return calls >= enough or (calls > 0 and not await any_open(running))
 
     await eventually(had, 60)
+
+
+async def any_open(running: Cluster) -> bool:
+    """Whether some job is not over yet."""
+    for state in (state for state in JobState if not state.is_end):
+        answer = await running.http.get(f"{running.gateway}/jobs", params={"status": state.value, "limit": 1})
+        if answer.json()["jobs"]:
+            return True
+    return False
 
 
 def revive(kill: Callable[..., None], start: Callable[[Path], None]) -> None:

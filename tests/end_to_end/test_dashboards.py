@@ -15,8 +15,9 @@ import httpx
 import pytest
 import yaml
 
+from infra.local.ports import free_port
 from infra.local.services import PROJECT
-from tests.cluster import Cluster, cluster, free_port
+from tests.cluster import Cluster, cluster
 from tests.eventually import eventually
 from tests.stack import Place
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import httpx
 
-from tests.cluster import Cluster, cluster, free_port
+from infra.local.ports import free_port
+from tests.cluster import Cluster, cluster
 from tests.eventually import eventually
 from tests.stack import Place
 

@@ -44,6 +44,7 @@ ACCEPTED_HEADERS = {
 }
 
 JobId = Annotated[UUID, Path(description="the job's id")]
+Action = Literal["cancel", "pause", "resume", "redrive"]
 Limit = Annotated[int, Query(ge=1, le=1000, description="how many at most")]
 
 
@@ -120,14 +121,15 @@ def routes(edge: Edge, submission: Submission) -> APIRouter:  # noqa: C901 - a t
         "/{job_id}/{action}",
         status_code=202,
         summary="Control a job",
-        responses={202: {"model": JobReference, "headers": ACCEPTED_HEADERS}, **answers(404)},
+        responses={202: {"model": JobReference, "headers": ACCEPTED_HEADERS}, **answers(404, 409)},
     )
-    async def control(job_id: JobId, action: Literal["cancel", "pause", "resume", "redrive"]) -> Response:
+    async def control(job_id: JobId, action: Action) -> Response:
         """Cancel, pause or resume a job, or redrive its failed tasks."""
         async with edge.database.transaction() as tx:
             row = await store.find_job(tx, job_id)
             if row is None:
                 raise Refusal(404, f"there is no job {job_id}")
+            _check_order(row["state"], action)
             if action == "redrive":
                 await await_jobs(tx, [job_id])
         event = JobControl(job_id=job_id, action=action, reason="by request")
@@ -135,3 +137,10 @@ def routes(edge: Edge, submission: Submission) -> APIRouter:  # noqa: C901 - a t
         return accepted(job_id, row["kind"])
 
     return router
+
+
+def _check_order(state: str, action: Action) -> None:
+    """Of a job that failed something may be redriven; of these nothing goes on."""
+    again = state == JobState.CANCELLED and action == "cancel"
+    if state in (JobState.COMPLETED, JobState.CANCELLED, JobState.REJECTED) and not again:
+        raise Refusal(409, f"the job is {state}, for good")

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from infra.local.ports import free_port
 from services.callback_gateway.app import build
 from services.callback_gateway.http.arrivals import Arrivals
 from services.callback_gateway.http.edge import Edge
@@ -20,7 +21,6 @@ from services.callback_gateway.spool.outbound import Outbound
 from shared.database.pool import Database
 from shared.messaging.producer import Producer
 from shared.payloads.store import PayloadStore
-from tests.cluster import free_port
 from tests.conftest import DatabaseFor
 from tests.eventually import eventually
 from tests.running import running

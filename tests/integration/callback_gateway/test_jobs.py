@@ -10,14 +10,14 @@ import httpx
 import orjson
 import pytest
 
+from infra.local.ports import free_port
 from services.callback_gateway.app import build
 from services.callback_gateway.settings import Settings
 from shared.ids import new_id
 from shared.messaging.producer import Producer
-from tests.cluster import free_port
 from tests.conftest import ReaderFor
 from tests.eventually import eventually
-from tests.integration.callback_gateway.conftest import ServeEdge
+from tests.integration.callback_gateway.conftest import Served, ServeEdge
 from tests.running import running
 from tests.stack import Place
 
@@ -202,3 +202,26 @@ async def test_a_job_is_of_its_kind_from_the_beginning(serve_edge: ServeEdge, pr
     job_id = (await edge.http.post("/jobs", json=job)).json()["id"]
     assert (await edge.http.get(f"/jobs/{job_id}")).json()["kind"] == "request"
     assert (await edge.http.post(f"/jobs/{job_id}/cancel")).json()["kind"] == "request"
+
+
+REFUSED: dict[str, set[str]] = {
+    "running": set(),
+    "failed": set(),
+    "completed_with_failures": set(),
+    "completed": {"cancel", "pause", "resume", "redrive"},
+    "rejected": {"cancel", "pause", "resume", "redrive"},
+    "cancelled": {"pause", "resume", "redrive"},
+}
+
+
+async def test_a_job_that_is_over_for_good_takes_no_orders(edge: Served) -> None:
+    await edge.http.put("/vendors/acme", json=VENDOR)
+    place = (await edge.http.post("/jobs", json=JOB)).headers["location"]
+    for state, refused in REFUSED.items():
+        async with edge.database.transaction() as tx:
+            await tx.execute("UPDATE jobs SET state = $1", state)
+        for action in ("cancel", "pause", "resume", "redrive"):
+            answer = await edge.http.post(f"{place}/{action}")
+            assert answer.status_code == (409 if action in refused else 202), (state, action)
+            if action in refused:
+                assert answer.json()["detail"] == f"the job is {state}, for good"

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from infra.local.ports import free_port
 from shared.runtime.clock import monotonic
-from tests.cluster import PROJECT, SERVICES, free_port
+from tests.cluster import PROJECT, SERVICES
 from tests.stack import Place
 
 WITHIN_SECONDS = 30.0

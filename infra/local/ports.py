@@ -1,0 +1,43 @@
+"""Ports of this machine that nobody listens on."""
+
+import random
+import socket
+
+from infra.local.errors import StackError
+
+# Below the range from which systems take the ports of outgoing connections: a client that keeps dialling a dead
+# server could otherwise be given the server's own port and connect to itself.
+PORTS = range(20_000, 30_000)
+
+
+def free_ports(count: int) -> list[int]:
+    """Some, at random.
+
+    Raises:
+        StackError: so many are not free.
+    """
+    found: list[int] = []
+    # Not for secrets: two stacks started at once should merely not try the same ports.
+    for port in random.SystemRandom().sample(PORTS, len(PORTS)):
+        if is_free(port):
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise StackError(f"No free port between {PORTS.start} and {PORTS.stop}.")
+
+
+def free_port() -> int:
+    """One, at random."""
+    return free_ports(1)[0]
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen there."""
+    with socket.socket() as probe:
+        # As the servers do: connections that still linger in TIME_WAIT do not count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
