@@ -6,7 +6,8 @@ from collections.abc import Collection
 
 from services.callback_gateway.configure import store
 from shared.database.pool import Database
-from shared.errors import Problem
+from shared.errors import Problem, Unavailable
+from shared.messaging.latest import read_latest
 from shared.specification.hook import Hook
 from shared.specification.job import DeliverJob, InvokeJob, PollJob, RequestJob, SourceJob, UrlJob
 
@@ -19,7 +20,7 @@ class Known:
     def __init__(self, database: Database) -> None:
         self.vendors: frozenset[str] = frozenset()
         self.sources: dict[str, str] = {}
-        self._hooks: dict[str, Hook] = {}
+        self._hooks: dict[str, Hook | None] = {}
         self._hook_texts: dict[str, bytes] | None = None
         self._database = database
 
@@ -29,20 +30,25 @@ class Known:
             self.vendors, self.sources = await store.find_names(tx)
             texts = await store.find_hook_texts(tx)
         before = self._hook_texts or {}
-        kept = {name: hook for name, hook in self._hooks.items() if texts.get(name) == before.get(name)}
-        new = {name: Hook.model_validate_json(text) for name, text in texts.items() if name not in kept}
-        self._hooks, self._hook_texts = {**kept, **new}, texts
+        self._hooks = {
+            name: self._hooks[name] if before.get(name) == text else read_latest(Hook, name, text)
+            for name, text in texts.items()
+        }
+        self._hook_texts = texts
         return _REFRESH_SECONDS
 
     async def hook(self, name: str) -> Hook | None:
         """The hook of that name. A database that is away leaves hooks as they were.
 
         Raises:
-            Unavailable: no hooks were ever read, so that nobody can say.
+            Unavailable: no hooks were ever read, so that nobody can say; or this one cannot be read.
         """
         if self._hook_texts is None:
             await self.refresh()
-        return self._hooks.get(name)
+        hook = self._hooks.get(name)
+        if hook is None and name in self._hooks:
+            raise Unavailable(f"the configuration of the hook {name} cannot be read")
+        return hook
 
     async def missing(self, job: SourceJob | PollJob | InvokeJob | RequestJob | DeliverJob | UrlJob) -> Problem | None:
         """The vendor or source that a job names and nobody has configured."""

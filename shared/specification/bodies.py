@@ -43,8 +43,17 @@ def read_json(body: bytes) -> Any:
     try:
         return _read_exactly(body) if _has_long_numbers(body) else _read_quickly(body)
     except (ValueError, RecursionError) as error:
-        start = body[:40].decode("utf-8", errors="replace").strip()
-        raise BodyUnreadable(f"expected JSON ({str(error)[:120]}), the body starts with {start!r}") from None
+        raise BodyUnreadable(f"expected JSON ({str(error)[:120]}), the body is {_kind(body)}") from None
+
+
+def _kind(body: bytes) -> str:
+    """What a body seems to be. Nothing of it is repeated: reasons go where records must not."""
+    begins = body.lstrip()[:14].lower()
+    if begins.startswith((b"<!doctype html", b"<html")):
+        return "HTML"
+    if begins.startswith(b"<"):
+        return "markup"
+    return f"{len(body)} bytes that {'begin as JSON' if begins[:1] in b'{[' else 'are something else'}"
 
 
 def _read_quickly(body: bytes) -> Any:
@@ -67,7 +76,7 @@ def _has_long_numbers(body: bytes) -> bool:
 def _read_fraction(text: str) -> float:
     number = float(text)
     if isinf(number):
-        raise ValueError(f"number out of range: {text[:40]}")
+        raise ValueError("number out of range")
     return number
 
 

@@ -73,6 +73,12 @@ async def find_documents(tx: Transaction, table: Table, *, only: str | None = No
     return [orjson.loads(row["document"]) for row in await tx.fetch(SQL[f"find_{table}"], only)]
 
 
+async def find_vendor_text(tx: Transaction, name: str) -> bytes | None:
+    """The document of a vendor, as text."""
+    found: bytes | None = await tx.fetchval(SQL["find_vendors"], name)
+    return found
+
+
 async def find_hook_texts(tx: Transaction) -> dict[str, bytes]:
     """The documents of all hooks, as text, by name."""
     return {row["id"]: bytes(row["document"]) for row in await tx.fetch(SQL["find_hook_texts"])}

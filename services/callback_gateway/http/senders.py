@@ -5,6 +5,7 @@ import re
 from services.callback_gateway.configure import store
 from shared.database.pool import Database
 from shared.errors import Unavailable
+from shared.messaging.latest import read_latest
 from shared.runtime.clock import monotonic
 from shared.secrets import Recent
 from shared.specification.vendor import Callbacks, Vendor
@@ -26,7 +27,7 @@ class Senders:
         """The rules of a vendor, or nothing if nobody has configured it.
 
         Raises:
-            Unavailable: the database is away, and the vendor has not called before.
+            Unavailable: the database is away, and the vendor has not called before; or its rules cannot be read.
         """
         if not _NAME.fullmatch(vendor):
             return None
@@ -35,17 +36,19 @@ class Senders:
             return rules
         try:
             async with self._database.transaction() as tx:
-                documents = await store.find_documents(tx, "vendors", only=vendor)
+                text = await store.find_vendor_text(tx, vendor)
         except Unavailable:
             if rules is None:
                 raise
             return rules
-        if not documents:
+        if text is None:
             self._known.pop(vendor, None)
             return None
-        rules = Vendor.model_validate(documents[0]).callbacks
-        self._known[vendor] = (monotonic(), rules)
-        return rules
+        read = read_latest(Vendor, vendor, text)
+        if read is None:
+            raise Unavailable(f"the configuration of the vendor {vendor} cannot be read")
+        self._known[vendor] = (monotonic(), read.callbacks)
+        return read.callbacks
 
     def secrets_of(self, vendor: str, verify: Verification) -> list[str]:
         """The secrets that are in force; during a rotation one of two may be missing.

@@ -17,6 +17,7 @@ from shared.database.pool import Row
 from shared.errors import Unavailable
 from shared.events.tasks import TaskState
 from shared.messaging.handler import Outgoing
+from shared.messaging.latest import read_latest
 from shared.observability.logs import get_logger
 from shared.runtime.app import Runtime
 from shared.runtime.clock import utc_now
@@ -48,7 +49,7 @@ class Lanes:
         self._lanes: dict[str, Lane] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._calls: set[asyncio.Task[None]] = set()
-        self._vendors: dict[str, tuple[Any, Vendor]] = {}
+        self._vendors: dict[str, tuple[Any, Vendor | None]] = {}
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
@@ -89,12 +90,12 @@ class Lanes:
         return max(0, min(mine, self._settings.fetcher_calls - sum(each.open for each in self._lanes.values())))
 
     def vendor_of(self, name: str, row: Row) -> Vendor | None:
-        """The vendor as it is configured now, parsed once for each version."""
+        """The vendor as it is configured now, read once for each version."""
         if row["document"] is None:
             return None
         version, known = self._vendors.get(name, (None, None))
-        if known is None or version != row["updated_at"]:
-            known = Vendor.model_validate_json(row["document"])
+        if version != row["updated_at"]:
+            known = read_latest(Vendor, name, row["document"])
             self._vendors[name] = (row["updated_at"], known)
         return known
 

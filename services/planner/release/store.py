@@ -10,6 +10,7 @@ from services.planner.model import Resolved
 from services.planner.release.decide import Load
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
+from shared.messaging.latest import read_latest
 from shared.observability.logs import get_logger
 from shared.specification.vendor import Vendor
 
@@ -27,13 +28,9 @@ async def find_loads(tx: Transaction) -> tuple[list[Load], int]:
 
 async def find_vendors(tx: Transaction, ids: Sequence[str]) -> dict[str, Vendor]:
     """Vendors by name; an ad-hoc one is not among them, nor is one that an older release wrote down in its own way."""
-    found = {}
-    for row in await tx.fetch(SQL["find_budgets"], ids):
-        try:
-            found[row["id"]] = Vendor.model_validate_json(row["document"])
-        except ValidationError as error:
-            log.error("vendor.unreadable", vendor=row["id"], mistakes=error.error_count())
-    return found
+    rows = await tx.fetch(SQL["find_budgets"], ids)
+    read = {row["id"]: read_latest(Vendor, row["id"], row["document"]) for row in rows}
+    return {name: vendor for name, vendor in read.items() if vendor is not None}
 
 
 async def claim_window(tx: Transaction, rooms: Mapping[str, int]) -> list[Row]:

@@ -225,6 +225,13 @@ async def test_a_secret_of_ours_that_is_missing_is_not_the_senders_fault(
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
 
 
+async def test_rules_that_cannot_be_read_are_not_the_senders_fault(serve_edge: ServeEdge, producer: Producer) -> None:
+    edge = await served(serve_edge, producer, {"since": "withdrawn"})
+    answer = await edge.http.post("/callbacks/acme", content=BODY, headers=signed(BODY))
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"]
+
+
 async def test_a_body_that_is_too_large_is_refused(serve_edge: ServeEdge, producer: Producer) -> None:
     edge = await served(serve_edge, producer, {})
     answer = await edge.http.post(f"/callbacks/acme/{token()[0]}", content=b"x" * 900_000)

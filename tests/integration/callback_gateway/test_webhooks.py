@@ -224,6 +224,22 @@ async def test_a_hook_whose_secret_is_missing_keeps_its_senders_trying(edge: Ser
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
 
 
+async def test_a_hook_that_an_older_release_wrote_down_otherwise_harms_no_other(edge: Served) -> None:
+    place = await hook(edge)
+    async with edge.database.transaction() as tx:
+        await tx.execute(
+            "INSERT INTO hooks (id, document) VALUES ('old', $1)", b'{"hook": "old", "since": "withdrawn"}'
+        )
+    other = await hook(edge, "other")
+    await eventually(lambda: answers(edge, "/in/old", 503))
+    for good in (place, other):
+        assert (await edge.http.post(good, **signed(ORDER, "msg_1"))).status_code == 202
+
+
+async def answers(edge: Served, place: str, status: int) -> bool:
+    return (await edge.http.post(place, **signed(ORDER, "msg_1"))).status_code == status
+
+
 async def test_a_broker_that_is_away_delays_a_webhook_and_loses_nothing(
     topics: Place, payloads: Path, serve_edge: ServeEdge, producer: Producer, reader_for: ReaderFor
 ) -> None:

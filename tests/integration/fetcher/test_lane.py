@@ -16,16 +16,16 @@ from shared.ids import new_id
 from shared.messaging.handler import Outgoing, outgoing, tombstone
 from shared.messaging.producer import Producer
 from shared.specification.vendor import Vendor
-from tests.conftest import ReaderFor
+from tests.conftest import DatabaseFor, ReaderFor
 from tests.eventually import eventually
 from tests.integration.fetcher.site import Site
 from tests.running import running
 from tests.stack import Place
 
 
-def wanted() -> Outgoing:
+def wanted(vendor: str = "v") -> Outgoing:
     event = FetchRequested(
-        task_id=new_id(), job_id=new_id(), number=0, vendor="v", call=Call(), processing=Processing(source="s")
+        task_id=new_id(), job_id=new_id(), number=0, vendor=vendor, call=Call(), processing=Processing(source="s")
     )
     return outgoing(FETCH_REQUESTED, event.task_id, event)
 
@@ -66,3 +66,16 @@ async def test_calls_of_an_unknown_vendor_wait_for_its_configuration_but_not_for
         [letter] = await eventually(lambda: dead.values, 30)
         assert letter["reason"] == "config_missing"
         await eventually(lambda: "dead" in states())
+
+
+async def test_a_vendor_that_an_older_release_wrote_down_otherwise_harms_no_other(
+    topics: Place, producer: Producer, reader_for: ReaderFor, payloads: Path, site: Site, database_for: DatabaseFor
+) -> None:
+    tasks = await reader_for("tasks.events")
+    async with (await database_for("fetcher")).transaction() as tx:
+        await tx.execute("INSERT INTO vendors (id, document) VALUES ('old', $1)", b'{"vendor": "old", "since": "x"}')
+    old, good = wanted("old"), wanted()
+    async with running("fetcher", Settings, build, topics, payloads):
+        await producer.send([configured(site), old, good])
+        await eventually(lambda: "stored" in [event["state"] for event in tasks.of_type("task.changed")])
+    assert {event["task_id"] for event in tasks.of_type("task.changed")} == {good.key}

@@ -256,5 +256,5 @@ def test_automatic_paging_takes_up_the_style_it_found() -> None:
 
 def test_an_answer_that_cannot_be_read_ends_the_chain_with_a_reason() -> None:
     job = resolved(style="next", next="body.next")
-    step = next_step(job, first_step(job).planned[0], Facts(problem="expected JSON, the body starts with <html"), 1)
-    assert step.problem == "vendor_malformed: expected JSON, the body starts with <html"
+    step = next_step(job, first_step(job).planned[0], Facts(problem="expected JSON, the body is HTML"), 1)
+    assert step.problem == "vendor_malformed: expected JSON, the body is HTML"

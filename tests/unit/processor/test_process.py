@@ -129,8 +129,10 @@ def test_a_key_that_does_not_apply_is_a_mistake_and_no_crash(key: str) -> None:
     [
         (b"", None, "empty"),
         (b" \n", None, "empty"),
-        (b"<html><body>Busy</body></html>", None, "starts with '<html>"),
-        (b'[{"id": 1}, {"i', None, "starts with"),
+        (b"<html><body>Busy</body></html>", None, "the body is HTML"),
+        (b'[{"id": 1}, {"i', None, "15 bytes that begin as JSON"),
+        (b'<?xml version="1.0"?><a/>', None, "the body is markup"),
+        (b"Busy", None, "4 bytes that are something else"),
         (b"[NaN]", None, "expected JSON"),
         (b"[1111111111111111111, NaN]", None, "NaN is no JSON"),
         (b'[{"n": 1e999}]', None, "out of range"),
