@@ -1,4 +1,4 @@
-"""A real Prometheus looks at a real run: every panel of every dashboard finds data."""
+"""A real Prometheus looks at a real run: every panel of every dashboard finds data, and every alert can be judged."""
 
 import asyncio
 import json
@@ -21,6 +21,7 @@ from tests.cluster import Cluster, cluster
 from tests.eventually import eventually
 from tests.stack import Place
 
+ALERTS = PROJECT / "infra" / "prometheus" / "alerts.yml"
 DASHBOARDS = sorted((PROJECT / "infra" / "grafana" / "dashboards").glob("*.json"))
 KEPT = PROJECT / ".sluice" / "tools" / "prometheus"
 POLL = {"request": {"path": "/items"}, "records": {"key": "id"}}
@@ -71,7 +72,8 @@ async def scraping(targets: dict[str, int], root: Path) -> AsyncIterator[httpx.A
     for job in jobs:
         del job["dns_sd_configs"]
         job["static_configs"] = [{"targets": [f"127.0.0.1:{targets[job['job_name']]}"]}]
-    shipped["global"]["scrape_interval"] = "1s"
+    shipped["global"] |= {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    shutil.copy(ALERTS, root)
     config, port = root / "prometheus.yml", free_port()
     config.write_text(yaml.safe_dump(shipped), "utf-8")
     arguments = [f"--config.file={config}", f"--storage.tsdb.path={root / 'tsdb'}"]
@@ -114,6 +116,34 @@ async def test_every_panel_finds_data(topics: Place, tmp_path: Path, monkeypatch
         await eventually(lambda: ready(http, len(running.ports)), 60)
         await work(running)
         await eventually(lambda: all_found(http), 60)
+        await eventually(lambda: all_judged(http), 60)
+        await asyncio.to_thread(running.processes.stop, "scheduler")
+        await eventually(lambda: is_pending(http, "ServiceDown"), 60)
+
+
+async def alerts(http: httpx.AsyncClient) -> dict[str, dict[str, Any]]:
+    groups = (await http.get("/api/v1/rules")).json()["data"]["groups"]
+    return {rule["name"]: rule for group in groups for rule in group["rules"]}
+
+
+async def all_judged(http: httpx.AsyncClient) -> bool:
+    """Of metrics that there are, and none of a run in which all is well."""
+    shipped = [rule for group in yaml.safe_load(ALERTS.read_text("utf-8"))["groups"] for rule in group["rules"]]
+    found, families = await alerts(http), (await http.get("/api/v1/metadata")).json()["data"]
+    known = {name.removesuffix("_total") for name in families}
+    assert set(found) == {rule["alert"] for rule in shipped}
+    for rule in shipped:
+        named = set(re.findall(r"sluice_\w+", rule["expr"]))
+        assert {name.removesuffix("_bucket").removesuffix("_total") for name in named} <= known, rule["alert"]
+        assert rule["labels"]["severity"] in ("page", "ticket")
+    assert {(name, rule["health"], rule["state"]) for name, rule in found.items()} == {
+        (name, "ok", "inactive") for name in found
+    }
+    return True
+
+
+async def is_pending(http: httpx.AsyncClient, name: str) -> bool:
+    return bool((await alerts(http))[name]["state"] in ("pending", "firing"))
 
 
 async def all_found(http: httpx.AsyncClient) -> bool:
