@@ -1,6 +1,6 @@
 """The gateway as a table."""
 
-from services.callback_gateway.configure.handler import configure_hooks, configure_sources, configure_vendors
+from services.callback_gateway.configure import handler as configuration
 from services.callback_gateway.expire.answers import ExpireAnswers
 from services.callback_gateway.expire.loop import Expire
 from services.callback_gateway.http.arrivals import Arrivals
@@ -48,9 +48,9 @@ def build(runtime: Runtime[Settings]) -> App:
             Consumer("match", CALLBACKS_RECEIVED, match_callbacks),
             Consumer("match-expected", CALLBACKS_EXPECTED, expect_callbacks),
             *(Consumer(f"views-dead-{name}", topic, view_dead_letters) for name, topic in DEAD.items()),
-            Consumer("configure-vendors", VENDORS, configure_vendors, wake=names.wake),
-            Consumer("configure-sources", SOURCES, configure_sources, wake=names.wake),
-            Consumer("configure-hooks", HOOKS, configure_hooks, wake=names.wake),
+            Consumer("configure-vendors", VENDORS, configuration.vendors.handle, wake=names.wake),
+            Consumer("configure-sources", SOURCES, configuration.sources.handle, wake=names.wake),
+            Consumer("configure-hooks", HOOKS, configuration.hooks.handle, wake=names.wake),
         ],
         loops=[names, follow, Loop("spool", Drain(runtime).step), *_by_the_clock(runtime)],
         workers=[HttpServer(api, settings.gateway_host, settings.gateway_port)],

@@ -9,7 +9,7 @@ from services.fetcher.call.takeover import Takeover
 from services.fetcher.call.transport import Transport
 from services.fetcher.cancel.handler import cancel_calls
 from services.fetcher.claim.handler import claim_calls
-from services.fetcher.configure.handler import configure_vendors
+from services.fetcher.configure import handler as configuration
 from services.fetcher.expire.loop import Expire
 from services.fetcher.settings import Settings
 from shared.events.catalogue import FETCH_REQUESTED, JOBS_EVENTS, VENDORS
@@ -31,7 +31,7 @@ def build(runtime: Runtime[Settings]) -> App:
         consumers=[
             Consumer("cancel", JOBS_EVENTS, cancel_calls),
             Consumer("claim", FETCH_REQUESTED, claim_calls, wake=lanes.wake),
-            Consumer("configure", VENDORS, configure_vendors, wake=lanes.wake),
+            Consumer("configure", VENDORS, configuration.vendors.handle, wake=lanes.wake),
         ],
         loops=[*_loops(settlement, takeover), Loop("expire", Expire(runtime).step)],
         workers=[lanes],

@@ -1,7 +1,7 @@
 """The planner as a table."""
 
 from services.planner.accept.handler import accept_jobs
-from services.planner.configure.handler import configure_hooks, configure_sources, configure_vendors
+from services.planner.configure import handler as configuration
 from services.planner.control.handler import control_jobs
 from services.planner.expire.loop import Expire
 from services.planner.invoke.handler import follow_invocations, wake_invocations
@@ -55,9 +55,9 @@ def build(runtime: Runtime[Settings]) -> App:
             Consumer("invoke-due", TASKS_DUE, wake_invocations, wake=release.wake),
             Consumer("notify", NOTIFICATIONS, deliver_notifications),
             Consumer("control", JOBS_CONTROL, control_jobs, wake=release.wake),
-            Consumer("configure-vendors", VENDORS, configure_vendors),
-            Consumer("configure-sources", SOURCES, configure_sources),
-            Consumer("configure-hooks", HOOKS, configure_hooks),
+            Consumer("configure-vendors", VENDORS, configuration.vendors.handle),
+            Consumer("configure-sources", SOURCES, configuration.sources.handle),
+            Consumer("configure-hooks", HOOKS, configuration.hooks.handle),
             Consumer("start", WEBHOOKS_RECEIVED, start_jobs),
         ],
         loops=[release, Loop("expire", Expire(runtime).step)],

@@ -1,18 +1,18 @@
 """A compacted topic → a service's own table of the same name, and its documents read again."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 from pydantic import ValidationError
 
 from shared.database.pool import Transaction
 from shared.events.configuration import HookConfigured, SourceConfigured, VendorConfigured, named
 from shared.events.envelope import Incoming, Removed
-from shared.messaging.handler import Handler, Result
+from shared.messaging.handler import Result
 from shared.observability.logs import get_logger
 from shared.specification.values import Strict
 
-D = TypeVar("D")
 M = TypeVar("M", bound=Strict)
 
 log = get_logger(__name__)
@@ -20,25 +20,41 @@ log = get_logger(__name__)
 Configuration = VendorConfigured | SourceConfigured | HookConfigured | Removed
 
 
-def keep_latest(
-    upsert: Callable[[Transaction, Mapping[str, D]], Awaitable[None]],
-    delete: Callable[[Transaction, Sequence[str]], Awaitable[None]],
-) -> Handler[Any]:
-    """A handler that keeps documents as they are now; within a batch the last word on a name counts."""
+@dataclass(frozen=True)
+class Latest:
+    """Documents as they are now. `upsert` takes names text[] and documents json[], `delete` takes names; `after` an
+    upsert come statements that take names, too."""
 
-    async def handle(tx: Transaction, batch: Sequence[Incoming[Configuration]]) -> list[Result]:
-        latest: dict[str, Any] = {}
+    upsert: str
+    delete: str
+    after: tuple[str, ...] = ()
+
+    async def handle(self, tx: Transaction, batch: Sequence[Incoming[Configuration]]) -> list[Result]:
+        """Keep the last word of a batch on each name."""
+        latest: dict[str, Strict | None] = {}
         for incoming in batch:
             match incoming.event:
                 case Removed(key=key):
                     latest[key] = None
                 case event:
                     latest.update([named(event)])
-        await upsert(tx, {name: document for name, document in latest.items() if document is not None})
-        await delete(tx, [name for name, document in latest.items() if document is None])
+        await self.put(tx, {name: document for name, document in latest.items() if document is not None})
+        await self.remove(tx, [name for name, document in latest.items() if document is None])
         return []
 
-    return handle
+    async def put(self, tx: Transaction, documents: Mapping[str, Strict]) -> None:
+        """Insert or replace documents."""
+        if documents:
+            names = sorted(documents)
+            texts = [documents[name].model_dump_json(by_alias=True).encode() for name in names]
+            await tx.execute(self.upsert, names, texts)
+            for statement in self.after:
+                await tx.execute(statement, names)
+
+    async def remove(self, tx: Transaction, names: Sequence[str]) -> None:
+        """Delete documents."""
+        if names:
+            await tx.execute(self.delete, sorted(names))
 
 
 def read_latest(kind: type[M], name: str, document: bytes) -> M | None:

@@ -1,6 +1,6 @@
 """`/vendors`, `/sources`, `/hooks`: configuration as state, carried on compacted topics."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from services.callback_gateway.configure import store
 from services.callback_gateway.configure.announce import Announcement
+from services.callback_gateway.configure.handler import hooks, sources, vendors
 from services.callback_gateway.configure.store import Table
 from services.callback_gateway.http.answers import json_answer
 from services.callback_gateway.http.body import read_json_body
@@ -17,12 +18,12 @@ from services.callback_gateway.http.description import document
 from services.callback_gateway.http.edge import Edge
 from services.callback_gateway.http.problems import Refusal, answers
 from services.callback_gateway.known import unknown
-from shared.database.pool import Transaction
 from shared.errors import Invalid, Problem
 from shared.events.catalogue import HOOKS, SOURCES, VENDORS, Topic, records_topic
 from shared.events.configuration import HookConfigured, SourceConfigured, VendorConfigured
 from shared.events.envelope import Event
 from shared.messaging.handler import outgoing, tombstone
+from shared.messaging.latest import Latest
 from shared.messaging.topics import Profile, create_topics
 from shared.specification.hook import Hook
 from shared.specification.parse import parse
@@ -41,8 +42,7 @@ class Kind:
     topic: Topic[Any]
     model: TypeAdapter[Any]
     event: Callable[[Any], Event]
-    upsert: Callable[[Transaction, Any], Awaitable[None]]
-    delete: Callable[[Transaction, list[str]], Awaitable[None]]
+    kept: Latest
     example: dict[str, Any]
 
 
@@ -53,8 +53,7 @@ KINDS = (
         VENDORS,
         TypeAdapter(Vendor),
         lambda found: VendorConfigured(vendor=found),
-        store.upsert_vendors,
-        store.delete_vendors,
+        vendors,
         {
             "vendor": "acme",
             "base_url": "https://api.acme.example/v2",
@@ -68,8 +67,7 @@ KINDS = (
         SOURCES,
         TypeAdapter(Source),
         lambda found: SourceConfigured(source=found),
-        store.upsert_sources,
-        store.delete_sources,
+        sources,
         {
             "source": "acme-orders",
             "vendor": "acme",
@@ -86,8 +84,7 @@ KINDS = (
         HOOKS,
         TypeAdapter(Hook),
         lambda found: HookConfigured(hook=found),
-        store.upsert_hooks,
-        store.delete_hooks,
+        hooks,
         {
             "hook": "acme-order-changed",
             "verify": {"scheme": "github", "secrets": ["env:ACME_HOOK"]},
@@ -136,7 +133,7 @@ def routes(edge: Edge, kind: Kind) -> APIRouter:
         async with edge.database.transaction() as tx:
             existed = bool(await store.find_documents(tx, kind.table, only=name))
         message = outgoing(kind.topic, name, kind.event(found))
-        await announcement.tell(kind.table, message, lambda tx: kind.upsert(tx, {name: found}))
+        await announcement.tell(kind.table, message, lambda tx: kind.kept.put(tx, {name: found}))
         await edge.known.refresh()
         body = found.model_dump(mode="json", by_alias=True, exclude_defaults=True)
         return json_answer(body, 200 if existed else 201)
@@ -147,7 +144,7 @@ def routes(edge: Edge, kind: Kind) -> APIRouter:
         async with edge.database.transaction() as tx:
             if not await store.find_documents(tx, kind.table, only=name):
                 raise Refusal(404, f"no {kind.name} is called {name}")
-        await announcement.tell(kind.table, tombstone(kind.topic, name), lambda tx: kind.delete(tx, [name]))
+        await announcement.tell(kind.table, tombstone(kind.topic, name), lambda tx: kind.kept.remove(tx, [name]))
         await edge.known.refresh()
         return Response(status_code=204)
 

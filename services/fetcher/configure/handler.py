@@ -1,6 +1,8 @@
 """vendors → the table of the same name; a new word ends a pause."""
 
-from services.fetcher.configure import store
-from shared.messaging.latest import keep_latest
+from shared.database.queries import load_queries
+from shared.messaging.latest import Latest
 
-configure_vendors = keep_latest(store.upsert_vendors, store.delete_vendors)
+SQL = load_queries(__file__)
+
+vendors = Latest(SQL["upsert_vendors"], SQL["delete_vendors"], (SQL["end_pauses"],))

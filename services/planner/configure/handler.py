@@ -1,8 +1,10 @@
 """vendors, sources, hooks → tables of the same names."""
 
-from services.planner.configure import store
-from shared.messaging.latest import keep_latest
+from shared.database.queries import load_queries
+from shared.messaging.latest import Latest
 
-configure_vendors = keep_latest(store.upsert_vendors, store.delete_vendors)
-configure_sources = keep_latest(store.upsert_sources, store.delete_sources)
-configure_hooks = keep_latest(store.upsert_hooks, store.delete_hooks)
+SQL = load_queries(__file__)
+
+vendors = Latest(SQL["upsert_vendors"], SQL["delete_vendors"])
+sources = Latest(SQL["upsert_sources"], SQL["delete_sources"])
+hooks = Latest(SQL["upsert_hooks"], SQL["delete_hooks"])

@@ -1,12 +1,12 @@
 """Of a batch of configuration the last word on each name is kept, whatever came before it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from shared.events.configuration import HookConfigured, SourceConfigured, VendorConfigured, named
 from shared.events.envelope import Incoming, Removed
-from shared.messaging.latest import keep_latest
+from shared.messaging.latest import Latest
 from shared.specification.hook import Hook
 from shared.specification.source import Source
 from shared.specification.vendor import Vendor
@@ -19,19 +19,26 @@ def vendor(name: str, host: str) -> VendorConfigured:
     return VendorConfigured(vendor=Vendor(vendor=name, base_url=f"https://{host}.example"))
 
 
+class Statements:
+    """What would be executed."""
+
+    def __init__(self) -> None:
+        self.hosts: dict[str, str] = {}
+        self.gone: list[str] = []
+
+    async def execute(self, statement: str, names: list[str], documents: Sequence[bytes] = ()) -> None:
+        if statement == "delete":
+            self.gone += names
+        else:
+            found = [Vendor.model_validate_json(document) for document in documents]
+            self.hosts |= {name: str(one.base_url) for name, one in zip(names, found, strict=True)}
+
+
 async def kept(*events: VendorConfigured | Removed) -> tuple[dict[str, str], list[str]]:
-    hosts: dict[str, str] = {}
-    gone: list[str] = []
-
-    async def upsert(_: Any, vendors: Mapping[str, Vendor]) -> None:
-        hosts.update({name: str(one.base_url) for name, one in vendors.items()})
-
-    async def delete(_: Any, names: Sequence[str]) -> None:
-        gone.extend(names)
-
+    seen: Any = Statements()
     batch = [Incoming(event, UUID(int=number), 0, NOTHING) for number, event in enumerate(events)]
-    assert await keep_latest(upsert, delete)(NOTHING, batch) == []
-    return hosts, gone
+    assert await Latest("upsert", "delete").handle(seen, batch) == []
+    return seen.hosts, seen.gone
 
 
 async def test_the_last_word_counts() -> None:
