@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from services.planner.model import Planned, Resolved
-from services.planner.paging import Step, call_of
+from services.planner.paging.step import Step, call_of
 from services.planner.placeholders import fill, fill_pages, mentions, named
 from shared.errors import Problem
 from shared.events.tasks import Call

@@ -4,7 +4,7 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 from services.planner.model import Planned, Resolved, Single
-from services.planner.paging import Step, call_of
+from services.planner.paging.step import Step, call_of
 from services.planner.placeholders import fill, named
 from shared.errors import Problem
 from shared.events.tasks import AnswerWanted, Call

@@ -11,7 +11,8 @@ from pydantic import TypeAdapter
 
 from services.planner.invocation import plan_submits
 from services.planner.model import Resolved, Task, number_tasks
-from services.planner.paging import Step, first_step
+from services.planner.paging.follow import first_step
+from services.planner.paging.step import Step
 from services.planner.placeholders import fill, fill_pages, named
 from services.planner.single import delivery_of, first_call, leads_to, request_of
 from shared.errors import Invalid, Problem

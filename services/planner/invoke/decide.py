@@ -11,7 +11,7 @@ from uuid import UUID
 
 from services.planner.invocation import invoke_of, status_call, walk_of
 from services.planner.model import JobRow, Planned, Resolved
-from services.planner.paging import first_step
+from services.planner.paging.follow import first_step
 from services.planner.waiting import DueKind
 from shared.events.callbacks import TaskDue
 from shared.events.tasks import TaskChanged, TaskState

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from services.planner.ending import end_of
 from services.planner.model import JobRow, Planned, Resolved
-from services.planner.paging import Step, has_plan, next_step, pages_so_far
+from services.planner.paging.follow import has_plan, next_step, pages_so_far
+from services.planner.paging.step import Step
 from shared.events.jobs import JobState
 from shared.events.tasks import END_RANK, Facts, TaskChanged, TaskState
 from shared.specification.bodies import is_one_for_one

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from services.planner.invocation import plan_submits
 from services.planner.invoke.decide import Invocation, Move, Wake, count, move
 from services.planner.model import JobRow, Resolved
-from services.planner.paging import Step
+from services.planner.paging.step import Step
 from shared.errors import Problem
 from shared.events.callbacks import TaskDue
 from shared.events.tasks import TaskChanged, TaskState

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from services.planner.model import Planned, Resolved
-from services.planner.paging import MOST_GROWTH, Step, first_step, next_step
+from services.planner.paging.counted import MOST_GROWTH
+from services.planner.paging.follow import first_step, next_step
+from services.planner.paging.step import Step
 from shared.events.tasks import Facts
 from shared.specification.request import Pages, Records, Request
 from shared.specification.source import Poll

@@ -1,0 +1,125 @@
+"""Pages by offset or number. Pure.
+
+With a total, everything else fans out at once. Without one, a page leads to the next until one comes back short or
+empty.
+"""
+
+from dataclasses import replace
+from math import ceil
+
+from services.planner.model import Planned
+from services.planner.paging.step import Step, call_of
+from shared.events.tasks import Facts, FactsWanted
+from shared.specification.request import NumberedPages, OffsetPages, Pages, Request
+from shared.specification.source import Poll
+
+MOST_TASKS_AT_ONCE = 100_000
+MOST_GROWTH = 20
+"""How often a total that has grown is followed, before the job leaves the rest to the next one."""
+_GROWN = "grown "
+
+
+def first_counted(poll: Poll, pages: OffsetPages | NumberedPages) -> Planned:
+    """The metadata call, or else the first page."""
+    if pages.plan is not None:
+        request = Request(path=pages.plan.path, query=pages.plan.query)
+        wanted = FactsWanted(total=pages.plan.total, size=pages.plan.size)
+        return Planned(call_of(request), "metadata", wanted)
+    position = 0 if isinstance(pages, OffsetPages) else pages.first
+    return _counted(poll, pages, position, pages.size, wants=True)
+
+
+def after_metadata(poll: Poll, pages: Pages, facts: Facts) -> Step:
+    """All pages, in the largest size that the vendor allows."""
+    if not isinstance(pages, (OffsetPages, NumberedPages)):
+        return Step(over=True, problem="metadata answers belong to offset or page paging")
+    if facts.total is None:
+        return Step(over=True, problem=f"vendor_malformed: {facts.problem or 'the metadata tell no total'}")
+    size = min(pages.size, facts.size) if facts.size else pages.size
+    if facts.total == 0:
+        return Step(over=True, expected=0)
+    return _fan_out(poll, pages, size, first=0, total=facts.total)
+
+
+def after_offset(poll: Poll, pages: OffsetPages, done: Planned, facts: Facts) -> Step:
+    """What follows a page that was asked for by offset: its items say where the next one begins."""
+    items, end = facts.items or 0, done.position + (facts.items or 0)
+    asked = size_asked(pages, done)
+    if facts.total is None:
+        if items == 0 or (items < asked and done.position > 0):
+            return Step(over=True)
+        return Step((_counted(poll, pages, end, asked, wants=True),))
+    if facts.total <= end or items == 0:
+        return Step(over=True, expected=facts.total)
+    if done.position == 0:
+        return _fan_out(poll, pages, items, first=1, total=facts.total)
+    return _follow_growth((_counted(poll, pages, end, asked, wants=True),), done, facts.total, seen=end)
+
+
+def after_number(poll: Poll, pages: NumberedPages, done: Planned, facts: Facts) -> Step:
+    """What follows a page that was asked for by its number."""
+    index, items = done.position - pages.first, facts.items or 0
+    asked = size_asked(pages, done)
+    count = facts.pages
+    if facts.total is not None and count is None:
+        size = items if index == 0 and items else asked
+        count = ceil(facts.total / size)
+    if count is None:
+        if items == 0 or (items < asked and index > 0):
+            return Step(over=True)
+        return Step((_counted(poll, pages, done.position + 1, asked, wants=True),))
+    if index + 1 >= count or items == 0:
+        return Step(over=True, expected=facts.total)
+    if count > MOST_TASKS_AT_ONCE:
+        return Step(over=True, problem=f"page_limit: {count} pages; larger pages are needed")
+    planned = [
+        _counted(poll, pages, pages.first + later, asked, wants=later == count - 1, growth=True)
+        for later in range(index + 1, count)
+    ]
+    if index == 0:
+        return Step(tuple(planned), expected=facts.total)
+    return _follow_growth(tuple(planned), done, facts.total, seen=None)
+
+
+def size_asked(pages: OffsetPages | NumberedPages, done: Planned) -> int:
+    """The size that a page was asked for in, which metadata may have made smaller than the configured one."""
+    asked = done.call.query.get(pages.size_parameter or "", "")
+    return int(asked) if isinstance(asked, str) and asked.isdecimal() else pages.size
+
+
+def _counted(
+    poll: Poll, pages: OffsetPages | NumberedPages, position: int, size: int, *, wants: bool, growth: bool = False
+) -> Planned:
+    """One page by offset or number; with `wants`, its answer is read for what comes next, or for `growth` only."""
+    wanted = None
+    if wants:
+        told = pages.pages if isinstance(pages, NumberedPages) else None
+        wanted = FactsWanted(total=pages.total, pages=told, select=poll.records.select, growth=growth)
+    if isinstance(pages, OffsetPages):
+        query: dict[str, object] = {pages.offset_parameter: position, pages.size_parameter: size}
+    else:
+        query = {pages.page_parameter: position}
+        if pages.size_parameter:
+            query[pages.size_parameter] = size
+    return Planned(call_of(poll.request, query), wanted=wanted, position=position)
+
+
+def _fan_out(poll: Poll, pages: OffsetPages | NumberedPages, size: int, *, first: int, total: int) -> Step:
+    """All pages from index `first` on; the last one is read again, because the total may have grown meanwhile."""
+    count = ceil(total / size)
+    if count - first > MOST_TASKS_AT_ONCE:
+        return Step(over=True, problem=f"page_limit: {count} pages of {size}; larger pages are needed")
+    planned = []
+    for index in range(first, count):
+        position = index * size if isinstance(pages, OffsetPages) else pages.first + index
+        planned.append(_counted(poll, pages, position, size, wants=index == count - 1, growth=True))
+    return Step(tuple(planned), over=not planned, expected=total)
+
+
+def _follow_growth(planned: tuple[Planned, ...], done: Planned, total: int | None, *, seen: int | None) -> Step:
+    """The total grew while pages were fetched: follow it, but not for ever."""
+    times = int((done.cursor or "").removeprefix(_GROWN) or 0) + 1
+    if times > MOST_GROWTH:
+        return Step(over=True, expected=seen, note="the vendor's total keeps growing; the rest is left to the next job")
+    *first, last = planned
+    return Step((*first, replace(last, cursor=f"{_GROWN}{times}")), expected=total)

@@ -1,0 +1,123 @@
+"""The first calls of a poll, and the next ones, by the style of its paging. Pure."""
+
+from dataclasses import replace
+from typing import assert_never
+
+from services.planner.model import Planned, Resolved
+from services.planner.paging.chain import after_key, chain, size_of
+from services.planner.paging.counted import after_metadata, after_number, after_offset, first_counted, size_asked
+from services.planner.paging.detected import from_where_it_began, style_of
+from services.planner.paging.step import Step, call_of
+from shared.events.tasks import Facts, FactsWanted
+from shared.specification.bodies import is_one_for_one
+from shared.specification.request import (
+    AutoPages,
+    CursorPages,
+    KeysetPages,
+    LinkPages,
+    NextPages,
+    NoPages,
+    NumberedPages,
+    OffsetPages,
+)
+
+
+def first_step(resolved: Resolved) -> Step:
+    """The calls that can be made before anything is known."""
+    pages, poll = resolved.paging, resolved.walk
+    match pages:
+        case NoPages():
+            return Step((Planned(call_of(poll.request)),), over=True)
+        case AutoPages():
+            wanted = FactsWanted(select=poll.records.select, detect=True)
+            return Step((Planned(call_of(poll.request), wanted=wanted),))
+        case OffsetPages() | NumberedPages():
+            return Step((first_counted(poll, pages),))
+        case CursorPages():
+            wanted = FactsWanted(select=poll.records.select, next=pages.next)
+            return Step((Planned(call_of(poll.request, size_of(pages)), wanted=wanted),))
+        case KeysetPages():
+            wanted = FactsWanted(select=poll.records.select, last=pages.field)
+            return Step((Planned(call_of(poll.request, {pages.size_parameter: pages.size}), wanted=wanted),))
+        case NextPages():
+            wanted = FactsWanted(select=poll.records.select, next=pages.next, link=True)
+            return Step((Planned(call_of(poll.request), wanted=wanted),))
+        case LinkPages():
+            wanted = FactsWanted(select=poll.records.select, link=True)
+            return Step((Planned(call_of(poll.request), wanted=wanted),))
+        case _:
+            assert_never(pages)
+
+
+def has_plan(resolved: Resolved) -> bool:
+    """Whether a metadata call comes before the pages, which is none of them."""
+    pages = resolved.paging
+    return isinstance(pages, (OffsetPages, NumberedPages)) and pages.plan is not None
+
+
+def pages_so_far(resolved: Resolved, done: Planned) -> int:
+    """The place of a page in its own walk, counted from 1: a job may have many walks, each with its own limit."""
+    if done.purpose == "metadata":
+        return 0
+    match resolved.paging:
+        case OffsetPages() as pages:
+            return done.position // max(1, size_asked(pages, done)) + 1
+        case NumberedPages() as pages:
+            return done.position - pages.first + 1
+        case _:
+            return done.position + 1
+
+
+def next_step(resolved: Resolved, done: Planned, facts: Facts, planned_so_far: int) -> Step:
+    """What follows from the answer to `done`, within the paging's own limit of pages."""
+    step = _follow(resolved, done, facts)
+    if step.expected is not None and not is_one_for_one(resolved.records.select):
+        step = replace(step, expected=None)
+    limit = resolved.paging.limit
+    room = limit - planned_so_far
+    if len(step.planned) <= room:
+        return step
+    if not done.cursor and room > 0:
+        return replace(step, planned=step.planned[:room], over=True, note=f"stopped at the limit of {limit} pages")
+    return Step(over=True, problem=f"page_limit: more than {limit} pages")
+
+
+def _follow(resolved: Resolved, done: Planned, facts: Facts) -> Step:  # noqa: C901, PLR0911 - a line for each style
+    pages, poll = resolved.paging, resolved.walk
+    if isinstance(pages, AutoPages):
+        return _detected(resolved, pages, done, facts)
+    if done.purpose == "metadata":
+        return after_metadata(poll, pages, facts)
+    if facts.problem and not (isinstance(pages, (OffsetPages, NumberedPages)) and facts.items is not None):
+        return Step(over=True, problem=f"vendor_malformed: {facts.problem}")
+    match pages:
+        case NoPages():
+            return Step(over=True)
+        case OffsetPages():
+            return after_offset(poll, pages, done, facts)
+        case NumberedPages():
+            return after_number(poll, pages, done, facts)
+        case CursorPages():
+            return chain(poll, pages, facts.next, {pages.into.query: facts.next or "", **size_of(pages)}, done)
+        case KeysetPages():
+            return after_key(poll, pages, done, facts)
+        case NextPages() | LinkPages():
+            return chain(poll, pages, facts.next, None, done)
+        case _:
+            assert_never(pages)
+
+
+def _detected(resolved: Resolved, pages: AutoPages, done: Planned, facts: Facts) -> Step:
+    if facts.problem:
+        return Step(over=True, problem=f"vendor_malformed: {facts.problem}")
+    if facts.detected == "unknown":
+        problem = f"paging_unknown: {facts.detected_in} says that there is more, and nothing says where; name the style"
+        return Step(over=True, problem=problem)
+    found = style_of(pages, facts)
+    if isinstance(found, NoPages):
+        return Step(over=True, expected=facts.total, note="paging detected: a single page", pages=found)
+    if isinstance(found, (OffsetPages, NumberedPages)):
+        found, done, facts = from_where_it_began(found, done, facts)
+    step = _follow(resolved.model_copy(update={"pages": found}), done, facts)
+    where = f" in {facts.detected_in}" if facts.detected_in else ""
+    return replace(step, note=f"paging detected: {found.style}{where}", pages=found)

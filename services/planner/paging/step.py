@@ -1,0 +1,44 @@
+"""What follows from one answer, and how calls are made. Pure."""
+
+from dataclasses import dataclass
+
+from services.planner.model import Planned
+from shared.events.tasks import Call
+from shared.specification.request import Pages, Request
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What follows from one answer.
+
+    `over`: all calls of the job are known now. `expected`: records that the vendor says there are, where its items are
+    the records. `problem`: why the job cannot go on. `pages`: the style that automatic paging found. `planned` may be
+    `limit` pages more than wanted.
+    """
+
+    planned: tuple[Planned, ...] = ()
+    over: bool = False
+    expected: int | None = None
+    problem: str = ""
+    note: str = ""
+    pages: Pages | None = None
+
+
+def call_of(request: Request, query: dict[str, object] | None = None) -> Call:
+    """The call that a request stands for, with more in its query."""
+    merged = {**request.query, **(query or {})}
+    return Call(
+        method=request.method,
+        path=request.path,
+        query={name: _texts(value) for name, value in merged.items()},
+        headers=dict(request.headers),
+        body=request.json_,
+    )
+
+
+def _texts(value: object) -> str | tuple[str, ...]:
+    return tuple(_text(one) for one in value) if isinstance(value, (tuple, list)) else _text(value)
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
