@@ -42,11 +42,20 @@ async def tasks_of(running: Cluster, job_id: str) -> list[dict[str, Any]]:
     return found
 
 
+async def execute(place: Place, statement: str) -> None:
+    owner = await asyncpg.connect(place.admin_url.rsplit("/", 1)[0] + f"/{place.database}")
+    try:
+        await owner.execute(statement)
+    finally:
+        await owner.close()
+
+
 @pytest.mark.timeout(300)
 async def test_a_copy_is_made_task_by_task_and_kept_in_step(
     topics: Place, tmp_path: Path, reader_for: ReaderFor
 ) -> None:
     tasks, pointers = await reader_for("tasks.events"), await reader_for("payloads.stored")
+    retries = await reader_for("processor.retry")
     async with cluster(topics, tmp_path) as running:
         await running.configure_simulator("acme", records=RECORDS, fail_paths=[FAILING])
         await running.apply_vendor("acme", budget={"in_flight": 5})
@@ -54,6 +63,7 @@ async def test_a_copy_is_made_task_by_task_and_kept_in_step(
         await _a_refused_page_leaves_and_the_others_go_on(running, job, tmp_path / "payloads")
         await _everything_of_a_job_is_one_trace(job, tasks, pointers)
         await _what_was_fetched_is_processed_again_without_the_vendor(running, topics)
+        await _a_page_that_cannot_be_written_is_tried_again(running, topics, retries)
         await _the_plan_follows_the_largest_page(running)
         await _tasks_run_side_by_side_up_to_the_cap(running)
         await _pages_of_megabytes_travel_as_pointers(running, tasks, pointers)
@@ -109,9 +119,7 @@ async def _everything_of_a_job_is_one_trace(job: dict[str, Any], tasks: TopicRea
 async def _what_was_fetched_is_processed_again_without_the_vendor(running: Cluster, place: Place) -> None:
     """Rows that were lost come back from the kept payloads: the events are kept, and go once more."""
     requests = (await running.truth("acme"))["requests"]
-    owner = await asyncpg.connect(place.admin_url.rsplit("/", 1)[0] + f"/{place.database}")
-    await owner.execute("DELETE FROM records.records")
-    await owner.close()
+    await execute(place, "DELETE FROM records.records")
     began, until = datetime(2020, 1, 1, tzinfo=UTC), datetime.now(UTC) + timedelta(minutes=1)
     done = await replay(place.kafka, place.prefix, Wanted("payloads.stored", "payloads.stored", began, until))
     assert done.records == 9
@@ -121,6 +129,24 @@ async def _what_was_fetched_is_processed_again_without_the_vendor(running: Clust
 
     await eventually(all_back)
     assert (await running.truth("acme"))["requests"] == requests
+    assert len(await running.dead_letters()) == 1
+
+
+async def _a_page_that_cannot_be_written_is_tried_again(running: Cluster, place: Place, retries: TopicReader) -> None:
+    """Its neighbours in the batch are done meanwhile; nobody has to send it again when the table is mended."""
+    await running.configure_simulator("acme", records=RECORDS)
+    await execute(place, f"ALTER TABLE records.records ADD CONSTRAINT odd CHECK (key <> '{RECORDS}') NOT VALID")
+    job_id = await running.submit({"vendor": "acme", "poll": by_total()})
+
+    async def one_is_left() -> bool:
+        return bool((await running.job(job_id))["counts"] == {"completed": 9, "enqueued": 1})
+
+    await eventually(one_is_left)
+    retry, *_ = await eventually(lambda: retries.values)
+    assert (retry["delivery"], retry["error"].split(" ")[0]) == (1, "CheckViolationError")
+    await execute(place, "ALTER TABLE records.records DROP CONSTRAINT odd")
+    job = await running.ended(job_id)
+    assert (job["status"], job["distinct"]) == ("completed", RECORDS)
     assert len(await running.dead_letters()) == 1
 
 

@@ -19,7 +19,9 @@ async def test_events_are_kept_for_as_long_as_the_catalogue_says(topics: Place) 
     finally:
         await admin.close()
     found = {
-        resource[3]: {entry[0]: entry[1] for entry in resource[4]} for answer in answers for resource in answer.resources
+        resource[3]: {entry[0]: entry[1] for entry in resource[4]}
+        for answer in answers
+        for resource in answer.resources
     }
     assert set(found) == set(wanted)
     for name, topic in wanted.items():
