@@ -1,6 +1,7 @@
 """A poll from its request to its rows, as whoever keeps a copy of a partner's data sees it: what is told of each task
 on its way, what the partner saw of it, and what becomes of the copy when the partner's data change."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,7 @@ async def test_a_copy_is_made_task_by_task_and_kept_in_step(
         await _everything_of_a_job_is_one_trace(job, tasks, pointers)
         await _what_was_fetched_is_processed_again_without_the_vendor(running, topics)
         await _a_page_that_cannot_be_written_is_tried_again(running, topics, retries)
+        await _pages_are_fetched_while_none_can_be_processed(running)
         await _the_plan_follows_the_largest_page(running)
         await _tasks_run_side_by_side_up_to_the_cap(running)
         await _pages_of_megabytes_travel_as_pointers(running, tasks, pointers)
@@ -148,6 +150,19 @@ async def _a_page_that_cannot_be_written_is_tried_again(running: Cluster, place:
     job = await running.ended(job_id)
     assert (job["status"], job["distinct"]) == ("completed", RECORDS)
     assert len(await running.dead_letters()) == 1
+
+
+async def _pages_are_fetched_while_none_can_be_processed(running: Cluster) -> None:
+    await asyncio.to_thread(running.processes.stop, "processor")
+    job_id = await running.submit({"vendor": "acme", "poll": by_total()})
+
+    async def all_wait() -> bool:
+        return bool((await running.job(job_id))["counts"] == {"enqueued": 10})
+
+    await eventually(all_wait)
+    running.start_service("processor")
+    job = await running.ended(job_id)
+    assert (job["status"], job["counts"]) == ("completed", {"completed": 10})
 
 
 async def _the_plan_follows_the_largest_page(running: Cluster) -> None:
