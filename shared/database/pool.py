@@ -116,6 +116,7 @@ class Database:
         except Exception as error:
             if (known := _translate(error)) is not None:
                 raise known from _cause(error)
+            _forget_values(error)
             raise
 
     async def execute(self, statement: str, *arguments: object) -> None:
@@ -130,6 +131,7 @@ class Database:
         except Exception as error:
             if (known := _translate(error)) is not None:
                 raise known from _cause(error)
+            _forget_values(error)
             raise
 
     def _acquire(self) -> "AbstractAsyncContextManager[Transaction]":
@@ -150,6 +152,12 @@ def _translate(error: Exception) -> SluiceError | None:
 def _cause(error: Exception) -> Exception | None:
     """Errors that Postgres and its client raise because of a value repeat it, and causes are logged."""
     return None if is_unstorable(error) else error
+
+
+def _forget_values(error: Exception) -> None:
+    """A row that breaks a constraint is told in detail, with all that it holds."""
+    if isinstance(error, asyncpg.IntegrityConstraintViolationError):
+        error.detail = None
 
 
 async def _leave_session(connection: "asyncpg.Connection[asyncpg.Record]") -> None:

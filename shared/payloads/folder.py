@@ -23,11 +23,8 @@ class Folder:
         """Write a file so that no reader ever sees half of one."""
         whole = self._root / path
         draft = f"{whole}#{os.getpid()}-{next(_numbers)}"
-        try:
-            _write(draft, body)
-        except FileNotFoundError:
+        while not _written(draft, body):
             whole.parent.mkdir(parents=True, exist_ok=True)
-            _write(draft, body)
         os.rename(draft, whole)
 
     def get(self, path: str) -> bytes:
@@ -36,6 +33,11 @@ class Folder:
             return file.read()
 
 
-def _write(path: str, body: bytes) -> None:
-    with open(path, "wb") as file:
-        file.write(body)
+def _written(path: str, body: bytes) -> bool:
+    """Whether the folder was there: it goes with its last file, also between its making and its use."""
+    try:
+        with open(path, "wb") as file:
+            file.write(body)
+    except FileNotFoundError:
+        return False
+    return True

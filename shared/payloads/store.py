@@ -129,8 +129,8 @@ def _open(url: str, endpoint: str) -> LocalStore | S3Store | MemoryStore:
     parts = urlsplit(url)
     match parts.scheme:
         case "file":
-            Path(parts.path).mkdir(parents=True, exist_ok=True)
-            return LocalStore(parts.path)
+            Path(parts.path).mkdir(mode=0o700, parents=True, exist_ok=True)
+            return LocalStore(parts.path, automatic_cleanup=True)
         case "s3":
             options = {"endpoint": endpoint} if endpoint else {}
             return S3Store(

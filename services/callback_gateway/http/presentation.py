@@ -1,6 +1,7 @@
 """Rows → what the API shows. Pure."""
 
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Any
 
 from shared.database.pool import Row
@@ -82,7 +83,7 @@ def task_body(row: Row) -> dict[str, Any]:
         "records": row["records"],
         "reason": row["reason"],
         "attempts": sorted(row["attempts"], key=lambda attempt: attempt["started_at"]),
-        "times": row["times"],
+        "times": dict(sorted(row["times"].items(), key=itemgetter(1))),
         "vendor_job": row["vendor_job"],
         "callbacks": row["callbacks"],
     }

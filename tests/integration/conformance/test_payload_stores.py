@@ -1,6 +1,7 @@
 """One suite over every payload store. S3 takes part where `SLUICE_TEST_S3` (s3://BUCKET/PREFIX) and, if it is not
 Amazon's own, `SLUICE_TEST_S3_ENDPOINT` are set."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from shared.errors import Rejected
 from shared.ids import new_id
+from shared.payloads.folder import SMALL_BYTES
 from shared.payloads.store import PayloadStore
 
 
@@ -78,3 +80,33 @@ async def test_what_is_gone_already_keeps_nothing_else_from_being_deleted(store:
     for pointer in pointers:
         with pytest.raises(Rejected):
             await store.get(pointer)
+
+
+async def test_a_folder_keeps_nothing_of_a_job_whose_payloads_are_gone(tmp_path: Path) -> None:
+    store = PayloadStore(tmp_path.as_uri())
+    job = new_id()
+    sizes = {"1-0": 10, "2-0": SMALL_BYTES + 1}
+    pointers = [await store.put(job, name, bytes(size), media_type="text/plain") for name, size in sizes.items()]
+    await store.delete([pointers[0].uri])
+    assert [file.name for file in (tmp_path / str(job)).iterdir()] == ["2-0"]
+    await store.delete([pointers[1].uri])
+    assert list(tmp_path.iterdir()) == []
+    assert await store.get(await store.put(job, "3-0", b"x", media_type="text/plain")) == b"x"
+
+
+async def test_payloads_are_put_while_the_last_of_their_job_are_deleted(tmp_path: Path) -> None:
+    store, job = PayloadStore(tmp_path.as_uri()), new_id()
+
+    async def put_and_delete(number: int) -> None:
+        for _ in range(200):
+            pointer = await store.put(job, f"{number}-0", b"x", media_type="text/plain")
+            assert await store.get(pointer) == b"x"
+            await store.delete([pointer.uri])
+
+    await asyncio.gather(*(put_and_delete(number) for number in range(4)))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_made_is_for_its_owner_alone(tmp_path: Path) -> None:
+    PayloadStore((tmp_path / "payloads").as_uri())
+    assert (tmp_path / "payloads").stat().st_mode & 0o777 == 0o700

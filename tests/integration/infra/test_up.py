@@ -6,12 +6,15 @@ import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
+from typer.testing import CliRunner
 
 from infra.local import record as records
 from infra.local import services, stack
+from infra.local.__main__ import app
 from infra.local.pids import Process, alive, family
 
 pytestmark = pytest.mark.timeout(180)
@@ -36,11 +39,18 @@ def title(url: str) -> str:
     return found
 
 
-def test_what_is_up_answers_at_once(root: Path) -> None:
-    addresses = services.up(root)
-    assert title(services.gateway_url(root)) == "Sluice"
-    told = f"export SLUICE_URL={services.gateway_url(root)} SLUICE_KAFKA={addresses.kafka}"
-    assert services.command_environment(root) == told
+def test_what_is_up_answers_at_once_and_where_is_told(root: Path) -> None:
+    up = CliRunner().invoke(app, ["up", "--root", str(root)])
+    assert up.exit_code == 0, up.output
+    gateway, addresses = services.gateway_url(root), stack.addresses(root)
+    assert title(gateway) == "Sluice"
+    *standing, last = up.stdout.splitlines()
+    password = urlsplit(addresses.postgres).password or "?"
+    places = [addresses.kafka, addresses.postgres.replace(password, "***"), gateway]
+    assert [line.split()[:2] for line in standing] == [
+        list(one) for one in zip(("kafka", "postgres", "services"), places, strict=True)
+    ]
+    assert last == f"export SLUICE_URL={gateway} SLUICE_KAFKA={addresses.kafka}"
 
 
 def test_the_simulator_comes_to_services_that_run_already(root: Path) -> None:

@@ -114,6 +114,15 @@ async def test_a_defect_of_ours_is_neither(database: Database) -> None:
         await ask(database, "SELECT * FROM no_such_table")
 
 
+async def test_of_a_row_that_breaks_a_constraint_no_value_is_told(database: Database) -> None:
+    insert = "INSERT INTO vendors VALUES ('s3cret', $1)"
+    await ask(database, insert, b"{}")
+    for document in (b"{}", None):
+        with pytest.raises(asyncpg.IntegrityConstraintViolationError, match="vendors") as refused:
+            await ask(database, insert, document)
+        assert "(s3cret" not in "".join(format_exception(refused.value))
+
+
 async def test_what_a_transaction_sets_ends_with_it_whether_it_commits_or_not(
     place: Place,
 ) -> None:
