@@ -28,7 +28,8 @@ class CallbackExpected(Event):
 
 
 class CallbackReceived(Event):
-    """A verified callback, as it came. By token it names a task and its round, else a vendor's job.
+    """A verified callback, as it came. By token, good until `expires_at`, it names a task and its round, else a
+    vendor's job.
 
     What it says of the job is read when it is matched, by the rules that the job runs with. `body` is base64.
     """
@@ -38,6 +39,7 @@ class CallbackReceived(Event):
     vendor: str
     task_id: UUID | None = None
     round: int = 0
+    expires_at: datetime | None = None
     vendor_job: str | None = None
     media_type: str = ""
     headers: dict[str, str] = {}

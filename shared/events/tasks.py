@@ -9,7 +9,7 @@ from pydantic import Field
 
 from shared.events.envelope import Event
 from shared.events.payloads import Pointer, Processing
-from shared.specification.values import Expression, SecretReference
+from shared.specification.values import Duration, Expression, SecretReference
 from shared.specification.vendor import CallbackOutcome, Retry
 from shared.specification.vendor_jobs import Told
 
@@ -114,10 +114,12 @@ Purpose = Literal["metadata", "page", "submit", "status", "abort", "answer", "de
 
 class SubmitWanted(Event):
     """The submit of an asynchronous vendor job. `vendor_job` finds the vendor's id in the answer; `{callback.url}` in
-    the call stands for the task's callback URL, which expires at `deadline_at`."""
+    the call stands for the task's callback URL, which is good for `deadline` from when the call leaves. Earlier
+    releases told only until when, `deadline_at`."""
 
     vendor_job: Expression | None = None
     deadline_at: datetime
+    deadline: Duration | None = None
 
 
 class AnswerWanted(Event):

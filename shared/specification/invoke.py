@@ -45,9 +45,9 @@ class Invoke(Strict):
     """One vendor job for each input. Placeholders: `{input.x}` and `{parameters.x}` everywhere, `{callback.url}` and
     `{task.id}` in the submit, `{vendor_job}` in everything after it.
 
-    `vendor_job` finds the vendor's own id in the submit's answer. `deadline` is mandatory: no wait without an end.
-    `heartbeat` ends a wait in which no progress was told for so long. A submit whose outcome is unknown is sent again
-    only if it has a header `Idempotency-Key` (`{task.id}` is a good one).
+    `vendor_job` finds the vendor's own id in the submit's answer. `deadline` is mandatory: no wait without an end,
+    counted from the submit. `heartbeat` ends a wait in which no progress was told for so long. A submit whose outcome
+    is unknown is sent again only if it has a header `Idempotency-Key` (`{task.id}` is a good one).
     """
 
     submit: Request

@@ -1,11 +1,14 @@
 """The vendor is the judge: by its own count the contract is never exceeded, and a vendor that hangs hurts nobody."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.cluster import Cluster, cluster
+from tests.end_to_end.test_invoke import INVOKE, OUTCOME, tasks
 from tests.eventually import eventually
+from tests.reports import Reports
 from tests.stack import Place
 
 ITEMS = {"request": {"path": "/items"}, "records": {"key": "id"}}
@@ -76,3 +79,45 @@ async def test_a_job_can_be_paused_resumed_and_cancelled(topics: Place, tmp_path
 
 async def _is_planned(running: Cluster, job_id: str) -> bool:
     return bool((await running.job(job_id))["total"]["tasks"] > 900)
+
+
+async def allow(running: Cluster, reports: Reports, requests: int) -> None:
+    """The contract of the vendor `sparing`: so many calls an hour."""
+    document = {
+        "base_url": reports.url,
+        "network": {"private_addresses": "allow"},
+        "callbacks": {"outcome": OUTCOME},
+        "budget": {"windows": [{"requests": requests, "per": "1h"}]},
+    }
+    answer = await running.http.put(f"{running.gateway}/vendors/sparing", json=document)
+    assert answer.status_code in (200, 201), answer.text
+
+
+@pytest.mark.timeout(300)
+async def test_a_contract_is_changed_while_jobs_wait_for_it(topics: Place, tmp_path: Path) -> None:
+    """What was called before counts on; what waits for a permit is not submitted yet, so its deadline has not begun."""
+    async with Reports() as reports, cluster(topics, tmp_path) as running:
+        await running.configure_simulator("other", records=10)
+        await running.apply_vendor("other")
+        await allow(running, reports, 2)
+        invoke = {**INVOKE, "deadline": "3s", "results": None}
+        status = {"request": {"path": "/items"}, "after": "1h", "done": "body.never"}
+        silent = {**invoke, "submit": {"path": "/items"}, "status": status}
+        job = {"vendor": "sparing", "invoke": invoke, "input": [{"month": str(number)} for number in range(4)]}
+        job_id = await running.submit(job)
+        for allowed in (2, 3, 4):
+            await allow(running, reports, allowed)
+            await eventually(partial(_has, reports, allowed), 20)
+            for report in [one for one in reports.reports.values() if one.status == "queued"]:
+                assert await reports.call_back(report, "succeeded") == 202
+            other = await running.ended(await running.submit({"vendor": "other", "invoke": silent, "input": [{}]}))
+            assert other["status"] == "failed", other
+            assert reports.submits == allowed
+        job = await running.ended(job_id)
+        assert (job["status"], job["counts"]) == ("completed", {"completed": 4}), job
+        assert [task["attempts"][0]["attempt"] for task in await tasks(running, job_id)] == [1, 1, 1, 1]
+        assert await running.dead_letters() == []
+
+
+def _has(reports: Reports, submits: int) -> bool:
+    return reports.submits == submits

@@ -137,6 +137,7 @@ async def _take(
         vendor=vendor,
         task_id=claim.task_id if claim else None,
         round=claim.round if claim else 0,
+        expires_at=claim.expires_at if claim else None,
         vendor_job=vendor_job,
         media_type=headers.get("content-type", ""),
         headers=shown,

@@ -68,7 +68,8 @@ def _verdict(callback: CallbackReceived, found: Expectation, told: Told | None) 
         return "late"
     if told is not None and told == found.told:
         return "duplicate"
-    if found.over or found.told is not None or callback.received_at > found.deadline_at:
+    deadline_at = max(found.deadline_at, callback.expires_at or found.deadline_at)
+    if found.over or found.told is not None or callback.received_at > deadline_at:
         return "late"
     return "unknown" if told is None else "accepted"
 

@@ -52,13 +52,14 @@ def call_of(request: FetchRequested, gateway_url: str, key: Callable[[], bytes],
     it when it comes again. `key` is asked for only where there is a callback URL."""
     if request.submit is None:
         return request.call
-    if now >= request.submit.deadline_at:
+    expires_at = now + request.submit.deadline if request.submit.deadline else request.submit.deadline_at
+    if now >= expires_at:
         return Refused("deadline_exceeded: the wait was over before the call could leave")
     call, text = request.call, request.call.model_dump_json()
     if _TASK_ID in text:
         call = _filled(call, _TASK_ID, _id_of(request))
     if _CALLBACK_URL in text:
-        token = make_token(key(), Claim(request.task_id, request.round, request.submit.deadline_at))
+        token = make_token(key(), Claim(request.task_id, request.round, expires_at))
         call = _filled(call, _CALLBACK_URL, f"{gateway_url.rstrip('/')}/callbacks/{request.vendor}/{token}")
     return call
 

@@ -77,7 +77,7 @@ class Wanted:
 
 
 def key_of(window: Window) -> str:
-    """What makes a window the same window: a changed contract starts with a new state."""
+    """What makes a window the same window: a changed one is spaced anew, but what was called before still counts."""
     return f"{window.requests}/{_length(window)}/{window.burst or 0}"
 
 
@@ -97,18 +97,29 @@ def record(budget: Budget, permits: Permits, reports: Sequence[Report], now: int
             sent.append(report.sent_at)
     silent = [moment for moment in leased if moment + _SILENCE < now]
     sent += [moment + _SILENCE for moment in silent]
-    found = {state.key: state for state in permits.windows}
-    windows = [found.get(key_of(window), WindowState(key_of(window), now)) for window in budget.windows]
+    windows = [_state(window, permits.windows, now) for window in budget.windows]
     return Permits(
         tuple(_log(*pair, sent, now) for pair in zip(budget.windows, windows, strict=True)),
         tuple(moment for moment in leased if moment not in silent),
     )
 
 
+def _state(window: Window, known: Sequence[WindowState], now: int) -> WindowState:
+    """Where a window stands. Every log counts the same calls, so a new window takes over the one of its length, else
+    the next longer, else the longest that there is."""
+    key, length = key_of(window), _length(window)
+    same = next((state for state in known if state.key == key), None)
+    if same is not None or not known:
+        return same or WindowState(key, now)
+    nearest = min(known, key=lambda state: (_length_of(state) < length, abs(_length_of(state) - length)))
+    later = max(0, _bucket(_length_of(nearest)) - _bucket(length))
+    return WindowState(key, now, tuple((start + later, calls) for start, calls in nearest.sent))
+
+
 def _log(window: Window, state: WindowState, sent: Sequence[int], now: int) -> WindowState:
     calls = dict(state.sent)
     for moment in sent:
-        start = moment - moment % _bucket(window)
+        start = moment - moment % _bucket(_length(window))
         calls[start] = calls.get(start, 0) + 1
     kept = {start: count for start, count in calls.items() if start + _counted(window) > now}
     return replace(state, sent=tuple(sorted(kept.items())))
@@ -192,12 +203,16 @@ def _most(window: Window) -> int:
 
 def _counted(window: Window) -> int:
     """How long after a bucket's start its calls count."""
-    return _bucket(window) + _length(window) + _slack(window)
+    return _bucket(_length(window)) + _length(window) + _slack(window)
 
 
 def _interval(window: Window, pace: float) -> int:
     return -int(-_length(window) // (window.requests * pace))
 
 
-def _bucket(window: Window) -> int:
-    return max(1, _length(window) // _BUCKETS)
+def _length_of(state: WindowState) -> int:
+    return int(state.key.split("/")[1])
+
+
+def _bucket(length: int) -> int:
+    return max(1, length // _BUCKETS)

@@ -52,18 +52,18 @@ class Wake:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """The task after what it heard. `ended` by it; `identified`: its vendor's id became known; `asks` for the status;
-    `aborts` the vendor's job."""
+    """The task after what it heard. `ended` by it; `expects`: its vendor's id or its deadline is another one now;
+    `asks` for the status; `aborts` the vendor's job."""
 
     task: Invocation
     ended: bool = False
-    identified: bool = False
+    expects: bool = False
     asks: bool = False
     aborts: bool = False
     wakes: tuple[Wake, ...] = ()
 
 
-def move(before: Move, resolved: Resolved, event: TaskChanged | TaskDue, *, paused: bool) -> Move:
+def move(before: Move, resolved: Resolved, event: TaskChanged | TaskDue, now: datetime, *, paused: bool) -> Move:
     """Hear one event more."""
     task = before.task
     if event.round != task.round:
@@ -71,7 +71,7 @@ def move(before: Move, resolved: Resolved, event: TaskChanged | TaskDue, *, paus
     if task.state.is_end:
         return _too_late(before, event)
     if isinstance(event, TaskDue):
-        return _due(before, resolved, event, paused=paused)
+        return _due(before, resolved, event, now, paused=paused)
     return _heard(before, resolved, event)
 
 
@@ -83,12 +83,14 @@ def _too_late(before: Move, event: TaskChanged | TaskDue) -> Move:
     return replace(before, task=replace(task, vendor_job=task.vendor_job or event.vendor_job), aborts=True)
 
 
-def _due(before: Move, resolved: Resolved, event: TaskDue, *, paused: bool) -> Move:
+def _due(before: Move, resolved: Resolved, event: TaskDue, now: datetime, *, paused: bool) -> Move:
     task, invoke = before.task, invoke_of(resolved)
     match event.kind:
-        case "deadline" if task.state is TaskState.PLANNED:
-            # The release died after it had set the timer: nothing was submitted, so nobody waits yet.
-            return replace(before, wakes=(*before.wakes, Wake("deadline", invoke.deadline, event.beat + 1)))
+        case "deadline" if not task.submitted:
+            # It waits for a permit, or its release died: nobody is at work for it, so its time has not begun.
+            return _extended(before, now, invoke.deadline, event.beat + 1)
+        case "deadline" if task.deadline_at is not None and now < task.deadline_at:
+            return _extended(before, now, task.deadline_at - now, event.beat + 1)
         case "deadline":
             return _expired(before, f"deadline_exceeded: no outcome within {write_duration(invoke.deadline)}")
         case "heartbeat" if event.beat == task.beat and invoke.heartbeat is not None:
@@ -99,6 +101,11 @@ def _due(before: Move, resolved: Resolved, event: TaskDue, *, paused: bool) -> M
             return replace(before, asks=True)
         case _:
             return before
+
+
+def _extended(before: Move, now: datetime, left: timedelta, number: int) -> Move:
+    task = replace(before.task, deadline_at=now + left)
+    return replace(before, task=task, expects=True, wakes=(*before.wakes, Wake("deadline", left, number)))
 
 
 def _expired(before: Move, reason: str) -> Move:
@@ -112,10 +119,10 @@ def _heard(before: Move, resolved: Resolved, event: TaskChanged) -> Move:
     after = replace(
         before,
         task=replace(task, state=TaskState.WAITING, vendor_job=known, reason=event.reason or task.reason),
-        identified=before.identified or known != task.vendor_job,
+        expects=before.expects or known != task.vendor_job,
     )
     if event.purpose == "submit" and not task.submitted:
-        after = _submitted(after, resolved)
+        after = _submitted(after, resolved, event.at)
     if event.told == "progress":
         after = _progressed(after, resolved)
     elif event.told is not None and after.task.told is None:
@@ -125,14 +132,15 @@ def _heard(before: Move, resolved: Resolved, event: TaskChanged) -> Move:
     return _decided(after, resolved)
 
 
-def _submitted(before: Move, resolved: Resolved) -> Move:
-    task, invoke = replace(before.task, submitted=True), invoke_of(resolved)
+def _submitted(before: Move, resolved: Resolved, at: datetime) -> Move:
+    invoke = invoke_of(resolved)
+    task = replace(before.task, submitted=True, deadline_at=at + invoke.deadline)
     wakes = list(before.wakes)
     if invoke.heartbeat is not None:
         wakes.append(Wake("heartbeat", invoke.heartbeat, task.beat))
     if invoke.status is not None:
         wakes.append(Wake("status", invoke.status.after, task.ask))
-    return replace(before, task=task, wakes=tuple(wakes))
+    return replace(before, task=task, expects=True, wakes=tuple(wakes))
 
 
 def _progressed(before: Move, resolved: Resolved) -> Move:

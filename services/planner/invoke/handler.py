@@ -45,7 +45,7 @@ async def _take(tx: Transaction, events: Sequence[TaskChanged | TaskDue], now: d
         before = moves.get(event.task_id)
         if before is not None:
             job = jobs[before.task.job_id]
-            moves[event.task_id] = move(before, job.resolved, event, paused=job.state == "paused")
+            moves[event.task_id] = move(before, job.resolved, event, now, paused=job.state == "paused")
     await store.update_invocations(tx, [one.task for one in moves.values()])
     messages = [message for one in moves.values() for message in _tell(one, jobs[one.task.job_id], now)]
     ends: dict[UUID, list[Invocation]] = defaultdict(list)
@@ -90,7 +90,7 @@ def _tell(one: Move, job: JobRow, now: datetime) -> list[Outgoing]:
         INVOCATIONS_ENDED.labels(vendor=job.resolved.vendor, state=task.state.value).inc()
         log.info(f"invocation.{task.state.value}", job_id=str(job.id), task_id=str(task.id), reason=task.reason)
         messages += [_moved(task, now), expected(waiting, over=True), no_deadline(waiting)]
-    elif one.identified and not task.state.is_end:
+    elif one.expects and not task.state.is_end:
         messages.append(expected(waiting))
     if one.aborts:
         messages.append(end_vendor_job(waiting))

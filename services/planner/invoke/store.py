@@ -27,6 +27,7 @@ async def update_invocations(tx: Transaction, tasks: Sequence[Invocation]) -> No
         [task.id for task in tasks],
         [task.state.value for task in tasks],
         [task.state.rank for task in tasks],
+        [task.deadline_at for task in tasks],
         [task.submitted for task in tasks],
         [task.vendor_job for task in tasks],
         [task.told for task in tasks],

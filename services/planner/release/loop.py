@@ -146,4 +146,5 @@ def _messages(
 def _submit_of(submit: Waiting | None) -> SubmitWanted | None:
     if submit is None:
         return None
-    return SubmitWanted(vendor_job=invoke_of(submit.resolved).vendor_job, deadline_at=submit.deadline_at)
+    invoke = invoke_of(submit.resolved)
+    return SubmitWanted(vendor_job=invoke.vendor_job, deadline_at=submit.deadline_at, deadline=invoke.deadline)

@@ -53,6 +53,8 @@ def callback(status: str = "ok", *, number: int = 1, raw: bytes | None = None, *
         (waiting(told="done"), callback("on"), "late"),
         (waiting(over=True), callback(), "late"),
         (waiting(), callback(received_at=NOW + timedelta(hours=2)), "late"),
+        (waiting(), callback(received_at=NOW + timedelta(hours=2), expires_at=NOW + timedelta(hours=3)), "accepted"),
+        (waiting(), callback(received_at=NOW + timedelta(hours=2), expires_at=NOW), "late"),
         (waiting(vendor="other"), callback(), "unknown"),
         (waiting(rules=Callbacks()), callback(raw=b""), "accepted"),
     ],

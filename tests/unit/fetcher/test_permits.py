@@ -186,6 +186,27 @@ def test_a_changed_contract_starts_without_a_burst() -> None:
     assert len(set(moments)) == 5
 
 
+def test_what_was_called_before_a_contract_is_changed_counts_on() -> None:
+    fetchers = Fetchers(Budget())
+    for most in (20, 25, 40, 10):
+        fetchers.budget = Budget(windows=(Window(requests=most, per=timedelta(hours=1)),))
+        fetchers.turn(1, 50, [0])
+        fetchers.now += SECOND
+        fetchers.turn(1, 0, [0])
+    assert len(fetchers.left) == 40
+
+
+def test_a_window_of_another_length_knows_what_was_called_before() -> None:
+    before = Window(requests=100, per=timedelta(days=1))
+    after = Window(requests=40, per=timedelta(hours=1))
+    fetchers = Fetchers(Budget(windows=(before,)))
+    assert fetchers.turn(1, 30, [0]) == 30
+    fetchers.now += SECOND
+    fetchers.turn(1, 0, [0])
+    fetchers.budget = Budget(windows=(after, before))
+    assert fetchers.turn(1, 50, [0]) == 10
+
+
 def test_the_log_stays_small() -> None:
     budget = Budget(windows=(Window(requests=10_000, per=timedelta(days=1)),))
     permits = Permits()

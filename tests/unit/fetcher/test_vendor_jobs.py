@@ -77,6 +77,15 @@ def test_nothing_is_submitted_after_its_deadline() -> None:
     assert isinstance(made, Refused) and made.reason.startswith("deadline_exceeded")
 
 
+def test_a_callback_url_is_good_for_the_deadline_from_when_the_call_leaves() -> None:
+    submit = SubmitWanted(deadline_at=DEADLINE, deadline=timedelta(minutes=5))
+    request = requested(call=Call(path="/{callback.url}")).model_copy(update={"submit": submit})
+    made = call_of(request, "https://me.example", lambda: KEY, DEADLINE + timedelta(days=1))
+    assert isinstance(made, Call)
+    claim = read_token(KEY, made.path.rpartition("%2F")[2])
+    assert claim == Claim(TASK, 3, DEADLINE + timedelta(days=1, minutes=5))
+
+
 @pytest.mark.parametrize(
     ("body", "vendor_job"),
     [({"id": "r1"}, "r1"), ({"id": 7}, "7"), ({"id": True}, None), ({"id": ""}, None), (None, None)],

@@ -63,19 +63,27 @@ def due(kind: Any, *, beat: int = 0, ask: int = 0, round: int = 0) -> TaskDue:
     return TaskDue(task_id=TASK, job_id=JOB, round=round, kind=kind, beat=beat, ask=ask)
 
 
-def after(job: Resolved, *events: TaskChanged | TaskDue, task: Invocation | None = None, paused: bool = False) -> Move:
+def after(
+    job: Resolved,
+    *events: TaskChanged | TaskDue,
+    task: Invocation | None = None,
+    paused: bool = False,
+    now: datetime = NOW,
+) -> Move:
     found = Move(task or waits())
     for event in events:
-        found = move(found, job, event, paused=paused)
+        found = move(found, job, event, now, paused=paused)
     return found
 
 
 SUBMITTED = heard(purpose="submit", vendor_job="r1")
+LATER = NOW + timedelta(hours=1)
+"""When the deadline of what is submitted now is over."""
 
 
 def test_a_submit_that_is_answered_waits_under_its_vendors_id() -> None:
     found = after(resolved(heartbeat="10m", status={"request": {"path": "/s"}, "done": "body.ok"}), SUBMITTED)
-    assert (found.task.state, found.task.vendor_job, found.identified) == (TaskState.WAITING, "r1", True)
+    assert (found.task.state, found.task.vendor_job, found.expects) == (TaskState.WAITING, "r1", True)
     assert found.wakes == (
         Wake("heartbeat", timedelta(minutes=10), 0),
         Wake("status", timedelta(minutes=1), 0),
@@ -116,20 +124,29 @@ def test_a_failed_vendor_job_fails_its_task() -> None:
 
 
 def test_a_deadline_ends_the_wait_and_the_vendors_job() -> None:
-    found = after(resolved(), SUBMITTED, due("deadline"))
+    found = after(resolved(), due("deadline"), task=after(resolved(), SUBMITTED).task, now=LATER)
     assert (found.task.state, found.aborts) == (TaskState.EXPIRED, True)
     assert found.task.reason == "deadline_exceeded: no outcome within 3600s"
     assert not after(resolved(), heard(told="done"), task=found.task).ended
 
 
-def test_a_deadline_of_a_release_that_died_ends_nothing() -> None:
-    planned = replace(waits(), state=TaskState.PLANNED)
-    found = after(resolved(), due("deadline"), task=planned)
-    assert (found.ended, found.wakes) == (False, (Wake("deadline", timedelta(hours=1), 1),))
+@pytest.mark.parametrize("state", [TaskState.PLANNED, TaskState.RELEASED, TaskState.RETRYING])
+def test_a_deadline_before_the_submit_ends_nothing(state: TaskState) -> None:
+    """A release that died, a call that waits for its permit, a vendor that is paused."""
+    found = after(resolved(), due("deadline"), task=replace(waits(), state=state))
+    assert (found.ended, found.expects, found.wakes) == (False, True, (Wake("deadline", timedelta(hours=1), 1),))
+
+
+def test_a_deadline_is_counted_from_the_submit() -> None:
+    submitted = after(resolved(), SUBMITTED).task
+    assert submitted.deadline_at == LATER
+    early = after(resolved(), due("deadline", beat=3), task=submitted, now=LATER - timedelta(minutes=5))
+    assert (early.ended, early.wakes) == (False, (Wake("deadline", timedelta(minutes=5), 4),))
+    assert after(resolved(), due("deadline", beat=4), task=early.task, now=LATER).ended
 
 
 def test_a_submit_answered_after_its_task_was_given_up_is_ended_at_the_vendor() -> None:
-    expired = after(resolved(), due("deadline")).task
+    expired = replace(waits(), state=TaskState.EXPIRED)
     late = after(resolved(), SUBMITTED, task=expired)
     assert (late.aborts, late.task.vendor_job, late.task.state) == (True, "r1", TaskState.EXPIRED)
     completed = replace(expired, state=TaskState.COMPLETED)
@@ -207,21 +224,23 @@ class Life(RuleBasedStateMachine):
         super().__init__()
         self.job = resolved(heartbeat="10m", status={"request": {"path": "/reports/{vendor_job}"}, "done": "body.ok"})
         self.task = waits()
+        self.now = NOW
         self.log: list[TaskChanged | TaskDue] = []
         self.ends: list[TaskState] = []
+        self.deadlines = [NOW + timedelta(hours=1)]
         self.planned = 0
         self.done_told = False
         self.id_known = False
 
     def hear(self, event: TaskChanged | TaskDue) -> None:
         """The handler loads the row, decides, and stores it; a row that was over stays as it was."""
-        found = move(Move(self.task), self.job, event, paused=False)
+        found = move(Move(self.task), self.job, event, self.now, paused=False)
         if not self.task.state.is_end:
             self.task = found.task
         if found.ended:
             self.ends.append(found.task.state)
             self.planned += len(count(job_row(self.job), [found.task])[1])
-        assert not any(wake.kind == "deadline" for wake in found.wakes)
+        self.deadlines += [self.now + wake.after for wake in found.wakes if wake.kind == "deadline"]
 
     @rule(known=st.booleans())
     def submit_is_recorded(self, known: bool) -> None:
@@ -246,6 +265,10 @@ class Life(RuleBasedStateMachine):
         self.log.append(due(kind, beat=number, ask=number))
         self.hear(self.log[-1])
 
+    @rule(minutes=st.integers(1, 50))
+    def time_passes(self, minutes: int) -> None:
+        self.now += timedelta(minutes=minutes)
+
     @precondition(lambda self: self.log)
     @rule(data=st.data())
     def message_comes_again(self, data: st.DataObject) -> None:
@@ -264,8 +287,11 @@ class Life(RuleBasedStateMachine):
             assert self.task.vendor_job == "r1"
 
     def teardown(self) -> None:
-        """Every wait ends: the deadline, at the latest."""
-        self.hear(due("deadline"))
+        """Every wait ends: with a deadline that was asked for, at the latest, once the submit is answered."""
+        self.submit_is_recorded(known=False)
+        for at in self.deadlines:
+            self.now = max(self.now, at)
+            self.hear(due("deadline"))
         assert len(self.ends) == 1
 
 
