@@ -19,6 +19,7 @@ from shared.events.jobs import JobRequested
 from shared.ids import derived_id
 from shared.specification.job import JobSpecification
 from shared.specification.parse import parse
+from shared.specification.placeholders import unfilled
 from shared.specification.recurrence import time_problems
 from shared.specification.schedule import Publish, Schedule
 
@@ -88,9 +89,10 @@ def filled_start(schedule: Schedule, schedule_id: UUID, time: datetime, pen: "_P
     if "id" in document:
         pen.problems.append(Problem("/start/id", "expected none: each firing is a job of its own"))
     try:
-        parse(_JOB, document)
+        found = unfilled(parse(_JOB, document))
     except Invalid as error:
-        pen.problems += [Problem(f"/start{one.pointer}", one.detail) for one in error.problems]
+        found = list(error.problems)
+    pen.problems += [Problem(f"/start{one.pointer}", one.detail) for one in found]
     if pen.problems:
         raise Invalid(pen.problems)
     return document

@@ -61,15 +61,17 @@ PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 """`{name}`, or a brace written twice, which is a brace."""
 
 
-def placeholders_in(value: Any) -> Iterator[str]:
-    """The names of the placeholders in a part of a request, however deep they stand."""
+def placeholders_in(value: Any, at: str = "") -> Iterator[tuple[str, str]]:
+    """The placeholders in a part of a request, however deep they stand: the place and the name of each."""
     match value:
         case str():
-            yield from (name for name in PLACEHOLDER.findall(value) if name)
+            yield from ((at, name) for name in PLACEHOLDER.findall(value) if name)
         case dict():
-            yield from (name for inner in value.values() for name in placeholders_in(inner))
+            for name, inner in value.items():
+                yield from placeholders_in(inner, f"{at}/{name}")
         case list() | tuple():
-            yield from (name for inner in value for name in placeholders_in(inner))
+            for index, inner in enumerate(value):
+                yield from placeholders_in(inner, f"{at}/{index}")
 
 
 class Paged(Strict):

@@ -72,7 +72,7 @@ class Source(Delivery):
             raise ValueError("expected exactly one of poll and invoke")
         if self.input is not None and self.invoke is None:
             raise ValueError("input: belongs to invoke")
-        for name in () if self.poll is None else placeholders_in(_requests(self.poll)):
+        for _, name in () if self.poll is None else placeholders_in(_requests(self.poll)):
             if not name.startswith("parameters."):
                 raise ValueError(
                     f"poll: unknown placeholder {{{name}}}; a source's are parameters, {{parameters.NAME}}"

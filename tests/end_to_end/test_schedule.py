@@ -111,22 +111,3 @@ async def test_a_recurring_schedule_skips_while_its_run_lasts_and_goes_on(topics
 async def running_jobs(running: Cluster) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = (await running.http.get(f"{running.gateway}/jobs")).json()["jobs"]
     return found
-
-
-async def test_a_named_one_time_schedule_may_be_asked_for_again_for_the_same_time(
-    topics: Place, tmp_path: Path
-) -> None:
-    async with cluster(topics, tmp_path) as running:
-        await running.configure_simulator("acme", records=5)
-        await running.apply_vendor("acme")
-        document = {"schedule": "again", "triggerAt": datetime.now(UTC).isoformat(), "past": "run"}
-        for runs in (1, 2):
-            await schedule(running, **document, start={"vendor": "acme", "poll": POLL})
-
-            async def over(runs: int = runs) -> bool:
-                jobs = await running_jobs(running)
-                return len(jobs) == runs and all(job["status"] == "completed" for job in jobs)
-
-            await eventually(over, 40)
-            await eventually(lambda: shown(running, "again", "removed"), 40)
-        assert await running.dead_letters() == []

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections.abc import Collection
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -11,6 +12,7 @@ from pydantic import TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from services.callback_gateway.configure.store import find_documents
 from services.callback_gateway.http import store
 from services.callback_gateway.http.body import read_json_body
 from services.callback_gateway.http.edge import Edge
@@ -24,6 +26,8 @@ from shared.messaging.handler import outgoing
 from shared.specification.addresses import is_public, literal_address
 from shared.specification.job import DeliverJob, JobSpecification, UrlJob
 from shared.specification.parse import parse
+from shared.specification.placeholders import missing_parameters
+from shared.specification.source import Source
 
 SPECIFICATION: TypeAdapter[Any] = TypeAdapter(JobSpecification)
 _LONGEST_KEY = 255
@@ -108,6 +112,19 @@ async def check(edge: Edge, job: Any) -> None:
         return  # the planner checks again; a database that is away is no reason to refuse what the broker can keep
     if missing is not None:
         raise Invalid([missing])
+
+
+async def check_parameters(edge: Edge, source: str, given: Collection[str]) -> None:
+    """See that a source will get the parameters that it needs.
+
+    Raises:
+        Invalid: it will not; the places are below that of the parameters' owner.
+    """
+    async with edge.database.transaction() as tx:
+        documents = await find_documents(tx, "sources", only=source)
+    problems = [problem for one in documents for problem in missing_parameters(Source.model_validate(one), given)]
+    if problems:
+        raise Invalid(problems)
 
 
 def _check_public(url: str, pointer: str) -> None:

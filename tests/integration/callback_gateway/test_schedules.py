@@ -22,6 +22,8 @@ SOON = {
 }
 HOURLY = {"schedule": "hourly", "every": "1h", "start": {"url": "https://api.example/items"}}
 
+QUOTE = {"vendor": "acme", "request": {"path": "/q/{parameters.sku}", "json": {"lines": ["{foo}"], "by": "{{you}}"}}}
+
 
 async def test_the_acknowledgement_has_a_correlation_id_and_comes_after_the_broker_had_it(
     edge: Served, reader_for: ReaderFor
@@ -49,6 +51,13 @@ async def test_the_acknowledgement_has_a_correlation_id_and_comes_after_the_brok
         ({**HOURLY, "start": {"source": "nobody"}}, ["/start/source"]),
         ({**HOURLY, "start": {"url": "http://127.0.0.1/"}}, ["/start/url"]),
         ({**HOURLY, "overlapp": "skip"}, ["/overlapp"]),
+        ({**HOURLY, "start": {"source": "orders", "parameters": {"reg": "eu"}}}, ["/start/parameters"]),
+        ({**HOURLY, "start": {**QUOTE, "parameters": {"sku": 7}}}, ["/start/request/json/lines/0"]),
+        ({**HOURLY, "on_failure": {"notify": [{"webhook": "http://127.0.0.1/"}]}}, ["/on_failure/notify/0/webhook"]),
+        (
+            {**HOURLY, "on_failure": {"notify": [{"webhook": "https://me.example/", "vendor": "nobody"}]}},
+            ["/on_failure/notify/0/vendor"],
+        ),
         ([], [""]),
     ],
 )
@@ -57,6 +66,9 @@ async def test_what_can_never_be_is_refused_with_its_place_and_reason(
 ) -> None:
     """D21, D22: the original answered 500 without a word, and took a past date for one of next year."""
     requested = await reader_for("schedules.requested")
+    await edge.http.put("/vendors/acme", json={"base_url": "https://acme.example"})
+    poll = {"request": {"path": "/{parameters.region}", "query": {"sort": "{parameters.region}"}}}
+    await edge.http.put("/sources/orders", json={"vendor": "acme", "poll": poll})
     answer = await edge.http.post("/schedules", json=document)
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
     assert [error["pointer"] for error in answer.json()["errors"]] == pointers

@@ -324,10 +324,13 @@ async def test_ids_are_forgotten_after_a_week(edge: Served) -> None:
 
 async def test_hooks_are_configuration(edge: Served, reader_for: ReaderFor) -> None:
     hooks = await reader_for("hooks")
-    start = {"start": {"source": "orders"}}
+    start: dict[str, Any] = {"start": {"source": "orders"}}
     assert (await edge.http.put("/hooks/acme", json=start)).json()["errors"][0]["pointer"] == "/start/source"
     await edge.http.put("/vendors/acme", json={"base_url": "https://acme.example"})
-    await edge.http.put("/sources/orders", json={"vendor": "acme", "poll": {}})
+    await edge.http.put("/sources/orders", json={"vendor": "acme", "poll": {"request": {"path": "/{parameters.id}"}}})
+    [mistake] = (await edge.http.put("/hooks/acme", json=start)).json()["errors"]
+    assert mistake == {"pointer": "/start/parameters", "detail": "orders needs a parameter id"}
+    start["start"] = {"source": "orders", "parameters": {"id": "body.order.id"}}
     assert (await edge.http.put("/hooks/acme", json=start)).status_code == 201
     assert (await edge.http.get("/hooks/acme")).json()["start"]["source"] == "orders"
     assert [found["hook"] for found in (await edge.http.get("/hooks")).json()["hooks"]] == ["acme"]

@@ -48,7 +48,7 @@ def test_what_stands_in_a_url_or_path_is_encoded() -> None:
 
 def test_the_placeholders_of_jobs_and_doubled_braces_are_left_for_the_planner() -> None:
     request = {"path": "/o/{parameters.id}", "query": {"a": "{{schedule.time}}", "b": "{schedule.date}"}}
-    target = started(vendor="acme", poll={"request": request})
+    target = started(vendor="acme", poll={"request": request}, parameters={"id": 7})
     filled = target.event.document["poll"]["request"]
     assert filled == {"path": "/o/{parameters.id}", "query": {"a": "{{schedule.time}}", "b": "2026-07-02"}}
 
@@ -71,6 +71,15 @@ def test_all_mistakes_are_told_with_their_places() -> None:
     }
     assert mistakes(start={"source": "x", "id": str(ID)}).keys() == {"/start/id"}
     assert mistakes(start={"source": "x", "parameters": {"a": "{schedule.tim}"}}).keys() == {"/start/parameters/a"}
+    request = {"path": "/{parameters.id}", "json": {"a": ["{b}"], "c": "{{d}}", "e": "{schedule.time}"}}
+    assert mistakes(start={"vendor": "acme", "request": request, "parameters": {"ID": 1}}) == {
+        "/start/request/path": "unknown placeholder {parameters.id}; known here: {parameters.ID}",
+        "/start/request/json/a/0": "unknown placeholder {b}; known here: {parameters.ID}",
+    }
+    invoke = {"deadline": "1h", "submit": {"path": "/{input.a}", "json": "{callback.url}"}}
+    invoke |= {"status": {"request": {"path": "/{vendor_job}/{input.b}"}}, "records": {"select": "body.{a: x}"}}
+    start = {"vendor": "acme", "invoke": invoke, "input": [{"a": 1}]}
+    assert mistakes(start=start).keys() == {"/start/invoke/status/request/path"}
     assert mistakes(publish={"topic": "jobs.control", "event": {"job_id": "x", "action": "pause"}}).keys() == {
         "/publish/event/job_id"
     }
