@@ -20,7 +20,7 @@ class Folder:
         self._root = root
 
     def put(self, path: str, body: bytes) -> None:
-        """Write a file so that no reader ever sees half of one."""
+        """Write a file so that no reader ever sees half of one, and none is left where there was no room for it."""
         whole = self._root / path
         draft = f"{whole}#{os.getpid()}-{next(_numbers)}"
         try:
@@ -37,5 +37,11 @@ class Folder:
 
 
 def _write(path: str, body: bytes) -> None:
-    with open(path, "wb") as file:
-        file.write(body)
+    try:
+        with open(path, "wb") as file:
+            file.write(body)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        Path(path).unlink(missing_ok=True)
+        raise
