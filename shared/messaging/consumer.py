@@ -17,7 +17,7 @@ No exception leaves `on_batch`: FastStream would swallow it and go on behind the
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
@@ -54,7 +54,14 @@ class Shell:
     """Runs one row of a service's consumer table."""
 
     def __init__(
-        self, service: str, prefix: str, consumer: Consumer[Any], database: Database, producer: Producer
+        self,
+        service: str,
+        prefix: str,
+        consumer: Consumer[Any],
+        database: Database,
+        producer: Producer,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.consumer = consumer
         self.group = f"{prefix}.{service}.{consumer.behaviour}"
@@ -66,6 +73,7 @@ class Shell:
         self.closing = False
         self._database = database
         self._producer = producer
+        self._clock = clock
         self._desk = Desk(service, self.group)
         self._circuit = Circuit(_CIRCUIT_RUN)
 
@@ -171,10 +179,10 @@ class Shell:
                 return result
             case Refuse():
                 EVENTS.labels(group=self.group, outcome=f"dead_{result.reason}").inc()
-                return self._desk.refuse(result, _now())
+                return self._desk.refuse(result, self._clock())
             case Again():
                 EVENTS.labels(group=self.group, outcome="retry").inc()
-                return self._desk.again(result, _now())
+                return self._desk.again(result, self._clock())
 
     def _blame(self, incoming: Incoming[Any], error: Exception) -> list[Outgoing]:
         told = told_of(error)
@@ -185,7 +193,7 @@ class Shell:
         EVENTS.labels(group=self.group, outcome="failed").inc()
         reason = self._desk.gives_up(incoming, error)
         buried = self.consumer.bury(incoming, reason) if reason and self.consumer.bury else ()
-        return [self._desk.failed(incoming, error, _now()), *buried]
+        return [self._desk.failed(incoming, error, self._clock()), *buried]
 
     async def _put_aside(self, bad: Sequence[Poison]) -> None:
         """On topics that anyone may produce to, nonsense is the sender's mistake and never opens the circuit."""
@@ -203,7 +211,7 @@ class Shell:
             if not self.consumer.topic.public and self._circuit.refused(poison.record.position.partition):
                 raise CircuitOpen
             EVENTS.labels(group=self.group, outcome=f"dead_{poison.reason}").inc()
-        await self._producer.send([self._desk.poison(poison, _now()) for poison in bad])
+        await self._producer.send([self._desk.poison(poison, self._clock()) for poison in bad])
 
     def _stand_still(self, records: Sequence[ConsumerRecord]) -> None:
         self.circuit_open = True
@@ -233,7 +241,3 @@ def to_record(found: ConsumerRecord) -> Record:
         headers=found.headers,
         timestamp=datetime.fromtimestamp(min(max(found.timestamp, 0), _LATEST_MILLISECONDS) / 1000, UTC),
     )
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

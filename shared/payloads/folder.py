@@ -20,7 +20,7 @@ class Folder:
         self._root = root
 
     def put(self, path: str, body: bytes) -> None:
-        """Write a file so that no reader ever sees half of one."""
+        """Write a file so that no reader ever sees half of one, and none is left where there was no room for it."""
         whole = self._root / path
         draft = f"{whole}#{os.getpid()}-{next(_numbers)}"
         while not _written(draft, body):
@@ -40,4 +40,7 @@ def _written(path: str, body: bytes) -> bool:
             file.write(body)
     except FileNotFoundError:
         return False
+    except OSError:
+        Path(path).unlink(missing_ok=True)
+        raise
     return True

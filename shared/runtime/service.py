@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 import uvloop
@@ -29,6 +30,7 @@ from shared.messaging.topics import check_topics
 from shared.observability.logs import configure_logs, get_logger
 from shared.payloads.store import PayloadStore
 from shared.runtime.app import App, Runtime
+from shared.runtime.clock import ask_database, utc_now
 from shared.runtime.health import HealthServer, Heartbeat
 from shared.runtime.loop import Loop
 from shared.runtime.settings import ServiceSettings, misspelt, read_settings
@@ -100,9 +102,10 @@ class Process:
         self._name = name
         self._settings = settings
         self._app = app
-        self._loops = [*app.loops, Loop("ledger", _forgetting(runtime.database))]
+        self._set_clock = partial(ask_database, runtime.database)
+        self._loops = [*app.loops, Loop("clock", self._set_clock), Loop("ledger", _forgetting(runtime.database))]
         shells = [
-            Shell(name, settings.topic_prefix, consumer, runtime.database, runtime.producer)
+            Shell(name, settings.topic_prefix, consumer, runtime.database, runtime.producer, clock=utc_now)
             for consumer in app.consumers
             for _ in range(consumer.members)
         ]
@@ -111,7 +114,12 @@ class Process:
         self._stopping = False
 
     async def run(self, stopping: asyncio.Event) -> int:
-        """Until `stopping` is set or a part ends by itself; gives the exit code."""
+        """Until `stopping` is set or a part ends by itself; gives the exit code.
+
+        Raises:
+            Unavailable: the infrastructure is not there from the beginning.
+        """
+        await self._set_clock()
         health = HealthServer(self._settings.health_host, self._settings.health_port, self._heartbeat, self._check)
         dog = Watchdog(self._heartbeat, self._subscriptions.states)
         watchdog = asyncio.create_task(dog.run(), name="watchdog")

@@ -1,10 +1,11 @@
 """Rows → what the API shows. Pure."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Any
 
 from shared.database.pool import Row
+from shared.runtime.clock import utc_now
 
 _TOO_FAR = 1000
 """An estimate of so many times what has been done says nothing."""
@@ -67,7 +68,7 @@ def _finish(row: Row, done: int) -> datetime | None:
     left = row["planned"] - done
     if row["ended_at"] is not None or not done or not 0 < left < _TOO_FAR * done:
         return None
-    now = datetime.now(UTC)
+    now = utc_now()
     elapsed: timedelta = now - row["created_at"]
     finish: datetime = now + elapsed * (left / done)
     return finish

@@ -14,7 +14,6 @@ from typing import Protocol
 from uuid import UUID
 
 from services.fetcher.call import store
-from services.fetcher.call.clock import DatabaseClock
 from services.fetcher.call.takeover import claimed_of
 from services.fetcher.metrics import PAUSED_SECONDS, PERMITS, PERMITTED_RATE
 from services.fetcher.model import Claimed, ad_hoc
@@ -24,7 +23,7 @@ from shared.database.pool import Database, Row, Transaction
 from shared.errors import Unavailable
 from shared.events.tasks import FetchRequested
 from shared.observability.logs import get_logger
-from shared.runtime.clock import monotonic
+from shared.runtime.clock import DatabaseClock, monotonic
 from shared.specification.vendor import AD_HOC, CAREFUL_BUDGET, Budget, Vendor
 
 _AHEAD_US = 120_000

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,7 +29,7 @@ from services.fetcher.call.secrets import resolve_auth
 from services.fetcher.call.transport import Answer, CallFailed, Failure, Transport
 from services.fetcher.call.vendor_jobs import PURPOSES, call_of, read_heard
 from services.fetcher.call.webhooks import judge, sign
-from services.fetcher.metrics import PAYLOAD_BYTES
+from services.fetcher.metrics import ANSWERS_HELD, PAYLOAD_BYTES
 from services.fetcher.model import Claimed, Later, Outcome
 from shared.errors import Unavailable
 from shared.events.payloads import Pointer
@@ -43,6 +44,8 @@ from shared.specification.vendor import Vendor
 _SMALL_BYTES = 1024**2
 _FINAL = frozenset({Failure.BLOCKED, Failure.TOO_LARGE, Failure.INVALID})
 _STORE_PAUSE_SECONDS = 1.0
+_AGAIN_SECONDS = 10.0
+"""A call whose answer went through in pieces and could not be stored has its place in flight for so much longer."""
 
 log = get_logger(__name__)
 
@@ -101,6 +104,7 @@ class CallMaker:
             result = Unanswered(str(error), sent=error.sent, final=error.failure in _FINAL)
         except Unavailable as error:
             log.warning("payload.not_stored", task_id=str(call.request.task_id), error=str(error))
+            await asyncio.sleep(_AGAIN_SECONDS)
             return Later(call, utc_now(), call.attempt, reason="payload store unavailable", may_have_left=True)
         timing = Timing(began_at, monotonic() - began, egress)
         decided = page or self._decide(call, result, vendor, status, egress)
@@ -185,15 +189,19 @@ class CallMaker:
         return pointer
 
     async def _keep(self, call: Claimed, name: str, body: Any, media_type: str) -> Pointer:
-        """Where the call must not be made again, its answer is held for as long as the payload store is away."""
-        while True:
-            try:
-                return await self._payloads.put(call.request.job_id, name, body, media_type=media_type)
-            except Unavailable as error:
-                if call.repeatable:
-                    raise
-                log.warning("payload.waiting", task_id=str(call.request.task_id), error=str(error))
+        """An answer that is at hand is held for as long as the payload store is away or full: asking the vendor for it
+        again would cost it a call each time. Held answers take up the calls in flight, so no new ones are made."""
+        try:
+            return await self._payloads.put(call.request.job_id, name, body, media_type=media_type)
+        except Unavailable as error:
+            if not isinstance(body, bytes):
+                raise
+            log.warning("payload.waiting", task_id=str(call.request.task_id), error=str(error))
+        with ANSWERS_HELD.track_inprogress():
+            while True:
                 await asyncio.sleep(_STORE_PAUSE_SECONDS)
+                with suppress(Unavailable):
+                    return await self._payloads.put(call.request.job_id, name, body, media_type=media_type)
 
 
 def _judges_bodies(vendor: Vendor) -> bool:
