@@ -7,6 +7,7 @@ from services.planner.expire.loop import Expire
 from services.planner.invoke.handler import follow_invocations, wake_invocations
 from services.planner.notify.handler import deliver_notifications
 from services.planner.release.loop import Release
+from services.planner.release.watch import Watch
 from services.planner.settings import Settings
 from services.planner.start.handler import start_jobs
 from services.planner.track.handler import track_tasks
@@ -60,5 +61,5 @@ def build(runtime: Runtime[Settings]) -> App:
             Consumer("configure-hooks", HOOKS, configuration.hooks.handle),
             Consumer("start", WEBHOOKS_RECEIVED, start_jobs),
         ],
-        loops=[release, Loop("expire", Expire(runtime).step)],
+        loops=[release, Loop("expire", Expire(runtime).step), Loop("backlog", Watch(runtime).step)],
     )

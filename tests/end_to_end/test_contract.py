@@ -110,6 +110,7 @@ async def test_a_contract_is_changed_while_jobs_wait_for_it(topics: Place, tmp_p
             await eventually(partial(_has, reports, allowed), 20)
             for report in [one for one in reports.reports.values() if one.status == "queued"]:
                 assert await reports.call_back(report, "succeeded") == 202
+            await eventually(partial(_shows_backlog, running, 4 - allowed, 3600 * (4 - allowed) / allowed))
             other = await running.ended(await running.submit({"vendor": "other", "invoke": silent, "input": [{}]}))
             assert other["status"] == "failed", other
             assert reports.submits == allowed
@@ -121,3 +122,9 @@ async def test_a_contract_is_changed_while_jobs_wait_for_it(topics: Place, tmp_p
 
 def _has(reports: Reports, submits: int) -> bool:
     return reports.submits == submits
+
+
+async def _shows_backlog(running: Cluster, calls: int, seconds: float) -> bool:
+    told = (await running.http.get(f"http://127.0.0.1:{running.ports['planner']}/metrics")).text.splitlines()
+    wanted = {f'sluice_backlog_calls{{vendor="sparing"}} {calls:.1f}'}
+    return wanted | {f'sluice_backlog_seconds{{vendor="sparing"}} {seconds:.1f}'} <= set(told)

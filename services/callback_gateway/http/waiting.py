@@ -91,12 +91,14 @@ class Waiting:
         """What the job came to: of a request the vendor's own answer, of any other job the job.
 
         Raises:
-            Refusal: the specification was wrong, or the vendor never answered.
+            Refusal: the specification was wrong, or there is no answer to a request.
         """
         if row["state"] == "rejected":
             mistakes = [Problem(one["pointer"], one["detail"]) for one in row["mistakes"] or ()]
             raise Refusal(422, "the specification has mistakes", mistakes)
         answer = row["answer"]
+        if answer is None and row["kind"] == "request":
+            raise _unanswered(row["id"], f"the request is {row['state']}", row["reason"])
         if answer is None:
             async with self._database.transaction() as tx:
                 failures = await store.count_failures(tx, row["id"])
@@ -104,9 +106,7 @@ class Waiting:
         status = answer.get("status")
         headers = {"Sluice-Job": str(row["id"]), **_carried(answer.get("headers", {}))}
         if status is None:
-            reason = answer["reason"] or row["reason"]
-            place = {"Location": f"/jobs/{row['id']}"}
-            raise Refusal(504 if "timeout" in reason else 502, f"the vendor did not answer: {reason}", headers=place)
+            raise _unanswered(row["id"], "the vendor did not answer", answer["reason"] or row["reason"])
         if answer.get("expired"):
             raise Refusal(410, "the body of this answer is not kept any more")
         if "body" not in answer or status in _NO_BODY:
@@ -119,6 +119,11 @@ class Waiting:
             return await self._payloads.open(pointer)
         except Rejected:
             raise Refusal(410, "the body of this answer is not kept any more") from None
+
+
+def _unanswered(job_id: UUID, what: str, reason: str) -> Refusal:
+    detail = f"{what}: {reason}" if reason else what
+    return Refusal(504 if "timeout" in reason else 502, detail, headers={"Location": f"/jobs/{job_id}"})
 
 
 def _carried(headers: Mapping[str, str]) -> dict[str, str]:

@@ -96,9 +96,11 @@ def dead(call: Claimed, reason: str, history: tuple[str, ...], now: datetime) ->
 def given_up(
     call: Claimed, reason: str, attempt: Attempt, now: datetime, *, unknown: bool, answer: VendorAnswer | None = None
 ) -> tuple[Outgoing, ...]:
-    """The call will not be tried again. A submit whose outcome is `unknown` is waited for like any other; a question
-    that was not answered is asked again; what could not be ended is left to a person. A vendor's `answer` that is
-    handed back is what was asked for, whatever it says: nobody has to see to it."""
+    """The call will not be tried again; whoever asked for its answer hears why. A submit whose outcome is `unknown` is
+    waited for like any other; a question that was not answered is asked again; what could not be ended is left to a
+    person. A vendor's `answer` that is handed back is what was asked for, whatever it says: nobody has to see to it."""
+    if call.request.purpose == "answer":
+        answer = (answer or VendorAnswer()).model_copy(update={"reason": reason[:500]})
     match call.request.purpose:
         case "submit" if unknown:
             because = reason if reason.startswith("outcome_unknown") else f"outcome_unknown: {reason}"

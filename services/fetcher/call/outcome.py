@@ -99,8 +99,6 @@ def give_up(
 ) -> Answered:
     """The call will not be tried again."""
     now = utc_now()
-    if call.request.purpose == "answer":
-        answer = (answer or VendorAnswer()).model_copy(update={"reason": reason[:500]})
     attempt = _attempt(call, "give_up", reason, status, timing)
     place = {"task_id": str(call.request.task_id), "job_id": str(call.request.job_id)}
     log.warning("call.given_up", **place, purpose=call.request.purpose, reason=reason)

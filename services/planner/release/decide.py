@@ -1,4 +1,4 @@
-"""How many tasks of a vendor may be out at once. Pure."""
+"""How many tasks of a vendor may be out at once, and how long all that wait will take. Pure."""
 
 from dataclasses import dataclass
 
@@ -15,6 +15,25 @@ class Load:
 
     vendor: str
     outstanding: int
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Calls that have not been made: planned ones, and those that are released."""
+
+    planned: int = 0
+    outstanding: int = 0
+
+    @property
+    def calls(self) -> int:
+        """All of them."""
+        return self.planned + self.outstanding
+
+
+def drain_seconds(backlog: Backlog, vendor: Vendor | None) -> float:
+    """How long the calls that wait take at the contract, by its tightest window; 0 where nothing is agreed."""
+    budget = vendor.budget if vendor else CAREFUL_BUDGET
+    return max((backlog.calls * window.per.total_seconds() / window.requests for window in budget.windows), default=0.0)
 
 
 def target(budget: Budget, window_seconds: float) -> int:

@@ -10,7 +10,7 @@ from datetime import datetime
 from uuid import UUID
 
 from services.planner.invocation import invoke_of
-from services.planner.metrics import TASKS_OUTSTANDING, TASKS_RELEASED
+from services.planner.metrics import TASKS_RELEASED
 from services.planner.model import Resolved
 from services.planner.release import store
 from services.planner.release.decide import room
@@ -53,8 +53,6 @@ class Release:
             rooms = {
                 load.vendor: room(load, vendors.get(load.vendor), settings.planner_window_seconds) for load in loads
             }
-            for load in loads:
-                TASKS_OUTSTANDING.labels(vendor=load.vendor).set(load.outstanding)
             rows = await store.claim_window(tx, {vendor: free for vendor, free in rooms.items() if free})
             if not rows:
                 return _BUSY_SECONDS

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from services.planner.model import Resolved
-from services.planner.release.decide import Load
+from services.planner.release.decide import Backlog, Load
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
 from shared.messaging.latest import read_latest
@@ -24,6 +24,12 @@ async def find_loads(tx: Transaction) -> tuple[list[Load], int]:
     rows = await tx.fetch(SQL["find_loads"])
     loads = [Load(row["vendor"], row["outstanding"]) for row in rows]
     return loads, sum(row["unprocessed"] for row in rows)
+
+
+async def count_backlog(tx: Transaction) -> dict[str, Backlog]:
+    """What waits, by vendor; one for which nothing waits is not there."""
+    rows = await tx.fetch(SQL["count_backlog"])
+    return {row["vendor"]: Backlog(row["planned"], row["outstanding"]) for row in rows}
 
 
 async def find_vendors(tx: Transaction, ids: Sequence[str]) -> dict[str, Vendor]:

@@ -9,6 +9,7 @@ import pytest
 
 from services.planner.app import build
 from services.planner.release import store
+from services.planner.release.decide import Backlog
 from services.planner.settings import Settings
 from shared.database.pool import Database, Row
 from shared.events.catalogue import JOBS_REQUESTED
@@ -77,6 +78,17 @@ async def test_jobs_take_turns_and_the_more_urgent_go_first(database: Database) 
     assert [row["job_id"] for row in rows[:4]] == [urgent] * 4
     assert Counter(row["job_id"] for row in rows) == {urgent: 4, large: 5, small: 3}
     assert [row["number"] for row in rows if row["job_id"] == large] == [0, 1, 2, 3, 4]
+
+
+async def test_what_waits_is_counted_by_vendor(database: Database) -> None:
+    await plan(database, 5)
+    await plan(database, 4, state="paused")
+    await plan(database, 2, vendor="other")
+    rows = await release(database, {"acme": 3, "other": 2})
+    async with database.transaction() as tx:
+        await tx.execute("UPDATE tasks SET state = 'waiting', rank = 2 WHERE id = $1", rows[0]["id"])
+        await tx.execute("UPDATE tasks SET state = 'stored', rank = 3 WHERE vendor = 'other'")
+        assert await store.count_backlog(tx) == {"acme": Backlog(planned=6, outstanding=2)}
 
 
 async def test_vendors_have_a_window_each_and_are_told_apart(database: Database) -> None:

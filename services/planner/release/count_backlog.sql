@@ -1,0 +1,12 @@
+-- Calls that have not been made, by vendor: planned ones, and those that are on their way. What waits for a callback is
+-- none of them.
+SELECT vendor, sum(planned)::bigint AS planned, sum(outstanding)::bigint AS outstanding
+FROM (
+    SELECT vendor, count(*) AS planned, 0 AS outstanding FROM tasks WHERE state = 'planned' GROUP BY vendor
+    UNION ALL
+    SELECT vendor, 0, count(*)
+    FROM tasks
+    WHERE rank BETWEEN 1 AND 4 AND state <> 'waiting' AND rank <= 2
+    GROUP BY vendor
+) AS counted
+GROUP BY vendor
