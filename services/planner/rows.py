@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-import orjson
+from pydantic_core import from_json, to_json
 
 from services.planner.model import JobRow, Planned, Task
 from shared.database.pool import Row, Transaction
@@ -26,18 +26,18 @@ async def insert_tasks(tx: Transaction, tasks: Sequence[tuple[str, Task]]) -> se
         [task.number for _, task in tasks],
         [vendor for vendor, _ in tasks],
         [task.planned.purpose for _, task in tasks],
-        [orjson.dumps(task.planned.call.model_dump(exclude_defaults=True)) for _, task in tasks],
+        [task.planned.call.model_dump_json(exclude_defaults=True).encode() for _, task in tasks],
         [_wanted(task.planned.wanted) for _, task in tasks],
         [task.planned.position for _, task in tasks],
         [task.planned.cursor for _, task in tasks],
         [task.planned.slice for _, task in tasks],
-        [None if task.planned.input is None else orjson.dumps(task.planned.input) for _, task in tasks],
+        [None if task.planned.input is None else to_json(task.planned.input) for _, task in tasks],
     )
     return {row["id"] for row in rows}
 
 
 def _wanted(wanted: FactsWanted | None) -> bytes | None:
-    return None if wanted is None else orjson.dumps(wanted.model_dump(exclude_defaults=True))
+    return None if wanted is None else wanted.model_dump_json(exclude_defaults=True).encode()
 
 
 def planned_of(row: Row) -> Planned:
@@ -49,7 +49,7 @@ def planned_of(row: Row) -> Planned:
         position=row["position"],
         cursor=row["cursor"],
         slice=row["slice"],
-        input=None if row["input"] is None else orjson.loads(row["input"]),
+        input=None if row["input"] is None else from_json(row["input"]),
     )
 
 

@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
-import orjson
+from pydantic_core import from_json, to_json
 
 from shared.errors import Rejected, SluiceError, Unavailable
 
@@ -179,8 +179,10 @@ async def _set_codecs(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
 
 def _encode_jsonb(value: object) -> bytes:
     """Ready-made JSON text (bytes) passes; anything else is serialised. The leading byte is jsonb's version."""
-    return b"\x01" + (value if isinstance(value, bytes) else orjson.dumps(value))
+    return b"\x01" + (value if isinstance(value, bytes) else to_json(value, inf_nan_mode="null"))
 
 
 def _decode_jsonb(data: bytes) -> object:
-    return orjson.loads(data[1:])
+    """Whole numbers of any size stay what they are; orjson would make fractions of those beyond 64 bits."""
+    found: object = from_json(data[1:])
+    return found

@@ -1,6 +1,6 @@
 """A hook: a place where somebody else's webhooks come in, and what they start."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -17,6 +17,15 @@ class Start(Strict):
     when: AnswerExpression | None = None
 
 
+class Acknowledgement(Strict):
+    """How a webhook is answered once it is durable: some senders take nothing but a 200, or want a word of theirs back.
+    `fields` are found by expressions over {body, headers} and stand in the answer beside its own, or instead of those;
+    what is not there is null. 204 has no body at all."""
+
+    status: Literal[200, 202, 204] = 202
+    fields: Annotated[dict[str, AnswerExpression], Field(max_length=20)] = {}
+
+
 class Hook(Strict):
     """`POST /in/{hook}`. `id` finds the sender's own id (over {body, headers}): the same one twice is one webhook.
 
@@ -27,3 +36,4 @@ class Hook(Strict):
     verify: Verification | None = None
     id: AnswerExpression | None = None
     start: Start | None = None
+    answer: Acknowledgement = Acknowledgement()

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-import orjson
+from pydantic_core import from_json
 
 from shared.database.pool import Transaction
 from shared.database.queries import load_queries
@@ -26,7 +26,7 @@ async def find_names(tx: Transaction) -> tuple[frozenset[str], dict[str, str]]:
 
 async def find_documents(tx: Transaction, table: Table, *, only: str | None = None) -> list[dict[str, Any]]:
     """The documents of a table, or one of them."""
-    return [orjson.loads(row["document"]) for row in await tx.fetch(SQL[f"find_{table}"], only)]
+    return [from_json(row["document"]) for row in await tx.fetch(SQL[f"find_{table}"], only)]
 
 
 async def find_vendor_text(tx: Transaction, name: str) -> bytes | None:

@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 from uuid import UUID
 
-import orjson
 from fastapi import APIRouter, Header
 from fastapi.responses import Response, StreamingResponse
 
 from services.callback_gateway.http import store
+from services.callback_gateway.http.answers import json_bytes
 from services.callback_gateway.http.edge import Edge
 from services.callback_gateway.http.follow import LOOK_SECONDS, Followed, Following
 from services.callback_gateway.http.jobs import JobId
@@ -62,7 +62,7 @@ async def _stream(edge: Edge, following: Following, job_id: UUID, after: int) ->
             rows = await _read(edge, job_id, after)
             for row in rows:
                 after, over = row["sequence"], row["type"] in _ENDS
-                yield f"id: {after}\nevent: {row['type']}\ndata: ".encode() + orjson.dumps(row["data"]) + b"\n\n"
+                yield f"id: {after}\nevent: {row['type']}\ndata: ".encode() + json_bytes(row["data"]) + b"\n\n"
             if len(rows) == _PAGE:
                 continue
             if not over:

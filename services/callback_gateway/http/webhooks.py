@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-import orjson
 from prometheus_client import Counter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from services.callback_gateway.http.answers import json_bytes
 from services.callback_gateway.http.body import read_body
 from services.callback_gateway.http.edge import Edge
 from services.callback_gateway.http.problems import Refusal, answers
@@ -25,6 +25,7 @@ from shared.specification.hook import Hook
 
 _BEFORE_NAME = "/in/"
 ROUTE = "/in/{hook}"
+_NO_CONTENT = 204
 _OPERATION: dict[str, Any] = {
     "tags": ["webhooks"],
     "summary": "Send a webhook",
@@ -37,6 +38,11 @@ _OPERATION: dict[str, Any] = {
             "description": "Kept; `links.job` leads to the job that it may start",
             "content": {"application/json": {"schema": {"type": "object"}}},
         },
+        "200": {
+            "description": "The same, where the hook asks for this status",
+            "content": {"application/json": {"schema": {"type": "object"}}},
+        },
+        "204": {"description": "The same without a body, where the hook asks for this status"},
         **{str(status): answer for status, answer in answers(400, 401, 404, 408, 413, 415).items()},
     },
 }
@@ -110,7 +116,9 @@ def _counter(hook: str, taken: Taken) -> Counter:
 
 def _accepted(hook: Hook, webhook: Webhook, taken: Taken) -> Response:
     """A job that the webhook starts has the webhook's id."""
-    links = {"job": f"/jobs/{webhook.id}"} if hook.start else {}
-    body = orjson.dumps({"id": str(webhook.id), "kind": "webhook", "status": "accepted", "links": links})
     headers = {} if taken is Taken.ACCEPTED else {"Idempotency-Replayed": "true"}
-    return Response(body, 202, headers=headers, media_type="application/json")
+    if hook.answer.status == _NO_CONTENT:
+        return Response(status_code=_NO_CONTENT, headers=headers)
+    links = {"job": f"/jobs/{webhook.id}"} if hook.start else {}
+    body = {"id": str(webhook.id), "kind": "webhook", "status": "accepted", "links": links, **webhook.told}
+    return Response(json_bytes(body), hook.answer.status, headers=headers, media_type="application/json")

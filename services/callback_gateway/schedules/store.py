@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-import orjson
+from pydantic_core import to_json
 
 from services.callback_gateway.schedules.decide import FiringView, ScheduleView
 from services.callback_gateway.views.storable import storable_json, storable_text
@@ -18,7 +18,7 @@ _FIRINGS_KEPT = 200
 
 async def insert_schedule(tx: Transaction, schedule_id: UUID, name: str | None, document: object) -> None:
     """A schedule that was asked for; one that is in force stays as it is until it is changed."""
-    await tx.execute(SQL["insert_schedule"], schedule_id, name, storable_json(orjson.dumps(document)))
+    await tx.execute(SQL["insert_schedule"], schedule_id, name, storable_json(to_json(document)))
 
 
 async def upsert_schedules(tx: Transaction, views: Sequence[ScheduleView]) -> None:
@@ -27,11 +27,11 @@ async def upsert_schedules(tx: Transaction, views: Sequence[ScheduleView]) -> No
         SQL["upsert_schedules"],
         [view.id for view in views],
         [view.name and storable_text(view.name) for view in views],
-        [view.document and storable_json(orjson.dumps(view.document)) for view in views],
+        [view.document and storable_json(to_json(view.document)) for view in views],
         [view.state.value for view in views],
         [view.next_at for view in views],
         [storable_text(view.reason) for view in views],
-        [view.mistakes and storable_json(orjson.dumps(view.mistakes)) for view in views],
+        [view.mistakes and storable_json(to_json(view.mistakes)) for view in views],
         [view.changed_at for view in views],
     )
 

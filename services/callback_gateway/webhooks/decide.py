@@ -39,11 +39,12 @@ class Taken(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Webhook:
     """A webhook ready to be kept. `claim` is its fingerprint where the sender gave it an id: the same id twice is one
-    webhook."""
+    webhook. `told` is what its hook adds to the answer."""
 
     id: UUID
     message: Outgoing
     claim: bytes | None
+    told: Mapping[str, Any]
 
     @property
     def size(self) -> int:
@@ -64,7 +65,8 @@ def read_webhook(hook: Hook, verdict: Verified, headers: Mapping[str, str], body
     is_json = media_type == "application/json" or media_type.endswith("+json")
     content = _read(body) if is_json else None
     kept = _without_secrets(hook, headers)
-    sender_id = _sender_id(hook, verdict, {"body": content, "headers": kept})
+    document = {"body": content, "headers": kept}
+    sender_id = _sender_id(hook, verdict, document)
     webhook_id = new_id() if sender_id is None else derived_id("webhook", hook.hook, sender_id)
     event = WebhookReceived(
         webhook_id=webhook_id,
@@ -77,7 +79,8 @@ def read_webhook(hook: Hook, verdict: Verified, headers: Mapping[str, str], body
         received_at=now,
     )
     message = outgoing(WEBHOOKS_RECEIVED, hook.hook, event, id=webhook_id, at=now)
-    return Webhook(webhook_id, message, None if sender_id is None else hashlib.sha256(body).digest())
+    told = {name: _found(expression, document) for name, expression in hook.answer.fields.items()}
+    return Webhook(webhook_id, message, None if sender_id is None else hashlib.sha256(body).digest(), told)
 
 
 def sort_out(batch: Sequence[Webhook], known: Mapping[UUID, bytes]) -> list[Taken]:
@@ -99,6 +102,14 @@ def _read(body: bytes) -> Any:
         return decode_json(body)
     except Invalid as error:
         raise Unfit(error.problems[0].detail) from None
+
+
+def _found(expression: str, document: Mapping[str, Any]) -> Any:
+    """It is for the answer alone: what cannot be found is no reason to refuse a webhook."""
+    try:
+        return evaluate(expression, document)
+    except NotApplicable:
+        return None
 
 
 def _without_secrets(hook: Hook, headers: Mapping[str, str]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-import orjson
+from pydantic_core import from_json
 
 from services.planner.invoke.decide import Invocation
 from shared.database.pool import Row, Transaction
@@ -44,7 +44,7 @@ def _invocation(row: Row) -> Invocation:
         number=row["number"],
         round=row["round"],
         state=TaskState(row["state"]),
-        input=orjson.loads(row["input"] or b"{}"),
+        input=from_json(row["input"] or b"{}"),
         deadline_at=row["deadline_at"],
         submitted=row["submitted"],
         vendor_job=row["vendor_job"],

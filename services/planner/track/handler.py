@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-import orjson
+from pydantic_core import from_json
 
 from services.planner.ending import end_of
 from services.planner.invocation import walk_of
@@ -104,7 +104,7 @@ async def _told(
 def _walk(row: Row, resolved: Resolved | None) -> Resolved | None:
     if row["slice"] is None or resolved is None:
         return None
-    return walk_of(resolved, orjson.loads(row["submit_input"] or b"{}"), row["vendor_job"])
+    return walk_of(resolved, from_json(row["submit_input"] or b"{}"), row["vendor_job"])
 
 
 async def _store(

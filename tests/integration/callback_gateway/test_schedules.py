@@ -77,6 +77,15 @@ async def test_what_can_never_be_is_refused_with_its_place_and_reason(
     assert requested.records == []
 
 
+async def test_a_payload_is_shown_as_it_was_given(gateway: httpx.AsyncClient) -> None:
+    payload = {"big": 10**30 + 1, "half": 0.5, "text": "\\u0000 é", "no": None, "deep": [[{"a": [True]}]]}
+    await gateway.put("/vendors/acme", json={"base_url": "https://acme.example"})
+    start = {"vendor": "acme", "request": {"method": "POST", "path": "/x", "json": payload}}
+    answer = await gateway.post("/schedules", json={**SOON, "start": start})
+    assert answer.status_code == 202, answer.text
+    assert (await gateway.get(answer.headers["location"])).json()["schedule"]["start"] == start
+
+
 async def test_a_request_that_is_repeated_is_the_same_schedule(edge: Served, reader_for: ReaderFor) -> None:
     requested = await reader_for("schedules.requested")
     key = {"Idempotency-Key": uuid4().hex}

@@ -203,6 +203,25 @@ async def test_githubs_delivery_id_is_the_senders_id(edge: Served) -> None:
     assert [answer.json()["id"] for answer in answers] == [str(derived_id("webhook", "acme", "g1"))] * 2
 
 
+async def test_a_hook_says_how_its_senders_are_answered(edge: Served, reader_for: ReaderFor) -> None:
+    """Some take nothing but a 200, and some want a word of theirs back before they send anything else."""
+    received = await reader_for("webhooks.received")
+    fields = {"challenge": "body.challenge", "status": "'submitted'", "none": "abs(body.challenge)"}
+    by_fields = await hook(edge, "by-fields", answer={"status": 200, "fields": fields})
+    silent = await hook(edge, "silent", answer={"status": 204})
+    challenge = ['é "\\ <script>', 2**70]
+    answer = await edge.http.post(by_fields, json={"challenge": challenge})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+    told: dict[str, Any] = {"kind": "webhook", "status": "submitted", "links": {}, "challenge": challenge, "none": None}
+    empty = await edge.http.post(silent, json={"challenge": challenge})
+    assert (empty.status_code, empty.content) == (204, b"")
+    await eventually(lambda: len(received.records) == 2)
+    assert answer.json() == {"id": received.values[0]["webhook_id"], **told}
+    for wrong in ({"status": 500}, {"fields": {"a": "status ||"}}):
+        refused = await edge.http.put("/hooks/by-fields", json={"answer": wrong})
+        assert (refused.status_code, refused.json()["errors"][0]["pointer"][:8]) == (422, "/answer/")
+
+
 async def test_limits_are_those_of_the_edge(edge: Served) -> None:
     place = await hook(edge, "open", id="headers.none || 'a'")
     big = b'"' + b"x" * (1024**2 - 2) + b'"'

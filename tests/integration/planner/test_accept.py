@@ -1,5 +1,6 @@
 """jobs.requested → a job, its first tasks released; rejections that name every mistake."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,22 @@ async def test_a_job_is_planned_and_its_first_page_released(
         assert call["call"]["query"] == {"offset": "0", "limit": "10"}
         [accepted] = await eventually(lambda: jobs.of_type("job.accepted"))
         assert accepted["vendor"] == "acme"
+
+
+async def test_a_payload_reaches_its_call_as_it_was_given(
+    topics: Place, producer: Producer, reader_for: ReaderFor, payloads: Path, database_for: DatabaseFor
+) -> None:
+    fetches = await reader_for("fetch.requested")
+    database = await database_for("planner")
+    payload = {"big": 10**30 + 1, "half": 0.5, "text": "\\ é", "no": None, "sku": "{parameters.sku}"}
+    request = {"method": "POST", "path": "/x", "json": payload}
+    async with running("planner", Settings, build, topics, payloads):
+        await producer.send([outgoing(VENDORS, "acme", VendorConfigured(vendor=ACME))])
+        await eventually(lambda: count_vendors(database), 30)
+        document = {"vendor": "acme", "request": request, "parameters": {"sku": -(2**64)}}
+        await producer.send([requested(document, new_id())])
+        [record] = await eventually(lambda: fetches.records, within_seconds=30)
+        assert json.loads(record.value or b"")["call"]["body"] == {**payload, "sku": -(2**64)}
 
 
 async def test_bare_json_from_any_tool_starts_a_job(

@@ -1,6 +1,7 @@
 """schedules.requested, the clock and jobs.events → firings, once, whoever dies when."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from functools import partial
@@ -8,7 +9,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import orjson
 import pytest
 
 from services.scheduler.app import build
@@ -34,7 +34,7 @@ from tests.running import running
 from tests.stack import Place
 from tests.topic_reader import TopicReader
 
-START = {"source": "acme-orders", "parameters": {"at": "{schedule.time}"}}
+START = {"source": "acme-orders", "parameters": {"at": "{schedule.time}", "number": 10**30 + 1}}
 
 
 @pytest.fixture
@@ -102,6 +102,7 @@ async def test_a_one_time_schedule_runs_as_one_job_and_goes(
         [job] = requested.values
         assert job["id"] == str(schedule_id)
         assert datetime.fromisoformat(job["parameters"]["at"]) == at
+        assert json.loads(requested.records[0].value or b"")["parameters"]["number"] == 10**30 + 1
         assert requested.records[0].timestamp / 1000 >= at.timestamp() - 0.001
         await end(producer, job["id"])
         expected = ["created", "fired", "succeeded", "removed"]
@@ -150,8 +151,8 @@ async def test_a_shell_script_may_ask_with_bare_json(
     topics: Place, producer: Producer, reader_for: ReaderFor, payloads: Path
 ) -> None:
     facts = await reader_for("schedules.events")
-    named = orjson.dumps({"schedule": {"schedule": "hourly", "every": "1h", "start": START}})
-    nameless = orjson.dumps({"schedule": {"every": "1h", "start": START}})
+    named = json.dumps({"schedule": {"schedule": "hourly", "every": "1h", "start": START}}).encode()
+    nameless = json.dumps({"schedule": {"every": "1h", "start": START}}).encode()
     async with running("scheduler", Settings, build, topics, payloads):
         await producer.send([Outgoing(SCHEDULES_REQUESTED.name, "k", value, ()) for value in (named, nameless, named)])
         await eventually(lambda: len(facts.values) == 3, 30)
