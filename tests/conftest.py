@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
+import structlog
 
 from infra.local.stack import Addresses
 from shared.database.pool import Database
@@ -15,6 +16,12 @@ from tests.topic_reader import TopicReader
 
 DatabaseFor = Callable[[str], Awaitable[Database]]
 ReaderFor = Callable[[str], Awaitable[TopicReader]]
+
+
+def pytest_configure() -> None:
+    """Tracebacks in the logs of what runs inside of tests are plain: to draw one nicely takes a third of a second."""
+    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[structlog.processors.add_log_level, plain])
 
 
 @pytest.fixture(scope="session")

@@ -157,6 +157,8 @@ async def test_a_service_that_waits_to_join_stops_when_it_is_told_to(
     async with AsyncExitStack() as stack:
         one, _ = await _busy(stack, topics, database, producer)
         runtime: Runtime[ServiceSettings] = open_runtime("planner", topics.settings(ServiceSettings, payloads))
+        await runtime.database.open()
+        stack.push_async_callback(runtime.database.close)
         stopping, app = asyncio.Event(), App([Consumer("control", JOBS_CONTROL, Member("newcomer").handle)])
         running = asyncio.create_task(Process("planner", runtime, app).run(stopping))
         await eventually(lambda: one.states()[0]["rejoining"], 30)
