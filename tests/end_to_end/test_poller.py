@@ -2,6 +2,7 @@
 on its way, what the partner saw of it, and what becomes of the copy when the partner's data change."""
 
 import asyncio
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,11 @@ async def _a_refused_page_leaves_and_the_others_go_on(running: Cluster, job: dic
             assert (task["state"], task["records"], attempt["status"]) == ("completed", SIZE, 200)
             assert len(orjson.loads(page.read_bytes())["items"]) == SIZE
     assert (await running.job(job["id"]))["failures"] == [{"reason": "refused_404", "count": 1}]
+    told = (await running.http.get(f"{running.gateway}/jobs/{job['id']}/events")).text
+    (first, accepted), *_, (last, ended) = re.findall(r"^event: (.*)\ndata: (.*)$", told, re.MULTILINE)
+    assert (first, last) == ("job.accepted", "job.failed")
+    assert orjson.loads(accepted)["specification"]["poll"]["pages"]["size"] == SIZE
+    assert (orjson.loads(ended)["reason"], orjson.loads(ended)["expected"]) == (job["reason"], RECORDS)
 
 
 def _way(task: dict[str, Any]) -> list[str]:
@@ -160,6 +166,8 @@ async def _pages_are_fetched_while_none_can_be_processed(running: Cluster) -> No
         return bool((await running.job(job_id))["counts"] == {"enqueued": 10})
 
     await eventually(all_wait)
+    job = await running.job(job_id)
+    assert (job["total"], job["percent"], job["ended_at"]) == ({"records": RECORDS, "tasks": 10}, 0.0, None)
     running.start_service("processor")
     job = await running.ended(job_id)
     assert (job["status"], job["counts"]) == ("completed", {"completed": 10})

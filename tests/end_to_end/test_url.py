@@ -30,7 +30,7 @@ from tests.stack import Place
 
 HOST = "items.example"
 HERE = "127.0.0.1"
-RECORDS = 1150
+RECORDS = 1200
 
 
 @pytest.fixture

@@ -38,15 +38,15 @@ def style_of(auto: AutoPages, facts: Facts) -> Pages:
 def from_where_it_began(
     found: OffsetPages | NumberedPages, done: Planned, facts: Facts
 ) -> tuple[OffsetPages | NumberedPages, Planned, Facts]:
-    """The first request may have asked for a place itself; from a later one on, pages are walked to the end."""
+    """Where the total was found once it is looked at again, so that a last page that is full needs none after it. But
+    the first request may have asked for a place itself; from a later one on, pages are walked to the end."""
     name = found.offset_parameter if isinstance(found, OffsetPages) else found.page_parameter
     asked = str(done.call.query.get(name, ""))
     if isinstance(found, NumberedPages) and asked == "0":
         found = found.model_copy(update={"first": 0})
     begin = 0 if isinstance(found, OffsetPages) else found.first
     position = int(asked) if asked.isdecimal() and len(asked) < 16 else begin
-    return (
-        found,
-        replace(done, position=position),
-        facts if position == begin else facts.model_copy(update={"total": None}),
-    )
+    done = replace(done, position=position)
+    if position == begin:
+        return found.model_copy(update={"total": facts.detected_in or None}), done, facts
+    return found, done, facts.model_copy(update={"total": None})

@@ -213,6 +213,22 @@ def test_automatic_paging_goes_on_from_the_offset_that_was_asked_for(query: dict
     assert [one.get("offset") for one in begun_with(query, answer)] == offsets
 
 
+@pytest.mark.parametrize("style", ["offset", "page"])
+@pytest.mark.parametrize(("total", "grown"), [(30, 30), (25, 25), (30, 41)])
+def test_automatic_paging_asks_for_no_page_behind_a_last_one_that_is_full(style: str, total: int, grown: int) -> None:
+    def answer(call: Planned) -> Facts:
+        first = call.wanted is not None and call.wanted.detect
+        now = total if first else grown
+        begin = call.position if style == "offset" else 10 * max(call.position - 1, 0)
+        counted = first or (call.wanted is not None and call.wanted.total == "body.total")
+        found = {"detected": style, "detected_in": "body.total"} if first else {}
+        return Facts(items=max(0, min(10, now - begin)), total=now if counted else None, **found)
+
+    made, steps = walk(resolved(style="auto"), answer)
+    assert len(made) == -(-grown // 10)
+    assert (steps[-1].over, steps[-1].expected) == (True, grown)
+
+
 def test_keyset_paging_without_a_key_to_go_on_from_is_no_end() -> None:
     job = resolved(style="keyset", field="idd", into={"query": "after_id"}, size=10)
     step = next_step(job, first_step(job).planned[0], Facts(items=10), 1)
