@@ -31,6 +31,13 @@ async def test_two_fetchers_never_exceed_a_contract_together(topics: Place, tmp_
         truth = await running.truth("strict", window_seconds=0.97)
         assert truth["window"]["all"] <= 50
 
+        await running.configure_simulator("narrow", records=300, delay_seconds=[0.02, 0.1])
+        await running.apply_vendor("narrow", budget={"in_flight": 3})
+        pages = {**pages, "size": 5}
+        job = await running.ended(await running.submit({"vendor": "narrow", "poll": {**ITEMS, "pages": pages}}))
+        assert (job["status"], job["distinct"]) == ("completed", 300)
+        assert (await running.truth("narrow"))["highest_in_flight"] == 3
+
 
 async def test_a_quota_that_only_the_vendor_knows_is_waited_for(topics: Place, tmp_path: Path) -> None:
     """Its answers tell what is left; nobody told us of the contract."""

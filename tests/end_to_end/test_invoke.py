@@ -34,13 +34,14 @@ INVOKE: dict[str, Any] = {
 }
 
 
-async def apply(running: Cluster, reports: Reports, **callbacks: Any) -> None:
+async def apply(running: Cluster, reports: Reports, *, in_flight: int = 20, **callbacks: Any) -> None:
     """Configure the vendor `acme` that lives in this test."""
     document = {
         "vendor": "acme",
         "base_url": reports.url,
         "network": {"private_addresses": "allow"},
         "callbacks": {"outcome": OUTCOME, **callbacks},
+        "budget": {"in_flight": in_flight},
         "retry": {"attempts": 3, "backoff": {"base": "50ms", "cap": "200ms"}},
     }
     answer = await running.http.put(f"{running.gateway}/vendors/acme", json=document)
@@ -70,7 +71,7 @@ async def test_vendor_jobs_are_done_however_their_callbacks_come(topics: Place, 
             assert await reports.call_back(report, "succeeded") == 202
 
     async with Reports(on_submit) as reports, cluster(topics, tmp_path) as running:
-        await apply(running, reports)
+        await apply(running, reports, in_flight=1)
         job_id = await invoke(running, [{"month": "early"}, {"month": "twice"}, {"month": "failed"}])
         await eventually(lambda: len(reports.reports) == 3, 30)
 
