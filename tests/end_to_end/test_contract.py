@@ -7,6 +7,7 @@ import pytest
 
 from tests.cluster import Cluster, cluster
 from tests.end_to_end.test_invoke import INVOKE, OUTCOME, tasks
+from tests.end_to_end.test_schedule import schedule, shown
 from tests.eventually import eventually
 from tests.reports import Reports
 from tests.stack import Place
@@ -111,7 +112,7 @@ async def test_a_contract_is_changed_while_jobs_wait_for_it(topics: Place, tmp_p
         status = {"request": {"path": "/items"}, "after": "1h", "done": "body.never"}
         silent = {**invoke, "submit": {"path": "/items"}, "status": status}
         job = {"vendor": "sparing", "invoke": invoke, "input": [{"month": str(number)} for number in range(4)]}
-        job_id = await running.submit(job)
+        job_id = await schedule(running, triggerAt="2026-01-01T00:00:00Z", past="run", start=job)
         for allowed in (2, 3, 4):
             await allow(running, reports, allowed)
             await eventually(partial(_has, reports, allowed), 20)
@@ -123,6 +124,7 @@ async def test_a_contract_is_changed_while_jobs_wait_for_it(topics: Place, tmp_p
             assert reports.submits == allowed
         job = await running.ended(job_id)
         assert (job["status"], job["counts"]) == ("completed", {"completed": 4}), job
+        await eventually(partial(shown, running, job_id, "removed"), 20)
         assert [task["attempts"][0]["attempt"] for task in await tasks(running, job_id)] == [1, 1, 1, 1]
         assert await running.dead_letters() == []
 
