@@ -1,6 +1,7 @@
 """Asynchronous vendor jobs through five processes: submitted within the contract, called back in every manner, their
 results fetched, each record once."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,8 @@ async def test_waits_that_no_callback_by_token_ends(topics: Place, tmp_path: Pat
         job = await running.ended(asked)
         assert (job["status"], job["distinct"]) == ("completed", 5), job
         assert (await running.ended(expired))["status"] == "failed"
+        for wanted, job_id in (("deadline_exceeded", expired), (None, asked)):
+            await eventually(partial(_failed_for, running, job_id, wanted))
 
         async def given_up() -> bool:
             [task] = await tasks(running, expired)
@@ -154,9 +157,15 @@ async def test_waits_that_no_callback_by_token_ends(topics: Place, tmp_path: Pat
             return bool(task["state"] == "waiting" and task["reason"].startswith("outcome_unknown"))
 
         await eventually(waits, 20)
+        await running.reaches(unknown, "running")
         await reports.call_back(by_month["unknown"], "succeeded")
         assert (await running.ended(unknown))["status"] == "completed"
         assert reports.submits == 4
+
+
+async def _failed_for(running: Cluster, job_id: str, reason: str | None) -> bool:
+    wanted = [{"reason": reason, "count": 1}] if reason else []
+    return bool((await running.job(job_id))["failures"] == wanted)
 
 
 def _by_month(reports: Reports, count: int) -> dict[str, Report]:
