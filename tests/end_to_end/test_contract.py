@@ -7,6 +7,7 @@ import pytest
 
 from tests.cluster import Cluster, cluster
 from tests.end_to_end.test_invoke import INVOKE, OUTCOME, tasks
+from tests.end_to_end.test_schedule import schedule, shown
 from tests.eventually import eventually
 from tests.reports import Reports
 from tests.stack import Place
@@ -30,6 +31,13 @@ async def test_two_fetchers_never_exceed_a_contract_together(topics: Place, tmp_
         # A busy machine reads arrivals late, so the window leaves it 3 %; benchmarks/ judges the whole second.
         truth = await running.truth("strict", window_seconds=0.97)
         assert truth["window"]["all"] <= 50
+
+        await running.configure_simulator("narrow", records=300, delay_seconds=[0.02, 0.1])
+        await running.apply_vendor("narrow", budget={"in_flight": 3})
+        pages = {**pages, "size": 5}
+        job = await running.ended(await running.submit({"vendor": "narrow", "poll": {**ITEMS, "pages": pages}}))
+        assert (job["status"], job["distinct"]) == ("completed", 300)
+        assert (await running.truth("narrow"))["highest_in_flight"] == 3
 
 
 async def test_a_quota_that_only_the_vendor_knows_is_waited_for(topics: Place, tmp_path: Path) -> None:
@@ -104,7 +112,7 @@ async def test_a_contract_is_changed_while_jobs_wait_for_it(topics: Place, tmp_p
         status = {"request": {"path": "/items"}, "after": "1h", "done": "body.never"}
         silent = {**invoke, "submit": {"path": "/items"}, "status": status}
         job = {"vendor": "sparing", "invoke": invoke, "input": [{"month": str(number)} for number in range(4)]}
-        job_id = await running.submit(job)
+        job_id = await schedule(running, triggerAt="2026-01-01T00:00:00Z", past="run", start=job)
         for allowed in (2, 3, 4):
             await allow(running, reports, allowed)
             await eventually(partial(_has, reports, allowed), 20)
@@ -116,6 +124,7 @@ async def test_a_contract_is_changed_while_jobs_wait_for_it(topics: Place, tmp_p
             assert reports.submits == allowed
         job = await running.ended(job_id)
         assert (job["status"], job["counts"]) == ("completed", {"completed": 4}), job
+        await eventually(partial(shown, running, job_id, "removed"), 20)
         assert [task["attempts"][0]["attempt"] for task in await tasks(running, job_id)] == [1, 1, 1, 1]
         assert await running.dead_letters() == []
 

@@ -1,6 +1,7 @@
 """Asynchronous vendor jobs through five processes: submitted within the contract, called back in every manner, their
 results fetched, each record once."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +35,14 @@ INVOKE: dict[str, Any] = {
 }
 
 
-async def apply(running: Cluster, reports: Reports, **callbacks: Any) -> None:
+async def apply(running: Cluster, reports: Reports, *, in_flight: int = 20, **callbacks: Any) -> None:
     """Configure the vendor `acme` that lives in this test."""
     document = {
         "vendor": "acme",
         "base_url": reports.url,
         "network": {"private_addresses": "allow"},
         "callbacks": {"outcome": OUTCOME, **callbacks},
+        "budget": {"in_flight": in_flight},
         "retry": {"attempts": 3, "backoff": {"base": "50ms", "cap": "200ms"}},
     }
     answer = await running.http.put(f"{running.gateway}/vendors/acme", json=document)
@@ -70,7 +72,7 @@ async def test_vendor_jobs_are_done_however_their_callbacks_come(topics: Place, 
             assert await reports.call_back(report, "succeeded") == 202
 
     async with Reports(on_submit) as reports, cluster(topics, tmp_path) as running:
-        await apply(running, reports)
+        await apply(running, reports, in_flight=1)
         job_id = await invoke(running, [{"month": "early"}, {"month": "twice"}, {"month": "failed"}])
         await eventually(lambda: len(reports.reports) == 3, 30)
 
@@ -128,6 +130,8 @@ async def test_waits_that_no_callback_by_token_ends(topics: Place, tmp_path: Pat
         job = await running.ended(asked)
         assert (job["status"], job["distinct"]) == ("completed", 5), job
         assert (await running.ended(expired))["status"] == "failed"
+        for wanted, job_id in (("deadline_exceeded", expired), (None, asked)):
+            await eventually(partial(_failed_for, running, job_id, wanted))
 
         async def given_up() -> bool:
             [task] = await tasks(running, expired)
@@ -153,9 +157,15 @@ async def test_waits_that_no_callback_by_token_ends(topics: Place, tmp_path: Pat
             return bool(task["state"] == "waiting" and task["reason"].startswith("outcome_unknown"))
 
         await eventually(waits, 20)
+        await running.reaches(unknown, "running")
         await reports.call_back(by_month["unknown"], "succeeded")
         assert (await running.ended(unknown))["status"] == "completed"
         assert reports.submits == 4
+
+
+async def _failed_for(running: Cluster, job_id: str, reason: str | None) -> bool:
+    wanted = [{"reason": reason, "count": 1}] if reason else []
+    return bool((await running.job(job_id))["failures"] == wanted)
 
 
 def _by_month(reports: Reports, count: int) -> dict[str, Report]:

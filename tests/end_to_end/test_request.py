@@ -64,14 +64,23 @@ async def test_the_vendors_own_answer_comes_back(topics: Place, tmp_path: Path) 
         quote = {"method": "POST", "path": "/quote", "json": {"sku": 7}}
         await running.configure_simulator("twice", fail_paths=[{"match": "/quote", "status": 503, "times": 2}])
         await running.apply_vendor("twice", retry=FAST)
-        third = await ask(running, "twice", request=quote)
+        await running.apply_vendor("receive", retry=FAST)
+        await running.http.put(f"{running.simulator}/_control/receivers/told", json={})
+        notify = [{"webhook": f"{running.simulator}/receive/told", "vendor": "receive", "on": ["completed", "failed"]}]
+        third = await ask(running, "twice", request=quote, notify=notify)
         assert (third.status_code, third.json()["echo"]) == (200, {"sku": 7})
         attempts = await eventually(lambda: _attempts(running, third.headers["sluice-job"], 3))
         assert [one["status"] for one in attempts] == [503, 503, 200]
+        assert await eventually(lambda: _told(running)) == ("job.completed", third.headers["sluice-job"])
 
         poll = {"vendor": "bad", "poll": {"request": {"path": "/items"}}}
         job = (await running.http.post(f"{running.gateway}/jobs", json=poll, headers={"Prefer": "wait=20"})).json()
         assert (job["status"], job["counts"]) == ("failed", {"failed": 1})
+
+
+async def _told(running: Cluster) -> tuple[str, str]:
+    [webhook] = (await running.http.get(f"{running.simulator}/_truth/receive/told")).json()["log"]
+    return webhook["body"]["type"], webhook["body"]["data"]["job_id"]
 
 
 async def _attempts(running: Cluster, job_id: str, count: int) -> list[dict[str, Any]]:

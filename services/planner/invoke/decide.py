@@ -91,6 +91,8 @@ def _due(before: Move, resolved: Resolved, event: TaskDue, now: datetime, *, pau
             return _extended(before, now, invoke.deadline, event.beat + 1)
         case "deadline" if task.deadline_at is not None and now < task.deadline_at:
             return _extended(before, now, task.deadline_at - now, event.beat + 1)
+        case "deadline" if task.told == "done":
+            return _expired(before, "vendor_job_missing: it is done, but nothing told the id that its results need")
         case "deadline":
             return _expired(before, f"deadline_exceeded: no outcome within {write_duration(invoke.deadline)}")
         case "heartbeat" if event.beat == task.beat and invoke.heartbeat is not None:

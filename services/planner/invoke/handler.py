@@ -52,11 +52,14 @@ async def _take(tx: Transaction, events: Sequence[TaskChanged | TaskDue], now: d
     for one in moves.values():
         if one.ended:
             ends[one.task.job_id].append(one.task)
+        elif one.expects and jobs[one.task.job_id].is_open:
+            ends.setdefault(one.task.job_id, [])
     return messages + await _count(tx, [(jobs[job_id], gone) for job_id, gone in sorted(ends.items())], now)
 
 
 async def _count(tx: Transaction, ends: Sequence[tuple[JobRow, Sequence[Invocation]]], now: datetime) -> list[Outgoing]:
-    """Plan what follows the ended tasks of each job, and see whether the job is over."""
+    """Plan what follows the ended tasks of each job, and see whether it is over. One whose tasks only began to wait is
+    told to be running."""
     if not ends:
         return []
     tasks: list[tuple[str, Task]] = []

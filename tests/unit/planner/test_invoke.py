@@ -130,6 +130,12 @@ def test_a_deadline_ends_the_wait_and_the_vendors_job() -> None:
     assert not after(resolved(), heard(told="done"), task=found.task).ended
 
 
+def test_a_deadline_says_when_only_the_vendors_id_was_missing() -> None:
+    nameless = after(resolved(), heard(purpose="submit"), heard(told="done")).task
+    found = after(resolved(), due("deadline"), task=nameless, now=LATER)
+    assert (found.task.state, found.task.reason.split(":")[0]) == (TaskState.EXPIRED, "vendor_job_missing")
+
+
 @pytest.mark.parametrize("state", [TaskState.PLANNED, TaskState.RELEASED, TaskState.RETRYING])
 def test_a_deadline_before_the_submit_ends_nothing(state: TaskState) -> None:
     """A release that died, a call that waits for its permit, a vendor that is paused."""
