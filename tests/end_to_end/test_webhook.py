@@ -1,12 +1,17 @@
-"""A webhook over HTTP, through five processes: it starts a job of a source, whose records arrive, each once."""
+"""Design 3: a webhook over HTTP, through five processes. It is answered when it is kept; what it starts, a poll or a
+vendor's job, takes as long as it takes, and its records arrive, each once."""
 
+import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
 from tests.cluster import Cluster, cluster
+from tests.end_to_end.test_invoke import INVOKE, OUTCOME, tasks
 from tests.eventually import eventually
+from tests.reports import Reports
 from tests.signing import SECRET, signed
 from tests.stack import Place
 
@@ -20,14 +25,24 @@ POLL = {
     "records": {"key": "id"},
 }
 
+SUBMIT = {"text": "{parameters.text}", "count": "{parameters.count}", "callback_url": "{callback.url}"}
+RESULTS = {"request": {"path": "/reports/{vendor_job}/rows", "query": {"about": "{parameters.text}"}}}
+WORK = {**INVOKE, "submit": {**INVOKE["submit"], "json": SUBMIT}, "results": {**INVOKE["results"], **RESULTS}}
+TEXT = 'canary "quoted" {parameters.count} {{x}} \\ ../ ?a=b&c#d\t é 漢'
+"""What a body may hold that means something to JSON, URLs or our own placeholders."""
+
+
+async def put(running: Cluster, place: str, document: dict[str, Any]) -> None:
+    answer = await running.http.put(f"{running.gateway}/{place}", json=document)
+    assert answer.status_code == 201, answer.text
+
 
 async def configure(running: Cluster) -> None:
     await running.configure_simulator("acme", records=300)
     await running.apply_vendor("acme")
     source = {"vendor": "acme", "poll": POLL, "sinks": [{"type": "postgres", "table": "items"}]}
-    for place, document in (("sources/acme-items", source), ("hooks/acme-changed", HOOK)):
-        answer = await running.http.put(f"{running.gateway}/{place}", json=document)
-        assert answer.status_code == 201, answer.text
+    await put(running, "sources/acme-items", source)
+    await put(running, "hooks/acme-changed", HOOK)
 
 
 async def send(running: Cluster, sender_id: str, action: str = "changed") -> dict[str, Any]:
@@ -42,7 +57,7 @@ async def send(running: Cluster, sender_id: str, action: str = "changed") -> dic
 @pytest.mark.timeout(300)
 async def test_a_webhook_becomes_records(topics: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACME_HOOK", SECRET)
-    async with cluster(topics, tmp_path) as running:
+    async with Reports() as reports, cluster(topics, tmp_path) as running:
         await configure(running)
         sent = [await send(running, "msg_1") for _ in range(3)]
         assert len({answer["id"] for answer in sent}) == 1
@@ -59,6 +74,56 @@ async def test_a_webhook_becomes_records(topics: Place, tmp_path: Path, monkeypa
         listed = (await running.http.get(f"{running.gateway}/jobs")).json()["jobs"]
         assert {job["id"] for job in listed} == {sent[0]["id"], third["id"]}
         assert await running.dead_letters() == []
+
+        started = await it_may_take_as_long_as_it_needs(running, reports)
+        await how_it_ends_is_nothing_to_its_sender(running)
+        logs = {path.stem: path.read_text() for path in (tmp_path / "logs").glob("*.log")}
+        assert started in logs["planner"]
+        assert not any("canary" in text for text in logs.values())
+
+
+async def it_may_take_as_long_as_it_needs(running: Cluster, reports: Reports) -> str:
+    """The vendor is done when the test says so; nothing of the body is lost or taken for something else on its way."""
+    callbacks = {"callbacks": {"outcome": OUTCOME}}
+    vendor = {"base_url": reports.url, "network": {"private_addresses": "allow"}, **callbacks}
+    await put(running, "vendors/reports", vendor)
+    sinks = [{"type": "postgres", "table": "reports"}]
+    await put(running, "sources/reports", {"vendor": "reports", "invoke": WORK, "sinks": sinks})
+    parameters = {"text": "body.order.text", "count": "body.order.count"}
+    await put(running, "hooks/orders", {"start": {"source": "reports", "parameters": parameters}})
+    order = {"order": {"text": TEXT, "count": 7}}
+    answer = await running.http.post(f"{running.gateway}/in/orders", json=order)
+    assert (answer.status_code, answer.json()["status"]) == (202, "accepted")
+    job_id = str(answer.json()["id"])
+    [report] = await eventually(lambda: list(reports.reports.values()), 30)
+    assert (await running.job(job_id))["ended_at"] is None
+    assert report.input == {"text": TEXT, "count": 7}
+    assert await reports.call_back(report, "succeeded") == 202
+    job = await running.ended(job_id)
+    assert (job["kind"], job["status"], job["records"]) == ("invoke", "completed", 5), job
+    assert [json.loads(row["record"])["of"]["text"] for row in await running.records("reports")] == [TEXT] * 5
+    pages = [parse_qs(asked.partition("?")[2]) for asked in reports.asked if "/rows" in asked]
+    assert [page["about"] for page in pages] == [[TEXT.lower()]] * 3
+    await eventually(lambda: is_told(running, job_id, [202, 200, 200, 200]), 20)
+    return job_id
+
+
+async def is_told(running: Cluster, job_id: str, wanted: list[int]) -> bool:
+    """Each call has had one attempt, which was answered so."""
+    statuses = [[attempt["status"] for attempt in task["attempts"]] for task in await tasks(running, job_id)]
+    return statuses == [[status] for status in wanted]
+
+
+async def how_it_ends_is_nothing_to_its_sender(running: Cluster) -> None:
+    """Delivered is delivered: the job that fails is for those who look at jobs."""
+    poll = {"request": {"path": "/nowhere"}, "pages": {"style": "none"}}
+    await put(running, "sources/nowhere", {"vendor": "acme", "poll": poll})
+    await put(running, "hooks/nowhere", {"start": {"source": "nowhere"}, "id": "body.id"})
+    place = f"{running.gateway}/in/nowhere"
+    first = await running.http.post(place, json={"id": 1})
+    assert (await eventually(lambda: ended(running, first.json()), 60))["status"] == "failed"
+    again = await running.http.post(place, json={"id": 1})
+    assert (first.status_code, again.status_code, again.json()) == (202, 202, first.json())
 
 
 async def ended(running: Cluster, answer: dict[str, Any]) -> dict[str, Any] | None:

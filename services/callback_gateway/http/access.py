@@ -20,6 +20,7 @@ from services.callback_gateway.keys.keyring import Keyring
 from services.callback_gateway.keys.pace import Pace
 from services.callback_gateway.metrics import ACCESS_REFUSED
 from shared.errors import Unavailable
+from shared.observability.logs import get_logger
 from shared.specification.addresses import literal_address
 
 Policy = Literal["required", "loopback-free", "off"]
@@ -38,14 +39,20 @@ _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 
+log = get_logger(__name__)
 
-def needed_scope(method: str, path: str) -> str | None:
-    """The scope that a request needs; nothing for what is open to all, empty where any key will do."""
-    first = path.removeprefix("/").partition("/")[0]
+
+def needed_scopes(method: str, path: str) -> tuple[str, ...] | None:
+    """The scopes that a request needs; nothing for what is open to all, empty where any key will do. A schedule does
+    later what its key may do now: it starts jobs, or gives them orders."""
+    first, _, place = path.removeprefix("/").partition("/")
     if first in OPEN:
         return None
     area = AREAS.get(first)
-    return f"{area}:{READ if method in _READING else WRITE}" if area else ""
+    if area is None:
+        return ()
+    own = f"{area}:{READ if method in _READING else WRITE}"
+    return (own, f"jobs:{WRITE}") if (first, place, method) == ("schedules", "", "POST") else (own,)
 
 
 class Access:
@@ -60,12 +67,13 @@ class Access:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer why not."""
         if scope["type"] == "http" and self._policy != "off":
-            needed = needed_scope(scope["method"], scope["path"])
+            needed = needed_scopes(scope["method"], scope["path"])
             if needed is not None and not (self._policy == "loopback-free" and is_local(scope)):
                 try:
                     await self._admit(Headers(scope=scope), needed)
                 except Refusal as refusal:
                     ACCESS_REFUSED.labels(status=str(refusal.status)).inc()
+                    log.info("access.refused", status=refusal.status, reason=refusal.detail, needed=needed)
                     await problem(refusal.status, refusal.detail, headers=refusal.headers)(scope, receive, send)
                     return
                 except Unavailable as error:
@@ -73,7 +81,7 @@ class Access:
                     return
         await self._app(scope, receive, send)
 
-    async def _admit(self, headers: Headers, needed: str) -> None:
+    async def _admit(self, headers: Headers, needed: tuple[str, ...]) -> None:
         kind, _, text = headers.get("authorization", "").partition(" ")
         if kind.lower() != "bearer" or not text:
             raise Refusal(401, "expected an API key: Authorization: Bearer sluice_…", headers=_CHALLENGE)
@@ -84,8 +92,9 @@ class Access:
         if seconds:
             retry_after = {"Retry-After": str(math.ceil(seconds))}
             raise Refusal(429, "the API key asks more often than it may", headers=retry_after)
-        if needed and needed not in key.scopes:
-            raise Refusal(403, f"the API key has not the scope {needed}")
+        for scope in needed:
+            if scope not in key.scopes:
+                raise Refusal(403, f"the API key has not the scope {scope}")
 
 
 def is_local(scope: Scope) -> bool:
@@ -118,7 +127,7 @@ def describe_access(found: dict[str, Any]) -> None:
     refused = {str(status): answer for status, answer in answers(*statuses).items() if status in statuses}
     for path, operations in found["paths"].items():
         for method, operation in operations.items():
-            needed = needed_scope(method.upper(), path)
-            operation["security"] = [] if needed is None else [{"key": [needed] if needed else []}]
+            needed = needed_scopes(method.upper(), path)
+            operation["security"] = [] if needed is None else [{"key": list(needed)}]
             if needed is not None:
                 operation["responses"] |= refused

@@ -11,9 +11,10 @@ import pytest
 from services.callback_gateway.http.access import AREAS, OPEN
 from services.callback_gateway.metrics import ACCESS_REFUSED
 from shared.database.pool import Database
+from shared.ids import new_id
 from shared.messaging.producer import Producer
 from tests.cluster import PROJECT
-from tests.conftest import DatabaseFor
+from tests.conftest import DatabaseFor, ReaderFor
 from tests.eventually import eventually
 from tests.integration.callback_gateway.conftest import Served, ServeEdge
 from tests.integration.callback_gateway.test_spool import AWAY
@@ -59,16 +60,46 @@ async def test_a_key_opens_what_its_scopes_say(guarded: Served, operator: Operat
     assert (none.status_code, none.headers["www-authenticate"]) == (401, "Bearer")
     assert none.headers["content-type"] == "application/problem+json"
     assert (await eventually(lambda: guarded.http.get("/jobs", headers=bearer(key)))).status_code == 200
+    before = ACCESS_REFUSED.labels(status="403")._value.get()
     for method, path in (("POST", "/jobs"), ("GET", "/vendors"), ("DELETE", "/hooks/x"), ("GET", "/dead-letters")):
         answer = await guarded.http.request(method, path, headers=bearer(key))
         assert (answer.status_code, answer.headers["content-type"]) == (403, "application/problem+json"), path
     for wrong in (key[:-1] + ("0" if key[-1] != "0" else "1"), "sluice_x", "\xfc"):
         header = [(b"Authorization", f"Bearer {wrong}".encode("latin-1"))]
         assert (await guarded.http.get("/jobs", headers=header)).status_code == 401, wrong
+    assert ACCESS_REFUSED.labels(status="403")._value.get() == before + 4
     listed = await operator.keys("list")
     assert "reader  jobs:read" in listed
     assert key not in listed
     assert key.rsplit("_", 1)[1] not in listed
+
+
+async def test_a_schedule_does_later_what_its_key_may_do_now(
+    guarded: Served, operator: Operator, reader_for: ReaderFor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Else it would be a way to start jobs, or to cancel those of others, for who may not."""
+    requested = await reader_for("schedules.requested")
+    mere, whole = [
+        bearer(await operator.keys("create", "--name", name, "--scope", "schedules:write", *more))
+        for name, more in (("mere", ()), ("whole", ("--scope", "jobs:write")))
+    ]
+    start = {"start": {"url": "https://api.example/items"}}
+    publish = {"publish": {"topic": "jobs.control", "event": {"job_id": str(new_id()), "action": "cancel"}}}
+    await eventually(lambda: _is_known(guarded, mere))
+    for document in (start, publish):
+        for path in ("/schedules", "/schedules/"):
+            answer = await guarded.http.post(path, json={"schedule": "a", "every": "1h", **document}, headers=mere)
+            assert (answer.status_code, "jobs:write" in answer.json()["detail"]) == (403, True), answer.text
+        answer = await guarded.http.post("/schedules", json={"schedule": "a", "every": "1h", **document}, headers=whole)
+        assert answer.status_code == 202, answer.text
+    assert "the API key has not the scope jobs:write" in capsys.readouterr().out
+    assert (await guarded.http.post("/schedules/a/pause", headers=mere)).status_code == 202
+    assert (await guarded.http.get("/schedules", headers=mere)).status_code == 403
+    await eventually(lambda: len(requested.values) == 3)
+
+
+async def _is_known(edge: Served, headers: dict[str, str]) -> bool:
+    return (await edge.http.get("/schedules", headers=headers)).status_code == 403
 
 
 async def test_a_revoked_key_opens_nothing_a_second_later(guarded: Served, operator: Operator) -> None:

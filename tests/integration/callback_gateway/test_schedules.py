@@ -62,7 +62,7 @@ async def test_the_acknowledgement_has_a_correlation_id_and_comes_after_the_brok
     ],
 )
 async def test_what_can_never_be_is_refused_with_its_place_and_reason(
-    edge: Served, reader_for: ReaderFor, document: Any, pointers: list[str]
+    edge: Served, reader_for: ReaderFor, document: Any, pointers: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """D21, D22: the original answered 500 without a word, and took a past date for one of next year."""
     requested = await reader_for("schedules.requested")
@@ -73,6 +73,8 @@ async def test_what_can_never_be_is_refused_with_its_place_and_reason(
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
     assert [error["pointer"] for error in answer.json()["errors"]] == pointers
     assert all(error["detail"] for error in answer.json()["errors"])
+    [line] = [line for line in capsys.readouterr().out.splitlines() if "schedule.refused" in line]
+    assert all(f"{pointer}: " in line for pointer in pointers)
     assert (await edge.http.get("/schedules")).json() == {"schedules": [], "next": None}
     assert requested.records == []
 

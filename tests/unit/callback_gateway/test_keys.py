@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.callback_gateway.http.access import AREAS, is_local, needed_scope
+from services.callback_gateway.http.access import AREAS, is_local, needed_scopes
 from services.callback_gateway.keys.key import SCOPES, id_in, is_same, make_key
 from services.callback_gateway.keys.pace import Pace
 
@@ -25,23 +25,26 @@ def test_other_texts_are_no_keys(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "scope"),
+    ("method", "path", "scopes"),
     [
-        ("POST", "/jobs", "jobs:write"),
-        ("GET", "/jobs/1/events", "jobs:read"),
-        ("HEAD", "/vendors", "config:read"),
-        ("PUT", "/hooks/acme", "config:write"),
-        ("POST", "/dead-letters/1/redrive", "dead-letters:write"),
+        ("POST", "/jobs", ("jobs:write",)),
+        ("GET", "/jobs/1/events", ("jobs:read",)),
+        ("HEAD", "/vendors", ("config:read",)),
+        ("PUT", "/hooks/acme", ("config:write",)),
+        ("POST", "/schedules", ("schedules:write", "jobs:write")),
+        ("POST", "/schedules/", ("schedules:write", "jobs:write")),
+        ("POST", "/schedules/nightly/trigger", ("schedules:write",)),
+        ("POST", "/dead-letters/1/redrive", ("dead-letters:write",)),
         ("POST", "/in/acme", None),
         ("POST", "/callbacks/token", None),
         ("GET", "/openapi.json", None),
-        ("GET", "//in/acme", ""),
-        ("GET", "/", ""),
-        ("GET", "/inside", ""),
+        ("GET", "//in/acme", ()),
+        ("GET", "/", ()),
+        ("GET", "/inside", ()),
     ],
 )
-def test_scopes_of_requests(method: str, path: str, scope: str | None) -> None:
-    assert needed_scope(method, path) == scope
+def test_scopes_of_requests(method: str, path: str, scopes: tuple[str, ...] | None) -> None:
+    assert needed_scopes(method, path) == scopes
 
 
 def test_every_area_has_scopes() -> None:
