@@ -5,7 +5,7 @@ a value that Postgres cannot store becomes `Unstorable`; all else is a defect of
 """
 
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
@@ -111,7 +111,7 @@ class Database:
             Unstorable: a value cannot be stored.
         """
         try:
-            async with self._acquire() as connection, connection.transaction():
+            async with self._connection() as connection, connection.transaction():
                 yield connection
         except Exception as error:
             if (known := _translate(error)) is not None:
@@ -126,7 +126,7 @@ class Database:
             Unavailable, Unstorable: as `transaction`.
         """
         try:
-            async with self._acquire() as connection:
+            async with self._connection() as connection:
                 await connection.execute(statement, *arguments)
         except Exception as error:
             if (known := _translate(error)) is not None:
@@ -134,10 +134,26 @@ class Database:
             _forget_values(error)
             raise
 
-    def _acquire(self) -> "AbstractAsyncContextManager[Transaction]":
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Transaction]:
+        """One connection of the pool. Where one is silent the network may have lost them all, without closing any: each
+        would be waited for once, so those that are idle are cut."""
         if self._pool is None:
             raise Unavailable("Postgres: the pool is closed")
-        return self._pool.acquire(timeout=_ACQUIRE_SECONDS)
+        pool = self._pool
+        async with pool.acquire(timeout=_ACQUIRE_SECONDS) as connection:
+            try:
+                yield connection
+            except TimeoutError:
+                _cut_idle(pool)
+                raise
+
+
+def _cut_idle(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    """The pool's own way to expire connections takes leave of each, and waits in vain for an answer."""
+    for holder in pool._holders:  # type: ignore[attr-defined]
+        if holder.is_idle():
+            holder.terminate()
 
 
 def _translate(error: Exception) -> SluiceError | None:

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Sequence
 from functools import lru_cache
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from aiokafka.partitioner import murmur2
 from aiokafka.producer.message_accumulator import BatchBuilder
 
@@ -95,6 +95,8 @@ class Producer:
                 await asyncio.gather(*acknowledgements)
         except (KafkaError, OSError, TimeoutError) as error:
             _forget(acknowledgements)
+            if isinstance(error, UnknownTopicOrPartitionError):
+                _hang_up(self._producer)
             raise Unavailable(f"Kafka: {type(error).__name__}: {error}") from error
         _count(messages)
 
@@ -124,10 +126,19 @@ class Producer:
                     await asyncio.wait(futures.values())
         except TimeoutError:
             pass
+        if len(futures) < len(messages):
+            _hang_up(producer)
         acknowledged = [number in futures and _is_good(futures[number]) for number in range(len(messages))]
         _forget(list(futures.values()))
         _count([message for message, good in zip(messages, acknowledged, strict=True) if good])
         return acknowledged
+
+
+def _hang_up(producer: AIOKafkaProducer) -> None:
+    """Of a topic that it was never asked to produce to, aiokafka has to learn first; and a connection that has fallen
+    silent it would ask again and again, and never close."""
+    for connection in list(producer.client._conns.values()):
+        connection.close()
 
 
 async def _put(producer: AIOKafkaProducer, prefix: str, message: Outgoing) -> Acknowledgement:

@@ -82,6 +82,7 @@ async def _run(name: str, settings: S, build: Build[S]) -> int:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     try:
         await runtime.database.open()
+        await ask_database(runtime.database)
         await runtime.producer.open()
         app = build(runtime)
         needed = [consumer.topic for consumer in app.consumers]
@@ -102,8 +103,8 @@ class Process:
         self._name = name
         self._settings = settings
         self._app = app
-        self._set_clock = partial(ask_database, runtime.database)
-        self._loops = [*app.loops, Loop("clock", self._set_clock), Loop("ledger", _forgetting(runtime.database))]
+        clock = Loop("clock", partial(ask_database, runtime.database))
+        self._loops = [*app.loops, clock, Loop("ledger", _forgetting(runtime.database))]
         shells = [
             Shell(name, settings.topic_prefix, consumer, runtime.database, runtime.producer, clock=utc_now)
             for consumer in app.consumers
@@ -114,12 +115,7 @@ class Process:
         self._stopping = False
 
     async def run(self, stopping: asyncio.Event) -> int:
-        """Until `stopping` is set or a part ends by itself; gives the exit code.
-
-        Raises:
-            Unavailable: the infrastructure is not there from the beginning.
-        """
-        await self._set_clock()
+        """Until `stopping` is set or a part ends by itself; gives the exit code."""
         health = HealthServer(self._settings.health_host, self._settings.health_port, self._heartbeat, self._check)
         dog = Watchdog(self._heartbeat, self._subscriptions.states)
         watchdog = asyncio.create_task(dog.run(), name="watchdog")

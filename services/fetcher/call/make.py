@@ -26,7 +26,7 @@ from services.fetcher.call.outcome import Page, Timing, give_up, outcome_of
 from services.fetcher.call.pauses import spent_until
 from services.fetcher.call.request import HttpRequest, Refused, build_request
 from services.fetcher.call.secrets import resolve_auth
-from services.fetcher.call.transport import Answer, CallFailed, Failure, Transport
+from services.fetcher.call.transport import Answer, CallFailed, Exhausted, Failure, Transport
 from services.fetcher.call.vendor_jobs import PURPOSES, call_of, read_heard
 from services.fetcher.call.webhooks import judge, sign
 from services.fetcher.metrics import ANSWERS_HELD, PAYLOAD_BYTES
@@ -44,8 +44,7 @@ from shared.specification.vendor import Vendor
 _SMALL_BYTES = 1024**2
 _FINAL = frozenset({Failure.BLOCKED, Failure.TOO_LARGE, Failure.INVALID})
 _STORE_PAUSE_SECONDS = 1.0
-_AGAIN_SECONDS = 10.0
-"""A call whose answer went through in pieces and could not be stored has its place in flight for so much longer."""
+_PUT_OFF_SECONDS = 5.0
 
 log = get_logger(__name__)
 
@@ -103,9 +102,7 @@ class CallMaker:
         except CallFailed as error:
             result = Unanswered(str(error), sent=error.sent, final=error.failure in _FINAL)
         except Unavailable as error:
-            log.warning("payload.not_stored", task_id=str(call.request.task_id), error=str(error))
-            await asyncio.sleep(_AGAIN_SECONDS)
-            return Later(call, utc_now(), call.attempt, reason="payload store unavailable", may_have_left=True)
+            return await _put_off(call, error)
         timing = Timing(began_at, monotonic() - began, egress)
         decided = page or self._decide(call, result, vendor, status, egress)
         if back is not None and isinstance(decided, (Succeeded, Empty)):
@@ -202,6 +199,15 @@ class CallMaker:
                 await asyncio.sleep(_STORE_PAUSE_SECONDS)
                 with suppress(Unavailable):
                     return await self._payloads.put(call.request.job_id, name, body, media_type=media_type)
+
+
+async def _put_off(call: Claimed, error: Unavailable) -> Later:
+    """A connection that there is no room for, or a payload that cannot be stored, is the vendor's fault in nothing: no
+    attempt is counted. The call keeps its place in flight for a while, so that others do not meet the same at once."""
+    log.warning("call.put_off", task_id=str(call.request.task_id), error=str(error))
+    await asyncio.sleep(_PUT_OFF_SECONDS)
+    may_have_left = call.may_have_left or not isinstance(error, Exhausted)
+    return Later(call, utc_now(), call.attempt, reason=str(error), may_have_left=may_have_left)
 
 
 def _judges_bodies(vendor: Vendor) -> bool:

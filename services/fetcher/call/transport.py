@@ -6,6 +6,7 @@ comes out. Whatever goes wrong is a `CallFailed`, also while the body is read.
 """
 
 import asyncio
+import errno
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -20,6 +21,7 @@ from aiohttp.abc import AbstractResolver
 from services.fetcher.call.connect import LEFT, Blocked, Pools
 from services.fetcher.call.decompress import ENCODINGS, Damaged, Inflater
 from services.fetcher.call.request import HttpRequest, Refused, redirected
+from shared.errors import Unavailable
 from shared.runtime.clock import monotonic
 from shared.specification.vendor import Vendor
 
@@ -42,6 +44,10 @@ class Failure(StrEnum):
     TOO_LARGE = "too_large"
     PROTOCOL = "protocol_error"
     INVALID = "invalid_request"
+
+
+class Exhausted(Unavailable):
+    """This machine has no room for another connection; the vendor was not asked."""
 
 
 class CallFailed(Exception):
@@ -92,6 +98,7 @@ class Transport:
 
         Raises:
             CallFailed: there is no answer, or reading it failed.
+            Exhausted: nothing was sent.
         """
         LEFT.set(left)
         until = asyncio.get_running_loop().time() + vendor.timeouts.total.total_seconds()
@@ -196,15 +203,17 @@ def _too_large(limit: int) -> CallFailed:
 
 @contextmanager
 def _explained(*, sent: bool) -> Iterator[None]:
-    """Make a `CallFailed` of whatever the libraries raise. `sent`: the answer has begun."""
+    """Make a `CallFailed` or `Exhausted` of whatever the libraries raise. `sent`: the answer has begun."""
     try:
         yield
     except _LIBRARY_ERRORS as error:
         raise _explain(error, answered=sent) from error
 
 
-def _explain(error: Exception, *, answered: bool) -> CallFailed:
+def _explain(error: Exception, *, answered: bool) -> CallFailed | Exhausted:
     causes = _causes(error)
+    if any(isinstance(cause, OSError) and cause.errno in _NO_ROOM for cause in causes):
+        return Exhausted(type(causes[-1]).__name__)
     last = type(causes[-1]).__name__
     for kinds, failure, detail in _NOT_SENT:
         if any(isinstance(cause, kinds) for cause in causes):
@@ -217,6 +226,7 @@ def _explain(error: Exception, *, answered: bool) -> CallFailed:
     return CallFailed(Failure.TRUNCATED if answered or disconnected else Failure.PROTOCOL, last, sent=True)
 
 
+_NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _DISCONNECTS = (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, ConnectionError)
 _NOT_SENT: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Failure, str], ...] = (
     (Blocked, Failure.BLOCKED, "the name resolves to an address that is not public"),

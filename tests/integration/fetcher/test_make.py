@@ -155,7 +155,7 @@ async def test_an_empty_answer_says_nothing_of_other_pages_to_whoever_did_not_as
 async def test_an_answer_that_cannot_be_kept_is_held_where_the_call_must_not_be_made_again(
     maker: CallMaker, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(make, "_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(make, "_PUT_OFF_SECONDS", 0.0)
     tmp_path.rmdir()
     tmp_path.touch()
     call = claimed(site, "200,{}", "answer")

@@ -1,0 +1,119 @@
+"""No file descriptor is left, or no connection to Postgres: work waits, and nothing fails for it."""
+
+import os
+import resource
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+import asyncpg
+import httpx
+import pytest
+
+from infra.local.ports import free_port
+from infra.local.processes import Processes
+from services.fetcher.call import make
+from services.fetcher.call.make import CallMaker
+from services.fetcher.call.transport import Transport
+from services.fetcher.model import Answered, Later
+from shared.database.pool import Database
+from shared.errors import Unavailable
+from shared.payloads.store import PayloadStore
+from tests.cluster import PROJECT, SERVICES
+from tests.eventually import eventually
+from tests.integration.fetcher.site import Site
+from tests.integration.fetcher.test_make import claimed
+from tests.stack import Place
+
+pytestmark = pytest.mark.chaos
+
+
+@contextmanager
+def no_descriptors(pid: int) -> Iterator[None]:
+    """A process that may open nothing more."""
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (lowest_free(pid), before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+
+
+def lowest_free(pid: int) -> int:
+    folder = Path(f"/proc/{pid}/fd")
+    return next(number for number in count() if not (folder / str(number)).is_symlink())
+
+
+@pytest.fixture
+async def maker(tmp_path: Path) -> AsyncIterator[CallMaker]:
+    transport = Transport()
+    yield CallMaker(transport, PayloadStore(tmp_path.as_uri()))
+    await transport.close()
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    made = Site()
+    await made.open()
+    yield made
+    await made.close()
+
+
+async def test_a_call_that_there_is_no_descriptor_for_is_no_attempt(
+    maker: CallMaker, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The vendor is in no way to blame, and never knew of it."""
+    monkeypatch.setattr(make, "_PUT_OFF_SECONDS", 0.0)
+    call = replace(claimed(site, "200,{}"), repeatable=False)
+    with no_descriptors(os.getpid()):
+        outcome = await maker.make(call, lambda: None)
+    assert isinstance(outcome, Later)
+    assert (outcome.next_attempt, outcome.may_have_left, outcome.attempt) == (call.attempt, False, None)
+    assert not site.heads
+    assert isinstance(await maker.make(call, lambda: None), Answered)
+
+
+async def test_a_gateway_without_descriptors_answers_again_when_it_has_some(topics: Place, tmp_path: Path) -> None:
+    health, port = free_port(), free_port()
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT), **topics.environment(tmp_path / "payloads")}
+    environment |= {"SLUICE_GATEWAY_PORT": str(port), "SLUICE_HEALTH_PORT": str(health)}
+    jobs = f"http://127.0.0.1:{port}/jobs"
+
+    async def is_well() -> bool:
+        async with httpx.AsyncClient(trust_env=False, timeout=2) as client:
+            return (await client.get(jobs)).status_code == 200
+
+    with Processes(tmp_path) as processes:
+        processes.start("gateway", [sys.executable, "-m", SERVICES["callback-gateway"]], environment)
+        await eventually(is_well, 40)
+        with no_descriptors(processes.pid("gateway")), pytest.raises(httpx.TransportError):
+            await is_well()
+        await eventually(is_well, 30)
+        assert processes.exit_codes("gateway") == []
+        assert processes.alive("gateway")
+
+
+async def test_a_server_that_takes_no_more_connections_is_waited_for(place: Place) -> None:
+    owner = await asyncpg.connect(place.admin_url)
+    database = Database(place.database_url().replace("{service}", "planner"), schema="planner")
+    await database.open()
+    await owner.execute(f'ALTER DATABASE "{place.database}" CONNECTION LIMIT 1')
+    try:
+        async with database.transaction() as held:
+            with pytest.raises(Unavailable, match="TooManyConnections"):
+                async with database.transaction():
+                    pass
+            assert await held.fetchval("SELECT 1") == 1
+        await owner.execute(f'ALTER DATABASE "{place.database}" CONNECTION LIMIT -1')
+
+        async def both() -> bool:
+            async with database.transaction(), database.transaction():
+                return True
+
+        await eventually(both)
+    finally:
+        await database.close()
+        await owner.close()

@@ -1,0 +1,193 @@
+"""The network loses every byte and closes no connection: deadlines find out, and all has happened once in the end."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from contextvars import ContextVar
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import pytest
+from aiokafka import client
+
+from shared.database import pool
+from shared.database.pool import Database
+from shared.errors import Unavailable
+from shared.ids import new_id
+from shared.messaging import consumer as messaging
+from shared.messaging import producer as producing
+from shared.messaging.handler import Outgoing
+from shared.messaging.producer import Producer
+from shared.messaging.subscriptions import Subscriptions
+from tests.conftest import DatabaseFor, ReaderFor
+from tests.eventually import eventually
+from tests.integration.shared.shells import Seen, answer, order, shell
+from tests.proxy import Proxy
+from tests.stack import Place
+from tests.topic_reader import TopicReader
+
+pytestmark = pytest.mark.chaos
+
+CONNECTIONS = 6
+HALF = 100
+
+
+@pytest.fixture
+async def to_postgres(topics: Place) -> AsyncIterator[Proxy]:
+    server = urlsplit(topics.admin_url)
+    proxy = Proxy(server.hostname or "", server.port or 0)
+    await proxy.open()
+    yield proxy
+    await proxy.close()
+
+
+@pytest.fixture
+async def database(topics: Place, to_postgres: Proxy, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Database]:
+    """Behind the proxy, with less patience."""
+    for deadline in ("_STATEMENT_SECONDS", "_CONNECT_SECONDS", "_ACQUIRE_SECONDS"):
+        monkeypatch.setattr(pool, deadline, 1)
+    monkeypatch.setattr(messaging, "PATIENCE_SECONDS", 1.0)
+    login, server = topics.admin_url.rsplit("@", 1)
+    place = replace(topics, admin_url=f"{login}@127.0.0.1:{to_postgres.port}/{server.partition('/')[2]}")
+    made = Database(place.database_url().replace("{service}", "planner"), schema="planner", connections=CONNECTIONS)
+    await made.open()
+    yield made
+    await made.close()
+
+
+async def ask(database: Database, query: str = "SELECT 1") -> None:
+    async with database.transaction() as tx:
+        await tx.fetchval(query)
+
+
+async def test_connections_that_died_in_silence_are_not_waited_for_one_after_the_other(
+    database: Database, to_postgres: Proxy
+) -> None:
+    await asyncio.gather(*(ask(database, "SELECT pg_sleep(0.3)") for _ in range(CONNECTIONS)))
+    to_postgres.cut()
+    with pytest.raises(Unavailable):
+        await ask(database)
+    to_postgres.mend()
+    for _ in range(CONNECTIONS):
+        await ask(database)
+
+
+def ids_of(answers: TopicReader) -> list[UUID]:
+    return [UUID(value["job_id"]) for value in answers.values]
+
+
+async def test_a_consumer_that_lost_postgres_waits_and_goes_on(
+    topics: Place, producer: Producer, reader_for: ReaderFor, database: Database, to_postgres: Proxy
+) -> None:
+    answers, dead, retries = [await reader_for(name) for name in ("jobs.events", "planner.dead", "planner.retry")]
+    jobs = [new_id() for _ in range(2 * HALF)]
+    async with shell(Seen(), topics, database, producer) as subscriptions:
+        await producer.send([order(job) for job in jobs[:HALF]])
+        await eventually(lambda: len(answers.records) >= HALF, 30)
+        to_postgres.cut()
+        await producer.send([order(job) for job in jobs[HALF:]])
+        await eventually(lambda: subscriptions.states()[0]["waiting"], 30)
+        to_postgres.mend()
+        await eventually(lambda: sorted(set(ids_of(answers))) == sorted(jobs), 30)
+        await eventually(lambda: not subscriptions.states()[0]["waiting"], 30)
+    assert len({dict(record.headers)["ce_id"] for record in answers.records}) == len(jobs)
+    assert not dead.records
+    assert not retries.records
+
+
+BEHIND: ContextVar[Proxy | None] = ContextVar("behind", default=None)
+"""What the Kafka connections that are made from here lead through."""
+
+
+@contextmanager
+def behind(proxy: Proxy) -> Iterator[None]:
+    token = BEHIND.set(proxy)
+    try:
+        yield
+    finally:
+        BEHIND.reset(token)
+
+
+def shares(*members: Subscriptions) -> tuple[int, ...]:
+    """How many partitions each has."""
+    return tuple(member.states()[0]["partitions"] for member in members)
+
+
+@pytest.fixture
+async def to_kafka(topics: Place, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Proxy]:
+    host, _, port = topics.kafka.partition(",")[0].rpartition(":")
+    made, create_conn = Proxy(host, int(port)), client.create_conn
+
+    async def through(host: str, port: int, **options: Any) -> Any:
+        proxy = BEHIND.get()
+        return await create_conn(host, proxy.port if proxy else port, **options)
+
+    await made.open()
+    monkeypatch.setattr(client, "create_conn", through)
+    yield made
+    await made.close()
+
+
+@pytest.mark.parametrize("way", ["together", "each"])
+@pytest.mark.parametrize("message", [answer(new_id()), order(new_id())], ids=["known topic", "unknown topic"])
+async def test_a_producer_that_lost_the_broker_finds_it_again(
+    topics: Place, to_kafka: Proxy, monkeypatch: pytest.MonkeyPatch, way: str, message: Outgoing
+) -> None:
+    """Also one that has never been asked to produce to a topic before."""
+    monkeypatch.setattr(producing, "REQUEST_SECONDS", 1)
+    made = Producer(topics.kafka, prefix=topics.prefix)
+
+    async def is_sent() -> bool:
+        if way == "each":
+            return (await made.send_each([message], within_seconds=2)) == [True]
+        try:
+            await made.send([message])
+        except Unavailable:
+            return False
+        return True
+
+    with behind(to_kafka):
+        await made.open()
+        await made.send([answer(new_id())])
+        to_kafka.cut()
+        assert not await is_sent()
+        to_kafka.mend()
+        await eventually(is_sent, 30)
+        await made.close()
+
+
+async def test_a_member_that_lost_the_broker_is_replaced_and_comes_back(
+    topics: Place,
+    producer: Producer,
+    reader_for: ReaderFor,
+    database_for: DatabaseFor,
+    to_kafka: Proxy,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What it had in hand when it was cut off is done by the other one; back again, it does nothing twice."""
+    monkeypatch.setattr(messaging, "PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr(producing, "REQUEST_SECONDS", 1)
+    database = await database_for("planner")
+    answers, dead = await reader_for("jobs.events"), await reader_for("planner.dead")
+    jobs, lost, other = [new_id() for _ in range(3 * HALF)], Seen(), Seen()
+    own = Producer(topics.kafka, prefix=topics.prefix)
+    async with AsyncExitStack() as stack:
+        with behind(to_kafka):
+            await own.open()
+            stack.push_async_callback(own.close)
+            one = await stack.enter_async_context(shell(lost, topics, database, own))
+        two = await stack.enter_async_context(shell(other, topics, database, producer))
+        await eventually(lambda: shares(one, two) == (1, 1), 30)
+        await producer.send([order(job) for job in jobs[:HALF]])
+        await eventually(lambda: lost.jobs and other.jobs, 30)
+        to_kafka.cut()
+        await producer.send([order(job) for job in jobs[HALF : 2 * HALF]])
+        await eventually(lambda: set(ids_of(answers)) == set(jobs[: 2 * HALF]), 60)
+        to_kafka.mend()
+        await eventually(lambda: shares(one, two) == (1, 1), 60)
+        await producer.send([order(job) for job in jobs[2 * HALF :]])
+        await eventually(lambda: set(ids_of(answers)) == set(jobs), 60)
+    assert sorted(lost.jobs + other.jobs) == sorted(jobs)
+    assert not dead.records
