@@ -185,9 +185,13 @@ async def _the_plan_follows_the_largest_page(running: Cluster) -> None:
 
 
 async def _tasks_run_side_by_side_up_to_the_cap(running: Cluster) -> None:
+    """Two jobs and two fetchers: what is open at the vendor is counted over all of them."""
+    running.start_service("fetcher", instance="fetcher-2")
+    await running.wait_ready("fetcher-2")
     await running.http.post(f"{running.simulator}/_control/vendors/acme/reset")
     await running.configure_simulator("acme", records=RECORDS, delay_seconds=[0.2, 0.3])
-    assert (await run(running, by_total(20)))["status"] == "completed"
+    jobs = await asyncio.gather(*(run(running, by_total(20)) for _ in range(2)))
+    assert {job["status"] for job in jobs} == {"completed"}
     assert (await running.truth("acme"))["highest_in_flight"] == 5
 
 

@@ -39,7 +39,7 @@ def title(url: str) -> str:
     return found
 
 
-def test_what_is_up_answers_at_once_and_where_is_told(root: Path) -> None:
+def test_what_is_up_answers_at_once(root: Path) -> None:
     up = CliRunner().invoke(app, ["up", "--root", str(root)])
     assert up.exit_code == 0, up.output
     gateway, addresses = services.gateway_url(root), stack.addresses(root)
