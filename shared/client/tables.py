@@ -46,12 +46,20 @@ def show_jobs(jobs: Sequence[Job]) -> None:
 
 
 def show_tasks(tasks: Sequence[Task]) -> None:
-    """One line for each task, with its last attempt."""
+    """One line for each task, with its last attempt; where there are vendor jobs, with their ids and callbacks."""
     rows = []
+    called = any(task.vendor_job or task.callbacks for task in tasks)
     for task in tasks:
         last = task.attempts[-1].status if task.attempts else None
-        rows.append((task.number, task.state, task.records, len(task.attempts), last, task.reason))
-    _show(("no.", "state", "records", "attempts", "last status", "reason"), rows)
+        of_vendor = (task.vendor_job, _callbacks(task)) if called else ()
+        rows.append((task.number, task.state, task.records, len(task.attempts), last, *of_vendor, task.reason))
+    headings = ("vendor job", "callbacks") if called else ()
+    _show(("no.", "state", "records", "attempts", "last status", *headings, "reason"), rows)
+
+
+def _callbacks(task: Task) -> str:
+    in_turn = sorted(task.callbacks, key=lambda one: one.received_at)
+    return ", ".join(one.verdict if one.told is None else f"{one.told} {one.verdict}" for one in in_turn)
 
 
 def show_dead_letters(letters: Sequence[DeadLetter]) -> None:

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from shared.client import tables
-from shared.client.models import DeadLetter, WholeDeadLetter
+from shared.client.models import DeadLetter, Task, WholeDeadLetter
 
 LETTER = UUID("01900000-0000-7000-8000-000000000002")
 JOB = UUID("01900000-0000-7000-8000-000000000003")
@@ -54,6 +54,22 @@ def test_a_message_is_shown_as_it_came(screen: io.StringIO) -> None:
     assert f"value        {VALUE}" in lines
     assert lines[lines.index("history      attempt 1: timeout") + 1] == "             attempt 2"
     assert all(line == line.rstrip() for line in lines)
+
+
+def test_a_vendors_job_is_shown_with_its_id_and_callbacks(screen: io.StringIO) -> None:
+    page = {"id": LETTER, "number": 1, "round": 0, "state": "completed", "records": 3, "reason": ""}
+    page |= {"attempts": [], "times": {}}
+    told = [("late", "done", 3), ("accepted", "failed", 2), ("unknown", None, 1)]
+    callbacks = [
+        {"id": LETTER, "verdict": verdict, "told": what, "received_at": f"2026-01-01T00:00:0{second}Z"}
+        for verdict, what, second in told
+    ]
+    tables.show_tasks([Task.model_validate(page)])
+    assert "vendor job" not in screen.getvalue()
+    tables.show_tasks([Task.model_validate(page | {"vendor_job": "r1", "callbacks": callbacks})])
+    shown = screen.getvalue()
+    assert "vendor job" in shown and "r1" in shown
+    assert "unknown, failed accepted, done late" in shown
 
 
 def test_an_empty_list_is_a_heading(screen: io.StringIO) -> None:
