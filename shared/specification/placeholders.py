@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from shared.errors import Problem
+from shared.specification.invoke import Input
 from shared.specification.job import InvokeJob, PollJob, RequestJob
 from shared.specification.request import placeholders_in
 from shared.specification.source import Source
@@ -39,8 +40,13 @@ def unfilled(job: object) -> list[Problem]:
     ]
 
 
-def missing_parameters(source: Source, given: Collection[str]) -> list[Problem]:
-    """One problem for each parameter that a source needs and nobody gives."""
+def missing_values(source: Source, parameters: Collection[str], inputs: Input | None = None) -> list[Problem]:
+    """One problem for each value that a source needs and nobody gives. The inputs of a job replace the source's own."""
+    given = [*(f"parameters.{name}" for name in parameters), *_FILLED_LATER]
+    given += [f"input.{name}" for one in inputs or source.input or () for name in one]
     found = placeholders_in(source.model_dump(by_alias=True, include=_REQUESTS))
-    needed = dict.fromkeys(name.removeprefix("parameters.") for _, name in found if name.startswith("parameters."))
-    return [Problem("/parameters", f"{source.source} needs a parameter {name}") for name in needed if name not in given]
+    return [
+        Problem("/parameters" if name.startswith("parameters.") else "/source", f"{source.source} needs {{{name}}}")
+        for name in dict.fromkeys(name for _, name in found)
+        if name not in given
+    ]

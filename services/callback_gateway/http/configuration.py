@@ -17,7 +17,7 @@ from services.callback_gateway.http.body import read_json_body
 from services.callback_gateway.http.description import document
 from services.callback_gateway.http.edge import Edge
 from services.callback_gateway.http.problems import Refusal, answers
-from services.callback_gateway.http.submission import check_parameters
+from services.callback_gateway.http.submission import check_values
 from services.callback_gateway.known import unknown
 from shared.errors import Invalid, Problem
 from shared.events.catalogue import HOOKS, SOURCES, VENDORS, Topic, records_topic
@@ -174,6 +174,6 @@ async def _check(edge: Edge, kind: Kind, name: str, found: Any) -> None:
             problem = unknown("source", found.start.source, edge.known.sources)
             raise Invalid([Problem("/start/source", problem.detail)])
         try:
-            await check_parameters(edge, found.start.source, found.start.parameters)
+            await check_values(edge, found.start.source, found.start.parameters)
         except Invalid as error:
             raise Invalid([Problem(f"/start{one.pointer}", one.detail) for one in error.problems]) from None

@@ -19,7 +19,7 @@ from services.callback_gateway.http.problems import Refusal, answers
 from services.callback_gateway.http.submission import (
     IDEMPOTENCY_KEY,
     check,
-    check_parameters,
+    check_values,
     claim,
     idempotency_key,
 )
@@ -172,7 +172,7 @@ async def _check_start(edge: Edge, schedule: Schedule, asked_at: datetime) -> No
     try:
         await check(edge, job)
         if isinstance(job, SourceJob):
-            await check_parameters(edge, job.source, job.parameters)
+            await check_values(edge, job.source, job.parameters, job.input)
     except Invalid as error:
         raise Invalid([Problem(f"/start{one.pointer}", one.detail) for one in error.problems]) from None
     except Unavailable:

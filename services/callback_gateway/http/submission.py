@@ -24,9 +24,10 @@ from shared.events.jobs import JobRequested
 from shared.ids import derived_id, new_id
 from shared.messaging.handler import outgoing
 from shared.specification.addresses import is_public, literal_address
+from shared.specification.invoke import Input
 from shared.specification.job import DeliverJob, JobSpecification, UrlJob
 from shared.specification.parse import parse
-from shared.specification.placeholders import missing_parameters
+from shared.specification.placeholders import missing_values
 from shared.specification.source import Source
 
 SPECIFICATION: TypeAdapter[Any] = TypeAdapter(JobSpecification)
@@ -114,15 +115,15 @@ async def check(edge: Edge, job: Any) -> None:
         raise Invalid([missing])
 
 
-async def check_parameters(edge: Edge, source: str, given: Collection[str]) -> None:
-    """See that a source will get the parameters that it needs.
+async def check_values(edge: Edge, source: str, parameters: Collection[str], inputs: Input | None = None) -> None:
+    """See that a source will get what its placeholders need.
 
     Raises:
-        Invalid: it will not; the places are below that of the parameters' owner.
+        Invalid: it will not; the places are below that of whoever names the source.
     """
     async with edge.database.transaction() as tx:
-        documents = await find_documents(tx, "sources", only=source)
-    problems = [problem for one in documents for problem in missing_parameters(Source.model_validate(one), given)]
+        found = [Source.model_validate(one) for one in await find_documents(tx, "sources", only=source)]
+    problems = [problem for one in found for problem in missing_values(one, parameters, inputs)]
     if problems:
         raise Invalid(problems)
 

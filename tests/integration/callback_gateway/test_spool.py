@@ -62,6 +62,27 @@ async def test_what_nobody_can_keep_is_not_accepted(topics: Place, serve_edge: S
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+async def test_a_schedule_is_accepted_while_anybody_can_keep_it(
+    topics: Place, payloads: Path, serve_edge: ServeEdge, producer: Producer, reader_for: ReaderFor
+) -> None:
+    requested = await reader_for("schedules.requested")
+    hourly = {"every": "1h", "start": {"source": "orders", "parameters": {"id": 1}}}
+    without_database = await serve_edge(producer, AWAY)
+    first = await without_database.http.post("/schedules", json=hourly)
+    assert (first.status_code, first.json()["status"]) == (202, "requested")
+    await eventually(lambda: len(requested.records) == 1)
+    edge = await serve_edge(without_broker(topics))
+    second = await edge.http.post("/schedules", json={**hourly, "start": JOB})
+    assert second.status_code == 202
+    await drain(topics, payloads, producer, edge.database)
+    await eventually(lambda: len(requested.records) == 2)
+    assert [event["schedule_id"] for event in requested.values] == [first.json()["id"], second.json()["id"]]
+    neither = await serve_edge(without_broker(topics), AWAY)
+    refused = await neither.http.post("/schedules", json={**hourly, "start": JOB})
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+    assert refused.headers["content-type"] == "application/problem+json"
+
+
 async def test_an_older_word_never_comes_last(
     topics: Place, payloads: Path, serve_edge: ServeEdge, producer: Producer, reader_for: ReaderFor
 ) -> None:

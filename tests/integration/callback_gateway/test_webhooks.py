@@ -348,7 +348,11 @@ async def test_hooks_are_configuration(edge: Served, reader_for: ReaderFor) -> N
     await edge.http.put("/vendors/acme", json={"base_url": "https://acme.example"})
     await edge.http.put("/sources/orders", json={"vendor": "acme", "poll": {"request": {"path": "/{parameters.id}"}}})
     [mistake] = (await edge.http.put("/hooks/acme", json=start)).json()["errors"]
-    assert mistake == {"pointer": "/start/parameters", "detail": "orders needs a parameter id"}
+    assert mistake == {"pointer": "/start/parameters", "detail": "orders needs {parameters.id}"}
+    invoke = {"submit": {"path": "/{input.month}", "json": ["{callback.url}"]}, "deadline": "1h"}
+    await edge.http.put("/sources/reports", json={"vendor": "acme", "invoke": invoke})
+    [mistake] = (await edge.http.put("/hooks/acme", json={"start": {"source": "reports"}})).json()["errors"]
+    assert mistake == {"pointer": "/start/source", "detail": "reports needs {input.month}"}
     start["start"] = {"source": "orders", "parameters": {"id": "body.order.id"}}
     assert (await edge.http.put("/hooks/acme", json=start)).status_code == 201
     assert (await edge.http.get("/hooks/acme")).json()["start"]["source"] == "orders"
