@@ -42,7 +42,7 @@ def test_nothing_is_whole() -> None:
     assert inflated(b"") == (b"", True)
 
 
-@pytest.mark.parametrize("body", [b"<html>", gzip.compress(b"x" * 100)[:-8] + bytes(8)])
+@pytest.mark.parametrize("body", [b"<html>", gzip.compress(b"x" * 100, mtime=0)[:-8] + bytes(8)])
 def test_damage_is_told(body: bytes) -> None:
     with pytest.raises(Damaged):
         inflated(body)
