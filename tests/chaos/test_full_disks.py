@@ -1,9 +1,13 @@
 """There is no room left, on a small disk of the test's own: nothing is lost, and no vendor is asked for nothing."""
 
+import os
 import subprocess
+import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+import asyncpg
 import pytest
 from prometheus_client import REGISTRY
 
@@ -20,9 +24,10 @@ from shared.messaging.producer import Producer
 from shared.payloads.folder import SMALL_BYTES
 from shared.payloads.store import PayloadStore
 from shared.specification.vendor import Vendor
-from tests.conftest import ReaderFor
+from tests.conftest import DatabaseFor, ReaderFor
 from tests.eventually import eventually
 from tests.integration.fetcher.site import Site
+from tests.integration.shared.shells import Seen, order, shell
 from tests.running import running
 from tests.stack import Place
 
@@ -58,18 +63,21 @@ class Disk:
 
 
 @pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Disk]:
-    place = tmp_path / "disk"
-    place.mkdir()
+def disk() -> Iterator[Disk]:
+    # Where Postgres, which may be another user, finds its way to.
+    place = Path(tempfile.mkdtemp(prefix="sluice-disk-"))
+    place.chmod(0o755)
     mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "sluice-test", str(place)]
     try:
         mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
     except FileNotFoundError:
         mounted = False
     if not mounted:
+        place.rmdir()
         pytest.skip("file systems cannot be mounted here")
     yield Disk(place)
     subprocess.run(["umount", "--lazy", str(place)], check=True)
+    place.rmdir()
 
 
 async def pieces(number: int) -> AsyncIterator[bytes]:
@@ -119,3 +127,39 @@ async def test_answers_are_held_until_there_is_room_and_no_vendor_is_asked_twice
     assert len(site.heads) == CALLS
     assert sorted(path.name for path in disk.files()) == sorted(f"{number}-0" for number in range(CALLS))
     assert not dead.records
+
+
+@asynccontextmanager
+async def ledger_on(disk: Disk, place: Place) -> AsyncIterator[None]:
+    """The planner's ledger lies on this disk."""
+    owner = await asyncpg.connect(place.admin_url.rsplit("/", 1)[0] + f"/{place.database}")
+    there = os.stat(await owner.fetchval("SHOW data_directory"))
+    folder = disk.place / "postgres"
+    folder.mkdir()
+    os.chown(folder, there.st_uid, there.st_gid)
+    await owner.execute(f"CREATE TABLESPACE {place.database} LOCATION '{folder}'")
+    await owner.execute(f"ALTER TABLE planner.ledger SET TABLESPACE {place.database}")
+    try:
+        yield
+    finally:
+        await owner.execute("ALTER TABLE planner.ledger SET TABLESPACE pg_default")
+        await owner.execute(f"DROP TABLESPACE {place.database}")
+        await owner.close()
+
+
+async def test_a_database_that_is_full_is_waited_for(
+    topics: Place, producer: Producer, reader_for: ReaderFor, database_for: DatabaseFor, disk: Disk
+) -> None:
+    """As one that is away: no attempt, no dead letter, and everything is done when there is room."""
+    database, seen, jobs = await database_for("planner"), Seen(), [new_id() for _ in range(500)]
+    dead, retries = await reader_for("planner.dead"), await reader_for("planner.retry")
+    async with ledger_on(disk, topics), shell(seen, topics, database, producer) as subscriptions:
+        disk.fill()
+        await producer.send([order(job) for job in jobs])
+        await eventually(lambda: subscriptions.states()[0]["waiting"], 30)
+        assert not seen.jobs
+        disk.free()
+        await eventually(lambda: sorted(seen.jobs) == sorted(jobs), 30)
+        await eventually(lambda: not subscriptions.states()[0]["waiting"], 30)
+    assert not dead.records
+    assert not retries.records
