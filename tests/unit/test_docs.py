@@ -14,6 +14,8 @@ from shared.runtime.service import open_runtime
 
 PROJECT = Path(__file__).resolve().parents[2]
 ANY_PORT = {"callback-gateway": {"gateway_port": 0}}
+BEHAVIOURS = (47, 38, 21, 21, 25)
+"""How many each of the replaced designs has: the poller, vendor jobs, requests, webhooks, schedules."""
 PAGES = sorted([PROJECT / "README.md", *(PROJECT / "docs").rglob("*.md")])
 
 
@@ -56,6 +58,17 @@ def test_each_mistake_of_the_replaced_designs_has_a_test() -> None:
     mistakes = dict(re.findall(r"^\| D(\d+) \|(.*)$", text, re.MULTILINE))
     assert sorted(map(int, mistakes)) == list(range(1, 24))
     for row in mistakes.values():
+        check_tests_of(row)
+
+
+def test_each_behaviour_of_the_replaced_designs_has_a_test() -> None:
+    pages = sorted((PROJECT / "docs" / "designs").glob("*.md"))
+    rows = [
+        row for page in pages for row in re.findall(r"^\| S(\d)\.(\d+) \|(.*)$", page.read_text("utf-8"), re.MULTILINE)
+    ]
+    numbers = sorted((int(design), int(number)) for design, number, _ in rows)
+    assert numbers == [(design, number) for design, count in enumerate(BEHAVIOURS) for number in range(1, count + 1)]
+    for *_, row in rows:
         check_tests_of(row)
 
 
