@@ -86,17 +86,18 @@ class Producer:
             return
         if self._producer is None:
             raise Unavailable(_CLOSED)
+        producer = self._producer
         send = _put_batches if len(messages) >= _MANY else _put_each
         acknowledgements: list[Acknowledgement] = []
         try:
             async with asyncio.timeout(within_seconds):
-                async for acknowledgement in send(self._producer, self._prefix, messages):
+                async for acknowledgement in send(producer, self._prefix, messages):
                     acknowledgements.append(acknowledgement)
                 await asyncio.gather(*acknowledgements)
         except (KafkaError, OSError, TimeoutError) as error:
             _forget(acknowledgements)
             if isinstance(error, UnknownTopicOrPartitionError):
-                _hang_up(self._producer)
+                _hang_up(producer)
             raise Unavailable(f"Kafka: {type(error).__name__}: {error}") from error
         _count(messages)
 

@@ -226,7 +226,7 @@ def _explain(error: Exception, *, answered: bool) -> CallFailed | Exhausted:
     return CallFailed(Failure.TRUNCATED if answered or disconnected else Failure.PROTOCOL, last, sent=True)
 
 
-_NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_NO_ROOM = (errno.EMFILE, errno.ENFILE)
 _DISCONNECTS = (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, ConnectionError)
 _NOT_SENT: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Failure, str], ...] = (
     (Blocked, Failure.BLOCKED, "the name resolves to an address that is not public"),

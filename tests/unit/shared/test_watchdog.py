@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 from prometheus_client import REGISTRY
 
+from shared.runtime import watchdog
 from shared.runtime.health import Heartbeat
 from shared.runtime.watchdog import IDLE_WITH_LAG_SECONDS, REJOIN_SECONDS, STUCK_SECONDS, Watchdog
+from tests.eventually import wait_until
 
 HEALTHY: dict[str, Any] = {
     "group": "sluice.planner.control",
@@ -88,3 +90,13 @@ def test_two_members_of_a_group_are_watched_apart_and_shown_together() -> None:
     assert REGISTRY.get_sample_value("sluice_consumer_unreadable_partitions", labels) == 1
     assert REGISTRY.get_sample_value("sluice_consumer_cut_off", labels) == 1
     assert REGISTRY.get_sample_value("sluice_consumer_lag_records", {**labels, "topic": "jobs.control"}) == 7
+
+
+def test_an_event_loop_that_is_blocked_for_good_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seen from a thread: the loop itself can tell nobody."""
+    monkeypatch.setattr(watchdog, "_CHECK_SECONDS", 0.01)
+    monkeypatch.setattr(watchdog, "BLOCKED_SECONDS", 0.05)
+    ended: list[str] = []
+    dog = Watchdog(Heartbeat(), list, end=ended.append)
+    assert wait_until(lambda: ended)[0] == "the event loop is blocked"
+    dog.stop()
