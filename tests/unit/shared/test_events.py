@@ -28,10 +28,11 @@ from shared.ids import new_id
 from shared.messaging.decode import Poison, decode
 from shared.specification.parse import decode_json
 
+MODULES = (configuration, dead_letters, envelope, jobs, payloads, records, schedules, tasks, timers, webhooks)
 EVENTS = sorted(
     {
         found
-        for module in (configuration, dead_letters, envelope, jobs, payloads, records, schedules, tasks, timers, webhooks)
+        for module in MODULES
         for found in vars(module).values()
         if isinstance(found, type) and issubclass(found, BaseModel)
     },
