@@ -15,6 +15,8 @@ T = TypeVar("T")
 
 UNION_TAG = job.UNION_TAG
 _MAY_BE_INFINITE = re.compile(rb"[0-9.][eE]\+?[0-9]{3}")
+_SURELY_READ, _ROOM = 150, 20
+"""No reader stops at so many levels of nesting; so many more than a document has may be around it."""
 _SCALAR_TAGS = frozenset({"str", "int", "float", "bool"})
 
 
@@ -50,9 +52,20 @@ def decode_json(text: bytes) -> Any:
         found = from_json(text, allow_inf_nan=False)
     except ValueError as error:
         raise Invalid([Problem("", f"not JSON: {error}")]) from None
+    if text.count(b"[") + text.count(b"{") > _SURELY_READ and not _fits_in_an_envelope(text):
+        raise Invalid([Problem("", "not JSON that can be kept: it is nested too deeply")])
     if _MAY_BE_INFINITE.search(text) and not is_finite(found):
         raise Invalid([Problem("", "not JSON that can be kept: a number is beyond all bounds")])
     return found
+
+
+def _fits_in_an_envelope(text: bytes) -> bool:
+    """Events carry what is read here some levels deeper, and whoever reads those stops at the same depth."""
+    try:
+        from_json(b"[" * _ROOM + text + b"]" * _ROOM)
+    except ValueError:
+        return False
+    return True
 
 
 def problems(error: ValidationError, document: Any, root: Any) -> list[Problem]:

@@ -130,6 +130,7 @@ async def a_failure_for_good_is_told_and_can_be_mended(running: Cluster) -> None
     schedule_id = await schedule(running, triggerAt=soon().isoformat(), start=post("broken", {"a": 1}), on_failure=then)
     firing = await verdict(running, schedule_id, "failed")
     assert (firing["verdict"], firing["attempt"], firing["reason"]) == ("failed", 1, firing["of"]["reason"])
+    assert firing["reason"].startswith("refused_422")
     [notice] = await eventually(lambda: received(running, "told"), 30)
     assert (notice["valid"], notice["body"]["type"]) == (True, "schedule.failed")
     assert (notice["body"]["schedule_id"], notice["body"]["reason"]) == (schedule_id, firing["reason"])

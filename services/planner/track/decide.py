@@ -102,7 +102,9 @@ def _count(job: JobRow, changes: Sequence[Change]) -> JobRow:
             barren = 0 if change.distinct else barren + 1
     reason, discovery_over = job.reason, job.discovery_over
     for change in failed:
-        if change.growth:
+        if job.resolved.single is not None:
+            reason = change.reason
+        elif change.growth:
             discovery_over = True
         elif change.wanted and not discovery_over and not reason:
             reason = f"paging stopped at task {change.number}: {change.reason}"

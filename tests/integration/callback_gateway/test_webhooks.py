@@ -143,6 +143,7 @@ async def test_what_nothing_proves_is_refused_and_counted(edge: Served, reader_f
         (signed(b'{"a":1e999}', "msg_1"), 400, "unfit"),
         (signed(b'{"a":"\\ud800"}', "msg_1"), 400, "unfit"),
         (signed(b'{"a":%s}' % (b"9" * 5000), "msg_1"), 400, "unfit"),
+        (signed(b"[" * 190 + b"]" * 190, "msg_1"), 400, "unfit"),
         (signed(b"", "msg_1"), 400, "unfit"),
     ]
     for request, status, verdict in forged:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.planner.model import JobRow, Planned, Resolved
+from services.planner.ending import reason_of
+from services.planner.model import JobRow, Planned, Resolved, Single
 from services.planner.track.decide import MOST_BARREN_PAGES, Change, Told, advance, latest, loops
 from shared.events.jobs import JobState
 from shared.events.tasks import Call, Facts, FactsWanted, TaskChanged, TaskState
@@ -66,6 +67,13 @@ def test_the_last_task_completes_the_job() -> None:
 def test_a_dead_task_ends_its_job(state: TaskState) -> None:
     after = advance(job(), [change(state, reason="vendor_malformed: no JSON")], [])
     assert (after.job.open, after.job.failed, after.ended) == (0, 1, JobState.FAILED)
+
+
+def test_a_job_of_one_call_fails_for_the_reason_of_its_call() -> None:
+    single = Single(kind="request", request=Request(path="/quote"))
+    one_call = job(resolved=Resolved(vendor="acme", source="quote", single=single, delivery=Delivery(sinks=())))
+    after = advance(one_call, [change(TaskState.FAILED, reason="refused_422: no such sku")], [])
+    assert (after.ended, reason_of(after.job, JobState.FAILED)) == (JobState.FAILED, "refused_422: no such sku")
 
 
 def test_a_share_of_failures_may_be_tolerated() -> None:

@@ -9,15 +9,30 @@ import orjson
 import pytest
 from pydantic import BaseModel
 
-from shared.events import configuration, dead_letters, envelope, jobs, payloads, records, schedules, tasks, timers
+from shared.errors import Invalid
+from shared.events import (
+    configuration,
+    dead_letters,
+    envelope,
+    jobs,
+    payloads,
+    records,
+    schedules,
+    tasks,
+    timers,
+    webhooks,
+)
 from shared.events.catalogue import topics
 from shared.events.envelope import Incoming, Position, Record
+from shared.ids import new_id
 from shared.messaging.decode import Poison, decode
+from shared.specification.parse import decode_json
 
+MODULES = (configuration, dead_letters, envelope, jobs, payloads, records, schedules, tasks, timers, webhooks)
 EVENTS = sorted(
     {
         found
-        for module in (configuration, dead_letters, envelope, jobs, payloads, records, schedules, tasks, timers)
+        for module in MODULES
         for found in vars(module).values()
         if isinstance(found, type) and issubclass(found, BaseModel)
     },
@@ -89,3 +104,30 @@ def _holds(more: Any, less: Any) -> bool:
             return len(more) == len(less) and all(map(_holds, more, less))
         case _:
             return bool(more == less)
+
+
+def test_whatever_is_deep_enough_to_be_lost_is_refused_at_the_edge() -> None:
+    """Events carry a document some levels deeper than it came; their readers stop where the edge would."""
+    taken = [levels for levels in range(140, 210) if _is_taken(levels)]
+    assert taken == list(range(140, taken[-1] + 1))
+    assert 150 < taken[-1] < 200
+
+
+def _is_taken(levels: int) -> bool:
+    """Whether a document with so many levels is; if so, it comes back out of everything that may be around it."""
+    try:
+        found = decode_json(b'{"a":' * levels + b"1" + b"}" * levels)
+    except Invalid:
+        return False
+    at = datetime.now(UTC)
+    schedule = {"every": "1h", "start": {"vendor": "acme", "request": {"json": found}}}
+    for event in (
+        webhooks.WebhookReceived(webhook_id=new_id(), hook="acme", body=found, received_at=at),
+        schedules.ScheduleRequested(schedule=schedule),
+        schedules.ScheduleChanged(schedule_id=new_id(), fact=schedules.ScheduleFact.CREATED, schedule=schedule, at=at),
+        jobs.JobAccepted(
+            job_id=new_id(), kind="request", vendor="a", source="a", specification={"single": {"json": found}}, at=at
+        ),
+    ):
+        assert type(event).model_validate_json(event.model_dump_json(exclude_none=True)) == event
+    return True
