@@ -8,20 +8,24 @@ import shutil
 import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import yaml
+from prometheus_client import REGISTRY
 
 from infra.local.ports import free_port
 from infra.local.services import PROJECT
+from shared.events.catalogue import SERVICES
 from tests.cluster import Cluster, cluster
 from tests.eventually import eventually
 from tests.stack import Place
 
 DASHBOARDS = sorted((PROJECT / "infra" / "grafana" / "dashboards").glob("*.json"))
+ALERTS = PROJECT / "infra" / "prometheus" / "alerts.yml"
 KEPT = PROJECT / ".sluice" / "tools" / "prometheus"
 POLL = {"request": {"path": "/items"}, "records": {"key": "id"}}
 
@@ -56,6 +60,21 @@ def test_every_panel_says_what_it_shows(path: Path) -> None:
         assert panel["datasource"]["uid"] == "${source}", panel["title"]
 
 
+def rules() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = yaml.safe_load(ALERTS.read_text("utf-8"))["groups"][0]["rules"]
+    return found
+
+
+def test_every_alert_says_what_it_means_by_metrics_that_are_there() -> None:
+    for service in SERVICES:
+        import_module(f"services.{service.replace('-', '_')}.metrics")
+    there = {family.name + ("_total" if family.type == "counter" else "") for family in REGISTRY.collect()}
+    for rule in rules():
+        assert rule["annotations"]["summary"].endswith("."), rule["alert"]
+        named = set(re.findall(r"sluice_\w+", rule["expr"]))
+        assert named and named <= there, rule["alert"]
+
+
 def test_boards_and_panels_are_told_apart() -> None:
     assert len({board["uid"] for board in boards()}) == len(DASHBOARDS) == 3
     for board in boards():
@@ -73,6 +92,7 @@ async def scraping(targets: dict[str, int], root: Path) -> AsyncIterator[httpx.A
         job["static_configs"] = [{"targets": [f"127.0.0.1:{targets[job['job_name']]}"]}]
     shipped["global"]["scrape_interval"] = "1s"
     config, port = root / "prometheus.yml", free_port()
+    shutil.copy(ALERTS, root)
     config.write_text(yaml.safe_dump(shipped), "utf-8")
     arguments = [f"--config.file={config}", f"--storage.tsdb.path={root / 'tsdb'}"]
     process = subprocess.Popen(
@@ -114,6 +134,13 @@ async def test_every_panel_finds_data(topics: Place, tmp_path: Path, monkeypatch
         await eventually(lambda: ready(http, len(running.ports)), 60)
         await work(running)
         await eventually(lambda: all_found(http), 60)
+        assert await eventually(lambda: alerts(http)) == {rule["alert"] for rule in rules()}
+
+
+async def alerts(http: httpx.AsyncClient) -> set[str]:
+    """The names of the alerts that Prometheus has looked at without an error."""
+    groups = (await http.get("/api/v1/rules")).json()["data"]["groups"]
+    return {rule["name"] for group in groups for rule in group["rules"] if rule["health"] == "ok"}
 
 
 async def all_found(http: httpx.AsyncClient) -> bool:
