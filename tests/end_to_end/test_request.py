@@ -95,7 +95,7 @@ async def test_a_request_may_come_by_schedule_or_topic_and_a_process_that_dies_c
 ) -> None:
     """Whoever asked gets the answer, or is told that nobody knows; a call that must not be repeated is made once."""
     async with cluster(topics, tmp_path) as running:
-        await running.configure_simulator("slow", records=10, delay_seconds=[2.0, 2.0])
+        await running.configure_simulator("slow", records=10, delay_seconds=[4.0, 4.0])
         await running.configure_simulator("good", records=10)
         await running.apply_vendor("slow", retry=FAST)
         await running.apply_vendor("good", retry=FAST)
@@ -109,7 +109,9 @@ async def test_a_request_may_come_by_schedule_or_topic_and_a_process_that_dies_c
             assert len((await _answer(running, job_id)).json()["items"]) == 3
 
         quote = {"method": "POST", "path": "/quote", "json": {"sku": 7}}
-        waiting = [asyncio.create_task(ask(running, "slow", request=one)) for one in (quote, {"path": "/items"})]
+        waiting = [
+            asyncio.create_task(ask(running, "slow", wait=50, request=one)) for one in (quote, {"path": "/items"})
+        ]
         await eventually(lambda: _in_flight(running, 2), 20)
         running.kill("fetcher")
         told, repeated = await asyncio.gather(*waiting)

@@ -72,6 +72,14 @@ def test_each_behaviour_of_the_replaced_designs_has_a_test() -> None:
         check_tests_of(row)
 
 
+def test_each_fault_has_a_test() -> None:
+    text = (PROJECT / "docs" / "faults.md").read_text("utf-8")
+    rows = re.findall(r"^\| (?!fault |-)(.*)$", text, re.MULTILINE | re.IGNORECASE)
+    assert len(rows) > 20
+    for row in rows:
+        check_tests_of(row)
+
+
 def test_each_bad_input_has_a_test() -> None:
     text = (PROJECT / "docs" / "bad-inputs.md").read_text("utf-8")
     rows = re.findall(r"^\| (?!What comes |-)(.*)$", text, re.MULTILINE)

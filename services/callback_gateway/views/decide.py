@@ -38,8 +38,9 @@ def task_views(events: Iterable[TaskChanged]) -> list[TaskView]:
             view.attempts.append(event.attempt.model_dump(mode="json", exclude={"type"}))
         view.times[event.state.value] = max(event.at, view.times.get(event.state.value, event.at))
         view.records = event.records if event.records is not None else view.records
-        if event.vendor_job is not None and event.round >= view.round:
-            view.vendor_job = event.vendor_job
+        if event.round >= view.round:
+            known = view.vendor_job if event.round == view.round else None
+            view.vendor_job = event.vendor_job or known
         if _is_ahead(event, view):
             view.round, view.rank, view.state = event.round, event.state.rank, event.state.value
             view.reason, view.changed_at = event.reason, event.at

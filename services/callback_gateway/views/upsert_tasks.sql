@@ -20,4 +20,6 @@ SET (round, rank, state, reason, changed_at) = (
         THEN kept.attempts || excluded.attempts
         ELSE jsonb_path_query_array(kept.attempts || excluded.attempts, '$[last - 99 to last]') END,
     times = kept.times || excluded.times,
-    vendor_job = coalesce(excluded.vendor_job, kept.vendor_job)
+    vendor_job = CASE WHEN excluded.round = kept.round THEN coalesce(excluded.vendor_job, kept.vendor_job)
+        WHEN excluded.round > kept.round THEN excluded.vendor_job
+        ELSE kept.vendor_job END

@@ -59,6 +59,7 @@ def way_of(job_id: UUID, number: int, *, round: int = 0, end: str = "completed")
                 at=at,
                 attempt=attempt,
                 records=records,
+                vendor_job=f"r{round}" if state == "started" else None,
                 reason="boom: x" if end == "failed" and state == end else "",
             )
         )
@@ -84,6 +85,7 @@ async def test_shuffled_task_events_end_where_ordered_ones_do(edge: Served) -> N
     assert [task["number"] for task in tasks["tasks"]] == list(range(15))
     first, second = tasks["tasks"][0], tasks["tasks"][1]
     assert (first["round"], first["state"], len(first["attempts"])) == (1, "completed", 4)
+    assert (first["vendor_job"], second["vendor_job"]) == ("r1", "r0")
     assert (second["round"], second["state"], second["reason"]) == (0, "failed", "boom: x")
     assert [attempt["verdict"] for attempt in second["attempts"]] == ["retrying", "stored"]
     rest = (await edge.http.get(f"/jobs/{job_id}/tasks", params={"after": tasks["next"], "state": "completed"})).json()

@@ -57,6 +57,15 @@ def test_a_redriven_task_begins_again() -> None:
     assert (view.round, view.state) == (1, "planned")
 
 
+def test_the_vendors_job_is_the_one_of_the_latest_round() -> None:
+    first = changed(TaskState.WAITING, 1).model_copy(update={"vendor_job": "r1"})
+    again = changed(TaskState.PLANNED, 2, round=1)
+    second = changed(TaskState.WAITING, 3, round=1).model_copy(update={"vendor_job": "r2"})
+    for events, known in (([first, again], None), ([again, first], None), ([second, again, first], "r2")):
+        [view] = task_views(events)
+        assert view.vendor_job == known
+
+
 def test_nul_is_replaced_where_it_is_one() -> None:
     assert storable_text("a\0b") == "a\ufffdb"
     assert storable_json(b'"\\u0000\\u0000 \\\\u0000 \\\\\\u0000"') == b'"\\ufffd\\ufffd \\\\u0000 \\\\\\ufffd"'

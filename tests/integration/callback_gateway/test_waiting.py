@@ -1,0 +1,44 @@
+"""`Prefer: wait`: so many may wait at once, and each wait ends."""
+
+import asyncio
+from pathlib import Path
+
+import httpx
+from prometheus_client import REGISTRY
+
+from infra.local.ports import free_port
+from services.callback_gateway.app import build
+from services.callback_gateway.settings import Settings
+from shared.ids import new_id
+from shared.messaging.producer import Producer
+from tests.eventually import eventually
+from tests.integration.callback_gateway.test_events import accepted, ended
+from tests.running import running
+from tests.stack import Place
+
+DOCUMENT = {"url": "https://api.example/items"}
+
+
+async def test_whoever_finds_no_place_to_wait_is_answered_at_once(
+    topics: Place, payloads: Path, producer: Producer
+) -> None:
+    port, first_id, second_id = free_port(), new_id(), new_id()
+    async with (
+        running("callback-gateway", Settings, build, topics, payloads, gateway_port=port, gateway_waits=1),
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False) as http,
+    ):
+        await eventually(lambda: http.get("/jobs"))
+
+        async def ask(wait: int, **more: str) -> httpx.Response:
+            return await http.post("/jobs", json={**DOCUMENT, **more}, headers={"Prefer": f"wait={wait}"})
+
+        first = asyncio.create_task(ask(50, id=str(first_id)))
+        await eventually(lambda: REGISTRY.get_sample_value("sluice_waiting_requests") == 1)
+        second = await ask(50, id=str(second_id))
+        assert (second.status_code, second.headers["location"]) == (202, f"/jobs/{second_id}")
+        assert "preference-applied" not in second.headers
+        await producer.send([accepted(first_id), ended(first_id)])
+        answer = await first
+        assert (answer.status_code, answer.json()["status"]) == (200, "completed")
+        assert REGISTRY.get_sample_value("sluice_waiting_requests") == 0
+        assert (await ask(1)).status_code == 202
