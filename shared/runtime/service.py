@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import uvloop
 
@@ -58,7 +58,15 @@ def run_service(name: str, kind: type[S], build: Build[S]) -> None:
     except SluiceError as error:
         log.error("service.cannot_start", error=str(error))
         code = 1
-    sys.exit(code)
+    leave(code)
+
+
+def leave(code: int) -> NoReturn:
+    """End the process, when everything is closed, without the interpreter's own tidying up: there the S3 client's
+    threads abort it now and then, and a clean stop would look like a crash."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def open_runtime(name: str, settings: S) -> Runtime[S]:

@@ -16,10 +16,12 @@ PROGRAM = """
 import asyncio
 from uuid import UUID
 from shared.payloads.store import PayloadStore
+from shared.runtime.service import leave
 from shared.runtime.settings import ServiceSettings
 settings = ServiceSettings()
 store = PayloadStore(settings.payload_store, endpoint=settings.payload_store_endpoint)
 asyncio.run(store.put(UUID(int=1), "7-0", b"{}", media_type="application/json"))
+leave(0)
 """
 
 
