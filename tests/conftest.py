@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 from infra.local.stack import Addresses
 from shared.database.pool import Database
@@ -19,7 +20,10 @@ ReaderFor = Callable[[str], Awaitable[TopicReader]]
 
 
 def pytest_configure() -> None:
-    """Tracebacks in the logs of what runs inside of tests are plain: to draw one nicely takes a third of a second."""
+    """Nothing is judged by its speed. Tracebacks in the logs of what runs inside of tests are plain: to draw one nicely
+    takes a third of a second."""
+    settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("any-machine")
     plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(processors=[structlog.processors.add_log_level, plain])
 
