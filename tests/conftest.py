@@ -12,6 +12,7 @@ from infra.local.stack import Addresses
 from shared.database.pool import Database
 from shared.messaging.producer import Producer
 from tests import stack
+from tests.integration.fetcher.site import Site
 from tests.stack import Place
 from tests.topic_reader import TopicReader
 
@@ -101,3 +102,12 @@ def payloads(tmp_path: Path) -> Path:
     folder = tmp_path / "payloads"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    """A vendor on a real socket."""
+    made = Site()
+    await made.open()
+    yield made
+    await made.close()

@@ -51,14 +51,6 @@ async def maker(tmp_path: Path) -> AsyncIterator[CallMaker]:
     await transport.close()
 
 
-@pytest.fixture
-async def site() -> AsyncIterator[Site]:
-    made = Site()
-    await made.open()
-    yield made
-    await made.close()
-
-
 async def test_a_call_that_there_is_no_descriptor_for_is_no_attempt(
     maker: CallMaker, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
