@@ -1,5 +1,5 @@
 -- Calls that have not been made, by vendor: planned ones, and those that are on their way. What waits for a callback is
--- none of them.
+-- none of them, and the first two conditions on the latter are those of the index.
 SELECT vendor, sum(planned)::bigint AS planned, sum(outstanding)::bigint AS outstanding
 FROM (
     SELECT vendor, count(*) AS planned, 0 AS outstanding FROM tasks WHERE state = 'planned' GROUP BY vendor

@@ -24,10 +24,10 @@ class Watch:
         async with self._database.transaction() as tx:
             found = await store.count_backlog(tx)
             vendors = await store.find_vendors(tx, sorted(found))
-        self._seen |= set(found)
-        for name in self._seen:
+        for name in self._seen | found.keys():
             backlog = found.get(name, Backlog())
             TASKS_OUTSTANDING.labels(vendor=name).set(backlog.outstanding)
             BACKLOG_CALLS.labels(vendor=name).set(backlog.calls)
             BACKLOG_SECONDS.labels(vendor=name).set(drain_seconds(backlog, vendors.get(name)))
+        self._seen = set(found)
         return max(_PAUSE_SECONDS, _PAUSE_TIMES * (monotonic() - began))
