@@ -29,9 +29,9 @@ async def find_documents(tx: Transaction, table: Table, *, only: str | None = No
     return [from_json(row["document"]) for row in await tx.fetch(SQL[f"find_{table}"], only)]
 
 
-async def find_vendor_text(tx: Transaction, name: str) -> bytes | None:
-    """The document of a vendor, as text."""
-    found: bytes | None = await tx.fetchval(SQL["find_vendors"], name)
+async def find_text(tx: Transaction, table: Table, name: str) -> bytes | None:
+    """A document of a table, as text."""
+    found: bytes | None = await tx.fetchval(SQL[f"find_{table}"], name)
     return found
 
 

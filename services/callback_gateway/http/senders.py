@@ -36,7 +36,7 @@ class Senders:
             return rules
         try:
             async with self._database.transaction() as tx:
-                text = await store.find_vendor_text(tx, vendor)
+                text = await store.find_text(tx, "vendors", vendor)
         except Unavailable:
             if rules is None:
                 raise

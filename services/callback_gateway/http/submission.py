@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.callback_gateway.configure.store import find_documents
+from services.callback_gateway.configure.store import find_text
 from services.callback_gateway.http import store
 from services.callback_gateway.http.body import read_json_body
 from services.callback_gateway.http.edge import Edge
@@ -23,6 +23,7 @@ from shared.events.catalogue import JOBS_REQUESTED
 from shared.events.jobs import JobRequested
 from shared.ids import derived_id, new_id
 from shared.messaging.handler import outgoing
+from shared.messaging.latest import read_latest
 from shared.specification.addresses import is_public, literal_address
 from shared.specification.invoke import Input
 from shared.specification.job import DeliverJob, JobSpecification, UrlJob
@@ -116,14 +117,15 @@ async def check(edge: Edge, job: Any) -> None:
 
 
 async def check_values(edge: Edge, source: str, parameters: Collection[str], inputs: Input | None = None) -> None:
-    """See that a source will get what its placeholders need.
+    """See that a source will get what its placeholders need; of one that cannot be read nothing is known.
 
     Raises:
         Invalid: it will not; the places are below that of whoever names the source.
     """
     async with edge.database.transaction() as tx:
-        found = [Source.model_validate(one) for one in await find_documents(tx, "sources", only=source)]
-    problems = [problem for one in found for problem in missing_values(one, parameters, inputs)]
+        text = await find_text(tx, "sources", source)
+    found = None if text is None else read_latest(Source, source, text)
+    problems = [] if found is None else missing_values(found, parameters, inputs)
     if problems:
         raise Invalid(problems)
 

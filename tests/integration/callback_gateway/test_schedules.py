@@ -188,3 +188,11 @@ async def test_facts_make_the_view_and_its_history(gateway: httpx.AsyncClient, p
     removed = (await gateway.get("/schedules", params={"status": "removed", "limit": 1})).json()
     assert [one["name"] for one in removed["schedules"]] == ["hourly"]
     assert (await gateway.post("/schedules/hourly/trigger")).status_code == 404
+
+
+async def test_a_source_that_an_older_release_wrote_down_otherwise_is_left_to_the_planner(edge: Served) -> None:
+    old = b'{"source": "old", "vendor": "acme", "poll": {"request": {"path": "/items"}}, "since": "withdrawn"}'
+    async with edge.database.transaction() as tx:
+        await tx.execute("INSERT INTO sources (id, document) VALUES ('old', $1)", old)
+    answer = await edge.http.post("/schedules", json={**SOON, "start": {"source": "old"}})
+    assert answer.status_code == 202, answer.text
