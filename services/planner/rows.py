@@ -1,6 +1,7 @@
 """Rows that more than one behaviour of the planner writes."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from pydantic_core import from_json, to_json
 from services.planner.model import JobRow, Planned, Task
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
-from shared.events.jobs import JobState
+from shared.events.jobs import FailureCount, JobState
 from shared.events.tasks import Call, FactsWanted
 
 SQL = load_queries(__file__)
@@ -56,6 +57,15 @@ def planned_of(row: Row) -> Planned:
 async def lock_jobs(tx: Transaction, job_ids: Sequence[UUID]) -> list[JobRow]:
     """Lock jobs in the order of their ids, so that two transactions never wait for each other in a circle."""
     return [JobRow.of(row) for row in await tx.fetch(SQL["lock_jobs"], job_ids)]
+
+
+async def count_failures(tx: Transaction, jobs: Iterable[JobRow]) -> Mapping[UUID, Sequence[FailureCount]]:
+    """Why tasks of these jobs failed, the commonest reasons first; nothing is asked when none did."""
+    counted: dict[UUID, list[FailureCount]] = defaultdict(list)
+    failed = [job.id for job in jobs if job.failed]
+    for row in await tx.fetch(SQL["count_failures"], failed) if failed else ():
+        counted[row["job_id"]].append(FailureCount(reason=row["reason"], count=row["count"]))
+    return counted
 
 
 @dataclass(frozen=True, slots=True)

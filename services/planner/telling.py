@@ -1,12 +1,13 @@
 """Events that more than one behaviour of the planner tells."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 from services.planner.ending import reason_of
 from services.planner.model import JobRow, Task
 from shared.events.catalogue import JOBS_EVENTS, NOTIFICATIONS, TASKS_EVENTS
-from shared.events.jobs import JobCounts, JobEnded, JobProgressed, JobState
+from shared.events.jobs import FailureCount, JobCounts, JobEnded, JobProgressed, JobState
 from shared.events.tasks import TaskChanged, TaskState, VendorAnswer
 from shared.events.webhooks import Notification
 from shared.messaging.handler import Outgoing, outgoing
@@ -59,7 +60,14 @@ def progressed(job: JobRow, now: datetime) -> Outgoing:
     return outgoing(JOBS_EVENTS, job.id, event, at=now)
 
 
-def ended(job: JobRow, end: JobState, now: datetime, answer: VendorAnswer | None = None) -> list[Outgoing]:
+def ended(
+    job: JobRow,
+    end: JobState,
+    now: datetime,
+    *,
+    failures: Sequence[FailureCount] = (),
+    answer: VendorAnswer | None = None,
+) -> list[Outgoing]:
     """The job is over: for everyone, and for whoever wanted to be told."""
     reason = reason_of(job, end)
     log.info(f"job.{end.value}", job_id=str(job.id), reason=reason, records=job.records, distinct=job.distinct)
@@ -71,6 +79,7 @@ def ended(job: JobRow, end: JobState, now: datetime, answer: VendorAnswer | None
         expected=job.expected,
         complete=None if job.expected is None else job.distinct >= job.expected,
         answer=answer,
+        failures=tuple(failures),
         at=now,
     )
     return [outgoing(JOBS_EVENTS, job.id, event, at=now), *_notify(job, event)]
@@ -95,6 +104,7 @@ def _notify(job: JobRow, event: JobEnded) -> list[Outgoing]:
                 "status": event.state.value,
                 "reason": event.reason,
                 "counts": event.counts.model_dump(mode="json"),
+                "failures": [failure.model_dump(mode="json") for failure in event.failures or ()],
             },
         },
         webhooks=webhooks,

@@ -1,6 +1,5 @@
 """A job's progress on the terminal: a live bar where there is one, plain lines elsewhere, JSON lines for machines."""
 
-import asyncio
 import time
 from collections.abc import Iterable
 from uuid import UUID
@@ -15,8 +14,6 @@ from shared.client.standing import Standing, line
 from shared.client.tables import show_json_line
 
 _LINE_SECONDS = 1.0
-_SETTLE_SECONDS = 3.0
-"""What is known of single tasks may come this long after the end of their job."""
 
 
 class _Bar(Progress):
@@ -38,18 +35,7 @@ async def watch(client: SluiceClient, job_id: UUID | str, console: Console, *, a
         await _watch_live(client, job_id, console)
     else:
         await _watch_plain(client, job_id, console)
-    return await _settled(client, job_id)
-
-
-async def _settled(client: SluiceClient, job_id: UUID | str) -> Job:
-    """The job, with the reason of each failure that it counts."""
-    deadline = time.monotonic() + _SETTLE_SECONDS
-    while True:
-        job = await client.job(job_id)
-        told = sum(failure.count for failure in job.failures)
-        if told >= job.counts.get("failed", 0) or time.monotonic() > deadline:
-            return job
-        await asyncio.sleep(0.1)
+    return await client.job(job_id)
 
 
 async def _watch_live(client: SluiceClient, job_id: UUID | str, console: Console) -> None:

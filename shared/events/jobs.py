@@ -123,6 +123,13 @@ class JobCounts(Event):
     distinct: int = 0
 
 
+class FailureCount(Event):
+    """How many tasks failed for one reason, without its details."""
+
+    reason: str
+    count: int
+
+
 class JobProgressed(Event):
     """Where the job stands now; told at most a few times a second."""
 
@@ -135,7 +142,7 @@ class JobProgressed(Event):
 
 class JobEnded(Event):
     """The job is over. `expected` is the vendor's total; `complete` whether that many distinct records came; `answer`
-    what the vendor said to a single request."""
+    what the vendor said to a single request; `failures` the commonest reasons of failed tasks."""
 
     type: Literal["job.ended"] = "job.ended"
     job_id: UUID
@@ -145,6 +152,7 @@ class JobEnded(Event):
     expected: int | None = None
     complete: bool | None = None
     answer: VendorAnswer | None = None
+    failures: tuple[FailureCount, ...] | None = None
     at: datetime
 
     @property

@@ -1,5 +1,5 @@
 -- One job. $1 id uuid
 SELECT id, kind, state, vendor, source, created_at, updated_at, ended_at, reason, note, mistakes, planned, completed, failed, cancelled,
-    records, distinct_records, expected, complete, answer
+    records, distinct_records, expected, complete, answer, failures
 FROM jobs
 WHERE id = $1

@@ -10,7 +10,7 @@ from services.callback_gateway.http import store
 from services.callback_gateway.http.answers import json_answer
 from services.callback_gateway.http.description import Jobs, Tasks, document
 from services.callback_gateway.http.edge import Edge
-from services.callback_gateway.http.presentation import job_body, task_body
+from services.callback_gateway.http.presentation import failures_of, job_body, task_body
 from services.callback_gateway.http.problems import Refusal, answers
 from services.callback_gateway.http.submission import IDEMPOTENCY_KEY, PREFER, Submission, accepted
 from services.callback_gateway.redrive.store import await_jobs
@@ -85,7 +85,7 @@ def routes(edge: Edge, submission: Submission) -> APIRouter:  # noqa: C901 - a t
         async with edge.database.transaction() as tx:
             rows = await store.find_jobs(tx, status, after, limit)
         following = str(rows[-1]["id"]) if len(rows) == limit else None
-        answer = json_answer({"jobs": [job_body(row, {}, []) for row in rows], "next": following})
+        answer = json_answer({"jobs": [job_body(row, {}, failures_of(row)) for row in rows], "next": following})
         if following:
             only = f"&status={status.value}" if status else ""
             answer.headers["Link"] = f'</jobs?after={following}&limit={limit}{only}>; rel="next"'
@@ -98,8 +98,8 @@ def routes(edge: Edge, submission: Submission) -> APIRouter:  # noqa: C901 - a t
             row = await store.find_job(tx, job_id)
             if row is None:
                 raise Refusal(404, f"there is no job {job_id}")
-            counts = await store.count_tasks(tx, job_id)
-            failures = await store.count_failures(tx, job_id)
+            counts = await store.count_tasks(tx, row)
+            failures = await store.count_failures(tx, row)
         return json_answer(job_body(row, counts, failures))
 
     @router.get("/{job_id}/tasks", summary="A job's tasks", responses={200: {"model": Tasks}, **answers(404, 422)})

@@ -1,17 +1,21 @@
 """Rows → what the API shows. Pure."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeAlias
 
 from shared.database.pool import Row
 from shared.runtime.clock import utc_now
+
+Failures: TypeAlias = Sequence[Mapping[str, Any]]
+"""How many tasks failed for one `reason`: their `count`."""
 
 _TOO_FAR = 1000
 """An estimate of so many times what has been done says nothing."""
 
 
-def job_body(row: Row, counts: dict[str, int], failures: list[Row]) -> dict[str, Any]:
+def job_body(row: Row, counts: dict[str, int], failures: Failures) -> dict[str, Any]:
     """A job."""
     place = f"/jobs/{row['id']}"
     done = row["completed"] + row["failed"] + row["cancelled"]
@@ -33,7 +37,7 @@ def job_body(row: Row, counts: dict[str, int], failures: list[Row]) -> dict[str,
         "percent": round(100 * done / row["planned"], 1) if row["planned"] else None,
         "finish_estimate_at": _finish(row, done),
         "completeness": _completeness(row),
-        "failures": [{"reason": one["reason"], "count": one["count"]} for one in failures],
+        "failures": list(failures),
         "links": {"self": place, "tasks": f"{place}/tasks", "events": f"{place}/events"},
     }
     if row["answer"]:
@@ -42,6 +46,11 @@ def job_body(row: Row, counts: dict[str, int], failures: list[Row]) -> dict[str,
     if row["mistakes"]:
         body["mistakes"] = row["mistakes"]
     return body
+
+
+def failures_of(row: Row) -> Failures:
+    """Failed tasks by reason, as a job's end told them; none before."""
+    return (row["failures"] or []) if row["ended_at"] is not None else []
 
 
 def _answer(answer: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
 
+from services.callback_gateway.http.presentation import Failures, failures_of
 from services.callback_gateway.redrive.store import Wanted
 from shared.database.pool import Database, Row, Transaction
 from shared.database.queries import load_queries
@@ -52,15 +53,19 @@ async def find_job(tx: Transaction, job_id: UUID) -> Row | None:
     return await tx.fetchrow(SQL["find_job"], job_id)
 
 
-async def count_tasks(tx: Transaction, job_id: UUID) -> dict[str, int]:
-    """Tasks of a job by state."""
-    return {row["state"]: row["count"] for row in await tx.fetch(SQL["count_tasks"], job_id)}
+async def count_tasks(tx: Transaction, job: Row) -> dict[str, int]:
+    """Tasks by state of a job that runs; the row of one that is over has their ends."""
+    if job["ended_at"] is not None:
+        return {}
+    return {row["state"]: row["count"] for row in await tx.fetch(SQL["count_tasks"], job["id"])}
 
 
-async def count_failures(tx: Transaction, job_id: UUID) -> list[Row]:
-    """Failed tasks of a job by reason, the commonest first."""
-    rows: list[Row] = await tx.fetch(SQL["count_failures"], job_id)
-    return rows
+async def count_failures(tx: Transaction, job: Row) -> Failures:
+    """Failed tasks of a job by reason, the commonest first. The row of one that is over has them as the planner counted
+    them: single tasks are seen a moment later."""
+    if job["ended_at"] is not None and job["failures"] is not None:
+        return failures_of(job)
+    return [dict(row) for row in await tx.fetch(SQL["count_failures"], job["id"])]
 
 
 async def find_tasks(tx: Transaction, job_id: UUID, state: str | None, after: int, limit: int) -> list[Row]:

@@ -101,7 +101,7 @@ class Waiting:
             raise _unanswered(row["id"], f"the request is {row['state']}", row["reason"])
         if answer is None:
             async with self._database.transaction() as tx:
-                failures = await store.count_failures(tx, row["id"])
+                failures = await store.count_failures(tx, row)
             return json_answer(job_body(row, {}, failures))
         status = answer.get("status")
         headers = {"Sluice-Job": str(row["id"]), **_carried(answer.get("headers", {}))}

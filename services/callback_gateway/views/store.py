@@ -78,6 +78,7 @@ async def end_jobs(tx: Transaction, events: Sequence[JobEnded]) -> None:
             [event.expected for event in ordered],
             [event.complete for event in ordered],
             [None if event.answer is None else storable_json(_answer(event.answer)) for event in ordered],
+            [None if event.failures is None else storable_json(to_json(event.failures)) for event in ordered],
         )
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from services.planner.control import store
 from services.planner.control.decide import Ordered, order
 from services.planner.model import JobRow, Planned, Resolved, Task
-from services.planner.rows import lock_jobs, planned_of
+from services.planner.rows import count_failures, lock_jobs, planned_of
 from services.planner.telling import ended, moved_task, planned_task, progressed
 from services.planner.waiting import Waiting, end_vendor_job, expected, no_deadline
 from shared.database.pool import Transaction
@@ -58,7 +58,8 @@ async def _carry_out(tx: Transaction, ordered: Ordered, now: datetime) -> tuple[
         cancelled = await store.cancel_tasks(tx, ordered.job)
         job = await store.close_job(tx, ordered.job, len(cancelled))
         told = [message for task in cancelled for message in (_cancelled(task, now), *_given_up(task, job.resolved))]
-        return job, [*told, *ended(job, JobState.CANCELLED, now)]
+        failures = await count_failures(tx, [job])
+        return job, [*told, *ended(job, JobState.CANCELLED, now, failures=failures.get(job.id, ()))]
     if ordered.redrives:
         again = await store.redrive_tasks(tx, ordered.job, ordered.only)
         if not again:

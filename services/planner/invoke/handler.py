@@ -1,7 +1,7 @@
 """tasks.events (waiting) and tasks.due → tasks, jobs; tells callbacks.expected, timers, calls, tasks and jobs."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -10,12 +10,13 @@ from services.planner.invoke import store
 from services.planner.invoke.decide import Invocation, Move, count, move
 from services.planner.metrics import INVOCATIONS_ENDED, JOBS_ENDED, TASKS_PLANNED
 from services.planner.model import JobRow, Task, number_tasks
-from services.planner.rows import JobUpdate, insert_tasks, lock_jobs, update_jobs
+from services.planner.rows import JobUpdate, count_failures, insert_tasks, lock_jobs, update_jobs
 from services.planner.telling import PROGRESS_SECONDS, ended, moved_task, planned_task, progressed
 from services.planner.waiting import Waiting, ask_status, end_vendor_job, expected, no_deadline, timer
 from shared.database.pool import Transaction
 from shared.events.callbacks import TaskDue
 from shared.events.envelope import Incoming
+from shared.events.jobs import FailureCount
 from shared.events.tasks import TaskChanged, TaskState
 from shared.messaging.handler import Outgoing
 from shared.observability.logs import get_logger
@@ -73,17 +74,18 @@ async def _count(tx: Transaction, ends: Sequence[tuple[JobRow, Sequence[Invocati
     await update_jobs(tx, updates)
     for vendor, _ in tasks:
         TASKS_PLANNED.labels(vendor=vendor).inc()
+    failures = await count_failures(tx, [one.job for one in updates if one.ended])
     messages = [planned_task(task, now) for _, task in tasks]
     for one in updates:
-        messages += _standing(one, now) if one.tells else []
+        messages += _standing(one, failures, now) if one.tells else []
     return messages
 
 
-def _standing(update: JobUpdate, now: datetime) -> list[Outgoing]:
+def _standing(update: JobUpdate, failures: Mapping[UUID, Sequence[FailureCount]], now: datetime) -> list[Outgoing]:
     if update.ended is None:
         return [progressed(update.job, now)]
     JOBS_ENDED.labels(state=update.ended.value).inc()
-    return ended(update.job, update.ended, now)
+    return ended(update.job, update.ended, now, failures=failures.get(update.job.id, ()))
 
 
 def _tell(one: Move, job: JobRow, now: datetime) -> list[Outgoing]:

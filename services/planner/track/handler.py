@@ -12,7 +12,7 @@ from services.planner.ending import end_of
 from services.planner.invocation import walk_of
 from services.planner.metrics import JOBS_ENDED, TASKS_PLANNED
 from services.planner.model import JobRow, Planned, Resolved, Task, number_tasks
-from services.planner.rows import JobUpdate, insert_tasks, lock_jobs, planned_of, update_jobs
+from services.planner.rows import JobUpdate, count_failures, insert_tasks, lock_jobs, planned_of, update_jobs
 from services.planner.telling import PROGRESS_SECONDS, ended, planned_task, progressed
 from services.planner.track import store
 from services.planner.track.decide import Advance, Change, Submit, Told, advance, latest, loops
@@ -124,10 +124,15 @@ async def _store(
             for result, tells in zip(results, telling, strict=True)
         ],
     )
+    failures = await count_failures(tx, [result.job for result in results if result.ended])
     messages: list[Outgoing] = []
     for result, tells in zip(results, telling, strict=True):
-        tasks = [task for owner, task in wanted if owner.job.id == result.job.id and task.id in new]
-        messages += _tell(result, tasks, now, answers.get(result.job.id), tells=tells)
+        job = result.job
+        tasks = [task for owner, task in wanted if owner.job.id == job.id and task.id in new]
+        messages += _tell(result, tasks, now, tells=tells)
+        if result.ended is not None:
+            JOBS_ENDED.labels(state=result.ended.value).inc()
+            messages += ended(job, result.ended, now, failures=failures.get(job.id, ()), answer=answers.get(job.id))
     return messages
 
 
@@ -147,18 +152,13 @@ def _without_lost(result: Advance, lost: int) -> Advance:
     return replace(result, job=job, ended=end_of(job))
 
 
-def _tell(
-    result: Advance, tasks: Sequence[Task], now: datetime, answer: VendorAnswer | None, *, tells: bool
-) -> list[Outgoing]:
+def _tell(result: Advance, tasks: Sequence[Task], now: datetime, *, tells: bool) -> list[Outgoing]:
     job = result.job
     messages = [planned_task(task, now) for task in tasks]
     TASKS_PLANNED.labels(vendor=job.resolved.vendor).inc(len(tasks))
     if result.became_known or result.note:
         event = JobPlanned(job_id=job.id, tasks=job.planned, records=job.expected, note=result.note, at=now)
         messages.append(outgoing(JOBS_EVENTS, job.id, event, at=now))
-    if result.ended is not None:
-        JOBS_ENDED.labels(state=result.ended.value).inc()
-        messages += ended(job, result.ended, now, answer)
-    elif tells:
+    if result.ended is None and tells:
         messages.append(progressed(job, now))
     return messages

@@ -13,6 +13,7 @@ from shared.events.catalogue import DEAD, JOBS_EVENTS
 from shared.events.dead_letters import DeadLetter, Original
 from shared.events.envelope import Event, Incoming, Position, Record
 from shared.events.jobs import (
+    FailureCount,
     JobAccepted,
     JobCounts,
     JobEnded,
@@ -90,6 +91,21 @@ async def test_shuffled_task_events_end_where_ordered_ones_do(edge: Served) -> N
     assert [attempt["verdict"] for attempt in second["attempts"]] == ["retrying", "stored"]
     rest = (await edge.http.get(f"/jobs/{job_id}/tasks", params={"after": tasks["next"], "state": "completed"})).json()
     assert [task["number"] for task in rest["tasks"]] == list(range(15, 20))
+
+
+async def test_a_job_that_is_over_has_its_failures_before_its_tasks_are_seen(edge: Served) -> None:
+    job_id, counts = UUID((await edge.http.post("/jobs", json={"url": "https://a.example"})).json()["id"]), JobCounts()
+    failures = (FailureCount(reason="boom", count=3),)
+    ended = JobEnded(job_id=job_id, state=JobState.FAILED, reason="r", counts=counts, failures=failures, at=BEGAN)
+    async with edge.database.transaction() as tx:
+        await view_jobs(tx, [incoming(ended)])
+    told = [{"reason": "boom", "count": 3}]
+    assert (await edge.http.get(f"/jobs/{job_id}")).json()["failures"] == told
+    assert [job["failures"] for job in (await edge.http.get("/jobs")).json()["jobs"]] == [told]
+    again = JobProgressed(job_id=job_id, state=JobState.RUNNING, counts=counts, at=BEGAN + timedelta(seconds=1))
+    async with edge.database.transaction() as tx:
+        await view_jobs(tx, [incoming(again)])
+    assert (await edge.http.get(f"/jobs/{job_id}")).json()["failures"] == []
 
 
 async def test_attempts_do_not_grow_for_ever(edge: Served) -> None:

@@ -43,7 +43,7 @@ def ended(call: dict[str, Any], state: TaskState) -> Outgoing:
         round=call["round"],
         state=state,
         service="fetcher",
-        reason="boom",
+        reason="boom: at the third attempt",
         at=utc_now(),
     )
     return outgoing(TASKS_EVENTS, event.job_id, event)
@@ -68,7 +68,8 @@ async def test_exactly_the_named_tasks_of_a_job_are_redriven(
         await producer.send([redrive(job_id, UUID(call["task_id"]))])
         await eventually(lambda: retries.of_type("task_open", "reason"), 30)
         await producer.send([ended(call, TaskState.DEAD)])
-        await eventually(lambda: jobs.of_type("failed", "state"), 30)
+        [over] = await eventually(lambda: jobs.of_type("failed", "state"), 30)
+        assert over["failures"] == [{"reason": "boom", "count": 1}]
         await producer.send([redrive(job_id, new_id())])
         await eventually(lambda: len(retries.of_type("task_open", "reason")) == 2, 30)
         assert not jobs.of_type("running", "state")

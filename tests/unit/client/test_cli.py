@@ -34,14 +34,9 @@ class Gateway(ThreadingHTTPServer):
         self.seen: list[tuple[str, Any]] = []
         self.keys: list[str | None] = []
         self.answers: dict[str, tuple[int, bytes]] = {}
-        self.in_turn: dict[str, list[Any]] = {}
 
     def says(self, request: str, status: int, body: Any) -> None:
         self.answers[request] = (status, body if isinstance(body, bytes) else orjson.dumps(body))
-
-    def says_in_turn(self, request: str, bodies: list[Any]) -> None:
-        """The last one from then on."""
-        self.in_turn[request] = bodies
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -52,8 +47,6 @@ class Handler(BaseHTTPRequestHandler):
         request = f"{self.command} {self.path.partition('?')[0]}"
         self.server.keys.append(self.headers.get("authorization"))
         self.server.seen.append((request, orjson.loads(body) if body else None))
-        if waiting := self.server.in_turn.get(request):
-            self.server.says(request, 200, waiting.pop(0))
         status, content = self.server.answers.get(request, (404, orjson.dumps(answers.problem(404, "nothing there"))))
         self.send_response(status)
         self.send_header("Content-Length", str(len(content)))
@@ -152,10 +145,8 @@ def test_the_exit_code_is_how_the_job_ended(followed: Gateway, status: str, code
 
 
 def test_the_end_is_shown_with_the_reason_of_every_failure(followed: Gateway) -> None:
-    """The views of single tasks may be a moment behind their job's end."""
-    ended = {"status": "failed", "counts": {"failed": 2}}
-    reasons = [[{"reason": "timeout", "count": count}] for count in (1, 1, 2)]
-    followed.says_in_turn(f"GET /jobs/{JOB_ID}", [answers.job(**ended, failures=one) for one in reasons])
+    failures = [{"reason": "timeout", "count": 2}]
+    followed.says(f"GET /jobs/{JOB_ID}", 200, answers.job(status="failed", counts={"failed": 2}, failures=failures))
     assert "2 × timeout" in sluice(followed, "watch", str(JOB_ID)).stdout
 
 
