@@ -24,7 +24,7 @@ from shared.errors import Unavailable
 from shared.events.tasks import FetchRequested
 from shared.observability.logs import get_logger
 from shared.runtime.clock import DatabaseClock, monotonic
-from shared.specification.vendor import AD_HOC, CAREFUL_BUDGET, Budget, Vendor
+from shared.specification.vendor import AD_HOC, CAREFUL_BUDGET, Vendor
 
 _AHEAD_US = 120_000
 _COMMIT_US = 10_000
@@ -119,7 +119,7 @@ class Lane:
         while not self._process.stopping:
             self.woken.clear()
             try:
-                block = await self._claim(self._process.free(self))
+                block = await self._claim()
             except Unavailable as error:
                 log.warning("lane.waiting", vendor=self.vendor, error=str(error))
                 block = Block((), _LONGEST_WAIT_SECONDS)
@@ -137,26 +137,27 @@ class Lane:
             async with asyncio.timeout(max(0.0, min(seconds, _LONGEST_WAIT_SECONDS) - _TURN_SECONDS)):
                 await self.woken.wait()
 
-    async def _claim(self, free: int) -> Block:
-        if free <= 0 and not self._reports:
+    async def _claim(self) -> Block:
+        """Each report counts once: what comes from here on is for the next claim."""
+        if self._process.free(self) <= 0 and not self._reports:
             return Block((), _LONGEST_WAIT_SECONDS)
-        reported = len(self._reports)
         async with self._process.database.transaction() as tx:
             row = await store.lock_budget(tx, self.vendor)
             self.clock.read(row["now_us"])
-            vendor = self._process.vendor_of(self.vendor, row)
-            budget = vendor.budget if vendor else CAREFUL_BUDGET
-            block = await self._lease(tx, row, vendor, budget, free)
-        self.contract = bool(budget.windows)
-        del self._reports[:reported]
+            reports = tuple(self._reports)
+            block = await self._lease(tx, row, reports)
+        del self._reports[: len(reports)]
         return block
 
-    async def _lease(self, tx: Transaction, row: Row, vendor: Vendor | None, budget: Budget, free: int) -> Block:
+    async def _lease(self, tx: Transaction, row: Row, reports: Sequence[Report]) -> Block:
         """Note what was reported, and claim what is due."""
+        vendor, free = self._process.vendor_of(self.vendor, row), self._process.free(self)
+        budget = vendor.budget if vendor else CAREFUL_BUDGET
+        self.contract = bool(budget.windows)
         now, pace, paused = row["now_us"], row["pace"], row["paused_seconds"]
         PAUSED_SECONDS.labels(vendor=self.vendor).set(max(paused, 0))
         PERMITTED_RATE.labels(vendor=self.vendor).set(rate_of(budget, pace) or 0)
-        permits = record(budget, read_permits(row["permits"]), self._reports, now)
+        permits = record(budget, read_permits(row["permits"]), reports, now)
         due: list[UUID] = []
         pause_seconds = _LONGEST_WAIT_SECONDS if free <= 0 else IDLE_SECONDS
         if self._may_become_known(vendor):
@@ -168,12 +169,12 @@ class Lane:
             due = await store.find_due(tx, self.vendor, room) if room > 0 else []
             pause_seconds = IDLE_SECONDS if room > 0 else _TURN_SECONDS * 4
         if not due:
-            if self._reports:
+            if reports:
                 await store.update_permits(tx, self.vendor, write_permits(permits))
             return Block((), pause_seconds)
         until = now + ahead_of(budget, _AHEAD_US)
         leased = lease(budget, permits, Wanted(len(due), now + _COMMIT_US * bool(budget.windows), until, pace))
-        if budget.windows and (leased.moments or self._reports):
+        if budget.windows and (leased.moments or reports):
             await store.update_permits(tx, self.vendor, write_permits(leased.permits))
         rows = await store.claim_calls(tx, due[: len(leased.moments)], self._process.fetcher_id)
         PERMITS.labels(vendor=self.vendor, fate="leased").inc(len(rows))

@@ -26,7 +26,7 @@ LATEST = SECOND // 2
 """A permit is not used later than this after its moment."""
 _SILENCE = 2 * SECOND
 """Nobody reports a permit after this: connecting included, it was used by then, or never will be."""
-_SLACK_SHARE = 0.02
+_SLACK_SHARE = 0.03
 _LEAST_SLACK = 10_000
 _BUCKETS = 200
 

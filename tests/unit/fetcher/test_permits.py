@@ -151,7 +151,7 @@ def test_a_call_that_never_left_costs_nothing_of_a_quota() -> None:
 
 
 def test_the_rate_is_told_with_the_room_that_the_vendor_needs() -> None:
-    assert abs((rate_of(Budget(windows=(FIFTY,))) or 0) - 50 / 1.02) < 0.01
+    assert abs((rate_of(Budget(windows=(FIFTY,))) or 0) - 50 / 1.03) < 0.01
     assert abs((rate_of(Budget(windows=(FIFTY,)), 0.5) or 0) - 25) < 0.01
 
 

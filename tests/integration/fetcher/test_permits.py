@@ -1,0 +1,82 @@
+"""What a lane notes of permits in the vendor's row, which is all that other fetchers know of them."""
+
+import asyncio
+from collections.abc import Sequence
+from uuid import UUID
+
+from services.fetcher.call.lane import Lane, Permit
+from services.fetcher.claim.handler import claim_calls
+from services.fetcher.model import Claimed
+from services.fetcher.permits.state import read_permits
+from shared.database.pool import Database, Row
+from shared.ids import new_id
+from shared.specification.vendor import Vendor
+from tests.conftest import DatabaseFor
+from tests.eventually import eventually
+from tests.integration.fetcher.test_cancel import wanted
+
+SPACED = Vendor.model_validate(
+    {"vendor": "v", "base_url": "https://v.example", "budget": {"windows": [{"requests": 1000, "per": "60s"}]}}
+)
+
+
+class Leaser:
+    """Leases permits as a fetcher does, and leaves it to the test what becomes of them."""
+
+    stopping = False
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.fetcher_id: UUID = new_id()
+        self.permits: list[Permit] = []
+
+    def free(self, lane: Lane) -> int:
+        return 10
+
+    def vendor_of(self, name: str, row: Row) -> Vendor:
+        return SPACED
+
+    def announce(self, calls: Sequence[Claimed]) -> None:
+        pass
+
+    def start(self, lane: Lane, call: Claimed) -> None:
+        lane.open += 1
+        self.permits.append(Permit(lane, call))
+
+
+async def noted(database: Database) -> tuple[int, int]:
+    """Calls that have left, and permits of which nobody knows yet."""
+    async with database.transaction() as tx:
+        permits = read_permits(await tx.fetchval("SELECT permits FROM budgets"))
+    return sum(calls for window in permits.windows for _, calls in window.sent), len(permits.leased)
+
+
+async def test_a_call_that_leaves_while_its_lane_waits_for_its_turn_counts_once(database_for: DatabaseFor) -> None:
+    database = await database_for("fetcher")
+    async with database.transaction() as tx:
+        await claim_calls(tx, [wanted(new_id()) for _ in range(2)])
+    leaser = Leaser(database)
+    lane = Lane("v", leaser)
+    running = asyncio.create_task(lane.run())
+
+    async def waits() -> bool:
+        async with database.transaction() as tx:
+            return bool(await tx.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+
+    try:
+        await eventually(lambda: len(leaser.permits) == 2, 20)
+        async with database.transaction() as other:
+            await other.execute("SELECT FROM budgets FOR UPDATE")
+            leaser.permits[0].left()
+            lane.woken.set()
+            await eventually(waits, 20)
+            leaser.permits[1].left()
+
+        async def is_noted() -> bool:
+            lane.woken.set()
+            return (await noted(database))[1] == 0
+
+        await eventually(is_noted, 20)
+        assert await noted(database) == (2, 0)
+    finally:
+        running.cancel()
