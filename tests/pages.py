@@ -1,6 +1,7 @@
 """Stored payloads and pages with chosen fields, for tests of the processor."""
 
 import hashlib
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +27,7 @@ def stored_payload(
     records: Records = KEYED,
     sinks: tuple[PostgresSink | TopicSink, ...] = (TABLE,),
     keep_seconds: float = 0.0,
+    fetched_at: datetime | None = None,
 ) -> PayloadStored:
     """The event of one page; without a pointer its payload exists nowhere."""
     return PayloadStored(
@@ -35,6 +37,7 @@ def stored_payload(
         vendor="acme",
         payload=pointer or Pointer(uri=f"{new_id()}/1-0", sha256=hashlib.sha256(b"").hexdigest(), size=0),
         processing=Processing(source=source, records=records, sinks=sinks, keep_seconds=keep_seconds),
+        fetched_at=fetched_at,
     )
 
 

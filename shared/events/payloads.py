@@ -1,5 +1,6 @@
 """Events of payloads: a pointer travels, the bytes stay in the payload store (claim check)."""
 
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -27,7 +28,7 @@ class Processing(Event):
 
 
 class PayloadStored(Event):
-    """A page is in the payload store and waits to be processed."""
+    """A page is in the payload store and waits to be processed; earlier versions did not tell when it was fetched."""
 
     type: Literal["payload.stored"] = "payload.stored"
     task_id: UUID
@@ -37,3 +38,4 @@ class PayloadStored(Event):
     vendor: str
     payload: Pointer
     processing: Processing
+    fetched_at: datetime | None = None

@@ -62,6 +62,7 @@ def stored(call: Claimed, pointer: Pointer, now: datetime) -> Outgoing:
         vendor=request.vendor,
         payload=pointer,
         processing=request.processing,
+        fetched_at=now,
     )
     return outgoing(PAYLOADS_STORED, request.task_id, event, id=derived_id("payload", call.id), at=now)
 

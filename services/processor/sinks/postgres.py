@@ -2,7 +2,8 @@
 
 Within one job the first record of a key counts: a row that this job has written already is left alone, which also
 tells how many records of a page were new in the job. A row knows the last two jobs that wrote it, so that this holds
-for two jobs of a source that run at the same time, too.
+for two jobs of a source that run at the same time, too. Of two jobs the later fetched record stays, whichever is
+processed last: a page that waited among the dead letters does not bring back what was true then.
 """
 
 from collections import defaultdict
@@ -15,6 +16,7 @@ from services.processor.model import Page
 from services.processor.sinks.written import Written, tables_of, tells
 from shared.database.pool import Transaction
 from shared.database.queries import load_queries
+from shared.runtime.clock import utc_now
 
 SQL = load_queries(__file__)
 
@@ -62,10 +64,11 @@ async def _upsert(tx: Transaction, table: str, pages: Sequence[Page]) -> Written
     rows = _rows(pages)
     sources = [page.stored.processing.source for page in pages]
     jobs, tasks = [page.stored.job_id for page in pages], [page.stored.task_id for page in pages]
+    fetched = [page.stored.fetched_at or utc_now() for page in pages]
     upsert = SQL["upsert_records"].replace("{table}", table)
     taken = 0
     for keys, records, places in _statements(rows):
-        status = await tx.execute(upsert, keys, records, places, sources, jobs, tasks)
+        status = await tx.execute(upsert, keys, records, places, sources, jobs, tasks, fetched)
         taken += int(status.rsplit(" ", 1)[1])
     found = Written()
     found.counts.update({page.stored.task_id: len(page.items) for page in pages})

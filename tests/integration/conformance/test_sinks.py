@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -186,9 +187,22 @@ async def test_two_jobs_that_overlap_count_what_is_new_in_each(database: Databas
 async def test_a_table_of_an_earlier_version_is_brought_up_to_date(database: Database) -> None:
     await _write(database, [page([{"id": 1}])])
     async with database.transaction() as tx:
-        await tx.execute("ALTER TABLE records.records DROP COLUMN previous_job_id")
+        await tx.execute("ALTER TABLE records.records DROP COLUMN previous_job_id, DROP COLUMN fetched_at")
     again = page([{"id": 1}, {"id": 2}])
     assert (await _write(database, [again])).counts[again.stored.task_id] == 2
+
+
+async def test_what_was_fetched_before_does_not_take_the_place_of_what_was_fetched_after(database: Database) -> None:
+    now = datetime.now(UTC)
+    late = page([{"id": 1, "v": "old"}, {"id": 2, "v": "old"}], fetched_at=now - timedelta(days=1))
+    written = await _write(database, [page([{"id": 1, "v": "new"}], fetched_at=now), late])
+    assert written.counts[late.stored.task_id] == 2
+    async with database.transaction() as tx:
+        rows = await tx.fetch("SELECT key, record ->> 'v' AS v, fetched_at FROM records.records ORDER BY key")
+    assert [tuple(row) for row in rows] == [("1", "new", now), ("2", "old", now - timedelta(days=1))]
+    await _write(database, [page([{"id": 1, "v": "newer"}])])
+    async with database.transaction() as tx:
+        assert await tx.fetchval("SELECT record ->> 'v' FROM records.records WHERE key = '1'") == "newer"
 
 
 async def test_a_page_written_twice_counts_the_same(database: Database) -> None:
