@@ -10,16 +10,18 @@ from shared.errors import Problem, Unavailable
 from shared.messaging.latest import read_latest
 from shared.specification.hook import Hook
 from shared.specification.job import DeliverJob, InvokeJob, PollJob, RequestJob, SourceJob, UrlJob
+from shared.specification.source import Source
 
 _REFRESH_SECONDS = 1.0
 
 
 class Known:
-    """Names of vendors, and of sources with their kinds; hooks."""
+    """Names of vendors; sources, read when they are first asked for; hooks."""
 
     def __init__(self, database: Database) -> None:
         self.vendors: frozenset[str] = frozenset()
-        self.sources: dict[str, str] = {}
+        self.sources: dict[str, store.SourceEntry] = {}
+        self._read: dict[str, tuple[store.SourceEntry, Source | None]] = {}
         self._hooks: dict[str, Hook | None] = {}
         self._hook_texts: dict[str, bytes] | None = None
         self._database = database
@@ -29,6 +31,7 @@ class Known:
         async with self._database.transaction() as tx:
             self.vendors, self.sources = await store.find_names(tx)
             texts = await store.find_hook_texts(tx)
+        self._read = {name: known for name, known in self._read.items() if self.sources.get(name) == known[0]}
         before = self._hook_texts or {}
         self._hooks = {
             name: self._hooks[name] if before.get(name) == text else read_latest(Hook, name, text)
@@ -50,6 +53,21 @@ class Known:
             raise Unavailable(f"the configuration of the hook {name} cannot be read")
         return hook
 
+    async def source(self, name: str) -> Source | None:
+        """The source of that name; nothing if there is none, or it cannot be read.
+
+        Raises:
+            Unavailable: it was not read yet, and the database is away.
+        """
+        entry = self.sources.get(name)
+        if entry is None:
+            return None
+        if name not in self._read:
+            async with self._database.transaction() as tx:
+                text = await store.find_text(tx, "sources", name)
+            self._read[name] = (entry, None if text is None else read_latest(Source, name, text))
+        return self._read[name][1]
+
     async def missing(self, job: SourceJob | PollJob | InvokeJob | RequestJob | DeliverJob | UrlJob) -> Problem | None:
         """The vendor or source that a job names and nobody has configured."""
         problem = self._missing(job)
@@ -62,7 +80,7 @@ class Known:
         """What a job does, as far as it is known here: that of a source unheard of is taken for a poll."""
         match job:
             case SourceJob(source=name):
-                return self.sources.get(name, "poll")
+                return self.sources[name].kind if name in self.sources else "poll"
             case InvokeJob():
                 return "invoke"
             case RequestJob():

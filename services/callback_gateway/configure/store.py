@@ -1,6 +1,7 @@
 """Rows of the configuration."""
 
-from typing import Any, Literal
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
 
 from pydantic_core import from_json
 
@@ -17,11 +18,19 @@ async def has_handled(tx: Transaction, behaviour: str, event_id: str) -> bool:
     return bool(await tx.fetchval(SQL["has_handled"], behaviour, event_id))
 
 
-async def find_names(tx: Transaction) -> tuple[frozenset[str], dict[str, str]]:
-    """The names of all vendors, and of all sources with their kinds."""
+class SourceEntry(NamedTuple):
+    """What is known of a source without reading it."""
+
+    kind: str
+    updated_at: datetime
+
+
+async def find_names(tx: Transaction) -> tuple[frozenset[str], dict[str, SourceEntry]]:
+    """The names of all vendors, and of all sources with what is known of them."""
     rows = await tx.fetch(SQL["find_names"])
     vendors = frozenset(row["id"] for row in rows if row["kind"] is None)
-    return vendors, {row["id"]: row["kind"] for row in rows if row["kind"] is not None}
+    sources = {row["id"]: SourceEntry(row["kind"], row["updated_at"]) for row in rows if row["kind"] is not None}
+    return vendors, sources
 
 
 async def find_documents(tx: Transaction, table: Table, *, only: str | None = None) -> list[dict[str, Any]]:

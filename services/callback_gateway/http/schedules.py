@@ -19,7 +19,6 @@ from services.callback_gateway.http.problems import Refusal, answers
 from services.callback_gateway.http.submission import (
     IDEMPOTENCY_KEY,
     check,
-    check_values,
     claim,
     idempotency_key,
 )
@@ -35,7 +34,7 @@ from shared.ids import derived_id, new_id
 from shared.messaging.handler import outgoing
 from shared.observability.logs import get_logger
 from shared.runtime.clock import utc_now
-from shared.specification.job import DeliverJob, JobSpecification, SourceJob
+from shared.specification.job import DeliverJob, JobSpecification
 from shared.specification.parse import parse
 from shared.specification.recurrence import next_time
 from shared.specification.schedule import Schedule
@@ -171,8 +170,6 @@ async def _check_start(edge: Edge, schedule: Schedule, asked_at: datetime) -> No
     job = parse(_JOB, filled_start(schedule, UUID(int=0), asked_at))
     try:
         await check(edge, job)
-        if isinstance(job, SourceJob):
-            await check_values(edge, job.source, job.parameters, job.input)
     except Invalid as error:
         raise Invalid([Problem(f"/start{one.pointer}", one.detail) for one in error.problems]) from None
     except Unavailable:

@@ -12,7 +12,6 @@ from pydantic import TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.callback_gateway.configure.store import find_text
 from services.callback_gateway.http import store
 from services.callback_gateway.http.body import read_json_body
 from services.callback_gateway.http.edge import Edge
@@ -23,13 +22,11 @@ from shared.events.catalogue import JOBS_REQUESTED
 from shared.events.jobs import JobRequested
 from shared.ids import derived_id, new_id
 from shared.messaging.handler import outgoing
-from shared.messaging.latest import read_latest
 from shared.specification.addresses import is_public, literal_address
 from shared.specification.invoke import Input
-from shared.specification.job import DeliverJob, JobSpecification, UrlJob
+from shared.specification.job import DeliverJob, JobSpecification, SourceJob, UrlJob
 from shared.specification.parse import parse
-from shared.specification.placeholders import missing_values
-from shared.specification.source import Source
+from shared.specification.placeholders import missing_values, unfilled
 
 SPECIFICATION: TypeAdapter[Any] = TypeAdapter(JobSpecification)
 _LONGEST_KEY = 255
@@ -100,7 +97,7 @@ async def check(edge: Edge, job: Any) -> None:
     """See what can be known of a job without asking anyone else.
 
     Raises:
-        Invalid: it names what nobody has configured, or an address that is not public.
+        Invalid: it names what nobody has configured, or an address that is not public, or lacks a value.
     """
     if isinstance(job, UrlJob):
         _check_public(job.url, "/url")
@@ -110,10 +107,13 @@ async def check(edge: Edge, job: Any) -> None:
         return
     try:
         missing = await edge.known.missing(job)
+        if missing is None and isinstance(job, SourceJob):
+            await check_values(edge, job.source, job.parameters, job.input)
     except Unavailable:
         return  # the planner checks again; a database that is away is no reason to refuse what the broker can keep
-    if missing is not None:
-        raise Invalid([missing])
+    problems = unfilled(job) if missing is None else [missing]
+    if problems:
+        raise Invalid(problems)
 
 
 async def check_values(edge: Edge, source: str, parameters: Collection[str], inputs: Input | None = None) -> None:
@@ -122,12 +122,14 @@ async def check_values(edge: Edge, source: str, parameters: Collection[str], inp
     Raises:
         Invalid: it will not; the places are below that of whoever names the source.
     """
-    async with edge.database.transaction() as tx:
-        text = await find_text(tx, "sources", source)
-    found = None if text is None else read_latest(Source, source, text)
-    problems = [] if found is None else missing_values(found, parameters, inputs)
-    if problems:
-        raise Invalid(problems)
+    for is_fresh in (False, True):
+        found = await edge.known.source(source)
+        problems = [] if found is None else missing_values(found, parameters, inputs)
+        if not problems:
+            return
+        if not is_fresh:
+            await edge.known.refresh()
+    raise Invalid(problems)
 
 
 def _check_public(url: str, pointer: str) -> None:

@@ -1,7 +1,7 @@
 """The HTTP edge: durable before 202, idempotency decided by an index, problems that name the field; never a 5xx."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,36 @@ async def test_one_idempotency_key_is_one_job_however_many_ask_at_once(
         assert len({dict(record.headers)["ce_id"] for record in requested.records}) == 1
         other = await http.post("/jobs", json={**JOB, "tolerate": "1%"}, headers=headers)
         assert other.status_code == 422
+
+
+async def test_placeholders_that_nothing_fills_are_told_at_once(topics: Place, payloads: Path) -> None:
+    path = {"request": {"path": "/items/{parameters.region}"}}
+    orders = {"source": "orders", "vendor": "acme", "poll": path}
+
+    async with gateway(topics, payloads) as http:
+
+        async def mistakes(document: dict[str, Any]) -> list[dict[str, str]]:
+            answer = await http.post("/jobs", json=document)
+            assert answer.status_code in (202, 422), answer.text
+            found: list[dict[str, str]] = answer.json().get("errors", [])
+            return found
+
+        await http.put("/vendors/acme", json=VENDOR)
+        await http.put("/sources/orders", json=orders)
+        for inline in ({"poll": path}, path):
+            [mistake] = await mistakes({"vendor": "acme", **inline})
+            assert mistake["detail"] == "unknown placeholder {parameters.region}; known here: none"
+            assert await mistakes({"vendor": "acme", "parameters": {"region": "eu"}, **inline}) == []
+        assert await mistakes({"source": "orders"}) == [
+            {"pointer": "/parameters", "detail": "orders needs {parameters.region}"}
+        ]
+        assert await mistakes({"source": "orders", "parameters": {"region": "eu"}}) == []
+        await http.put("/sources/orders", json={**orders, "poll": {"request": {"path": "/items"}}})
+        await eventually(lambda: _has_none(mistakes({"source": "orders"})), 10)
+
+
+async def _has_none(mistakes: Awaitable[list[dict[str, str]]]) -> bool:
+    return await mistakes == []
 
 
 async def test_a_job_that_is_told_what_to_do_is_still_of_its_kind(topics: Place, payloads: Path) -> None:
