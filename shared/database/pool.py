@@ -4,8 +4,8 @@ Every wait is bounded: connecting, acquiring, each statement. A fault of the inf
 a value that Postgres cannot store becomes `Unstorable`; all else is a defect of ours and passes as it is.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
@@ -27,6 +27,12 @@ _CONNECT_SECONDS = 5
 _STATEMENT_SECONDS = 20
 _TRANSIENT_STATES = ("08", "40001", "40P01", "53", "57", "55P03", "25006", "58")
 _UNSTORABLE_STATES = ("22", "54")
+_RULES = (
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.UndefinedColumnError,
+    asyncpg.DatatypeMismatchError,
+    asyncpg.RaiseError,
+)
 _CLIENT_FAULTS = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
@@ -35,6 +41,21 @@ class Unstorable(Rejected):
 
     def __init__(self, message: str) -> None:
         super().__init__("unstorable_value", message)
+
+
+@contextmanager
+def others_rules(reason: str, table: str) -> Iterator[None]:
+    """Around statements on a table that people may change: what its columns, constraints and triggers refuse is no
+    defect of ours. The rule is told, never the row.
+
+    Raises:
+        Rejected: with that reason.
+    """
+    try:
+        yield
+    except _RULES as error:
+        rule = getattr(error, "constraint_name", None) or getattr(error, "column_name", None) or "its definition"
+        raise Rejected(reason, f"{table} refuses it: {type(error).__name__} ({rule})") from None
 
 
 def is_unavailable(error: BaseException) -> bool:

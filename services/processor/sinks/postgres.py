@@ -14,7 +14,7 @@ from uuid import UUID
 from services.processor.metrics import RECORDS
 from services.processor.model import Page
 from services.processor.sinks.written import Written, tables_of, tells
-from shared.database.pool import Transaction
+from shared.database.pool import Transaction, others_rules
 from shared.database.queries import load_queries
 from shared.runtime.clock import utc_now
 
@@ -68,7 +68,8 @@ async def _upsert(tx: Transaction, table: str, pages: Sequence[Page]) -> Written
     upsert = SQL["upsert_records"].replace("{table}", table)
     taken = 0
     for keys, records, places in _statements(rows):
-        status = await tx.execute(upsert, keys, records, places, sources, jobs, tasks, fetched)
+        with others_rules("sink_refused", f"the table {table}"):
+            status = await tx.execute(upsert, keys, records, places, sources, jobs, tasks, fetched)
         taken += int(status.rsplit(" ", 1)[1])
     found = Written()
     found.counts.update({page.stored.task_id: len(page.items) for page in pages})

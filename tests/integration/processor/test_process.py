@@ -113,6 +113,27 @@ async def test_bad_pages_are_dead_each_with_its_reason_and_their_neighbours_pass
     assert len(await rows(database)) == 20
 
 
+async def test_what_a_table_refuses_is_told_and_can_be_sent_again(
+    processor: None, producer: Producer, reader_for: ReaderFor, database: Database, store: PayloadStore
+) -> None:
+    tasks, dead = await reader_for("tasks.events"), await reader_for("processor.dead")
+
+    async def process(*bodies: bytes) -> list[PayloadStored]:
+        events = [stored_payload(await put(store, body)) for body in bodies]
+        await producer.send([told(event) for event in events])
+        await eventually(lambda: {str(event.task_id) for event in events} <= set(ends(tasks)), 40)
+        return events
+
+    await process(b'[{"id": 1}]')
+    async with database.transaction() as tx:
+        await tx.execute("ALTER TABLE records.records ADD CONSTRAINT priced CHECK (record ->> 'price' <> 'secret')")
+    good, bad, last = await process(b'[{"id": 2}]', b'[{"id": 3, "price": "secret"}]', b'[{"id": 4}]')
+    assert [ends(tasks)[str(one.task_id)]["state"] for one in (good, bad, last)] == ["completed", "dead", "completed"]
+    [letter] = await eventually(lambda: dead.values)
+    assert letter["reason"] == "sink_refused"
+    assert letter["error"] == "the table records refuses it: CheckViolationError (priced)"
+
+
 async def test_an_event_that_comes_again_is_nothing_new_even_without_its_payload(
     processor: None, producer: Producer, reader_for: ReaderFor, database: Database, store: PayloadStore
 ) -> None:
