@@ -9,8 +9,8 @@ from typing import Any, Literal, Self, TypedDict, TypeVar, Unpack
 from uuid import UUID
 
 import httpx
-import orjson
 from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
 
 from shared.client.models import (
     ENDS,
@@ -299,8 +299,8 @@ class SluiceClient:
         if answer.status_code >= 400:
             raise _refused(answer.status_code, answer.content)
         try:
-            return orjson.loads(answer.content) if answer.content else None
-        except orjson.JSONDecodeError:
+            return from_json(answer.content) if answer.content else None
+        except ValueError:
             raise self._strange() from None
 
     def _read(self, model: type[M], value: object) -> M:
@@ -345,9 +345,9 @@ def _given(**parameters: object) -> dict[str, str]:
 def _refused(status: int, body: bytes) -> ApiError:
     """The server's problem document (RFC 9457), as far as it is one."""
     try:
-        document = orjson.loads(body)
+        document = from_json(body)
         errors = tuple(Problem(one["pointer"], one["detail"]) for one in document.get("errors", ()))
         title, detail = str(document.get("title", "")), str(document.get("detail", ""))
-    except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError):
+    except (ValueError, AttributeError, KeyError, TypeError):
         return ApiError(status, f"the server answered {status}")
     return ApiError(status, detail or f"the server answered {status}", errors, title=title)

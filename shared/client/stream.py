@@ -6,7 +6,7 @@ lines takes for ends.
 
 from collections.abc import Iterator
 
-import orjson
+from pydantic_core import from_json
 
 from shared.client.models import JobEvent
 
@@ -49,4 +49,4 @@ class EventParser:
     def _complete(self) -> JobEvent | None:
         data, name = b"\n".join(self._data), self._name
         self._data, self._name = [], ""
-        return JobEvent(name=name, sequence=self._sequence, data=orjson.loads(data)) if data else None
+        return JobEvent(name=name, sequence=self._sequence, data=from_json(data)) if data else None

@@ -4,8 +4,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-import orjson
-from pydantic import BaseModel
+from pydantic_core import to_json
 from rich.console import Console
 from rich.markup import escape
 from rich.measure import Measurement
@@ -21,13 +20,12 @@ console = Console(width=None if sys.stdout.isatty() else _NO_LIMIT)
 
 def show_json(value: object) -> None:
     """A value, or models, as indented JSON."""
-    text = orjson.dumps(value, option=orjson.OPT_INDENT_2, default=_plain)
-    sys.stdout.write(text.decode() + "\n")
+    sys.stdout.write(to_json(value, indent=2).decode() + "\n")
 
 
 def show_json_line(value: object) -> None:
     """A value or a model in one line, for commands that show several."""
-    sys.stdout.write(orjson.dumps(value, default=_plain).decode() + "\n")
+    sys.stdout.write(to_json(value).decode() + "\n")
     sys.stdout.flush()
 
 
@@ -171,9 +169,3 @@ def _show_facts(facts: Mapping[str, object]) -> None:
     for name, value in facts.items():
         for number, text in enumerate(str(value).splitlines() if value not in (None, "") else ()):
             show_text(f"{'' if number else name:{width}}  {text}")
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    raise TypeError(f"{type(value).__name__} is no JSON")

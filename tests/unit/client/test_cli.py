@@ -1,6 +1,7 @@
 """The command against a small HTTP server: what it prints, what it sends, how it ends."""
 
 import io
+import json
 import socket
 import subprocess
 import sys
@@ -159,6 +160,12 @@ def test_json_is_a_line_for_each_event_and_the_job_at_last(followed: Gateway) ->
         "job.completed",
     ]
     assert lines[-1]["status"] == "completed"
+
+
+def test_whole_numbers_of_any_size_are_shown_as_they_are(gateway: Gateway) -> None:
+    body = json.dumps({**answers.job(), "note": "", "counts": {"completed": 2**70}})
+    gateway.says(f"GET /jobs/{JOB_ID}", 200, body.encode())
+    assert json.loads(sluice(gateway, "status", str(JOB_ID), "--json").stdout)["counts"] == {"completed": 2**70}
 
 
 def test_what_is_listed_is_whole_and_taken_as_it_is(gateway: Gateway) -> None:
