@@ -1,8 +1,9 @@
 """Which internet addresses are public. Pure.
 
 `ipaddress.is_global` alone is not enough: it lets addresses pass that carry a private IPv4 address inside (mapped,
-compatible, 6to4, Teredo, NAT64), multicast, and some that clouds use for themselves. Hosts may be written as numbers,
-too, in the forms that `inet_aton` takes.
+compatible, NAT64), multicast, and some that clouds use for themselves; of tunnels (6to4, RFC 7526; Teredo) each version
+of Python thinks something else, and nobody has an API there. Hosts may be written as numbers, too, in the forms that
+`inet_aton` takes.
 """
 
 import re
@@ -20,7 +21,11 @@ _REFUSED_V4 = tuple(
     )
 )
 _REFUSED_V6 = tuple(
-    IPv6Network(text) for text in ("fc00::/7", "fe80::/10", "fec0::/10", "100::/64", "2001:db8::/32", "3fff::/20")
+    IPv6Network(text)
+    for text in (
+        *("fc00::/7", "fe80::/10", "fec0::/10", "100::/64", "2001:db8::/32", "3fff::/20"),
+        *("2001::/32", "2002::/16"),
+    )
 )
 _NAT64 = IPv6Network("64:ff9b::/96")
 _COMPATIBLE = IPv6Network("::/96")
@@ -75,9 +80,6 @@ def is_public(address: Address) -> bool:
 
 
 def _embedded(address: IPv6Address) -> list[IPv4Address]:
-    found = [inner for inner in (address.ipv4_mapped, address.sixtofour) if inner is not None]
-    if address.teredo is not None:
-        found += address.teredo
     if address in _COMPATIBLE:
-        found.append(IPv4Address(int(address) & 0xFFFFFFFF))
-    return found
+        return [IPv4Address(int(address) & 0xFFFFFFFF)]
+    return [address.ipv4_mapped] if address.ipv4_mapped is not None else []
