@@ -13,6 +13,8 @@ class Proxy:
         self._target = host, port
         self._cut = asyncio.Event()
         self._lossy: set[asyncio.StreamWriter] = set()
+        self._unheard: bytes | None = None
+        self._deaf: set[asyncio.StreamWriter] = set()
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
 
@@ -37,6 +39,10 @@ class Proxy:
         """New connections work again; those that were open stay silent."""
         self._cut.clear()
 
+    def lose_answer_to(self, text: bytes) -> None:
+        """The next request with this in it arrives and is answered, but its connection is gone before anybody hears."""
+        self._unheard = text
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
         try:
@@ -54,6 +60,12 @@ class Proxy:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, near: asyncio.StreamWriter
     ) -> None:
         while data := await reader.read(65536):
+            if writer is near and near in self._deaf:
+                near.transport.abort()
+                return
+            if self._unheard and writer is not near and self._unheard in data:
+                self._unheard = None
+                self._deaf.add(near)
             if near not in self._lossy:
                 writer.write(data)
                 await writer.drain()

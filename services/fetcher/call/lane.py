@@ -107,6 +107,7 @@ class Lane:
         self.contract = False
         self._process = process
         self._reports: list[Report] = []
+        self._unheard: tuple[UUID, ...] = ()
         self._unknown_since: float | None = None
 
     def report(self, report: Report) -> None:
@@ -126,9 +127,13 @@ class Lane:
             self._process.announce(block.calls)
             for call in block.calls:
                 self._process.start(self, call)
-            if not block.calls and not self.open and not self._reports and block.pause_seconds >= IDLE_SECONDS:
+            if not block.calls and self._is_done and block.pause_seconds >= IDLE_SECONDS:
                 return
             await self._wait(block.pause_seconds)
+
+    @property
+    def _is_done(self) -> bool:
+        return not (self.open or self._reports or self._unheard)
 
     async def _wait(self, seconds: float) -> None:
         """At least a turn, so that calls which end together are followed by calls which start together."""
@@ -138,14 +143,18 @@ class Lane:
                 await self.woken.wait()
 
     async def _claim(self) -> Block:
-        """Each report counts once: what comes from here on is for the next claim."""
-        if self._process.free(self) <= 0 and not self._reports:
+        """Each report counts once: what comes after the lock is for the next claim. What was claimed by a commit whose
+        answer was lost, nobody else would ever return: this fetcher lives."""
+        if self._process.free(self) <= 0 and not self._reports and not self._unheard:
             return Block((), _LONGEST_WAIT_SECONDS)
         async with self._process.database.transaction() as tx:
             row = await store.lock_budget(tx, self.vendor)
             self.clock.read(row["now_us"])
+            await store.return_unheard(tx, self._unheard, self._process.fetcher_id)
             reports = tuple(self._reports)
             block = await self._lease(tx, row, reports)
+            self._unheard += tuple(call.id for call in block.calls)
+        self._unheard = ()
         del self._reports[: len(reports)]
         return block
 

@@ -67,6 +67,12 @@ async def claim_calls(tx: Transaction, ids: Sequence[UUID], fetcher_id: UUID) ->
     return rows
 
 
+async def return_unheard(tx: Transaction, ids: Sequence[UUID], fetcher_id: UUID) -> None:
+    """Calls of a claim of which it is not known whether it took effect: none of them was begun."""
+    if ids:
+        await tx.execute(SQL["return_unheard"], ids, fetcher_id)
+
+
 async def mark_calls(tx: Transaction, fetcher_id: UUID, calls: Sequence[Claimed]) -> set[UUID]:
     """These are about to leave; gives the ids of those that are still this fetcher's."""
     ordered = sorted(calls, key=lambda call: call.id)
@@ -175,6 +181,12 @@ async def answer_calls(tx: Transaction, told: Sequence[Told], fetcher_id: UUID) 
 async def inherit_answers(tx: Transaction, silent: Sequence[UUID], fetcher_id: UUID) -> list[Told]:
     """Answered calls of silent fetchers: their messages may not have been produced."""
     rows = await tx.fetch(SQL["inherit_answers"], silent, fetcher_id)
+    return [Told(row["id"], unpack(row["outgoing"])) for row in rows]
+
+
+async def find_inherited(tx: Transaction, ids: Sequence[UUID], fetcher_id: UUID) -> list[Told]:
+    """Those of a takeover of which it is not known whether it took effect."""
+    rows = await tx.fetch(SQL["find_inherited"], ids, fetcher_id) if ids else []
     return [Told(row["id"], unpack(row["outgoing"])) for row in rows]
 
 

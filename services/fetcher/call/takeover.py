@@ -30,14 +30,19 @@ class Takeover:
         self._settlement = settlement
         self._fetcher_id = fetcher_id
         self._lease_seconds = lease_seconds
+        self._unheard: list[UUID] = []
+        """Calls that a commit whose answer was lost may have made this fetcher's."""
 
     async def step(self) -> float:
         """Show life, look for silence; gives the seconds until the next look."""
         async with self._database.transaction() as tx:
             await store.show_life(tx, self._fetcher_id)
+            told = await store.find_inherited(tx, self._unheard, self._fetcher_id)
             silent = await store.find_silent(tx, self._lease_seconds)
-            told = await self._take_over(tx, silent) if silent else []
+            told += await self._take_over(tx, silent) if silent else []
             await store.delete_cancelled(tx)
+            self._unheard = [one.id for one in told]
+        self._unheard = []
         self._settlement.inherit(told)
         return self._lease_seconds / _ROUNDS_PER_LEASE
 

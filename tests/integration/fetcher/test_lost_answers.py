@@ -1,0 +1,109 @@
+"""A commit took effect, and nobody heard of it: the connection was gone before the answer. Nothing that a living
+fetcher holds may hang on it, because nobody takes over from the living."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+import pytest
+
+from services.fetcher.call.lane import Lane
+from services.fetcher.call.messages import changed
+from services.fetcher.call.settle import Settlement
+from services.fetcher.call.takeover import Takeover
+from services.fetcher.claim.handler import claim_calls
+from services.fetcher.model import Answered, Later
+from shared.database.pool import Database
+from shared.errors import Unavailable
+from shared.events.tasks import TaskState
+from shared.ids import new_id
+from shared.messaging.producer import Producer
+from shared.runtime.clock import utc_now
+from tests.conftest import ReaderFor
+from tests.eventually import eventually
+from tests.integration.fetcher.test_cancel import wanted
+from tests.integration.fetcher.test_permits import Leaser
+from tests.integration.fetcher.test_takeover import claim, states
+from tests.proxy import Proxy
+from tests.stack import Place
+
+COMMIT = b"COMMIT"
+
+
+@pytest.fixture
+async def proxy(place: Place) -> AsyncIterator[Proxy]:
+    server = urlsplit(place.admin_url)
+    made = Proxy(server.hostname or "", server.port or 0)
+    await made.open()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def database(place: Place, proxy: Proxy) -> AsyncIterator[Database]:
+    url = urlsplit(place.database_url().replace("{service}", "fetcher"))
+    near = url._replace(netloc=f"{url.username}:{url.password}@127.0.0.1:{proxy.port}")
+    made = Database(near.geturl(), schema="fetcher")
+    await made.open()
+    yield made
+    await made.close()
+
+
+async def test_an_answer_that_was_written_unheard_is_told(
+    topics: Place, proxy: Proxy, database: Database, producer: Producer, reader_for: ReaderFor
+) -> None:
+    told, fetcher_id = await reader_for("tasks.events"), new_id()
+    async with database.transaction() as tx:
+        await claim_calls(tx, [wanted(new_id()), wanted(new_id())])
+    ends, waits = await claim(database, fetcher_id)
+    settlement, settled = Settlement(database, producer, fetcher_id), list[None]()
+    message = changed(ends, TaskState.COMPLETED, utc_now())
+    settlement.add(Answered(ends, (message,), None, succeeded=True), lambda: settled.append(None))
+    message = changed(waits, TaskState.RETRYING, utc_now())
+    settlement.add(Later(waits, utc_now(), 2, (message,), limited=True, met_limit=True), lambda: settled.append(None))
+
+    proxy.lose_answer_to(COMMIT)
+    with pytest.raises(Unavailable):
+        await settlement.write()
+    assert (settled, await states(database)) == ([], {ends.id: "answered", waits.id: "waiting"})
+    await settlement.drain(within_seconds=20)
+    assert (len(settled), await states(database)) == (2, {waits.id: "waiting"})
+    await eventually(lambda: {event["state"] for event in told.values} == {"completed", "retrying"}, 20)
+
+
+async def test_calls_that_were_claimed_unheard_are_made(proxy: Proxy, database: Database) -> None:
+    async with database.transaction() as tx:
+        await claim_calls(tx, [wanted(new_id()) for _ in range(2)])
+    leaser = Leaser(database)
+    lane = Lane("v", leaser)
+    proxy.lose_answer_to(COMMIT)
+    running = asyncio.create_task(lane.run())
+    try:
+        await eventually(lambda: len(leaser.permits) == 2, 20)
+        assert set((await states(database)).values()) == {"running"}
+    finally:
+        running.cancel()
+
+
+async def test_calls_that_were_taken_over_unheard_are_told(
+    topics: Place, proxy: Proxy, database: Database, producer: Producer, reader_for: ReaderFor
+) -> None:
+    told, gone, heir = await reader_for("tasks.events"), new_id(), new_id()
+    async with database.transaction() as tx:
+        await claim_calls(tx, [wanted(new_id())])
+    [call] = await claim(database, gone)
+    theirs = Settlement(database, producer, gone)
+    theirs.add(Answered(call, (changed(call, TaskState.COMPLETED, utc_now()),), None, True), lambda: None)
+    await theirs.write()
+
+    settlement = Settlement(database, producer, heir)
+    takeover = Takeover(database, settlement, heir, 3600)
+    proxy.lose_answer_to(COMMIT)
+    with pytest.raises(Unavailable):
+        await takeover.step()
+    assert settlement.pending == 0
+    await takeover.step()
+    await settlement.drain(within_seconds=20)
+    assert await states(database) == {}
+    [event] = await eventually(lambda: told.values, 20)
+    assert event["state"] == "completed"
