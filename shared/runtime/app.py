@@ -38,7 +38,7 @@ class Runtime(Generic[S]):
 
 @dataclass(frozen=True)
 class App:
-    """A service as tables. Consumers stop first, then loops, then workers."""
+    """A service as tables. Consumers stop first, then workers, then the loops, which workers may count on."""
 
     consumers: Sequence[Consumer[Any]]
     loops: Sequence[Loop] = ()

@@ -30,7 +30,7 @@ from shared.messaging.topics import check_topics
 from shared.observability.logs import configure_logs, get_logger
 from shared.payloads.store import PayloadStore
 from shared.runtime.app import App, Runtime
-from shared.runtime.clock import ask_database, utc_now
+from shared.runtime.clock import ask_database, monotonic, utc_now
 from shared.runtime.health import HealthServer, Heartbeat
 from shared.runtime.loop import Loop
 from shared.runtime.settings import ServiceSettings, misspelt, read_settings
@@ -42,6 +42,9 @@ Build = Callable[[Runtime[S]], App]
 _LEDGER_AGE = 2 * WEEK
 _LEDGER_PAUSE_SECONDS = 60.0
 _FAILING_SECONDS = 5.0
+_WORKERS_SHARE = 0.5
+_PARTS_SHARE = 0.6
+"""Of the time that a stop may take: until workers, and until everything that runs, has to be over."""
 
 log = get_logger(__name__)
 
@@ -127,17 +130,18 @@ class Process:
         health = HealthServer(self._settings.health_host, self._settings.health_port, self._heartbeat, self._check)
         dog = Watchdog(self._heartbeat, self._subscriptions.states)
         watchdog = asyncio.create_task(dog.run(), name="watchdog")
-        tasks = [asyncio.create_task(part.run(), name=part.name) for part in (*self._loops, *self._app.workers)]
+        loops = [asyncio.create_task(loop.run(), name=loop.name) for loop in self._loops]
+        workers = [asyncio.create_task(worker.run(), name=worker.name) for worker in self._app.workers]
         told = asyncio.create_task(stopping.wait(), name="signal")
         await self._join(told)
         log.info("service.started", health_port=health.port, pid=os.getpid())
         _settle_memory()
-        done, _ = await asyncio.wait([told, watchdog, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait([told, watchdog, *loops, *workers], return_when=asyncio.FIRST_COMPLETED)
         broken = [task for task in done if task is not told]
         for task in broken:
             error = None if task.cancelled() else task.exception()
             log.error("service.part_ended", part=task.get_name(), exc_info=error)
-        await self._stop(tasks)
+        await self._stop(loops, workers)
         dog.stop()
         watchdog.cancel()
         health.close()
@@ -152,16 +156,22 @@ class Process:
         else:
             joining.cancel()
 
-    async def _stop(self, tasks: Sequence[asyncio.Task[None]]) -> None:
+    async def _stop(self, loops: Sequence[asyncio.Task[None]], workers: Sequence[asyncio.Task[None]]) -> None:
         self._stopping = True
         log.info("service.stopping")
         timer = threading.Timer(self._settings.stop_seconds, os._exit, [0])
         timer.daemon = True
         timer.start()
         await self._subscriptions.close()
-        for part in (*self._loops, *self._app.workers):
-            part.stop()
-        _, late = await asyncio.wait(tasks, timeout=self._settings.stop_seconds * 0.6)
+        began = monotonic()
+        for worker in self._app.workers:
+            worker.stop()
+        if workers:
+            await asyncio.wait(workers, timeout=self._settings.stop_seconds * _WORKERS_SHARE)
+        for loop in self._loops:
+            loop.stop()
+        left = self._settings.stop_seconds * _PARTS_SHARE - (monotonic() - began)
+        _, late = await asyncio.wait([*loops, *workers], timeout=left)
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)

@@ -14,6 +14,7 @@ from uuid import UUID
 from services.fetcher.call import store
 from services.fetcher.model import Answered, Later, Outcome
 from shared.database.pool import Database
+from shared.errors import Unavailable
 from shared.events.catalogue import PAYLOADS_STORED
 from shared.messaging.handler import Outgoing
 from shared.messaging.producer import Producer
@@ -21,6 +22,7 @@ from shared.runtime.loop import Loop
 
 _MOST_AT_ONCE = 200
 _IDLE_SECONDS = 1.0
+_AGAIN_SECONDS = 0.2
 
 
 class Settlement:
@@ -33,6 +35,7 @@ class Settlement:
         self._outcomes: list[tuple[Outcome, Callable[[], None]]] = []
         self._untold: list[store.Told] = []
         self._told: list[UUID] = []
+        self._one_writer, self._one_teller = asyncio.Lock(), asyncio.Lock()
         self.writing = Loop("settle", self.write)
         self.telling = Loop("tell", self.tell)
 
@@ -53,6 +56,10 @@ class Settlement:
 
     async def write(self) -> float:
         """One transaction: the outcomes at hand, and the rows that were told meanwhile."""
+        async with self._one_writer:
+            return await self._write()
+
+    async def _write(self) -> float:
         taken, told = self._outcomes[:_MOST_AT_ONCE], list(self._told)
         if not taken and not told:
             return _IDLE_SECONDS
@@ -77,6 +84,10 @@ class Settlement:
 
     async def tell(self) -> float:
         """Produce the messages of what was written."""
+        async with self._one_teller:
+            return await self._tell()
+
+    async def _tell(self) -> float:
         taken = list(self._untold)
         if not taken:
             return _IDLE_SECONDS
@@ -89,11 +100,14 @@ class Settlement:
         return 0.0 if self._untold else _IDLE_SECONDS
 
     async def drain(self, within_seconds: float) -> None:
-        """Write and tell everything that is at hand."""
+        """Write and tell everything that is at hand, beside the loops, which may have a round in hand."""
         async with asyncio.timeout(within_seconds):
             while self._outcomes or self._untold or self._told:
-                await self.write()
-                await self.tell()
+                try:
+                    await self.write()
+                    await self.tell()
+                except Unavailable:
+                    await asyncio.sleep(_AGAIN_SECONDS)
 
 
 def split(messages: Sequence[Outgoing]) -> tuple[Sequence[Outgoing], Sequence[Outgoing]]:

@@ -107,3 +107,17 @@ async def test_calls_that_were_taken_over_unheard_are_told(
     assert await states(database) == {}
     [event] = await eventually(lambda: told.values, 20)
     assert event["state"] == "completed"
+
+
+async def test_a_fault_while_the_rest_is_written_ends_nothing(
+    topics: Place, proxy: Proxy, database: Database, producer: Producer
+) -> None:
+    fetcher_id = new_id()
+    async with database.transaction() as tx:
+        await claim_calls(tx, [wanted(new_id())])
+    [call] = await claim(database, fetcher_id)
+    settlement = Settlement(database, producer, fetcher_id)
+    settlement.add(Answered(call, (changed(call, TaskState.COMPLETED, utc_now()),), None, True), lambda: None)
+    proxy.lose_answer_to(COMMIT)
+    await settlement.drain(within_seconds=20)
+    assert await states(database) == {}

@@ -1,0 +1,117 @@
+"""A fetcher that is told to stop: nothing that a vendor has answered is lost, and what is still open stays its own."""
+
+import asyncio
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from services.fetcher.app import build
+from services.fetcher.call.lanes import Lanes
+from services.fetcher.call.messages import changed
+from services.fetcher.call.settle import Settlement
+from services.fetcher.claim.handler import claim_calls
+from services.fetcher.model import Answered
+from services.fetcher.settings import Settings
+from shared.events.catalogue import FETCH_REQUESTED
+from shared.events.payloads import Processing
+from shared.events.tasks import Call, FetchRequested, TaskState
+from shared.ids import new_id
+from shared.messaging.handler import Outgoing, outgoing
+from shared.messaging.producer import Producer
+from shared.runtime.clock import utc_now
+from shared.runtime.service import Process, open_runtime
+from tests.conftest import DatabaseFor, ReaderFor
+from tests.eventually import eventually
+from tests.integration.fetcher import site as vendors
+from tests.integration.fetcher.site import Site
+from tests.integration.fetcher.test_cancel import wanted
+from tests.integration.fetcher.test_lane import configured
+from tests.integration.fetcher.test_takeover import claim, states
+from tests.stack import Place
+
+PAGE = b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 13\r\n\r\n{"items": []}'
+
+
+def held(name: str) -> Outgoing:
+    call = Call(path="/held", query={"until": name})
+    event = FetchRequested(
+        task_id=new_id(), job_id=new_id(), number=0, vendor="v", call=call, processing=Processing(source="s")
+    )
+    return outgoing(FETCH_REQUESTED, event.task_id, event)
+
+
+async def test_while_one_call_is_still_open_the_others_are_told_and_it_stays_its_fetchers(
+    topics: Place,
+    producer: Producer,
+    database_for: DatabaseFor,
+    reader_for: ReaderFor,
+    payloads: Path,
+    site: Site,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told, database = await reader_for("payloads.stored"), await database_for("fetcher")
+    may_answer = defaultdict[str, asyncio.Event](asyncio.Event)
+
+    async def answer_then(site: Site, writer: asyncio.StreamWriter, query: str) -> None:
+        await may_answer[query].wait()
+        writer.write(PAGE)
+
+    async def lived() -> bool:
+        async with database.transaction() as tx:
+            return bool(await tx.fetchval("SELECT bool_or(seen_at > $1) FROM fetchers", stopped_at))
+
+    monkeypatch.setitem(vendors.ACTS, "/held", answer_then)
+    settings, stopping = topics.settings(Settings, payloads, fetcher_lease_seconds=3), asyncio.Event()
+    runtime = open_runtime("fetcher", settings)
+    await runtime.database.open()
+    await runtime.producer.open()
+    app = build(runtime)
+    [lanes] = app.workers
+    assert isinstance(lanes, Lanes)
+    process = asyncio.create_task(Process("fetcher", runtime, app).run(stopping))
+    try:
+        await producer.send([configured(site), held("soon"), held("late")])
+        await eventually(lambda: len(site.heads) == 2, 30)
+        stopping.set()
+        await eventually(lambda: lanes.stopping, 30)
+        stopped_at = utc_now()
+        may_answer["until=soon"].set()
+        await eventually(lambda: len(told.values) == 1, 12)
+        await eventually(lived, 12)
+        may_answer["until=late"].set()
+        assert await process == 0
+        await eventually(lambda: len(told.values) == 2)
+        assert await states(database) == {}
+    finally:
+        stopping.set()
+        await process
+        await runtime.producer.close()
+        await runtime.database.close()
+
+
+async def test_a_round_that_is_under_way_while_the_rest_is_written_loses_nothing(
+    topics: Place, producer: Producer, database_for: DatabaseFor
+) -> None:
+    """More outcomes than one round takes; the loop has one in hand when the process begins to write the rest."""
+    database, fetcher_id, count = await database_for("fetcher"), new_id(), 201
+    async with database.transaction() as tx:
+        await claim_calls(tx, [wanted(new_id()) for _ in range(count)])
+    calls = [call for _ in range(3) for call in await claim(database, fetcher_id)]
+    settlement, settled = Settlement(database, producer, fetcher_id), list[None]()
+    for call in calls:
+        message = changed(call, TaskState.COMPLETED, utc_now())
+        settlement.add(Answered(call, (message,), None, succeeded=True), lambda: settled.append(None))
+
+    async def waits() -> bool:
+        async with database.transaction() as tx:
+            return bool(await tx.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+
+    async with database.transaction() as other:
+        await other.execute("SELECT FROM calls FOR UPDATE")
+        in_hand = asyncio.create_task(settlement.write())
+        await eventually(waits, 20)
+        draining = asyncio.create_task(settlement.drain(within_seconds=20))
+        await asyncio.sleep(0)
+    await asyncio.gather(in_hand, draining)
+    assert (len(settled), await states(database)) == (count, {})
