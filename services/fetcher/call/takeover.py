@@ -15,7 +15,7 @@ from services.fetcher.model import Claimed
 from shared.database.pool import Database, Row, Transaction
 from shared.events.tasks import Attempt, FetchRequested
 from shared.observability.logs import get_logger
-from shared.runtime.clock import utc_now
+from shared.runtime.clock import monotonic, utc_now
 
 _ROUNDS_PER_LEASE = 4
 
@@ -30,6 +30,7 @@ class Takeover:
         self._settlement = settlement
         self._fetcher_id = fetcher_id
         self._lease_seconds = lease_seconds
+        self._lived_at = self._judges_from = 0.0
         self._unheard: list[UUID] = []
         """Calls that a commit whose answer was lost may have made this fetcher's."""
 
@@ -39,12 +40,20 @@ class Takeover:
             await store.show_life(tx, self._fetcher_id)
             told = await store.find_inherited(tx, self._unheard, self._fetcher_id)
             silent = await store.find_silent(tx, self._lease_seconds)
-            told += await self._take_over(tx, silent) if silent else []
+            told += await self._take_over(tx, silent) if silent and self._may_judge() else []
             await store.delete_cancelled(tx)
             self._unheard = [one.id for one in told]
         self._unheard = []
+        self._lived_at = monotonic()
         self._settlement.inherit(told)
         return self._lease_seconds / _ROUNDS_PER_LEASE
+
+    def _may_judge(self) -> bool:
+        """Not for a lease after this fetcher was silent itself: what kept it from the database may have kept them all,
+        and whoever comes back first would take the calls of the living."""
+        if self._lived_at and monotonic() - self._lived_at > self._lease_seconds:
+            self._judges_from = monotonic() + self._lease_seconds
+        return monotonic() >= self._judges_from
 
     async def _take_over(self, tx: Transaction, silent: list[UUID]) -> list[store.Told]:
         inherited = await store.inherit_answers(tx, silent, self._fetcher_id)

@@ -94,3 +94,33 @@ async def test_a_fetcher_that_only_slept_and_its_heir_never_both_send(database_f
     leave = {call.id for call, good in zip(calls, marked, strict=True) if good}
     again = {call.id for call in await claim(database, heir)}
     assert (leave | again, leave & again) == ({call.id for call in calls}, set())
+
+
+async def test_fetchers_that_were_all_cut_off_from_the_database_take_nothing_from_each_other(
+    place: Place, database_for: DatabaseFor
+) -> None:
+    """Whoever comes back first finds the others silent, and was silent itself."""
+    database, first, other, lease_seconds = await database_for("fetcher"), new_id(), new_id(), 1.0
+    settlement = Settlement(database, Producer(place.kafka, prefix=place.prefix), first)
+    takeover = Takeover(database, settlement, first, lease_seconds)
+
+    async def other_is_silent() -> bool:
+        async with database.transaction() as tx:
+            return other in await store.find_silent(tx, lease_seconds)
+
+    async with database.transaction() as tx:
+        await claim_calls(tx, [submit()])
+        await store.show_life(tx, other)
+    await claim(database, other)
+    await takeover.step()
+    async with database.transaction() as tx:
+        await store.show_life(tx, other)
+    await eventually(other_is_silent)
+    await takeover.step()
+    assert set((await states(database)).values()) == {"running"}
+
+    async def is_taken_over() -> bool:
+        await takeover.step()
+        return set((await states(database)).values()) == {"waiting"}
+
+    await eventually(is_taken_over)
