@@ -102,6 +102,8 @@ class Lane:
     def __init__(self, vendor: str, process: Process) -> None:
         self.vendor = vendor
         self.open = 0
+        self.claiming = 0
+        """Calls that a claim under way will open."""
         self.woken = asyncio.Event()
         self.clock = DatabaseClock()
         self.contract = False
@@ -124,6 +126,7 @@ class Lane:
             except Unavailable as error:
                 log.warning("lane.waiting", vendor=self.vendor, error=str(error))
                 block = Block((), _LONGEST_WAIT_SECONDS)
+            self.claiming = 0
             self._process.announce(block.calls)
             for call in block.calls:
                 self._process.start(self, call)
@@ -176,6 +179,8 @@ class Lane:
         elif free > 0:
             room = min(free, budget.in_flight - await store.count_running(tx, self.vendor))
             due = await store.find_due(tx, self.vendor, room) if room > 0 else []
+            due = due[: self._process.free(self)]
+            self.claiming = len(due)
             pause_seconds = IDLE_SECONDS if room > 0 else _TURN_SECONDS * 4
         if not due:
             if reports:

@@ -87,7 +87,8 @@ class Lanes:
     def free(self, lane: Lane) -> int:
         """How many more calls a lane may open in this process."""
         mine = int(self._settings.fetcher_calls * self._settings.fetcher_vendor_share) - lane.open
-        return max(0, min(mine, self._settings.fetcher_calls - sum(each.open for each in self._lanes.values())))
+        taken = sum(each.open + each.claiming for each in self._lanes.values())
+        return max(0, min(mine, self._settings.fetcher_calls - taken))
 
     def vendor_of(self, name: str, row: Row) -> Vendor | None:
         """The vendor as it is configured now, read once for each version."""

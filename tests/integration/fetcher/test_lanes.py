@@ -1,0 +1,79 @@
+"""All lanes of a process: what they may have open together."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from services.fetcher.call import store
+from services.fetcher.call.lanes import Lanes
+from services.fetcher.call.settle import Settlement
+from services.fetcher.claim.handler import claim_calls
+from services.fetcher.model import Claimed, Later, Outcome
+from services.fetcher.settings import Settings
+from shared.database.pool import Transaction
+from shared.events.envelope import Incoming
+from shared.events.payloads import Processing
+from shared.events.tasks import Call, FetchRequested
+from shared.ids import new_id
+from shared.runtime.app import Runtime
+from shared.runtime.clock import utc_now
+from shared.runtime.service import open_runtime
+from tests.eventually import eventually
+from tests.integration.fetcher.test_cancel import incoming
+from tests.stack import Place
+
+
+def wanted(vendor: str) -> Incoming[FetchRequested]:
+    return incoming(
+        FetchRequested(
+            task_id=new_id(), job_id=new_id(), number=0, vendor=vendor, call=Call(), processing=Processing(source="s")
+        )
+    )
+
+
+async def test_lanes_that_claim_at_the_same_time_open_no_more_calls_than_the_process_may(
+    place: Place, payloads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = place.settings(Settings, payloads, fetcher_calls=2, fetcher_vendor_share=1)
+    runtime: Runtime[Settings] = open_runtime("fetcher", settings)
+    await runtime.database.open()
+    together, may_end, find_due = asyncio.Barrier(2), asyncio.Event(), store.find_due
+
+    async def find_together(tx: Transaction, vendor: str, most: int) -> list[UUID]:
+        due = await find_due(tx, vendor, most)
+        monkeypatch.setattr(store, "find_due", find_due) if together.n_waiting else None
+        await together.wait()
+        return due
+
+    async def hold(call: Claimed, left: Callable[[], None]) -> Outcome:
+        await may_end.wait()
+        return Later(call, utc_now(), call.attempt)
+
+    async def open_calls() -> int:
+        """Once nobody claims."""
+        async with runtime.database.transaction() as tx:
+            await tx.execute("LOCK TABLE budgets IN EXCLUSIVE MODE")
+            return int(await tx.fetchval("SELECT count(*) FROM calls WHERE state = 'running'"))
+
+    monkeypatch.setattr(store, "find_due", find_together)
+    async with runtime.database.transaction() as tx:
+        for vendor in ("a", "b"):
+            document = b'{"vendor": "%s", "base_url": "https://v.example"}' % vendor.encode()
+            await tx.execute("INSERT INTO vendors (id, document) VALUES ($1, $2)", vendor, document)
+            await claim_calls(tx, [wanted(vendor) for _ in range(2)])
+    fetcher_id = new_id()
+    settlement = Settlement(runtime.database, runtime.producer, fetcher_id)
+    lanes = Lanes(runtime, settlement, fetcher_id, hold)
+    running = asyncio.create_task(lanes.run())
+    try:
+        await eventually(lambda: store.find_due is find_due, 20)
+        await eventually(open_calls, 20)
+        assert await open_calls() == 2
+    finally:
+        lanes.stop()
+        may_end.set()
+        await running
+        await runtime.database.close()
