@@ -1,7 +1,8 @@
 """jobs.events, tasks.events, *.dead → read models."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeGuard
+from uuid import UUID
 
 from services.callback_gateway.views import store
 from services.callback_gateway.views.decide import task_views
@@ -19,13 +20,23 @@ async def view_jobs(tx: Transaction, batch: Sequence[Incoming[JobEvent]]) -> lis
     await store.accept_jobs(tx, [event for event in events if isinstance(event, JobAccepted)])
     await store.reject_jobs(tx, [event for event in events if isinstance(event, JobRejected)])
     await store.plan_jobs(tx, [event for event in events if isinstance(event, JobPlanned)])
-    moves = [event for event in events if _moves(event)]
-    latest = {event.job_id: event for event in moves}
-    await store.progress_jobs(tx, [event for event in latest.values() if isinstance(event, JobProgressed)])
+    latest = _latest(event for event in events if _moves(event))
+    moved = await store.progress_jobs(tx, [event for event in latest.values() if isinstance(event, JobProgressed)])
     await store.end_jobs(tx, [event for event in latest.values() if isinstance(event, JobEnded)])
-    kept = [event for event in events if not isinstance(event, JobProgressed) or latest.get(event.job_id) is event]
+    news = {job_id: latest[job_id] for job_id in moved}
+    kept = [event for event in events if not isinstance(event, JobProgressed) or news.get(event.job_id) is event]
     await store.insert_events(tx, kept)
     return []
+
+
+def _latest(moves: Iterable[JobProgressed | JobEnded]) -> dict[UUID, JobProgressed | JobEnded]:
+    """The last word on each job. What was said before a job's end may come after it: who said it has died meanwhile."""
+    latest: dict[UUID, JobProgressed | JobEnded] = {}
+    for event in moves:
+        before = latest.get(event.job_id)
+        if not isinstance(before, JobEnded) or before.at < event.at:
+            latest[event.job_id] = event
+    return latest
 
 
 def _moves(event: JobEvent) -> TypeGuard[JobProgressed | JobEnded]:

@@ -1,4 +1,4 @@
--- Where jobs stand. $1 ids uuid[], $2 states text[], $3 planned integer[], $4 completed integer[], $5 failed integer[], $6 cancelled integer[], $7 records bigint[], $8 distinct_records bigint[], $9 at timestamptz[]
+-- Where jobs stand; gives those that were not over since. $1 ids uuid[], $2 states text[], $3 planned integer[], $4 completed integer[], $5 failed integer[], $6 cancelled integer[], $7 records bigint[], $8 distinct_records bigint[], $9 at timestamptz[]
 UPDATE jobs
 SET state = given.state,
     planned = given.planned,
@@ -17,3 +17,4 @@ FROM unnest(
     $9::timestamptz[]
 ) AS given (id, state, planned, completed, failed, cancelled, records, distinct_records, at)
 WHERE jobs.id = given.id AND (jobs.ended_at IS NULL OR jobs.ended_at < given.at)
+RETURNING jobs.id

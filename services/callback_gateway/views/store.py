@@ -1,6 +1,7 @@
 """Rows of the read models."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 import orjson
 from pydantic_core import to_json
@@ -60,11 +61,12 @@ async def plan_jobs(tx: Transaction, events: Sequence[JobPlanned]) -> None:
         )
 
 
-async def progress_jobs(tx: Transaction, events: Sequence[JobProgressed]) -> None:
-    """Where jobs stand."""
-    if events:
-        ordered = sorted(events, key=lambda event: event.job_id)
-        await tx.execute(SQL["progress_jobs"], *_counts(ordered))
+async def progress_jobs(tx: Transaction, events: Sequence[JobProgressed]) -> set[UUID]:
+    """Where jobs stand; gives those for which it was news."""
+    if not events:
+        return set()
+    ordered = sorted(events, key=lambda event: event.job_id)
+    return {row["id"] for row in await tx.fetch(SQL["progress_jobs"], *_counts(ordered))}
 
 
 async def end_jobs(tx: Transaction, events: Sequence[JobEnded]) -> None:

@@ -1,11 +1,13 @@
 """tasks.events, jobs.events, dead letters → what the API shows, however they come."""
 
 import random
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import httpx
+import pytest
 
 from services.callback_gateway.views.handler import view_jobs, view_tasks
 from shared.database.pool import Database
@@ -160,6 +162,21 @@ async def test_a_redriven_job_is_open_again(database_for: DatabaseFor) -> None:
             await view_jobs(tx, [incoming(event)])
             seen.append(await tx.fetchval("SELECT state FROM jobs WHERE id = $1", job_id))
     assert seen == ["accepted", state.value, state.value, "running"]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+async def test_progress_that_was_overtaken_by_the_end_of_its_job_is_no_news(edge: Served, size: int) -> None:
+    job_id, later = new_id(), BEGAN + timedelta(seconds=1)
+    accepted = JobAccepted(job_id=job_id, kind="poll", vendor="v", source="s", specification={}, at=BEGAN)
+    ended = JobEnded(job_id=job_id, state=JobState.CANCELLED, reason="r", counts=JobCounts(), at=later)
+    overtaken = JobProgressed(job_id=job_id, state=JobState.RUNNING, counts=JobCounts(), at=BEGAN)
+    events = [accepted, ended, overtaken]
+    for start in range(0, len(events), size):
+        async with edge.database.transaction() as tx:
+            await view_jobs(tx, [incoming(event) for event in events[start : start + size]])
+    assert (await edge.http.get(f"/jobs/{job_id}")).json()["status"] == "cancelled"
+    followed = (await edge.http.get(f"/jobs/{job_id}/events", timeout=5)).text
+    assert re.findall("event: (.*)", followed) == ["job.accepted", "job.cancelled"]
 
 
 async def test_a_rejected_job_that_is_sent_again_is_open_and_has_no_mistakes(database_for: DatabaseFor) -> None:
