@@ -29,8 +29,8 @@ async def control_jobs(tx: Transaction, batch: Sequence[Incoming[JobControl]]) -
     """Carry out orders in the order they came; orders are rare, so each is taken by itself. An order may overtake the
     request for its job, or the end of the task that it redrives, which stand in other topics: then it comes again a
     little later."""
-    now = utc_now()
     jobs = {job.id: job for job in await lock_jobs(tx, sorted({incoming.event.job_id for incoming in batch}))}
+    now = utc_now()
     messages: list[Result] = []
     for incoming in batch:
         job = jobs.get(incoming.event.job_id)

@@ -29,18 +29,20 @@ async def follow_invocations(tx: Transaction, batch: Sequence[Incoming[TaskChang
     """What fetcher and gateway tell of tasks that wait."""
     events = [incoming.event for incoming in batch]
     told = [event for event in events if event.state is TaskState.WAITING and event.service != "planner"]
-    return await _take(tx, told, utc_now()) if told else []
+    return await _take(tx, told) if told else []
 
 
 async def wake_invocations(tx: Transaction, batch: Sequence[Incoming[TaskDue]]) -> list[Outgoing]:
     """Deadlines, missed heartbeats, and the time to ask for the status."""
-    return await _take(tx, [incoming.event for incoming in batch], utc_now())
+    return await _take(tx, [incoming.event for incoming in batch])
 
 
-async def _take(tx: Transaction, events: Sequence[TaskChanged | TaskDue], now: datetime) -> list[Outgoing]:
-    """Jobs are locked before their tasks, as everywhere in this service."""
+async def _take(tx: Transaction, events: Sequence[TaskChanged | TaskDue]) -> list[Outgoing]:
+    """Jobs are locked before their tasks, as everywhere in this service; what is told of them follows in time whatever
+    was waited for."""
     jobs = {job.id: job for job in await lock_jobs(tx, sorted({event.job_id for event in events}))}
     found = await store.find_invocations(tx, sorted({event.task_id for event in events}))
+    now = utc_now()
     moves = {task.id: Move(task) for task in found if task.job_id in jobs}
     for event in events:
         before = moves.get(event.task_id)

@@ -1,0 +1,102 @@
+"""What happens between two statements of the planner. Each test holds a lock, so that the other one comes in between."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from services.planner.accept.handler import accept_jobs
+from services.planner.configure.handler import vendors
+from services.planner.control.handler import control_jobs
+from services.planner.invoke.handler import wake_invocations
+from shared.database.pool import Database, Transaction
+from shared.events.callbacks import TaskDue
+from shared.events.configuration import VendorConfigured
+from shared.events.envelope import Incoming, Position, Record
+from shared.events.jobs import JobControl, JobRequested
+from shared.ids import new_id
+from shared.messaging.handler import Outgoing, Result
+from shared.runtime.clock import utc_now
+from shared.specification.vendor import Vendor
+from tests.conftest import DatabaseFor
+from tests.eventually import eventually
+
+ACME = Vendor(vendor="acme", base_url="https://acme.example")
+INVOKE = {
+    "submit": {"method": "POST", "path": "/reports", "json": {"url": "{callback.url}"}},
+    "deadline": "1h",
+    "results": {"request": {"path": "/reports/1"}},
+}
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+Handle = Callable[[Transaction, Sequence[Incoming[Any]]], Awaitable[Sequence[Result]]]
+
+
+@pytest.fixture
+async def database(database_for: DatabaseFor) -> Database:
+    return await database_for("planner")
+
+
+def incoming(event: Any) -> Incoming[Any]:
+    return Incoming(event, new_id(), 0, Record(Position("t", 0, 0), None, b"", (), utc_now()))
+
+
+async def handled(database: Database, handle: Handle, *events: Any) -> list[Any]:
+    """What a handler sends because of events."""
+    async with database.transaction() as tx:
+        results = await handle(tx, [incoming(event) for event in events])
+    return [result for result in results if isinstance(result, Outgoing)]
+
+
+async def asked_for(database: Database, document: dict[str, Any]) -> UUID:
+    """A job that the planner has."""
+    job_id = new_id()
+    await handled(database, vendors.handle, VendorConfigured(vendor=ACME))
+    await handled(database, accept_jobs, JobRequested.model_validate({**document, "id": str(job_id)}))
+    return job_id
+
+
+async def somebody_waits(database: Database) -> bool:
+    async with database.transaction() as tx:
+        return bool(await tx.fetchval(WAITING))
+
+
+async def held_up(
+    database: Database, statement: str, work: Coroutine[Any, Any, list[Outgoing]]
+) -> tuple[datetime, list[Outgoing]]:
+    """Work that waited for what a statement had locked: the time at which it still did, and what came of it."""
+    async with database.transaction() as tx:
+        await tx.execute(statement)
+        task = asyncio.create_task(work)
+        await eventually(lambda: somebody_waits(database))
+        waited = utc_now()
+    return waited, await task
+
+
+def at(messages: Sequence[Outgoing], ce_type: bytes) -> datetime:
+    """When it was told."""
+    [headers] = [found for message in messages if (found := dict(message.headers))["ce_type"] == ce_type]
+    return datetime.fromisoformat(headers["ce_time"].decode())
+
+
+async def test_orders_that_waited_for_their_job_are_told_after_what_they_waited_for(database: Database) -> None:
+    job_id = await asked_for(database, {"url": "https://api.example/items"})
+    cancel = handled(database, control_jobs, JobControl(job_id=job_id, action="cancel"))
+    waited, told = await held_up(database, "SELECT FROM jobs FOR UPDATE", cancel)
+    assert at(told, b"job.cancelled") > waited
+
+
+@pytest.mark.parametrize("table", ["jobs", "tasks"])
+async def test_a_wait_that_ends_is_told_after_what_its_end_waited_for(database: Database, table: str) -> None:
+    job_id = await asked_for(database, {"vendor": "acme", "invoke": INVOKE, "input": [{}]})
+    async with database.transaction() as tx:
+        task_id = await tx.fetchval(
+            "UPDATE tasks SET state = 'waiting', rank = 2, submitted = true, deadline_at = now() RETURNING id"
+        )
+    due = TaskDue(task_id=task_id, job_id=job_id, round=0, kind="deadline")
+    expire = handled(database, wake_invocations, due)
+    waited, told = await held_up(database, f"SELECT FROM {table} FOR UPDATE", expire)
+    assert at(told, b"job.failed") > waited
