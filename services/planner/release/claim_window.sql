@@ -1,5 +1,6 @@
 -- Locks the next tasks of each vendor: by priority, then one of each job in turn, of no more jobs than there is room
--- for. $1 vendors text[], $2 rooms integer[]
+-- for. What somebody cancelled or released meanwhile is none of them: once locked, only the row itself is looked at again.
+-- $1 vendors text[], $2 rooms integer[]
 WITH wanted AS (
     SELECT vendor, room FROM unnest($1::text[], $2::integer[]) AS given (vendor, room)
 ),
@@ -48,5 +49,6 @@ SELECT tasks.id, tasks.job_id, tasks.number, tasks.round, tasks.vendor, tasks.pu
     tasks.position, tasks.cursor, tasks.slice, tasks.input
 FROM tasks
 JOIN ranked ON ranked.id = tasks.id AND ranked.place <= ranked.room
+WHERE tasks.rank = 0
 ORDER BY ranked.place
 FOR UPDATE OF tasks SKIP LOCKED

@@ -1,4 +1,4 @@
-"""What happens between two statements of the planner. Each test holds a lock, so that the other one comes in between."""
+"""What comes in between two statements of the planner. Each test holds a lock for as long as that takes."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -6,13 +6,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import pytest
 
 from services.planner.accept.handler import accept_jobs
 from services.planner.configure.handler import vendors
 from services.planner.control.handler import control_jobs
 from services.planner.invoke.handler import wake_invocations
-from shared.database.pool import Database, Transaction
+from services.planner.release.store import claim_window
+from shared.database.pool import Database, Row, Transaction
 from shared.events.callbacks import TaskDue
 from shared.events.configuration import VendorConfigured
 from shared.events.envelope import Incoming, Position, Record
@@ -23,8 +25,11 @@ from shared.runtime.clock import utc_now
 from shared.specification.vendor import Vendor
 from tests.conftest import DatabaseFor
 from tests.eventually import eventually
+from tests.stack import Place
 
 ACME = Vendor(vendor="acme", base_url="https://acme.example")
+GATE = 1
+"""The advisory lock that holds up whoever looks at a job, as `shut_gate` has it."""
 INVOKE = {
     "submit": {"method": "POST", "path": "/reports", "json": {"url": "{callback.url}"}},
     "deadline": "1h",
@@ -76,6 +81,27 @@ async def held_up(
     return waited, await task
 
 
+async def shut_gate(place: Place) -> None:
+    """From now on the planner's role waits at the gate when a statement comes to its jobs: after the statement's
+    snapshot was taken, and before it locks what it is to give."""
+    admin = await asyncpg.connect(f"{place.admin_url.rsplit('/', 1)[0]}/{place.database}")
+    try:
+        await admin.execute(
+            f"""CREATE FUNCTION planner.pass_gate() RETURNS boolean LANGUAGE plpgsql AS
+            $$ BEGIN PERFORM pg_advisory_xact_lock_shared({GATE}); RETURN true; END $$;
+            CREATE POLICY gate ON planner.jobs USING (planner.pass_gate());
+            ALTER TABLE planner.jobs ENABLE ROW LEVEL SECURITY"""
+        )
+    finally:
+        await admin.close()
+
+
+async def claim(database: Database) -> list[Row]:
+    """A window of one vendor."""
+    async with database.transaction() as tx:
+        return await claim_window(tx, {"acme": 10})
+
+
 def at(messages: Sequence[Outgoing], ce_type: bytes) -> datetime:
     """When it was told."""
     [headers] = [found for message in messages if (found := dict(message.headers))["ce_type"] == ce_type]
@@ -100,3 +126,18 @@ async def test_a_wait_that_ends_is_told_after_what_its_end_waited_for(database: 
     expire = handled(database, wake_invocations, due)
     waited, told = await held_up(database, f"SELECT FROM {table} FOR UPDATE", expire)
     assert at(told, b"job.failed") > waited
+
+
+async def test_what_was_cancelled_or_released_since_a_window_was_chosen_is_not_in_it(
+    database: Database, place: Place
+) -> None:
+    await asked_for(database, {"vendor": "acme", "invoke": INVOKE, "input": [{}, {}, {}]})
+    await shut_gate(place)
+    async with database.transaction() as tx:
+        await tx.execute("SELECT pg_advisory_xact_lock($1)", GATE)
+        chosen = asyncio.create_task(claim(database))
+        await eventually(lambda: somebody_waits(database))
+        async with database.transaction() as other:
+            await other.execute("UPDATE tasks SET state = 'cancelled', rank = 9 WHERE number = 0")
+            await other.execute("UPDATE tasks SET state = 'released', rank = 1 WHERE number = 1")
+    assert [row["number"] for row in await chosen] == [2]
