@@ -1,4 +1,4 @@
--- Moves tasks forward; gives those that moved. $1 ids uuid[], $2 rounds integer[], $3 states text[], $4 ranks smallint[], $5 records integer[], $6 distinct_records integer[], $7 reasons text[], $8 digests text[]
+-- Moves tasks forward; gives those that moved. What has a digest has been read, and has led on already. $1 ids uuid[], $2 rounds integer[], $3 states text[], $4 ranks smallint[], $5 records integer[], $6 distinct_records integer[], $7 reasons text[], $8 digests text[]
 UPDATE tasks
 SET state = given.state,
     rank = given.rank,
@@ -14,4 +14,6 @@ WHERE tasks.id = given.id
     AND tasks.round = given.round
     AND (tasks.rank < given.rank OR (tasks.rank = 2 AND given.rank = 2 AND tasks.state NOT IN (given.state, 'waiting')))
 RETURNING tasks.id, tasks.job_id, tasks.number, tasks.state, tasks.records, tasks.distinct_records, tasks.reason,
-    tasks.wanted IS NOT NULL AS wants, coalesce((tasks.wanted ->> 'growth')::boolean, false) AS growth, tasks.round, tasks.purpose, tasks.deadline_at
+    tasks.wanted IS NOT NULL AND tasks.digest = '' AS wants,
+    tasks.digest = '' AND coalesce((tasks.wanted ->> 'growth')::boolean, false) AS growth,
+    tasks.round, tasks.purpose, tasks.deadline_at

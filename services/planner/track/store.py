@@ -21,9 +21,14 @@ async def apply_task_events(tx: Transaction, events: Sequence[TaskChanged]) -> l
         [event.records for event in events],
         [event.distinct for event in events],
         [event.reason[:500] for event in events],
-        [event.facts.digest if event.facts else "" for event in events],
+        [_digest(event) for event in events],
     )
     return rows
+
+
+def _digest(event: TaskChanged) -> str:
+    """Of an answer that could be read: one that could not has led nowhere yet."""
+    return event.facts.digest if event.facts is not None and not event.facts.problem else ""
 
 
 async def find_positions(tx: Transaction, task_ids: Sequence[UUID]) -> list[Row]:

@@ -13,12 +13,14 @@ from services.planner.accept.handler import accept_jobs
 from services.planner.configure.handler import vendors
 from services.planner.control.handler import control_jobs
 from services.planner.invoke.handler import wake_invocations
-from services.planner.release.store import claim_window
+from services.planner.release.store import claim_window, mark_released
+from services.planner.track.handler import track_tasks
 from shared.database.pool import Database, Row, Transaction
 from shared.events.callbacks import TaskDue
 from shared.events.configuration import VendorConfigured
 from shared.events.envelope import Incoming, Position, Record
 from shared.events.jobs import JobControl, JobRequested
+from shared.events.tasks import Facts, TaskChanged, TaskState
 from shared.ids import new_id
 from shared.messaging.handler import Outgoing, Result
 from shared.runtime.clock import utc_now
@@ -28,6 +30,10 @@ from tests.eventually import eventually
 from tests.stack import Place
 
 ACME = Vendor(vendor="acme", base_url="https://acme.example")
+PAGED = {
+    "request": {"path": "/items"},
+    "pages": {"style": "cursor", "next": "body.next", "into": {"query": "cursor"}},
+}
 GATE = 1
 """The advisory lock that holds up whoever looks at a job, as `shut_gate` has it."""
 INVOKE = {
@@ -97,9 +103,27 @@ async def shut_gate(place: Place) -> None:
 
 
 async def claim(database: Database) -> list[Row]:
-    """A window of one vendor."""
+    """A window of one vendor, released."""
     async with database.transaction() as tx:
-        return await claim_window(tx, {"acme": 10})
+        rows = await claim_window(tx, {"acme": 10})
+        await mark_released(tx, {row["id"]: None for row in rows})
+    return rows
+
+
+def fetched(row: Row, following: str | None = None, **more: Any) -> TaskChanged:
+    """What the fetcher tells of a page: whatever it was asked to look for."""
+    facts = Facts(items=1, next=following, digest=f"{row['number']}", **more)
+    return changed(row, TaskState.STORED, facts=None if row["wanted"] is None else facts)
+
+
+def completed(row: Row) -> TaskChanged:
+    """What the processor tells of a page."""
+    return changed(row, TaskState.COMPLETED, records=1, distinct=1)
+
+
+def changed(row: Row, state: TaskState, **more: Any) -> TaskChanged:
+    place = {name: row[name] for name in ("job_id", "number", "round")}
+    return TaskChanged(task_id=row["id"], **place, state=state, service="another", at=utc_now(), **more)
 
 
 def at(messages: Sequence[Outgoing], ce_type: bytes) -> datetime:
@@ -141,3 +165,18 @@ async def test_what_was_cancelled_or_released_since_a_window_was_chosen_is_not_i
             await other.execute("UPDATE tasks SET state = 'cancelled', rank = 9 WHERE number = 0")
             await other.execute("UPDATE tasks SET state = 'released', rank = 1 WHERE number = 1")
     assert [row["number"] for row in await chosen] == [2]
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_a_page_that_led_on_and_is_redriven_leads_nowhere_else(database: Database, at_once: bool) -> None:
+    job_id = await asked_for(database, {"vendor": "acme", "poll": PAGED})
+    [first] = await claim(database)
+    events = [fetched(first, "2"), changed(first, TaskState.DEAD, reason="key_missing: no id")]
+    for batch in [events] if at_once else [[event] for event in events]:
+        await handled(database, track_tasks, *batch)
+    await handled(database, control_jobs, JobControl(job_id=job_id, action="redrive"))
+    again, second = await claim(database)
+    assert (again["number"], again["round"], second["number"]) == (0, 1, 1)
+    await handled(database, track_tasks, fetched(again, "2"), fetched(second))
+    told = await handled(database, track_tasks, *map(completed, (again, second)))
+    assert at(told, b"job.completed")
