@@ -35,6 +35,12 @@ def order(job: JobRow, control: JobControl) -> Ordered | None:
         case "redrive":
             if not job.failed or job.state == "cancelled":
                 return None
-            return Ordered(replace(job, state="running", reason=""), redrives=True, only=control.task_ids)
+            return Ordered(_again(job), redrives=True, only=control.task_ids)
         case _:
             assert_never(control.action)
+
+
+def _again(job: JobRow) -> JobRow:
+    """Paging that ended for a reason has not come to its end: whatever answers now may lead on."""
+    stopped = job.resolved.poll is not None and job.reason != ""
+    return replace(job, state="running", reason="", discovery_over=job.discovery_over and not stopped)

@@ -180,3 +180,19 @@ async def test_a_page_that_led_on_and_is_redriven_leads_nowhere_else(database: D
     await handled(database, track_tasks, fetched(again, "2"), fetched(second))
     told = await handled(database, track_tasks, *map(completed, (again, second)))
     assert at(told, b"job.completed")
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_a_page_that_could_not_be_read_leads_on_when_it_is_redriven(database: Database, at_once: bool) -> None:
+    job_id = await asked_for(database, {"vendor": "acme", "poll": PAGED})
+    [first] = await claim(database)
+    events = [fetched(first, problem="no JSON"), changed(first, TaskState.DEAD, reason="vendor_malformed: no JSON")]
+    for batch in [events] if at_once else [[event] for event in events]:
+        await handled(database, track_tasks, *batch)
+    await handled(database, control_jobs, JobControl(job_id=job_id, action="redrive"))
+    [again] = await claim(database)
+    await handled(database, track_tasks, fetched(again, "2"))
+    [second] = await claim(database)
+    await handled(database, track_tasks, fetched(second))
+    told = await handled(database, track_tasks, *map(completed, (again, second)))
+    assert at(told, b"job.completed")
