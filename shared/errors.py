@@ -1,9 +1,10 @@
 """The error tree.
 
-Three branches decide what happens to the work in hand:
+Four branches decide what happens to the work in hand:
 
 - `Unavailable`: infrastructure does not answer. Wait and try again; never a dead letter, never an attempt.
 - `Rejected`: this message can never be handled. It goes to the dead-letter topic with its reason.
+- `RuledOut`: someone else's rule refuses this message, and may be mended. Tried again a few times, then as `Rejected`.
 - `Invalid`: a user's mistake. It is told with the place of each mistake and what was expected there.
 
 What a vendor refuses is a value (a verdict), not an error.
@@ -40,6 +41,14 @@ class Rejected(SluiceError):
 
     def __init__(self, reason: str, message: str = "") -> None:
         super().__init__(message or reason)
+        self.reason = reason
+
+
+class RuledOut(SluiceError):
+    """A rule that others made refuses this message for now. `reason` is such a word, too; the text holds no values."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
         self.reason = reason
 
 

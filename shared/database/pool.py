@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import asyncpg
 from pydantic_core import from_json, to_json
 
-from shared.errors import Rejected, SluiceError, Unavailable
+from shared.errors import Rejected, RuledOut, SluiceError, Unavailable
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -49,13 +49,13 @@ def others_rules(reason: str, table: str) -> Iterator[None]:
     defect of ours. The rule is told, never the row.
 
     Raises:
-        Rejected: with that reason.
+        RuledOut: with that reason.
     """
     try:
         yield
     except _RULES as error:
         rule = getattr(error, "constraint_name", None) or getattr(error, "column_name", None) or "its definition"
-        raise Rejected(reason, f"{table} refuses it: {type(error).__name__} ({rule})") from None
+        raise RuledOut(reason, f"{table} refuses it: {type(error).__name__} ({rule})") from None
 
 
 def is_unavailable(error: BaseException) -> bool:

@@ -9,7 +9,7 @@ from traceback import extract_tb
 from typing import Any
 from uuid import UUID
 
-from shared.errors import Rejected
+from shared.errors import Rejected, RuledOut
 from shared.events.catalogue import DEAD, RETRIES
 from shared.events.dead_letters import DeadLetter, Original, RetryRequested
 from shared.events.envelope import Incoming, delivery, event_id
@@ -34,16 +34,16 @@ class Desk:
         """The reason for which a failed event is given up now, or nothing if it is tried again."""
         if isinstance(error, Rejected):
             return error.reason
-        return "bug" if incoming.delivery + 1 >= DELIVERIES else ""
+        return _word_for(error) if incoming.delivery + 1 >= DELIVERIES else ""
 
     def failed(self, incoming: Incoming[Any], error: Exception, now: datetime) -> Outgoing:
-        """A single event whose handling raised: refused for good, or tried again a few times (`bug` in the end)."""
+        """A single event whose handling raised: refused for good, or tried again a few times."""
         if isinstance(error, Rejected):
             return self.refuse(Refuse(incoming, error.reason, str(error)), now)
         text = told_of(error)
         if incoming.delivery + 1 >= DELIVERIES:
-            return self.refuse(Refuse(incoming, "bug", text), now)
-        return self.again(Again(incoming, _wait_after(incoming.delivery), "bug"), now, error=text)
+            return self.refuse(Refuse(incoming, _word_for(error), text), now)
+        return self.again(Again(incoming, _wait_after(incoming.delivery), _word_for(error)), now, error=text)
 
     def again(self, asked: Again, now: datetime, *, error: str = "") -> Outgoing:
         """Send the original to its topic once more, later, as the next delivery."""
@@ -143,12 +143,19 @@ class Circuit:
 def told_of(error: Exception) -> str:
     """What is told of a defect: its kind, where it showed, and a digest of the way there, by which the same defects are
     known. Not what the error itself says, which may hold values of the event; the log has that."""
+    if isinstance(error, RuledOut):
+        return str(error)
     frames = extract_tb(error.__traceback__)
     if not frames:
         return type(error).__name__
     last, way = frames[-1], [f"{Path(frame.filename).name} {frame.name} {frame.line}" for frame in frames]
     digest = hashlib.sha256("\n".join([type(error).__name__, *way]).encode()).hexdigest()[:12]
     return f"{type(error).__name__} in {last.name} ({Path(last.filename).name}:{last.lineno}), traceback {digest}"
+
+
+def _word_for(error: Exception) -> str:
+    """What nobody has foreseen is a defect of ours."""
+    return error.reason if isinstance(error, RuledOut) else "bug"
 
 
 def _wait_after(number: int) -> float:

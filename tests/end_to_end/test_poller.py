@@ -151,7 +151,8 @@ async def _a_page_that_cannot_be_written_is_tried_again(running: Cluster, place:
 
     await eventually(one_is_left)
     retry, *_ = await eventually(lambda: retries.values)
-    assert (retry["delivery"], retry["error"].split(" ")[0]) == (1, "CheckViolationError")
+    told = "the table records refuses it: CheckViolationError (odd)"
+    assert (retry["delivery"], retry["reason"], retry["error"]) == (1, "sink_refused", told)
     await execute(place, "ALTER TABLE records.records DROP CONSTRAINT odd")
     job = await running.ended(job_id)
     assert (job["status"], job["distinct"]) == ("completed", RECORDS)

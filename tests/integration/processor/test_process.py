@@ -1,6 +1,7 @@
 """The processor from topic to rows and back, on a real broker, a real Postgres and a real folder."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ from services.processor.app import build
 from services.processor.settings import Settings
 from shared.database.pool import Database
 from shared.events.catalogue import PAYLOADS_STORED, records_topic
+from shared.events.envelope import DELIVERY
 from shared.events.payloads import PayloadStored, Pointer
 from shared.ids import new_id
+from shared.messaging.dead_letter import DELIVERIES
 from shared.messaging.handler import Outgoing, outgoing
 from shared.messaging.producer import Producer
 from shared.payloads.store import PayloadStore
@@ -113,25 +116,36 @@ async def test_bad_pages_are_dead_each_with_its_reason_and_their_neighbours_pass
     assert len(await rows(database)) == 20
 
 
-async def test_what_a_table_refuses_is_told_and_can_be_sent_again(
-    processor: None, producer: Producer, reader_for: ReaderFor, database: Database, store: PayloadStore
+async def test_what_a_table_refuses_is_tried_again_and_then_told(
+    processor: None,
+    producer: Producer,
+    reader_for: ReaderFor,
+    database: Database,
+    store: PayloadStore,
 ) -> None:
-    tasks, dead = await reader_for("tasks.events"), await reader_for("processor.dead")
+    tasks, retries, dead = [await reader_for(one) for one in ("tasks.events", "processor.retry", "processor.dead")]
 
-    async def process(*bodies: bytes) -> list[PayloadStored]:
+    async def process(*bodies: bytes, delivery: int = 0) -> list[PayloadStored]:
         events = [stored_payload(await put(store, body)) for body in bodies]
-        await producer.send([told(event) for event in events])
-        await eventually(lambda: {str(event.task_id) for event in events} <= set(ends(tasks)), 40)
+        headers = ((DELIVERY, str(delivery).encode()),)
+        await producer.send([replace(one, headers=(*one.headers, *headers)) for one in map(told, events)])
         return events
 
-    await process(b'[{"id": 1}]')
+    async def ended(*events: PayloadStored) -> list[str]:
+        await eventually(lambda: {str(event.task_id) for event in events} <= set(ends(tasks)), 40)
+        return [ends(tasks)[str(event.task_id)]["state"] for event in events]
+
+    await ended(*await process(b'[{"id": 1}]'))
     async with database.transaction() as tx:
         await tx.execute("ALTER TABLE records.records ADD CONSTRAINT priced CHECK (record ->> 'price' <> 'secret')")
-    good, bad, last = await process(b'[{"id": 2}]', b'[{"id": 3, "price": "secret"}]', b'[{"id": 4}]')
-    assert [ends(tasks)[str(one.task_id)]["state"] for one in (good, bad, last)] == ["completed", "dead", "completed"]
+    good, _, last = await process(b'[{"id": 2}]', b'[{"id": 3, "price": "secret"}]', b'[{"id": 4}]')
+    assert await ended(good, last) == ["completed", "completed"]
+    [retry] = await eventually(lambda: retries.values)
+    rule = "the table records refuses it: CheckViolationError (priced)"
+    assert (retry["reason"], retry["error"]) == ("sink_refused", rule)
+    assert await ended(*await process(b'[{"id": 5, "price": "secret"}]', delivery=DELIVERIES - 1)) == ["dead"]
     [letter] = await eventually(lambda: dead.values)
-    assert letter["reason"] == "sink_refused"
-    assert letter["error"] == "the table records refuses it: CheckViolationError (priced)"
+    assert (letter["reason"], letter["error"]) == ("sink_refused", rule)
 
 
 async def test_an_event_that_comes_again_is_nothing_new_even_without_its_payload(
