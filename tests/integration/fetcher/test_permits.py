@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from uuid import UUID
 
+from services.fetcher.call import store
 from services.fetcher.call.lane import Lane, Permit
 from services.fetcher.claim.handler import claim_calls
 from services.fetcher.model import Claimed
@@ -29,6 +30,7 @@ class Leaser:
         self.database = database
         self.fetcher_id: UUID = new_id()
         self.permits: list[Permit] = []
+        self.moments: list[int] = []
 
     def free(self, lane: Lane) -> int:
         return 10
@@ -42,6 +44,7 @@ class Leaser:
     def start(self, lane: Lane, call: Claimed) -> None:
         lane.open += 1
         self.permits.append(Permit(lane, call))
+        self.moments.append(call.moment)
 
 
 async def noted(database: Database) -> tuple[int, int]:
@@ -78,5 +81,33 @@ async def test_a_call_that_leaves_while_its_lane_waits_for_its_turn_counts_once(
 
         await eventually(is_noted, 20)
         assert await noted(database) == (2, 0)
+    finally:
+        running.cancel()
+
+
+async def test_permits_are_for_the_time_after_the_wait_for_the_vendors_row(database_for: DatabaseFor) -> None:
+    database = await database_for("fetcher")
+    async with database.transaction() as tx:
+        await claim_calls(tx, [wanted(new_id())])
+        await store.lock_budget(tx, "v")
+    leaser = Leaser(database)
+    running = asyncio.create_task(Lane("v", leaser).run())
+
+    async def waits_for_long() -> bool:
+        async with database.transaction() as tx:
+            return bool(
+                await tx.fetchval(
+                    "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)"
+                    " WHERE NOT granted AND query_start < clock_timestamp() - interval '0.2 s'"
+                )
+            )
+
+    try:
+        async with database.transaction() as other:
+            await other.execute("SELECT FROM budgets FOR UPDATE")
+            await eventually(waits_for_long, 20)
+            over = await other.fetchval("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
+        [moment] = await eventually(lambda: leaser.moments, 20)
+        assert moment > over
     finally:
         running.cancel()
