@@ -64,9 +64,12 @@ class Settlement:
         if not taken and not told:
             return _IDLE_SECONDS
         outcomes = [outcome for outcome, _ in taken]
+        pauses = [pause for outcome in outcomes if (pause := _pause(outcome))]
+        succeeded = [_vendor(outcome) for outcome in outcomes if _succeeded(outcome)]
         async with self._database.transaction() as tx:
-            await store.pause_vendors(tx, [pause for outcome in outcomes if (pause := _pause(outcome))])
-            await store.quicken_vendors(tx, [_vendor(outcome) for outcome in outcomes if _succeeded(outcome)])
+            await store.lock_budgets(tx, [pause.vendor for pause in pauses], succeeded)
+            await store.pause_vendors(tx, pauses)
+            await store.quicken_vendors(tx, succeeded)
             ours = await store.settle_calls(tx, self._fetcher_id, outcomes) if outcomes else set()
             await store.insert_attempts(tx, outcomes)
             await store.delete_calls(tx, told)

@@ -123,6 +123,12 @@ async def insert_attempts(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
     )
 
 
+async def lock_budgets(tx: Transaction, refused: Sequence[str], succeeded: Sequence[str]) -> None:
+    """Lock what `pause_vendors` and `quicken_vendors` change: others may have to pause what is quickened here."""
+    if len({*refused, *succeeded}) > 1:
+        await tx.execute(SQL["lock_budgets"], refused, succeeded)
+
+
 async def pause_vendors(tx: Transaction, pauses: Sequence[Pause]) -> None:
     """Rest towards these vendors until then, for every fetcher; and slow down where they refused."""
     if pauses:

@@ -24,14 +24,14 @@ def incoming(event: Any) -> Incoming[Any]:
     return Incoming(event, new_id(), 0, Record(Position("t", 0, 0), None, value, (), AT))
 
 
-def wanted(job_id: UUID, purpose: Purpose = "page") -> Incoming[FetchRequested]:
+def wanted(job_id: UUID, purpose: Purpose = "page", vendor: str = "v") -> Incoming[FetchRequested]:
     processing = Processing(source="s", records=Records())
     return incoming(
         FetchRequested(
             task_id=new_id(),
             job_id=job_id,
             number=0,
-            vendor="v",
+            vendor=vendor,
             purpose=purpose,
             call=Call(path="/x"),
             processing=processing,

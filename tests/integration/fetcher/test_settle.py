@@ -1,5 +1,6 @@
 """What a call's row remembers between its tries: since when it met only limits, and for how long it was tried."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -8,14 +9,18 @@ import pytest
 from services.fetcher.call import store
 from services.fetcher.call.decide import Elsewhere, RateLimited, RetryAt
 from services.fetcher.call.outcome import Timing, outcome_of
+from services.fetcher.call.settle import Settlement
 from services.fetcher.call.takeover import claimed_of
 from services.fetcher.claim.handler import claim_calls
-from services.fetcher.model import Claimed, Later, Outcome
+from services.fetcher.model import Answered, Claimed, Later, Outcome
 from shared.database.pool import Database, Transaction
 from shared.ids import new_id
+from shared.messaging.producer import Producer
 from shared.runtime.clock import utc_now
 from tests.conftest import DatabaseFor
+from tests.eventually import eventually
 from tests.integration.fetcher.test_cancel import wanted
+from tests.stack import Place
 
 FETCHER = new_id()
 Decided = RetryAt | RateLimited | Elsewhere | None
@@ -76,3 +81,37 @@ async def test_waits_for_a_limit_are_no_part_of_the_time_that_a_call_is_tried(da
     )
     assert last.first_attempt_at - first.first_attempt_at == pytest.approx(timedelta(hours=1), abs=timedelta(minutes=1))
     assert last.attempt == 2
+
+
+async def test_fetchers_that_hear_the_opposite_of_two_vendors_never_wait_for_each_other_in_a_circle(
+    place: Place, database_for: DatabaseFor
+) -> None:
+    database, producer = await database_for("fetcher"), Producer(place.kafka, prefix=place.prefix)
+    async with database.transaction() as tx:
+        await claim_calls(tx, [wanted(new_id(), vendor=vendor) for vendor in "aabb"])
+        await tx.execute("INSERT INTO budgets (vendor, pace) VALUES ('a', 0.5), ('b', 0.5)")
+
+    async def refused_by(vendor: str, other: str) -> Settlement:
+        settlement = Settlement(database, producer, new_id())
+        for name, decided in ((vendor, RateLimited(later(1), "status_429")), (other, None)):
+            async with database.transaction() as tx:
+                [row] = await store.claim_calls(tx, await store.find_due(tx, name, 1), new_id())
+            call = claimed_of(row)
+            settlement.add(came_of(call, decided) if decided else Answered(call, (), None, True), lambda: None)
+        return settlement
+
+    async def wait_for(writers: int) -> None:
+        async def wait() -> bool:
+            async with database.transaction() as tx:
+                return bool(await tx.fetchval("SELECT count(*) = $1 FROM pg_locks WHERE NOT granted", writers))
+
+        await eventually(wait, 20)
+
+    first, second = await refused_by("a", "b"), await refused_by("b", "a")
+    async with database.transaction() as other:
+        await other.execute("SELECT FROM budgets WHERE vendor = 'a' FOR UPDATE")
+        writing = [asyncio.create_task(first.write())]
+        await wait_for(1)
+        writing.append(asyncio.create_task(second.write()))
+        await wait_for(2)
+    await asyncio.gather(*writing)
