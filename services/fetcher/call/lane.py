@@ -86,8 +86,8 @@ class Permit:
 
     def left(self) -> None:
         """The request is on the socket."""
+        self._lane.report(Report(None if self._used else self._moment, self._lane.clock.now()))
         self._used = True
-        self._lane.report(Report(self._moment, self._lane.clock.now()))
 
     def close(self) -> None:
         """The call is over; if it never left, the permit is free again."""

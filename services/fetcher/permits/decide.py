@@ -51,9 +51,9 @@ class Permits:
 @dataclass(frozen=True, slots=True)
 class Report:
     """What became of a permit: when its call left, or None where it never did. A call that leaves again, on a
-    redirect, is reported again."""
+    redirect, is reported again, without the moment: others may have a permit for the same one."""
 
-    moment: int
+    moment: int | None
     sent_at: int | None
 
 
@@ -91,7 +91,7 @@ def record(budget: Budget, permits: Permits, reports: Sequence[Report], now: int
     """The permits after what was reported, in the windows that the contract has now."""
     leased, sent = list(permits.leased), []
     for report in reports:
-        if report.moment in leased:
+        if report.moment is not None and report.moment in leased:
             leased.remove(report.moment)
         if report.sent_at is not None:
             sent.append(report.sent_at)

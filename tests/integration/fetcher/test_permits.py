@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID
 
 from services.fetcher.call import store
@@ -11,7 +12,7 @@ from services.fetcher.model import Claimed
 from services.fetcher.permits.state import read_permits
 from shared.database.pool import Database, Row
 from shared.ids import new_id
-from shared.specification.vendor import Vendor
+from shared.specification.vendor import Budget, Vendor, Window
 from tests.conftest import DatabaseFor
 from tests.eventually import eventually
 from tests.integration.fetcher.test_cancel import wanted
@@ -19,6 +20,7 @@ from tests.integration.fetcher.test_cancel import wanted
 SPACED = Vendor.model_validate(
     {"vendor": "v", "base_url": "https://v.example", "budget": {"windows": [{"requests": 1000, "per": "60s"}]}}
 )
+QUOTA = SPACED.model_copy(update={"budget": Budget(windows=(Window(requests=10, per=timedelta(days=1)),))})
 
 
 class Leaser:
@@ -26,7 +28,8 @@ class Leaser:
 
     stopping = False
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, vendor: Vendor = SPACED) -> None:
+        self.vendor = vendor
         self.database = database
         self.fetcher_id: UUID = new_id()
         self.permits: list[Permit] = []
@@ -36,7 +39,7 @@ class Leaser:
         return 10
 
     def vendor_of(self, name: str, row: Row) -> Vendor:
-        return SPACED
+        return self.vendor
 
     def announce(self, calls: Sequence[Claimed]) -> None:
         pass
@@ -109,5 +112,27 @@ async def test_permits_are_for_the_time_after_the_wait_for_the_vendors_row(datab
             over = await other.fetchval("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
         [moment] = await eventually(lambda: leaser.moments, 20)
         assert moment > over
+    finally:
+        running.cancel()
+
+
+async def test_a_call_that_is_redirected_uses_up_no_other_calls_permit(database_for: DatabaseFor) -> None:
+    database = await database_for("fetcher")
+    async with database.transaction() as tx:
+        await claim_calls(tx, [wanted(new_id()) for _ in range(2)])
+    leaser = Leaser(database, QUOTA)
+    lane = Lane("v", leaser)
+    running = asyncio.create_task(lane.run())
+
+    async def is_noted() -> bool:
+        lane.woken.set()
+        return (await noted(database))[0] == 2
+
+    try:
+        await eventually(lambda: len(leaser.permits) == 2, 20)
+        leaser.permits[0].left()
+        leaser.permits[0].left()
+        await eventually(is_noted, 20)
+        assert (await noted(database))[1] == 1
     finally:
         running.cancel()
