@@ -5,6 +5,7 @@ WITH gone AS (
         SELECT id FROM schedules
         WHERE state IN ('removed', 'rejected') AND changed_at < now() - interval '30 days'
         LIMIT $1
+        FOR UPDATE SKIP LOCKED
     )
     RETURNING id
 ), fired AS (
