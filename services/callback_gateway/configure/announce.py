@@ -36,13 +36,11 @@ class Announcement:
             Unavailable: neither broker nor spool can keep it.
         """
         taken = await self._outbound.send([message], in_order=True)
-        if taken and await self._is_applied(table, message):
-            return
-        async with self._database.transaction() as tx:
-            await apply(tx)
-
-    async def _is_applied(self, table: Table, message: Outgoing) -> bool:
         event_id = dict(message.headers)[CE_ID].decode()
+        if not (taken and await self._is_applied(table, event_id)):
+            await self._apply(table, event_id, apply)
+
+    async def _is_applied(self, table: Table, event_id: str) -> bool:
         until = monotonic() + self._seconds
         while monotonic() < until:
             async with self._database.transaction() as tx:
@@ -50,3 +48,15 @@ class Announcement:
                     return True
             await asyncio.sleep(_LOOK_SECONDS)
         return False
+
+    async def _apply(self, table: Table, event_id: str, apply: Apply) -> None:
+        """The consumer may come to it just now, and to what was said after it, which is not to be undone: once the row
+        is locked either it has been there, or it will overwrite this."""
+        async with self._database.transaction() as tx:
+            change = tx.transaction()
+            await change.start()
+            await apply(tx)
+            if await store.has_handled(tx, f"configure-{table}", event_id):
+                await change.rollback()
+            else:
+                await change.commit()

@@ -4,9 +4,21 @@ import asyncio
 
 import pytest
 
+from services.callback_gateway.configure.announce import Announcement
+from services.callback_gateway.configure.handler import vendors
+from services.callback_gateway.configure.store import find_documents
 from services.callback_gateway.schedules.loop import Forget
-from shared.database.pool import Database
+from services.callback_gateway.spool.outbound import Outbound
+from shared.database.pool import Database, Transaction
+from shared.events.catalogue import VENDORS
+from shared.events.configuration import VendorConfigured
+from shared.events.envelope import Incoming, Position, Record, Removed, event_id
 from shared.ids import new_id
+from shared.messaging import ledger
+from shared.messaging.handler import Outgoing, outgoing, tombstone
+from shared.messaging.producer import Producer
+from shared.runtime.clock import utc_now
+from shared.specification.vendor import Vendor
 from tests.conftest import DatabaseFor
 from tests.eventually import eventually
 
@@ -42,3 +54,41 @@ async def test_a_schedule_that_is_asked_for_again_is_not_forgotten(database: Dat
 
 async def _is_done_or_waits(task: "asyncio.Task[float]", database: Database) -> bool:
     return task.done() or await somebody_waits(database)
+
+
+OLD = Vendor(vendor="acme", base_url="https://old.example")
+NEW = Vendor(vendor="acme", base_url="https://new.example")
+
+
+def read(message: Outgoing, event: Removed | VendorConfigured) -> Incoming[Removed | VendorConfigured]:
+    """A change as the consumer has it."""
+    record = Record(Position("t", 0, 0), b"acme", message.value, message.headers, utc_now())
+    return Incoming(event, event_id(record), 0, record)
+
+
+def put(vendor: Vendor) -> tuple[Outgoing, VendorConfigured]:
+    """A change, and what is told of it."""
+    event = VendorConfigured(vendor=vendor)
+    return outgoing(VENDORS, "acme", event), event
+
+
+@pytest.mark.parametrize("change", [put(OLD), (tombstone(VENDORS, "acme"), Removed(key="acme"))])
+async def test_a_change_that_the_consumer_came_to_after_all_does_not_undo_the_next_one(
+    database: Database, producer: Producer, change: tuple[Outgoing, Removed | VendorConfigured]
+) -> None:
+    """It was given up waiting for, and before it is written both come."""
+    batch = [read(*change), read(*put(NEW))]
+
+    async def apply(tx: Transaction) -> None:
+        async with database.transaction() as other:
+            await ledger.record(other, "configure-vendors", batch)
+            await vendors.handle(other, batch)
+        if isinstance(change[1], Removed):
+            await vendors.remove(tx, ["acme"])
+        else:
+            await vendors.put(tx, {"acme": OLD})
+
+    announcement = Announcement(database, Outbound(producer, database, 5), within_seconds=0)
+    await announcement.tell("vendors", change[0], apply)
+    async with database.transaction() as tx:
+        assert [found["base_url"] for found in await find_documents(tx, "vendors")] == [NEW.base_url]
