@@ -179,6 +179,22 @@ async def test_progress_that_was_overtaken_by_the_end_of_its_job_is_no_news(edge
     assert re.findall("event: (.*)", followed) == ["job.accepted", "job.cancelled"]
 
 
+async def test_a_job_whose_end_is_told_before_its_beginning_is_over(database_for: DatabaseFor) -> None:
+    """A planner died between its commit and its messages, and another one was done sooner than it was replaced."""
+    database = await database_for("callback-gateway")
+    job_id, counts = new_id(), JobCounts(planned=1, completed=1, records=7, distinct=7)
+    accepted = JobAccepted(job_id=job_id, kind="poll", vendor="v", source="s", specification={}, at=BEGAN)
+    later = BEGAN + timedelta(seconds=1)
+    ended = JobEnded(job_id=job_id, state=JobState.COMPLETED, reason="", counts=counts, at=later)
+    for event in (ended, accepted):
+        async with database.transaction() as tx:
+            await view_jobs(tx, [incoming(event)])
+    async with database.transaction() as tx:
+        row = await tx.fetchrow("SELECT state, vendor, records, ended_at FROM jobs WHERE id = $1", job_id)
+    assert row is not None
+    assert tuple(row) == ("completed", "v", 7, later)
+
+
 async def test_a_rejected_job_that_is_sent_again_is_open_and_has_no_mistakes(database_for: DatabaseFor) -> None:
     database = await database_for("callback-gateway")
     job_id = new_id()
