@@ -30,7 +30,7 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]
         super().__init__(**options)
         self._set_aside: dict[TopicPartition, int] = {}
         self._look_again_at = 0.0
-        self._searching = False
+        self._must_go_back = self._searching = False
 
     @property
     def unreadable(self) -> dict[TopicPartition, int]:
@@ -44,18 +44,21 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]
         limit = max_records or 1
         if self._set_aside and monotonic() > self._look_again_at:
             return await self._look_again(limit)
-        if not self._searching:
+        if not (self._searching or self._must_go_back):
             try:
                 read: Read = await super().getmany(timeout_ms=_WAIT_MS, max_records=limit)
             except _UNREADABLE:
-                await self._go_back()
-                self._searching = True
+                self._must_go_back = True
             else:
                 return read
+        if self._must_go_back:
+            await self._go_back()
+            self._must_go_back, self._searching = False, True
         return await self._read_each(limit)
 
     async def _go_back(self) -> None:
-        """To the committed offsets. Where they cannot be read, nothing can be committed either, so nothing is lost."""
+        """To the committed offsets; nothing is read before every partition is there. Where they cannot be read, nothing
+        can be committed either, so nothing is lost."""
         for partition in self.assignment() - self.paused():
             try:
                 self.seek(partition, await self.committed(partition) or 0)

@@ -5,9 +5,11 @@ from uuid import UUID
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
 
 from shared.database.pool import Database
 from shared.events.catalogue import JOBS_CONTROL
+from shared.events.jobs import JobControl
 from shared.ids import new_id
 from shared.messaging import reader
 from shared.messaging.producer import Producer
@@ -132,3 +134,44 @@ def consumer_of(subscriptions: Subscriptions) -> Reader:
     [subscriber] = subscriptions.subscribers
     assert isinstance(subscriber.consumer, Reader)
     return subscriber.consumer
+
+
+async def test_a_way_back_that_fails_is_gone_again(
+    topics: Place, database: Database, producer: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The batch was damaged on the way only, and the broker did not tell where the group stands, once."""
+    damaged, before = new_id(), orders(40)
+    await send(producer, before)
+    await send(producer, [damaged])
+    flip_byte(topic(topics), str(damaged).encode())
+    told, committed = False, Reader.committed
+
+    async def tells_at_the_second_time(self: Reader, partition: TopicPartition) -> int | None:
+        nonlocal told
+        told, before_that = True, told
+        if not before_that:
+            raise KafkaError("unknown")
+        offset: int | None = await committed(self, partition)
+        return offset
+
+    monkeypatch.setattr(Reader, "committed", tells_at_the_second_time)
+    consumer = Reader(
+        bootstrap_servers=topics.kafka, group_id="g", enable_auto_commit=False, auto_offset_reset="earliest"
+    )
+    consumer.subscribe([topic(topics)])
+    await consumer.start()
+    found = set[UUID]()
+
+    async def reads_all() -> bool:
+        try:
+            read = await consumer.getmany(max_records=500)
+        except KafkaError:
+            flip_byte(topic(topics), str(damaged).encode())
+            return False
+        found.update(JobControl.model_validate_json(one.value).job_id for records in read.values() for one in records)
+        return found == {*before, damaged}
+
+    try:
+        await eventually(reads_all, 20)
+    finally:
+        await consumer.stop()
