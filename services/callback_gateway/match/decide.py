@@ -114,7 +114,8 @@ def latest(events: Iterable[CallbackExpected]) -> list[CallbackExpected]:
             continue
         if before is not None and before.round == event.round:
             known = {"vendor_job": event.vendor_job or before.vendor_job, "over": event.over or before.over}
-            event = event.model_copy(update=known)
+            longest = max(event.deadline_at, before.deadline_at)
+            event = event.model_copy(update={**known, "deadline_at": longest})
         merged[event.task_id] = event
     return sorted(merged.values(), key=lambda event: event.task_id)
 

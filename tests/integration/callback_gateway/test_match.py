@@ -126,6 +126,18 @@ async def test_a_round_is_over_when_the_next_begins(database: Database) -> None:
     assert sorted(await verdicts(database)) == ["accepted", "late"]
 
 
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_a_wait_that_was_extended_stays_so_whatever_is_told_late(database: Database, at_once: bool) -> None:
+    """Two planners tell what they have written, one after the other or the other way round."""
+    task_id, hour = new_id(), timedelta(hours=1)
+    waits = [expected(task_id, vendor_job="r1", deadline_at=NOW + hours * hour) for hours in (2, 1)]
+    for batch in [waits] if at_once else [[one] for one in waits]:
+        async with database.transaction() as tx:
+            await expect_callbacks(tx, batch)
+    told = await run(database, received(vendor_job="r1", received_at=NOW + 1.5 * hour))
+    assert [one["told"] for one in told] == ["done"]
+
+
 async def test_what_is_for_nobody_becomes_a_dead_letter_in_its_time(
     topics: Place, database: Database, producer: Producer, reader_for: ReaderFor, payloads: Path
 ) -> None:
