@@ -53,6 +53,8 @@ def _moves(event: JobEvent) -> TypeGuard[JobProgressed | JobEnded]:
 async def view_tasks(tx: Transaction, batch: Sequence[Incoming[TaskChanged]]) -> list[Result]:
     """Bring tasks up to date; a late event adds its time, and never moves a task back."""
     views = task_views(incoming.event for incoming in batch)
+    if any(view.round > 0 for view in views):
+        await store.lock_letters(tx, alone=False)
     await store.upsert_tasks(tx, views)
     await store.close_letters(tx, views)
     return []
@@ -60,5 +62,6 @@ async def view_tasks(tx: Transaction, batch: Sequence[Incoming[TaskChanged]]) ->
 
 async def view_dead_letters(tx: Transaction, batch: Sequence[Incoming[DeadLetter]]) -> list[Result]:
     """Keep dead letters where they can be found."""
+    await store.lock_letters(tx, alone=True)
     await store.insert_dead_letters(tx, batch)
     return []

@@ -135,6 +135,11 @@ async def upsert_tasks(tx: Transaction, views: Sequence[TaskView]) -> None:
     )
 
 
+async def lock_letters(tx: Transaction, *, alone: bool) -> None:
+    """Letters come from other topics than the tasks that they closed; whoever is second sees what the first wrote."""
+    await tx.execute(SQL["lock_letters"], alone)
+
+
 async def insert_dead_letters(tx: Transaction, batch: Sequence[Incoming[DeadLetter]]) -> None:
     """Dead letters, by the ids of the events that brought them."""
     ordered = sorted(batch, key=lambda incoming: incoming.id)

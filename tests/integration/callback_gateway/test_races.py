@@ -1,6 +1,7 @@
 """What comes in between two statements of the gateway. Each test holds a lock, or does itself what comes in between."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -9,10 +10,14 @@ from services.callback_gateway.configure.handler import vendors
 from services.callback_gateway.configure.store import find_documents
 from services.callback_gateway.schedules.loop import Forget
 from services.callback_gateway.spool.outbound import Outbound
+from services.callback_gateway.views.handler import view_dead_letters, view_tasks
 from shared.database.pool import Database, Transaction
 from shared.events.catalogue import VENDORS
 from shared.events.configuration import VendorConfigured
+from shared.events.dead_letters import DeadLetter, Original
 from shared.events.envelope import Incoming, Position, Record, Removed, event_id
+from shared.events.payloads import Processing
+from shared.events.tasks import Call, FetchRequested, TaskChanged, TaskState
 from shared.ids import new_id
 from shared.messaging import ledger
 from shared.messaging.handler import Outgoing, outgoing, tombstone
@@ -52,8 +57,54 @@ async def test_a_schedule_that_is_asked_for_again_is_not_forgotten(database: Dat
         assert [row["id"] for row in await tx.fetch("SELECT id FROM schedules")] == [schedule_id]
 
 
-async def _is_done_or_waits(task: "asyncio.Task[float]", database: Database) -> bool:
+async def _is_done_or_waits(task: "asyncio.Task[Any]", database: Database) -> bool:
     return task.done() or await somebody_waits(database)
+
+
+@pytest.mark.parametrize("first", ["task", "letter"])
+async def test_the_letter_of_a_task_that_is_planned_again_meanwhile_is_not_open(database: Database, first: str) -> None:
+    """Neither sees what the other one has written and not yet committed."""
+    letter, planned = dead_letter_and_next_round()
+    handlers: list[tuple[Any, Any]] = [(view_tasks, planned), (view_dead_letters, letter)]
+    (one, event), (other, following) = handlers if first == "task" else handlers[::-1]
+    async with database.transaction() as tx:
+        await one(tx, [incoming(event)])
+        second = asyncio.create_task(handled(database, other, following))
+        await eventually(lambda: _is_done_or_waits(second, database))
+    await second
+    async with database.transaction() as tx:
+        assert [row["state"] for row in await tx.fetch("SELECT state FROM dead_letters")] == ["redriven"]
+
+
+def dead_letter_and_next_round() -> tuple[DeadLetter, TaskChanged]:
+    """What is told of a call that was given up, and that its task was planned again."""
+    task_id, job_id = new_id(), new_id()
+    place = {"task_id": task_id, "job_id": job_id, "number": 0}
+    processing = Processing(source="s", keep_seconds=0)
+    call = FetchRequested(**place, vendor="acme", call=Call(), processing=processing)
+    record = Record(Position("fetch.requested", 0, 0), b"k", call.model_dump_json().encode(), (), utc_now())
+    letter = DeadLetter(
+        service="fetcher",
+        group="g",
+        event_id=new_id(),
+        delivery=0,
+        reason="refused_404",
+        error="",
+        job_id=job_id,
+        task_id=task_id,
+        at=utc_now(),
+        original=Original.of(record),
+    )
+    return letter, TaskChanged(**place, round=1, state=TaskState.PLANNED, service="planner", at=utc_now())
+
+
+def incoming(event: Any) -> Incoming[Any]:
+    return Incoming(event, new_id(), 0, Record(Position("t", 0, 0), None, b"", (), utc_now()))
+
+
+async def handled(database: Database, handler: Any, event: Any) -> None:
+    async with database.transaction() as tx:
+        await handler(tx, [incoming(event)])
 
 
 OLD = Vendor(vendor="acme", base_url="https://old.example")
