@@ -28,9 +28,13 @@ async def claim_due(tx: Transaction, most: int) -> dict[UUID, Standing]:
 
 
 async def lock_standings(tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, Standing]:
-    """Schedules by their ids, locked, whether they are there or not."""
+    """Schedules by their ids, locked, whether they are there or not: one that is gone may have open firings, and come
+    back."""
     wanted = sorted(set(ids))
-    return await _standings(tx, wanted, await tx.fetch(SQL["lock_schedules"], wanted)) if wanted else {}
+    if not wanted:
+        return {}
+    await tx.execute(SQL["lock_ids"], wanted)
+    return await _standings(tx, wanted, await tx.fetch(SQL["lock_schedules"], wanted))
 
 
 async def find_schedules_of(tx: Transaction, job_ids: Sequence[UUID]) -> list[UUID]:
