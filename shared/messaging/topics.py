@@ -57,13 +57,15 @@ async def create_topics(
 
 
 def _new_topic(topic: Topic[Any], prefix: str, profile: Profile) -> NewTopic:
+    retention = str(int(topic.retention.total_seconds() * 1000))
     return NewTopic(
         name=topic.full_name(prefix),
         num_partitions=profile.partitions_of(topic),
         replication_factor=profile.replication,
         topic_configs={
             "cleanup.policy": topic.cleanup,
-            "retention.ms": str(int(topic.retention.total_seconds() * 1000)),
+            "retention.ms": retention,
+            "delete.retention.ms": retention,
             "max.message.bytes": str(topic.max_message_bytes),
             "min.insync.replicas": str(max(1, profile.replication - 1)),
         },

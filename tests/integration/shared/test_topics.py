@@ -10,7 +10,8 @@ DAY_MS = 86_400_000
 
 
 async def test_events_are_kept_for_as_long_as_the_catalogue_says(topics: Place) -> None:
-    """A week, in which they can be replayed; dead letters a month; configuration for good."""
+    """A week, in which they can be replayed; dead letters a month; configuration for good, and what says that it was
+    deleted as long as events: a service that was away until then must hear of both."""
     wanted = {topic.full_name(topics.prefix): topic for topic in declared()}
     admin = AIOKafkaAdminClient(bootstrap_servers=topics.kafka)
     await admin.start()
@@ -30,3 +31,5 @@ async def test_events_are_kept_for_as_long_as_the_catalogue_says(topics: Place) 
         assert int(config["max.message.bytes"]) == topic.max_message_bytes, name
         if topic.cleanup == "delete":
             assert int(config["retention.ms"]) == (30 if name.endswith(".dead") else 7) * DAY_MS, name
+        else:
+            assert int(config["delete.retention.ms"]) == 7 * DAY_MS, name
