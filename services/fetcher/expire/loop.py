@@ -1,4 +1,5 @@
-"""Forgets old attempts. Contracts are kept by permits; the log is their proof, and nothing works with it."""
+"""Forgets old attempts, and fetchers that are gone: each start of a process is another one. Contracts are kept by
+permits; the log is their proof, and nothing works with it."""
 
 from datetime import timedelta
 
@@ -8,6 +9,7 @@ from shared.runtime.app import Runtime
 
 _BLOCK = 2000
 _PAUSE_SECONDS = 60.0
+_GONE = timedelta(days=1)
 
 
 class Expire:
@@ -21,4 +23,5 @@ class Expire:
         """Delete one block; gives the seconds until the next."""
         async with self._database.transaction() as tx:
             deleted = await store.delete_attempts(tx, self._age, _BLOCK)
+            await store.delete_fetchers(tx, _GONE)
         return 0.5 if deleted == _BLOCK else _PAUSE_SECONDS

@@ -12,3 +12,8 @@ async def delete_attempts(tx: Transaction, older_than: timedelta, most: int) -> 
     """Delete attempts that began earlier; gives how many it were."""
     status: str = await tx.execute(SQL["delete_attempts"], older_than, most)
     return int(status.rsplit(" ", 1)[1])
+
+
+async def delete_fetchers(tx: Transaction, older_than: timedelta) -> None:
+    """Delete fetchers that gave no sign of life for so long."""
+    await tx.execute(SQL["delete_fetchers"], older_than)
