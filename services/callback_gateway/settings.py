@@ -40,5 +40,5 @@ class Settings(ServiceSettings):
         2.0, ge=0, le=25, description="how long a changed configuration waits for the gateway's own consumer"
     )
     gateway_keep_days: float = Field(
-        30.0, ge=15, description="days after its end that a job is shown, and that a dead letter is kept"
+        30.0, ge=15, description="days after its end that a job is shown, and that callbacks and dead letters are kept"
     )

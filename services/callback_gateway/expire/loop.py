@@ -1,11 +1,12 @@
 """Forgets idempotency keys and senders' ids of webhooks a week after their first use, longer than senders repeat,
-callbacks after a month, and jobs that are over and dead letters when they have been kept for long enough."""
+and jobs that are over, callbacks and dead letters when they have been kept for long enough: what belongs to a job that
+is open or still shown stays with it."""
 
 from datetime import timedelta
 
 from services.callback_gateway.expire import store
 from services.callback_gateway.settings import Settings
-from shared.events.catalogue import MONTH, WEEK
+from shared.events.catalogue import WEEK
 from shared.runtime.app import Runtime
 
 _BLOCK = 1000
@@ -25,8 +26,8 @@ class Expire:
         async with self._database.transaction() as tx:
             deleted = [
                 await store.delete_keys(tx, WEEK, _BLOCK),
-                await store.delete_callbacks(tx, MONTH, _BLOCK),
-                await store.delete_expectations(tx, MONTH, _BLOCK),
+                await store.delete_callbacks(tx, self._age, _BLOCK),
+                await store.delete_expectations(tx, self._age, _BLOCK),
                 await store.delete_tasks(tx, self._age, _BLOCK),
                 await store.delete_events(tx, self._age, _BLOCK),
                 await store.delete_letters(tx, self._age, _BLOCK),

@@ -16,12 +16,12 @@ async def delete_keys(tx: Transaction, older_than: timedelta, most: int) -> int:
 
 
 async def delete_callbacks(tx: Transaction, older_than: timedelta, most: int) -> int:
-    """Delete callbacks that came earlier and were judged; gives how many it were."""
+    """Delete callbacks that came earlier and were judged, but not with a job that is kept; gives how many it were."""
     return await _delete(tx, "delete_callbacks", older_than, most)
 
 
 async def delete_expectations(tx: Transaction, older_than: timedelta, most: int) -> int:
-    """Delete tasks that have not waited for so long; gives how many it were."""
+    """Delete tasks that have not waited for so long, but not with a job that is kept; gives how many it were."""
     return await _delete(tx, "delete_expectations", older_than, most)
 
 
@@ -57,7 +57,7 @@ async def delete_jobs(tx: Transaction, older_than: timedelta, most: int) -> int:
 
 
 async def delete_letters(tx: Transaction, older_than: timedelta, most: int) -> int:
-    """Delete dead letters that changed earlier, but not those of open jobs; gives how many it were."""
+    """Delete dead letters that changed earlier, but not with a job that is kept; gives how many it were."""
     return await _delete(tx, "delete_letters", older_than, most)
 
 

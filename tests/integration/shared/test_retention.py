@@ -80,9 +80,16 @@ async def test_the_gateway_forgets_what_it_shows(place: Place, payloads: Path) -
                 f"""INSERT INTO dead_letters (id, service, topic, reason, job_id, at, document, changed_at)
                 VALUES (gen_random_uuid(), 'planner', 't', '{name}', md5('{name}')::uuid, now(), '{{}}',
                     now() - interval '40 days')""",
+                f"""INSERT INTO callbacks (id, vendor, job_id, round, verdict, received_at)
+                VALUES (gen_random_uuid(), '{name}', md5('{name}')::uuid, 0, 'accepted', now() - interval '60 days')""",
+                f"""INSERT INTO expectations (task_id, job_id, number, round, vendor, rules, deadline_at)
+                VALUES (gen_random_uuid(), md5('{name}')::uuid, 0, 0, '{name}', '{{}}', now() - interval '55 days')""",
             )
         await execute(
             runtime,
+            """INSERT INTO callbacks (id, vendor, round, verdict, received_at) VALUES
+            (gen_random_uuid(), 'nobody', 0, 'unknown', now() - interval '40 days'),
+            (gen_random_uuid(), 'parked', 0, 'parked', now() - interval '40 days')""",
             """INSERT INTO dead_letters (id, service, topic, reason, at, document, changed_at, state) VALUES
             (gen_random_uuid(), 'planner', 't', 'due', now(), '{}', now() - interval '40 days', 'redriving'),
             (gen_random_uuid(), 'planner', 't', 'new', now(), '{}', now() - interval '1 day', 'discarded')""",
@@ -91,7 +98,9 @@ async def test_the_gateway_forgets_what_it_shows(place: Place, payloads: Path) -
         assert await values(runtime, "SELECT vendor FROM jobs ORDER BY vendor") == ["open", "young"]
         assert await values(runtime, "SELECT count(*) FROM tasks") == [2 * TASKS]
         assert await values(runtime, "SELECT count(*) FROM job_events") == [2]
-        assert await values(runtime, "SELECT reason FROM dead_letters ORDER BY reason") == ["due", "new", "open"]
+        assert await values(runtime, "SELECT reason FROM dead_letters ORDER BY reason") == ["due", "new", "open", "young"]
+        assert await values(runtime, "SELECT vendor FROM callbacks ORDER BY vendor") == ["open", "parked", "young"]
+        assert await values(runtime, "SELECT vendor FROM expectations ORDER BY vendor") == ["open", "young"]
 
 
 async def test_the_fetcher_forgets_attempts(place: Place, payloads: Path) -> None:
@@ -104,3 +113,15 @@ async def test_the_fetcher_forgets_attempts(place: Place, payloads: Path) -> Non
         )
         assert await until_idle(ForgetAttempts(runtime).step) == 4
         assert await values(runtime, "SELECT count(*) FROM attempts") == [30 * 24 * 60 - 1]
+
+
+async def test_the_fetcher_forgets_fetchers_that_are_gone(place: Place, payloads: Path) -> None:
+    """Each start of a process is another one."""
+    async with opened("fetcher", FetcherSettings, place, payloads) as runtime:
+        await execute(
+            runtime,
+            """INSERT INTO fetchers (id, seen_at)
+            SELECT gen_random_uuid(), now() - number * interval '1 hour' FROM generate_series(0, 99) AS number""",
+        )
+        await until_idle(ForgetAttempts(runtime).step)
+        assert await values(runtime, "SELECT count(*) FROM fetchers") == [24]
