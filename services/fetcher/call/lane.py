@@ -72,7 +72,7 @@ class Permit:
     def __init__(self, lane: "Lane", call: Claimed) -> None:
         self._lane = lane
         self._moment = call.moment
-        self._used = False
+        self.is_used = False
 
     @property
     def seconds_left(self) -> float:
@@ -86,13 +86,13 @@ class Permit:
 
     def left(self) -> None:
         """The request is on the socket."""
-        self._lane.report(Report(None if self._used else self._moment, self._lane.clock.now()))
-        self._used = True
+        self._lane.report(Report(None if self.is_used else self._moment, self._lane.clock.now()))
+        self.is_used = True
 
     def close(self) -> None:
         """The call is over; if it never left, the permit is free again."""
-        PERMITS.labels(vendor=self._lane.vendor, fate="used" if self._used else "returned").inc()
-        if not self._used:
+        PERMITS.labels(vendor=self._lane.vendor, fate="used" if self.is_used else "returned").inc()
+        if not self.is_used:
             self._lane.report(Report(self._moment, None))
 
 

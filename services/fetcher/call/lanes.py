@@ -9,6 +9,7 @@ from services.fetcher.call import store
 from services.fetcher.call.lane import IDLE_SECONDS, Lane, Permit
 from services.fetcher.call.mark import Marks
 from services.fetcher.call.messages import changed
+from services.fetcher.call.outcome import Timing, give_up
 from services.fetcher.call.settle import Settlement
 from services.fetcher.metrics import IN_FLIGHT
 from services.fetcher.model import Claimed, Later, Outcome
@@ -16,11 +17,12 @@ from services.fetcher.settings import Settings
 from shared.database.pool import Row
 from shared.errors import Unavailable
 from shared.events.tasks import TaskState
+from shared.messaging.dead_letter import told_of
 from shared.messaging.handler import Outgoing
 from shared.messaging.latest import read_latest
 from shared.observability.logs import get_logger
 from shared.runtime.app import Runtime
-from shared.runtime.clock import utc_now
+from shared.runtime.clock import monotonic, utc_now
 from shared.specification.vendor import Vendor
 
 Make = Callable[[Claimed, Callable[[], None]], Awaitable[Outcome]]
@@ -128,7 +130,7 @@ class Lanes:
         permit = Permit(lane, call)
         outcome: Outcome = Later(call, utc_now(), call.attempt, may_have_left=call.may_have_left)
         if await self._may_leave(permit, call):
-            outcome = await self._make(call, permit.left)
+            outcome = await self._try(call, permit)
         permit.close()
 
         def settled() -> None:
@@ -137,6 +139,17 @@ class Lanes:
             lane.woken.set()
 
         self._settlement.add(outcome, settled)
+
+    async def _try(self, call: Claimed, permit: Permit) -> Outcome:
+        """A defect in making a call ends that call, and gives its place to others."""
+        began_at, began = utc_now(), monotonic()
+        try:
+            return await self._make(call, permit.left)
+        except Exception as error:
+            log.exception("call.failed", task_id=str(call.request.task_id), job_id=str(call.request.job_id))
+            unknown = permit.is_used or call.may_have_left
+            timing = Timing(began_at, monotonic() - began, "direct")
+            return give_up(call, f"bug: {told_of(error)}", None, timing, unknown=unknown)
 
     async def _may_leave(self, permit: Permit, call: Claimed) -> bool:
         """Waits for the call's moment. Nothing that must not be repeated leaves without its mark."""
@@ -149,6 +162,8 @@ class Lanes:
 
     def _open_lane(self, vendor: str) -> None:
         running = self._running.get(vendor)
+        if running is not None and running.done() and (error := running.exception()):
+            log.error("lane.failed", vendor=vendor, exc_info=error)
         if running is None or running.done():
             lane = self._lanes.setdefault(vendor, Lane(vendor, self))
             self._running[vendor] = asyncio.create_task(lane.run(), name=f"lane {vendor}")

@@ -21,6 +21,7 @@ from shared.ids import new_id
 from shared.runtime.app import Runtime
 from shared.runtime.clock import utc_now
 from shared.runtime.service import open_runtime
+from tests.conftest import ReaderFor
 from tests.eventually import eventually
 from tests.integration.fetcher.test_cancel import incoming
 from tests.stack import Place
@@ -76,4 +77,38 @@ async def test_lanes_that_claim_at_the_same_time_open_no_more_calls_than_the_pro
         lanes.stop()
         may_end.set()
         await running
+        await runtime.database.close()
+
+
+async def test_a_defect_in_making_a_call_ends_that_call_and_leaves_its_place_to_others(
+    topics: Place, payloads: Path, reader_for: ReaderFor
+) -> None:
+    dead = await reader_for("fetcher.dead")
+    runtime: Runtime[Settings] = open_runtime(
+        "fetcher", topics.settings(Settings, payloads, fetcher_calls=1, fetcher_vendor_share=1)
+    )
+    await runtime.database.open()
+    await runtime.producer.open()
+
+    async def breaks(call: Claimed, left: Callable[[], None]) -> Outcome:
+        raise ZeroDivisionError("a secret")
+
+    async with runtime.database.transaction() as tx:
+        document = b'{"vendor": "a", "base_url": "https://v.example"}'
+        await tx.execute("INSERT INTO vendors (id, document) VALUES ('a', $1)", document)
+        await claim_calls(tx, [wanted("a") for _ in range(3)])
+    fetcher_id = new_id()
+    settlement = Settlement(runtime.database, runtime.producer, fetcher_id)
+    lanes = Lanes(runtime, settlement, fetcher_id, breaks)
+    parts = (lanes, settlement.writing, settlement.telling)
+    running = [asyncio.create_task(part.run()) for part in parts]
+    try:
+        letters = await eventually(lambda: dead.values if len(dead.values) == 3 else [], 20)
+        assert {letter["reason"] for letter in letters} == {"bug"}
+        assert "secret" not in str(letters)
+    finally:
+        for part in parts:
+            part.stop()
+        await asyncio.gather(*running)
+        await runtime.producer.close()
         await runtime.database.close()
