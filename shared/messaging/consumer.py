@@ -153,7 +153,7 @@ class Shell:
                 await self._apply(batch[:middle])
                 await self._apply(batch[middle:])
                 return
-            messages = self._blame(batch[0], error)
+            messages = await self._blame(batch[0], error)
         else:
             for incoming in batch:
                 self._circuit.passed(incoming.record.position.partition)
@@ -184,16 +184,21 @@ class Shell:
                 EVENTS.labels(group=self.group, outcome="retry").inc()
                 return self._desk.again(result, self._clock())
 
-    def _blame(self, incoming: Incoming[Any], error: Exception) -> list[Outgoing]:
+    async def _blame(self, incoming: Incoming[Any], error: Exception) -> list[Outgoing]:
         told = told_of(error)
         known = {"event_id": str(incoming.id), "delivery": incoming.delivery}
         log.error("event.failed", group=self.group, **known, told=told, exc_info=error)
+        buried = await self._bury(incoming, self._desk.gives_up(incoming, error))
         if self._circuit.refused(incoming.record.position.partition):
             raise CircuitOpen from error
         EVENTS.labels(group=self.group, outcome="failed").inc()
-        reason = self._desk.gives_up(incoming, error)
-        buried = self.consumer.bury(incoming, reason) if reason and self.consumer.bury else ()
         return [self._desk.failed(incoming, error, self._clock()), *buried]
+
+    async def _bury(self, incoming: Incoming[Any], reason: str) -> Sequence[Outgoing]:
+        if not reason or self.consumer.bury is None:
+            return ()
+        async with self._database.transaction() as tx:
+            return await self.consumer.bury(tx, incoming, reason)
 
     async def _put_aside(self, bad: Sequence[Poison]) -> None:
         """On topics that anyone may produce to, nonsense is the sender's mistake and never opens the circuit."""

@@ -93,8 +93,9 @@ Prepare = Callable[[Sequence[Incoming[Any]]], Awaitable[Sequence[Incoming[Any]]]
 """Loads what a handler needs from elsewhere (the payload store) before the transaction begins; keeps order and ids."""
 
 
-Bury = Callable[[Incoming[Any], str], Sequence[Outgoing]]
-"""What to tell when the shell gives an event up: whoever counts on it must hear of its end. Gets the reason."""
+Bury = Callable[[Transaction, Incoming[Any], str], Awaitable[Sequence[Outgoing]]]
+"""What to tell when the shell gives an event up: whoever counts on it must hear of its end. Gets the reason, and a
+transaction for what must be known of it afterwards; an event may be given up more than once."""
 
 
 def _nothing() -> None:

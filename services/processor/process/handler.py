@@ -27,15 +27,16 @@ async def process_pages(tx: Transaction, batch: Sequence[Incoming[Page]]) -> lis
     for incoming in batch:
         if incoming.event.failure is not None:
             results += _failed(incoming, now)
-    keep = {incoming.event.stored.payload.uri: _keep_seconds(incoming.event) for incoming in batch}
+    pages = [incoming.event for incoming in batch]
+    keep = {page.stored.payload.uri: _keep_seconds(page.stored, is_dead=page.failure is not None) for page in pages}
     await store.insert_expiries(tx, keep)
     return results
 
 
-def _keep_seconds(page: Page) -> float:
+def _keep_seconds(stored: PayloadStored, *, is_dead: bool) -> float:
     """A page that failed keeps its payload as long as its dead letter, so that it can be sent again."""
-    wanted = page.stored.processing.keep_seconds
-    return wanted if page.failure is None else max(wanted, MONTH.total_seconds())
+    wanted = stored.processing.keep_seconds
+    return max(wanted, MONTH.total_seconds()) if is_dead else wanted
 
 
 def _completed(page: Page, written: Written, now: datetime) -> Outgoing:
@@ -54,10 +55,12 @@ def _failed(incoming: Incoming[Page], now: datetime) -> list[Result]:
     return [told, letter]
 
 
-def bury_page(incoming: Incoming[PayloadStored], reason: str) -> list[Outgoing]:
-    """The shell gave a page up: its job must hear of it."""
+async def bury_page(tx: Transaction, incoming: Incoming[PayloadStored], reason: str) -> list[Outgoing]:
+    """The shell gave a page up: its job must hear of it, and its payload goes when its letter does."""
+    stored = incoming.event
+    await store.insert_expiries(tx, {stored.payload.uri: _keep_seconds(stored, is_dead=True)})
     told = f"{reason}: the page could not be processed"
-    return [_changed(Page(incoming.event), TaskState.DEAD, utc_now(), reason=told)]
+    return [_changed(Page(stored), TaskState.DEAD, utc_now(), reason=told)]
 
 
 def _changed(

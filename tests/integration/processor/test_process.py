@@ -56,6 +56,13 @@ async def put(store: PayloadStore, body: bytes) -> Pointer:
     return await store.put(new_id(), "1-0", body, media_type="application/json")
 
 
+async def due_seconds(database: Database) -> dict[str, float]:
+    """After how many seconds each payload goes."""
+    async with database.transaction() as tx:
+        found = await tx.fetch("SELECT uri, extract(epoch FROM due_at - now())::float8 AS seconds FROM expiries")
+    return {row["uri"]: row["seconds"] for row in found}
+
+
 async def rows(database: Database) -> list[dict[str, Any]]:
     async with database.transaction() as tx:
         return [dict(row) for row in await tx.fetch("SELECT * FROM records.records ORDER BY source, key")]
@@ -143,9 +150,11 @@ async def test_what_a_table_refuses_is_tried_again_and_then_told(
     [retry] = await eventually(lambda: retries.values)
     rule = "the table records refuses it: CheckViolationError (priced)"
     assert (retry["reason"], retry["error"]) == ("sink_refused", rule)
-    assert await ended(*await process(b'[{"id": 5, "price": "secret"}]', delivery=DELIVERIES - 1)) == ["dead"]
+    [given_up] = await process(b'[{"id": 5, "price": "secret"}]', delivery=DELIVERIES - 1)
+    assert await ended(given_up) == ["dead"]
     [letter] = await eventually(lambda: dead.values)
     assert (letter["reason"], letter["error"]) == ("sink_refused", rule)
+    assert (await due_seconds(database))[given_up.payload.uri] == pytest.approx(MONTH_SECONDS, abs=60)
 
 
 async def test_an_event_that_comes_again_is_nothing_new_even_without_its_payload(
@@ -203,8 +212,6 @@ async def test_payloads_go_when_their_time_is_over_and_those_of_dead_pages_stay(
     await eventually(lambda: not (payloads / gone.payload.uri).exists())
     assert (payloads / kept.payload.uri).exists()
     assert (payloads / dead.payload.uri).exists()
-    async with database.transaction() as tx:
-        left = await tx.fetch("SELECT uri, extract(epoch FROM due_at - now())::float8 AS seconds FROM expiries")
-    due = {row["uri"]: row["seconds"] for row in left}
+    due = await due_seconds(database)
     assert due[kept.payload.uri] == pytest.approx(3600, abs=60)
     assert due[dead.payload.uri] == pytest.approx(MONTH_SECONDS, abs=60)

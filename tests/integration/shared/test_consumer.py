@@ -13,7 +13,7 @@ from aiokafka.errors import CommitFailedError
 from faststream import AckPolicy
 from prometheus_client import REGISTRY
 
-from shared.database.pool import Database
+from shared.database.pool import Database, Transaction
 from shared.errors import Rejected, Unavailable
 from shared.events.catalogue import JOBS_CONTROL, JOBS_EVENTS, Topic
 from shared.events.envelope import DELIVERY, RECIPIENT, Incoming
@@ -247,13 +247,11 @@ async def test_whoever_counts_on_an_event_hears_of_its_end(
     def fails(event: JobControl) -> None:
         raise Rejected("too_strange", "no")
 
+    async def tell(tx: Transaction, incoming: Incoming[JobControl], reason: str) -> list[Outgoing]:
+        return [answer(incoming.event.job_id)]
+
     told, job = await reader_for("jobs.events"), new_id()
-    consumer = Consumer(
-        "control",
-        JOBS_CONTROL,
-        Seen(fails=fails).handle,
-        bury=lambda incoming, reason: [answer(incoming.event.job_id)],
-    )
+    consumer = Consumer("control", JOBS_CONTROL, Seen(fails=fails).handle, bury=tell)
     subscriptions = Subscriptions(topics.kafka, [Shell("planner", topics.prefix, consumer, database, producer)])
     await subscriptions.open()
     await producer.send([order(job)])
