@@ -19,6 +19,9 @@ from shared.errors import Rejected, Unavailable
 from shared.events.payloads import Pointer
 from shared.payloads.folder import SMALL_BYTES, Folder
 
+ANSWER = "answer"
+"""The name of a vendor's answer that is handed back. A later one takes its place, whether or not it is told."""
+
 _READ_LIMIT_BYTES = 256 * 1024**2
 
 
@@ -33,7 +36,7 @@ class PayloadStore:
 
     async def put(self, job_id: UUID, name: str, body: bytes | AsyncIterable[bytes], *, media_type: str) -> Pointer:
         """Write a payload, whole or as a stream of chunks."""
-        path = f"{job_id}/{name}"
+        path = path_of(job_id, name)
         digest, size = hashlib.sha256(), 0
 
         async def measured(chunks: AsyncIterable[bytes]) -> AsyncIterable[bytes]:
@@ -118,6 +121,11 @@ class PayloadStore:
                 continue
             except (BaseError, OSError) as error:
                 raise Unavailable(f"payload store: {error}") from error
+
+
+def path_of(job_id: UUID, name: str) -> str:
+    """Where a payload of a job is, below the store's root."""
+    return f"{job_id}/{name}"
 
 
 async def _pieces(stream: AsyncIterable[Any]) -> AsyncIterator[bytes]:

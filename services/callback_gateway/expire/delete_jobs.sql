@@ -1,4 +1,4 @@
--- Forgets jobs that ended long ago, of which nothing else is left, no answer's body either. $1 older_than interval, $2 most bigint
+-- Forgets jobs that ended long ago, of which nothing else is left, no answer's body either; gives them. $1 older_than interval, $2 most bigint
 DELETE FROM jobs
 WHERE id IN (
     SELECT id FROM jobs
@@ -10,3 +10,4 @@ WHERE id IN (
     LIMIT $2
     FOR UPDATE SKIP LOCKED
 )
+RETURNING id, kind

@@ -7,6 +7,7 @@ from datetime import timedelta
 from services.callback_gateway.expire import store
 from services.callback_gateway.settings import Settings
 from shared.events.catalogue import WEEK
+from shared.payloads.store import ANSWER, path_of
 from shared.runtime.app import Runtime
 
 _BLOCK = 1000
@@ -19,6 +20,7 @@ class Expire:
 
     def __init__(self, runtime: Runtime[Settings]) -> None:
         self._database = runtime.database
+        self._payloads = runtime.payloads
         self._age = timedelta(days=runtime.settings.gateway_keep_days)
 
     async def step(self) -> float:
@@ -33,5 +35,15 @@ class Expire:
                 await store.delete_letters(tx, self._age, _BLOCK),
             ]
             webhooks = await store.delete_webhooks(tx, WEEK, _MOST_WEBHOOKS)
-            jobs = await store.delete_jobs(tx, self._age, _BLOCK)
+        jobs = await self._delete_jobs()
         return 0.5 if _BLOCK in deleted or jobs or webhooks == _MOST_WEBHOOKS else _PAUSE_SECONDS
+
+    async def _delete_jobs(self) -> int:
+        """With whatever a request left in the payload store: an answer that was to be asked for again is stored, too,
+        and told to nobody where no other follows it."""
+        async with self._database.transaction() as tx:
+            jobs = await store.delete_jobs(tx, self._age, _BLOCK)
+            answers = [path_of(job["id"], ANSWER) for job in jobs if job["kind"] == "request"]
+            if answers:
+                await self._payloads.delete(answers)
+        return len(jobs)

@@ -51,9 +51,10 @@ async def delete_events(tx: Transaction, older_than: timedelta, most: int) -> in
     return await _delete(tx, "delete_events", older_than, most)
 
 
-async def delete_jobs(tx: Transaction, older_than: timedelta, most: int) -> int:
-    """Delete jobs that ended earlier and of which nothing else is left; gives how many it were."""
-    return await _delete(tx, "delete_jobs", older_than, most)
+async def delete_jobs(tx: Transaction, older_than: timedelta, most: int) -> list[Row]:
+    """Delete jobs that ended earlier and of which nothing else is left; gives their ids and kinds."""
+    rows: list[Row] = await tx.fetch(SQL["delete_jobs"], older_than, most)
+    return rows
 
 
 async def delete_letters(tx: Transaction, older_than: timedelta, most: int) -> int:

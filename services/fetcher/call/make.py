@@ -35,7 +35,7 @@ from shared.errors import Unavailable
 from shared.events.payloads import Pointer
 from shared.events.tasks import Facts, VendorAnswer
 from shared.observability.logs import get_logger
-from shared.payloads.store import PayloadStore
+from shared.payloads.store import ANSWER, PayloadStore
 from shared.runtime.clock import monotonic, utc_now
 from shared.secrets import SecretMissing, resolve
 from shared.specification.bodies import BodyUnreadable, read_json, unreadable
@@ -136,7 +136,7 @@ class CallMaker:
         """Store the answer as it is, whatever it says: it is what was asked for. A later one takes its place."""
         whole = _is_small(answer) or answer.status == 204 or _judges_bodies(vendor) or not call.repeatable
         body = await answer.read() if whole else answer.pieces
-        pointer = await self._put(call, answer, body, name="answer") if body else None
+        pointer = await self._put(call, answer, body, name=ANSWER) if body else None
         wanted = call.request.answer.headers if call.request.answer else ()
         kept = {name.lower(): answer.headers[name.lower()] for name in wanted if name.lower() in answer.headers}
         got = GotAnswer(answer.status, answer.headers, lambda: _content(body) if isinstance(body, bytes) else None)

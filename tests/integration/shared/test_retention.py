@@ -11,6 +11,7 @@ from services.fetcher.expire.loop import Expire as ForgetAttempts
 from services.fetcher.settings import Settings as FetcherSettings
 from services.planner.expire.loop import Expire as ForgetJobs
 from services.planner.settings import Settings as PlannerSettings
+from shared.ids import new_id
 from shared.runtime.app import Runtime
 from shared.runtime.service import open_runtime
 from tests.stack import Place
@@ -102,6 +103,25 @@ async def test_the_gateway_forgets_what_it_shows(place: Place, payloads: Path) -
         assert letters == ["due", "new", "open", "young"]
         assert await values(runtime, "SELECT vendor FROM callbacks ORDER BY vendor") == ["open", "parked", "young"]
         assert await values(runtime, "SELECT vendor FROM expectations ORDER BY vendor") == ["open", "young"]
+
+
+async def test_an_answer_that_nobody_was_told_of_goes_with_its_job(place: Place, payloads: Path) -> None:
+    """The fetcher stores an answer before it is judged; where it asks again, and then hears nothing, it stays."""
+    async with opened("callback-gateway", GatewaySettings, place, payloads) as runtime:
+        pointers = {
+            age: await runtime.payloads.put(new_id(), "answer", b"later, please", media_type="text/plain")
+            for age in ("1 day", "40 days", "50 days")
+        }
+        for age, pointer in pointers.items():
+            job_id = pointer.uri.split("/")[0]
+            await execute(
+                runtime,
+                f"""INSERT INTO jobs (id, state, kind, ended_at)
+                VALUES ('{job_id}', 'failed', 'request', now() - interval '{age}'),
+                    (gen_random_uuid(), 'failed', 'request', now() - interval '{age}')""",
+            )
+        await until_idle(ForgetViews(runtime).step)
+        assert [age for age, pointer in pointers.items() if (payloads / pointer.uri).exists()] == ["1 day"]
 
 
 async def test_the_fetcher_forgets_attempts(place: Place, payloads: Path) -> None:
