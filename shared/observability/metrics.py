@@ -2,6 +2,8 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from shared.specification.vendor import AD_HOC
+
 BATCH_SECONDS = Histogram(
     "sluice_handler_batch_seconds",
     "From a batch in hand to its offsets noted, by consumer group",
@@ -23,3 +25,8 @@ UNREADABLE = Gauge(
 )
 LOOP_FAULTS = Counter("sluice_loop_faults_total", "Rounds of a loop that failed", ["loop", "kind"])
 LOOP_LAG = Gauge("sluice_event_loop_lag_seconds", "How late the event loop ran a timer the last time it was checked")
+
+
+def vendor_label(vendor: str) -> str:
+    """A vendor as a label: those that nobody configured, one for each host that a job names, share one."""
+    return AD_HOC if vendor.startswith(AD_HOC) else vendor

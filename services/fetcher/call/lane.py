@@ -23,6 +23,7 @@ from shared.database.pool import Database, Row, Transaction
 from shared.errors import Unavailable
 from shared.events.tasks import FetchRequested
 from shared.observability.logs import get_logger
+from shared.observability.metrics import vendor_label
 from shared.runtime.clock import DatabaseClock, monotonic
 from shared.specification.vendor import AD_HOC, CAREFUL_BUDGET, Vendor
 
@@ -91,7 +92,8 @@ class Permit:
 
     def close(self) -> None:
         """The call is over; if it never left, the permit is free again."""
-        PERMITS.labels(vendor=self._lane.vendor, fate="used" if self.is_used else "returned").inc()
+        fate = "used" if self.is_used else "returned"
+        PERMITS.labels(vendor=vendor_label(self._lane.vendor), fate=fate).inc()
         if not self.is_used:
             self._lane.report(Report(self._moment, None))
 
@@ -130,12 +132,13 @@ class Lane:
             self._process.announce(block.calls)
             for call in block.calls:
                 self._process.start(self, call)
-            if not block.calls and self._is_done and block.pause_seconds >= IDLE_SECONDS:
+            if not block.calls and self.is_done and block.pause_seconds >= IDLE_SECONDS:
                 return
             await self._wait(block.pause_seconds)
 
     @property
-    def _is_done(self) -> bool:
+    def is_done(self) -> bool:
+        """Whether nothing is open, and nothing is to be noted."""
         return not (self.open or self._reports or self._unheard)
 
     async def _wait(self, seconds: float) -> None:
@@ -167,8 +170,8 @@ class Lane:
         budget = vendor.budget if vendor else CAREFUL_BUDGET
         self.contract = bool(budget.windows)
         now, pace, paused = row["now_us"], row["pace"], row["paused_seconds"]
-        PAUSED_SECONDS.labels(vendor=self.vendor).set(max(paused, 0))
-        PERMITTED_RATE.labels(vendor=self.vendor).set(rate_of(budget, pace) or 0)
+        PAUSED_SECONDS.labels(vendor=vendor_label(self.vendor)).set(max(paused, 0))
+        PERMITTED_RATE.labels(vendor=vendor_label(self.vendor)).set(rate_of(budget, pace) or 0)
         permits = record(budget, read_permits(row["permits"]), reports, now)
         due: list[UUID] = []
         pause_seconds = _LONGEST_WAIT_SECONDS if free <= 0 else IDLE_SECONDS
@@ -191,7 +194,7 @@ class Lane:
         if budget.windows and (leased.moments or reports):
             await store.update_permits(tx, self.vendor, write_permits(leased.permits))
         rows = await store.claim_calls(tx, due[: len(leased.moments)], self._process.fetcher_id)
-        PERMITS.labels(vendor=self.vendor, fate="leased").inc(len(rows))
+        PERMITS.labels(vendor=vendor_label(self.vendor), fate="leased").inc(len(rows))
         calls = _in_order(rows, due, leased.moments, vendor)
         return Block(calls, self._pause(leased.next_at, until, now, len(due) - len(calls)))
 

@@ -21,6 +21,7 @@ from shared.messaging.dead_letter import told_of
 from shared.messaging.handler import Outgoing
 from shared.messaging.latest import read_latest
 from shared.observability.logs import get_logger
+from shared.observability.metrics import vendor_label
 from shared.runtime.app import Runtime
 from shared.runtime.clock import monotonic, utc_now
 from shared.specification.vendor import Vendor
@@ -75,6 +76,7 @@ class Lanes:
             except Unavailable as error:
                 log.warning("lanes.waiting", error=str(error))
                 busy = []
+            self._forget_lanes()
             for vendor in busy:
                 self._open_lane(vendor)
             try:
@@ -121,7 +123,7 @@ class Lanes:
     def start(self, lane: Lane, call: Claimed) -> None:
         """Make a call at its moment, without waiting for it."""
         lane.open += 1
-        IN_FLIGHT.labels(vendor=lane.vendor).set(lane.open)
+        IN_FLIGHT.labels(vendor=vendor_label(lane.vendor)).inc()
         task = asyncio.create_task(self._run_call(lane, call))
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
@@ -135,7 +137,7 @@ class Lanes:
 
         def settled() -> None:
             lane.open -= 1
-            IN_FLIGHT.labels(vendor=lane.vendor).set(lane.open)
+            IN_FLIGHT.labels(vendor=vendor_label(lane.vendor)).dec()
             lane.woken.set()
 
         self._settlement.add(outcome, settled)
@@ -159,6 +161,13 @@ class Lanes:
                 return False
         await asyncio.sleep(max(0.0, permit.seconds_left))
         return permit.is_good
+
+    def _forget_lanes(self) -> None:
+        """Of those that have ended nothing is kept: jobs may name any number of hosts."""
+        for vendor, running in list(self._running.items()):
+            if running.done() and self._lanes[vendor].is_done:
+                del self._running[vendor], self._lanes[vendor]
+                self._vendors.pop(vendor, None)
 
     def _open_lane(self, vendor: str) -> None:
         running = self._running.get(vendor)

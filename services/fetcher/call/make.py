@@ -35,6 +35,7 @@ from shared.errors import Unavailable
 from shared.events.payloads import Pointer
 from shared.events.tasks import Facts, VendorAnswer
 from shared.observability.logs import get_logger
+from shared.observability.metrics import vendor_label
 from shared.payloads.store import ANSWER, PayloadStore
 from shared.runtime.clock import monotonic, utc_now
 from shared.secrets import SecretMissing, resolve
@@ -182,7 +183,7 @@ class CallMaker:
     async def _put(self, call: Claimed, answer: Answer, body: Any, *, name: str = "") -> Pointer:
         name = name or f"{call.request.number}-{call.request.round}"
         pointer = await self._keep(call, name, body, answer.media_type)
-        PAYLOAD_BYTES.labels(vendor=call.request.vendor).inc(pointer.size)
+        PAYLOAD_BYTES.labels(vendor=vendor_label(call.request.vendor)).inc(pointer.size)
         return pointer
 
     async def _keep(self, call: Claimed, name: str, body: Any, media_type: str) -> Pointer:

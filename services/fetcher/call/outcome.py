@@ -12,6 +12,7 @@ from shared.events.payloads import Pointer
 from shared.events.tasks import Attempt, Facts, TaskState, VendorAnswer
 from shared.messaging.handler import Outgoing
 from shared.observability.logs import get_logger
+from shared.observability.metrics import vendor_label
 from shared.runtime.clock import utc_now
 
 log = get_logger(__name__)
@@ -108,8 +109,8 @@ def give_up(
 
 
 def _attempt(call: Claimed, verdict_name: str, reason: str, status: int | None, timing: Timing) -> Attempt:
-    REQUESTS.labels(vendor=call.request.vendor, verdict=verdict_name).inc()
-    REQUEST_SECONDS.labels(vendor=call.request.vendor).observe(timing.seconds)
+    REQUESTS.labels(vendor=vendor_label(call.request.vendor), verdict=verdict_name).inc()
+    REQUEST_SECONDS.labels(vendor=vendor_label(call.request.vendor)).observe(timing.seconds)
     return Attempt(
         attempt=call.attempt,
         started_at=timing.began_at,

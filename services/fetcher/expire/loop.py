@@ -1,5 +1,5 @@
-"""Forgets old attempts, and fetchers that are gone: each start of a process is another one. Contracts are kept by
-permits; the log is their proof, and nothing works with it."""
+"""Forgets old attempts, fetchers that are gone, for each start of a process is another one, and hosts that jobs named
+and nobody calls any more. Contracts are kept by permits; the log is their proof, and nothing works with it."""
 
 from datetime import timedelta
 
@@ -24,4 +24,5 @@ class Expire:
         async with self._database.transaction() as tx:
             deleted = await store.delete_attempts(tx, self._age, _BLOCK)
             await store.delete_fetchers(tx, _GONE)
+            await store.delete_budgets(tx, _GONE)
         return 0.5 if deleted == _BLOCK else _PAUSE_SECONDS

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from shared.database.pool import Transaction
 from shared.database.queries import load_queries
+from shared.specification.vendor import AD_HOC
 
 SQL = load_queries(__file__)
 
@@ -12,6 +13,11 @@ async def delete_attempts(tx: Transaction, older_than: timedelta, most: int) -> 
     """Delete attempts that began earlier; gives how many it were."""
     status: str = await tx.execute(SQL["delete_attempts"], older_than, most)
     return int(status.rsplit(" ", 1)[1])
+
+
+async def delete_budgets(tx: Transaction, older_than: timedelta) -> None:
+    """Delete budgets of ad-hoc vendors that were not called for so long; the next call makes a new one."""
+    await tx.execute(SQL["delete_budgets"], AD_HOC, older_than)
 
 
 async def delete_fetchers(tx: Transaction, older_than: timedelta) -> None:

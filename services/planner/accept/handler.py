@@ -15,6 +15,7 @@ from shared.events.envelope import Incoming
 from shared.events.jobs import JobAccepted, JobPlanned, JobRejected, JobRequested, Mistake
 from shared.messaging.handler import Again, Outgoing, Refuse, Result, outgoing
 from shared.observability.logs import get_logger
+from shared.observability.metrics import vendor_label
 from shared.runtime.clock import utc_now
 
 _CONFIGURATION_DELIVERIES = 5
@@ -51,7 +52,7 @@ async def accept_jobs(tx: Transaction, batch: Sequence[Incoming[JobRequested]]) 
 def _tell(job: Admitted, now: datetime) -> list[Outgoing]:
     resolved = job.resolved
     log.info("job.accepted", job_id=str(job.job_id), vendor=resolved.vendor, source=resolved.source)
-    TASKS_PLANNED.labels(vendor=resolved.vendor).inc(len(job.tasks))
+    TASKS_PLANNED.labels(vendor=vendor_label(resolved.vendor)).inc(len(job.tasks))
     specification = resolved.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     accepted = JobAccepted(
         job_id=job.job_id,

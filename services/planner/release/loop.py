@@ -24,6 +24,7 @@ from shared.events.jobs import JobCounts, JobEnded, JobState
 from shared.events.tasks import FetchRequested, SubmitWanted, TaskChanged, TaskState
 from shared.ids import derived_id
 from shared.messaging.handler import Outgoing, outgoing
+from shared.observability.metrics import vendor_label
 from shared.runtime.app import Runtime
 from shared.runtime.clock import utc_now
 
@@ -67,7 +68,7 @@ class Release:
             deadlines = {row["id"]: one.deadline_at if (one := submits.get(row["id"])) else None for row in rows}
             await store.mark_released(tx, deadlines)
         for row in rows:
-            TASKS_RELEASED.labels(vendor=row["vendor"]).inc()
+            TASKS_RELEASED.labels(vendor=vendor_label(row["vendor"])).inc()
         return 0.0
 
     async def _fail(self, tx: Transaction, job_ids: Sequence[UUID], now: datetime) -> None:

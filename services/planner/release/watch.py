@@ -1,9 +1,12 @@
 """Counts what waits for each vendor, for metrics. What takes long to count is counted less often."""
 
+from collections import Counter
+
 from services.planner.metrics import BACKLOG_CALLS, BACKLOG_SECONDS, TASKS_OUTSTANDING
 from services.planner.release import store
-from services.planner.release.decide import Backlog, drain_seconds
+from services.planner.release.decide import drain_seconds
 from services.planner.settings import Settings
+from shared.observability.metrics import vendor_label
 from shared.runtime.app import Runtime
 from shared.runtime.clock import monotonic
 
@@ -24,10 +27,15 @@ class Watch:
         async with self._database.transaction() as tx:
             found = await store.count_backlog(tx)
             vendors = await store.find_vendors(tx, sorted(found))
-        for name in self._seen | found.keys():
-            backlog = found.get(name, Backlog())
-            TASKS_OUTSTANDING.labels(vendor=name).set(backlog.outstanding)
-            BACKLOG_CALLS.labels(vendor=name).set(backlog.calls)
-            BACKLOG_SECONDS.labels(vendor=name).set(drain_seconds(backlog, vendors.get(name)))
-        self._seen = set(found)
+        outstanding, calls, seconds = Counter[str](), Counter[str](), dict[str, float]()
+        for name, backlog in found.items():
+            label = vendor_label(name)
+            outstanding[label] += backlog.outstanding
+            calls[label] += backlog.calls
+            seconds[label] = max(seconds.get(label, 0.0), drain_seconds(backlog, vendors.get(name)))
+        for label in self._seen | seconds.keys():
+            TASKS_OUTSTANDING.labels(vendor=label).set(outstanding[label])
+            BACKLOG_CALLS.labels(vendor=label).set(calls[label])
+            BACKLOG_SECONDS.labels(vendor=label).set(seconds.get(label, 0.0))
+        self._seen = set(seconds)
         return max(_PAUSE_SECONDS, _PAUSE_TIMES * (monotonic() - began))

@@ -23,6 +23,7 @@ from shared.events.envelope import Incoming
 from shared.events.jobs import JobPlanned
 from shared.events.tasks import Facts, TaskChanged, TaskState, VendorAnswer
 from shared.messaging.handler import Outgoing, outgoing
+from shared.observability.metrics import vendor_label
 from shared.runtime.clock import utc_now
 
 
@@ -155,7 +156,7 @@ def _without_lost(result: Advance, lost: int) -> Advance:
 def _tell(result: Advance, tasks: Sequence[Task], now: datetime, *, tells: bool) -> list[Outgoing]:
     job = result.job
     messages = [planned_task(task, now) for task in tasks]
-    TASKS_PLANNED.labels(vendor=job.resolved.vendor).inc(len(tasks))
+    TASKS_PLANNED.labels(vendor=vendor_label(job.resolved.vendor)).inc(len(tasks))
     if result.became_known or result.note:
         event = JobPlanned(job_id=job.id, tasks=job.planned, records=job.expected, note=result.note, at=now)
         messages.append(outgoing(JOBS_EVENTS, job.id, event, at=now))

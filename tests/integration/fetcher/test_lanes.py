@@ -6,9 +6,11 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from prometheus_client import REGISTRY
 
 from services.fetcher.call import store
 from services.fetcher.call.lanes import Lanes
+from services.fetcher.call.outcome import Timing, give_up
 from services.fetcher.call.settle import Settlement
 from services.fetcher.claim.handler import claim_calls
 from services.fetcher.model import Claimed, Later, Outcome
@@ -110,5 +112,41 @@ async def test_a_defect_in_making_a_call_ends_that_call_and_leaves_its_place_to_
         for part in parts:
             part.stop()
         await asyncio.gather(*running)
+        await runtime.producer.close()
+        await runtime.database.close()
+
+
+async def test_hosts_that_nobody_configured_leave_nothing_behind(topics: Place, payloads: Path) -> None:
+    """Whoever may ask for a job may name any number of them."""
+    runtime: Runtime[Settings] = open_runtime("fetcher", topics.settings(Settings, payloads))
+    await runtime.database.open()
+    await runtime.producer.open()
+
+    async def make(call: Claimed, left: Callable[[], None]) -> Outcome:
+        left()
+        return give_up(call, "for good", None, Timing(utc_now(), 0.0, "direct"))
+
+    async def all_told() -> bool:
+        async with runtime.database.transaction() as tx:
+            return not await tx.fetchval("SELECT count(*) FROM calls")
+
+    fetcher_id = new_id()
+    settlement = Settlement(runtime.database, runtime.producer, fetcher_id)
+    lanes = Lanes(runtime, settlement, fetcher_id, make)
+    async with runtime.database.transaction() as tx:
+        await claim_calls(tx, [wanted(f"url:{number}.host.example") for number in range(5)])
+    running = [asyncio.create_task(one) for one in (lanes.run(), settlement.writing.run(), settlement.telling.run())]
+    try:
+        await eventually(lambda: len(lanes._lanes) == 5, 20)
+        await eventually(all_told, 20)
+        labels = {sample.labels.get("vendor", "") for metric in REGISTRY.collect() for sample in metric.samples}
+        assert "url:" in labels
+        assert not [label for label in labels if "host.example" in label]
+        await eventually(lambda: not lanes._lanes, 20)
+    finally:
+        lanes.stop()
+        await running[0]
+        for one in running[1:]:
+            one.cancel()
         await runtime.producer.close()
         await runtime.database.close()

@@ -146,3 +146,20 @@ async def test_the_fetcher_forgets_fetchers_that_are_gone(place: Place, payloads
         )
         await until_idle(ForgetAttempts(runtime).step)
         assert await values(runtime, "SELECT count(*) FROM fetchers") == [24]
+
+
+async def test_the_fetcher_forgets_hosts_that_nobody_calls_any_more(place: Place, payloads: Path) -> None:
+    """Jobs may name any number of them. What is configured keeps its budget, and so does what rests."""
+    async with opened("fetcher", FetcherSettings, place, payloads) as runtime:
+        for vendor, called, rests in (("acme", 48, 48), ("url:a", 48, 48), ("url:b", 1, 48), ("url:c", 48, 1)):
+            await execute(
+                runtime,
+                f"""INSERT INTO budgets (vendor, permits, paused_until)
+                SELECT '{vendor}', jsonb_build_object('windows', jsonb_build_object('5/1000000/1', to_jsonb(last))),
+                    now() - interval '{rests} hours'
+                FROM (
+                    SELECT extract(epoch FROM now() - interval '{called} hours') * 1000000 AS arrival
+                ) AS last""",
+            )
+        await until_idle(ForgetAttempts(runtime).step)
+        assert await values(runtime, "SELECT vendor FROM budgets ORDER BY vendor") == ["acme", "url:b", "url:c"]
