@@ -171,8 +171,14 @@ class Lanes:
 
     def _open_lane(self, vendor: str) -> None:
         running = self._running.get(vendor)
-        if running is not None and running.done() and (error := running.exception()):
-            log.error("lane.failed", vendor=vendor, exc_info=error)
         if running is None or running.done():
             lane = self._lanes.setdefault(vendor, Lane(vendor, self))
-            self._running[vendor] = asyncio.create_task(lane.run(), name=f"lane {vendor}")
+            self._running[vendor] = asyncio.create_task(_run(lane), name=f"lane {vendor}")
+
+
+async def _run(lane: Lane) -> None:
+    """A defect ends a lane for now: it is opened again while calls wait."""
+    try:
+        await lane.run()
+    except Exception:
+        log.exception("lane.failed", vendor=lane.vendor)

@@ -1,21 +1,23 @@
 """All lanes of a process: what they may have open together."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
 from prometheus_client import REGISTRY
 
 from services.fetcher.call import store
-from services.fetcher.call.lanes import Lanes
+from services.fetcher.call.lanes import Lanes, Make
 from services.fetcher.call.outcome import Timing, give_up
 from services.fetcher.call.settle import Settlement
 from services.fetcher.claim.handler import claim_calls
 from services.fetcher.model import Claimed, Later, Outcome
 from services.fetcher.settings import Settings
-from shared.database.pool import Transaction
+from shared.database.pool import Row, Transaction
 from shared.events.envelope import Incoming
 from shared.events.payloads import Processing
 from shared.events.tasks import Call, FetchRequested
@@ -82,32 +84,21 @@ async def test_lanes_that_claim_at_the_same_time_open_no_more_calls_than_the_pro
         await runtime.database.close()
 
 
-async def test_a_defect_in_making_a_call_ends_that_call_and_leaves_its_place_to_others(
-    topics: Place, payloads: Path, reader_for: ReaderFor
-) -> None:
-    dead = await reader_for("fetcher.dead")
-    runtime: Runtime[Settings] = open_runtime(
-        "fetcher", topics.settings(Settings, payloads, fetcher_calls=1, fetcher_vendor_share=1)
-    )
+@asynccontextmanager
+async def at_work(
+    place: Place, payloads: Path, make: Make, **more: Any
+) -> AsyncIterator[tuple[Runtime[Settings], Lanes]]:
+    """Lanes whose calls are made like this, with everything that tells of them."""
+    runtime: Runtime[Settings] = open_runtime("fetcher", place.settings(Settings, payloads, **more))
     await runtime.database.open()
     await runtime.producer.open()
-
-    async def breaks(call: Claimed, left: Callable[[], None]) -> Outcome:
-        raise ZeroDivisionError("a secret")
-
-    async with runtime.database.transaction() as tx:
-        document = b'{"vendor": "a", "base_url": "https://v.example"}'
-        await tx.execute("INSERT INTO vendors (id, document) VALUES ('a', $1)", document)
-        await claim_calls(tx, [wanted("a") for _ in range(3)])
     fetcher_id = new_id()
     settlement = Settlement(runtime.database, runtime.producer, fetcher_id)
-    lanes = Lanes(runtime, settlement, fetcher_id, breaks)
+    lanes = Lanes(runtime, settlement, fetcher_id, make)
     parts = (lanes, settlement.writing, settlement.telling)
     running = [asyncio.create_task(part.run()) for part in parts]
     try:
-        letters = await eventually(lambda: dead.values if len(dead.values) == 3 else [], 20)
-        assert {letter["reason"] for letter in letters} == {"bug"}
-        assert "secret" not in str(letters)
+        yield runtime, lanes
     finally:
         for part in parts:
             part.stop()
@@ -116,37 +107,65 @@ async def test_a_defect_in_making_a_call_ends_that_call_and_leaves_its_place_to_
         await runtime.database.close()
 
 
+async def ask(runtime: Runtime[Settings], lanes: Lanes, *vendors: str) -> None:
+    """A call for each of these."""
+    async with runtime.database.transaction() as tx:
+        await claim_calls(tx, [wanted(vendor) for vendor in vendors])
+    lanes.wake()
+
+
+async def ends(call: Claimed, left: Callable[[], None]) -> Outcome:
+    left()
+    return give_up(call, "for good", None, Timing(utc_now(), 0.0, "direct"))
+
+
+async def test_a_defect_in_making_a_call_ends_that_call_and_leaves_its_place_to_others(
+    topics: Place, payloads: Path, reader_for: ReaderFor
+) -> None:
+    dead = await reader_for("fetcher.dead")
+
+    async def breaks(call: Claimed, left: Callable[[], None]) -> Outcome:
+        raise ZeroDivisionError("a secret")
+
+    async with at_work(topics, payloads, breaks, fetcher_calls=1, fetcher_vendor_share=1) as (runtime, lanes):
+        await ask(runtime, lanes, *["url:host.example"] * 3)
+        letters = await eventually(lambda: dead.values if len(dead.values) == 3 else [], 20)
+    assert {letter["reason"] for letter in letters} == {"bug"}
+    assert "secret" not in str(letters)
+
+
+async def test_a_defect_of_a_lane_is_told_and_its_calls_are_made_all_the_same(
+    topics: Place,
+    payloads: Path,
+    reader_for: ReaderFor,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    dead, lock_budget = await reader_for("fetcher.dead"), store.lock_budget
+
+    async def breaks_once(tx: Transaction, vendor: str) -> Row:
+        monkeypatch.setattr(store, "lock_budget", lock_budget)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(store, "lock_budget", breaks_once)
+    async with at_work(topics, payloads, ends) as (runtime, lanes):
+        await ask(runtime, lanes, "url:host.example")
+        await eventually(lambda: dead.values, 20)
+    assert "lane.failed" in capsys.readouterr().out
+
+
 async def test_hosts_that_nobody_configured_leave_nothing_behind(topics: Place, payloads: Path) -> None:
     """Whoever may ask for a job may name any number of them."""
-    runtime: Runtime[Settings] = open_runtime("fetcher", topics.settings(Settings, payloads))
-    await runtime.database.open()
-    await runtime.producer.open()
+    async with at_work(topics, payloads, ends) as (runtime, lanes):
 
-    async def make(call: Claimed, left: Callable[[], None]) -> Outcome:
-        left()
-        return give_up(call, "for good", None, Timing(utc_now(), 0.0, "direct"))
+        async def all_told() -> bool:
+            async with runtime.database.transaction() as tx:
+                return not await tx.fetchval("SELECT count(*) FROM calls")
 
-    async def all_told() -> bool:
-        async with runtime.database.transaction() as tx:
-            return not await tx.fetchval("SELECT count(*) FROM calls")
-
-    fetcher_id = new_id()
-    settlement = Settlement(runtime.database, runtime.producer, fetcher_id)
-    lanes = Lanes(runtime, settlement, fetcher_id, make)
-    async with runtime.database.transaction() as tx:
-        await claim_calls(tx, [wanted(f"url:{number}.host.example") for number in range(5)])
-    running = [asyncio.create_task(one) for one in (lanes.run(), settlement.writing.run(), settlement.telling.run())]
-    try:
+        await ask(runtime, lanes, *[f"url:{number}.host.example" for number in range(5)])
         await eventually(lambda: len(lanes._lanes) == 5, 20)
         await eventually(all_told, 20)
         labels = {sample.labels.get("vendor", "") for metric in REGISTRY.collect() for sample in metric.samples}
         assert "url:" in labels
         assert not [label for label in labels if "host.example" in label]
         await eventually(lambda: not lanes._lanes, 20)
-    finally:
-        lanes.stop()
-        await running[0]
-        for one in running[1:]:
-            one.cancel()
-        await runtime.producer.close()
-        await runtime.database.close()
