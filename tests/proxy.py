@@ -2,6 +2,8 @@
 
 import asyncio
 from contextlib import suppress
+from typing import Self
+from urllib.parse import urlsplit
 
 
 class Proxy:
@@ -17,6 +19,12 @@ class Proxy:
         self._deaf: set[asyncio.StreamWriter] = set()
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
+
+    @classmethod
+    def to(cls, url: str) -> Self:
+        """Before the server of a URL."""
+        server = urlsplit(url)
+        return cls(server.hostname or "", server.port or 0)
 
     async def open(self) -> None:
         """Listen on a free port."""

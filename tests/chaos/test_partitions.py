@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
@@ -36,8 +35,7 @@ HALF = 100
 
 @pytest.fixture
 async def to_postgres(topics: Place) -> AsyncIterator[Proxy]:
-    server = urlsplit(topics.admin_url)
-    proxy = Proxy(server.hostname or "", server.port or 0)
+    proxy = Proxy.to(topics.admin_url)
     await proxy.open()
     yield proxy
     await proxy.close()

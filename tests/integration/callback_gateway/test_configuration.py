@@ -6,10 +6,10 @@ from typing import Any
 
 import httpx
 
-from shared.database.pool import Database
 from shared.runtime.clock import monotonic
 from tests.conftest import DatabaseFor
 from tests.eventually import eventually
+from tests.locks import waiting
 
 OLD, NEW = {"base_url": "https://old.example"}, {"base_url": "https://new.example"}
 SOURCE = {"poll": {"request": {"path": "/items"}}}
@@ -35,19 +35,11 @@ async def test_a_change_is_answered_when_the_consumer_has_come_to_it(
     async with database.transaction() as tx:
         await tx.execute("LOCK TABLE ledger IN SHARE MODE")
         changing = asyncio.create_task(gateway.put("/vendors/acme", json=NEW))
-        await eventually(lambda: _waits_for_a_lock(database))
+        await eventually(lambda: waiting(database))
         assert not changing.done()
         assert (await gateway.get("/vendors/acme")).json()["base_url"] == OLD["base_url"]
     assert (await changing).status_code == 200
     assert await shown(gateway, "/vendors/acme", 0.1) == {NEW["base_url"]}
-
-
-WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-
-
-async def _waits_for_a_lock(database: Database) -> bool:
-    async with database.transaction() as tx:
-        return bool(await tx.fetchval(WAITING))
 
 
 async def test_what_was_said_last_stays_in_force(gateway: httpx.AsyncClient) -> None:

@@ -26,6 +26,7 @@ from shared.runtime.app import Runtime
 from shared.specification.vendor import Callbacks
 from tests.conftest import DatabaseFor, ReaderFor
 from tests.eventually import eventually
+from tests.locks import waiting
 from tests.stack import Place
 
 NOW = datetime.now(UTC)
@@ -94,14 +95,9 @@ async def test_whoever_comes_second_waits_for_the_first_to_commit(database: Data
     async with database.transaction() as tx:
         told = list(await handlers[type(one.event)](tx, [one]))
         second = asyncio.create_task(run(database, other))
-        await eventually(lambda: _waits_for_lock(database))
+        await eventually(lambda: waiting(database))
     assert len(told) + len(await second) == 1
     assert await verdicts(database) == ["accepted"]
-
-
-async def _waits_for_lock(database: Database) -> bool:
-    async with database.transaction() as tx:
-        return bool(await tx.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"))
 
 
 async def test_many_at_once_each_count_once(database: Database) -> None:

@@ -26,18 +26,12 @@ from shared.runtime.clock import utc_now
 from shared.specification.vendor import Vendor
 from tests.conftest import DatabaseFor
 from tests.eventually import eventually
-
-WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+from tests.locks import waiting
 
 
 @pytest.fixture
 async def database(database_for: DatabaseFor) -> Database:
     return await database_for("callback-gateway")
-
-
-async def somebody_waits(database: Database) -> bool:
-    async with database.transaction() as tx:
-        return bool(await tx.fetchval(WAITING))
 
 
 async def test_a_schedule_that_is_asked_for_again_is_not_forgotten(database: Database) -> None:
@@ -58,7 +52,7 @@ async def test_a_schedule_that_is_asked_for_again_is_not_forgotten(database: Dat
 
 
 async def _is_done_or_waits(task: "asyncio.Task[Any]", database: Database) -> bool:
-    return task.done() or await somebody_waits(database)
+    return task.done() or bool(await waiting(database))
 
 
 @pytest.mark.parametrize("first", ["task", "letter"])

@@ -20,6 +20,7 @@ from tests.conftest import ReaderFor
 from tests.eventually import eventually
 from tests.integration.callback_gateway.conftest import Served, ServeEdge
 from tests.integration.callback_gateway.test_spool import AWAY, drain, without_broker
+from tests.locks import waiting
 from tests.signing import SECRET, signed
 from tests.stack import Place
 
@@ -311,21 +312,16 @@ async def test_a_claim_of_a_gateway_that_died_swallows_nothing(edge: Served, rea
     with pytest.raises(Died):
         async with edge.database.transaction() as tx:
             await tx.execute("INSERT INTO webhooks (id, fingerprint) VALUES ($1, $2)", webhook_id, fingerprint)
-            waiting = asyncio.create_task(edge.http.post(place, **request))
-            await eventually(lambda: _is_blocked(edge))
+            asked = asyncio.create_task(edge.http.post(place, **request))
+            await eventually(lambda: waiting(edge.database))
             raise Died
-    answer = await waiting
+    answer = await asked
     assert (answer.status_code, "idempotency-replayed" in answer.headers) == (202, False)
     await eventually(lambda: len(received.records) == 1)
 
 
 class Died(Exception):
     """`kill -9`, as the database sees it."""
-
-
-async def _is_blocked(edge: Served) -> bool:
-    async with edge.database.transaction() as tx:
-        return bool(await tx.fetchval("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
 
 
 async def test_ids_are_forgotten_after_a_week(edge: Served) -> None:

@@ -32,8 +32,7 @@ COMMIT = b"COMMIT"
 
 @pytest.fixture
 async def proxy(place: Place) -> AsyncIterator[Proxy]:
-    server = urlsplit(place.admin_url)
-    made = Proxy(server.hostname or "", server.port or 0)
+    made = Proxy.to(place.admin_url)
     await made.open()
     yield made
     await made.close()

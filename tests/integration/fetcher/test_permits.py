@@ -16,6 +16,7 @@ from shared.specification.vendor import Budget, Vendor, Window
 from tests.conftest import DatabaseFor
 from tests.eventually import eventually
 from tests.integration.fetcher.test_cancel import wanted
+from tests.locks import waiting
 
 SPACED = Vendor.model_validate(
     {"vendor": "v", "base_url": "https://v.example", "budget": {"windows": [{"requests": 1000, "per": "60s"}]}}
@@ -65,17 +66,13 @@ async def test_a_call_that_leaves_while_its_lane_waits_for_its_turn_counts_once(
     lane = Lane("v", leaser)
     running = asyncio.create_task(lane.run())
 
-    async def waits() -> bool:
-        async with database.transaction() as tx:
-            return bool(await tx.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
-
     try:
         await eventually(lambda: len(leaser.permits) == 2, 20)
         async with database.transaction() as other:
             await other.execute("SELECT FROM budgets FOR UPDATE")
             leaser.permits[0].left()
             lane.woken.set()
-            await eventually(waits, 20)
+            await eventually(lambda: waiting(database), 20)
             leaser.permits[1].left()
 
         async def is_noted() -> bool:

@@ -20,6 +20,7 @@ from shared.runtime.clock import utc_now
 from tests.conftest import DatabaseFor
 from tests.eventually import eventually
 from tests.integration.fetcher.test_cancel import wanted
+from tests.locks import waiting
 from tests.stack import Place
 
 FETCHER = new_id()
@@ -102,8 +103,7 @@ async def test_fetchers_that_hear_the_opposite_of_two_vendors_never_wait_for_eac
 
     async def wait_for(writers: int) -> None:
         async def wait() -> bool:
-            async with database.transaction() as tx:
-                return bool(await tx.fetchval("SELECT count(*) = $1 FROM pg_locks WHERE NOT granted", writers))
+            return await waiting(database) == writers
 
         await eventually(wait, 20)
 

@@ -28,6 +28,7 @@ from tests.integration.fetcher.site import Site
 from tests.integration.fetcher.test_cancel import wanted
 from tests.integration.fetcher.test_lane import configured
 from tests.integration.fetcher.test_takeover import claim, states
+from tests.locks import waiting
 from tests.stack import Place
 
 PAGE = b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 13\r\n\r\n{"items": []}'
@@ -103,15 +104,10 @@ async def test_a_round_that_is_under_way_while_the_rest_is_written_loses_nothing
         message = changed(call, TaskState.COMPLETED, utc_now())
         settlement.add(Answered(call, (message,), None, succeeded=True), lambda: settled.append(None))
 
-    async def waits() -> bool:
-        async with database.transaction() as tx:
-            return bool(await tx.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"))
-
     async with database.transaction() as other:
         await other.execute("SELECT FROM calls FOR UPDATE")
         in_hand = asyncio.create_task(settlement.write())
-        await eventually(waits, 20)
+        await eventually(lambda: waiting(database), 20)
         draining = asyncio.create_task(settlement.drain(within_seconds=20))
-        await asyncio.sleep(0)
     await asyncio.gather(in_hand, draining)
     assert (len(settled), await states(database)) == (count, {})

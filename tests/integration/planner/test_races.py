@@ -27,6 +27,7 @@ from shared.runtime.clock import utc_now
 from shared.specification.vendor import Vendor
 from tests.conftest import DatabaseFor
 from tests.eventually import eventually
+from tests.locks import waiting
 from tests.stack import Place
 
 ACME = Vendor(vendor="acme", base_url="https://acme.example")
@@ -41,7 +42,6 @@ INVOKE = {
     "deadline": "1h",
     "results": {"request": {"path": "/reports/1"}},
 }
-WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 Handle = Callable[[Transaction, Sequence[Incoming[Any]]], Awaitable[Sequence[Result]]]
 
@@ -70,11 +70,6 @@ async def asked_for(database: Database, document: dict[str, Any]) -> UUID:
     return job_id
 
 
-async def somebody_waits(database: Database) -> bool:
-    async with database.transaction() as tx:
-        return bool(await tx.fetchval(WAITING))
-
-
 async def held_up(
     database: Database, statement: str, work: Coroutine[Any, Any, list[Outgoing]]
 ) -> tuple[datetime, list[Outgoing]]:
@@ -82,7 +77,7 @@ async def held_up(
     async with database.transaction() as tx:
         await tx.execute(statement)
         task = asyncio.create_task(work)
-        await eventually(lambda: somebody_waits(database))
+        await eventually(lambda: waiting(database))
         waited = utc_now()
     return waited, await task
 
@@ -160,7 +155,7 @@ async def test_what_was_cancelled_or_released_since_a_window_was_chosen_is_not_i
     async with database.transaction() as tx:
         await tx.execute("SELECT pg_advisory_xact_lock($1)", GATE)
         chosen = asyncio.create_task(claim(database))
-        await eventually(lambda: somebody_waits(database))
+        await eventually(lambda: waiting(database))
         async with database.transaction() as other:
             await other.execute("UPDATE tasks SET state = 'cancelled', rank = 9 WHERE number = 0")
             await other.execute("UPDATE tasks SET state = 'released', rank = 1 WHERE number = 1")

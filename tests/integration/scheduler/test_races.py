@@ -17,8 +17,8 @@ from shared.messaging.handler import Outgoing
 from shared.runtime.clock import utc_now
 from tests.conftest import DatabaseFor
 from tests.eventually import eventually
+from tests.locks import waiting
 
-WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 DAILY = {"every": "1d", "start": {"source": "acme-orders"}}
 
 
@@ -64,5 +64,4 @@ async def test_the_last_run_of_a_removed_schedule_does_not_end_the_one_that_foll
 
 
 async def _is_done_or_waits(task: "asyncio.Task[Any]", database: Database) -> bool:
-    async with database.transaction() as tx:
-        return task.done() or bool(await tx.fetchval(WAITING))
+    return task.done() or bool(await waiting(database))
