@@ -15,6 +15,7 @@ import httpx
 from infra.local.ports import free_port
 from infra.local.processes import Processes
 from tests.eventually import eventually
+from tests.forks import fork
 from tests.stack import Place
 
 SERVICES = {
@@ -159,7 +160,7 @@ class Cluster:
 @asynccontextmanager
 async def cluster(place: Place, root: Path) -> AsyncIterator[Cluster]:
     """All five services and the simulator, supervised."""
-    processes = Processes(root)
+    processes = Processes(root, spawn=fork)
     running = Cluster(place, root, processes)
     try:
         running.start_simulator()

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar, overload
 
 POLL_SECONDS = 0.05
+PATIENCE = 3.0
+"""Deadlines are written for a machine that does nothing else; a crowded one gets this many times as long."""
 
 T = TypeVar("T")
 
@@ -17,7 +19,7 @@ async def eventually(condition: Callable[[], Awaitable[T]], within_seconds: floa
 async def eventually(condition: Callable[[], T], within_seconds: float = ...) -> T: ...
 async def eventually(condition: Callable[[], object], within_seconds: float = 30.0) -> object:
     """Return the condition's first truthy value; an exception counts as not yet."""
-    deadline = time.monotonic() + within_seconds
+    deadline = time.monotonic() + within_seconds * PATIENCE
     while True:
         try:
             outcome = condition()
@@ -34,7 +36,7 @@ async def eventually(condition: Callable[[], object], within_seconds: float = 30
 
 def wait_until(condition: Callable[[], T], within_seconds: float = 30.0) -> T:
     """Return the condition's first truthy value, without an event loop; an exception counts as not yet."""
-    deadline = time.monotonic() + within_seconds
+    deadline = time.monotonic() + within_seconds * PATIENCE
     while True:
         try:
             value = condition()
@@ -50,6 +52,6 @@ def wait_until(condition: Callable[[], T], within_seconds: float = 30.0) -> T:
 
 def _failure(condition: Callable[[], object], within_seconds: float, last: object) -> AssertionError:
     name = getattr(condition, "__qualname__", repr(condition))
-    error = AssertionError(f"{name} did not hold within {within_seconds:g} s; the last outcome was {last!r}")
+    error = AssertionError(f"{name} did not hold within {within_seconds * PATIENCE:g} s; the last outcome was {last!r}")
     error.__cause__ = last if isinstance(last, Exception) else None
     return error

@@ -8,11 +8,11 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Protocol, Self
 
 from pydantic import TypeAdapter
 
@@ -24,6 +24,30 @@ from infra.local.record import write_private
 POLL_SECONDS = 0.1
 CHILDREN = "children.json"
 _IDENTITIES = TypeAdapter(dict[str, Process])
+
+
+class Running(Protocol):
+    """What is asked of a process, as `subprocess` answers it: it leads a process group of its own."""
+
+    @property
+    def pid(self) -> int: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+
+
+Spawn = Callable[[Sequence[str], Mapping[str, str], BinaryIO], Running]
+
+
+def execute(argv: Sequence[str], environment: Mapping[str, str], output: BinaryIO) -> Running:
+    """Run a program. A group of its own: Ctrl-C in the terminal reaches us alone, and we stop things in order."""
+    return subprocess.Popen(
+        list(argv),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        env=dict(environment),
+        start_new_session=True,
+    )
 
 
 @dataclass(frozen=True)
@@ -41,7 +65,7 @@ class Child:
 
     argv: Sequence[str]
     environment: Mapping[str, str]
-    process: subprocess.Popen[bytes]
+    process: Running
     started_at: float
     # False once somebody stopped it on purpose: then it stays down.
     wanted: bool = True
@@ -54,10 +78,11 @@ class Processes:
     """Named child processes with logs in `<root>/logs/<name>.log`; safe to use from several threads. Who they are stands
     in a file, so that they can be ended if this process cannot do it any more."""
 
-    def __init__(self, root: Path, backoff: Backoff | None = None) -> None:
+    def __init__(self, root: Path, backoff: Backoff | None = None, spawn: Spawn = execute) -> None:
         self._children_file = root.absolute() / CHILDREN
         self._logs = root.absolute() / "logs"
         self._backoff = backoff or Backoff()
+        self._spawn = spawn
         self._children: dict[str, Child] = {}
         self._lock = threading.RLock()
         self._ending = threading.Event()
@@ -74,7 +99,7 @@ class Processes:
         with self._lock:
             if self.alive(name):
                 raise StackError(f"{name} runs already.")
-            self._children[name] = Child(argv, env, self._spawn(name, argv, env), time.monotonic())
+            self._children[name] = Child(argv, env, self._launch(name, argv, env), time.monotonic())
             self._note_children()
 
     def restart(self, name: str, timeout_seconds: float = 30) -> None:
@@ -148,22 +173,14 @@ class Processes:
         """Return the last lines that the current process wrote."""
         return tail(self._logs / f"{name}.log")
 
-    def _spawn(self, name: str, argv: Sequence[str], env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    def _launch(self, name: str, argv: Sequence[str], env: Mapping[str, str]) -> Running:
         self._logs.mkdir(parents=True, exist_ok=True)
         with mark_start(self._logs / f"{name}.log") as output:
-            # A group of its own: Ctrl-C in the terminal reaches us alone, and we stop things in order.
-            return subprocess.Popen(
-                list(argv),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=dict(env),
-                start_new_session=True,
-            )
+            return self._spawn(argv, env, output)
 
     def _start_again(self, name: str, child: Child) -> None:
         child.exit_codes.append(child.process.wait())
-        child.process = self._spawn(name, child.argv, child.environment)
+        child.process = self._launch(name, child.argv, child.environment)
         child.started_at = time.monotonic()
         child.wanted = True
         self._note_children()
@@ -213,7 +230,7 @@ def end_left_behind(root: Path, within_seconds: float) -> None:
     file.unlink(missing_ok=True)
 
 
-def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+def _signal_group(process: Running, number: signal.Signals) -> None:
     # Asked first: after the exit was collected the number may belong to somebody else.
     if process.poll() is None:
         os.killpg(process.pid, number)
