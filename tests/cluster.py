@@ -112,6 +112,7 @@ class Cluster:
     async def job(self, job_id: str) -> dict[str, Any]:
         """The job as the gateway shows it."""
         answer = await self.http.get(f"{self.gateway}/jobs/{job_id}")
+        assert answer.status_code == 200, answer.text
         found: dict[str, Any] = answer.json()
         return found
 

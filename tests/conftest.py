@@ -49,9 +49,9 @@ async def place(addresses: Addresses) -> AsyncIterator[Place]:
 @pytest.fixture
 async def topics(place: Place) -> AsyncIterator[Place]:
     """The same, with all topics created."""
-    await stack.make_topics(place)
+    await stack.make_topics(place.kafka, place.prefix)
     yield place
-    await stack.drop_topics(place)
+    await stack.drop_topics(place.kafka, place.prefix)
 
 
 @pytest.fixture
@@ -82,11 +82,11 @@ async def producer(topics: Place) -> AsyncIterator[Producer]:
 
 @pytest.fixture
 async def reader_for(topics: Place) -> AsyncIterator[ReaderFor]:
-    """Opens readers that see everything a topic of the test has carried."""
+    """Opens readers that see everything a topic has carried since the test began."""
     opened: list[TopicReader] = []
 
     async def open_reader(topic: str) -> TopicReader:
-        reader = TopicReader(topics.kafka, f"{topics.prefix}.{topic}")
+        reader = TopicReader(topics.kafka, f"{topics.prefix}.{topic}", since=topics.made_at)
         await reader.open()
         opened.append(reader)
         return reader

@@ -6,7 +6,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar, overload
 
-POLL_SECONDS = 0.05
+SHORTEST_SECONDS, LONGEST_SECONDS = 0.02, 0.15
+"""Between two looks: what takes long is asked about less often, for questions cost the machine that is waited for."""
 PATIENCE = 3.0
 """Deadlines are written for a machine that does nothing else; a crowded one gets this many times as long."""
 
@@ -19,7 +20,7 @@ async def eventually(condition: Callable[[], Awaitable[T]], within_seconds: floa
 async def eventually(condition: Callable[[], T], within_seconds: float = ...) -> T: ...
 async def eventually(condition: Callable[[], object], within_seconds: float = 30.0) -> object:
     """Return the condition's first truthy value; an exception counts as not yet."""
-    deadline = time.monotonic() + within_seconds * PATIENCE
+    deadline, pause = time.monotonic() + within_seconds * PATIENCE, SHORTEST_SECONDS
     while True:
         try:
             outcome = condition()
@@ -31,12 +32,13 @@ async def eventually(condition: Callable[[], object], within_seconds: float = 30
             last = error
         if time.monotonic() > deadline:
             raise _failure(condition, within_seconds, last)
-        await asyncio.sleep(POLL_SECONDS)
+        await asyncio.sleep(pause)
+        pause = min(1.3 * pause, LONGEST_SECONDS)
 
 
 def wait_until(condition: Callable[[], T], within_seconds: float = 30.0) -> T:
     """Return the condition's first truthy value, without an event loop; an exception counts as not yet."""
-    deadline = time.monotonic() + within_seconds * PATIENCE
+    deadline, pause = time.monotonic() + within_seconds * PATIENCE, SHORTEST_SECONDS
     while True:
         try:
             value = condition()
@@ -47,7 +49,8 @@ def wait_until(condition: Callable[[], T], within_seconds: float = 30.0) -> T:
             last = error
         if time.monotonic() > deadline:
             raise _failure(condition, within_seconds, last)
-        time.sleep(POLL_SECONDS)
+        time.sleep(pause)
+        pause = min(1.3 * pause, LONGEST_SECONDS)
 
 
 def _failure(condition: Callable[[], object], within_seconds: float, last: object) -> AssertionError:

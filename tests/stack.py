@@ -4,7 +4,8 @@ import os
 import re
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ class Place:
     admin_url: str
     database: str
     prefix: str
+    made_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def database_url(self) -> str:
         """The URL with the placeholder for the service, as the settings take it."""
@@ -102,9 +104,14 @@ async def make_template(addresses: embedded.Addresses) -> None:
     await provision_migrations(settings)
 
 
+def make_name() -> str:
+    """A name that nobody has."""
+    return f"t{uuid.uuid4().hex[:12]}"
+
+
 async def make_place(addresses: embedded.Addresses) -> Place:
     """A fresh database, cloned from the template."""
-    name = f"t{uuid.uuid4().hex[:12]}"
+    name = make_name()
     admin = await asyncpg.connect(addresses.postgres)
     try:
         await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{TEMPLATE}" STRATEGY file_copy')
@@ -116,17 +123,17 @@ async def make_place(addresses: embedded.Addresses) -> Place:
     return Place(addresses.kafka, addresses.postgres, name, name)
 
 
-async def make_topics(place: Place, wanted: Iterable[Topic[Any]] | None = None) -> None:
-    """The test's own topics."""
-    await create_topics(place.kafka, place.prefix, list(wanted or topics()), Profile(partitions=2))
+async def make_topics(kafka: str, prefix: str, partitions: int = 2, wanted: Iterable[Topic[Any]] | None = None) -> None:
+    """All topics, or those that are wanted. They cost the broker more than most tests do with them."""
+    await create_topics(kafka, prefix, list(wanted or topics()), Profile(partitions=partitions))
 
 
-async def drop_topics(place: Place) -> None:
-    """Delete the test's topics: a small broker must not have to hold those of a thousand tests."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=place.kafka)
+async def drop_topics(kafka: str, prefix: str) -> None:
+    """Delete topics: a small broker must not have to hold those of a thousand tests."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
     try:
-        names = [name for name in await admin.list_topics() if name.startswith(f"{place.prefix}.")]
+        names = [name for name in await admin.list_topics() if name.startswith(f"{prefix}.")]
         await admin.delete_topics(names)
     finally:
         await admin.close()

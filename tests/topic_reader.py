@@ -1,6 +1,7 @@
-"""Reads a topic from its beginning, without a group."""
+"""Reads a topic from a time on, without a group."""
 
 import asyncio
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -8,17 +9,28 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
 
 class TopicReader:
-    """Keeps every record that the topic has carried so far."""
+    """Keeps every record that the topic has carried so far, or since a time."""
 
-    def __init__(self, bootstrap_servers: str, topic: str) -> None:
+    def __init__(self, bootstrap_servers: str, topic: str, since: datetime | None = None) -> None:
         self.records: list[ConsumerRecord] = []
         self._consumer = AIOKafkaConsumer(topic, bootstrap_servers=bootstrap_servers, auto_offset_reset="earliest")
+        self._since = since
         self._task: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Begin to read."""
         await self._consumer.start()
+        if self._since is not None:
+            await self._skip(self._since)
         self._task = asyncio.create_task(self._read())
+
+    async def _skip(self, since: datetime) -> None:
+        partitions = self._consumer.assignment()
+        # Asked first: what comes in between must not be skipped.
+        ends = await self._consumer.end_offsets(partitions)
+        asked = dict.fromkeys(partitions, int(since.timestamp() * 1000))
+        for partition, found in (await self._consumer.offsets_for_times(asked)).items():
+            self._consumer.seek(partition, found.offset if found else ends[partition])
 
     async def close(self) -> None:
         """Stop reading."""

@@ -29,7 +29,7 @@ from tests.integration.shared.shells import Seen, order, shell
 from tests.stack import Place
 from tests.topic_reader import TopicReader
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.chaos]
 
 NODES = (1, 2, 3)
 VICTIM = 2

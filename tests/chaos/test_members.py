@@ -19,7 +19,7 @@ from tests.eventually import eventually
 from tests.integration.shared.shells import Seen, order, shell
 from tests.stack import Place
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.chaos]
 
 ROUNDS, AT_ONCE = 3, 20
 PARTITIONS = 2

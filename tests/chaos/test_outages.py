@@ -16,7 +16,7 @@ from tests.cluster import SERVICES, Cluster, cluster
 from tests.eventually import eventually
 from tests.stack import ROOT, Place
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.chaos]
 
 LINES_A_SECOND = 5
 LINES_AT_ONCE = 60

@@ -15,7 +15,7 @@ from tests.end_to_end.test_schedule import POLL, schedule, shown
 from tests.eventually import eventually
 from tests.stack import ROOT, Place
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.chaos]
 
 FIRINGS = 30
 AWAY_SECONDS = 5

@@ -17,7 +17,7 @@ from tests.signing import SECRET, signed
 from tests.stack import ROOT, Place
 from tests.topic_reader import TopicReader
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.chaos]
 
 VERIFY = {"verify": {"scheme": "standard-webhooks", "secrets": ["env:ACME_HOOK"]}}
 SENDERS, EACH = 8, 40

@@ -4,8 +4,6 @@ and never loops for ever."""
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.cluster import Cluster, cluster
 from tests.stack import Place
 
@@ -56,7 +54,6 @@ async def run(running: Cluster, number: int, poll: dict[str, Any], config: dict[
     return await running.ended(job_id, within_seconds=60)
 
 
-@pytest.mark.timeout(400)
 async def test_whatever_a_vendor_answers_the_job_ends(topics: Place, tmp_path: Path) -> None:
     async with cluster(topics, tmp_path) as running:
         for number, (what, poll, config) in enumerate(COMPLETES):

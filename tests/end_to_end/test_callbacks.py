@@ -36,7 +36,6 @@ INVOKE = {
 }
 
 
-@pytest.mark.timeout(300)
 async def test_each_vendor_job_ends_once_however_the_vendor_calls_back(
     topics: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

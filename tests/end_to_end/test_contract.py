@@ -3,8 +3,6 @@
 from functools import partial
 from pathlib import Path
 
-import pytest
-
 from tests.cluster import Cluster, cluster
 from tests.end_to_end.test_invoke import INVOKE, OUTCOME, tasks
 from tests.end_to_end.test_schedule import schedule, shown
@@ -15,7 +13,6 @@ from tests.stack import Place
 ITEMS = {"request": {"path": "/items"}, "records": {"key": "id"}}
 
 
-@pytest.mark.timeout(200)
 async def test_two_fetchers_never_exceed_a_contract_together(topics: Place, tmp_path: Path) -> None:
     async with cluster(topics, tmp_path) as running:
         running.start_service("fetcher", instance="fetcher-2")
@@ -54,7 +51,6 @@ async def test_a_quota_that_only_the_vendor_knows_is_waited_for(topics: Place, t
         assert truth["requests"] == 25
 
 
-@pytest.mark.timeout(200)
 async def test_a_vendor_that_hangs_holds_up_nobody_else(topics: Place, tmp_path: Path) -> None:
     async with cluster(topics, tmp_path) as running:
         await running.configure_simulator("hangs", records=20_000, hang_share=1.0, hang_seconds=60)
@@ -101,7 +97,6 @@ async def allow(running: Cluster, reports: Reports, requests: int) -> None:
     assert answer.status_code in (200, 201), answer.text
 
 
-@pytest.mark.timeout(300)
 async def test_a_contract_is_changed_while_jobs_wait_for_it(topics: Place, tmp_path: Path) -> None:
     """What was called before counts on; what waits for a permit is not submitted yet, so its deadline has not begun."""
     async with Reports() as reports, cluster(topics, tmp_path) as running:

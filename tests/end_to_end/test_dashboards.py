@@ -110,7 +110,6 @@ async def work(running: Cluster) -> None:
     await running.ended(job_id)
 
 
-@pytest.mark.timeout(240)
 async def test_every_panel_finds_data(topics: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with cluster(topics, tmp_path) as running, scraping(running.ports, tmp_path) as http:
         await eventually(lambda: ready(http, len(running.ports)), 60)

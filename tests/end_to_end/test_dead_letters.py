@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.cluster import Cluster, cluster
 from tests.eventually import eventually
 from tests.stack import Place
@@ -46,7 +44,6 @@ async def open_letters(running: Cluster, job_id: str, redrives: int) -> list[dic
     return [one for one in found if one["redrives"] == redrives]
 
 
-@pytest.mark.timeout(300)
 async def test_dead_letters_are_redriven_guarded_and_discarded(topics: Place, tmp_path: Path) -> None:
     async with cluster(topics, tmp_path) as running:
         await running.configure_simulator("acme", records=RECORDS, fail_paths=[bad(100), bad(300)])

@@ -47,7 +47,6 @@ def tell_where(running: Cluster, place: Place, root: Path) -> None:
     records.save(root, records.Record(kafka=place.kafka, postgres=place.admin_url, ports=ports))
 
 
-@pytest.mark.timeout(240)
 async def test_the_demo_shows_one_of_each_and_how_to_go_on(
     topics: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

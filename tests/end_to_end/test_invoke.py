@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from tests.cluster import Cluster, cluster
 from tests.eventually import eventually
@@ -65,7 +64,6 @@ async def callbacks(running: Cluster, job_id: str) -> list[tuple[str, str]]:
     return sorted((one["told"], one["verdict"]) for one in answer.json()["callbacks"])
 
 
-@pytest.mark.timeout(300)
 async def test_vendor_jobs_are_done_however_their_callbacks_come(topics: Place, tmp_path: Path) -> None:
     async def on_submit(reports: Reports, report: Report) -> None:
         if report.input["month"] == "early":
@@ -108,7 +106,6 @@ async def test_vendor_jobs_are_done_however_their_callbacks_come(topics: Place, 
         assert await running.dead_letters() == []
 
 
-@pytest.mark.timeout(300)
 async def test_waits_that_no_callback_by_token_ends(topics: Place, tmp_path: Path) -> None:
     """The status is asked; a deadline passes; a job is cancelled; a submit's outcome is unknown."""
     async with Reports() as reports, cluster(topics, tmp_path) as running:
@@ -173,7 +170,6 @@ def _by_month(reports: Reports, count: int) -> dict[str, Report]:
     return found if len(found) == count else {}
 
 
-@pytest.mark.timeout(300)
 async def test_kills_between_submit_and_callback_submit_nothing_twice(topics: Place, tmp_path: Path) -> None:
     """`kill -9` of each service that takes part, while vendor jobs are submitted and called back. A fetcher that dies
     with a claimed call that may have left leaves an unknown outcome: the task waits for its callback or, if nothing was

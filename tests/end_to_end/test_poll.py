@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.cluster import cluster
 from tests.stack import Place
 
@@ -21,7 +19,6 @@ STYLES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.timeout(300)
 async def test_every_record_arrives_exactly_once_in_every_style(topics: Place, tmp_path: Path) -> None:
     async with cluster(topics, tmp_path) as running:
         await running.configure_simulator(

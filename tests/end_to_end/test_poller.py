@@ -9,7 +9,6 @@ from typing import Any
 
 import asyncpg
 import orjson
-import pytest
 
 from shared.client.replay import Wanted, replay
 from shared.events.envelope import CE_ID, CE_TYPE, TRACEPARENT
@@ -52,7 +51,6 @@ async def execute(place: Place, statement: str) -> None:
         await owner.close()
 
 
-@pytest.mark.timeout(300)
 async def test_a_copy_is_made_task_by_task_and_kept_in_step(
     topics: Place, tmp_path: Path, reader_for: ReaderFor
 ) -> None:

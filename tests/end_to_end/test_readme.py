@@ -78,7 +78,6 @@ async def send(running: Cluster, sender_id: str, content: dict[str, Any]) -> htt
     return await running.http.post(f"{running.gateway}/in/acme-changed", content=body, headers=headers)
 
 
-@pytest.mark.timeout(240)
 async def test_each_recipe_does_what_it_says(topics: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACME_HOOK", SECRET)
     async with cluster(topics, tmp_path) as running:

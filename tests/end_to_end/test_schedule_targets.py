@@ -50,7 +50,6 @@ async def verdict(running: Cluster, schedule_id: str, status: str) -> dict[str, 
     return {**firing, "of": found}
 
 
-@pytest.mark.timeout(240)
 async def test_a_request_for_later_ends_as_its_client_is_told(
     topics: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -74,7 +74,6 @@ RECORDS: dict[str, dict[str, bytes]] = {
 }
 
 
-@pytest.mark.timeout(200)
 async def test_secrets_stay_where_they_belong(
     topics: Place, tmp_path: Path, producer: Producer, reader_for: ReaderFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -188,7 +188,6 @@ STEPS: list[Callable[[Cluster], Any]] = [
 ]
 
 
-@pytest.mark.timeout(400)
 async def test_polling_is_as_it_is_written(topics: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SECRET, "s3cret")
     async with cluster(topics, tmp_path) as running:

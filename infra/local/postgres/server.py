@@ -16,7 +16,7 @@ from infra.local.postgres.binaries import Binaries, find_binaries
 from infra.local.postgres.place import choose_place, reachable, server_account
 from infra.local.record import Record, write_private
 
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0
 STOP_SECONDS = 30.0
 SETTINGS = {
     "listen_addresses": "127.0.0.1",

@@ -1,15 +1,17 @@
 """The HTTP edge alone, and the whole gateway."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
 import pytest
 
 from infra.local.ports import free_port
+from infra.local.stack import Addresses
 from services.callback_gateway.app import build
 from services.callback_gateway.http.arrivals import Arrivals
 from services.callback_gateway.http.edge import Edge
@@ -21,6 +23,7 @@ from services.callback_gateway.spool.outbound import Outbound
 from shared.database.pool import Database
 from shared.messaging.producer import Producer
 from shared.payloads.store import PayloadStore
+from tests import stack
 from tests.conftest import DatabaseFor
 from tests.eventually import eventually
 from tests.running import running
@@ -37,6 +40,28 @@ class Served:
 
 
 ServeEdge = Callable[..., Awaitable[Served]]
+
+
+@pytest.fixture(scope="session")
+def standing(addresses: Addresses) -> Iterator[str]:
+    """The prefix of topics that stay."""
+    prefix = stack.make_name()
+    asyncio.run(stack.make_topics(addresses.kafka, prefix))
+    yield prefix
+    asyncio.run(stack.drop_topics(addresses.kafka, prefix))
+
+
+@pytest.fixture
+async def topics(request: pytest.FixtureRequest, place: Place, standing: str) -> AsyncIterator[Place]:
+    """The edge alone only produces: tests of it share topics. The whole gateway, and a test that names its topics, has
+    its own."""
+    named = inspect.signature(request.function).parameters
+    if "serve_edge" in request.fixturenames and not {"gateway", "topics"} & {*named}:
+        yield replace(place, prefix=standing)
+        return
+    await stack.make_topics(place.kafka, place.prefix)
+    yield place
+    await stack.drop_topics(place.kafka, place.prefix)
 
 
 @asynccontextmanager
@@ -56,12 +81,12 @@ async def served(database: Database, producer: Producer, settings: Settings) -> 
 @pytest.fixture
 async def serve_edge(topics: Place, payloads: Path, database_for: DatabaseFor) -> AsyncIterator[ServeEdge]:
     """Starts edges with the producer and database that they are given; nobody consumes, so nobody is waited for."""
-    async with AsyncExitStack() as stack:
+    async with AsyncExitStack() as exits:
 
         async def serve(producer: Producer, database: Database | None = None, **more: object) -> Served:
             settings = topics.settings(Settings, payloads, **{"gateway_apply_seconds": 0, **more})
             opened = database or await database_for("callback-gateway")
-            return await stack.enter_async_context(served(opened, producer, settings))
+            return await exits.enter_async_context(served(opened, producer, settings))
 
         yield serve
 

@@ -167,7 +167,9 @@ async def test_facts_make_the_view_and_its_history(gateway: httpx.AsyncClient, p
 
     async def shown(status: str, verdicts: list[str]) -> dict[str, Any] | None:
         found: dict[str, Any] = (await gateway.get("/schedules/hourly")).json()
-        here = found["status"] == status and [one["verdict"] for one in found["firings"]] == verdicts
+        here = (
+            found["status"] == status and found["schedule"] and [one["verdict"] for one in found["firings"]] == verdicts
+        )
         return found if here else None
 
     planned = began + timedelta(seconds=1)

@@ -24,8 +24,6 @@ from infra.local.postgres.binaries import find_binaries
 from infra.local.stack import Addresses
 from tests.eventually import eventually
 
-pytestmark = pytest.mark.timeout(180)
-
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:

@@ -17,8 +17,6 @@ from infra.local import services, stack
 from infra.local.__main__ import app
 from infra.local.pids import Process, alive, family
 
-pytestmark = pytest.mark.timeout(180)
-
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:

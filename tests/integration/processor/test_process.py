@@ -189,7 +189,7 @@ async def test_payloads_that_are_too_large_together_are_processed_one_after_the_
 async def test_records_are_told_once_in_a_job(
     topics: Place, processor: None, producer: Producer, reader_for: ReaderFor, store: PayloadStore
 ) -> None:
-    await stack.make_topics(topics, [records_topic("acme-orders")])
+    await stack.make_topics(topics.kafka, topics.prefix, wanted=[records_topic("acme-orders")])
     tasks, records = await reader_for("tasks.events"), await reader_for("records.acme-orders")
     job = new_id()
     for body in (b'[{"id": 1, "n": 1}]', b'[{"id": 1, "n": 2}, {"id": 2, "n": 2}]'):
