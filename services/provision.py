@@ -15,7 +15,7 @@ from pydantic import Field
 from shared.database.roles import Provisioner
 from shared.errors import SluiceError
 from shared.events.catalogue import SERVICES, topics
-from shared.messaging.topics import Profile, create_topics
+from shared.messaging.topics import Profile, create_topics, find_differences
 from shared.runtime.settings import ServiceSettings, read_settings
 
 SCHEMAS = tuple(service.replace("-", "_") for service in SERVICES)
@@ -47,10 +47,13 @@ async def provision_migrations(settings: ProvisionSettings) -> None:
 
 
 async def provision_topics(settings: ProvisionSettings) -> None:
-    """Create the topics that are missing."""
+    """Create the topics that are missing, and tell what those that exist have otherwise than the catalogue."""
     profile = Profile(settings.topic_partitions, settings.topic_replication)
-    for name in await create_topics(settings.kafka_bootstrap_servers, settings.topic_prefix, topics(), profile):
+    place = (settings.kafka_bootstrap_servers, settings.topic_prefix, list(topics()), profile)
+    for name in await create_topics(*place):
         print(f"created {name}")
+    for one in await find_differences(*place):
+        print(f"left as it is: {one.topic} has {one.setting}={one.found}, the catalogue says {one.declared}")
 
 
 async def provision(what: str, settings: ProvisionSettings) -> None:

@@ -5,12 +5,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from shared.errors import SluiceError, Unavailable
 from shared.events.catalogue import Topic
 
 _QUIET_PARTITIONS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A topic that exists is not as the catalogue declares it."""
+
+    topic: str
+    setting: str
+    found: str
+    declared: str
 
 
 class TopicsMissing(SluiceError):
@@ -56,20 +67,56 @@ async def create_topics(
     return created
 
 
+async def find_differences(
+    bootstrap_servers: str, prefix: str, wanted: Iterable[Topic[Any]], profile: Profile
+) -> list[Difference]:
+    """What existing topics have otherwise than the catalogue: from an older release, or on purpose. Only told, never
+    changed: somebody's longer retention is theirs.
+
+    Raises:
+        Unavailable: no broker answers, or it refuses.
+    """
+    declared = {topic.full_name(prefix): _settings(topic, profile) for topic in wanted}
+    resources = [ConfigResource(ConfigResourceType.TOPIC, *item) for item in declared.items()]
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    try:
+        await admin.start()
+        [answer] = await admin.describe_configs(resources)
+    except (KafkaError, OSError) as error:
+        raise Unavailable(f"Kafka: {type(error).__name__}: {error}") from error
+    finally:
+        await admin.close()
+    differences = []
+    for code, message, _, name, entries in answer.resources:
+        if code:
+            raise Unavailable(f"Kafka: topic {name}: {for_code(code).__name__} {message or ''}")
+        found = {entry[0]: entry[1] for entry in entries}
+        differences += [
+            Difference(name, setting, found[setting], value)
+            for setting, value in declared[name].items()
+            if found[setting] != value
+        ]
+    return differences
+
+
 def _new_topic(topic: Topic[Any], prefix: str, profile: Profile) -> NewTopic:
-    retention = str(int(topic.retention.total_seconds() * 1000))
     return NewTopic(
         name=topic.full_name(prefix),
         num_partitions=profile.partitions_of(topic),
         replication_factor=profile.replication,
-        topic_configs={
-            "cleanup.policy": topic.cleanup,
-            "retention.ms": retention,
-            "delete.retention.ms": retention,
-            "max.message.bytes": str(topic.max_message_bytes),
-            "min.insync.replicas": str(max(1, profile.replication - 1)),
-        },
+        topic_configs=_settings(topic, profile),
     )
+
+
+def _settings(topic: Topic[Any], profile: Profile) -> dict[str, str]:
+    retention = str(int(topic.retention.total_seconds() * 1000))
+    return {
+        "cleanup.policy": topic.cleanup,
+        "retention.ms": retention,
+        "delete.retention.ms": retention,
+        "max.message.bytes": str(topic.max_message_bytes),
+        "min.insync.replicas": str(max(1, profile.replication - 1)),
+    }
 
 
 async def check_topics(bootstrap_servers: str, prefix: str, needed: Iterable[Topic[Any]]) -> None:

@@ -1,9 +1,16 @@
 """Topics are on the broker as the catalogue declares them."""
 
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from shared.events.catalogue import JOBS_EVENTS, VENDORS, Topic
 from shared.events.catalogue import topics as declared
+from shared.messaging.topics import Difference, Profile, create_topics, find_differences
+from tests import stack
 from tests.stack import Place
 
 DAY_MS = 86_400_000
@@ -33,3 +40,20 @@ async def test_events_are_kept_for_as_long_as_the_catalogue_says(topics: Place) 
             assert int(config["retention.ms"]) == (30 if name.endswith(".dead") else 7) * DAY_MS, name
         else:
             assert int(config["delete.retention.ms"]) == 7 * DAY_MS, name
+
+
+async def test_what_exists_otherwise_than_the_catalogue_says_is_told_and_left(place: Place) -> None:
+    """As after an upgrade, or after an operator's own decision."""
+    older: list[Topic[Any]] = [replace(JOBS_EVENTS, retention=timedelta(days=1)), VENDORS]
+    assert len(await create_topics(place.kafka, place.prefix, older, Profile(partitions=1))) == len(older)
+    wanted: list[Topic[Any]] = [JOBS_EVENTS, VENDORS]
+    asked = (place.kafka, place.prefix, wanted, Profile(partitions=1))
+    assert await create_topics(*asked) == []
+    try:
+        name, days = JOBS_EVENTS.full_name(place.prefix), (str(DAY_MS), str(7 * DAY_MS))
+        settings = ("retention.ms", "delete.retention.ms")
+        told = [Difference(name, setting, *days) for setting in settings]
+        assert await find_differences(*asked) == told
+        assert await find_differences(*asked) == told
+    finally:
+        await stack.drop_topics(place.kafka, place.prefix)
