@@ -30,6 +30,8 @@ _OPEN = {
     for topic in (*(found for found in topics() if found.public and found.producers == ANYONE), NOTIFICATIONS)
 }
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{(schedule(?:\.[^{}]*)?)\}")
+_FREE = {"json", "query", "headers", "parameters", "event", "input"}
+"""Parts of a job specification whose names are the user's own."""
 _SAMPLE = UUID(int=0)
 
 
@@ -122,6 +124,12 @@ def _values(schedule: Schedule, schedule_id: UUID, time: datetime) -> dict[str, 
     }
 
 
+def _is_in_url(pointer: str) -> bool:
+    """Whether a job specification has a URL or a path there. What people call so in JSON of their own is none."""
+    *places, name = pointer.removeprefix("/publish/event").removeprefix("/start").split("/")
+    return name in ("url", "path", "deliver") and _FREE.isdisjoint(places)
+
+
 class _Pen:
     """Fills the placeholders of schedules; those of jobs, and doubled braces, are left for the planner."""
 
@@ -146,8 +154,7 @@ class _Pen:
         """Any JSON value; in URLs and paths what is filled in is percent-encoded."""
         match value:
             case str():
-                in_url = pointer.rsplit("/", 1)[1] in ("url", "path", "deliver")
-                return self.text(value, pointer, partial(quote, safe="") if in_url else str)
+                return self.text(value, pointer, partial(quote, safe="") if _is_in_url(pointer) else str)
             case dict():
                 return {name: self.whole(inner, f"{pointer}/{name}") for name, inner in value.items()}
             case list():

@@ -4,6 +4,7 @@ import difflib
 import math
 import re
 from datetime import timedelta
+from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
@@ -75,8 +76,8 @@ def read_share(value: Any) -> Any:
         if not value.endswith("%"):
             raise ValueError("expected a share such as 1% or 0.01")
         try:
-            return float(value[:-1]) / 100
-        except ValueError:
+            return float(Decimal(value[:-1]) / 100)
+        except InvalidOperation:
             raise ValueError("expected a share such as 1% or 0.01") from None
     if isinstance(value, int) and value:
         raise ValueError("expected a share such as 1% or 0.01; all of it is 100% or 1.0")

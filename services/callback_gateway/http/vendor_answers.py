@@ -20,7 +20,7 @@ def routes(edge: Edge, waiting: Waiting) -> APIRouter:
         responses={
             200: {"description": "The status, headers and body of the vendor's own answer, whatever they are"},
             "default": {"description": "The vendor's own answer"},
-            **answers(404, 409, 410, 502, 504),
+            **answers(404, 409, 410, 422, 502, 504),
         },
     )
     async def show_answer(job_id: JobId) -> Response:
@@ -29,7 +29,7 @@ def routes(edge: Edge, waiting: Waiting) -> APIRouter:
             row = await store.find_job(tx, job_id)
         if row is None:
             raise Refusal(404, f"there is no job {job_id}")
-        if row["answer"] is None:
+        if row["answer"] is None and (row["kind"] != "request" or row["ended_at"] is None):
             raise Refusal(409, f"there is no answer to a job of the kind {row['kind']} that is {row['state']}")
         return await waiting.answer(row)
 

@@ -19,12 +19,12 @@ class Rests:
         in_turn = [*vendor.egress[first:], *vendor.egress[:first]]
         return min(in_turn, key=lambda egress: max(self._end(vendor, egress, now), now))
 
-    def rest(self, vendor: Vendor, egress: str, until: datetime, now: datetime) -> bool:
-        """Leave this egress alone until then; tells whether there is another one to go on with."""
+    def rest(self, vendor: Vendor, egress: str, until: datetime, now: datetime) -> datetime:
+        """Leave this egress alone until then; gives when the first of the vendor's may be used: now, if another can."""
         if len(self._until) >= _MOST:
             self._until = {place: end for place, end in self._until.items() if end > now}
         self._until[vendor.vendor, egress] = until
-        return any(self._end(vendor, other, now) <= now for other in vendor.egress)
+        return max(now, min(self._end(vendor, other, now) for other in vendor.egress))
 
     def _end(self, vendor: Vendor, egress: str, now: datetime) -> datetime:
         return self._until.get((vendor.vendor, egress), now)

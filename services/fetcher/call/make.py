@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -120,18 +120,20 @@ class CallMaker:
         decided = verdict(result, vendor, this, now, chance)
         if call.request.purpose == "deliver":
             return judge(decided, status, vendor, this, now, chance)
-        if isinstance(decided, RateLimited) and self._rests.rest(vendor, egress, decided.until, now):
-            return Elsewhere(decided.reason)
+        if isinstance(decided, RateLimited):
+            free_at = self._rests.rest(vendor, egress, decided.until, now)
+            return replace(decided, until=free_at) if free_at > now else Elsewhere(decided.reason)
         return decided
 
     def _spent(self, vendor: Vendor, egress: str, result: GotAnswer | Unanswered) -> datetime | None:
-        """Until when the vendor rests after a good answer that used up a quota; where the quota is an egress's own,
-        only that one does."""
+        """Until when the vendor rests after a good answer that used up a quota; while another egress has some left,
+        only this one does."""
         if isinstance(result, Unanswered):
             return None
         now, known = utc_now(), max((window.per for window in vendor.budget.windows), default=timedelta())
         until = spent_until(result.headers, now, known, vendor.retry.longest_wait)
-        return None if until is None or self._rests.rest(vendor, egress, until, now) else until
+        free_at = now if until is None else self._rests.rest(vendor, egress, until, now)
+        return free_at if free_at > now else None
 
     async def _take_back(self, call: Claimed, vendor: Vendor, answer: Answer) -> tuple[GotAnswer, VendorAnswer]:
         """Store the answer as it is, whatever it says: it is what was asked for. A later one takes its place."""

@@ -1,7 +1,7 @@
 """Pages by offset or number. Pure.
 
-With a total, everything else fans out at once. Without one, a page leads to the next until one comes back short or
-empty.
+With a total, everything else fans out at once. Without one, a page leads to the next until one comes back empty, or
+shorter than the longest so far: that tells the end also where a vendor serves fewer items than it is asked for.
 """
 
 from dataclasses import replace
@@ -16,7 +16,8 @@ from shared.specification.source import Poll
 MOST_TASKS_AT_ONCE = 100_000
 MOST_GROWTH = 20
 """How often a total that has grown is followed, before the job leaves the rest to the next one."""
-_GROWN = "grown "
+_GROWN, _LONGEST = "grown ", "longest "
+"""What a page has to know of those before it, in its cursor."""
 
 
 def first_counted(poll: Poll, pages: OffsetPages | NumberedPages) -> Planned:
@@ -46,9 +47,7 @@ def after_offset(poll: Poll, pages: OffsetPages, done: Planned, facts: Facts) ->
     items, end = facts.items or 0, done.position + (facts.items or 0)
     asked = size_asked(pages, done)
     if facts.total is None:
-        if items == 0 or (items < asked and done.position > 0):
-            return Step(over=True)
-        return Step((_counted(poll, pages, end, asked, wants=True),))
+        return _walk_on(_counted(poll, pages, end, asked, wants=True), done, items, asked if done.position else 0)
     if facts.total <= end or items == 0:
         return Step(over=True, expected=facts.total)
     if done.position == 0:
@@ -65,9 +64,7 @@ def after_number(poll: Poll, pages: NumberedPages, done: Planned, facts: Facts) 
         size = items if index == 0 and items else asked
         count = ceil(facts.total / size)
     if count is None:
-        if items == 0 or (items < asked and index > 0):
-            return Step(over=True)
-        return Step((_counted(poll, pages, done.position + 1, asked, wants=True),))
+        return _walk_on(_counted(poll, pages, done.position + 1, asked, wants=True), done, items, asked if index else 0)
     if index + 1 >= count or items == 0:
         return Step(over=True, expected=facts.total)
     if count > MOST_TASKS_AT_ONCE:
@@ -116,9 +113,22 @@ def _fan_out(poll: Poll, pages: OffsetPages | NumberedPages, size: int, *, first
     return Step(tuple(planned), over=not planned, expected=total)
 
 
+def _walk_on(following: Planned, done: Planned, items: int, asked: int) -> Step:
+    """The next page, unless this was the last: shorter than the longest of its walk or, where none is known, than
+    `asked`."""
+    if items == 0 or items < (_number_in(done, _LONGEST) or asked):
+        return Step(over=True)
+    return Step((replace(following, cursor=f"{_LONGEST}{items}"),))
+
+
+def _number_in(done: Planned, prefix: str) -> int:
+    cursor = done.cursor or ""
+    return int(cursor.removeprefix(prefix)) if cursor.startswith(prefix) else 0
+
+
 def _follow_growth(planned: tuple[Planned, ...], done: Planned, total: int | None, *, seen: int | None) -> Step:
     """The total grew while pages were fetched: follow it, but not for ever."""
-    times = int((done.cursor or "").removeprefix(_GROWN) or 0) + 1
+    times = _number_in(done, _GROWN) + 1
     if times > MOST_GROWTH:
         return Step(over=True, expected=seen, note="the vendor's total keeps growing; the rest is left to the next job")
     *first, last = planned

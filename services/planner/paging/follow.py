@@ -77,9 +77,9 @@ def next_step(resolved: Resolved, done: Planned, facts: Facts, planned_so_far: i
     room = limit - planned_so_far
     if len(step.planned) <= room:
         return step
-    if not done.cursor and room > 0:
-        return replace(step, planned=step.planned[:room], over=True, note=f"stopped at the limit of {limit} pages")
-    return Step(over=True, problem=f"page_limit: more than {limit} pages")
+    # What fits is fetched all the same: those who set a limit want that much, and are told that there is more.
+    fitting = () if done.cursor else step.planned[: max(0, room)]
+    return replace(step, planned=fitting, over=True, problem=f"page_limit: more than {limit} pages")
 
 
 def _follow(resolved: Resolved, done: Planned, facts: Facts) -> Step:  # noqa: C901, PLR0911 - a line for each style

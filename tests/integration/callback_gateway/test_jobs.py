@@ -225,6 +225,25 @@ async def test_the_answer_of_a_vendor_is_handed_on_without_what_belongs_to_its_o
     assert found.headers["date"] != "then"
 
 
+@pytest.mark.parametrize(
+    ("kind", "state", "status"),
+    [
+        ("request", "cancelled", 502),
+        ("request", "rejected", 422),
+        ("poll", "completed", 409),
+        ("poll", "cancelled", 409),
+    ],
+)
+async def test_whoever_asks_for_an_answer_that_never_comes_is_told(
+    serve_edge: ServeEdge, producer: Producer, kind: str, state: str, status: int
+) -> None:
+    edge, job_id = await serve_edge(producer), new_id()
+    async with edge.database.transaction() as tx:
+        wanted = "INSERT INTO jobs (id, state, kind, ended_at) VALUES ($1, $2, $3, now())"
+        await tx.execute(wanted, job_id, state, kind)
+    _is_problem(await edge.http.get(f"/jobs/{job_id}/answer"), status)
+
+
 async def test_a_job_is_of_its_kind_from_the_beginning(serve_edge: ServeEdge, producer: Producer) -> None:
     edge = await serve_edge(producer)
     await edge.http.put("/vendors/acme", json=VENDOR)

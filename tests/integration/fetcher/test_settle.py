@@ -84,6 +84,16 @@ async def test_waits_for_a_limit_are_no_part_of_the_time_that_a_call_is_tried(da
     assert last.attempt == 2
 
 
+async def test_waits_for_a_limit_that_others_met_are_no_part_of_it_either(database_for: DatabaseFor) -> None:
+    database = await database_for("fetcher")
+    first, _ = await tried(database, [RetryAt(later(0), "status_500"), RetryAt(later(0), "status_500")])
+    async with database.transaction() as tx:
+        await tx.execute("UPDATE calls SET state = 'waiting', not_before = now() - interval '40 minutes'")
+        [row] = await store.claim_calls(tx, await store.find_due(tx, "v", 1), FETCHER)
+    waited = claimed_of(row).first_attempt_at - first.first_attempt_at
+    assert waited == pytest.approx(timedelta(minutes=40), abs=timedelta(minutes=1))
+
+
 async def test_fetchers_that_hear_the_opposite_of_two_vendors_never_wait_for_each_other_in_a_circle(
     place: Place, database_for: DatabaseFor
 ) -> None:

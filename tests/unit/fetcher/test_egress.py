@@ -16,17 +16,17 @@ def test_attempts_take_turns() -> None:
 
 def test_one_that_rests_is_passed_over_until_its_time() -> None:
     rests = Rests()
-    assert rests.rest(VENDOR, "direct", NOW + timedelta(seconds=5), NOW)
+    assert rests.rest(VENDOR, "direct", NOW + timedelta(seconds=5), NOW) == NOW
     assert rests.choose(VENDOR, 1, NOW) == "http://a.example"
     assert rests.choose(VENDOR, 1, NOW + timedelta(seconds=5)) == "direct"
 
 
-def test_when_all_rest_there_is_none_to_go_on_with() -> None:
+def test_when_all_rest_the_first_that_is_free_again_counts() -> None:
     rests = Rests()
-    for number, egress in enumerate(VENDOR.egress):
-        goes_on = rests.rest(VENDOR, egress, NOW + timedelta(seconds=9 - number), NOW)
-    assert not goes_on
-    assert rests.choose(VENDOR, 1, NOW) == "http://b.example"
+    ends = [NOW + timedelta(seconds=seconds) for seconds in (5, 3600, 60)]
+    free = [rests.rest(VENDOR, egress, end, NOW) for egress, end in zip(VENDOR.egress, ends, strict=True)]
+    assert free == [NOW, NOW, ends[0]]
+    assert rests.choose(VENDOR, 2, NOW) == "direct"
 
 
 def test_vendors_do_not_share_rests() -> None:

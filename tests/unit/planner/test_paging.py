@@ -74,10 +74,30 @@ def _range(call: Planned, total: int, largest: int) -> range:
     return range(offset, max(offset, min(offset + min(limit, largest), total)))
 
 
-@given(st.integers(0, 2000), st.integers(1, 100))
-def test_without_a_total_pages_are_walked_to_the_end(total: int, size: int) -> None:
-    made, steps = walk(resolved(style="offset", size=size), serving(total, told=False), most=10_000)
-    assert sorted(i for call in made for i in _range(call, total, 10_000)) == list(range(total))
+@given(st.integers(0, 2000), st.integers(1, 100), st.integers(1, 100))
+def test_without_a_total_pages_are_walked_to_the_end(total: int, size: int, largest: int) -> None:
+    """Also where the vendor's pages are smaller than asked for."""
+    made, steps = walk(resolved(style="offset", size=size), serving(total, largest, told=False), most=10_000)
+    assert sorted(i for call in made for i in _range(call, total, largest)) == list(range(total))
+    assert steps[-1].over
+
+
+@pytest.mark.parametrize("size_parameter", ["limit", None])
+@given(total=st.integers(0, 1000), largest=st.integers(1, 120))
+def test_without_a_total_numbered_pages_are_walked_to_the_end(
+    size_parameter: str | None, total: int, largest: int
+) -> None:
+    """Of a vendor that serves at most so many at once, or always as many as it likes."""
+    seen: list[int] = []
+
+    def answer(call: Planned) -> Facts:
+        served = min(largest, int(str(call.call.query.get("limit", largest))))
+        page = range(total)[served * (call.position - 1) : served * call.position]
+        seen.extend(page)
+        return Facts(items=len(page), problem="no total")
+
+    _, steps = walk(resolved(style="page", size_parameter=size_parameter), answer, most=10_000)
+    assert seen == list(range(total))
     assert steps[-1].over
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.planner.ending import reason_of
+from services.planner.ending import end_of, reason_of
 from services.planner.model import JobRow, Planned, Resolved, Single
 from services.planner.track.decide import MOST_BARREN_PAGES, Change, Told, advance, latest, loops
 from shared.events.jobs import JobState
@@ -122,6 +122,14 @@ def test_pages_without_anything_new_end_the_chain() -> None:
     assert after.job.discovery_over
 
 
+def test_a_share_that_is_just_reached_is_tolerated() -> None:
+    for failed in range(1, 1000):
+        delivery = Delivery.model_validate({"tolerate": f"{failed / 10}%"})
+        resolved = Resolved(vendor="acme", source="items", poll=POLL, delivery=delivery)
+        row = job(open=0, planned=1000, failed=failed, discovery_over=True, resolved=resolved)
+        assert end_of(row) is JobState.COMPLETED_WITH_FAILURES, failed
+
+
 def test_a_metadata_call_is_no_page_of_the_limit() -> None:
     plan = {"style": "offset", "size": 10, "plan": {"path": "/size", "total": "body.total"}, "limit": 3}
     poll = POLL.model_copy(update={"pages": OffsetPages.model_validate(plan)})
@@ -130,7 +138,7 @@ def test_a_metadata_call_is_no_page_of_the_limit() -> None:
     after = advance(row, [], [Told(asked, Facts(total=30), False)])
     assert (len(after.planned), after.note) == (3, "")
     after = advance(row, [], [Told(asked, Facts(total=31), False)])
-    assert (len(after.planned), after.note) == (3, "stopped at the limit of 3 pages")
+    assert (len(after.planned), after.job.reason) == (3, "page_limit: more than 3 pages")
 
 
 def test_a_failed_page_that_only_growth_depended_on_is_a_failed_page_like_others() -> None:

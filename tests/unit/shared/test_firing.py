@@ -46,6 +46,17 @@ def test_what_stands_in_a_url_or_path_is_encoded() -> None:
     assert target.event.document["url"] == "https://api.example/items?since=2026-07-02T00%3A30%3A00%2B02%3A00"
 
 
+def test_what_people_call_a_path_in_json_of_their_own_is_none() -> None:
+    time = "2026-07-02T00:30:00+02:00"
+    request = {"method": "POST", "path": "/{schedule.date}:", "json": {"path": "{schedule.time}"}}
+    target = started(vendor="acme", request=request, parameters={"url": "{schedule.time}"})
+    found = target.event.document
+    assert (found["request"]["json"], found["parameters"]) == ({"path": time}, {"url": time})
+    deliver = started(deliver="https://me.example/{schedule.time}", event={"type": "x", "url": "{schedule.time}"})
+    assert deliver.event.document["event"]["url"] == time
+    assert deliver.event.document["deliver"] == "https://me.example/2026-07-02T00%3A30%3A00%2B02%3A00"
+
+
 def test_the_placeholders_of_jobs_and_doubled_braces_are_left_for_the_planner() -> None:
     request = {"path": "/o/{parameters.id}", "query": {"a": "{{schedule.time}}", "b": "{schedule.date}"}}
     target = started(vendor="acme", poll={"request": request}, parameters={"id": 7})
