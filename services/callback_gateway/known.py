@@ -11,6 +11,7 @@ from shared.messaging.latest import read_latest
 from shared.specification.hook import Hook
 from shared.specification.job import DeliverJob, InvokeJob, PollJob, RequestJob, SourceJob, UrlJob
 from shared.specification.source import Source
+from shared.specification.vendor import Vendor
 
 _REFRESH_SECONDS = 1.0
 
@@ -67,6 +68,16 @@ class Known:
                 text = await store.find_text(tx, "sources", name)
             self._read[name] = (entry, None if text is None else read_latest(Source, name, text))
         return self._read[name][1]
+
+    async def vendor(self, name: str) -> Vendor | None:
+        """The vendor of that name; nothing if there is none, or it cannot be read.
+
+        Raises:
+            Unavailable: the database is away.
+        """
+        async with self._database.transaction() as tx:
+            text = await store.find_text(tx, "vendors", name)
+        return None if text is None else read_latest(Vendor, name, text)
 
     async def missing(self, job: SourceJob | PollJob | InvokeJob | RequestJob | DeliverJob | UrlJob) -> Problem | None:
         """The vendor or source that a job names and nobody has configured."""

@@ -59,9 +59,3 @@ def answer_of(resolved: Resolved) -> AnswerWanted | None:
     """What is to be handed back of the answer."""
     single = resolved.single
     return AnswerWanted(headers=single.answer.headers) if single and single.kind == "request" else None
-
-
-def leads_to(url: str, base_url: str) -> bool:
-    """Whether a webhook's URL is one of a vendor's."""
-    here, there = urlsplit(url), urlsplit(base_url)
-    return (here.scheme, here.netloc.lower()) == (there.scheme, there.netloc.lower())

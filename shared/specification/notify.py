@@ -1,6 +1,7 @@
 """Whom to tell when something is over."""
 
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -26,6 +27,12 @@ class Webhook(Strict):
     )
     secret: SecretReference | None = None
     vendor: Name | None = None
+
+
+def leads_to(url: str, base_url: str) -> bool:
+    """Whether a webhook's URL is one of a vendor's."""
+    here, there = urlsplit(url), urlsplit(base_url)
+    return (here.scheme, here.netloc.lower()) == (there.scheme, there.netloc.lower())
 
 
 Notify = Annotated[tuple[Webhook, ...], Field(max_length=8)]

@@ -17,7 +17,7 @@ from services.callback_gateway.http.body import read_json_body
 from services.callback_gateway.http.description import document
 from services.callback_gateway.http.edge import Edge
 from services.callback_gateway.http.problems import Refusal, answers
-from services.callback_gateway.http.submission import check_values
+from services.callback_gateway.http.submission import check_notices, check_values
 from services.callback_gateway.known import unknown
 from shared.errors import Invalid, Problem
 from shared.events.catalogue import HOOKS, SOURCES, VENDORS, Topic, records_topic
@@ -168,6 +168,7 @@ async def _check(edge: Edge, kind: Kind, name: str, found: Any) -> None:
         await edge.known.refresh()
         if found.vendor not in edge.known.vendors:
             raise Invalid([unknown("vendor", found.vendor, edge.known.vendors)])
+        await check_notices(edge, found.notify, "/notify")
     if isinstance(found, Hook) and found.start is not None:
         await edge.known.refresh()
         if found.start.source not in edge.known.sources:

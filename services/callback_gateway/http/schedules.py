@@ -19,6 +19,7 @@ from services.callback_gateway.http.problems import Refusal, answers
 from services.callback_gateway.http.submission import (
     IDEMPOTENCY_KEY,
     check,
+    check_notices,
     claim,
     idempotency_key,
 )
@@ -34,7 +35,7 @@ from shared.ids import derived_id, new_id
 from shared.messaging.handler import outgoing
 from shared.observability.logs import get_logger
 from shared.runtime.clock import utc_now
-from shared.specification.job import DeliverJob, JobSpecification
+from shared.specification.job import JobSpecification
 from shared.specification.parse import parse
 from shared.specification.recurrence import next_time
 from shared.specification.schedule import Schedule
@@ -155,7 +156,7 @@ async def _checked(edge: Edge, found: Any, asked_at: datetime) -> Schedule:
     try:
         schedule = read_schedule(found, asked_at)
         await _check_start(edge, schedule, asked_at)
-        await _check_notices(edge, schedule)
+        await check_notices(edge, schedule.on_failure.notify, "/on_failure/notify")
     except Invalid as error:
         log.info("schedule.refused", mistakes=[f"{one.pointer}: {one.detail}" for one in error.problems])
         raise
@@ -174,17 +175,6 @@ async def _check_start(edge: Edge, schedule: Schedule, asked_at: datetime) -> No
         raise Invalid([Problem(f"/start{one.pointer}", one.detail) for one in error.problems]) from None
     except Unavailable:
         return  # the planner looks again when it is due
-
-
-async def _check_notices(edge: Edge, schedule: Schedule) -> None:
-    """Whoever is to hear of a failure can be told."""
-    for index, webhook in enumerate(schedule.on_failure.notify):
-        try:
-            await check(edge, DeliverJob(deliver=webhook.webhook, vendor=webhook.vendor, event={}))
-        except Invalid as error:
-            field = "webhook" if webhook.vendor is None else "vendor"
-            pointer = f"/on_failure/notify/{index}/{field}"
-            raise Invalid([Problem(pointer, one.detail) for one in error.problems]) from None
 
 
 async def _ask(edge: Edge, place: str, action: Literal["pause", "resume", "trigger", "delete"]) -> Response:

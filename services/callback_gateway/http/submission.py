@@ -25,6 +25,7 @@ from shared.messaging.handler import outgoing
 from shared.specification.addresses import is_public, literal_address
 from shared.specification.invoke import Input
 from shared.specification.job import DeliverJob, JobSpecification, SourceJob, UrlJob
+from shared.specification.notify import Notify, leads_to
 from shared.specification.parse import parse
 from shared.specification.placeholders import missing_values, unfilled
 
@@ -99,6 +100,8 @@ async def check(edge: Edge, job: Any) -> None:
     Raises:
         Invalid: it names what nobody has configured, or an address that is not public, or lacks a value.
     """
+    if not isinstance(job, (DeliverJob, SourceJob)):
+        await check_notices(edge, job.notify, "/notify")
     if isinstance(job, UrlJob):
         _check_public(job.url, "/url")
         return
@@ -109,9 +112,30 @@ async def check(edge: Edge, job: Any) -> None:
         missing = await edge.known.missing(job)
         if missing is None and isinstance(job, SourceJob):
             await check_values(edge, job.source, job.parameters, job.input)
+        named = job.vendor if missing is None and isinstance(job, DeliverJob) else None
+        vendor = await edge.known.vendor(named) if named else None
     except Unavailable:
         return  # the planner checks again; a database that is away is no reason to refuse what the broker can keep
     problems = unfilled(job) if missing is None else [missing]
+    if vendor is not None and not leads_to(job.deliver, vendor.base_url):
+        problems.append(Problem("/deliver", f"expected a URL of {vendor.vendor}, which is at {vendor.base_url}"))
+    if problems:
+        raise Invalid(problems)
+
+
+async def check_notices(edge: Edge, notices: Notify, pointer: str) -> None:
+    """See that whoever is to be told can be told: a webhook is delivered by a job of its own.
+
+    Raises:
+        Invalid: it leads nowhere.
+    """
+    problems = []
+    for index, notice in enumerate(notices):
+        try:
+            await check(edge, DeliverJob(deliver=notice.webhook, vendor=notice.vendor, event={}))
+        except Invalid as error:
+            fields = {"/deliver": "webhook", "/vendor": "vendor"}
+            problems += [Problem(f"{pointer}/{index}/{fields[one.pointer]}", one.detail) for one in error.problems]
     if problems:
         raise Invalid(problems)
 

@@ -14,9 +14,10 @@ from services.planner.model import Resolved, Task, number_tasks
 from services.planner.paging.follow import first_step
 from services.planner.paging.step import Step
 from services.planner.placeholders import fill, fill_pages, named
-from services.planner.single import delivery_of, first_call, leads_to, request_of
+from services.planner.single import delivery_of, first_call, request_of
 from shared.errors import Invalid, Problem
 from shared.specification.job import DeliverJob, InvokeJob, JobSpecification, PollJob, RequestJob, SourceJob, UrlJob
+from shared.specification.notify import leads_to
 from shared.specification.parse import parse
 from shared.specification.request import AutoPages, Request
 from shared.specification.source import Delivery, Poll, Source, TopicSink

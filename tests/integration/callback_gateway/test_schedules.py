@@ -58,6 +58,10 @@ async def test_the_acknowledgement_has_a_correlation_id_and_comes_after_the_brok
             {**HOURLY, "on_failure": {"notify": [{"webhook": "https://me.example/", "vendor": "nobody"}]}},
             ["/on_failure/notify/0/vendor"],
         ),
+        (
+            {**HOURLY, "on_failure": {"notify": [{"webhook": "https://me.example/", "vendor": "acme"}]}},
+            ["/on_failure/notify/0/webhook"],
+        ),
         ([], [""]),
     ],
 )

@@ -79,6 +79,23 @@ async def test_private_addresses_are_refused(edge: Served) -> None:
         assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/url"), host
 
 
+async def test_webhooks_that_lead_nowhere_are_refused(edge: Served) -> None:
+    """Of jobs, of the sources that they name, and those that are jobs themselves."""
+    await edge.http.put("/vendors/acme", json={"base_url": "https://api.acme.example/v2"})
+
+    async def refused(method: str, path: str, document: dict[str, object]) -> list[str]:
+        answer = await edge.http.request(method, path, json=document)
+        assert answer.status_code == 422, answer.text
+        return [error["pointer"] for error in answer.json()["errors"]]
+
+    astray = {"webhook": "https://me.example/x", "vendor": "acme"}
+    notify = [astray, {"webhook": "https://API.acme.example/x", "vendor": "acme"}, {**astray, "vendor": "nobody"}]
+    places = ["/notify/0/webhook", "/notify/2/vendor"]
+    assert await refused("POST", "/jobs", {**JOB, "notify": notify}) == places
+    assert await refused("PUT", "/sources/orders", {"vendor": "acme", "poll": {}, "notify": notify}) == places
+    assert await refused("POST", "/jobs", {"deliver": astray["webhook"], "vendor": "acme", "event": {}}) == ["/deliver"]
+
+
 async def test_the_same_request_with_the_same_key_is_the_same_job(edge: Served) -> None:
     headers, document = {"Idempotency-Key": "k1"}, {**JOB, "id": str(uuid4())}
     first, again = [await edge.http.post("/jobs", json=document, headers=headers) for _ in range(2)]
