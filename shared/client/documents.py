@@ -19,6 +19,7 @@ from shared.events.firing import read_schedule
 from shared.specification.hook import Hook
 from shared.specification.job import KINDS, JobSpecification
 from shared.specification.parse import decode_json, parse
+from shared.specification.placeholders import unfilled
 from shared.specification.source import Source
 from shared.specification.vendor import Vendor
 
@@ -197,7 +198,9 @@ def _check(document: Document) -> list[Problem]:
         if document.kind == "schedules":
             read_schedule(document.content, datetime.now(UTC))
         else:
-            parse(_ADAPTERS[document.kind], document.content)
+            found = parse(_ADAPTERS[document.kind], document.content)
+            if problems := unfilled(found):
+                raise Invalid(problems)
     except Invalid as error:
         return [Problem(f"{document.place}:{problem.pointer or '/'}", problem.detail) for problem in error.problems]
     return []

@@ -21,8 +21,8 @@ _REQUESTS: Any = {
     },
 }
 """The parts of a job or source in which placeholders are filled."""
-_FILLED_LATER = ("callback.url", "task.id", "vendor_job")
-"""By whoever makes the calls of an invocation."""
+_IN_SUBMIT, _AFTER_IT = ("callback.url", "task.id"), ("vendor_job",)
+"""What is filled by whoever makes the calls of an invocation."""
 
 
 def unfilled(job: object) -> list[Problem]:
@@ -31,18 +31,25 @@ def unfilled(job: object) -> list[Problem]:
         return []
     known = [f"parameters.{name}" for name in job.parameters]
     if isinstance(job, InvokeJob):
-        known += [*dict.fromkeys(f"input.{name}" for one in job.input for name in one), *_FILLED_LATER]
-    told = ", ".join(f"{{{name}}}" for name in known) or "none"
-    return [
-        Problem(place, f"unknown placeholder {{{name}}}; known here: {told}")
-        for place, name in placeholders_in(job.model_dump(by_alias=True, include=_REQUESTS))
-        if name not in known
-    ]
+        known += dict.fromkeys(f"input.{name}" for one in job.input for name in one)
+    problems = []
+    for place, name in placeholders_in(job.model_dump(by_alias=True, include=_REQUESTS)):
+        here = [*known, *_filled_later(place)]
+        if name not in here:
+            told = ", ".join(f"{{{one}}}" for one in here) or "none"
+            problems.append(Problem(place, f"unknown placeholder {{{name}}}; known here: {told}"))
+    return problems
+
+
+def _filled_later(place: str) -> tuple[str, ...]:
+    if not place.startswith("/invoke/"):
+        return ()
+    return _IN_SUBMIT if place.startswith("/invoke/submit") else _AFTER_IT
 
 
 def missing_values(source: Source, parameters: Collection[str], inputs: Input | None = None) -> list[Problem]:
     """One problem for each value that a source needs and nobody gives. The inputs of a job replace the source's own."""
-    given = [*(f"parameters.{name}" for name in parameters), *_FILLED_LATER]
+    given = [*(f"parameters.{name}" for name in parameters), *_IN_SUBMIT, *_AFTER_IT]
     given += [f"input.{name}" for one in inputs or source.input or () for name in one]
     found = placeholders_in(source.model_dump(by_alias=True, include=_REQUESTS))
     return [

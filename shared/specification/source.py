@@ -1,7 +1,7 @@
 """What to fetch and where it goes, named as a source or given inside a job."""
 
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -17,6 +17,15 @@ class Poll(Strict):
     request: Request = Request()
     pages: Pages = AutoPages(style="auto")
     records: Records = Records()
+
+
+_FILLED_LATER = ("callback.url", "task.id", "vendor_job")
+_CALLS: Any = {
+    "submit": True,
+    "status": {"request": True},
+    "results": {"request": True, "pages": {"plan": {"path", "query"}}},
+    "abort": True,
+}
 
 
 def _requests(poll: Poll) -> list[object]:
@@ -76,5 +85,11 @@ class Source(Delivery):
             if not name.startswith("parameters."):
                 raise ValueError(
                     f"poll: unknown placeholder {{{name}}}; a source's are parameters, {{parameters.NAME}}"
+                )
+        for _, name in () if self.invoke is None else placeholders_in(self.invoke.model_dump(include=_CALLS)):
+            if not name.startswith(("parameters.", "input.")) and name not in _FILLED_LATER:
+                raise ValueError(
+                    f"invoke: unknown placeholder {{{name}}}; expected {{parameters.NAME}}, {{input.NAME}}, "
+                    "{callback.url}, {task.id} or {vendor_job}"
                 )
         return self

@@ -53,6 +53,12 @@ def test_all_mistakes_of_all_files_are_told_with_file_document_and_pointer() -> 
     ]
 
 
+def test_placeholders_that_nothing_fills_are_told_of_jobs_as_the_gateway_tells_them() -> None:
+    job = "vendor: acme\nrequest: {path: '/x/{parameters.id}'}\n"
+    detail = "unknown placeholder {parameters.id}; known here: none"
+    assert mistakes(job) == [f"1.yaml:1:/request/path {detail}"]
+
+
 def test_plain_words_are_text_unless_they_are_true_or_false() -> None:
     text = "source: x\nparameters: {a: no, b: on, c: 2026-01-02, d: true, e: 5, off: off}\n"
     assert load_job(("job.yaml", text))["parameters"] == {

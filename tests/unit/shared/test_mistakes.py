@@ -84,6 +84,16 @@ def test_mistakes_in_a_poll(poll: dict[str, Any], pointer: str, detail: str) -> 
 
 
 @pytest.mark.parametrize(
+    ("submit", "status"), [("{inptu.month}", "{vendor_job}"), ("{callback.uri}", "{vendor_job}"), ("", "{vendorjob}")]
+)
+def test_placeholders_that_nothing_can_ever_fill_in_an_invocation(submit: str, status: str) -> None:
+    asked = {"request": {"path": f"/{status}"}}
+    invoke = {"submit": {"path": "/", "json": {"a": submit or "{callback.url}"}}, "status": asked, "deadline": "1h"}
+    [(where, what)] = told(SOURCE, {"source": "reports", "vendor": "acme", "invoke": invoke})
+    assert (where, what[:28]) == ("", "invoke: unknown placeholder ")
+
+
+@pytest.mark.parametrize(
     ("field", "value", "pointer", "detail"),
     [
         (
