@@ -17,7 +17,7 @@ MOST_TASKS_AT_ONCE = 100_000
 MOST_GROWTH = 20
 """How often a total that has grown is followed, before the job leaves the rest to the next one."""
 _GROWN, _LONGEST = "grown ", "longest "
-"""What a page has to know of those before it, in its cursor."""
+"""What a page has to know of those before it, in its cursor, which no other of the job has."""
 
 
 def first_counted(poll: Poll, pages: OffsetPages | NumberedPages) -> Planned:
@@ -118,12 +118,12 @@ def _walk_on(following: Planned, done: Planned, items: int, asked: int) -> Step:
     `asked`."""
     if items == 0 or items < (_number_in(done, _LONGEST) or asked):
         return Step(over=True)
-    return Step((replace(following, cursor=f"{_LONGEST}{items}"),))
+    return Step((replace(following, cursor=f"{_LONGEST}{items} at {following.position}"),))
 
 
 def _number_in(done: Planned, prefix: str) -> int:
     cursor = done.cursor or ""
-    return int(cursor.removeprefix(prefix)) if cursor.startswith(prefix) else 0
+    return int(cursor.removeprefix(prefix).split()[0]) if cursor.startswith(prefix) else 0
 
 
 def _follow_growth(planned: tuple[Planned, ...], done: Planned, total: int | None, *, seen: int | None) -> Step:

@@ -96,8 +96,9 @@ def test_without_a_total_numbered_pages_are_walked_to_the_end(
         seen.extend(page)
         return Facts(items=len(page), problem="no total")
 
-    _, steps = walk(resolved(style="page", size_parameter=size_parameter), answer, most=10_000)
+    made, steps = walk(resolved(style="page", size_parameter=size_parameter), answer, most=10_000)
     assert seen == list(range(total))
+    assert len({call.cursor for call in made}) == len(made)
     assert steps[-1].over
 
 
