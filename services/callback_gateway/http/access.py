@@ -2,7 +2,8 @@
 
 The first part of a path says which area it belongs to, the method whether it reads or writes; so a new route is
 behind the same door. On the loopback no key is asked for where the settings say so, unless the request came through
-a proxy or names another host: then it is somebody else's, in whose browser a page plays tricks with names.
+a proxy, names another host, or was made by a page of another site: then it is somebody else's. Browsers send what any
+page tells them to, also to where only they can reach; so such requests need a key even where nobody else does.
 
 A key that asks more often than it may is answered with 429; nobody else waits for it.
 """
@@ -37,6 +38,7 @@ OPEN = frozenset({"in", "callbacks", "openapi.json"})
 SECURITY: dict[str, Any] = {"type": "http", "scheme": "bearer", "description": "An API key; its scopes say what for"}
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
+_OWN_SITES = frozenset({"none", "same-origin"})
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 
 log = get_logger(__name__)
@@ -66,11 +68,11 @@ class Access:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer why not."""
-        if scope["type"] == "http" and self._policy != "off":
+        if scope["type"] == "http":
             needed = needed_scopes(scope["method"], scope["path"])
-            if needed is not None and not (self._policy == "loopback-free" and is_local(scope)):
+            if needed is not None:
                 try:
-                    await self._admit(Headers(scope=scope), needed)
+                    await self._admit(scope, needed)
                 except Refusal as refusal:
                     ACCESS_REFUSED.labels(status=str(refusal.status)).inc()
                     log.info("access.refused", status=refusal.status, reason=refusal.detail, needed=needed)
@@ -81,7 +83,15 @@ class Access:
                     return
         await self._app(scope, receive, send)
 
-    async def _admit(self, headers: Headers, needed: tuple[str, ...]) -> None:
+    async def _admit(self, scope: Scope, needed: tuple[str, ...]) -> None:
+        headers = Headers(scope=scope)
+        if self._policy == "off":
+            if is_foreign(headers):
+                raise Refusal(403, "a page of another site asks for this")
+        elif not (self._policy == "loopback-free" and is_local(scope)):
+            await self._look_at_key(headers, needed)
+
+    async def _look_at_key(self, headers: Headers, needed: tuple[str, ...]) -> None:
         kind, _, text = headers.get("authorization", "").partition(" ")
         if kind.lower() != "bearer" or not text:
             raise Refusal(401, "expected an API key: Authorization: Bearer sluice_…", headers=_CHALLENGE)
@@ -98,13 +108,23 @@ class Access:
 
 
 def is_local(scope: Scope) -> bool:
-    """Whether a request was made on this machine, to this machine, and not passed on by a proxy."""
+    """Whether a request was made on this machine, to this machine, not passed on by a proxy, nor told to a browser by
+    a page of another site."""
     headers = Headers(scope=scope)
     client = scope.get("client")
-    if client is None or any(name in headers for name in _FORWARDED):
+    if client is None or is_foreign(headers) or any(name in headers for name in _FORWARDED):
         return False
     asked = literal_address(_host(headers.get("host", "")))
     return asked is not None and asked.is_loopback and _is_loopback(client[0])
+
+
+def is_foreign(headers: Headers) -> bool:
+    """Whether a browser says that a page of another origin asks (Fetch, `Origin`; Fetch Metadata, `Sec-Fetch-Site`).
+    Behind a proxy nobody here knows by which scheme it was asked, so origins are told apart by host and port."""
+    site, origin = headers.get("sec-fetch-site", "none"), headers.get("origin")
+    if site not in _OWN_SITES:
+        return True
+    return origin is not None and origin.partition("://")[2].lower() != headers.get("host", "").lower()
 
 
 def _is_loopback(address: str) -> bool:

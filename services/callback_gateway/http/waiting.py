@@ -31,6 +31,8 @@ _OF_ANOTHER_CONNECTION = frozenset(
     }
 )
 """Headers that say how and when a body came from the vendor: from here it goes as it is kept, decoded, and now."""
+_CONFINED = {"content-security-policy": "sandbox", "x-content-type-options": "nosniff"}
+"""A vendor's page is shown at the gateway's address: its scripts must not run there, where no key may be needed."""
 
 
 def preferred_wait(request: Request) -> float | None:
@@ -104,7 +106,7 @@ class Waiting:
                 failures = await store.count_failures(tx, row)
             return json_answer(job_body(row, {}, failures))
         status = answer.get("status")
-        headers = {"Sluice-Job": str(row["id"]), **_carried(answer.get("headers", {}))}
+        headers = _carried(answer.get("headers", {})) | {"sluice-job": str(row["id"])} | _CONFINED
         if status is None:
             raise _unanswered(row["id"], "the vendor did not answer", answer["reason"] or row["reason"])
         if answer.get("expired"):

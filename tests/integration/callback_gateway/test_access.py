@@ -21,6 +21,7 @@ from tests.integration.callback_gateway.test_spool import AWAY
 from tests.stack import Place
 
 REMOTE = {"X-Forwarded-For": "192.0.2.7"}
+PAGES = ({"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"})
 
 
 @pytest.fixture
@@ -151,9 +152,27 @@ async def test_this_machine_needs_no_key_unless_it_speaks_for_others(edge: Serve
     assert (await edge.http.get("/jobs", headers={"Host": "evil.example"})).status_code == 401
 
 
+async def test_a_page_of_another_site_is_not_this_machine(edge: Served) -> None:
+    """A form needs nobody's leave to post: the browser that shows it may run beside the gateway."""
+    for headers in PAGES:
+        answer = await edge.http.post("/schedules/nightly/trigger", headers=headers)
+        assert (answer.status_code, answer.headers["content-type"]) == (401, "application/problem+json"), headers
+
+
 async def test_the_door_can_be_left_open(serve_edge: ServeEdge, producer: Producer) -> None:
     edge = await serve_edge(producer, gateway_api_keys="off")
     assert (await edge.http.get("/jobs", headers=REMOTE)).status_code == 200
+
+
+async def test_an_open_door_is_none_for_pages_of_other_sites(serve_edge: ServeEdge, producer: Producer) -> None:
+    edge = await serve_edge(producer, gateway_api_keys="off")
+    own = {"Origin": f"http://127.0.0.1:{edge.port}", "Sec-Fetch-Site": "same-origin"}
+    assert (await edge.http.get("/jobs", headers=own)).status_code == 200
+    for headers in PAGES:
+        for path in ("/schedules/nightly/trigger", "/jobs"):
+            answer = await edge.http.post(path, headers=headers)
+            assert (answer.status_code, answer.headers["content-type"]) == (403, "application/problem+json"), headers
+        assert (await edge.http.post("/in/nobody", json={}, headers=headers)).status_code == 404
 
 
 async def test_a_database_that_is_away_leaves_known_keys_in_force(

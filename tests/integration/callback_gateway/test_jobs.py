@@ -15,6 +15,7 @@ from services.callback_gateway.app import build
 from services.callback_gateway.settings import Settings
 from shared.ids import new_id
 from shared.messaging.producer import Producer
+from shared.payloads.store import PayloadStore
 from tests.conftest import ReaderFor
 from tests.eventually import eventually
 from tests.integration.callback_gateway.conftest import Served, ServeEdge
@@ -242,6 +243,27 @@ async def test_whoever_asks_for_an_answer_that_never_comes_is_told(
         wanted = "INSERT INTO jobs (id, state, kind, ended_at) VALUES ($1, $2, $3, now())"
         await tx.execute(wanted, job_id, state, kind)
     _is_problem(await edge.http.get(f"/jobs/{job_id}/answer"), status)
+
+
+@pytest.mark.parametrize("page", [b"", b"<script>fetch('/schedules')</script>"])
+async def test_a_vendors_page_runs_nothing_at_the_address_of_the_gateway(
+    serve_edge: ServeEdge, producer: Producer, payloads: Path, page: bytes
+) -> None:
+    """Whatever its own headers say of that."""
+    edge, job_id = await serve_edge(producer), new_id()
+    told = {"content-security-policy": "default-src *", "x-content-type-options": "no", "sluice-job": "another"}
+    answer: dict[str, Any] = {"status": 200, "headers": told, "reason": ""}
+    if page:
+        kept = await PayloadStore(payloads.as_uri()).put(job_id, "answer", page, media_type="text/html")
+        answer["body"] = kept.model_dump(mode="json")
+    async with edge.database.transaction() as tx:
+        wanted = "INSERT INTO jobs (id, state, kind, answer, ended_at) VALUES ($1, 'completed', 'request', $2, now())"
+        await tx.execute(wanted, job_id, orjson.dumps(answer))
+    found = await edge.http.get(f"/jobs/{job_id}/answer")
+    assert (found.status_code, found.content) == (200, page)
+    assert found.headers.get_list("content-security-policy") == ["sandbox"]
+    assert found.headers.get_list("x-content-type-options") == ["nosniff"]
+    assert found.headers.get_list("sluice-job") == [str(job_id)]
 
 
 async def test_a_job_is_of_its_kind_from_the_beginning(serve_edge: ServeEdge, producer: Producer) -> None:

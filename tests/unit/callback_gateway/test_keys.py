@@ -62,6 +62,17 @@ def test_every_area_has_scopes() -> None:
         ("127.0.0.1", {"host": "localhost.evil.example"}, False),
         ("127.0.0.1", {}, False),
         ("127.0.0.1", {"host": "localhost", "x-forwarded-for": "192.168.1.7"}, False),
+        ("127.0.0.1", {"host": "localhost:8080", "origin": "https://evil.example"}, False),
+        ("127.0.0.1", {"host": "localhost:8080", "origin": "http://localhost:3000"}, False),
+        ("127.0.0.1", {"host": "localhost:8080", "origin": "null"}, False),
+        ("127.0.0.1", {"host": "localhost:8080", "sec-fetch-site": "cross-site"}, False),
+        ("127.0.0.1", {"host": "localhost:8080", "sec-fetch-site": "same-site"}, False),
+        ("127.0.0.1", {"host": "localhost:8080", "sec-fetch-site": "none"}, True),
+        (
+            "127.0.0.1",
+            {"host": "localhost:8080", "origin": "http://localhost:8080", "sec-fetch-site": "same-origin"},
+            True,
+        ),
         ("/run/socket", {"host": "localhost"}, False),
     ],
 )
