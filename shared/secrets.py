@@ -1,8 +1,8 @@
 """Secrets are named in the configuration and looked up here, at the moment of use. Never logged.
 
 Whoever may write a specification names the places that are read, so the house's own keys are kept out of reach:
-settings of Sluice, credentials that its libraries take from the environment, the system's views of the process.
-`allow_only` narrows the places further; a service does so at its start.
+settings of Sluice and what they refer to, credentials that its libraries take from the environment, the system's views
+of the process. `allow_only` narrows the places further; a service does so at its start, and reserves its own.
 """
 
 import os
@@ -14,6 +14,7 @@ _SYSTEM_FOLDERS = frozenset({"proc", "sys", "dev"})
 _LONGEST_BYTES = 64 * 1024
 
 _allowed: tuple[str, ...] = ()
+_own: tuple[str, ...] = ()
 
 
 class SecretMissing(Exception):
@@ -27,32 +28,65 @@ def allow_only(places: str) -> None:
     _allowed = tuple(_beginning(place.strip()) for place in places.split(",") if place.strip())
 
 
+def reserve(*references: str) -> None:
+    """From now on these are our own in this process, and found by `resolve_own` alone. Links are followed at each use,
+    since they are how files of secrets are exchanged."""
+    global _own  # noqa: PLW0603 - one rule for the whole process, set once at its start
+    _own = tuple(filter(None, references))
+
+
 def resolve(reference: str) -> str:
-    """The secret behind `env:NAME` or `file:/PATH`.
+    """The secret behind `env:NAME` or `file:/PATH` of a specification.
 
     Raises:
-        SecretMissing: it is not there, empty, or in a place that is out of reach.
+        SecretMissing: it is not there, empty, our own, or in a place that is out of reach.
     """
-    kind, _, place = reference.partition(":")
-    found = _of_environment(place) if kind == "env" else _of_file(place)
+    place = _canonical(reference)
+    if place in map(_canonical, _own):
+        raise SecretMissing(f"the secret {reference} is Sluice's own, and not for specifications")
+    found = _read(place) if _is_within_reach(place) else ""
     if not found:
         raise SecretMissing(f"the secret {reference} is not set, or not allowed")
     return found
 
 
-def _of_environment(name: str) -> str:
-    if name.upper().startswith(_HOUSE) or not _is_allowed(f"env:{name}"):
-        return ""
-    return os.environ.get(name, "").strip()
+def resolve_own(reference: str) -> str:
+    """The secret that a setting of ours refers to, wherever it is.
+
+    Raises:
+        SecretMissing: it is not there, or empty.
+    """
+    found = _read(_canonical(reference))
+    if not found:
+        raise SecretMissing(f"the secret {reference} is not set")
+    return found
 
 
-def _of_file(place: str) -> str:
-    """A small regular file that is none of the system's views of this process."""
+def _canonical(reference: str) -> str:
+    """One text for each place, whatever links and spellings lead to it; nothing for what can be none."""
+    kind, _, place = reference.partition(":")
     try:
-        found = Path(place).resolve()
-        if not found.is_file() or found.parts[1] in _SYSTEM_FOLDERS or not _is_allowed(f"file:{found}"):
+        return f"env:{place}" if kind == "env" else f"file:{Path(place).resolve()}"
+    except (OSError, ValueError, RuntimeError):
+        return ""
+
+
+def _is_within_reach(place: str) -> bool:
+    """Whether specifications may name it: no house key, no view of this process, and among what is allowed."""
+    kind, _, name = place.partition(":")
+    house = name.upper().startswith(_HOUSE) if kind == "env" else bool(_SYSTEM_FOLDERS & {*Path(name).parts[1:2]})
+    return not house and (not _allowed or place.startswith(_allowed))
+
+
+def _read(place: str) -> str:
+    """A variable, or a small regular file."""
+    kind, _, name = place.partition(":")
+    if kind == "env":
+        return os.environ.get(name, "").strip()
+    try:
+        if not Path(name).is_file():
             return ""
-        with found.open("rb") as file:
+        with Path(name).open("rb") as file:
             return file.read(_LONGEST_BYTES).decode().strip()
     except (OSError, ValueError):
         return ""
@@ -61,10 +95,6 @@ def _of_file(place: str) -> str:
 def _beginning(place: str) -> str:
     """How what stands in a place begins; folders as they are behind links, as files are looked at, too."""
     return f"file:{Path(place.removeprefix('file:')).resolve()}/" if place.startswith("file:") else place
-
-
-def _is_allowed(reference: str) -> bool:
-    return not _allowed or reference.startswith(_allowed)
 
 
 class Recent:

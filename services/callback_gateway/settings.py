@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from shared.runtime.settings import ServiceSettings
+from shared.runtime.settings import OwnSecret, ServiceSettings
 
 
 class Settings(ServiceSettings):
@@ -26,7 +26,9 @@ class Settings(ServiceSettings):
     gateway_body_seconds: float = Field(10.0, gt=0, description="time in which a request body must have come")
     topic_partitions: int = Field(4, ge=1, le=1000, description="partitions of the topics of records")
     topic_replication: int = Field(1, ge=1, le=9, description="replicas of the topics of records")
-    callback_key: str = Field("", description="env:NAME or file:/PATH of the key that callback URLs are made with")
+    callback_key: OwnSecret = Field(
+        "", description="env:NAME or file:/PATH of the key that callback URLs are made with"
+    )
     gateway_waits: int = Field(1000, ge=0, le=100_000, description="requests that may wait for the end of their job")
     gateway_wait_seconds: float = Field(60.0, ge=0, le=600, description="longest wait that a request may prefer")
     gateway_answer_seconds: float = Field(86_400.0, gt=0, description="how long the bodies of answers are kept")

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from shared.runtime.settings import ServiceSettings
+from shared.runtime.settings import OwnSecret, ServiceSettings
 
 
 class Settings(ServiceSettings):
@@ -12,5 +12,7 @@ class Settings(ServiceSettings):
     fetcher_vendor_share: float = Field(0.5, gt=0, le=1, description="part of them that one vendor may take")
     fetcher_lease_seconds: float = Field(8.0, ge=3, le=300, description="silence after which calls are taken over")
     gateway_public_url: str = Field("http://127.0.0.1:8080", description="where vendors reach the gateway")
-    callback_key: str = Field("", description="env:NAME or file:/PATH of the key that callback URLs are made with")
+    callback_key: OwnSecret = Field(
+        "", description="env:NAME or file:/PATH of the key that callback URLs are made with"
+    )
     fetcher_keep_days: float = Field(30.0, ge=1, description="days that the log of attempts is kept")

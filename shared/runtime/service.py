@@ -33,7 +33,7 @@ from shared.runtime.app import App, Runtime
 from shared.runtime.clock import ask_database, monotonic, utc_now
 from shared.runtime.health import HealthServer, Heartbeat
 from shared.runtime.loop import Loop
-from shared.runtime.settings import ServiceSettings, misspelt, read_settings
+from shared.runtime.settings import ServiceSettings, misspelt, own_secrets, read_settings
 from shared.runtime.watchdog import EXIT_CODE, Watchdog
 
 S = TypeVar("S", bound=ServiceSettings)
@@ -73,9 +73,11 @@ def leave(code: int) -> NoReturn:
 
 
 def open_runtime(name: str, settings: S) -> Runtime[S]:
-    """The resources of a process, not yet opened; from here on its secrets come from the allowed places only."""
+    """The resources of a process, not yet opened; from here on its secrets come from the allowed places only, and those
+    of its settings are its own."""
     schema = name.replace("-", "_")
     secrets.allow_only(settings.secret_places)
+    secrets.reserve(*own_secrets(settings))
     return Runtime(
         settings=settings,
         database=Database(

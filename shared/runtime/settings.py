@@ -6,7 +6,7 @@ that is nearly the name of a setting is reported at start.
 
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -15,6 +15,10 @@ from shared.errors import Invalid, Problem
 
 PREFIX = "SLUICE_"
 _ALIKE = 0.9
+_OWN_SECRET = "own secret"
+
+OwnSecret = Annotated[str, _OWN_SECRET]
+"""A setting that refers to a secret, env:NAME or file:/PATH, which specifications cannot name then."""
 
 
 class ServiceSettings(BaseSettings):
@@ -61,6 +65,12 @@ def read_settings(kind: type[S]) -> S:
         return kind()
     except ValidationError as error:
         raise Invalid([Problem(_variable(found["loc"]), found["msg"]) for found in error.errors()]) from None
+
+
+def own_secrets(settings: ServiceSettings) -> list[str]:
+    """What the settings refer to."""
+    fields = type(settings).model_fields.items()
+    return [getattr(settings, name) for name, field in fields if _OWN_SECRET in field.metadata]
 
 
 def misspelt(kind: type[ServiceSettings], variables: Iterable[str]) -> dict[str, str]:

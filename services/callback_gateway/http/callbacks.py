@@ -30,7 +30,7 @@ from shared.ids import new_id
 from shared.messaging.handler import outgoing
 from shared.observability.logs import get_logger
 from shared.runtime.clock import utc_now
-from shared.secrets import SecretMissing, resolve
+from shared.secrets import SecretMissing, resolve_own
 from shared.specification.bodies import BodyUnreadable, read_json
 from shared.specification.vendor import Callbacks
 from shared.specification.vendor_jobs import LONGEST_ID, vendor_job_of
@@ -112,7 +112,7 @@ def _read_token(settings: Settings, token: str) -> Claim | None:
     if not settings.callback_key:
         return None
     try:
-        key = resolve(settings.callback_key)
+        key = resolve_own(settings.callback_key)
     except SecretMissing as error:
         log.error("secret.missing", error=str(error))
         raise Unavailable(str(error)) from None

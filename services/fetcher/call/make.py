@@ -38,7 +38,7 @@ from shared.observability.logs import get_logger
 from shared.observability.metrics import vendor_label
 from shared.payloads.store import ANSWER, PayloadStore
 from shared.runtime.clock import monotonic, utc_now
-from shared.secrets import SecretMissing, resolve
+from shared.secrets import SecretMissing, resolve, resolve_own
 from shared.specification.bodies import BodyUnreadable, read_json, unreadable
 from shared.specification.vendor import Vendor
 
@@ -65,7 +65,7 @@ class CallbackUrls:
         """
         if not self.key_reference:
             raise SecretMissing("SLUICE_CALLBACK_KEY is not set: no callback URL can be made")
-        return resolve(self.key_reference).encode()
+        return resolve_own(self.key_reference).encode()
 
 
 class CallMaker:

@@ -55,6 +55,13 @@ def test_only_this_machine_can_connect(name: str) -> None:
     assert all(port.startswith("127.0.0.1:") for port in PARTS[name].get("ports", ()))
 
 
+def test_the_key_of_callbacks_is_nobody_elses() -> None:
+    """A default would be known to everybody, and good for callbacks of any vendor."""
+    keys = {part["environment"]["CALLBACK_KEY"][:16] for part in PARTS.values() if "CALLBACK_KEY" in str(part)}
+    assert keys == {"${CALLBACK_KEY:?"}
+    assert PARTS["fetcher"]["environment"]["SLUICE_CALLBACK_KEY"] == "env:CALLBACK_KEY"
+
+
 def test_the_image_is_built_once_and_before_it_is_used() -> None:
     """Parts that export one name at the same time fail with a store of Docker's that is the default by now."""
     ours = {name: part for name, part in PARTS.items() if part["image"] == "sluice"}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.secrets import Recent, SecretMissing, allow_only, resolve
+from shared.secrets import Recent, SecretMissing, allow_only, reserve, resolve, resolve_own
 
 
 def test_an_environment_variable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,6 +56,7 @@ def test_a_pipe_and_binary_rubbish_hold_nothing_up(tmp_path: Path) -> None:
 def anywhere() -> Iterator[None]:
     yield
     allow_only("")
+    reserve()
 
 
 @pytest.mark.usefixtures("anywhere")
@@ -77,6 +78,45 @@ def test_places_can_be_narrowed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     ):
         with pytest.raises(SecretMissing):
             resolve(reference)
+
+
+@pytest.mark.usefixtures("anywhere")
+def test_a_key_of_our_own_is_nobody_elses_secret(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Else whoever may write a vendor could have it sent to an address of their choice."""
+    monkeypatch.setenv("CALLBACK_KEY", "key")
+    monkeypatch.setenv("CALLBACK_KEY_OF_ACME", "theirs")
+    reserve("env:CALLBACK_KEY", "")
+    with pytest.raises(SecretMissing, match=r"env:CALLBACK_KEY") as told:
+        resolve("env:CALLBACK_KEY")
+    assert "Sluice's own" in str(told.value)
+    assert [resolve_own("env:CALLBACK_KEY"), resolve("env:CALLBACK_KEY_OF_ACME")] == ["key", "theirs"]
+    allow_only(f"env:ACME_,file:{tmp_path}")
+    assert resolve_own("env:CALLBACK_KEY") == "key"
+    with pytest.raises(SecretMissing, match="env:NOT_SET"):
+        resolve_own("env:NOT_SET")
+
+
+@pytest.mark.usefixtures("anywhere")
+def test_no_way_leads_to_the_file_of_a_key_of_our_own(tmp_path: Path) -> None:
+    """Neither a link, nor another spelling, nor the same after the file has been exchanged behind a link."""
+    key, link = tmp_path / "key", tmp_path / "link"
+    key.write_text("key")
+    link.symlink_to(key)
+    (tmp_path / "folder").mkdir()
+    for own in (key, link):
+        reserve(f"file:{own}")
+        for way in (key, link, tmp_path / "folder" / ".." / "key"):
+            for kind in ("file", "other"):
+                with pytest.raises(SecretMissing):
+                    resolve(f"{kind}:{way}")
+        assert resolve_own(f"file:{own}") == "key"
+    newer = tmp_path / "newer"
+    newer.write_text("newer key")
+    link.unlink()
+    link.symlink_to(newer)
+    with pytest.raises(SecretMissing):
+        resolve(f"file:{newer}")
+    assert resolve_own(f"file:{link}") == "newer key"
 
 
 def test_recent_ones_are_looked_up_now_and_then(tmp_path: Path) -> None:

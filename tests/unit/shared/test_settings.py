@@ -10,11 +10,14 @@ import pytest
 from fastapi import FastAPI
 
 from services.callback_gateway.http.server import HttpServer
+from services.callback_gateway.settings import Settings as GatewaySettings
 from services.fetcher.settings import Settings as FetcherSettings
 from services.provision import ProvisionSettings
 from shared.errors import Invalid, Unavailable
 from shared.runtime.health import HealthServer, Heartbeat
+from shared.runtime.service import open_runtime
 from shared.runtime.settings import ServiceSettings, misspelt, read_settings
+from shared.secrets import SecretMissing, reserve, resolve
 
 PROJECT = Path(__file__).resolve().parents[3]
 
@@ -33,7 +36,6 @@ def test_only_what_is_nearly_a_setting_is_reported() -> None:
 
 
 def test_nobody_takes_the_setting_of_another_for_a_mistake() -> None:
-    from services.callback_gateway.settings import Settings as GatewaySettings
     from services.planner.settings import Settings as PlannerSettings
     from services.processor.settings import Settings as ProcessorSettings
 
@@ -63,3 +65,14 @@ def test_a_port_that_is_taken_is_named() -> None:
             HttpServer(FastAPI(), "127.0.0.1", port)
         with pytest.raises(Unavailable, match=told):
             HealthServer("127.0.0.1", port, Heartbeat(), dict)
+
+
+def test_what_settings_refer_to_is_out_of_the_reach_of_specifications(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CALLBACK_KEY", "key")
+    for kind in (FetcherSettings, GatewaySettings):
+        open_runtime("fetcher", kind(callback_key="env:CALLBACK_KEY", payload_store=tmp_path.as_uri()))
+        with pytest.raises(SecretMissing):
+            resolve("env:CALLBACK_KEY")
+        reserve()
