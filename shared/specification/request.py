@@ -18,8 +18,11 @@ def check_path(value: str) -> str:
     return value
 
 
+CALL_HEADER = "sluice-job"
+"""Tells that a call is made for a job, and which: to our own gateway, too, for which it is nobody of this machine."""
+
 OWN_HEADERS = frozenset(
-    {"host", "content-length", "transfer-encoding", "connection", "accept-encoding", "authorization"}
+    {"host", "content-length", "transfer-encoding", "connection", "accept-encoding", "authorization", CALL_HEADER}
 )
 """Headers that a call has of its own; credentials come from the vendor's `auth`, as references to secrets."""
 

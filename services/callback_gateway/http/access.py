@@ -23,6 +23,7 @@ from services.callback_gateway.metrics import ACCESS_REFUSED
 from shared.errors import Unavailable
 from shared.observability.logs import get_logger
 from shared.specification.addresses import literal_address
+from shared.specification.request import CALL_HEADER
 
 Policy = Literal["required", "loopback-free", "off"]
 
@@ -39,14 +40,14 @@ SECURITY: dict[str, Any] = {"type": "http", "scheme": "bearer", "description": "
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
 _OWN_SITES = frozenset({"none", "same-origin"})
-_FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
+_OF_OTHERS = ("forwarded", "x-forwarded-for", "x-real-ip", "via", CALL_HEADER)
 
 log = get_logger(__name__)
 
 
 def needed_scopes(method: str, path: str) -> tuple[str, ...] | None:
-    """The scopes that a request needs; nothing for what is open to all, empty where any key will do. A schedule does
-    later what its key may do now: it starts jobs, or gives them orders."""
+    """The scopes that a request needs; nothing for what is open to all, empty where any key will do. Schedules and
+    hooks do later what their key may do now: they start jobs, or give them orders."""
     first, _, place = path.removeprefix("/").partition("/")
     if first in OPEN:
         return None
@@ -54,7 +55,8 @@ def needed_scopes(method: str, path: str) -> tuple[str, ...] | None:
     if area is None:
         return ()
     own = f"{area}:{READ if method in _READING else WRITE}"
-    return (own, f"jobs:{WRITE}") if (first, place, method) == ("schedules", "", "POST") else (own,)
+    starts = (first, place, method) == ("schedules", "", "POST") or (first, method) == ("hooks", "PUT")
+    return (own, f"jobs:{WRITE}") if starts else (own,)
 
 
 class Access:
@@ -109,10 +111,10 @@ class Access:
 
 def is_local(scope: Scope) -> bool:
     """Whether a request was made on this machine, to this machine, not passed on by a proxy, nor told to a browser by
-    a page of another site."""
+    a page of another site, nor to a fetcher by a vendor's contract."""
     headers = Headers(scope=scope)
     client = scope.get("client")
-    if client is None or is_foreign(headers) or any(name in headers for name in _FORWARDED):
+    if client is None or is_foreign(headers) or any(name in headers for name in _OF_OTHERS):
         return False
     asked = literal_address(_host(headers.get("host", "")))
     return asked is not None and asked.is_loopback and _is_loopback(client[0])

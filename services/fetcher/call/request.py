@@ -10,7 +10,7 @@ from pydantic_core import to_json
 
 from shared.events.tasks import Call
 from shared.specification.addresses import is_public, literal_address
-from shared.specification.request import OWN_HEADERS
+from shared.specification.request import CALL_HEADER, OWN_HEADERS
 from shared.specification.vendor import BasicAuth, BearerAuth, HeaderAuth, QueryAuth, Vendor
 
 USER_AGENT = "sluice/0.1"
@@ -48,7 +48,7 @@ def build_request(call: Call, vendor: Vendor, secrets: Mapping[str, str], job_id
         "traceparent": f"00-{job_id.hex}-{job_id.hex[16:]}-01",
     }
     credentials, parameters = _credentials(vendor, secrets)
-    headers |= credentials
+    headers |= credentials | {CALL_HEADER: str(job_id)}
     body = None if call.body is None else to_json(call.body)
     if body is not None:
         headers.setdefault("content-type", "application/json")
@@ -103,7 +103,7 @@ def redirected(request: HttpRequest, status: int, location: str, vendor: Vendor)
     headers = dict(request.headers)
     if here != there:
         own = {"authorization", "cookie", vendor.auth.name.lower() if isinstance(vendor.auth, HeaderAuth) else ""}
-        headers = {name: value for name, value in headers.items() if name not in own}
+        headers = {name: value for name, value in headers.items() if name not in own or name == CALL_HEADER}
     if status in _SAME_METHOD or request.method in ("GET", "HEAD"):
         return HttpRequest(request.method, url, headers, request.body)
     headers.pop("content-type", None)

@@ -1,6 +1,6 @@
 """API keys and the scopes that requests need."""
 
-from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 from services.callback_gateway.http.access import AREAS, is_local, needed_scopes
 from services.callback_gateway.keys.key import SCOPES, id_in, is_same, make_key
 from services.callback_gateway.keys.pace import Pace
+from services.fetcher.call.request import HttpRequest, build_request, redirected
+from shared.events.tasks import Call
+from shared.specification.vendor import Vendor
 
 
 def test_a_key_is_known_by_its_text_alone() -> None:
@@ -30,7 +33,11 @@ def test_other_texts_are_no_keys(text: str) -> None:
         ("POST", "/jobs", ("jobs:write",)),
         ("GET", "/jobs/1/events", ("jobs:read",)),
         ("HEAD", "/vendors", ("config:read",)),
-        ("PUT", "/hooks/acme", ("config:write",)),
+        ("PUT", "/vendors/acme", ("config:write",)),
+        ("PUT", "/hooks/acme", ("config:write", "jobs:write")),
+        ("PUT", "/hooks/", ("config:write", "jobs:write")),
+        ("DELETE", "/hooks/acme", ("config:write",)),
+        ("GET", "/hooks/acme", ("config:read",)),
         ("POST", "/schedules", ("schedules:write", "jobs:write")),
         ("POST", "/schedules/", ("schedules:write", "jobs:write")),
         ("POST", "/schedules/nightly/trigger", ("schedules:write",)),
@@ -77,10 +84,27 @@ def test_every_area_has_scopes() -> None:
     ],
 )
 def test_what_comes_from_this_machine(client: str, headers: dict[str, str], local: bool) -> None:
+    assert _is_local(client, headers) is local
+    assert _is_local(None, headers) is False
+
+
+def _is_local(client: str | None, headers: dict[str, str]) -> bool:
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-    scope: dict[str, Any] = {"type": "http", "client": (client, 1), "headers": raw}
-    assert is_local(scope) is local
-    assert is_local({**scope, "client": None}) is False
+    return is_local({"type": "http", "client": client and (client, 1), "headers": raw})
+
+
+@pytest.mark.parametrize("auth", [None, {"type": "header", "name": "Sluice-Job", "value": "env:T"}])
+def test_what_a_vendors_contract_makes_us_call_is_not_this_machine(auth: dict[str, str] | None) -> None:
+    """Else whoever may write a vendor could do through the fetcher what a key is needed for."""
+    network = {"private_addresses": "allow", "redirects": "follow"}
+    document = {"vendor": "x", "base_url": "http://127.0.0.2:8080", "network": network, "auth": auth}
+    vendor, asked = Vendor.model_validate(document), {"Sluice-Job": "", "Sec-Fetch-Site": "none"}
+    first = build_request(Call(method="POST", path="/jobs", headers=asked), vendor, {"env:T": "s3cret"}, UUID(int=7))
+    assert isinstance(first, HttpRequest)
+    second = redirected(first, 307, "http://127.0.0.1:8080/jobs", vendor)
+    assert isinstance(second, HttpRequest)
+    for request in (first, second):
+        assert not _is_local("127.0.0.1", {"host": "127.0.0.1:8080", **request.headers})
 
 
 class Clock:

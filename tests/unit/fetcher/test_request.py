@@ -55,6 +55,7 @@ def test_paths_are_joined_and_encoded(base: str, path: str, url: str) -> None:
 def test_the_trace_is_the_job() -> None:
     headers = built(Call()).headers
     assert headers["traceparent"].split("-")[1] == JOB.hex
+    assert headers["sluice-job"] == str(JOB)
     assert headers["user-agent"].startswith("sluice/")
 
 
