@@ -65,8 +65,10 @@ def routes(edge: Edge, senders: Senders) -> APIRouter:
     ) -> Response:
         """Say what became of the job that was submitted with this URL."""
         claim = _read_token(edge.settings, token)
+        if claim is None:
+            raise _nowhere()
         rules = await senders.rules_of(vendor)
-        if claim is None or rules is None:
+        if rules is None:
             raise _nowhere()
         return await _take(edge, senders, vendor, rules, request, claim)
 

@@ -1,6 +1,7 @@
 """The rules by which vendors call back, at hand for the edge."""
 
 import re
+from collections.abc import Callable
 
 from services.callback_gateway.configure import store
 from shared.database.pool import Database
@@ -12,16 +13,23 @@ from shared.specification.vendor import Callbacks, Vendor
 from shared.specification.verification import Verification
 
 _FRESH_SECONDS = 1.0
+_MOST_ABSENT = 10_000
 _NAME = re.compile(r"[a-z0-9.-]{1,63}")
 
 
 class Senders:
-    """Looked up once a second for each vendor, and remembered for as long as the database is away."""
+    """Looked up once a second for each vendor, and remembered for as long as the database is away. That nobody has a
+    name is remembered for that second, too: strangers may ask for it a thousand times."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(
+        self, database: Database, clock: Callable[[], float] = monotonic, *, most_absent: int = _MOST_ABSENT
+    ) -> None:
         self._database = database
+        self._clock = clock
+        self._most_absent = most_absent
         self._known: dict[str, tuple[float, Callbacks]] = {}
-        self._secrets = Recent(monotonic)
+        self._absent: dict[str, float] = {}
+        self._secrets = Recent(clock)
 
     async def rules_of(self, vendor: str) -> Callbacks | None:
         """The rules of a vendor, or nothing if nobody has configured it.
@@ -32,8 +40,11 @@ class Senders:
         if not _NAME.fullmatch(vendor):
             return None
         read_at, rules = self._known.get(vendor, (0.0, None))
-        if rules is not None and monotonic() - read_at < _FRESH_SECONDS:
+        fresh_since = self._clock() - _FRESH_SECONDS
+        if rules is not None and read_at > fresh_since:
             return rules
+        if self._absent.get(vendor, fresh_since) > fresh_since:
+            return None
         try:
             async with self._database.transaction() as tx:
                 text = await store.find_text(tx, "vendors", vendor)
@@ -43,12 +54,20 @@ class Senders:
             return rules
         if text is None:
             self._known.pop(vendor, None)
+            self._note_absent(vendor)
             return None
         read = read_latest(Vendor, vendor, text)
         if read is None:
             raise Unavailable(f"the configuration of the vendor {vendor} cannot be read")
-        self._known[vendor] = (monotonic(), read.callbacks)
+        self._known[vendor] = (self._clock(), read.callbacks)
         return read.callbacks
+
+    def _note_absent(self, vendor: str) -> None:
+        """The latest stand last; beyond the most that are remembered the oldest are forgotten."""
+        self._absent.pop(vendor, None)
+        self._absent[vendor] = self._clock()
+        if len(self._absent) > self._most_absent:
+            del self._absent[next(iter(self._absent))]
 
     def secrets_of(self, vendor: str, verify: Verification) -> list[str]:
         """The secrets that are in force; during a rotation one of two may be missing.

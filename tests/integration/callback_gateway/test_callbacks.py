@@ -3,6 +3,8 @@
 import base64
 import hashlib
 import hmac
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,10 @@ import httpx
 import orjson
 import pytest
 
+from services.callback_gateway.http.senders import Senders
 from services.callback_gateway.settings import Settings
 from services.callback_gateway.spool.loop import Drain
-from shared.database.pool import Database
+from shared.database.pool import Database, Transaction
 from shared.ids import new_id
 from shared.messaging.producer import Producer
 from shared.payloads.store import PayloadStore
@@ -236,3 +239,52 @@ async def test_a_body_that_is_too_large_is_refused(serve_edge: ServeEdge, produc
     edge = await served(serve_edge, producer, {})
     answer = await edge.http.post(f"/callbacks/acme/{token()[0]}", content=b"x" * 900_000)
     assert answer.status_code == 413
+
+
+class Counting(Database):
+    """Counts how often it is asked."""
+
+    asked = 0
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """One more."""
+        self.asked += 1
+        return super().transaction()
+
+
+@pytest.fixture
+async def counting(place: Place) -> AsyncIterator[Counting]:
+    name = "callback_gateway"
+    database = Counting(place.database_url().replace("{service}", name), schema=name)
+    await database.open()
+    yield database
+    await database.close()
+
+
+async def test_a_name_that_nobody_has_is_asked_for_once_in_a_while(counting: Counting) -> None:
+    now = 100.0
+    senders = Senders(counting, lambda: now, most_absent=2)
+    assert [await senders.rules_of("nobody") for _ in range(100)] == [None] * 100
+    assert counting.asked == 1
+    for name in ("nobody-2", "nobody-3", "nobody"):
+        assert await senders.rules_of(name) is None
+    assert counting.asked == 4
+    assert await senders.rules_of("acme") is None
+    await put_vendor(counting, {})
+    before = counting.asked
+    assert await senders.rules_of("acme") is None
+    now += 1.0
+    assert await senders.rules_of("acme") is not None
+    assert counting.asked == before + 1
+
+
+async def test_a_forged_token_costs_the_database_nothing(
+    serve_edge: ServeEdge, producer: Producer, counting: Counting
+) -> None:
+    edge = await serve_edge(producer, counting, callback_key="env:CALLBACK_KEY_OF_TESTS")
+    await put_vendor(edge.database, {})
+    before = counting.asked
+    for forged in (token("another")[0], "x", "x" * 500):
+        for vendor in ("acme", "nobody"):
+            assert (await edge.http.post(f"/callbacks/{vendor}/{forged}", content=BODY)).status_code == 404
+    assert counting.asked == before
