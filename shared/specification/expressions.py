@@ -9,6 +9,8 @@ from jmespath.exceptions import JMESPathError, JMESPathTypeError
 from jmespath.functions import Functions
 from jmespath.parser import ParsedResult
 
+from shared.specification.growth import growth_mistake
+
 _FAULTS = (JMESPathError, ValueError, TypeError, ArithmeticError, RecursionError)
 """What an evaluation may raise: the library's own errors, and those of the functions beneath it."""
 
@@ -46,17 +48,10 @@ def holds(expression: str, document: Mapping[str, Any]) -> bool:
 def mistake_in(expression: str) -> str:
     """What is wrong with an expression whatever it is applied to, or nothing."""
     try:
-        parsed = jmespath.compile(expression)
+        parsed = jmespath.compile(expression).parsed
+        return next(_node_mistakes(parsed), "") or growth_mistake(parsed)
     except (JMESPathError, RecursionError) as error:
         return str(error).splitlines()[0]
-    for node in _nodes(parsed.parsed):
-        if node["type"] == "slice" and node["children"][2] == 0:
-            return "the step of a slice cannot be 0"
-        if node["type"] == "function_expression":
-            problem = _call_mistake(node["value"], len(node["children"]))
-            if problem:
-                return problem
-    return ""
 
 
 def roots_of(expression: str) -> set[str]:
@@ -92,6 +87,16 @@ def _nodes(node: Any) -> Iterator[dict[str, Any]]:
         if isinstance(found, dict):
             yield found
             waiting += found.get("children", ())
+
+
+def _node_mistakes(parsed: Any) -> Iterator[str]:
+    for node in _nodes(parsed):
+        if node["type"] == "slice" and node["children"][2] == 0:
+            yield "the step of a slice cannot be 0"
+        if node["type"] == "function_expression":
+            problem = _call_mistake(node["value"], len(node["children"]))
+            if problem:
+                yield problem
 
 
 def _call_mistake(name: str, given: int) -> str:

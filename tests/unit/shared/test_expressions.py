@@ -21,6 +21,8 @@ CHECK: TypeAdapter[str] = TypeAdapter(Expression)
         ("body.items[].abs(a, b)", r"abs\(\) takes 1 arguments, not 2"),
         ("not_null()", r"not_null\(\) takes 1 arguments or more, not 0"),
         ("(" * 5000 + "a" + ")" * 5000, "at most 2000"),
+        ("body.g | join(@.sep, @.list)", r"the first argument of join\(\) must be written out"),
+        ("[&[@, @][], body] | [map([0], [1])]", "& stands only before an argument of map, max_by, min_by, sort_by"),
     ],
 )
 def test_mistakes(expression: str, told: str) -> None:
@@ -30,6 +32,49 @@ def test_mistakes(expression: str, told: str) -> None:
 
 @pytest.mark.parametrize("expression", ["body[::-1]", "not_null(a, b, c)", "sort_by(body, &a)", "[?a == `1`] | [0]"])
 def test_good_ones(expression: str) -> None:
+    assert CHECK.validate_python(expression) == expression
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "body" + "|[@,@][]" * 40,
+        "body" + "|[@,@]" * 40,
+        "body" + ".[@,@]" * 40,
+        "body" + "|{a: @, b: @}" * 40,
+        "body" + "|[[@,@][],@][0]" * 40,
+        "body[*]" + ".[@,@][]" * 40,
+        "body.*" + ".[@,@][]" * 40,
+        "body[?" + "@" + "|[@,@][]" * 40 + "]",
+        "length(@" + "|[@,@][]" * 40 + ")",
+        "[@" + "|[@,@][]" * 40 + "][?a].b",
+        "body" + "|map(&[@,@][], @)[]" * 40,
+        "sort_by(body, &length([" + "@,@][]|[" * 40 + "@]))",
+        "body" + "|[*].[`[0,0,0,0]`][][]" * 20,
+        "to_string([" * 20 + "@" + "])" * 20,
+        "join('" + "x" * 300 + "', body[*].[@,@,@,@][])",
+        "body" + "|join('xx', [@, @, @])" * 12,
+    ],
+)
+def test_what_would_grow_without_bound_is_refused(expression: str) -> None:
+    with pytest.raises(ValidationError, match="1000 times"):
+        CHECK.validate_python(expression)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "join(', ', body.items[].name)",
+        "body.items[?status == 'completed' && total > `100` && !contains(tags, 'test')].{id: id, total: total}",
+        "body.data[].lines[].taxes[].{rate: rate, name: name} | sort_by(@, &rate)[-1]",
+        "body." + "a." * 900 + "a",
+        "body.items[].{" + ", ".join(f"field_{n}: details.field_{n}" for n in range(40)) + "}",
+        "body.items[].{id: id, to: address.{street: street, city: city, zip: zip}, text: to_string(lines)}",
+        "map(&{id: id, kind: 'order'}, max_by(body.groups, &length(items)).items)",
+        "body.state || body.status || body.data.state || body.data.status || 'unknown'",
+    ],
+)
+def test_ordinary_ones_pass(expression: str) -> None:
     assert CHECK.validate_python(expression) == expression
 
 
