@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import field_validator
+from pydantic import AwareDatetime, field_validator
 
 from shared.events.envelope import Event
 from shared.events.jobs import Mistake
@@ -22,7 +22,7 @@ class ScheduleRequested(Event):
     schedule_id: UUID | None = None
     action: Literal["put", "pause", "resume", "trigger", "delete"] = "put"
     schedule: dict[str, Any] | None = None
-    asked_at: datetime | None = None
+    asked_at: AwareDatetime | None = None
 
     @field_validator("schedule")
     @classmethod

@@ -57,12 +57,15 @@ def time_problems(schedule: Schedule, asked_at: datetime) -> list[Problem]:
         if schedule.trigger_at <= asked_at and schedule.past == "refuse":
             return [Problem("/triggerAt", "expected a time in the future; past: run would run it at once")]
         return []
+    too_far = Problem("/starts" if schedule.starts else "/cron", "expected its first time within ten years")
+    if schedule.starts is not None and schedule.starts > asked_at + FARTHEST:
+        return [too_far]
     first = next_time(schedule, asked_at, asked_at)
     if first is None:
         pointer = "/cron" if schedule.ends is None else "/ends"
         return [Problem(pointer, "it would never fire" if schedule.ends is None else "it would end before it fires")]
     if first > asked_at + FARTHEST:
-        return [Problem("/starts" if schedule.starts else "/cron", "expected its first time within ten years")]
+        return [too_far]
     return []
 
 

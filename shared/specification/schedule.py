@@ -20,6 +20,7 @@ from shared.specification.notify import Notify
 from shared.specification.values import Duration, Name, Strict
 
 SHORTEST_INTERVAL = timedelta(seconds=1)
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?([Zz]|[+-]\d\d:?\d\d)")
 
 
@@ -56,8 +57,15 @@ def _check_interval(value: timedelta) -> timedelta:
     return value
 
 
-Instant = Annotated[AwareDatetime, BeforeValidator(_read_instant)]
-"""A moment, written as RFC 3339 with its offset, to the microsecond."""
+def _check_instant(value: datetime) -> datetime:
+    """What lies at the edge of the calendar can be carried to no other zone."""
+    if value < _EARLIEST:
+        raise ValueError("expected a time in 1970 or later")
+    return value
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_read_instant), AfterValidator(_check_instant)]
+"""A moment of 1970 or later, written as RFC 3339 with its offset, to the microsecond."""
 
 Zone = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_check_zone)]
 """A time zone of the IANA database."""

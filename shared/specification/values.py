@@ -18,6 +18,7 @@ _SIZES = {"": 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "kB": 1000
 _SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB|kB|MB|GB)?")
 _SECRET = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:/.+")
 _MAX_DURATION = timedelta(days=3660)
+_BEYOND = "expected a duration between 0 and 10 years"
 
 
 def is_finite(document: Any) -> bool:
@@ -42,7 +43,10 @@ class Strict(BaseModel):
 def read_duration(value: Any) -> Any:
     """`90s`, `1h30m`, `250ms` → timedelta; anything else is left to pydantic (ISO 8601, timedelta)."""
     if isinstance(value, str) and _DURATION.fullmatch(value):
-        return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(value)))
+        try:
+            return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(value)))
+        except OverflowError:
+            raise ValueError(_BEYOND) from None
     if isinstance(value, (int, float)):
         raise ValueError("expected a duration with its unit, such as 250ms, 30s, 5m, 2h, 7d or ISO 8601")
     return value
@@ -50,7 +54,7 @@ def read_duration(value: Any) -> Any:
 
 def _check_duration(value: timedelta) -> timedelta:
     if not timedelta() <= value <= _MAX_DURATION:
-        raise ValueError("expected a duration between 0 and 10 years")
+        raise ValueError(_BEYOND)
     return value
 
 

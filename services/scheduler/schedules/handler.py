@@ -14,6 +14,7 @@ from shared.events.jobs import JobEnded, JobEvent, JobRejected, JobState
 from shared.events.schedules import ScheduleRequested, schedule_id_of
 from shared.messaging.handler import Outgoing, Refuse, Result, outgoing
 from shared.observability.logs import get_logger
+from shared.specification.recurrence import FARTHEST
 
 log = get_logger(__name__)
 
@@ -27,7 +28,7 @@ async def change_schedules(tx: Transaction, batch: Sequence[Incoming[ScheduleReq
     results: list[Result] = []
     for schedule_id, incoming in zip(ids, batch, strict=True):
         event = incoming.event
-        asked_at = event.asked_at or incoming.record.timestamp
+        asked_at = min(max(event.asked_at or incoming.record.timestamp, now - FARTHEST), now)
         decision = request(after[schedule_id], event, incoming.id, asked_at, now)
         if isinstance(decision, Refused):
             text = "; ".join(f"{one.pointer or '/'}: {one.detail}" for one in decision.problems)

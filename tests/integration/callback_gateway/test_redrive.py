@@ -88,7 +88,8 @@ async def test_letters_are_found_by_what_they_are(edge: Served) -> None:
     page = await edge.http.get("/dead-letters", params={"limit": 2, "to": (BEGAN + timedelta(days=1)).isoformat()})
     rest = await edge.http.get(page.headers["link"].partition(";")[0].strip("<>"))
     assert [one["id"] for one in rest.json()["dead_letters"]] == ids[:1]
-    for query in ({"from": "yesterday"}, {"state": "gone"}, {"service": "nobody"}, {"reason": "\0"}):
+    times = ({"from": "yesterday"}, {"from": "0001-01-01T00:00:00+23:59"}, {"to": "9999-12-31T23:59:59-23:59"})
+    for query in (*times, {"state": "gone"}, {"service": "nobody"}, {"reason": "\0"}):
         assert (await edge.http.get("/dead-letters", params=query)).status_code == 422
 
 

@@ -50,6 +50,8 @@ async def test_the_acknowledgement_has_a_correlation_id_and_comes_after_the_brok
         ({**HOURLY, "starts": "2099-01-02T00:00:00Z", "ends": "2099-01-01T00:00:00Z"}, ["/ends"]),
         ({**HOURLY, "start": {"source": "nobody"}}, ["/start/source"]),
         ({**HOURLY, "start": {"url": "http://127.0.0.1/"}}, ["/start/url"]),
+        ({**HOURLY, "every": "9" * 40 + "d"}, ["/every"]),
+        ({**HOURLY, "starts": "0001-01-01T00:00:00+23:59"}, ["/starts"]),
         ({**HOURLY, "overlapp": "skip"}, ["/overlapp"]),
         ({**HOURLY, "start": {"source": "orders", "parameters": {"reg": "eu"}}}, ["/start/parameters"]),
         ({**HOURLY, "start": {**QUOTE, "parameters": {"sku": 7}}}, ["/start/request/json/lines/0"]),

@@ -47,6 +47,7 @@ PUT_ASIDE: dict[str, tuple[bytes | None, str]] = {
     "no finite number": (document()[:-1] + b',"tolerate":1e999}', "schema_invalid"),
     "no finite number in a body": (b'{"vendor":"a","request":{"json":{"v":1e999}}}', "schema_invalid"),
     "no number in a body": (b'{"vendor":"a","request":{"json":{"v":[NaN]}}}', "schema_invalid"),
+    "a duration beyond all bounds": (document(payloads={"keep": "9" * 40 + "d"}), "schema_invalid"),
     "NUL in a name": (b'{"vendor":"a\\u0000","poll":{}}', "unstorable_value"),
     "a lone surrogate in a name": (b'{"vendor":"a\\ud800","poll":{}}', "undecodable"),
     "NUL in the URL": (document(url="https://api.example/\0"), "schema_invalid"),

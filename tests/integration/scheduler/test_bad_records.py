@@ -28,6 +28,10 @@ def schedule(**fields: Any) -> bytes:
     return orjson.dumps({"schedule": {"start": START, **fields}})
 
 
+def asked(at: str) -> bytes:
+    return orjson.dumps({"schedule": {"start": START, "schedule": "asked", "every": "1h"}, "asked_at": at})
+
+
 def timer(**fields: Any) -> bytes:
     wanted = {"timer_id": str(new_id()), "due_at": utc_now(), "topic": "jobs.control", "key": "k", "value": "{}"}
     return orjson.dumps({"type": "timer.requested", **wanted, **fields})
@@ -54,6 +58,10 @@ PUT_ASIDE: dict[str, dict[str, tuple[bytes, str]]] = {
         "a time without an offset": (schedule(triggerAt="2027-01-01T00:00:00"), "schema_invalid"),
         "a day that is none": (schedule(triggerAt="2027-02-30T00:00:00Z"), "schema_invalid"),
         "a leap second": (schedule(triggerAt="2027-06-30T23:59:60Z"), "schema_invalid"),
+        "a start in the first year": (schedule(every="1h", starts="0001-01-01T00:00:00+23:59"), "schema_invalid"),
+        "a start in the last year": (schedule(every="1h", starts="9999-12-31T23:59:59-23:59"), "schema_invalid"),
+        "an interval beyond all bounds": (schedule(every="9" * 40 + "d"), "schema_invalid"),
+        "asked for without an offset": (asked("2026-01-01T00:00:00"), "schema_invalid"),
         "six fields": (schedule(cron="* * * * * *"), "schema_invalid"),
         "a day that never comes": (schedule(cron="0 0 31 2 *"), "schema_invalid"),
         "a zone that leads elsewhere": (schedule(cron="0 3 * * *", zone="../../etc/passwd"), "schema_invalid"),
@@ -105,3 +113,15 @@ async def test_a_time_long_ago_is_now(topics: Place, producer: Producer, reader_
     async with running("scheduler", Settings, build, topics, payloads):
         await producer.send(late)
         await eventually(lambda: len(fired.records) == len(late), 30)
+
+
+async def test_who_says_that_it_was_asked_for_in_another_age_is_heard_now(
+    topics: Place, producer: Producer, reader_for: ReaderFor, payloads: Path
+) -> None:
+    times = ("9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59")
+    facts = await reader_for("schedules.events")
+    async with running("scheduler", Settings, build, topics, payloads):
+        wanted = [Outgoing(SCHEDULES_REQUESTED.name, at, asked(at), ()) for at in times]
+        await producer.send(wanted)
+        await eventually(lambda: len(facts.of_type("created", "fact")) == 1, 30)
+        await eventually(lambda: len(facts.of_type("changed", "fact")) == 1, 30)

@@ -113,6 +113,8 @@ def test_placeholders_that_nothing_can_ever_fill_in_an_invocation(submit: str, s
         ("sinks", [{"type": "postgress"}], "/sinks/0/type", "expected postgres or topic; did you mean postgres?"),
         ("tolerate", 1, "/tolerate", "expected a share such as 1% or 0.01; all of it is 100% or 1.0"),
         ("payloads", {"keep": 7}, "/payloads/keep", DURATION),
+        ("payloads", {"keep": "9" * 40 + "d"}, "/payloads/keep", "expected a duration between 0 and 10 years"),
+        ("payloads", {"keep": "9" * 400 + "ms"}, "/payloads/keep", "expected a duration between 0 and 10 years"),
         ("notify", [{"webhook": "https://m.example", "on": ["done"]}], "/notify/0/on/0", "expected completed, complet"),
     ],
 )

@@ -132,6 +132,13 @@ def test_every_half_hour_is_real_half_hours_through_both_changes() -> None:
         ({"cron": "0 3 * * *", "starts": "2027-01-02T00:00:00Z", "ends": "2027-01-01T00:00:00Z"}, "/ends"),
         ({"cron": "0 3 * * *", "ends": "2026-01-01T02:00:00Z"}, "/ends"),
         ({"cron": "0 3 * * *", "starts": "9000-01-01T00:00:00Z"}, "/starts"),
+        ({"cron": "0 3 * * *", "zone": "Asia/Tokyo", "starts": "9999-12-31T23:59:59Z"}, "/starts"),
+        ({"cron": "0 3 * * *", "zone": "America/New_York", "starts": "0001-01-01T00:00:00Z"}, "/starts"),
+        ({"every": "1h", "starts": "9999-12-31T23:59:59-23:59"}, "/starts"),
+        ({"every": "1h", "starts": "0001-01-01T00:00:00+23:59"}, "/starts"),
+        ({"every": "1h", "ends": "0001-01-01T00:00:00+23:59"}, "/ends"),
+        ({"triggerAt": "0001-01-01T00:00:00+23:59", "past": "run"}, "/triggerAt"),
+        ({"every": "9" * 40 + "d"}, "/every"),
         ({"every": "0s"}, "/every"),
         ({"every": "500ms"}, "/every"),
         ({"every": "1h", "cron": "0 3 * * *"}, ""),
@@ -153,6 +160,11 @@ def test_every_zone_of_the_database_is_known(zone: str) -> None:
 def test_a_moment_keeps_its_milliseconds_whatever_its_offset() -> None:
     found = read_schedule({"triggerAt": "2026-12-24T23:45:00.123+05:45", **START}, NOW)
     assert next_time(found, NOW, NOW) == datetime(2026, 12, 24, 18, 0, 0, 123_000, tzinfo=UTC)
+
+
+def test_an_end_may_be_as_far_as_the_calendar_goes() -> None:
+    found = read_schedule({"every": "1h", "ends": "9999-12-31T23:59:59-23:59", **START}, NOW)
+    assert next_times(found, NOW, NOW, 2) == [NOW + timedelta(hours=1), NOW + timedelta(hours=2)]
 
 
 def test_a_past_moment_may_be_asked_to_run() -> None:
