@@ -4,7 +4,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -246,10 +246,12 @@ class Counting(Database):
 
     asked = 0
 
-    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
         """One more."""
         self.asked += 1
-        return super().transaction()
+        async with super().transaction() as tx:
+            yield tx
 
 
 @pytest.fixture
