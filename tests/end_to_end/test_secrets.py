@@ -23,6 +23,7 @@ CREDENTIAL = "sk_canary_credential_5b1f"
 BAD = "sk_canary_value_c07d"
 """What somebody put where it does not belong; it may stand in the original, and nowhere else."""
 POLL = {"request": {"path": "/items"}, "pages": {"style": "offset", "size": 50}, "records": {"key": "id"}}
+LINKED = {"request": {"path": "/link"}, "pages": {"style": "link"}, "records": {"key": "id"}}
 URL = "https://api.example/items"
 DOCUMENTS: list[tuple[str, str, Any]] = [
     ("PUT", "/vendors/x", {"base_url": URL, "auth": {"type": "bearer", "token": BAD}}),
@@ -118,13 +119,17 @@ def _told(text: bytes) -> bool:
 
 
 async def _use_the_credential(running: Cluster) -> None:
-    """One vendor that takes it, and one that does not."""
+    """One vendor that takes it, one that does not, and one that has it in the query of links to follow."""
     auth = {"auth": {"type": "bearer", "token": "env:ACME_TOKEN"}}
     for vendor, token, status in (("acme", CREDENTIAL, "completed"), ("other", "another", "failed")):
         await running.configure_simulator(vendor, records=100, require_token=token)
         await running.apply_vendor(vendor, **auth)
         job = await running.ended(await running.submit({"vendor": vendor, "poll": POLL}))
         assert job["status"] == status, job
+    await running.configure_simulator("linked", records=100)
+    await running.apply_vendor("linked", auth={"type": "query", "name": "key", "value": "env:ACME_TOKEN"})
+    job = await running.ended(await running.submit({"vendor": "linked", "poll": LINKED}))
+    assert job["status"] == "completed", job
 
 
 async def _forge(running: Cluster) -> None:

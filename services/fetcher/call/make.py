@@ -24,7 +24,7 @@ from services.fetcher.call.egress import Rests
 from services.fetcher.call.facts import Source, read_facts
 from services.fetcher.call.outcome import Page, Timing, give_up, outcome_of
 from services.fetcher.call.pauses import spent_until
-from services.fetcher.call.request import HttpRequest, Refused, build_request
+from services.fetcher.call.request import HttpRequest, Refused, build_request, without_credentials
 from services.fetcher.call.secrets import resolve_auth
 from services.fetcher.call.transport import Answer, CallFailed, Exhausted, Failure, Transport
 from services.fetcher.call.vendor_jobs import PURPOSES, call_of, read_heard
@@ -33,7 +33,7 @@ from services.fetcher.metrics import ANSWERS_HELD, PAYLOAD_BYTES
 from services.fetcher.model import Claimed, Later, Outcome
 from shared.errors import Unavailable
 from shared.events.payloads import Pointer
-from shared.events.tasks import Facts, VendorAnswer
+from shared.events.tasks import Facts, FactsWanted, VendorAnswer
 from shared.observability.logs import get_logger
 from shared.observability.metrics import vendor_label
 from shared.payloads.store import ANSWER, PayloadStore
@@ -160,14 +160,14 @@ class CallMaker:
             case Succeeded() | Empty() if purpose == "deliver":
                 return got, Page(None, None)
             case Succeeded():
-                return await self._take_page(call, answer, got, body if judged else None)
+                return await self._take_page(call, vendor, answer, got, body if judged else None)
             case Empty():
                 return got, Page(None, Facts(items=0) if call.request.facts else None)
             case _:
                 return got, None
 
     async def _take_page(
-        self, call: Claimed, answer: Answer, got: GotAnswer, body: bytes | None
+        self, call: Claimed, vendor: Vendor, answer: Answer, got: GotAnswer, body: bytes | None
     ) -> tuple[GotAnswer | Unanswered, Page | None]:
         """Store the page; one that tells nothing about others and may be large goes through in pieces."""
         wanted = call.request.facts
@@ -177,7 +177,7 @@ class CallMaker:
         problem = unreadable(body, whole=wanted is not None)
         if problem:
             return Unanswered(f"vendor_malformed: {problem}", sent=True), None
-        facts = read_facts(wanted, Source(answer.status, answer.headers, answer.url), body) if wanted else None
+        facts = _read(wanted, answer, vendor, body) if wanted else None
         if call.request.purpose == "metadata":
             return got, Page(None, facts)
         return got, Page(await self._put(call, answer, body), facts)
@@ -202,6 +202,13 @@ class CallMaker:
                 await asyncio.sleep(_STORE_PAUSE_SECONDS)
                 with suppress(Unavailable):
                     return await self._payloads.put(call.request.job_id, name, body, media_type=media_type)
+
+
+def _read(wanted: FactsWanted, answer: Answer, vendor: Vendor, body: bytes) -> Facts:
+    """What is told of the next page is kept in tables and topics: the vendor's key is no part of it."""
+    url = without_credentials(answer.url, vendor)
+    facts = read_facts(wanted, Source(answer.status, answer.headers, url), body)
+    return facts if facts.next is None else facts.model_copy(update={"next": without_credentials(facts.next, vendor)})
 
 
 async def _put_off(call: Claimed, error: Unavailable) -> Later:

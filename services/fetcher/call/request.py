@@ -1,6 +1,7 @@
 """A task's call and its vendor → the HTTP request. Pure."""
 
 import base64
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, unquote_plus, urlencode, urljoin, urlsplit, urlunsplit
@@ -17,6 +18,7 @@ USER_AGENT = "sluice/0.1"
 _SAFE = "/%:@!$&'()*+,;=~-._"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SAME_METHOD = frozenset({307, 308})
+_PARAMETER = re.compile(r"(?<=[?&#])([^?&#=]*)(?:=[^&#]*)?&?")
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -132,9 +134,18 @@ def _absolute(call: Call, vendor: Vendor, credentials: Mapping[str, str]) -> str
     return urlunsplit((base.scheme, base.netloc, path or "/", urlencode({**call.query, **credentials}, doseq=True), ""))
 
 
+def without_credentials(link: str, vendor: Vendor) -> str:
+    """A link as it may be told: without the parameter that carries the vendor's key, which the vendor may have repeated
+    in it. A link that cannot be read is no exception, and anything else than a link stays as it is."""
+    if not isinstance(vendor.auth, QueryAuth):
+        return link
+    name = vendor.auth.name
+    return _PARAMETER.sub(lambda found: "" if unquote_plus(found[1]) == name else found[0], link)
+
+
 def _linked(link: str, vendor: Vendor, credentials: Mapping[str, str]) -> str:
     """A next link carries its own query; credentials in it are put in anew, in place of echoed or masked ones."""
-    parts = urlsplit(urljoin(vendor.base_url, link))
-    kept = [part for part in parts.query.split("&") if part and unquote_plus(part.split("=")[0]) not in credentials]
+    parts = urlsplit(urljoin(vendor.base_url, without_credentials(link, vendor)))
+    kept = [part for part in parts.query.split("&") if part]
     query = "&".join([*kept, urlencode(credentials)] if credentials else kept)
     return urlunsplit(parts._replace(query=query, fragment=""))

@@ -143,7 +143,7 @@ async def _redirect(site: Site, writer: asyncio.StreamWriter, query: str) -> Non
 
 async def _status(site: Site, writer: asyncio.StreamWriter, query: str) -> None:
     """Any status, with a body of unknown length where the status allows one."""
-    status, _, body = unquote_plus(query.removeprefix("says=")).partition(",")
+    status, _, body = unquote_plus(query.partition("&")[0].removeprefix("says=")).partition(",")
     if status == "204":
         writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
         return
@@ -152,7 +152,13 @@ async def _status(site: Site, writer: asyncio.StreamWriter, query: str) -> None:
     writer.write(f"{head}{chunk}0\r\n\r\n".encode())
 
 
+async def _linked(site: Site, writer: asyncio.StreamWriter, query: str) -> None:
+    link = unquote_plus(query.partition("&")[0].removeprefix("link="))
+    writer.write(_answer(b'{"items": [1]}', f"content-type: application/json\r\nlink: {link}\r\n"))
+
+
 ACTS: dict[str, Act] = {
+    "/linked": _linked,
     "/gzip": _gzip,
     "/hang": _hang,
     "/stall": _stall,

@@ -22,6 +22,8 @@ from shared.specification.vendor import Vendor
 from tests.eventually import eventually
 from tests.integration.fetcher.site import Site
 
+CANARY = "sk_canary_key_77a1"
+BY_QUERY = {"type": "query", "name": "key", "value": "env:ACME_TEST_KEY"}
 PENDING = '{"state": "pending", "items": []}'
 RULES = [{"when": "status == `404`", "is": "empty"}, {"when": "status == `202`", "is": "retry"}]
 BODY_RULES = [{"when": "body.state == 'pending'", "is": "retry"}]
@@ -63,6 +65,15 @@ def claimed(site: Site, says: str, purpose: Any = "page", facts: FactsWanted | N
         created_at=now,
         moment=0,
     )
+
+
+def told_next(outcome: Outcome) -> str | None:
+    """What is told of the next page; the key is in nothing that is told."""
+    assert isinstance(outcome, Answered)
+    assert not any(CANARY in repr(message) for message in outcome.messages)
+    told = [orjson.loads(message.value) for message in outcome.messages if message.value]
+    [found] = [event["facts"]["next"] for event in told if event.get("facts")]
+    return None if found is None else str(found)
 
 
 def states(outcome: Outcome) -> list[str]:
@@ -134,6 +145,38 @@ async def test_credentials_are_on_the_wire_as_the_vendor_wants_them(
     monkeypatch.setenv("ACME_TEST_KEY", "s3 cret")
     await maker.make(claimed(site, "204", auth=auth), lambda: None)
     assert line.lower() in [one.lower() for one in site.heads[0].split("\r\n")]
+
+
+@pytest.mark.parametrize("wanted", [FactsWanted(next="body.next", link=True), FactsWanted(next="body.next")])
+@pytest.mark.parametrize("link", ["{url}/x?key={key}&page=2", "/x?page=2&key={key}", "x?%6bey={key}&page=2#key={key}"])
+async def test_a_key_that_the_vendor_repeats_in_its_next_link_is_told_nobody_and_sent_again(
+    maker: CallMaker, site: Site, monkeypatch: pytest.MonkeyPatch, link: str, wanted: FactsWanted
+) -> None:
+    monkeypatch.setenv("ACME_TEST_KEY", CANARY)
+    body = orjson.dumps({"items": [1], "next": link.format(url=site.url, key=CANARY)}).decode()
+    for asked in (wanted, FactsWanted(detect=True)):
+        site.heads.clear()
+        call = claimed(site, f"200,{body}", facts=asked, auth=BY_QUERY)
+        following = told_next(await maker.make(call, lambda: None))
+        assert following is not None
+        assert "page=2" in following
+        request = call.request.model_copy(update={"call": Call(url=following), "facts": None})
+        await maker.make(replace(call, request=request), lambda: None)
+        assert site.heads[1].split(" ")[1].endswith(f"page=2&key={CANARY}")
+
+
+@pytest.mark.parametrize("target", ["#", "", "?page=2", "/x?page=2&key={key}"])
+@pytest.mark.parametrize("wanted", [FactsWanted(link=True), FactsWanted(detect=True)])
+async def test_a_key_is_told_nobody_by_way_of_a_link_header(
+    maker: CallMaker, site: Site, monkeypatch: pytest.MonkeyPatch, target: str, wanted: FactsWanted
+) -> None:
+    monkeypatch.setenv("ACME_TEST_KEY", CANARY)
+    link = f'<{target.format(key=CANARY)}>; rel="next"'
+    call = claimed(site, "", facts=wanted, auth=BY_QUERY)
+    asked = call.request.model_copy(update={"call": Call(path="/linked", query={"link": link})})
+    following = told_next(await maker.make(replace(call, request=asked), lambda: None))
+    assert following is not None
+    assert following.startswith(site.url)
 
 
 async def test_a_redirect_that_is_refused_says_what_would_follow_it(maker: CallMaker, site: Site) -> None:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from services.fetcher.call.request import HttpRequest, Refused, build_request, redirected
+from services.fetcher.call.request import HttpRequest, Refused, build_request, redirected, without_credentials
 from shared.events.tasks import Call
 from shared.specification.vendor import Vendor
 
@@ -32,6 +32,24 @@ def refused(call: Call, secrets: dict[str, str] | None = None, **fields: Any) ->
 def test_the_path_follows_the_base_url_and_the_query_keeps_its_order() -> None:
     request = built(Call(path="/orders", query={"z": "1", "a": "a b&c=d+e/é"}))
     assert request.url == "https://api.acme.example/v2/orders?z=1&a=a+b%26c%3Dd%2Be%2F%C3%A9"
+
+
+@pytest.mark.parametrize(
+    ("link", "told"),
+    [
+        ("https://a.example/x?key=s&page=2", "https://a.example/x?page=2"),
+        ("?page=2&key=s", "?page=2&"),
+        ("/x?key", "/x?"),
+        ("/x?k%65y=s=t&keys=1#key=s", "/x?keys=1#"),
+        ("https://[bad?a=1&key=s", "https://[bad?a=1&"),
+        ("/x?a=1&&b#c", "/x?a=1&&b#c"),
+        ("key=a/b==", "key=a/b=="),
+    ],
+)
+def test_a_link_is_told_without_the_key(link: str, told: str) -> None:
+    auth = {"type": "query", "name": "key", "value": "env:K"}
+    assert without_credentials(link, vendor(auth=auth)) == told
+    assert without_credentials(link, vendor()) == link
 
 
 def test_a_parameter_with_several_values_stands_there_once_for_each() -> None:
