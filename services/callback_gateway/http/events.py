@@ -1,12 +1,14 @@
 """`/jobs/{id}/events`: a job's events as server-sent events (WHATWG), resumable by `Last-Event-ID`."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Annotated
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header
 from fastapi.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from services.callback_gateway.http import store
 from services.callback_gateway.http.answers import json_bytes
@@ -19,14 +21,53 @@ from shared.errors import Unavailable
 
 _KEEP_ALIVE_SECONDS = 15.0
 _PAGE = 500
+_RETRY_SECONDS = 5
 _REDRIVE_SECONDS = 30.0
 """A redrive of which the planner has said nothing for so long has had no effect."""
 _ENDS = frozenset({"job.completed", "job.completed_with_failures", "job.failed", "job.cancelled", "job.rejected"})
 
 
+class Places:
+    """For so many streams at once: each holds a connection for as long as its client likes."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._taken = 0
+
+    @contextmanager
+    def take(self) -> Iterator[None]:
+        """Have a place for the length of the block.
+
+        Raises:
+            Refusal: all are taken.
+        """
+        if self._taken >= self._most:
+            retry_after = {"Retry-After": str(_RETRY_SECONDS)}
+            raise Refusal(503, f"{self._most} streams of events are open, as many as may be", headers=retry_after)
+        self._taken += 1
+        try:
+            yield
+        finally:
+            self._taken -= 1
+
+
+class PlacedStream(StreamingResponse):
+    """A stream that has a place from its first byte to its last, or is refused before."""
+
+    def __init__(self, places: Places, content: AsyncIterator[bytes], **more: Any) -> None:
+        super().__init__(content, **more)
+        self._places = places
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        with self._places.take():
+            await super().__call__(scope, receive, send)
+
+
 def routes(edge: Edge, following: Following) -> APIRouter:
     """The stream of a job's events."""
     router = APIRouter(prefix="/jobs", tags=["jobs"])
+    places = Places(edge.settings.gateway_streams)
 
     @router.get(
         "/{job_id}/events",
@@ -50,7 +91,7 @@ def routes(edge: Edge, following: Following) -> APIRouter:
                 return Response(status_code=204)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         stream = _stream(edge, following, job_id, after)
-        return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
+        return PlacedStream(places, stream, media_type="text/event-stream", headers=headers)
 
     return router
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import httpx
+from prometheus_client import REGISTRY
 
 from shared.events.catalogue import JOBS_EVENTS
 from shared.events.jobs import JobAccepted, JobCounts, JobEnded, JobPlanned, JobState
@@ -14,6 +15,7 @@ from shared.messaging.handler import Outgoing, outgoing
 from shared.messaging.producer import Producer
 from shared.runtime.clock import monotonic
 from tests.eventually import eventually
+from tests.integration.callback_gateway.conftest import ServeEdge
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -88,3 +90,27 @@ async def test_events_reach_their_reader_at_once(gateway: httpx.AsyncClient, pro
         delays.append(monotonic() - began)
     assert sorted(delays)[5] < 0.3, delays
     await events.aclose()
+
+
+async def test_so_many_may_follow_at_once(serve_edge: ServeEdge, producer: Producer) -> None:
+    edge, job_id = await serve_edge(producer, gateway_streams=1), new_id()
+    async with edge.database.transaction() as tx:
+        await tx.execute("INSERT INTO jobs (id, state, kind) VALUES ($1, 'running', 'poll')", job_id)
+    place = f"/jobs/{job_id}/events"
+
+    async def is_let_in() -> bool:
+        async with edge.http.stream("GET", place) as answer:
+            return answer.status_code == 200
+
+    for _ in range(2):
+        async with edge.http.stream("GET", place) as first:
+            assert first.status_code == 200
+            async with edge.http.stream("GET", place) as more:
+                assert (more.status_code, more.headers.get("retry-after")) == (503, "5")
+                assert more.headers["content-type"] == "application/problem+json"
+        await eventually(is_let_in)
+        await eventually(lambda: _open_streams() == 0)
+
+
+def _open_streams() -> float | None:
+    return REGISTRY.get_sample_value("sluice_event_streams")
