@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 from services.fetcher.call.lanes import Lanes
-from services.fetcher.call.make import CallbackUrls, CallMaker
+from services.fetcher.call.make import CallMaker
+from services.fetcher.call.prepare import CallbackUrls
+from services.fetcher.call.secrets import SigningSecrets
 from services.fetcher.call.settle import Settlement
 from services.fetcher.call.takeover import Takeover
 from services.fetcher.call.transport import Transport
@@ -24,7 +26,7 @@ def build(runtime: Runtime[Settings]) -> App:
     settings, fetcher_id = runtime.settings, new_id()
     settlement = Settlement(runtime.database, runtime.producer, fetcher_id)
     callbacks = CallbackUrls(settings.gateway_public_url, settings.callback_key)
-    maker = CallMaker(Transport(), runtime.payloads, callbacks)
+    maker = CallMaker(Transport(), runtime.payloads, callbacks, SigningSecrets(settings.signing_places))
     lanes = Lanes(runtime, settlement, fetcher_id, maker.make)
     takeover = Takeover(runtime.database, settlement, fetcher_id, settings.fetcher_lease_seconds)
     return App(

@@ -15,4 +15,7 @@ class Settings(ServiceSettings):
     callback_key: OwnSecret = Field(
         "", description="env:NAME or file:/PATH of the key that callback URLs are made with"
     )
+    signing_places: str = Field(
+        "", description="where secrets of outgoing webhooks may be, as secret_places; empty: where all may be"
+    )
     fetcher_keep_days: float = Field(30.0, ge=1, description="days that the log of attempts is kept")

@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -24,11 +24,12 @@ from services.fetcher.call.egress import Rests
 from services.fetcher.call.facts import Source, read_facts
 from services.fetcher.call.outcome import Page, Timing, give_up, outcome_of
 from services.fetcher.call.pauses import spent_until
-from services.fetcher.call.request import HttpRequest, Refused, build_request, without_credentials
-from services.fetcher.call.secrets import resolve_auth
+from services.fetcher.call.prepare import CallbackUrls, prepare
+from services.fetcher.call.request import Refused, without_credentials
+from services.fetcher.call.secrets import SigningSecrets
 from services.fetcher.call.transport import Answer, CallFailed, Exhausted, Failure, Transport
-from services.fetcher.call.vendor_jobs import PURPOSES, call_of, read_heard
-from services.fetcher.call.webhooks import judge, sign
+from services.fetcher.call.vendor_jobs import PURPOSES, read_heard
+from services.fetcher.call.webhooks import judge
 from services.fetcher.metrics import ANSWERS_HELD, PAYLOAD_BYTES
 from services.fetcher.model import Claimed, Later, Outcome
 from shared.errors import Unavailable
@@ -38,7 +39,6 @@ from shared.observability.logs import get_logger
 from shared.observability.metrics import vendor_label
 from shared.payloads.store import ANSWER, PayloadStore
 from shared.runtime.clock import monotonic, utc_now
-from shared.secrets import SecretMissing, resolve, resolve_own
 from shared.specification.bodies import BodyUnreadable, read_json, unreadable
 from shared.specification.vendor import Vendor
 
@@ -50,31 +50,20 @@ _PUT_OFF_SECONDS = 5.0
 log = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class CallbackUrls:
-    """What callback URLs are made of: where vendors reach the gateway, and a reference to the key."""
-
-    gateway_url: str = ""
-    key_reference: str = ""
-
-    def key(self) -> bytes:
-        """The key, looked up anew each time, so that it can be changed.
-
-        Raises:
-            SecretMissing: there is none.
-        """
-        if not self.key_reference:
-            raise SecretMissing("SLUICE_CALLBACK_KEY is not set: no callback URL can be made")
-        return resolve_own(self.key_reference).encode()
-
-
 class CallMaker:
     """Makes calls towards any vendor."""
 
-    def __init__(self, transport: Transport, payloads: PayloadStore, callbacks: CallbackUrls = CallbackUrls()) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        payloads: PayloadStore,
+        callbacks: CallbackUrls | None = None,
+        signing: SigningSecrets | None = None,
+    ) -> None:
         self._transport = transport
         self._payloads = payloads
-        self._callbacks = callbacks
+        self._callbacks = callbacks or CallbackUrls()
+        self._signing = signing or SigningSecrets()
         self._rests = Rests()
 
     async def make(self, call: Claimed, left: Callable[[], None]) -> Outcome:
@@ -86,7 +75,7 @@ class CallMaker:
         if call.request.retry is not None:
             vendor = vendor.model_copy(update={"retry": call.request.retry})
         egress = self._rests.choose(vendor, call.attempt, began_at)
-        request = _prepare(call, vendor, self._callbacks)
+        request = prepare(call, vendor, self._callbacks, self._signing)
         if isinstance(request, Refused):
             return give_up(call, request.reason, None, Timing(began_at, 0.0, egress))
         page: Page | None = None
@@ -235,17 +224,3 @@ def _content(body: bytes) -> Any:
         return read_json(body)
     except BodyUnreadable:
         return None
-
-
-def _prepare(call: Claimed, vendor: Vendor, callbacks: CallbackUrls) -> HttpRequest | Refused:
-    now = utc_now()
-    try:
-        secrets = resolve_auth(vendor.auth)
-        asked = call_of(call.request, callbacks.gateway_url, callbacks.key, now)
-        secret = resolve(call.request.sign) if call.request.sign else None
-    except SecretMissing as error:
-        return Refused(f"secret_missing: {error}")
-    request = asked if isinstance(asked, Refused) else build_request(asked, vendor, secrets, call.request.job_id)
-    if isinstance(request, Refused) or call.request.purpose != "deliver":
-        return request
-    return sign(request, call.request.task_id, secret, now)

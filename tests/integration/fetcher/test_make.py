@@ -11,6 +11,7 @@ import pytest
 
 from services.fetcher.call import make
 from services.fetcher.call.make import CallMaker
+from services.fetcher.call.secrets import SigningSecrets
 from services.fetcher.call.transport import Transport
 from services.fetcher.model import Answered, Claimed, Later, Outcome
 from shared.events.payloads import Processing
@@ -93,6 +94,25 @@ async def test_a_webhook_that_was_taken_is_over_whatever_the_receiver_says(
 
 async def test_a_webhook_that_was_not_taken_is_sent_again(maker: CallMaker, site: Site) -> None:
     assert isinstance(await maker.make(claimed(site, "404,no", "deliver"), lambda: None), Later)
+
+
+async def test_what_incoming_webhooks_are_proved_with_signs_nothing_where_signing_secrets_have_their_own_places(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SIGN_KEY", "ACME_HOOK"):
+        monkeypatch.setenv(name, "s3cret")
+    transport, heads = Transport(), {}
+    maker = CallMaker(transport, PayloadStore(tmp_path.as_uri()), signing=SigningSecrets("env:SIGN_"))
+    for name in ("ACME_HOOK", "SIGN_KEY"):
+        call = claimed(site, "204", "deliver")
+        request = call.request.model_copy(update={"sign": f"env:{name}"})
+        outcome = await maker.make(replace(call, request=request), lambda: None)
+        assert isinstance(outcome, Answered)
+        assert outcome.attempt is not None
+        heads[name] = outcome.attempt.reason, [head for head in site.heads if "webhook-signature" in head]
+    await transport.close()
+    refused = "secret_missing: the secret env:ACME_HOOK is not set, or not allowed for signing"
+    assert heads == {"ACME_HOOK": (refused, []), "SIGN_KEY": ("", site.heads)}
 
 
 @pytest.mark.parametrize("facts", [None, FactsWanted(total="body.total")])

@@ -1,8 +1,11 @@
-"""Which secrets a vendor's auth needs."""
+"""Which secrets a vendor's auth needs, and which a webhook may be signed with."""
+
+from pathlib import Path
 
 import pytest
 
-from services.fetcher.call.secrets import resolve_auth
+from services.fetcher.call.secrets import SigningSecrets, resolve_auth
+from shared.secrets import SecretMissing
 from shared.specification.vendor import BearerAuth
 
 
@@ -10,3 +13,21 @@ def test_they_are_given_by_reference(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACME_TOKEN", "s3cret")
     assert resolve_auth(BearerAuth(type="bearer", token="env:ACME_TOKEN")) == {"env:ACME_TOKEN": "s3cret"}
     assert resolve_auth(None) == {}
+
+
+def test_signing_secrets_may_have_places_of_their_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    own, other = tmp_path / "signing" / "key", tmp_path / "signing-not" / "key"
+    for file in (own, other):
+        file.parent.mkdir()
+        file.write_text("s3cret")
+    (own.parent / "link").symlink_to(other)
+    for name in ("SIGN_KEY", "ACME_HOOK"):
+        monkeypatch.setenv(name, "s3cret")
+    good, bad = ["env:SIGN_KEY", f"file:{own}"], ["env:ACME_HOOK", f"file:{other}", f"file:{own.parent}/link"]
+    bad += [f"file:{own.parent}/../signing-not/key", "env:SIGN_MISSING"]
+    signing = SigningSecrets(f"env:SIGN_, file:{own.parent}")
+    assert [signing.resolve(reference) for reference in good] == ["s3cret"] * 2
+    for reference in bad:
+        with pytest.raises(SecretMissing, match=f"the secret {reference} "):
+            signing.resolve(reference)
+    assert [SigningSecrets().resolve(reference) for reference in (*good, *bad[:4])] == ["s3cret"] * 6
