@@ -17,6 +17,8 @@ from shared.specification.schedule import CatchUp, Schedule
 PUNCTUAL = timedelta(seconds=10)
 """A firing that is late by less was not missed, whatever the schedule says of catching up."""
 _TICK = timedelta(microseconds=1)
+_MOST_SEEN = 1000
+"""After so many times that the schedule as it was has seen to, it has seen to all up to its next."""
 _SUCCESSES = (JobState.COMPLETED, JobState.COMPLETED_WITH_FAILURES)
 
 
@@ -103,9 +105,11 @@ def _put(standing: Standing, event: ScheduleRequested, asked_at: datetime, now: 
 
 def _first_time(before: Kept | None, schedule: Schedule, asked_at: datetime, now: datetime) -> datetime | None:
     """A change may come after a time that it was asked for before: the schedule as it was has seen to that then."""
-    first = next_time(schedule, asked_at, asked_at)
+    first, seen = next_time(schedule, asked_at, asked_at), 0
     while first is not None and first <= now and before is not None and _has_seen_to(before, first):
-        first = next_time(schedule, first, asked_at)
+        seen += 1
+        after = first if seen < _MOST_SEEN else max(first, (before.next_at or now) - _TICK)
+        first = next_time(schedule, after, asked_at)
     return first
 
 

@@ -98,6 +98,16 @@ def test_a_change_that_comes_late_fires_no_time_again_that_the_schedule_had_seen
     assert bool(started(due(changed.standing, late))) is again
 
 
+def test_a_change_that_says_that_it_is_years_late_is_decided_at_once() -> None:
+    """Every second of ten years would be looked at one by one, while nothing else fires."""
+    long_ago = NOW - timedelta(days=3650)
+    document = {"every": "1s", "starts": long_ago.isoformat(), "start": START}
+    event = ScheduleRequested.model_validate({"schedule": document})
+    decision = request(put(**document), event, uuid4(), long_ago, NOW)
+    assert isinstance(decision, Decision)
+    assert decision.standing.due_at == NOW + timedelta(seconds=1)
+
+
 def test_a_change_that_comes_before_a_time_was_seen_to_fires_it() -> None:
     time, late = NOW + timedelta(hours=1), NOW + timedelta(hours=1, minutes=5)
     event = ScheduleRequested(schedule={"schedule": "often", "cron": "0 * * * *", "start": START})
