@@ -8,16 +8,12 @@ from services.planner.paging.step import Step, call_of
 from services.planner.placeholders import fill, fill_pages, mentions, named
 from shared.errors import Problem
 from shared.events.tasks import Call
-from shared.specification.invoke import Invoke
+from shared.specification.invoke import CALLBACK_URL, IN_SUBMIT, VENDOR_JOB, Invoke
 from shared.specification.request import Request
 from shared.specification.source import Poll
 from shared.specification.values import Scalar
 from shared.specification.vendor import CallbackOutcome
 
-CALLBACK_URL = "callback.url"
-TASK_ID = "task.id"
-"""Both are known for each round of a submit, by whoever makes the call."""
-VENDOR_JOB = "vendor_job"
 _AT = "/invoke"
 
 Inputs = Sequence[Mapping[str, Scalar]]
@@ -28,7 +24,7 @@ def plan_submits(job_id: UUID, resolved: Resolved, inputs: Inputs) -> Step | lis
     invoke = invoke_of(resolved)
     planned: list[Planned] = []
     for number, one in enumerate(inputs):
-        submit = fill(invoke.submit, _known(resolved, one), f"{_AT}/submit", later=(CALLBACK_URL, TASK_ID))
+        submit = fill(invoke.submit, _known(resolved, one), f"{_AT}/submit", later=IN_SUBMIT)
         problems = submit if isinstance(submit, list) else []
         problems = [*problems, *_mistakes_later(resolved, one), *(_silence(resolved) if number == 0 else ())]
         if problems or not isinstance(submit, Request):

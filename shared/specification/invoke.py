@@ -8,6 +8,10 @@ from pydantic import Field, model_validator
 from shared.specification.request import NoPages, Pages, Records, Request
 from shared.specification.values import AnswerExpression, Duration, Strict
 
+CALLBACK_URL, TASK_ID, VENDOR_JOB = "callback.url", "task.id", "vendor_job"
+IN_SUBMIT, AFTER_IT = (CALLBACK_URL, TASK_ID), (VENDOR_JOB,)
+"""The placeholders that whoever makes the calls of an invocation fills, by where they may stand."""
+
 
 class StatusCall(Strict):
     """The second source of truth: asked `after` the submit, then `every` so often, until the outcome is known.

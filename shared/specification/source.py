@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from shared.specification.invoke import Input, Invoke
+from shared.specification.invoke import AFTER_IT, IN_SUBMIT, Input, Invoke
 from shared.specification.notify import Notify
 from shared.specification.request import AutoPages, Pages, Records, Request, placeholders_in
 from shared.specification.values import Duration, Name, Share, Strict
@@ -19,19 +19,18 @@ class Poll(Strict):
     records: Records = Records()
 
 
-_FILLED_LATER = ("callback.url", "task.id", "vendor_job")
-_CALLS: Any = {
-    "submit": True,
-    "status": {"request": True},
-    "results": {"request": True, "pages": {"plan": {"path", "query"}}},
-    "abort": True,
+_PAGES = {"plan": {"path", "query"}}
+REQUESTS: Any = {
+    "request": True,
+    "poll": {"request": True, "pages": _PAGES},
+    "invoke": {
+        "submit": True,
+        "status": {"request"},
+        "results": {"request": True, "pages": _PAGES},
+        "abort": True,
+    },
 }
-
-
-def _requests(poll: Poll) -> list[object]:
-    """The parts of a poll in which placeholders are filled."""
-    plan = getattr(poll.pages, "plan", None)
-    return [poll.request.model_dump(), plan and plan.model_dump(include={"path", "query"})]
+"""The parts of a job or source in which placeholders are filled."""
 
 
 class PostgresSink(Strict):
@@ -81,15 +80,13 @@ class Source(Delivery):
             raise ValueError("expected exactly one of poll and invoke")
         if self.input is not None and self.invoke is None:
             raise ValueError("input: belongs to invoke")
-        for _, name in () if self.poll is None else placeholders_in(_requests(self.poll)):
-            if not name.startswith("parameters."):
+        later = (*IN_SUBMIT, *AFTER_IT)
+        for _, name in placeholders_in(self.model_dump(include=REQUESTS)):
+            if self.poll is not None and not name.startswith("parameters."):
                 raise ValueError(
                     f"poll: unknown placeholder {{{name}}}; a source's are parameters, {{parameters.NAME}}"
                 )
-        for _, name in () if self.invoke is None else placeholders_in(self.invoke.model_dump(include=_CALLS)):
-            if not name.startswith(("parameters.", "input.")) and name not in _FILLED_LATER:
-                raise ValueError(
-                    f"invoke: unknown placeholder {{{name}}}; expected {{parameters.NAME}}, {{input.NAME}}, "
-                    "{callback.url}, {task.id} or {vendor_job}"
-                )
+            if not name.startswith(("parameters.", "input.")) and name not in later:
+                known = ", ".join(f"{{{one}}}" for one in ("parameters.NAME", "input.NAME", *later))
+                raise ValueError(f"invoke: unknown placeholder {{{name}}}; expected one of {known}")
         return self
