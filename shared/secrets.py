@@ -13,19 +13,31 @@ _HOUSE = ("SLUICE_", "AWS_", "AZURE_", "GOOGLE_", "PG", "POSTGRES")
 _SYSTEM_FOLDERS = frozenset({"proc", "sys", "dev"})
 _LONGEST_BYTES = 64 * 1024
 
-_allowed: tuple[str, ...] = ()
-_own: tuple[str, ...] = ()
-
 
 class SecretMissing(Exception):
     """A secret cannot be found; the text names the reference, never a value."""
 
 
+class Places:
+    """Where secrets may be: `env:ACME_` for variables that begin with ACME_, `file:/run/secrets` for files below that
+    folder, separated by commas. Nothing given: anywhere."""
+
+    def __init__(self, places: str = "") -> None:
+        self._beginnings = tuple(_beginning(place.strip()) for place in places.split(",") if place.strip())
+
+    def hold(self, reference: str) -> bool:
+        """Whether what a reference names is in one of them; files are looked at where they are behind links."""
+        return not self._beginnings or _canonical(reference).startswith(self._beginnings)
+
+
+_allowed = Places()
+_own: tuple[str, ...] = ()
+
+
 def allow_only(places: str) -> None:
-    """From now on only secrets in these places are found in this process: `env:ACME_` for variables that begin with
-    ACME_, `file:/run/secrets` for files below that folder, separated by commas. Nothing given: anywhere."""
+    """From now on only secrets in these places are found in this process."""
     global _allowed  # noqa: PLW0603 - one rule for the whole process, set once at its start
-    _allowed = tuple(_beginning(place.strip()) for place in places.split(",") if place.strip())
+    _allowed = Places(places)
 
 
 def reserve(*references: str) -> None:
@@ -75,7 +87,7 @@ def _is_within_reach(place: str) -> bool:
     """Whether specifications may name it: no house key, no view of this process, and among what is allowed."""
     kind, _, name = place.partition(":")
     house = name.upper().startswith(_HOUSE) if kind == "env" else bool(_SYSTEM_FOLDERS & {*Path(name).parts[1:2]})
-    return not house and (not _allowed or place.startswith(_allowed))
+    return not house and _allowed.hold(place)
 
 
 def _read(place: str) -> str:
@@ -93,8 +105,8 @@ def _read(place: str) -> str:
 
 
 def _beginning(place: str) -> str:
-    """How what stands in a place begins; folders as they are behind links, as files are looked at, too."""
-    return f"file:{Path(place.removeprefix('file:')).resolve()}/" if place.startswith("file:") else place
+    """How what stands in a place begins."""
+    return f"{_canonical(place)}/" if place.startswith("file:") else place
 
 
 class Recent:

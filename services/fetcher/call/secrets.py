@@ -1,8 +1,6 @@
 """The secrets that a call needs, looked up at the moment it is made."""
 
-import os
-
-from shared.secrets import SecretMissing, resolve
+from shared.secrets import Places, SecretMissing, resolve
 from shared.specification.vendor import Auth, BasicAuth, BearerAuth, HeaderAuth, QueryAuth
 
 
@@ -24,11 +22,10 @@ def resolve_auth(auth: Auth | None) -> dict[str, str]:
 class SigningSecrets:
     """Secrets that webhooks are signed with. Whoever may post a job names one and the receiver: were it one that
     incoming webhooks are proved with, the signature would be a forged proof. So they can have places of their own,
-    written as those of all secrets; nothing given: wherever secrets may be."""
+    among those of all secrets."""
 
     def __init__(self, places: str = "") -> None:
-        wanted = [place.strip() for place in places.split(",") if place.strip()]
-        self._beginnings = tuple(_located(one) + "/" * one.startswith("file:") for one in wanted)
+        self._places = Places(places)
 
     def resolve(self, reference: str) -> str:
         """The secret behind a reference.
@@ -37,12 +34,6 @@ class SigningSecrets:
             SecretMissing: it is not there, or in no place of signing secrets.
         """
         secret = resolve(reference)
-        if self._beginnings and not _located(reference).startswith(self._beginnings):
+        if not self._places.hold(reference):
             raise SecretMissing(f"the secret {reference} is not set, or not allowed for signing")
         return secret
-
-
-def _located(reference: str) -> str:
-    """Files are judged by where they are behind links."""
-    kind, _, place = reference.partition(":")
-    return f"file:{os.path.realpath(place)}" if kind == "file" else reference
