@@ -49,9 +49,8 @@ async def place(addresses: Addresses) -> AsyncIterator[Place]:
 @pytest.fixture
 async def topics(place: Place) -> AsyncIterator[Place]:
     """The same, with all topics created."""
-    await stack.make_topics(place.kafka, place.prefix)
-    yield place
-    await stack.drop_topics(place.kafka, place.prefix)
+    async with stack.own_topics(place):
+        yield place
 
 
 @pytest.fixture

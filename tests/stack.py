@@ -3,7 +3,8 @@
 import os
 import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -123,9 +124,17 @@ async def make_place(addresses: embedded.Addresses) -> Place:
     return Place(addresses.kafka, addresses.postgres, name, name)
 
 
-async def make_topics(kafka: str, prefix: str, partitions: int = 2, wanted: Iterable[Topic[Any]] | None = None) -> None:
+async def make_topics(kafka: str, prefix: str, wanted: Iterable[Topic[Any]] | None = None) -> None:
     """All topics, or those that are wanted. They cost the broker more than most tests do with them."""
-    await create_topics(kafka, prefix, list(wanted or topics()), Profile(partitions=partitions))
+    await create_topics(kafka, prefix, list(wanted or topics()), Profile(partitions=2))
+
+
+@asynccontextmanager
+async def own_topics(place: Place) -> AsyncIterator[Place]:
+    """A place with all topics, for as long as a test lasts."""
+    await make_topics(place.kafka, place.prefix)
+    yield place
+    await drop_topics(place.kafka, place.prefix)
 
 
 async def drop_topics(kafka: str, prefix: str) -> None:

@@ -28,6 +28,7 @@ async def change_schedules(tx: Transaction, batch: Sequence[Incoming[ScheduleReq
     results: list[Result] = []
     for schedule_id, incoming in zip(ids, batch, strict=True):
         event = incoming.event
+        # Anybody's clock: what lies beyond the calendar of schedules is as far as that goes.
         asked_at = min(max(event.asked_at or incoming.record.timestamp, now - FARTHEST), now)
         decision = request(after[schedule_id], event, incoming.id, asked_at, now)
         if isinstance(decision, Refused):

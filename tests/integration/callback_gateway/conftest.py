@@ -58,10 +58,9 @@ async def topics(request: pytest.FixtureRequest, place: Place, standing: str) ->
     named = inspect.signature(request.function).parameters
     if "serve_edge" in request.fixturenames and not {"gateway", "topics"} & {*named}:
         yield replace(place, prefix=standing)
-        return
-    await stack.make_topics(place.kafka, place.prefix)
-    yield place
-    await stack.drop_topics(place.kafka, place.prefix)
+    else:
+        async with stack.own_topics(place):
+            yield place
 
 
 @asynccontextmanager

@@ -173,10 +173,8 @@ async def test_facts_make_the_view_and_its_history(gateway: httpx.AsyncClient, p
 
     async def shown(status: str, verdicts: list[str]) -> dict[str, Any] | None:
         found: dict[str, Any] = (await gateway.get("/schedules/hourly")).json()
-        here = (
-            found["status"] == status and found["schedule"] and [one["verdict"] for one in found["firings"]] == verdicts
-        )
-        return found if here else None
+        told = [one["verdict"] for one in found["firings"]]
+        return found if found["schedule"] and (found["status"], told) == (status, verdicts) else None
 
     planned = began + timedelta(seconds=1)
     await tell("fired", 2, planned_at=planned, job_id=job_id, next_at=began + timedelta(hours=1))
