@@ -42,7 +42,7 @@ def build(runtime: Runtime[Settings]) -> App:
     api = build_api(Edge(settings, database, outbound, known, Arrivals(database), runtime.payloads), following)
     return App(
         consumers=[
-            Consumer("views-jobs", JOBS_EVENTS, view_jobs, wake=follow.wake),
+            Consumer("views-jobs", JOBS_EVENTS, view_jobs, wake=follow.wake, spacing_seconds=0.02),
             Consumer("views-tasks", TASKS_EVENTS, view_tasks, max_records=2000, spacing_seconds=0.25),
             Consumer("schedules", SCHEDULES_EVENTS, view_schedules),
             Consumer("match", CALLBACKS_RECEIVED, match_callbacks),

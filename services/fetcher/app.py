@@ -20,6 +20,10 @@ from shared.messaging.handler import Consumer
 from shared.runtime.app import App, Runtime
 from shared.runtime.loop import Loop
 
+_NOT_CANCELLED = frozenset(
+    {"job.accepted", "job.rejected", "job.planned", "job.progressed", "job.completed", "job.failed"}
+)
+
 
 def build(runtime: Runtime[Settings]) -> App:
     """Which topic goes to which behaviour, and what runs by itself."""
@@ -31,7 +35,7 @@ def build(runtime: Runtime[Settings]) -> App:
     takeover = Takeover(runtime.database, settlement, fetcher_id, settings.fetcher_lease_seconds)
     return App(
         consumers=[
-            Consumer("cancel", JOBS_EVENTS, cancel_calls),
+            Consumer("cancel", JOBS_EVENTS, cancel_calls, skips=_NOT_CANCELLED),
             Consumer("claim", FETCH_REQUESTED, claim_calls, wake=lanes.wake),
             Consumer("configure", VENDORS, configuration.vendors.handle, wake=lanes.wake),
         ],

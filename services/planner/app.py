@@ -36,14 +36,14 @@ def build(runtime: Runtime[Settings]) -> App:
     release = Loop("release", Release(runtime).step)
     return App(
         consumers=[
-            Consumer("accept", JOBS_REQUESTED, accept_jobs, wake=release.wake),
+            Consumer("accept", JOBS_REQUESTED, accept_jobs, wake=release.wake, spacing_seconds=0.03),
             Consumer(
                 "track",
                 TASKS_EVENTS,
                 track_tasks,
                 wake=release.wake,
                 skips=frozenset({*_UNTOLD, "task.waiting"}),
-                spacing_seconds=0.01,
+                spacing_seconds=0.03,
             ),
             Consumer(
                 "invoke",

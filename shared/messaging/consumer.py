@@ -67,6 +67,8 @@ class Shell:
         self.group = f"{prefix}.{service}.{consumer.behaviour}"
         self.topic = consumer.topic.full_name(prefix)
         self.gate = Gate(self.group)
+        self._skipped = {name.encode() for name in consumer.skips}
+        self._recipients = (None, b"", self.group.encode())
         self.batches = 0
         self.waiting = False
         self.circuit_open = False
@@ -126,9 +128,7 @@ class Shell:
     async def _process(self, records: Sequence[ConsumerRecord]) -> None:
         good: dict[tuple[Any, int], Incoming[Any]] = {}
         bad: list[Poison] = []
-        for record in map(to_record, records):
-            if record.header(RECIPIENT) not in ("", self.group) or record.header(CE_TYPE) in self.consumer.skips:
-                continue
+        for record in map(to_record, filter(self._concerns_us, records)):
             if record.key is None:
                 KEYLESS.labels(group=self.group).inc()
             found = decode(self.consumer.topic, record)
@@ -141,6 +141,13 @@ class Shell:
             self.consumer.wake()
         if bad:
             await self._put_aside(bad)
+
+    def _concerns_us(self, record: ConsumerRecord) -> bool:
+        """By its headers alone: most of what is said on a busy topic means nothing to most of its groups."""
+        for name, value in record.headers:
+            if (name == CE_TYPE and value in self._skipped) or (name == RECIPIENT and value not in self._recipients):
+                return False
+        return True
 
     async def _apply(self, batch: list[Incoming[Any]]) -> None:
         try:

@@ -45,12 +45,12 @@ class Gate(ConsumerRebalanceListener):  # type: ignore[misc]
     def still_ours(self, records: Sequence[ConsumerRecord]) -> list[ConsumerRecord]:
         """The records whose partition is still assigned to this consumer."""
         assigned = self._consumer.assignment() if self._consumer else frozenset()
-        return [record for record in records if TopicPartition(record.topic, record.partition) in assigned]
+        lost = _last_of_each(records).keys() - assigned
+        return [record for record in records if not lost or TopicPartition(record.topic, record.partition) not in lost]
 
     def note(self, records: Sequence[ConsumerRecord]) -> None:
         """These are done; their offsets are committed at the next occasion."""
-        for record in records:
-            self._noted[TopicPartition(record.topic, record.partition)] = record.offset + 1
+        self._noted |= {partition: offset + 1 for partition, offset in _last_of_each(records).items()}
         self._done.update(self._noted)
 
     def lag(self) -> int:
@@ -109,3 +109,9 @@ class Gate(ConsumerRebalanceListener):  # type: ignore[misc]
             self._renamed_at.append(monotonic())
         self._member_id = member_id
         log.info("partitions.assigned", group=self._group, partitions=len(assigned))
+
+
+def _last_of_each(records: Sequence[ConsumerRecord]) -> dict[TopicPartition, int]:
+    """The offset of the last record of each partition; within a partition they come in order."""
+    last = {(record.topic, record.partition): record.offset for record in records}
+    return {TopicPartition(*partition): offset for partition, offset in last.items()}

@@ -45,6 +45,7 @@ def holds(expression: str, document: Mapping[str, Any]) -> bool:
     return is_number or bool(found)
 
 
+@lru_cache(maxsize=1024)
 def mistake_in(expression: str) -> str:
     """What is wrong with an expression whatever it is applied to, or nothing."""
     try:
