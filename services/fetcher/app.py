@@ -15,13 +15,14 @@ from services.fetcher.configure import handler as configuration
 from services.fetcher.expire.loop import Expire
 from services.fetcher.settings import Settings
 from shared.events.catalogue import FETCH_REQUESTED, JOBS_EVENTS, VENDORS
+from shared.events.jobs import JobState
 from shared.ids import new_id
 from shared.messaging.handler import Consumer
 from shared.runtime.app import App, Runtime
 from shared.runtime.loop import Loop
 
 _NOT_CANCELLED = frozenset(
-    {"job.accepted", "job.rejected", "job.planned", "job.progressed", "job.completed", "job.failed"}
+    {"job.planned", "job.progressed", *(f"job.{state}" for state in JobState if state is not JobState.CANCELLED)}
 )
 
 

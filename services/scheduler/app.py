@@ -22,7 +22,7 @@ def build(runtime: Runtime[Settings]) -> App:
     return App(
         consumers=[
             Consumer("timers", TIMERS_REQUESTED, set_timers, wake=fire.wake),
-            *(Consumer(f"retries-{name}", topic, retry, wake=fire.wake) for name, topic in RETRIES.items()),
+            *(Consumer(f"timers-{name}", topic, retry, wake=fire.wake) for name, topic in RETRIES.items()),
             Consumer("schedules", SCHEDULES_REQUESTED, change_schedules, wake=schedules.wake),
             Consumer("schedules-ends", JOBS_EVENTS, end_firings, wake=schedules.wake, skips=_NO_ENDS),
         ],

@@ -94,7 +94,7 @@ JOBS_EVENTS: Topic[JobEvent] = Topic(
     public=True,
 )
 FETCH_REQUESTED: Topic[FetchRequested] = Topic(
-    "fetch.requested", "task", FetchRequested, (*PLANNER, *SCHEDULER), FETCHER, "one call to make"
+    "fetch.requested", "task", FetchRequested, PLANNER, FETCHER, "one call to make"
 )
 TASKS_EVENTS: Topic[TaskChanged] = Topic(
     "tasks.events",

@@ -13,7 +13,7 @@ from shared.specification.values import is_finite
 
 
 class JobState(StrEnum):
-    """Where a job stands. The last four are ends."""
+    """Where a job stands. The last five are ends."""
 
     REQUESTED = "requested"
     ACCEPTED = "accepted"

@@ -80,7 +80,7 @@ class Shell:
         self._circuit = Circuit(_CIRCUIT_RUN)
 
     async def on_batch(self, records: Sequence[ConsumerRecord]) -> None:
-        """Take a batch to its end, or back to its beginning. The first of the two broad `except` of the product."""
+        """Take a batch to its end, or back to its beginning. One of the four broad `except` of the product."""
         async with self.gate.lock:
             began = monotonic()
             mine = self.gate.still_ours(records)

@@ -106,7 +106,7 @@ def _nothing() -> None:
 class Consumer(Generic[E]):
     """One row of a service's table: which topics, as which group, handled by whom.
 
-    `behaviour` is the folder's name; the consumer group is `<prefix>.<service>.<behaviour>`.
+    `behaviour` begins with the folder's name; the consumer group is `<prefix>.<service>.<behaviour>`.
     `wake` is called after a batch was committed and its messages produced, to wake a loop that waits for work.
     `members` is how many of the group's members this process is: one computes while another waits for the database.
     `bury` says what is told beside the dead letter of an event that the shell gave up.

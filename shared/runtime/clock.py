@@ -1,4 +1,4 @@
-"""The only place where the time of day is read: it is the database's.
+"""The time of day that decisions go by: it is the database's.
 
 Each process asks for it now and then and carries it on by a clock that never jumps. So all of them agree on what is due
 and on how long a vendor rests, and a machine whose own clock is wrong, or is put right, does nothing early or late.

@@ -16,7 +16,7 @@ IN_SUBMIT, AFTER_IT = (CALLBACK_URL, TASK_ID), (VENDOR_JOB,)
 class StatusCall(Strict):
     """The second source of truth: asked `after` the submit, then `every` so often, until the outcome is known.
 
-    The outcome is read by the vendor's `callbacks.outcome` unless `outcome` is given here.
+    The outcome is read by the vendor's `callbacks.outcome` unless `done` or `failed` is given here.
     """
 
     request: Request

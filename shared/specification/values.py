@@ -120,7 +120,7 @@ SecretReference = Annotated[str, AfterValidator(_check_secret)]
 """Where a secret is found: `env:NAME` or `file:/PATH`. Resolved only where it is used."""
 
 Expression = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_check_expression)]
-"""A JMESPath expression over a named document (`body`, `headers`, `status`, `record`, `parameters`)."""
+"""A JMESPath expression; of what it is applied to says whoever uses it."""
 
 
 def _check_names(value: str) -> str:
@@ -135,7 +135,7 @@ AnswerExpression = Annotated[Expression, AfterValidator(_check_names)]
 """A JMESPath expression over an answer: `body`, `headers` (their names in lower case) and `status`."""
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$")]
-"""A name of a vendor or source: lower case letters, digits, dots and hyphens, at most 63 characters."""
+"""A name of a vendor, source, hook or schedule: lower case letters, digits, dots and hyphens, at most 63 characters."""
 
 Scalar = str | int | float | bool
 """A value that a placeholder can stand for."""

@@ -1,4 +1,4 @@
-"""The README's recipes, run as they stand but for the addresses."""
+"""The README's recipes: what they apply, ask for and run, at the simulator's addresses."""
 
 import asyncio
 import base64

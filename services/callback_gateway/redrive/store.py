@@ -7,7 +7,7 @@ from uuid import UUID
 
 from services.callback_gateway.redrive.decide import Letter
 from services.callback_gateway.redrive.model import MOST_REDRIVES, LetterFilter
-from services.callback_gateway.views.storable import storable_text
+from services.callback_gateway.storable import storable_text
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
 from shared.events.dead_letters import DeadLetter

@@ -7,8 +7,8 @@ import orjson
 from pydantic_core import to_json
 
 from services.callback_gateway.redrive.decide import closed_round, times_redriven
+from services.callback_gateway.storable import storable_json, storable_text
 from services.callback_gateway.views.decide import TaskView
-from services.callback_gateway.views.storable import storable_json, storable_text
 from shared.database.pool import Transaction
 from shared.database.queries import load_queries
 from shared.events.dead_letters import DeadLetter

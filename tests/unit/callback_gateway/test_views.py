@@ -6,8 +6,8 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.callback_gateway.storable import storable_json, storable_text
 from services.callback_gateway.views.decide import task_views
-from services.callback_gateway.views.storable import storable_json, storable_text
 from shared.events.tasks import TaskChanged, TaskState
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
