@@ -15,7 +15,8 @@ from benchmarks.bench import Bench
 from benchmarks.quiet import wait_quiet
 from infra.local import services, stack
 from infra.local.processes import Processes
-from shared.client.client import ApiError, SluiceClient
+from shared.client.client import SluiceClient
+from shared.client.connection import ApiError
 
 READY_SECONDS = 60.0
 POLL: dict[str, Any] = {

@@ -17,7 +17,8 @@ from infra.demo.tour import Tour
 from infra.local import services
 from infra.local.errors import StackError
 from infra.local.stack import Addresses
-from shared.client.client import ApiError, SluiceClient
+from shared.client.client import SluiceClient
+from shared.client.connection import ApiError
 from shared.client.models import Job
 from shared.client.progress import watch
 

@@ -4,7 +4,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from shared.client.client import ApiError, SluiceClient
+    from shared.client.client import SluiceClient
+    from shared.client.connection import ApiError
     from shared.client.models import (
         Attempt,
         DeadLetter,
@@ -37,11 +38,11 @@ __all__ = [
     "WholeDeadLetter",
 ]
 
-_CLIENT = frozenset({"ApiError", "SluiceClient"})
+_ELSEWHERE = {"ApiError": "connection", "SluiceClient": "client"}
 
 
 def __getattr__(name: str) -> Any:
     """Import on first use: `sluice --help` needs no HTTP library."""
     if name not in __all__:
         raise AttributeError(f"module {__name__} has no attribute {name}")
-    return getattr(import_module("shared.client.client" if name in _CLIENT else "shared.client.models"), name)
+    return getattr(import_module(f"shared.client.{_ELSEWHERE.get(name, 'models')}"), name)

@@ -9,7 +9,9 @@ from shared.client import cli_dead_letters, cli_replay, cli_schedules
 from shared.client.command import FAILED, LOCAL, MISTAKEN, AsJson, Server, refuse, run, use_key
 
 if TYPE_CHECKING:
-    from shared.client.client import Action, Kind, SluiceClient
+    from shared.client.client import SluiceClient
+    from shared.client.configuration import Kind
+    from shared.client.jobs import Action
     from shared.client.models import Job
 
 app = typer.Typer(
@@ -151,7 +153,7 @@ _control("redrive", "Make the failed calls of a job again, and no others.")
 def apply(files: Files, as_json: AsJson = False, server: Server = LOCAL) -> None:
     """Configure vendors, sources, hooks and schedules from files. Nothing is sent while any of them has a mistake."""
     from shared.client import documents, tables
-    from shared.client.client import ApiError
+    from shared.client.connection import ApiError
 
     async def work(client: "SluiceClient") -> None:
         for document in documents.load_configuration(documents.read(files)):

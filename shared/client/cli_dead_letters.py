@@ -8,7 +8,7 @@ import typer
 from shared.client.command import LOCAL, AsJson, Server, run
 
 if TYPE_CHECKING:
-    from shared.client.client import LetterFilter
+    from shared.client.dead_letters import LetterFilter
     from shared.client.models import LettersAffected
 
 LetterId = Annotated[str, typer.Argument(metavar="LETTER", help="the dead letter's id")]

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs
 import yaml
 from pydantic import TypeAdapter
 
-from shared.client.client import ApiError
+from shared.client.connection import ApiError
 from shared.errors import Invalid, Problem
 from shared.events.firing import read_schedule
 from shared.specification.hook import Hook

@@ -1,0 +1,67 @@
+"""Dead letters."""
+
+from datetime import datetime
+from typing import TypedDict, Unpack
+
+from shared.client.connection import Connection, Id, given
+from shared.client.models import DeadLetter, LettersAffected, WholeDeadLetter
+
+
+class LetterFilter(TypedDict, total=False):
+    """Which dead letters: all that fit every field given. `since` is included, `until` is not."""
+
+    service: str
+    topic: str
+    reason: str
+    job_id: Id
+    since: datetime | str
+    until: datetime | str
+
+
+class DeadLetters(Connection):
+    """What was given up: look at it, send it again, put it away."""
+
+    async def dead_letters(
+        self, *, state: str | None = None, limit: int = 50, **wanted: Unpack[LetterFilter]
+    ) -> list[DeadLetter]:
+        """The newest dead letters that fit."""
+        return await self._list(
+            DeadLetter, "/dead-letters", "dead_letters", **_letter_filter(wanted), state=state, limit=limit
+        )
+
+    async def find_dead_letter(self, letter: Id) -> WholeDeadLetter:
+        """A dead letter with its history and the message as it came."""
+        return self._read(WholeDeadLetter, await self._call("GET", f"/dead-letters/{letter}"))
+
+    async def redrive_letter(self, letter: Id, *, force: bool = False) -> LettersAffected:
+        """Send an open dead letter again; by `force` even one that came back three times."""
+        parameters = {"force": "true"} if force else {}
+        answer = await self._call("POST", f"/dead-letters/{letter}/redrive", params=parameters)
+        return self._read(LettersAffected, answer)
+
+    async def redrive_letters(
+        self, wanted: LetterFilter, *, dry_run: bool = False, rate: float = 50.0, force: bool = False
+    ) -> LettersAffected:
+        """Send all open dead letters that fit again, at most `rate` a second, or only see how many there are."""
+        order = {"filter": _letter_filter(wanted), "dry_run": dry_run, "rate": rate, "force": force}
+        return self._read(LettersAffected, await self._call("POST", "/dead-letters/redrive", json=order))
+
+    async def discard_letter(self, letter: Id, reason: str) -> LettersAffected:
+        """Put an open dead letter away."""
+        answer = await self._call("POST", f"/dead-letters/{letter}/discard", json={"reason": reason})
+        return self._read(LettersAffected, answer)
+
+    async def discard_letters(self, wanted: LetterFilter, reason: str, *, dry_run: bool = False) -> LettersAffected:
+        """Put all open dead letters that fit away, or only see how many there are."""
+        order = {"filter": _letter_filter(wanted), "reason": reason, "dry_run": dry_run}
+        return self._read(LettersAffected, await self._call("POST", "/dead-letters/discard", json=order))
+
+
+def _letter_filter(wanted: LetterFilter) -> dict[str, str]:
+    """The fields by the names of the API."""
+    named: dict[str, object] = dict(wanted)
+    if "since" in named:
+        named["from"] = named.pop("since")
+    if "until" in named:
+        named["to"] = named.pop("until")
+    return given(**named)
