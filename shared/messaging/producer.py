@@ -15,12 +15,13 @@ from collections.abc import AsyncIterator, Sequence
 from functools import lru_cache
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
+from aiokafka.errors import UnknownTopicOrPartitionError
 from aiokafka.partitioner import murmur2
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from shared.errors import Unavailable
 from shared.events.catalogue import MAX_ENVELOPED_BYTES
+from shared.messaging.faults import KAFKA_FAULTS, kafka_faults
 from shared.messaging.handler import Outgoing
 from shared.observability.metrics import PRODUCED
 
@@ -57,12 +58,13 @@ class Producer:
             Unavailable: no broker answers.
         """
         producer = AIOKafkaProducer(**self._options)
-        try:
-            async with asyncio.timeout(_SEND_SECONDS):
-                await producer.start()
-        except (KafkaError, OSError, TimeoutError) as error:
-            await producer.stop()
-            raise Unavailable(f"Kafka: {type(error).__name__}: {error}") from error
+        with kafka_faults():
+            try:
+                async with asyncio.timeout(_SEND_SECONDS):
+                    await producer.start()
+            except KAFKA_FAULTS:
+                await producer.stop()
+                raise
         self._producer = producer
 
     async def close(self, *, within_seconds: float = 5) -> None:
@@ -73,7 +75,7 @@ class Producer:
         try:
             async with asyncio.timeout(within_seconds):
                 await producer.stop()
-        except (KafkaError, OSError, TimeoutError):
+        except KAFKA_FAULTS:
             return
 
     async def send(self, messages: Sequence[Outgoing], *, within_seconds: float = _SEND_SECONDS) -> None:
@@ -89,16 +91,17 @@ class Producer:
         producer = self._producer
         send = _put_batches if len(messages) >= _MANY else _put_each
         acknowledgements: list[Acknowledgement] = []
-        try:
-            async with asyncio.timeout(within_seconds):
-                async for acknowledgement in send(producer, self._prefix, messages):
-                    acknowledgements.append(acknowledgement)
-                await asyncio.gather(*acknowledgements)
-        except (KafkaError, OSError, TimeoutError) as error:
-            _forget(acknowledgements)
-            if isinstance(error, UnknownTopicOrPartitionError):
-                _hang_up(producer)
-            raise Unavailable(f"Kafka: {type(error).__name__}: {error}") from error
+        with kafka_faults():
+            try:
+                async with asyncio.timeout(within_seconds):
+                    async for acknowledgement in send(producer, self._prefix, messages):
+                        acknowledgements.append(acknowledgement)
+                    await asyncio.gather(*acknowledgements)
+            except KAFKA_FAULTS as error:
+                _forget(acknowledgements)
+                if isinstance(error, UnknownTopicOrPartitionError):
+                    _hang_up(producer)
+                raise
         _count(messages)
 
     async def send_each(self, messages: Sequence[Outgoing], *, within_seconds: float) -> list[bool]:

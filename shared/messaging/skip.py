@@ -8,10 +8,10 @@ after all, nothing is changed.
 import asyncio
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import CorruptRecordException, KafkaError, UnsupportedCodecError
+from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
 
-from shared.errors import SluiceError, Unavailable
+from shared.errors import SluiceError
+from shared.messaging.faults import administration, kafka_faults
 
 _EMPTY_STATES = ("Empty", "Dead")
 _READ_MS = 5000
@@ -33,30 +33,25 @@ async def skip(bootstrap_servers: str, group: str, topic: str, partition: int, o
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap_servers, group_id=group, enable_auto_commit=False, auto_offset_reset="earliest"
     )
-    try:
-        await _check_stopped(bootstrap_servers, group)
-        await consumer.start()
-        consumer.assign([at])
-        await _check_committed(consumer, at, offset)
-        after = await _first_readable(consumer, at, offset)
-        if after == offset:
-            raise NotSkipped(f"offset {offset} of {topic}/{partition} can be read; nothing was changed")
-        async with asyncio.timeout(_COMMIT_SECONDS):
-            await consumer.commit({at: after})
-    except (KafkaError, OSError, TimeoutError) as error:
-        raise Unavailable(f"Kafka: {type(error).__name__}: {error}") from error
-    finally:
-        await consumer.stop()
+    with kafka_faults():
+        try:
+            await _check_stopped(bootstrap_servers, group)
+            await consumer.start()
+            consumer.assign([at])
+            await _check_committed(consumer, at, offset)
+            after = await _first_readable(consumer, at, offset)
+            if after == offset:
+                raise NotSkipped(f"offset {offset} of {topic}/{partition} can be read; nothing was changed")
+            async with asyncio.timeout(_COMMIT_SECONDS):
+                await consumer.commit({at: after})
+        finally:
+            await consumer.stop()
     return after
 
 
 async def _check_stopped(bootstrap_servers: str, group: str) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
-    try:
-        await admin.start()
+    async with administration(bootstrap_servers) as admin:
         [answer] = await admin.describe_consumer_groups([group])
-    finally:
-        await admin.close()
     [(_, _, state, *_)] = answer.groups
     if state not in _EMPTY_STATES:
         raise NotSkipped(f"the group {group} is at work ({state}): stop its processes first")

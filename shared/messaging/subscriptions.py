@@ -10,14 +10,13 @@ from functools import partial
 from typing import Any
 
 from aiokafka import ConsumerRecord
-from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaMessage
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 
-from shared.errors import Unavailable
 from shared.messaging.consumer import Shell
+from shared.messaging.faults import kafka_faults
 from shared.messaging.reader import Reader
 
 _CONTESTED_TIMES = 5
@@ -102,13 +101,11 @@ class Subscriptions:
         Raises:
             Unavailable: no broker answers.
         """
-        try:
+        with kafka_faults():
             async with asyncio.timeout(_START_SECONDS):
                 await self._broker.connect()
                 self._read_by_our_own()
                 await asyncio.gather(*(self._start(*pair) for pair in zip(self._shells, self.subscribers, strict=True)))
-        except (KafkaError, OSError, TimeoutError) as error:
-            raise Unavailable(f"Kafka: {type(error).__name__}: {error}") from error
         self._committing = asyncio.create_task(self._commit_offsets(), name="offsets")
 
     def _read_by_our_own(self) -> None:

@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from shared.errors import SluiceError, Unavailable
 from shared.events.catalogue import Topic
+from shared.messaging.faults import administration
 
 _QUIET_PARTITIONS = 3
 
@@ -49,14 +50,8 @@ async def create_topics(
         Unavailable: no broker answers, or it refuses.
     """
     new = [_new_topic(topic, prefix, profile) for topic in wanted]
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
-    try:
-        await admin.start()
+    async with administration(bootstrap_servers) as admin:
         answer = await admin.create_topics(new)
-    except (KafkaError, OSError) as error:
-        raise Unavailable(f"Kafka: {type(error).__name__}: {error}") from error
-    finally:
-        await admin.close()
     created = []
     for name, code, *rest in answer.topic_errors:
         refused = for_code(code)
@@ -78,14 +73,8 @@ async def find_differences(
     """
     declared = {topic.full_name(prefix): _settings(topic, profile) for topic in wanted}
     resources = [ConfigResource(ConfigResourceType.TOPIC, *item) for item in declared.items()]
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
-    try:
-        await admin.start()
+    async with administration(bootstrap_servers) as admin:
         [answer] = await admin.describe_configs(resources)
-    except (KafkaError, OSError) as error:
-        raise Unavailable(f"Kafka: {type(error).__name__}: {error}") from error
-    finally:
-        await admin.close()
     differences = []
     for code, message, _, name, entries in answer.resources:
         if code:
@@ -126,14 +115,8 @@ async def check_topics(bootstrap_servers: str, prefix: str, needed: Iterable[Top
         TopicsMissing: with their names.
         Unavailable: no broker answers.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
-    try:
-        await admin.start()
+    async with administration(bootstrap_servers) as admin:
         existing = set(await admin.list_topics())
-    except (KafkaError, OSError) as error:
-        raise Unavailable(f"Kafka: {type(error).__name__}: {error}") from error
-    finally:
-        await admin.close()
     missing = sorted({topic.full_name(prefix) for topic in needed} - existing)
     if missing:
         raise TopicsMissing(f"topics do not exist: {', '.join(missing)}; run python -m services.provision topics")
