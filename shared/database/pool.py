@@ -79,7 +79,7 @@ def is_unstorable(error: BaseException) -> bool:
 class Database:
     """A pool of connections to one service's schema."""
 
-    def __init__(self, url: str, *, schema: str, connections: int = 8) -> None:
+    def __init__(self, url: str, *, schema: str, connections: int = 6) -> None:
         """`url` logs in as the service's own role; `schema` becomes the whole search path."""
         self._url = url
         self._schema = schema
@@ -131,14 +131,9 @@ class Database:
             Unavailable: the database does not answer; whether a commit under way took effect is unknown.
             Unstorable: a value cannot be stored.
         """
-        try:
+        with _faults_told():
             async with self._connection() as connection, connection.transaction():
                 yield connection
-        except Exception as error:
-            if (known := _translate(error)) is not None:
-                raise known from _cause(error)
-            _forget_values(error)
-            raise
 
     async def execute(self, statement: str, *arguments: object) -> None:
         """One statement as a transaction of its own: a third of the questions to the server.
@@ -146,14 +141,9 @@ class Database:
         Raises:
             Unavailable, Unstorable: as `transaction`.
         """
-        try:
+        with _faults_told():
             async with self._connection() as connection:
                 await connection.execute(statement, *arguments)
-        except Exception as error:
-            if (known := _translate(error)) is not None:
-                raise known from _cause(error)
-            _forget_values(error)
-            raise
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Transaction]:
@@ -175,6 +165,18 @@ def _cut_idle(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
     for holder in pool._holders:  # type: ignore[attr-defined]
         if holder.is_idle():
             holder.terminate()
+
+
+@contextmanager
+def _faults_told() -> Iterator[None]:
+    """Make our own errors of asyncpg's, and leave values out of what is ours to mend."""
+    try:
+        yield
+    except Exception as error:
+        if (known := _translate(error)) is not None:
+            raise known from _cause(error)
+        _forget_values(error)
+        raise
 
 
 def _translate(error: Exception) -> SluiceError | None:

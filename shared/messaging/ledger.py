@@ -16,7 +16,7 @@ from uuid import UUID
 import orjson
 
 from shared.database.pool import Database, Transaction
-from shared.database.queries import load_queries
+from shared.database.queries import changed_rows, load_queries
 from shared.events.envelope import Incoming
 from shared.messaging.handler import Outgoing
 
@@ -54,8 +54,7 @@ async def keep(tx: Transaction, group: str, event: Incoming[Any], messages: Sequ
 async def forget(database: Database, *, older_than: timedelta) -> int:
     """Delete one block of rows older than that (twice the topics' retention); gives how many it were."""
     async with database.transaction() as tx:
-        status = await tx.execute(SQL["forget_events"], older_than, _BLOCK_ROWS)
-    return int(status.rsplit(" ", 1)[1])
+        return changed_rows(await tx.execute(SQL["forget_events"], older_than, _BLOCK_ROWS))
 
 
 def pack(messages: Sequence[Outgoing]) -> bytes:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from shared.database.pool import Row, Transaction
-from shared.database.queries import load_queries
+from shared.database.queries import changed_rows, load_queries
 
 SQL = load_queries(__file__)
 
@@ -63,5 +63,4 @@ async def delete_letters(tx: Transaction, older_than: timedelta, most: int) -> i
 
 
 async def _delete(tx: Transaction, query: str, older_than: timedelta, most: int) -> int:
-    status: str = await tx.execute(SQL[query], older_than, most)
-    return int(status.rsplit(" ", 1)[1])
+    return changed_rows(await tx.execute(SQL[query], older_than, most))

@@ -9,7 +9,7 @@ from services.callback_gateway.redrive.decide import Letter
 from services.callback_gateway.redrive.model import MOST_REDRIVES, LetterFilter
 from services.callback_gateway.storable import storable_text
 from shared.database.pool import Row, Transaction
-from shared.database.queries import load_queries
+from shared.database.queries import changed_rows, load_queries
 from shared.events.dead_letters import DeadLetter
 
 SQL = load_queries(__file__)
@@ -61,8 +61,7 @@ async def order_letters(tx: Transaction, wanted: Wanted, *, rate: float, force: 
 
 async def discard_letters(tx: Transaction, wanted: Wanted, reason: str) -> int:
     """Put letters away for a reason; gives how many."""
-    status = await tx.execute(SQL["discard_letters"], *wanted.arguments, storable_text(reason))
-    return int(status.rsplit(" ", 1)[1])
+    return changed_rows(await tx.execute(SQL["discard_letters"], *wanted.arguments, storable_text(reason)))
 
 
 async def await_jobs(tx: Transaction, job_ids: Sequence[UUID]) -> None:

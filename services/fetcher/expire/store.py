@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from shared.database.pool import Transaction
-from shared.database.queries import load_queries
+from shared.database.queries import changed_rows, load_queries
 from shared.specification.vendor import AD_HOC
 
 SQL = load_queries(__file__)
@@ -11,8 +11,7 @@ SQL = load_queries(__file__)
 
 async def delete_attempts(tx: Transaction, older_than: timedelta, most: int) -> int:
     """Delete attempts that began earlier; gives how many it were."""
-    status: str = await tx.execute(SQL["delete_attempts"], older_than, most)
-    return int(status.rsplit(" ", 1)[1])
+    return changed_rows(await tx.execute(SQL["delete_attempts"], older_than, most))
 
 
 async def delete_budgets(tx: Transaction, older_than: timedelta) -> None:

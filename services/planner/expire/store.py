@@ -3,20 +3,16 @@
 from datetime import timedelta
 
 from shared.database.pool import Transaction
-from shared.database.queries import load_queries
+from shared.database.queries import changed_rows, load_queries
 
 SQL = load_queries(__file__)
 
 
 async def delete_tasks(tx: Transaction, older_than: timedelta, jobs: int, most: int) -> int:
     """Delete tasks of a few jobs that ended earlier; gives how many it were."""
-    return _count(await tx.execute(SQL["delete_tasks"], older_than, jobs, most))
+    return changed_rows(await tx.execute(SQL["delete_tasks"], older_than, jobs, most))
 
 
 async def delete_jobs(tx: Transaction, older_than: timedelta, most: int) -> int:
     """Delete jobs that ended earlier and whose tasks are gone; gives how many it were."""
-    return _count(await tx.execute(SQL["delete_jobs"], older_than, most))
-
-
-def _count(status: str) -> int:
-    return int(status.rsplit(" ", 1)[1])
+    return changed_rows(await tx.execute(SQL["delete_jobs"], older_than, most))

@@ -34,7 +34,7 @@ async def count_backlog(tx: Transaction) -> dict[str, Backlog]:
 
 async def find_vendors(tx: Transaction, ids: Sequence[str]) -> dict[str, Vendor]:
     """Vendors by name; an ad-hoc one is not among them, nor is one that an older release wrote down in its own way."""
-    rows = await tx.fetch(SQL["find_budgets"], ids)
+    rows = await tx.fetch(SQL["find_vendors"], ids)
     read = {row["id"]: read_latest(Vendor, row["id"], row["document"]) for row in rows}
     return {name: vendor for name, vendor in read.items() if vendor is not None}
 

@@ -15,7 +15,7 @@ from services.processor.metrics import RECORDS
 from services.processor.model import Page
 from services.processor.sinks.written import Written, tables_of, tells
 from shared.database.pool import Transaction, others_rules
-from shared.database.queries import load_queries
+from shared.database.queries import changed_rows, load_queries
 from shared.runtime.clock import utc_now
 
 SQL = load_queries(__file__)
@@ -70,7 +70,7 @@ async def _upsert(tx: Transaction, table: str, pages: Sequence[Page]) -> Written
     for keys, records, places in _statements(rows):
         with others_rules("sink_refused", f"the table {table}"):
             status = await tx.execute(upsert, keys, records, places, sources, jobs, tasks, fetched)
-        taken += int(status.rsplit(" ", 1)[1])
+        taken += changed_rows(status)
     found = Written()
     found.counts.update({page.stored.task_id: len(page.items) for page in pages})
     RECORDS.labels(sink="postgres", fate="written").inc(taken)

@@ -8,7 +8,7 @@ import orjson
 
 from services.scheduler.model import Timer
 from shared.database.pool import Row, Transaction
-from shared.database.queries import load_queries
+from shared.database.queries import changed_rows, load_queries
 from shared.messaging.handler import Outgoing
 
 SQL = load_queries(__file__)
@@ -28,14 +28,14 @@ async def insert_timers(tx: Transaction, timers: Sequence[Timer]) -> int:
         [timer.message.value for timer in ordered],
         [_pack(timer.message) for timer in ordered],
     )
-    return int(status.rsplit(" ", 1)[1])
+    return changed_rows(status)
 
 
 async def delete_timers(tx: Transaction, ids: Sequence[UUID]) -> int:
     """Delete timers; gives how many there were."""
     if not ids:
         return 0
-    return int((await tx.execute(SQL["delete_timers"], ids)).rsplit(" ", 1)[1])
+    return changed_rows(await tx.execute(SQL["delete_timers"], ids))
 
 
 async def put_off(tx: Transaction, ids: Sequence[UUID], seconds: float) -> None:
