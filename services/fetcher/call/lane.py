@@ -25,7 +25,7 @@ from shared.events.tasks import FetchRequested
 from shared.observability.logs import get_logger
 from shared.observability.metrics import vendor_label
 from shared.runtime.clock import DatabaseClock, monotonic
-from shared.specification.vendor import AD_HOC, CAREFUL_BUDGET, Vendor
+from shared.specification.vendor import AD_HOC, CAREFUL_BUDGET, Budget, Vendor
 
 _AHEAD_US = 120_000
 _COMMIT_US = 10_000
@@ -166,37 +166,42 @@ class Lane:
 
     async def _lease(self, tx: Transaction, row: Row, reports: Sequence[Report]) -> Block:
         """Note what was reported, and claim what is due."""
-        vendor, free = self._process.vendor_of(self.vendor, row), self._process.free(self)
+        vendor, now, pace = self._process.vendor_of(self.vendor, row), row["now_us"], row["pace"]
         budget = vendor.budget if vendor else CAREFUL_BUDGET
         self.contract = bool(budget.windows)
-        now, pace, paused = row["now_us"], row["pace"], row["paused_seconds"]
-        PAUSED_SECONDS.labels(vendor=vendor_label(self.vendor)).set(max(paused, 0))
+        PAUSED_SECONDS.labels(vendor=vendor_label(self.vendor)).set(max(row["paused_seconds"], 0))
         PERMITTED_RATE.labels(vendor=vendor_label(self.vendor)).set(rate_of(budget, pace) or 0)
         permits = record(budget, read_permits(row["permits"]), reports, now)
-        due: list[UUID] = []
-        pause_seconds = _LONGEST_WAIT_SECONDS if free <= 0 else IDLE_SECONDS
-        if self._may_become_known(vendor):
-            pause_seconds = IDLE_SECONDS / 2
-        elif paused > 0:
-            pause_seconds = paused if paused < IDLE_SECONDS else IDLE_SECONDS / 2
-        elif free > 0:
-            room = min(free, budget.in_flight - await store.count_running(tx, self.vendor))
-            due = await store.find_due(tx, self.vendor, room) if room > 0 else []
-            due = due[: self._process.free(self)]
-            self.claiming = len(due)
-            pause_seconds = IDLE_SECONDS if room > 0 else _TURN_SECONDS * 4
-        if not due:
-            if reports:
-                await store.update_permits(tx, self.vendor, write_permits(permits))
-            return Block((), pause_seconds)
+        due, pause_seconds = await self._due(tx, vendor, budget, row["paused_seconds"])
         until = now + ahead_of(budget, _AHEAD_US)
-        leased = lease(budget, permits, Wanted(len(due), now + _COMMIT_US * bool(budget.windows), until, pace))
-        if budget.windows and (leased.moments or reports):
+        leased = lease(budget, permits, Wanted(len(due), now + _COMMIT_US * self.contract, until, pace))
+        if self.contract and (leased.moments or reports):
             await store.update_permits(tx, self.vendor, write_permits(leased.permits))
+        if not due:
+            return Block((), pause_seconds)
         rows = await store.claim_calls(tx, due[: len(leased.moments)], self._process.fetcher_id)
         PERMITS.labels(vendor=vendor_label(self.vendor), fate="leased").inc(len(rows))
         calls = _in_order(rows, due, leased.moments, vendor)
         return Block(calls, self._pause(leased.next_at, until, now, len(due) - len(calls)))
+
+    async def _due(
+        self, tx: Transaction, vendor: Vendor | None, budget: Budget, paused: float
+    ) -> tuple[list[UUID], float]:
+        """The calls that there is room for now; where there are none, the seconds after which a look is worth it."""
+        if self._may_become_known(vendor):
+            return [], IDLE_SECONDS / 2
+        if paused > 0:
+            return [], paused if paused < IDLE_SECONDS else IDLE_SECONDS / 2
+        free = self._process.free(self)
+        if free <= 0:
+            return [], _LONGEST_WAIT_SECONDS
+        room = min(free, budget.in_flight - await store.count_running(tx, self.vendor))
+        if room <= 0:
+            return [], _TURN_SECONDS * 4
+        due = await store.find_due(tx, self.vendor, room)
+        due = due[: self._process.free(self)]
+        self.claiming = len(due)
+        return due, IDLE_SECONDS
 
     def _may_become_known(self, vendor: Vendor | None) -> bool:
         if vendor is not None or self.vendor.startswith(AD_HOC):
