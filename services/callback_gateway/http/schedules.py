@@ -69,7 +69,13 @@ log = get_logger(__name__)
 def routes(edge: Edge) -> APIRouter:
     """The routes under `/schedules`."""
     router = APIRouter(prefix="/schedules", tags=["schedules"])
+    _asking(router, edge)
+    _reading(router, edge)
+    _ordering(router, edge)
+    return router
 
+
+def _asking(router: APIRouter, edge: Edge) -> None:
     @router.post(
         "",
         status_code=202,
@@ -102,6 +108,8 @@ def routes(edge: Edge) -> APIRouter:
             answer.headers["Idempotency-Replayed"] = "true"
         return answer
 
+
+def _reading(router: APIRouter, edge: Edge) -> None:
     @router.get("", summary="List schedules, newest first", responses={200: {"model": Schedules}, **answers(422)})
     async def list_schedules(
         status: Annotated[
@@ -124,6 +132,8 @@ def routes(edge: Edge) -> APIRouter:
             firings = await store.find_firings(tx, row["id"], _FIRINGS)
         return json_answer(schedule_body(row, firings))
 
+
+def _ordering(router: APIRouter, edge: Edge) -> None:
     @router.post(
         "/{schedule}/{action}",
         status_code=202,
@@ -138,8 +148,6 @@ def routes(edge: Edge) -> APIRouter:
     async def delete(place: Place) -> Response:
         """It fires no more; what it has started goes on. Its history can be seen for a month."""
         return await _ask(edge, place, "delete")
-
-    return router
 
 
 async def _asked_at(edge: Edge, key: str | None, fingerprint: bytes) -> datetime:
