@@ -20,7 +20,8 @@ MOST_BARREN_PAGES = 50
 
 
 def latest(events: Iterable[TaskChanged]) -> list[TaskChanged]:
-    """One event for each task and round: the furthest state, with whatever facts and counts any of them told."""
+    """One event for each task and round: the furthest state, with whatever facts any of them told. Of two ends the
+    first stands, as it does where they come in two batches."""
     merged: dict[tuple[UUID, int], TaskChanged] = {}
     for event in events:
         key = (event.task_id, event.round)
@@ -28,7 +29,8 @@ def latest(events: Iterable[TaskChanged]) -> list[TaskChanged]:
         if before is None:
             merged[key] = event
             continue
-        ahead, behind = (before, event) if before.state.rank > event.state.rank else (event, before)
+        stays = before.state.is_end or before.state.rank > event.state.rank
+        ahead, behind = (before, event) if stays else (event, before)
         if behind.facts is not None and ahead.facts is None:
             ahead = ahead.model_copy(update={"facts": behind.facts})
         merged[key] = ahead

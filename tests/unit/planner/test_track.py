@@ -182,3 +182,16 @@ def test_the_order_of_events_does_not_matter(data: st.DataObject) -> None:
     assert len(found) == 6
     assert {one.state for one in found} == {TaskState.COMPLETED}
     assert {one.facts for one in found} == {facts}
+
+
+@pytest.mark.parametrize("first", [TaskState.COMPLETED, TaskState.DEAD])
+def test_of_two_ends_in_one_batch_the_first_stands_as_it_does_across_batches(first: TaskState) -> None:
+    second = TaskState.DEAD if first is TaskState.COMPLETED else TaskState.COMPLETED
+    facts = Facts(items=10, digest="aa")
+    [found] = latest([event(1, first), event(1, second, facts=facts)])
+    assert (found.state, found.facts) == (first, facts)
+
+
+def test_of_two_states_that_may_follow_each_other_the_later_stands() -> None:
+    [found] = latest([event(1, TaskState.WAITING), event(1, TaskState.RETRYING)])
+    assert found.state is TaskState.RETRYING
