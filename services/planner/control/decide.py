@@ -29,7 +29,7 @@ def order(job: JobRow, control: JobControl) -> Ordered | None:
             reason = control.reason or "cancelled by request"
             return Ordered(replace(job, state="cancelled", reason=reason), cancels=True)
         case "pause":
-            return Ordered(replace(job, state="paused")) if job.state == "running" else None
+            return Ordered(replace(job, state="paused")) if job.is_open else None
         case "resume":
             return Ordered(replace(job, state="running")) if job.state == "paused" else None
         case "redrive":

@@ -13,12 +13,14 @@ from shared.database.pool import Transaction
 from shared.events.envelope import Incoming
 from shared.events.jobs import JobControl, JobState
 from shared.events.tasks import Call, TaskState
-from shared.messaging.handler import Again, Outgoing, Result
+from shared.messaging.handler import Again, Outgoing, Refuse, Result
 from shared.observability.logs import get_logger
 from shared.runtime.clock import utc_now
 
-_UNKNOWN_DELIVERIES = 3
-_UNKNOWN_SECONDS = 0.5
+_WAITS = 8
+_FIRST_WAIT_SECONDS = 0.5
+"""An order may be ahead of its job for as long as jobs wait to be accepted: for configuration, for a consumer that
+comes back, behind many others. The waits, each twice the last, are two minutes together."""
 _EARLY_DELIVERIES = 3
 _EARLY_SECONDS = 2.0
 
@@ -27,17 +29,19 @@ log = get_logger(__name__)
 
 async def control_jobs(tx: Transaction, batch: Sequence[Incoming[JobControl]]) -> list[Result]:
     """Carry out orders in the order they came; orders are rare, so each is taken by itself. An order may overtake the
-    request for its job, or the end of the task that it redrives, which stand in other topics: then it comes again a
-    little later."""
+    request for its job, or the end of the task that it redrives, which stand in other topics: then it comes again
+    later, and is put aside if that was in vain."""
     jobs = {job.id: job for job in await lock_jobs(tx, sorted({incoming.event.job_id for incoming in batch}))}
     now = utc_now()
     messages: list[Result] = []
     for incoming in batch:
         job = jobs.get(incoming.event.job_id)
-        if job is None and incoming.delivery < _UNKNOWN_DELIVERIES:
-            messages.append(Again(incoming, _UNKNOWN_SECONDS, "job_unknown"))
+        if job is None:
+            messages.append(await _wait_for_job(tx, incoming))
             continue
-        ordered = order(job, incoming.event) if job else None
+        if incoming.delivery:
+            await store.let_go(tx, incoming.id)
+        ordered = order(job, incoming.event)
         carried = await _carry_out(tx, ordered, now) if ordered else None
         log.info(
             f"job.{incoming.event.action}",
@@ -50,6 +54,24 @@ async def control_jobs(tx: Transaction, batch: Sequence[Incoming[JobControl]]) -
         elif incoming.event.task_ids and incoming.delivery < _EARLY_DELIVERIES:
             messages.append(Again(incoming, _EARLY_SECONDS, "task_open"))
     return messages
+
+
+async def _wait_for_job(tx: Transaction, incoming: Incoming[JobControl]) -> Result:
+    """What is to stop a job holds it as soon as it comes: no call leaves before the order is there again."""
+    job_id, action = incoming.event.job_id, incoming.event.action
+    result = _later(incoming, "job_unknown", f"no job {job_id} is there to {action}")
+    if isinstance(result, Refuse):
+        await store.let_go(tx, incoming.id)
+    elif action in ("cancel", "pause"):
+        await store.hold_job(tx, job_id, incoming.id)
+    return result
+
+
+def _later(incoming: Incoming[JobControl], reason: str, error: str) -> Again | Refuse:
+    if incoming.delivery < _WAITS:
+        return Again(incoming, _FIRST_WAIT_SECONDS * 2**incoming.delivery, reason)
+    log.warning("order.refused", job_id=str(incoming.event.job_id), action=incoming.event.action, reason=reason)
+    return Refuse(incoming, reason, error)
 
 
 async def _carry_out(tx: Transaction, ordered: Ordered, now: datetime) -> tuple[JobRow, list[Outgoing]] | None:

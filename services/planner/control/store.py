@@ -10,7 +10,7 @@ from shared.database.queries import load_queries
 
 SQL = load_queries(__file__)
 
-__all__ = ["Row", "cancel_tasks", "close_job", "redrive_tasks", "reopen_job", "set_state"]
+__all__ = ["Row", "cancel_tasks", "close_job", "hold_job", "let_go", "redrive_tasks", "reopen_job", "set_state"]
 
 
 async def cancel_tasks(tx: Transaction, job: JobRow) -> list[Row]:
@@ -40,3 +40,13 @@ async def reopen_job(tx: Transaction, job: JobRow, again: int) -> JobRow:
 async def set_state(tx: Transaction, job: JobRow) -> None:
     """Pause or resume."""
     await tx.execute(SQL["set_state"], job.id, job.state)
+
+
+async def hold_job(tx: Transaction, job_id: UUID, order_id: UUID) -> None:
+    """A job that is still to come begins paused, because of this order."""
+    await tx.execute(SQL["hold_job"], order_id, job_id)
+
+
+async def let_go(tx: Transaction, order_id: UUID) -> None:
+    """This order holds nothing any more: it is carried out, or refused."""
+    await tx.execute(SQL["let_go"], order_id)
