@@ -10,7 +10,7 @@ from services.fetcher.call.settle import Settlement
 from services.fetcher.call.takeover import Takeover
 from services.fetcher.call.transport import Transport
 from services.fetcher.cancel.handler import cancel_calls
-from services.fetcher.claim.handler import claim_calls
+from services.fetcher.claim.handler import bury_call, claim_calls
 from services.fetcher.configure import handler as configuration
 from services.fetcher.expire.loop import Expire
 from services.fetcher.settings import Settings
@@ -37,7 +37,7 @@ def build(runtime: Runtime[Settings]) -> App:
     return App(
         consumers=[
             Consumer("cancel", JOBS_EVENTS, cancel_calls, skips=_NOT_CANCELLED),
-            Consumer("claim", FETCH_REQUESTED, claim_calls, wake=lanes.wake),
+            Consumer("claim", FETCH_REQUESTED, claim_calls, wake=lanes.wake, bury=bury_call),
             Consumer("configure", VENDORS, configuration.vendors.handle, wake=lanes.wake),
         ],
         loops=[*_loops(settlement, takeover), Loop("expire", Expire(runtime).step)],

@@ -1,15 +1,42 @@
-"""fetch.requested → calls."""
+"""fetch.requested → calls; tells tasks.events of those that could not even be written down."""
 
 from collections.abc import Sequence
 
 from services.fetcher.claim import store
 from shared.database.pool import Transaction
+from shared.events.catalogue import TASKS_EVENTS
 from shared.events.envelope import Incoming
-from shared.events.tasks import FetchRequested
-from shared.messaging.handler import Result
+from shared.events.tasks import FetchRequested, TaskChanged, TaskState, VendorAnswer
+from shared.ids import derived_id
+from shared.messaging.handler import Outgoing, Result, outgoing
+from shared.runtime.clock import utc_now
 
 
 async def claim_calls(tx: Transaction, batch: Sequence[Incoming[FetchRequested]]) -> list[Result]:
     """Write down what is to be called; the lanes take it from there."""
     await store.insert_calls(tx, sorted(batch, key=lambda incoming: incoming.id))
     return []
+
+
+async def bury_call(_tx: Transaction, incoming: Incoming[FetchRequested], reason: str) -> list[Outgoing]:
+    """The shell gave a call up before it was one: its task ends with that. A task goes on without the answer to a
+    question about its status, which is asked again; what was to end a vendor's job is left to a person."""
+    request, now = incoming.event, utc_now()
+    if request.purpose == "abort":
+        return []
+    asks = request.purpose == "status"
+    told = f"{reason}: the call could not be written down"
+    event = TaskChanged(
+        task_id=request.task_id,
+        job_id=request.job_id,
+        number=request.number,
+        round=request.round,
+        state=TaskState.WAITING if asks else TaskState.DEAD,
+        service="fetcher",
+        at=now,
+        reason=told,
+        purpose="status" if asks else None,
+        answer=VendorAnswer(reason=told) if request.purpose == "answer" else None,
+    )
+    buried = derived_id("buried", incoming.id, incoming.delivery)
+    return [outgoing(TASKS_EVENTS, request.job_id, event, id=buried, at=now)]
