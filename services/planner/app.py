@@ -1,6 +1,6 @@
 """The planner as a table."""
 
-from services.planner.accept.handler import accept_jobs
+from services.planner.accept.handler import accept_jobs, bury_job
 from services.planner.configure import handler as configuration
 from services.planner.control.handler import control_jobs
 from services.planner.expire.loop import Expire
@@ -36,7 +36,7 @@ def build(runtime: Runtime[Settings]) -> App:
     release = Loop("release", Release(runtime).step)
     return App(
         consumers=[
-            Consumer("accept", JOBS_REQUESTED, accept_jobs, wake=release.wake, spacing_seconds=0.03),
+            Consumer("accept", JOBS_REQUESTED, accept_jobs, wake=release.wake, bury=bury_job, spacing_seconds=0.03),
             Consumer(
                 "track",
                 TASKS_EVENTS,

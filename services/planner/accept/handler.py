@@ -13,6 +13,7 @@ from shared.errors import Problem
 from shared.events.catalogue import JOBS_EVENTS
 from shared.events.envelope import Incoming
 from shared.events.jobs import JobAccepted, JobPlanned, JobRejected, JobRequested, Mistake
+from shared.ids import derived_id
 from shared.messaging.handler import Again, Outgoing, Refuse, Result, outgoing
 from shared.observability.logs import get_logger
 from shared.observability.metrics import vendor_label
@@ -49,6 +50,15 @@ async def accept_jobs(tx: Transaction, batch: Sequence[Incoming[JobRequested]]) 
     return results
 
 
+async def bury_job(tx: Transaction, incoming: Incoming[JobRequested], reason: str) -> list[Outgoing]:
+    """The shell gave a request up: who waits for the end of its job hears of it, unless an earlier request made one."""
+    job_id = incoming.event.id or incoming.id
+    if await store.has_job(tx, job_id):
+        return []
+    mistake = Mistake(pointer="", detail=f"{reason}: the job could not be planned")
+    return [_rejected(job_id, (mistake,), utc_now(), id=derived_id("buried", incoming.id, incoming.delivery))]
+
+
 def _tell(job: Admitted, now: datetime) -> list[Outgoing]:
     resolved = job.resolved
     log.info("job.accepted", job_id=str(job.job_id), vendor=resolved.vendor, source=resolved.source)
@@ -75,5 +85,8 @@ def _reject(
     text = "; ".join(f"{problem.pointer or '/'}: {problem.detail}" for problem in problems)
     log.info("job.rejected", job_id=str(job_id), reason=reason)
     mistakes = tuple(Mistake(pointer=problem.pointer, detail=problem.detail) for problem in problems)
-    rejected = JobRejected(job_id=job_id, mistakes=mistakes, at=now)
-    return [outgoing(JOBS_EVENTS, job_id, rejected, at=now), Refuse(incoming, reason, text, job_id=job_id)]
+    return [_rejected(job_id, mistakes, now), Refuse(incoming, reason, text, job_id=job_id)]
+
+
+def _rejected(job_id: UUID, mistakes: tuple[Mistake, ...], now: datetime, *, id: UUID | None = None) -> Outgoing:
+    return outgoing(JOBS_EVENTS, job_id, JobRejected(job_id=job_id, mistakes=mistakes, at=now), id=id, at=now)

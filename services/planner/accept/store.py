@@ -41,3 +41,9 @@ async def insert_jobs(tx: Transaction, jobs: Sequence[Admitted]) -> list[UUID]:
     tasks = [(job.resolved.vendor, task) for job in ordered if job.job_id in new for task in job.tasks]
     await insert_tasks(tx, tasks)
     return [job.job_id for job in ordered if job.job_id in new]
+
+
+async def has_job(tx: Transaction, job_id: UUID) -> bool:
+    """Whether there is a job of that id."""
+    found: bool = await tx.fetchval(SQL["has_job"], job_id)
+    return found

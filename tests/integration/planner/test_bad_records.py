@@ -133,6 +133,22 @@ async def test_each_bad_record_is_put_aside_with_its_reason_and_its_bytes(
             assert base64.b64decode(kept[what]["value"]) == value
 
 
+async def test_a_request_that_the_shell_gave_up_rejects_its_job_but_none_that_is_there(
+    topics: Place, planner: None, raw: AIOKafkaProducer, reader_for: ReaderFor
+) -> None:
+    jobs, dead = await reader_for("jobs.events"), await reader_for("planner.dead")
+    topic, new, there = f"{topics.prefix}.jobs.requested", str(new_id()), str(new_id())
+    await raw.send_and_wait(topic, document(id=there), key=b"there")
+    await eventually(lambda: there in accepted(jobs), 40)
+    for job_id in (there, new):
+        given_up = orjson.dumps({"id": job_id, "vendor": "a\0", "poll": {}})
+        await raw.send_and_wait(topic, given_up, key=job_id.encode())
+    await eventually(lambda: reasons(dead) == dict.fromkeys((there, new), "unstorable_value"), 40)
+    [rejected] = await eventually(lambda: jobs.of_type("job.rejected"))
+    detail = "unstorable_value: the job could not be planned"
+    assert (rejected["job_id"], rejected["mistakes"]) == (new, [{"pointer": "", "detail": detail}])
+
+
 async def test_on_every_topic_a_bad_record_is_put_aside_and_its_neighbours_are_handled(
     topics: Place, planner: None, raw: AIOKafkaProducer, reader_for: ReaderFor, database_for: DatabaseFor
 ) -> None:
