@@ -64,13 +64,15 @@ class JobRequested(Event):
 
 
 class JobControl(Event):
-    """Change a running job. `redrive` plans failed tasks again, and nothing else: all of a job, or `task_ids`."""
+    """Change a running job. `redrive` plans failed tasks again, and nothing else: all of a job, or `task_ids`. With the
+    `round` in which these failed, it is known whether they have been planned again since."""
 
     type: Literal["job.control"] = "job.control"
     job_id: UUID
     action: Literal["cancel", "pause", "resume", "redrive"]
     reason: Annotated[str, Field(max_length=500)] = ""
     task_ids: Annotated[tuple[UUID, ...], Field(max_length=1000)] = ()
+    round: Annotated[int | None, Field(ge=0)] = None
 
 
 class Mistake(Event):

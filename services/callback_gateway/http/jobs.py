@@ -15,6 +15,7 @@ from services.callback_gateway.http.problems import Refusal, answers
 from services.callback_gateway.http.submission import IDEMPOTENCY_KEY, PREFER, Submission, accepted
 from services.callback_gateway.redrive.store import await_jobs
 from shared.client.models import Job, JobReference
+from shared.database.pool import Row
 from shared.events.catalogue import JOBS_CONTROL
 from shared.events.jobs import JobControl, JobState
 from shared.events.tasks import TaskState
@@ -129,7 +130,7 @@ def routes(edge: Edge, submission: Submission) -> APIRouter:  # noqa: C901 - a t
             row = await store.find_job(tx, job_id)
             if row is None:
                 raise Refusal(404, f"there is no job {job_id}")
-            _check_order(row["state"], action)
+            _check_order(row, action)
             if action == "redrive":
                 await await_jobs(tx, [job_id])
         event = JobControl(job_id=job_id, action=action, reason="by request")
@@ -139,8 +140,11 @@ def routes(edge: Edge, submission: Submission) -> APIRouter:  # noqa: C901 - a t
     return router
 
 
-def _check_order(state: str, action: Action) -> None:
+def _check_order(job: Row, action: Action) -> None:
     """Of a job that failed something may be redriven; of these nothing goes on."""
+    state = job["state"]
     again = state == JobState.CANCELLED and action == "cancel"
     if state in (JobState.COMPLETED, JobState.CANCELLED, JobState.REJECTED) and not again:
         raise Refusal(409, f"the job is {state}, for good")
+    if action == "redrive" and job["ended_at"] is not None and not job["failed"]:
+        raise Refusal(409, f"the job is {state}, and none of its tasks failed: there is nothing to redrive")

@@ -77,7 +77,11 @@ def message_of(letter: Letter, prefix: str) -> Outgoing | Unsendable:
     event = letter.event
     if letter.round is not None and event.job_id is not None and event.task_id is not None:
         order = JobControl(
-            job_id=event.job_id, action="redrive", task_ids=(event.task_id,), reason=f"dead letter {letter.id}"
+            job_id=event.job_id,
+            action="redrive",
+            task_ids=(event.task_id,),
+            round=letter.round,
+            reason=f"dead letter {letter.id}",
         )
         return outgoing(JOBS_CONTROL, event.job_id, order, id=derived_id("redrive", letter.id))
     return _original_again(letter, prefix)

@@ -1,11 +1,13 @@
 """What an order means for a job as it stands. Pure."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Literal, assert_never
+from typing import Literal, NamedTuple, assert_never
 from uuid import UUID
 
 from services.planner.model import JobRow
 from shared.events.jobs import JobControl
+from shared.events.tasks import TaskState
 
 Action = Literal["cancel", "pause", "resume", "redrive"]
 
@@ -33,7 +35,7 @@ def order(job: JobRow, control: JobControl) -> Ordered | None:
         case "resume":
             return Ordered(replace(job, state="running")) if job.state == "paused" else None
         case "redrive":
-            if not job.failed or job.state == "cancelled":
+            if job.state == "cancelled" or not (job.failed or control.task_ids):
                 return None
             return Ordered(_again(job), redrives=True, only=control.task_ids)
         case _:
@@ -44,3 +46,37 @@ def _again(job: JobRow) -> JobRow:
     """Paging that ended for a reason has not come to its end: whatever answers now may lead on."""
     stopped = job.resolved.poll is not None and job.reason != ""
     return replace(job, state="running", reason="", discovery_over=job.discovery_over and not stopped)
+
+
+class Standing(NamedTuple):
+    """Where a task stands that an order names."""
+
+    task_id: UUID
+    round: int
+    state: TaskState
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The tasks that an order to redrive names: what is `ready` has failed. Of what is `early` the planner has not
+    heard yet that it failed; `unknown` is what the job does not have. The others were planned again or need not be."""
+
+    ready: tuple[UUID, ...]
+    early: tuple[UUID, ...]
+    unknown: tuple[UUID, ...]
+
+
+_FAILED = frozenset({TaskState.FAILED, TaskState.DEAD, TaskState.EXPIRED})
+
+
+def look_at(control: JobControl, found: Iterable[Standing]) -> Named:
+    """Sort the named tasks by what is to be done with them now."""
+    known = {task.task_id: task for task in found}
+    due = [task for task in known.values() if control.round is None or task.round <= control.round]
+    ready = {task.task_id for task in due if task.state in _FAILED}
+    early = {task.task_id for task in due if not task.state.is_end}
+    return Named(
+        ready=tuple(task_id for task_id in control.task_ids if task_id in ready),
+        early=tuple(task_id for task_id in control.task_ids if task_id in early),
+        unknown=tuple(task_id for task_id in control.task_ids if task_id not in known),
+    )

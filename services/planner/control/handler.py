@@ -1,28 +1,30 @@
-"""jobs.control → jobs, tasks; tells jobs.events and tasks.events."""
+"""jobs.control → jobs, tasks; tells jobs.events and tasks.events, and orders what is early again."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
+from uuid import UUID
 
 from services.planner.control import store
-from services.planner.control.decide import Ordered, order
+from services.planner.control.decide import Named, Ordered, look_at, order
 from services.planner.model import JobRow, Planned, Resolved, Task
 from services.planner.rows import count_failures, lock_jobs, planned_of
 from services.planner.telling import ended, moved_task, planned_task, progressed
 from services.planner.waiting import Waiting, end_vendor_job, expected, no_deadline
 from shared.database.pool import Transaction
+from shared.events.catalogue import JOBS_CONTROL
 from shared.events.envelope import Incoming
 from shared.events.jobs import JobControl, JobState
 from shared.events.tasks import Call, TaskState
-from shared.messaging.handler import Again, Outgoing, Refuse, Result
+from shared.ids import derived_id
+from shared.messaging.handler import Again, Outgoing, Refuse, Result, outgoing
 from shared.observability.logs import get_logger
 from shared.runtime.clock import utc_now
 
 _WAITS = 8
 _FIRST_WAIT_SECONDS = 0.5
-"""An order may be ahead of its job for as long as jobs wait to be accepted: for configuration, for a consumer that
-comes back, behind many others. The waits, each twice the last, are two minutes together."""
-_EARLY_DELIVERIES = 3
-_EARLY_SECONDS = 2.0
+"""An order may be ahead of its job, or of the end of its task, for as long as these wait: for configuration, for a
+consumer that comes back, behind many others. The waits, each twice the last, are two minutes together."""
 
 log = get_logger(__name__)
 
@@ -42,6 +44,10 @@ async def control_jobs(tx: Transaction, batch: Sequence[Incoming[JobControl]]) -
         if incoming.delivery:
             await store.let_go(tx, incoming.id)
         ordered = order(job, incoming.event)
+        if ordered is not None and ordered.only:
+            named = look_at(incoming.event, await store.find_tasks(tx, job.id, ordered.only))
+            messages += _put_off(incoming, named)
+            ordered = replace(ordered, only=named.ready) if named.ready else None
         carried = await _carry_out(tx, ordered, now) if ordered else None
         log.info(
             f"job.{incoming.event.action}",
@@ -51,8 +57,6 @@ async def control_jobs(tx: Transaction, batch: Sequence[Incoming[JobControl]]) -
         if carried is not None:
             jobs[incoming.event.job_id], told = carried
             messages += told
-        elif incoming.event.task_ids and incoming.delivery < _EARLY_DELIVERIES:
-            messages.append(Again(incoming, _EARLY_SECONDS, "task_open"))
     return messages
 
 
@@ -67,11 +71,30 @@ async def _wait_for_job(tx: Transaction, incoming: Incoming[JobControl]) -> Resu
     return result
 
 
-def _later(incoming: Incoming[JobControl], reason: str, error: str) -> Again | Refuse:
+def _put_off(incoming: Incoming[JobControl], named: Named) -> list[Result]:
+    """What cannot be redriven yet is ordered again; of several tasks each by itself, or the others would be redriven
+    with it once more."""
+    early, unknown = named.early, named.unknown
+    if len(incoming.event.task_ids) > 1:
+        return [_alone(incoming, task_id) for task_id in (*early, *unknown)]
+    if early:
+        told = f"task {early[0]} has not failed, as far as the planner has heard"
+        return [_later(incoming, "task_open", told, task_id=early[0])]
+    if unknown:
+        return [Refuse(incoming, "task_unknown", f"the job has no task {unknown[0]}", task_id=unknown[0])]
+    return []
+
+
+def _alone(incoming: Incoming[JobControl], task_id: UUID) -> Outgoing:
+    event = incoming.event.model_copy(update={"task_ids": (task_id,)})
+    return outgoing(JOBS_CONTROL, event.job_id, event, id=derived_id("alone", incoming.id, incoming.delivery, task_id))
+
+
+def _later(incoming: Incoming[JobControl], reason: str, error: str, *, task_id: UUID | None = None) -> Again | Refuse:
     if incoming.delivery < _WAITS:
         return Again(incoming, _FIRST_WAIT_SECONDS * 2**incoming.delivery, reason)
     log.warning("order.refused", job_id=str(incoming.event.job_id), action=incoming.event.action, reason=reason)
-    return Refuse(incoming, reason, error)
+    return Refuse(incoming, reason, error, task_id=task_id)
 
 
 async def _carry_out(tx: Transaction, ordered: Ordered, now: datetime) -> tuple[JobRow, list[Outgoing]] | None:

@@ -4,13 +4,25 @@ from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
+from services.planner.control.decide import Standing
 from services.planner.model import JobRow
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
+from shared.events.tasks import TaskState
 
 SQL = load_queries(__file__)
 
-__all__ = ["Row", "cancel_tasks", "close_job", "hold_job", "let_go", "redrive_tasks", "reopen_job", "set_state"]
+__all__ = [
+    "Row",
+    "cancel_tasks",
+    "close_job",
+    "find_tasks",
+    "hold_job",
+    "let_go",
+    "redrive_tasks",
+    "reopen_job",
+    "set_state",
+]
 
 
 async def cancel_tasks(tx: Transaction, job: JobRow) -> list[Row]:
@@ -23,6 +35,12 @@ async def close_job(tx: Transaction, job: JobRow, cancelled: int) -> JobRow:
     """The job is cancelled, with that many of its tasks."""
     await tx.execute(SQL["close_job"], job.id, cancelled, job.reason)
     return replace(job, open=job.open - cancelled, cancelled=job.cancelled + cancelled)
+
+
+async def find_tasks(tx: Transaction, job_id: UUID, task_ids: Sequence[UUID]) -> list[Standing]:
+    """Where these tasks of a job stand."""
+    rows = await tx.fetch(SQL["find_tasks"], job_id, task_ids)
+    return [Standing(row["id"], row["round"], TaskState(row["state"])) for row in rows]
 
 
 async def redrive_tasks(tx: Transaction, job: JobRow, only: Sequence[UUID] = ()) -> list[Row]:

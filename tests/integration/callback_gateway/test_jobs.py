@@ -296,3 +296,17 @@ async def test_a_job_that_is_over_for_good_takes_no_orders(edge: Served) -> None
             assert answer.status_code == (409 if action in refused else 202), (state, action)
             if action in refused:
                 assert answer.json()["detail"] == f"the job is {state}, for good"
+
+
+async def test_of_a_job_that_is_over_and_of_which_nothing_failed_nothing_is_redriven(edge: Served) -> None:
+    """It found fewer records than the vendor has, say."""
+    await edge.http.put("/vendors/acme", json=VENDOR)
+    place = (await edge.http.post("/jobs", json=JOB)).headers["location"]
+    for failed, status in ((0, 409), (1, 202)):
+        async with edge.database.transaction() as tx:
+            over = "UPDATE jobs SET state = 'completed_with_failures', ended_at = now(), failed = $1"
+            await tx.execute(over, failed)
+        answer = await edge.http.post(f"{place}/redrive")
+        assert answer.status_code == status
+        if status == 409:
+            assert answer.json()["detail"].endswith("none of its tasks failed: there is nothing to redrive")

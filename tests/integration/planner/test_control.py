@@ -1,5 +1,6 @@
 """jobs.control → what becomes of a job and its tasks."""
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -7,21 +8,30 @@ from uuid import UUID
 
 import pytest
 
+from services.planner.accept.handler import accept_jobs
 from services.planner.app import build
+from services.planner.configure.handler import vendors
 from services.planner.control.handler import control_jobs
+from services.planner.model import task_id
 from services.planner.settings import Settings
+from services.planner.track.handler import track_tasks
+from shared.database.pool import Database, Transaction
 from shared.events.catalogue import JOBS_CONTROL, JOBS_REQUESTED, TASKS_EVENTS
+from shared.events.configuration import VendorConfigured
 from shared.events.envelope import DELIVERY, Incoming, Position, Record
 from shared.events.jobs import JobControl, JobRequested
 from shared.events.tasks import TaskChanged, TaskState
-from shared.ids import new_id
-from shared.messaging.handler import Again, Outgoing, Refuse, outgoing
+from shared.ids import derived_id, new_id
+from shared.messaging.handler import Again, Outgoing, Refuse, Result, outgoing
 from shared.messaging.producer import Producer
 from shared.runtime.clock import utc_now
+from shared.specification.vendor import Vendor
 from tests.conftest import DatabaseFor, ReaderFor
 from tests.eventually import eventually
 from tests.running import running
 from tests.stack import Place
+
+Handle = Callable[[Transaction, Sequence[Incoming[Any]]], Awaitable[Sequence[Result]]]
 
 
 def completed(call: dict[str, Any]) -> Outgoing:
@@ -101,29 +111,103 @@ async def test_an_order_that_overtakes_its_job_stops_it_before_its_first_call(
 
 async def test_an_order_waits_two_minutes_for_its_job_and_then_becomes_a_dead_letter(database_for: DatabaseFor) -> None:
     database, event = await database_for("planner"), JobControl(job_id=new_id(), action="cancel")
-    order_id, waited = new_id(), 0.0
-    for delivery in range(20):
-        incoming = Incoming(event, order_id, delivery, Record(Position("t", 0, 0), None, b"", (), utc_now()))
-        async with database.transaction() as tx:
-            [result] = await control_jobs(tx, [incoming])
-        if not isinstance(result, Again):
-            break
-        waited += result.after_seconds
-    assert isinstance(result, Refuse)
-    assert (result.reason, round(waited)) == ("job_unknown", 128)
+    assert await waited_in_vain(database, event) == ("job_unknown", 128)
     async with database.transaction() as tx:
         assert await tx.fetchval("SELECT count(*) FROM early_orders") == 0
+
+
+async def handled(database: Database, handle: Handle, event: Any, delivery: int = 0) -> list[Result]:
+    """What a handler gives back for one event."""
+    incoming = Incoming(event, derived_id(repr(event)), delivery, Record(Position("t", 0, 0), None, b"", (), utc_now()))
+    async with database.transaction() as tx:
+        return list(await handle(tx, [incoming]))
+
+
+async def waited_in_vain(database: Database, order: JobControl) -> tuple[str, int]:
+    """For what an order is given up in the end, and after how many seconds."""
+    waited = 0.0
+    for delivery in range(20):
+        [result] = await handled(database, control_jobs, order, delivery)
+        if isinstance(result, Refuse):
+            return result.reason, round(waited)
+        assert isinstance(result, Again)
+        waited += result.after_seconds
+    return "never", round(waited)
+
+
+def planned(results: list[Result]) -> list[tuple[UUID, int]]:
+    """The tasks that were planned again, and their rounds."""
+    sent = [one for one in results if isinstance(one, Outgoing) and one.topic == TASKS_EVENTS.name]
+    events = [TaskChanged.model_validate_json(one.value or b"") for one in sent]
+    return [(event.task_id, event.round) for event in events if event.state is TaskState.PLANNED]
+
+
+async def asked_for(database: Database, months: int) -> tuple[UUID, list[UUID]]:
+    """A job of so many submits, and their tasks."""
+    job_id, inputs = new_id(), [{"month": f"2026-0{number}"} for number in range(1, months + 1)]
+    submit = {"method": "POST", "path": "/reports", "json": {"url": "{callback.url}", "month": "{input.month}"}}
+    document = {"vendor": "acme", "invoke": {"submit": submit, "deadline": "1h"}, "input": inputs, "id": str(job_id)}
+    await handled(
+        database, vendors.handle, VendorConfigured(vendor=Vendor(vendor="acme", base_url="https://a.example"))
+    )
+    await handled(database, accept_jobs, JobRequested.model_validate(document))
+    return job_id, [task_id(job_id, number) for number in range(months)]
+
+
+def died(job_id: UUID, task: UUID, number: int, round: int = 0) -> TaskChanged:
+    """What the fetcher tells of a call that it gave up."""
+    about = {"task_id": task, "job_id": job_id, "number": number, "round": round}
+    return TaskChanged(**about, state=TaskState.DEAD, service="fetcher", reason="boom", at=utc_now())
+
+
+async def test_a_redrive_that_is_early_waits_for_the_end_of_its_task_in_its_round(database_for: DatabaseFor) -> None:
+    database = await database_for("planner")
+    job_id, [task] = await asked_for(database, 1)
+    order = JobControl(job_id=job_id, action="redrive", task_ids=(task,), round=0)
+    assert await waited_in_vain(database, order) == ("task_open", 128)
+    await handled(database, track_tasks, died(job_id, task, 0))
+    assert planned(await handled(database, control_jobs, order, 3)) == [(task, 1)]
+    assert await handled(database, control_jobs, order, 4) == []
+    later = order.model_copy(update={"round": 1})
+    [again] = await handled(database, control_jobs, later)
+    assert isinstance(again, Again)
+    await handled(database, track_tasks, died(job_id, task, 0, round=1))
+    assert await handled(database, control_jobs, order, 5) == []
+    assert planned(await handled(database, control_jobs, later, 1)) == [(task, 2)]
+
+
+async def test_of_several_tasks_to_redrive_each_is_redriven_once_it_has_failed(database_for: DatabaseFor) -> None:
+    database = await database_for("planner")
+    job_id, [first, second] = await asked_for(database, 2)
+    await handled(database, track_tasks, died(job_id, first, 0))
+    order = JobControl(job_id=job_id, action="redrive", task_ids=(first, second))
+    results = await handled(database, control_jobs, order)
+    assert planned(results) == [(first, 1)]
+    [rest] = [one for one in results if isinstance(one, Outgoing) and one.topic == JOBS_CONTROL.name]
+    alone = JobControl.model_validate_json(rest.value or b"")
+    assert alone.task_ids == (second,)
+    assert isinstance((await handled(database, control_jobs, alone))[0], Again)
+    await handled(database, track_tasks, died(job_id, second, 1))
+    assert planned(await handled(database, control_jobs, alone, 1)) == [(second, 1)]
+
+
+async def test_what_has_not_failed_is_not_redriven(database_for: DatabaseFor) -> None:
+    database = await database_for("planner")
+    job_id, [task] = await asked_for(database, 1)
+    assert await handled(database, control_jobs, JobControl(job_id=job_id, action="redrive")) == []
+    await handled(database, control_jobs, JobControl(job_id=job_id, action="cancel"))
+    named = JobControl(job_id=job_id, action="redrive", task_ids=(task,), round=0)
+    assert await handled(database, control_jobs, named) == []
 
 
 async def test_exactly_the_named_tasks_of_a_job_are_redriven(
     topics: Place, producer: Producer, reader_for: ReaderFor, payloads: Path
 ) -> None:
     fetches, jobs, tasks = [await reader_for(one) for one in ("fetch.requested", "jobs.events", "tasks.events")]
-    retries = await reader_for("planner.retry")
+    retries, dead = await reader_for("planner.retry"), await reader_for("planner.dead")
     async with running("planner", Settings, build, topics, payloads):
         job_id = new_id()
-        job = JobRequested.model_validate({"url": "https://api.example/items", "id": str(job_id)})
-        await producer.send([outgoing(JOBS_REQUESTED, job_id, job)])
+        await producer.send([requested(job_id)])
         await eventually(lambda: fetches.of_type("fetch.requested"), within_seconds=30)
         [call] = fetches.of_type("fetch.requested")
         await producer.send([redrive(job_id, UUID(call["task_id"]))])
@@ -131,10 +215,13 @@ async def test_exactly_the_named_tasks_of_a_job_are_redriven(
         await producer.send([ended(call, TaskState.DEAD)])
         [over] = await eventually(lambda: jobs.of_type("failed", "state"), 30)
         assert over["failures"] == [{"reason": "boom", "count": 1}]
-        await producer.send([redrive(job_id, new_id())])
-        await eventually(lambda: len(retries.of_type("task_open", "reason")) == 2, 30)
+        strangers = [new_id(), new_id()]
+        await producer.send([redrive(job_id, strangers[0])])
+        await eventually(lambda: dead.of_type(str(strangers[0]), "task_id"), 30)
         assert not jobs.of_type("running", "state")
-        await producer.send([redrive(job_id, new_id(), UUID(call["task_id"]))])
+        await producer.send([redrive(job_id, strangers[1], UUID(call["task_id"]))])
+        await eventually(lambda: dead.of_type(str(strangers[1]), "task_id"), 30)
+        assert [letter["reason"] for letter in dead.values] == ["task_unknown", "task_unknown"]
         await eventually(lambda: len(fetches.of_type("fetch.requested")) == 2, 30)
         again = fetches.of_type("fetch.requested")[1]
         assert (again["task_id"], again["round"]) == (call["task_id"], 1)
@@ -149,9 +236,7 @@ async def test_the_last_calls_of_a_cancelled_job_tell_nothing_after_its_end(
     fetches, jobs = await reader_for("fetch.requested"), await reader_for("jobs.events")
     async with running("planner", Settings, build, topics, payloads):
         cancelled, other = new_id(), new_id()
-        for job_id in (cancelled, other):
-            job = JobRequested.model_validate({"url": "https://api.example/items", "id": str(job_id)})
-            await producer.send([outgoing(JOBS_REQUESTED, job_id, job)])
+        await producer.send([requested(job_id) for job_id in (cancelled, other)])
         await eventually(lambda: len(fetches.of_type("fetch.requested")) == 2, within_seconds=30)
         await producer.send([outgoing(JOBS_CONTROL, cancelled, JobControl(job_id=cancelled, action="cancel"))])
         await eventually(lambda: jobs.of_type("cancelled", "state"), 30)

@@ -73,7 +73,7 @@ def test_a_task_goes_back_through_its_job() -> None:
     message = sent(letter)
     assert (message.topic, message.key) == ("jobs.control", str(JOB))
     order = orjson.loads(message.value or b"")
-    assert (order["action"], order["task_ids"]) == ("redrive", [str(TASK)])
+    assert (order["action"], order["task_ids"], order["round"]) == ("redrive", [str(TASK)], 2)
     assert sent(letter) == message
 
 
