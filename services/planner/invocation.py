@@ -12,7 +12,7 @@ from shared.specification.invoke import CALLBACK_URL, IN_SUBMIT, VENDOR_JOB, Inv
 from shared.specification.request import Request
 from shared.specification.source import Poll
 from shared.specification.values import Scalar
-from shared.specification.vendor import CallbackOutcome
+from shared.specification.vendor import JobOutcome
 
 _AT = "/invoke"
 
@@ -39,12 +39,12 @@ def invoke_of(resolved: Resolved) -> Invoke:
     return resolved.invoke
 
 
-def outcome_of_status(resolved: Resolved) -> CallbackOutcome:
+def outcome_of_status(resolved: Resolved) -> JobOutcome:
     """How an answer about the status is read: by rules of its own, else as callbacks are."""
-    status = invoke_of(resolved).status
+    status, rules = invoke_of(resolved).status, resolved.callbacks.outcome
     if status is None or (status.done is None and status.failed is None):
-        return resolved.callbacks.outcome
-    return CallbackOutcome(done=status.done, failed=status.failed, progress=resolved.callbacks.outcome.progress)
+        return rules
+    return JobOutcome(done=status.done, failed=status.failed, progress=rules.progress)
 
 
 def status_call(resolved: Resolved, one: Mapping[str, Scalar], vendor_job: str | None) -> Call | None:

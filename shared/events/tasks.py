@@ -10,7 +10,7 @@ from pydantic import Field
 from shared.events.envelope import Event
 from shared.events.payloads import Pointer, Processing
 from shared.specification.values import Duration, Expression, SecretReference
-from shared.specification.vendor import CallbackOutcome, Retry
+from shared.specification.vendor import JobOutcome, Retry
 from shared.specification.vendor_jobs import Told
 
 
@@ -155,7 +155,7 @@ class FetchRequested(Event):
     call: Call
     facts: FactsWanted | None = None
     submit: SubmitWanted | None = None
-    status: CallbackOutcome | None = None
+    status: JobOutcome | None = None
     answer: AnswerWanted | None = None
     retry: Retry | None = None
     sign: SecretReference | None = None

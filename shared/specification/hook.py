@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from shared.specification.values import AnswerExpression, Name, Strict
+from shared.specification.values import MessageExpression, Name, Strict
 from shared.specification.verification import Verification
 
 
@@ -13,8 +13,8 @@ class Start(Strict):
     which ones."""
 
     source: Name
-    parameters: Annotated[dict[str, AnswerExpression], Field(max_length=100)] = {}
-    when: AnswerExpression | None = None
+    parameters: Annotated[dict[str, MessageExpression], Field(max_length=100)] = {}
+    when: MessageExpression | None = None
 
 
 class Acknowledgement(Strict):
@@ -23,7 +23,7 @@ class Acknowledgement(Strict):
     what is not there is null. 204 has no body at all."""
 
     status: Literal[200, 202, 204] = 202
-    fields: Annotated[dict[str, AnswerExpression], Field(max_length=20)] = {}
+    fields: Annotated[dict[str, MessageExpression], Field(max_length=20)] = {}
 
 
 class Hook(Strict):
@@ -34,6 +34,6 @@ class Hook(Strict):
 
     hook: Name
     verify: Verification | None = None
-    id: AnswerExpression | None = None
+    id: MessageExpression | None = None
     start: Start | None = None
     answer: Acknowledgement = Acknowledgement()

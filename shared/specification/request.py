@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from shared.specification.values import AnswerExpression, Expression, QueryValue, Strict
+from shared.specification.values import AnswerExpression, BodyExpression, Expression, QueryValue, Strict
 
 
 def check_path(value: str) -> str:
@@ -168,5 +168,5 @@ Pages = Annotated[
 class Records(Strict):
     """Which part of a body is records. `select` is over `body`; without it the list in the body is found."""
 
-    select: AnswerExpression | None = None
+    select: BodyExpression | None = None
     key: Expression | None = None

@@ -119,20 +119,31 @@ Share = Annotated[float, BeforeValidator(read_share), Field(ge=0, le=1)]
 SecretReference = Annotated[str, AfterValidator(_check_secret)]
 """Where a secret is found: `env:NAME` or `file:/PATH`. Resolved only where it is used."""
 
+
+def _over(otherwise: str, *names: str) -> AfterValidator:
+    """Refuses what looks for other names in the document: it would be accepted, and never find anything."""
+
+    def check(value: str) -> str:
+        unknown = sorted(roots_of(value) - set(names))
+        if unknown:
+            near = difflib.get_close_matches(unknown[0], names, n=1) or [f"body.{unknown[0]}"]
+            raise ValueError(f"{unknown[0]} is {otherwise}; did you mean {near[0]}?")
+        return value
+
+    return AfterValidator(check)
+
+
 Expression = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_check_expression)]
-"""A JMESPath expression; of what it is applied to says whoever uses it."""
+"""A JMESPath expression over a document of its own, such as a record."""
 
-
-def _check_names(value: str) -> str:
-    unknown = sorted(roots_of(value) - {"body", "headers", "status"})
-    if unknown:
-        near = difflib.get_close_matches(unknown[0], ["headers", "status"], n=1) or [f"body.{unknown[0]}"]
-        raise ValueError(f"{unknown[0]} is none of body, headers and status; did you mean {near[0]}?")
-    return value
-
-
-AnswerExpression = Annotated[Expression, AfterValidator(_check_names)]
+AnswerExpression = Annotated[Expression, _over("none of body, headers and status", "body", "headers", "status")]
 """A JMESPath expression over an answer: `body`, `headers` (their names in lower case) and `status`."""
+
+MessageExpression = Annotated[Expression, _over("neither body nor headers", "body", "headers")]
+"""A JMESPath expression over what others send, callbacks and webhooks: `body` and `headers`; it has no status."""
+
+BodyExpression = Annotated[Expression, _over("not body", "body")]
+"""A JMESPath expression over the `body` of an answer that is kept."""
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$")]
 """A name of a vendor, source, hook or schedule: lower case letters, digits, dots and hyphens, at most 63 characters."""

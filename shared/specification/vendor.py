@@ -7,7 +7,15 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from shared.specification.values import AnswerExpression, Duration, Name, SecretReference, Size, Strict
+from shared.specification.values import (
+    AnswerExpression,
+    Duration,
+    MessageExpression,
+    Name,
+    SecretReference,
+    Size,
+    Strict,
+)
 from shared.specification.verification import Verification
 
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?\.?|\[[0-9A-Fa-f:.]+\]")
@@ -169,13 +177,21 @@ class Network(Strict):
     redirects: Literal["refuse", "follow"] = "refuse"
 
 
-class CallbackOutcome(Strict):
-    """What a callback (or a status answer) says of a vendor job; expressions over {body, headers}, the first that
-    holds counts. Without any, every callback means that the job is done."""
+class JobOutcome(Strict):
+    """What an answer about the status says of a vendor job; the first expression that holds counts."""
 
     done: AnswerExpression | None = None
     failed: AnswerExpression | None = None
     progress: AnswerExpression | None = None
+
+
+class CallbackOutcome(JobOutcome):
+    """What a callback says of a vendor job, and an answer about the status that has no rules of its own: expressions
+    over {body, headers}. Without any, every callback means that the job is done."""
+
+    done: MessageExpression | None = None
+    failed: MessageExpression | None = None
+    progress: MessageExpression | None = None
 
 
 class Callbacks(Strict):
@@ -185,7 +201,7 @@ class Callbacks(Strict):
     """
 
     verify: Verification | None = None
-    vendor_job: AnswerExpression | None = None
+    vendor_job: MessageExpression | None = None
     outcome: CallbackOutcome = CallbackOutcome()
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from shared.specification.expressions import NotApplicable, evaluate
-from shared.specification.vendor import CallbackOutcome
+from shared.specification.vendor import JobOutcome
 
 Told = Literal["done", "failed", "progress"]
 """What a vendor says of one of its jobs, in a callback or when asked for the status."""
@@ -12,15 +12,15 @@ Told = Literal["done", "failed", "progress"]
 LONGEST_ID = 255
 
 
-def told_by(outcome: CallbackOutcome, document: Mapping[str, Any]) -> Told | None:
-    """What a callback says: the first expression that holds, or nothing. Without any, every callback means done."""
-    if outcome == CallbackOutcome():
-        return "done"
+def told_by(outcome: JobOutcome, document: Mapping[str, Any]) -> Told | None:
+    """What a vendor says: the first expression that holds, or nothing. Without any, all that it says means done."""
     rules: tuple[tuple[Told, str | None], ...] = (
         ("done", outcome.done),
         ("failed", outcome.failed),
         ("progress", outcome.progress),
     )
+    if not any(expression for _, expression in rules):
+        return "done"
     for told, expression in rules:
         if expression is not None and _search(expression, document):
             return told

@@ -14,7 +14,7 @@ from services.fetcher.claim.store import _is_repeatable
 from services.fetcher.model import Claimed
 from shared.events.payloads import Processing
 from shared.events.tasks import Attempt, Call, FetchRequested, SubmitWanted
-from shared.specification.vendor import CallbackOutcome
+from shared.specification.vendor import JobOutcome
 from shared.tokens import Claim, read_token
 
 TASK = UUID(int=1)
@@ -98,7 +98,7 @@ def test_the_vendors_id_in_the_submits_answer(body: Any, vendor_job: str | None)
 
 @pytest.mark.parametrize(("state", "told"), [("ok", "done"), ("bad", "failed"), ("on", None)])
 def test_an_answer_about_the_status(state: str, told: str | None) -> None:
-    rules = CallbackOutcome(done="body.state == 'ok'", failed="body.state == 'bad'")
+    rules = JobOutcome(done="body.state == 'ok'", failed="body.state == 'bad'")
     assert read_heard(requested("status", status=rules), 200, {}, {"state": state}).told == told
 
 

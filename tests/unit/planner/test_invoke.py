@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from services.planner.invocation import plan_submits
+from services.planner.invocation import outcome_of_status, plan_submits
 from services.planner.invoke.decide import Invocation, Move, Wake, count, move
 from services.planner.model import JobRow, Resolved
 from services.planner.paging.step import Step
@@ -36,6 +36,14 @@ def resolved(callbacks: dict[str, Any] | None = None, **invoke: Any) -> Resolved
         invoke=Invoke.model_validate(document),
         callbacks=Callbacks.model_validate(callbacks or {}),
     )
+
+
+def test_only_an_answer_about_the_status_has_a_status_of_its_own() -> None:
+    rules = {"outcome": {"done": "body.ok", "progress": "body.share"}}
+    asked = {"request": {"path": "/reports/{vendor_job}"}}
+    gone = outcome_of_status(resolved(rules, status={**asked, "done": "body.ok", "failed": "status == `410`"}))
+    assert (gone.done, gone.failed, gone.progress) == ("body.ok", "status == `410`", "body.share")
+    assert outcome_of_status(resolved(rules, status=asked)).done == "body.ok"
 
 
 def waits(**more: Any) -> Invocation:

@@ -41,6 +41,21 @@ def told(adapter: TypeAdapter[Any], document: dict[str, Any]) -> list[tuple[str,
         ("outcomes", [{"when": "stauts == `1`", "is": "fail"}], "/outcomes/0/when", "stauts is none of body, headers"),
         ("outcomes", [{"when": "status == `1`", "is": "fial"}], "/outcomes/0/is", "expected success, empty, retry, r"),
         ("network", {"private_addresses": True}, "/network/private_addresses", "expected refuse or allow"),
+        (
+            "callbacks",
+            {"outcome": {"done": "status == 'succeeded'"}},
+            "/callbacks/outcome/done",
+            "status is neither body nor headers; did you mean body.status?",
+        ),
+        ("callbacks", {"outcome": {"failed": "status"}}, "/callbacks/outcome/failed", "status is neither body nor h"),
+        ("callbacks", {"outcome": {"progress": "status"}}, "/callbacks/outcome/progress", "status is neither body n"),
+        ("callbacks", {"vendor_job": "status.id"}, "/callbacks/vendor_job", "status is neither body nor headers"),
+        (
+            "callbacks",
+            {"vendor_job": "header.id"},
+            "/callbacks/vendor_job",
+            "header is neither body nor headers; did",
+        ),
     ],
 )
 def test_mistakes_in_a_vendor(field: str, value: object, pointer: str, detail: str) -> None:
@@ -74,7 +89,12 @@ def test_mistakes_in_a_vendor(field: str, value: object, pointer: str, detail: s
             "/poll/pages/total",
             "meta is none of body, headers and status; did you mean body.meta?",
         ),
-        ({"records": {"select": "items[?body.x].y"}}, "/poll/records/select", "items is none of body, headers and st"),
+        ({"records": {"select": "items[?body.x].y"}}, "/poll/records/select", "items is not body; did you mean body.i"),
+        (
+            {"records": {"select": "headers.items"}},
+            "/poll/records/select",
+            "headers is not body; did you mean body",
+        ),
         ({"records": {"keys": "id"}}, "/poll/records/keys", "unknown field; did you mean key?"),
     ],
 )
@@ -129,12 +149,14 @@ def test_mistakes_in_a_source(field: str, value: object, pointer: str, detail: s
         ({"id": "delivery"}, "/id"),
         ({"start": {"source": "orders", "when": "action == 'changed'"}}, "/start/when"),
         ({"start": {"source": "orders", "parameters": {"id": "order.id"}}}, "/start/parameters/id"),
+        ({"start": {"source": "orders", "when": "status == 'paid'"}}, "/start/when"),
+        ({"answer": {"fields": {"state": "status"}}}, "/answer/fields/state"),
     ],
 )
 def test_names_of_a_hook_are_those_of_a_webhook(hook: dict[str, Any], pointer: str) -> None:
     [(where, what)] = told(HOOK, {"hook": "acme", **hook})
     assert where == pointer
-    assert "is none of body, headers and status; did you mean body." in what
+    assert "is neither body nor headers; did you mean body." in what
 
 
 @pytest.mark.parametrize(
@@ -148,7 +170,6 @@ def test_names_of_a_hook_are_those_of_a_webhook(hook: dict[str, Any], pointer: s
     ],
 )
 def test_names_are_looked_for_where_they_stand_for_parts_of_an_answer(expression: str) -> None:
-    document = {"source": "orders", "vendor": "acme", "poll": {"records": {"select": expression}}}
-    poll = parse(SOURCE, document).poll
-    assert poll is not None
-    assert poll.records.select == expression
+    outcomes = [{"when": expression, "is": "fail"}]
+    vendor = parse(VENDOR, {"vendor": "acme", "base_url": "https://a.example", "outcomes": outcomes})
+    assert vendor.outcomes[0].when == expression
