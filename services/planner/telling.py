@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from services.planner.ending import reason_of
+from services.planner.metrics import JOBS_ENDED
 from services.planner.model import JobRow, Task
 from shared.events.catalogue import JOBS_EVENTS, NOTIFICATIONS, TASKS_EVENTS
 from shared.events.jobs import FailureCount, JobCounts, JobEnded, JobProgressed, JobState
@@ -70,6 +71,7 @@ def ended(
 ) -> list[Outgoing]:
     """The job is over: for everyone, and for whoever wanted to be told."""
     reason = reason_of(job, end)
+    JOBS_ENDED.labels(state=end.value).inc()
     log.info(f"job.{end.value}", job_id=str(job.id), reason=reason, records=job.records, distinct=job.distinct)
     event = JobEnded(
         job_id=job.id,

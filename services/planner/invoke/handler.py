@@ -8,7 +8,7 @@ from uuid import UUID
 from services.planner.ending import end_of
 from services.planner.invoke import store
 from services.planner.invoke.decide import Invocation, Move, count, move
-from services.planner.metrics import INVOCATIONS_ENDED, JOBS_ENDED, TASKS_PLANNED
+from services.planner.metrics import INVOCATIONS_ENDED, TASKS_PLANNED
 from services.planner.model import JobRow, Task, number_tasks
 from services.planner.rows import JobUpdate, count_failures, insert_tasks, lock_jobs, update_jobs
 from services.planner.telling import PROGRESS_SECONDS, ended, moved_task, planned_task, progressed
@@ -20,6 +20,7 @@ from shared.events.jobs import FailureCount
 from shared.events.tasks import TaskChanged, TaskState
 from shared.messaging.handler import Outgoing
 from shared.observability.logs import get_logger
+from shared.observability.metrics import vendor_label
 from shared.runtime.clock import utc_now
 
 log = get_logger(__name__)
@@ -75,7 +76,7 @@ async def _count(tx: Transaction, ends: Sequence[tuple[JobRow, Sequence[Invocati
     await insert_tasks(tx, tasks)
     await update_jobs(tx, updates)
     for vendor, _ in tasks:
-        TASKS_PLANNED.labels(vendor=vendor).inc()
+        TASKS_PLANNED.labels(vendor=vendor_label(vendor)).inc()
     failures = await count_failures(tx, [one.job for one in updates if one.ended])
     messages = [planned_task(task, now) for _, task in tasks]
     for one in updates:
@@ -86,7 +87,6 @@ async def _count(tx: Transaction, ends: Sequence[tuple[JobRow, Sequence[Invocati
 def _standing(update: JobUpdate, failures: Mapping[UUID, Sequence[FailureCount]], now: datetime) -> list[Outgoing]:
     if update.ended is None:
         return [progressed(update.job, now)]
-    JOBS_ENDED.labels(state=update.ended.value).inc()
     return ended(update.job, update.ended, now, failures=failures.get(update.job.id, ()))
 
 
@@ -94,7 +94,7 @@ def _tell(one: Move, job: JobRow, now: datetime) -> list[Outgoing]:
     task, waiting = one.task, _waiting(one.task, job, now)
     messages: list[Outgoing | None] = []
     if one.ended:
-        INVOCATIONS_ENDED.labels(vendor=job.resolved.vendor, state=task.state.value).inc()
+        INVOCATIONS_ENDED.labels(vendor=vendor_label(job.resolved.vendor), state=task.state.value).inc()
         log.info(f"invocation.{task.state.value}", job_id=str(job.id), task_id=str(task.id), reason=task.reason)
         messages += [_moved(task, now), expected(waiting, over=True), no_deadline(waiting)]
     elif one.expects and not task.state.is_end:

@@ -10,7 +10,7 @@ from datetime import datetime
 from uuid import UUID
 
 from services.planner.invocation import invoke_of
-from services.planner.metrics import TASKS_RELEASED
+from services.planner.metrics import JOBS_ENDED, TASKS_RELEASED
 from services.planner.model import Resolved
 from services.planner.release import store
 from services.planner.release.decide import room
@@ -75,6 +75,7 @@ class Release:
         """A job that cannot be read is over, and holds back no other."""
         failed = await store.fail_jobs(tx, job_ids, _UNREADABLE)
         await self._runtime.producer.send([_failed(row, now) for row in failed])
+        JOBS_ENDED.labels(state=JobState.FAILED.value).inc(len(failed))
 
 
 def _failed(row: Row, now: datetime) -> Outgoing:

@@ -10,7 +10,7 @@ from pydantic_core import from_json
 
 from services.planner.ending import end_of
 from services.planner.invocation import walk_of
-from services.planner.metrics import JOBS_ENDED, TASKS_PLANNED
+from services.planner.metrics import TASKS_PLANNED
 from services.planner.model import JobRow, Planned, Resolved, Task, number_tasks
 from services.planner.rows import JobUpdate, count_failures, insert_tasks, lock_jobs, planned_of, update_jobs
 from services.planner.telling import PROGRESS_SECONDS, ended, planned_task, progressed
@@ -132,7 +132,6 @@ async def _store(
         tasks = [task for owner, task in wanted if owner.job.id == job.id and task.id in new]
         messages += _tell(result, tasks, now, tells=tells)
         if result.ended is not None:
-            JOBS_ENDED.labels(state=result.ended.value).inc()
             messages += ended(job, result.ended, now, failures=failures.get(job.id, ()), answer=answers.get(job.id))
     return messages
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 import pytest
+from prometheus_client import REGISTRY
 
 from services.planner.accept.handler import accept_jobs
 from services.planner.app import build
@@ -62,6 +63,11 @@ def ended(call: dict[str, Any], state: TaskState) -> Outgoing:
         at=utc_now(),
     )
     return outgoing(TASKS_EVENTS, event.job_id, event)
+
+
+def counted(state: str) -> float:
+    """Jobs that are counted with this end."""
+    return REGISTRY.get_sample_value("sluice_jobs_ended_total", {"state": state}) or 0.0
 
 
 def redrive(job_id: UUID, *task_ids: UUID) -> Outgoing:
@@ -234,6 +240,7 @@ async def test_the_last_calls_of_a_cancelled_job_tell_nothing_after_its_end(
     topics: Place, producer: Producer, reader_for: ReaderFor, payloads: Path
 ) -> None:
     fetches, jobs = await reader_for("fetch.requested"), await reader_for("jobs.events")
+    before = counted("cancelled")
     async with running("planner", Settings, build, topics, payloads):
         cancelled, other = new_id(), new_id()
         await producer.send([requested(job_id) for job_id in (cancelled, other)])
@@ -246,3 +253,4 @@ async def test_the_last_calls_of_a_cancelled_job_tell_nothing_after_its_end(
         await eventually(lambda: jobs.of_type("failed", "state"), 30)
         told = [value["type"] for value in jobs.values if value["job_id"] == str(cancelled)]
         assert told == ["job.accepted", "job.ended"]
+        assert counted("cancelled") == before + 1

@@ -6,6 +6,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from prometheus_client import REGISTRY
 
 from services.planner.app import build
 from services.planner.release import store
@@ -142,6 +143,7 @@ async def test_a_job_that_cannot_be_read_fails_and_holds_back_no_other(
     unreadable, good = await plan(database, 3, vendor="url:api.example", priority=HIGH), new_id()
     async with database.transaction() as tx:
         await tx.execute("UPDATE jobs SET specification = '{\"poll\": 7}' WHERE id = $1", unreadable)
+    before = REGISTRY.get_sample_value("sluice_jobs_ended_total", {"state": "failed"}) or 0.0
     async with running("planner", Settings, build, topics, payloads):
         requested = JobRequested.model_validate({"url": "https://api.example/items", "id": str(good)})
         await producer.send([outgoing(JOBS_REQUESTED, good, requested)])
@@ -151,3 +153,4 @@ async def test_a_job_that_cannot_be_read_fails_and_holds_back_no_other(
         assert (ended["job_id"], ended["state"]) == (str(unreadable), "failed")
         assert ended["reason"].startswith("specification_unreadable")
         assert (ended["counts"]["planned"], ended["counts"]["cancelled"]) == (3, 3)
+        assert REGISTRY.get_sample_value("sluice_jobs_ended_total", {"state": "failed"}) == before + 1
