@@ -16,6 +16,7 @@ from services.callback_gateway.http.edge import Edge
 from services.callback_gateway.http.follow import LOOK_SECONDS, Followed, Following
 from services.callback_gateway.http.jobs import JobId
 from services.callback_gateway.http.problems import Refusal, answers
+from services.callback_gateway.metrics import EVENT_STREAMS
 from shared.database.pool import Row
 from shared.errors import Unavailable
 
@@ -46,7 +47,8 @@ class Places:
             raise Refusal(503, f"{self._most} streams of events are open, as many as may be", headers=retry_after)
         self._taken += 1
         try:
-            yield
+            with EVENT_STREAMS.track_inprogress():
+                yield
         finally:
             self._taken -= 1
 

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from uuid import UUID
 
 from services.callback_gateway.http import store
-from services.callback_gateway.metrics import EVENT_STREAMS
 from shared.database.pool import Database
 
 LOOK_SECONDS = 1.0
@@ -56,8 +55,7 @@ class Following:
         followed = self._jobs.setdefault(job_id, Followed())
         followed.followers += 1
         try:
-            with EVENT_STREAMS.track_inprogress():
-                yield followed
+            yield followed
         finally:
             followed.followers -= 1
             if not followed.followers:

@@ -34,6 +34,7 @@ async def test_whoever_finds_no_place_to_wait_is_answered_at_once(
 
         first = asyncio.create_task(ask(50, id=str(first_id)))
         await eventually(lambda: REGISTRY.get_sample_value("sluice_waiting_requests") == 1)
+        assert REGISTRY.get_sample_value("sluice_event_streams") == 0
         second = await ask(50, id=str(second_id))
         assert (second.status_code, second.headers["location"]) == (202, f"/jobs/{second_id}")
         assert "preference-applied" not in second.headers
