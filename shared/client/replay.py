@@ -8,16 +8,16 @@ broke off is simply done again, and what had come through is dropped.
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from time import monotonic
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from shared.errors import Invalid, Problem, Unavailable
 from shared.events.catalogue import MAX_ENVELOPED_BYTES
 from shared.events.dead_letters import Original
-from shared.events.envelope import CE_TYPE, RECIPIENT, Headers, Position, Record, delivery, event_id
+from shared.events.envelope import CE_TYPE, RECIPIENT, Headers, Record, delivery, event_id
 
 _POLL_MS = 500
 _SILENT_SECONDS = 20.0
@@ -174,17 +174,12 @@ async def _blocks(consumer: AIOKafkaConsumer, ranges: Mapping[TopicPartition, Ra
         if found:
             heard_at = monotonic()
             for place, records in found.items():
-                yield [_record(one) for one in records if one.offset < left[place][1]]
+                yield [Record.of(one) for one in records if one.offset < left[place][1]]
         elif monotonic() - heard_at > _SILENT_SECONDS:
             raise Unavailable(f"Kafka: the broker gives no records of {', '.join(map(str, left))}")
         for place in list(left):
             if await consumer.position(place) >= left[place][1]:
                 del left[place]
-
-
-def _record(found: ConsumerRecord) -> Record:
-    at = datetime.fromtimestamp(max(found.timestamp, 0) / 1000, UTC)
-    return Record(Position(found.topic, found.partition, found.offset), found.key, found.value, found.headers, at)
 
 
 def _milliseconds(time: datetime) -> int:

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Generic, TypeVar
+from datetime import UTC, datetime
+from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
@@ -11,6 +11,9 @@ from pydantic import BaseModel, ConfigDict
 from shared.ids import derived_id
 
 Headers = tuple[tuple[str, bytes], ...]
+
+_LATEST_MILLISECONDS = 253_402_300_799_000
+"""The end of the year 9999; a producer may write any number."""
 
 CE_ID = "ce_id"
 CE_TYPE = "ce_type"
@@ -58,6 +61,18 @@ class Position:
     offset: int
 
 
+class Found(Protocol):
+    """A record as a Kafka client has it; `timestamp` in milliseconds."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]]
+    timestamp: int
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """A record as the broker gave it: nothing decoded, nothing lost."""
@@ -67,6 +82,17 @@ class Record:
     value: bytes | None
     headers: Sequence[tuple[str, bytes | None]]
     timestamp: datetime
+
+    @classmethod
+    def of(cls, found: Found) -> "Record":
+        """The client's record in our own words."""
+        return cls(
+            position=Position(found.topic, found.partition, found.offset),
+            key=found.key,
+            value=found.value,
+            headers=found.headers,
+            timestamp=datetime.fromtimestamp(min(max(found.timestamp, 0), _LATEST_MILLISECONDS) / 1000, UTC),
+        )
 
     def header(self, name: str) -> str:
         """The first header of that name as text, or an empty string; bytes that are not UTF-8 are replaced."""

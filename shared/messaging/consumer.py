@@ -26,7 +26,7 @@ from aiokafka import ConsumerRecord
 
 from shared.database.pool import Database
 from shared.errors import Unavailable
-from shared.events.envelope import CE_TYPE, RECIPIENT, Incoming, Position, Record
+from shared.events.envelope import CE_TYPE, RECIPIENT, Incoming, Record
 from shared.messaging import ledger
 from shared.messaging.dead_letter import Circuit, Desk, told_of
 from shared.messaging.decode import Poison, decode
@@ -40,8 +40,6 @@ PATIENCE_SECONDS = 20.0
 _FIRST_WAIT_SECONDS = 0.1
 _LONGEST_WAIT_SECONDS = 3.0
 _CIRCUIT_RUN = 100
-_LATEST_MILLISECONDS = 253_402_300_799_000
-"""The end of the year 9999; a producer may write any number."""
 
 log = get_logger(__name__)
 
@@ -128,7 +126,7 @@ class Shell:
     async def _process(self, records: Sequence[ConsumerRecord]) -> None:
         good: dict[tuple[Any, int], Incoming[Any]] = {}
         bad: list[Poison] = []
-        for record in map(to_record, filter(self._concerns_us, records)):
+        for record in map(Record.of, filter(self._concerns_us, records)):
             if record.key is None:
                 KEYLESS.labels(group=self.group).inc()
             found = decode(self.consumer.topic, record)
@@ -242,14 +240,3 @@ class Shell:
             log.warning("consumer.goes_back", group=self.group, error=str(error))
         else:
             log.error("consumer.failed", group=self.group, exc_info=error)
-
-
-def to_record(found: ConsumerRecord) -> Record:
-    """The broker's record in our own words."""
-    return Record(
-        position=Position(found.topic, found.partition, found.offset),
-        key=found.key,
-        value=found.value,
-        headers=found.headers,
-        timestamp=datetime.fromtimestamp(min(max(found.timestamp, 0), _LATEST_MILLISECONDS) / 1000, UTC),
-    )

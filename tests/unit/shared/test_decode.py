@@ -20,7 +20,6 @@ from shared.events.catalogue import (
 )
 from shared.events.envelope import CE_ID, CE_SOURCE, CE_VERSION, DELIVERY, Incoming, Position, Record, Removed
 from shared.ids import new_id
-from shared.messaging.consumer import to_record
 from shared.messaging.decode import Poison, decode
 
 JOB = b"0190163d-8694-739b-aea5-966c26f8ad90"
@@ -181,4 +180,4 @@ def test_headers_of_any_kind_are_passed_over() -> None:
 )
 def test_a_time_beyond_all_bounds_is_clamped(milliseconds: int, year: int) -> None:
     found: Any = ConsumerRecord("t", 0, 0, milliseconds, 0, b"k", b"v", None, 1, 1, ())
-    assert to_record(found).timestamp.year == year
+    assert Record.of(found).timestamp.year == year
