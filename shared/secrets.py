@@ -5,17 +5,20 @@ settings of Sluice and what they refer to, credentials that its libraries take f
 of the process. `allow_only` narrows the places further; a service does so at its start, and reserves its own.
 """
 
+import base64
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 _HOUSE = ("SLUICE_", "AWS_", "AZURE_", "GOOGLE_", "PG", "POSTGRES")
 _SYSTEM_FOLDERS = frozenset({"proc", "sys", "dev"})
 _LONGEST_BYTES = 64 * 1024
+_PREFIX = "whsec_"
 
 
 class SecretMissing(Exception):
-    """A secret cannot be found; the text names the reference, never a value."""
+    """A secret cannot be found, or used; the text names the reference, never a value."""
 
 
 class Places:
@@ -60,6 +63,28 @@ def resolve(reference: str) -> str:
     if not found:
         raise SecretMissing(f"the secret {reference} is not set, or not allowed")
     return found
+
+
+def resolve_signing(reference: str) -> str:
+    """As `resolve`, a secret of Standard Webhooks.
+
+    Raises:
+        SecretMissing: as `resolve`; or it is there, and no key.
+    """
+    secret = resolve(reference)
+    if not signing_key(secret):
+        raise SecretMissing(f"the secret {reference} is no key: expected base64, with or without {_PREFIX} before it")
+    return secret
+
+
+def signing_key(secret: str) -> bytes:
+    """The key that a secret of Standard Webhooks stands for, for who signs as for who verifies: base64, as the
+    standard's own libraries read it with and without its prefix. Nothing for what is no base64."""
+    text = secret.removeprefix(_PREFIX)
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except ValueError:
+        return b""
 
 
 def resolve_own(reference: str) -> str:
@@ -109,6 +134,13 @@ def _beginning(place: str) -> str:
     return f"{_canonical(place)}/" if place.startswith("file:") else place
 
 
+class Found(NamedTuple):
+    """Secrets that can be used, and why others cannot."""
+
+    secrets: list[str]
+    problems: list[str]
+
+
 class Recent:
     """Secrets as they were a moment ago: a file is not read for each of a thousand requests a second, and a new one
     is in force soon."""
@@ -116,19 +148,23 @@ class Recent:
     def __init__(self, clock: Callable[[], float], *, seconds: float = 2.0) -> None:
         self._clock = clock
         self._seconds = seconds
-        self._found: dict[str, tuple[float, str]] = {}
+        self._found: dict[tuple[str, Callable[[str], str]], tuple[float, str, str]] = {}
 
-    def resolve(self, references: Sequence[str]) -> list[str]:
+    def resolve(self, references: Sequence[str], read: Callable[[str], str] = resolve) -> Found:
         """The secrets that can be found, in order; during a rotation one of two may be missing."""
-        return [secret for secret in map(self._one, references) if secret]
+        found = [self._one(reference, read) for reference in references]
+        return Found(
+            [secret for secret, _ in found if secret],
+            [problem for _, problem in found if problem],
+        )
 
-    def _one(self, reference: str) -> str:
-        until, secret = self._found.get(reference, (0.0, ""))
+    def _one(self, reference: str, read: Callable[[str], str]) -> tuple[str, str]:
+        until, secret, problem = self._found.get((reference, read), (0.0, "", ""))
         if self._clock() < until:
-            return secret
+            return secret, problem
         try:
-            secret = resolve(reference)
-        except SecretMissing:
-            secret = ""
-        self._found[reference] = (self._clock() + self._seconds, secret)
-        return secret
+            secret, problem = read(reference), ""
+        except SecretMissing as error:
+            secret, problem = "", str(error)
+        self._found[reference, read] = (self._clock() + self._seconds, secret, problem)
+        return secret, problem

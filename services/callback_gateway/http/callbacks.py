@@ -2,7 +2,7 @@
 one is for is found out afterwards."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
@@ -18,6 +18,7 @@ from services.callback_gateway.http.edge import Edge
 from services.callback_gateway.http.jobs import JobId, Limit
 from services.callback_gateway.http.presentation import callback_body
 from services.callback_gateway.http.problems import Refusal, answers
+from services.callback_gateway.http.proofs import Proofs
 from services.callback_gateway.http.senders import Senders
 from services.callback_gateway.metrics import CALLBACKS
 from services.callback_gateway.settings import Settings
@@ -30,7 +31,7 @@ from shared.ids import new_id
 from shared.messaging.handler import outgoing
 from shared.observability.logs import get_logger
 from shared.runtime.clock import utc_now
-from shared.secrets import SecretMissing, resolve_own
+from shared.secrets import Found, SecretMissing, resolve_own
 from shared.specification.bodies import BodyUnreadable, read_json
 from shared.specification.vendor import Callbacks
 from shared.specification.vendor_jobs import LONGEST_ID, vendor_job_of
@@ -52,6 +53,7 @@ log = get_logger(__name__)
 def routes(edge: Edge, senders: Senders) -> APIRouter:
     """The routes that vendors call, and the callbacks of a job."""
     router = APIRouter(tags=["callbacks"])
+    proofs = Proofs()
 
     @router.post(
         "/callbacks/{vendor}/{token}",
@@ -70,7 +72,7 @@ def routes(edge: Edge, senders: Senders) -> APIRouter:
         rules = await senders.rules_of(vendor)
         if rules is None:
             raise _nowhere()
-        return await _take(edge, senders, vendor, rules, request, claim)
+        return await _take(edge, proofs, vendor, rules, request, claim)
 
     @router.post(
         "/callbacks/{vendor}",
@@ -84,7 +86,7 @@ def routes(edge: Edge, senders: Senders) -> APIRouter:
         rules = await senders.rules_of(vendor)
         if rules is None or rules.verify is None or rules.vendor_job is None:
             raise _nowhere()
-        return await _take(edge, senders, vendor, rules, request, None)
+        return await _take(edge, proofs, vendor, rules, request, None)
 
     @router.get(
         "/jobs/{job_id}/callbacks",
@@ -125,12 +127,12 @@ def _read_token(settings: Settings, token: str) -> Claim | None:
 
 
 async def _take(
-    edge: Edge, senders: Senders, vendor: str, rules: Callbacks, request: Request, claim: Claim | None
+    edge: Edge, proofs: Proofs, vendor: str, rules: Callbacks, request: Request, claim: Claim | None
 ) -> Response:
     body = await read_body(request, edge.settings)
     headers = dict(request.headers)
     if rules.verify is not None:
-        _prove(vendor, rules.verify, senders.secrets_of(vendor, rules.verify), headers, body)
+        _prove(vendor, rules.verify, proofs.find(rules.verify), headers, body)
     shown = _shown(headers, rules)
     vendor_job = None if claim else _vendor_job(vendor, rules, {"body": _content(body), "headers": shown})
     callback_id = new_id()
@@ -160,12 +162,12 @@ def _vendor_job(vendor: str, rules: Callbacks, document: Mapping[str, Any]) -> s
     return found
 
 
-def _prove(vendor: str, scheme: Verification, secrets: Sequence[str], headers: Mapping[str, str], body: bytes) -> None:
+def _prove(vendor: str, scheme: Verification, known: Found, headers: Mapping[str, str], body: bytes) -> None:
     """A token is proof enough only where the vendor signs nothing."""
-    verdict = verify(scheme, secrets, headers, body, utc_now())
+    verdict = verify(scheme, known.secrets, headers, body, utc_now())
     if isinstance(verdict, Forged):
         CALLBACKS.labels(vendor=vendor, verdict="refused").inc()
-        log.warning("callback.refused", vendor=vendor, reason=verdict.reason.value)
+        log.warning("callback.refused", vendor=vendor, reason=verdict.reason.value, unusable=known.problems)
         raise Refusal(400 if verdict.reason is Reason.MALFORMED else 401, verdict.detail)
 
 

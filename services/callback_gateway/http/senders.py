@@ -8,9 +8,7 @@ from shared.database.pool import Database
 from shared.errors import Unavailable
 from shared.messaging.latest import read_latest
 from shared.runtime.clock import monotonic
-from shared.secrets import Recent
 from shared.specification.vendor import Callbacks, Vendor
-from shared.specification.verification import Verification
 
 _FRESH_SECONDS = 1.0
 _MOST_ABSENT = 10_000
@@ -29,7 +27,6 @@ class Senders:
         self._most_absent = most_absent
         self._known: dict[str, tuple[float, Callbacks]] = {}
         self._absent: dict[str, float] = {}
-        self._secrets = Recent(clock)
 
     async def rules_of(self, vendor: str) -> Callbacks | None:
         """The rules of a vendor, or nothing if nobody has configured it.
@@ -68,14 +65,3 @@ class Senders:
         self._absent[vendor] = self._clock()
         if len(self._absent) > self._most_absent:
             del self._absent[next(iter(self._absent))]
-
-    def secrets_of(self, vendor: str, verify: Verification) -> list[str]:
-        """The secrets that are in force; during a rotation one of two may be missing.
-
-        Raises:
-            Unavailable: none is there. That is our fault: the sender is asked to come again.
-        """
-        found = self._secrets.resolve(verify.secrets)
-        if not found:
-            raise Unavailable(f"no secret of the vendor {vendor} can be found")
-        return found

@@ -12,6 +12,7 @@ from services.callback_gateway.http.answers import json_bytes
 from services.callback_gateway.http.body import read_body
 from services.callback_gateway.http.edge import Edge
 from services.callback_gateway.http.problems import Refusal, answers
+from services.callback_gateway.http.proofs import Proofs
 from services.callback_gateway.metrics import WEBHOOKS
 from services.callback_gateway.verify.scheme import verify
 from services.callback_gateway.verify.verdict import Forged, Reason, Verified
@@ -19,8 +20,7 @@ from services.callback_gateway.webhooks.decide import Taken, Unfit, Webhook, rea
 from services.callback_gateway.webhooks.intake import Intake
 from shared.errors import Rejected, Unavailable
 from shared.observability.logs import get_logger
-from shared.runtime.clock import monotonic, utc_now
-from shared.secrets import Recent
+from shared.runtime.clock import utc_now
 from shared.specification.hook import Hook
 
 _BEFORE_NAME = "/in/"
@@ -57,7 +57,7 @@ class Webhooks:
     def __init__(self, edge: Edge) -> None:
         self._edge = edge
         self._intake = Intake(edge.database, edge.outbound)
-        self._secrets = Recent(monotonic)
+        self._proofs = Proofs()
 
     async def answer(self, request: Request) -> Response:
         """Verified over the raw bytes, then durable, then answered."""
@@ -97,14 +97,15 @@ class Webhooks:
     def _verify(self, hook: Hook, headers: Mapping[str, str], body: bytes) -> Verified:
         if hook.verify is None:
             return Verified()
-        known = self._secrets.resolve(hook.verify.secrets)
-        if not known:
+        try:
+            known = self._proofs.find(hook.verify)
+        except Unavailable:
             WEBHOOKS.labels(hook=hook.hook, verdict="secret_missing").inc()
-            raise Unavailable(f"no secret of the hook {hook.hook} can be found")
-        verdict = verify(hook.verify, known, headers, body, utc_now())
+            raise
+        verdict = verify(hook.verify, known.secrets, headers, body, utc_now())
         if isinstance(verdict, Forged):
             WEBHOOKS.labels(hook=hook.hook, verdict=verdict.reason.value).inc()
-            log.warning("webhook.refused", hook=hook.hook, reason=verdict.reason.value)
+            log.warning("webhook.refused", hook=hook.hook, reason=verdict.reason.value, unusable=known.problems)
             raise Refusal(400 if verdict.reason is Reason.MALFORMED else 401, verdict.detail)
         return verdict
 

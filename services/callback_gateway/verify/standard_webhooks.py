@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 
 from services.callback_gateway.verify.signatures import MOST_SIGNATURES, decode, is_near, matches, read_time
 from services.callback_gateway.verify.verdict import Forged, Reason, Verdict, Verified
+from shared.secrets import signing_key
 
-_PREFIX = "whsec_"
 _VERSION = "v1,"
 _ID = re.compile(r"[!-\-/-~]{1,255}")
 """Printable without blanks and full stops: a full stop would let parts of the signed content change places."""
@@ -29,18 +29,12 @@ def verify_standard(
     if signed is None or not _ID.fullmatch(sender_id):
         return Forged(Reason.MALFORMED, "expected webhook-timestamp in seconds and a printable webhook-id without dots")
     content = f"{sender_id}.{time}.".encode() + body
-    expected = [hmac.digest(key, content, hashlib.sha256) for key in map(_key, secrets) if key]
+    expected = [hmac.digest(key, content, hashlib.sha256) for key in map(signing_key, secrets) if key]
     if not matches(_signatures(given), expected):
         return Forged(Reason.WRONG, "no signature in webhook-signature is right")
     if not is_near(signed, now, tolerance):
         return Forged(Reason.EXPIRED, f"webhook-timestamp is more than {tolerance.total_seconds():g} s from now")
     return Verified(sender_id)
-
-
-def _key(secret: str) -> bytes:
-    """The key behind `whsec_…`; the prefix may be missing. Nothing for what is no base64."""
-    text = secret.removeprefix(_PREFIX)
-    return decode(text + "=" * (-len(text) % 4), "base64")
 
 
 def _signatures(header: str) -> list[bytes]:

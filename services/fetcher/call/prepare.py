@@ -36,10 +36,10 @@ def prepare(call: Claimed, vendor: Vendor, callbacks: CallbackUrls, signing: Sig
     try:
         secrets = resolve_auth(vendor.auth)
         asked = call_of(call.request, callbacks.gateway_url, callbacks.key, now)
-        secret = signing.resolve(call.request.sign) if call.request.sign else None
+        key = signing.key(call.request.sign) if call.request.sign else None
     except SecretMissing as error:
         return Refused(f"secret_missing: {error}")
     request = asked if isinstance(asked, Refused) else build_request(asked, vendor, secrets, call.request.job_id)
     if isinstance(request, Refused) or call.request.purpose != "deliver":
         return request
-    return sign(request, call.request.task_id, secret, now)
+    return sign(request, call.request.task_id, key, now)

@@ -1,6 +1,6 @@
 """The secrets that a call needs, looked up at the moment it is made."""
 
-from shared.secrets import Places, SecretMissing, resolve
+from shared.secrets import Places, SecretMissing, resolve, resolve_signing, signing_key
 from shared.specification.vendor import Auth, BasicAuth, BearerAuth, HeaderAuth, QueryAuth
 
 
@@ -27,13 +27,13 @@ class SigningSecrets:
     def __init__(self, places: str = "") -> None:
         self._places = Places(places)
 
-    def resolve(self, reference: str) -> str:
-        """The secret behind a reference.
+    def key(self, reference: str) -> bytes:
+        """The key behind a reference to a secret.
 
         Raises:
-            SecretMissing: it is not there, or in no place of signing secrets.
+            SecretMissing: it is not there, no key, or in no place of signing secrets.
         """
-        secret = resolve(reference)
+        key = signing_key(resolve_signing(reference))
         if not self._places.hold(reference):
             raise SecretMissing(f"the secret {reference} is not set, or not allowed for signing")
-        return secret
+        return key

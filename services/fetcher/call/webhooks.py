@@ -1,7 +1,6 @@
 """Outgoing webhooks: Standard Webhooks 1.0.0, signed at the moment they leave. Pure."""
 
 import base64
-import binascii
 import hmac
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -11,29 +10,19 @@ from services.fetcher.call.decide import GiveUp, RetryAt, Try, Verdict, again
 from services.fetcher.call.request import HttpRequest
 from shared.specification.vendor import Vendor
 
-_PREFIX = "whsec_"
 _GONE = 410
 
 
-def sign(request: HttpRequest, task_id: UUID, secret: str | None, now: datetime) -> HttpRequest:
+def sign(request: HttpRequest, task_id: UUID, key: bytes | None, now: datetime) -> HttpRequest:
     """The request with its id, which stays the same however often it is sent, the time of this attempt, and a
-    signature if there is a secret (`whsec_` and base64, or any other text as it is)."""
+    signature if there is a key."""
     message, stamp = f"msg_{task_id.hex}", str(int(now.timestamp()))
     headers = {**request.headers, "webhook-id": message, "webhook-timestamp": stamp}
-    if secret is not None:
+    if key is not None:
         signed = f"{message}.{stamp}.".encode() + (request.body or b"")
-        signature = base64.b64encode(hmac.digest(_key(secret), signed, "sha256")).decode()
+        signature = base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
         headers["webhook-signature"] = f"v1,{signature}"
     return replace(request, headers=headers)
-
-
-def _key(secret: str) -> bytes:
-    if secret.startswith(_PREFIX):
-        try:
-            return base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
-        except binascii.Error:
-            pass
-    return secret.encode("utf-8", errors="surrogateescape")
 
 
 def judge(decided: Verdict, status: int | None, vendor: Vendor, this: Try, now: datetime, chance: float) -> Verdict:

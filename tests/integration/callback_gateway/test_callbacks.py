@@ -219,10 +219,12 @@ async def test_a_broker_that_is_away_delays_a_callback_and_loses_nothing(
     assert event["callback_id"] == answer.json()["id"]
 
 
-async def test_a_secret_of_ours_that_is_missing_is_not_the_senders_fault(
-    serve_edge: ServeEdge, producer: Producer
+@pytest.mark.parametrize("reference", ["env:NOWHERE_AT_ALL", "env:ACME_NO_KEY"])
+async def test_a_secret_of_ours_that_is_missing_or_no_key_is_not_the_senders_fault(
+    serve_edge: ServeEdge, producer: Producer, monkeypatch: pytest.MonkeyPatch, reference: str
 ) -> None:
-    rules = {**SIGNED, "verify": {"scheme": "standard-webhooks", "secrets": ["env:NOWHERE_AT_ALL"]}}
+    monkeypatch.setenv("ACME_NO_KEY", "whsec_no base64")
+    rules = {**SIGNED, "verify": {"scheme": "standard-webhooks", "secrets": [reference]}}
     edge = await served(serve_edge, producer, rules)
     answer = await edge.http.post("/callbacks/acme", content=BODY, headers=signed(BODY))
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")

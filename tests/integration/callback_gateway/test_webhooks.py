@@ -181,6 +181,15 @@ async def test_a_secret_that_goes_and_one_that_comes_are_both_in_force(
     assert (await edge.http.post(place, **both)).status_code == 202
 
 
+async def test_a_secret_that_is_no_key_is_not_the_senders_fault(edge: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACME_HOOK", "no base64!")
+    place, before = await hook(edge), counted("acme", "secret_missing")
+    answer = await edge.http.post(place, **signed(ORDER, "msg_1"))
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert "ACME_HOOK" not in answer.text
+    assert counted("acme", "secret_missing") == before + 1
+
+
 async def test_the_senders_id_may_stand_anywhere(edge: Served, reader_for: ReaderFor) -> None:
     received = await reader_for("webhooks.received")
     by_header = await hook(edge, "by-header", id='headers."x-delivery"')

@@ -115,6 +115,19 @@ async def test_what_incoming_webhooks_are_proved_with_signs_nothing_where_signin
     assert heads == {"ACME_HOOK": (refused, []), "SIGN_KEY": ("", site.heads)}
 
 
+async def test_a_secret_that_is_no_key_signs_nothing(
+    maker: CallMaker, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIGN_KEY", "no base64!")
+    call = claimed(site, "204", "deliver")
+    request = call.request.model_copy(update={"sign": "env:SIGN_KEY"})
+    outcome = await maker.make(replace(call, request=request), lambda: None)
+    assert isinstance(outcome, Answered)
+    assert outcome.attempt is not None
+    assert outcome.attempt.reason.startswith("secret_missing: the secret env:SIGN_KEY is no key: expected base64")
+    assert site.heads == []
+
+
 @pytest.mark.parametrize("facts", [None, FactsWanted(total="body.total")])
 async def test_a_page_is_stored_and_an_empty_answer_is_complete(
     maker: CallMaker, site: Site, facts: FactsWanted | None

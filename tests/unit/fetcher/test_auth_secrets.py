@@ -19,15 +19,15 @@ def test_signing_secrets_may_have_places_of_their_own(monkeypatch: pytest.Monkey
     own, other = tmp_path / "signing" / "key", tmp_path / "signing-not" / "key"
     for file in (own, other):
         file.parent.mkdir()
-        file.write_text("s3cret")
+        file.write_text("b25lIGtleQ==")
     (own.parent / "link").symlink_to(other)
     for name in ("SIGN_KEY", "ACME_HOOK"):
-        monkeypatch.setenv(name, "s3cret")
+        monkeypatch.setenv(name, "b25lIGtleQ==")
     good, bad = ["env:SIGN_KEY", f"file:{own}"], ["env:ACME_HOOK", f"file:{other}", f"file:{own.parent}/link"]
     bad += [f"file:{own.parent}/../signing-not/key", "env:SIGN_MISSING"]
     signing = SigningSecrets(f"env:SIGN_, file:{own.parent}")
-    assert [signing.resolve(reference) for reference in good] == ["s3cret"] * 2
+    assert [signing.key(reference) for reference in good] == [b"one key"] * 2
     for reference in bad:
         with pytest.raises(SecretMissing, match=f"the secret {reference} "):
-            signing.resolve(reference)
-    assert [SigningSecrets().resolve(reference) for reference in (*good, *bad[:4])] == ["s3cret"] * 6
+            signing.key(reference)
+    assert [SigningSecrets().key(reference) for reference in (*good, *bad[:4])] == [b"one key"] * 6

@@ -10,6 +10,7 @@ from services.callback_gateway.verify.verdict import Verified
 from services.fetcher.call.decide import GiveUp, RetryAt, Succeeded, Try, Verdict
 from services.fetcher.call.request import HttpRequest
 from services.fetcher.call.webhooks import judge, sign
+from shared.secrets import signing_key
 from shared.specification.vendor import Vendor
 from shared.specification.verification import StandardWebhooks
 
@@ -18,11 +19,12 @@ VENDOR = Vendor(vendor="v", base_url="https://v.example", retry={"attempts": 3})
 FIRST = Try(attempt=1, first_at=NOW, limited_since=None, repeatable=True)
 
 
-def test_a_receiver_that_verifies_by_the_standard_takes_it() -> None:
+@pytest.mark.parametrize("prefix", ["whsec_", ""])
+def test_a_receiver_that_verifies_by_the_standard_takes_it(prefix: str) -> None:
     """The gateway's own verification has the standard's published vectors; what we send must pass it."""
-    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    secret = f"{prefix}MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
     request = HttpRequest("POST", "https://v.example/", {}, b'{"test": 2432232314}')
-    signed = sign(request, UUID(int=7), secret, NOW)
+    signed = sign(request, UUID(int=7), signing_key(secret), NOW)
     assert signed.headers["webhook-id"] == f"msg_{UUID(int=7).hex}"
     scheme = StandardWebhooks(scheme="standard-webhooks", secrets=("env:X",))
     verdict = verify(scheme, [secret], dict(signed.headers), request.body or b"", NOW)
@@ -33,7 +35,7 @@ def test_a_receiver_that_verifies_by_the_standard_takes_it() -> None:
 
 def test_the_id_stays_and_the_time_moves() -> None:
     request = HttpRequest("POST", "https://v.example/", {}, b"{}")
-    first, later = (sign(request, UUID(int=7), "s", NOW + timedelta(seconds=number)) for number in (0, 1))
+    first, later = (sign(request, UUID(int=7), b"s", NOW + timedelta(seconds=number)) for number in (0, 1))
     assert first.headers["webhook-id"] == later.headers["webhook-id"]
     assert first.headers["webhook-signature"] != later.headers["webhook-signature"]
 

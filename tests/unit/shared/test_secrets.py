@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from shared.secrets import Recent, SecretMissing, allow_only, reserve, resolve, resolve_own
+from shared.secrets import (
+    Recent,
+    SecretMissing,
+    allow_only,
+    reserve,
+    resolve,
+    resolve_own,
+    resolve_signing,
+    signing_key,
+)
 
 
 def test_an_environment_variable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,9 +132,32 @@ def test_recent_ones_are_looked_up_now_and_then(tmp_path: Path) -> None:
     file, now = tmp_path / "token", 100.0
     recent = Recent(lambda: now, seconds=2)
     file.write_text("one")
-    assert recent.resolve([f"file:{file}", "env:ACME_NOT_SET"]) == ["one"]
+    assert recent.resolve([f"file:{file}", "env:ACME_NOT_SET"]) == (
+        ["one"],
+        ["the secret env:ACME_NOT_SET is not set, or not allowed"],
+    )
     file.write_text("two")
     now = 101.9
-    assert recent.resolve([f"file:{file}"]) == ["one"]
+    assert recent.resolve([f"file:{file}"]).secrets == ["one"]
     now = 102.1
-    assert recent.resolve([f"file:{file}"]) == ["two"]
+    assert recent.resolve([f"file:{file}"]).secrets == ["two"]
+
+
+@pytest.mark.parametrize("text", ["b25lIGtleQ==", "b25lIGtleQ", "whsec_b25lIGtleQ==", "whsec_b25lIGtleQ"])
+def test_a_key_of_standard_webhooks_is_base64_with_or_without_its_prefix(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("ACME_HOOK", text)
+    assert signing_key(resolve_signing("env:ACME_HOOK")) == b"one key"
+
+
+@pytest.mark.parametrize("text", ["whsec_", "whsec_!", "one key", "abcde", "whsec_b25l-GtleQ", "whsec_whsec_b25l"])
+def test_what_is_no_key_is_told_by_its_name(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("ACME_HOOK", text)
+    with pytest.raises(SecretMissing) as caught:
+        resolve_signing("env:ACME_HOOK")
+    assert "env:ACME_HOOK is no key: expected base64" in str(caught.value)
+    assert text not in str(caught.value).replace("whsec_ before", "")
+    recent = Recent(lambda: 100.0)
+    assert recent.resolve(["env:ACME_HOOK"], resolve_signing) == ([], [str(caught.value)])
+    assert recent.resolve(["env:ACME_HOOK"]).secrets == [text]
