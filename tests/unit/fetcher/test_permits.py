@@ -18,7 +18,6 @@ from services.fetcher.permits.decide import (
     rate_of,
     record,
 )
-from services.fetcher.permits.pace import LEAST_PACE, faster, slower
 from services.fetcher.permits.state import read_permits, write_permits
 from shared.specification.vendor import Budget, Window
 
@@ -215,9 +214,3 @@ def test_the_log_stays_small() -> None:
         permits = record(budget, permits, [Report(at, at)], at)
     assert len(permits.windows[0].sent) <= 202
     assert permits.windows[0] == WindowState(permits.windows[0].key, START, permits.windows[0].sent)
-
-
-@given(st.floats(LEAST_PACE, 1), st.integers(0, 1000))
-def test_pace_never_leaves_its_bounds(pace: float, successes: int) -> None:
-    assert LEAST_PACE <= slower(pace) <= 1
-    assert pace <= faster(pace, successes) <= 1
