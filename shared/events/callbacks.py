@@ -41,7 +41,6 @@ class CallbackReceived(Event):
     round: int = 0
     expires_at: datetime | None = None
     vendor_job: str | None = None
-    media_type: str = ""
     headers: dict[str, str] = {}
     body: str = ""
     received_at: datetime

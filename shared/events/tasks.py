@@ -161,14 +161,12 @@ class FetchRequested(Event):
     sign: SecretReference | None = None
     processing: Processing
     priority: int = 1
-    attempt: Annotated[int, Field(ge=1, le=1_000_000)] = 1
-    first_attempt_at: datetime | None = None
 
 
 class Attempt(Event):
     """One try of a call: what was done, how long it took (seconds), what came of it."""
 
-    attempt: int
+    attempt: Annotated[int, Field(ge=1, le=1_000_000)]
     started_at: datetime
     seconds: float
     egress: str = "direct"
@@ -207,6 +205,3 @@ class TaskChanged(Event):
     def ce_type(self) -> str:
         """The CloudEvents type names the state: `task.started` …"""
         return f"task.{self.state.value}"
-
-
-Priority = Annotated[int, Field(ge=0, le=2)]

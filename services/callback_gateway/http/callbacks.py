@@ -143,7 +143,6 @@ async def _take(
         round=claim.round if claim else 0,
         expires_at=claim.expires_at if claim else None,
         vendor_job=vendor_job,
-        media_type=headers.get("content-type", ""),
         headers=shown,
         body=base64.b64encode(body).decode(),
         received_at=utc_now(),

@@ -10,11 +10,11 @@ import pytest
 from aiokafka import ConsumerRecord
 
 from shared.events.catalogue import (
-    FETCH_REQUESTED,
     JOBS_CONTROL,
     JOBS_EVENTS,
     JOBS_REQUESTED,
     SCHEDULES_REQUESTED,
+    TASKS_EVENTS,
     VENDORS,
     Topic,
 )
@@ -76,8 +76,11 @@ def test_an_unknown_type_is_told_as_such() -> None:
 
 @pytest.mark.parametrize("attempt", [b"-1", b"1000000000000", b'"x"', b"1.5"])
 def test_attempts_beyond_all_bounds_are_refused(attempt: bytes) -> None:
-    call = b'"call":{},"processing":{"source":"s"},"task_id":"%s","job_id":"%s","number":0,"vendor":"a"' % (JOB, JOB)
-    found = [read(b'{"attempt":%s,%s}' % (value, call), topic=FETCH_REQUESTED) for value in (b"1", attempt)]
+    task = b'"task_id":"%s","job_id":"%s","number":0,"state":"retrying","service":"fetcher","at":0' % (JOB, JOB)
+    made = b'"started_at":0,"seconds":1,"verdict":"retry"'
+    found = [
+        read(b'{"attempt":{"attempt":%s,%s},%s}' % (value, made, task), topic=TASKS_EVENTS) for value in (b"1", attempt)
+    ]
     assert isinstance(found[0], Incoming)
     assert isinstance(found[1], Poison)
     assert found[1].reason == "schema_invalid"
