@@ -20,7 +20,6 @@ from shared.specification.source import PostgresSink, TopicSink
 _LONGEST_KEY_BYTES = 1024
 _LARGEST_ON_TOPIC_BYTES = MAX_MESSAGE_BYTES - 16_384
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_TOPIC_NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 KeyOf = Callable[[Any], str | None]
@@ -85,7 +84,7 @@ def _check_sinks(processing: Processing, body: bytes, items: tuple[Item, ...]) -
             case PostgresSink():
                 _check_characters(body, items)
             case TopicSink():
-                _check_sizes(processing.source, items)
+                _check_sizes(items)
 
 
 def _check_characters(body: bytes, items: tuple[Item, ...]) -> None:
@@ -97,9 +96,7 @@ def _check_characters(body: bytes, items: tuple[Item, ...]) -> None:
             raise _Mistake("unstorable_value", f"record {number} has the character NUL, which cannot be stored")
 
 
-def _check_sizes(source: str, items: tuple[Item, ...]) -> None:
-    if not _TOPIC_NAME.fullmatch(source):
-        raise _Mistake("sink_invalid", f"{source!r} cannot be a topic's name; only a saved source has a topic")
+def _check_sizes(items: tuple[Item, ...]) -> None:
     for number, item in enumerate(items):
         if len(item.record) > _LARGEST_ON_TOPIC_BYTES:
             raise _Mistake("too_large", f"record {number} has {len(item.record)} bytes, more than a topic takes")

@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 import jmespath
-import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -186,10 +185,3 @@ def test_a_record_too_large_for_a_topic_fails_its_page_only_there() -> None:
     assert failure is not None
     assert failure.reason == "too_large"
     assert page(records, sinks=(TABLE,)).failure is None
-
-
-def test_a_source_without_a_name_has_no_topic() -> None:
-    failure = page([{"id": 1}], source="api.example/items", sinks=(TOPIC,)).failure
-    assert failure is not None
-    assert failure.reason == "sink_invalid"
-    assert orjson.loads(page([{"id": 1}], source="api.example/items").items[0].record) == {"id": 1}
