@@ -7,13 +7,12 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from shared.errors import Invalid, Problem
-from shared.specification import job
+from shared.specification.job import UNION_TAG
 from shared.specification.mistakes import detail_of, without_echoes
 from shared.specification.values import is_finite
 
 T = TypeVar("T")
 
-UNION_TAG = job.UNION_TAG
 _MAY_BE_INFINITE = re.compile(rb"[0-9.][eE]\+?[0-9]{3}")
 _SURELY_READ, _ROOM = 150, 20
 """No reader stops at so many levels of nesting; so many more than a document has may be around it."""
@@ -30,15 +29,6 @@ def parse(adapter: TypeAdapter[T], document: Any) -> T:
         return adapter.validate_python(document)
     except ValidationError as error:
         raise Invalid(problems(error, document, adapter._type)) from None
-
-
-def parse_json(adapter: TypeAdapter[T], text: bytes) -> T:
-    """Validate JSON text; what is not JSON at all is one problem at the root.
-
-    Raises:
-        Invalid: with one problem for each mistake.
-    """
-    return parse(adapter, decode_json(text))
 
 
 def decode_json(text: bytes) -> Any:

@@ -39,11 +39,6 @@ class Settlement:
         self.writing = Loop("settle", self.write)
         self.telling = Loop("tell", self.tell)
 
-    @property
-    def pending(self) -> int:
-        """Outcomes that are not yet written and told."""
-        return len(self._outcomes) + len(self._untold)
-
     def add(self, outcome: Outcome, settled: Callable[[], None]) -> None:
         """Write this soon, then call `settled`. Bounded by the calls that this process may have open."""
         self._outcomes.append((outcome, settled))

@@ -2,14 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple, assert_never
+from typing import NamedTuple, assert_never
 from uuid import UUID
 
 from services.planner.model import JobRow
 from shared.events.jobs import JobControl
 from shared.events.tasks import TaskState
-
-Action = Literal["cancel", "pause", "resume", "redrive"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,8 @@ async def test_calls_that_were_taken_over_unheard_are_told(
     proxy.lose_answer_to(COMMIT)
     with pytest.raises(Unavailable):
         await takeover.step()
-    assert settlement.pending == 0
+    await settlement.drain(within_seconds=20)
+    assert await states(database) == {call.id: "answered"}
     await takeover.step()
     await settlement.drain(within_seconds=20)
     assert await states(database) == {}
