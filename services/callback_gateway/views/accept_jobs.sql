@@ -1,14 +1,13 @@
--- Jobs that the planner has; one that was rejected before has been sent again. $1 ids uuid[], $2 kinds text[], $3 vendors text[], $4 sources text[], $5 specifications jsonb[], $6 at timestamptz[]
-INSERT INTO jobs (id, state, kind, vendor, source, specification, created_at)
-SELECT id, 'accepted', kind, vendor, source, specification, at
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::jsonb[], $6::timestamptz[])
-    AS given (id, kind, vendor, source, specification, at)
+-- Jobs that the planner has; one that was rejected before has been sent again. $1 ids uuid[], $2 kinds text[], $3 vendors text[], $4 sources text[], $5 at timestamptz[]
+INSERT INTO jobs (id, state, kind, vendor, source, created_at)
+SELECT id, 'accepted', kind, vendor, source, at
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
+    AS given (id, kind, vendor, source, at)
 ON CONFLICT (id) DO UPDATE
 SET state = CASE WHEN jobs.state IN ('requested', 'rejected') THEN 'accepted' ELSE jobs.state END,
     kind = excluded.kind,
     vendor = excluded.vendor,
     source = excluded.source,
-    specification = excluded.specification,
     mistakes = NULL,
     reason = CASE WHEN jobs.state = 'rejected' THEN '' ELSE jobs.reason END,
     ended_at = CASE WHEN jobs.state = 'rejected' THEN NULL ELSE jobs.ended_at END,

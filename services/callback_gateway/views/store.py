@@ -31,7 +31,6 @@ async def accept_jobs(tx: Transaction, events: Sequence[JobAccepted]) -> None:
             [event.kind for event in ordered],
             [event.vendor for event in ordered],
             [event.source for event in ordered],
-            [storable_json(to_json(event.specification)) for event in ordered],
             [event.at for event in ordered],
         )
 

@@ -118,10 +118,10 @@ def split(messages: Sequence[Outgoing]) -> tuple[Sequence[Outgoing], Sequence[Ou
 
 def _pause(outcome: Outcome) -> store.Pause | None:
     match outcome:
-        case Later(not_before=until, reason=reason, limited=True):
-            return store.Pause(_vendor(outcome), until, reason, refused=True)
+        case Later(not_before=until, limited=True):
+            return store.Pause(_vendor(outcome), until, refused=True)
         case Answered(spent_until=datetime() as until):
-            return store.Pause(_vendor(outcome), until, "quota_spent", refused=False)
+            return store.Pause(_vendor(outcome), until, refused=False)
         case _:
             return None
 

@@ -31,7 +31,6 @@ class Pause(NamedTuple):
 
     vendor: str
     until: datetime
-    reason: str
     refused: bool
 
 

@@ -1,6 +1,6 @@
 -- Plans the failed tasks of a job again; what an answer led to was planned when it was first read. $1 job_id uuid, $2 only uuid[] (null: all)
 UPDATE tasks
-SET state = 'planned', rank = 0, round = round + 1, reason = '', released_at = NULL, ended_at = NULL,
+SET state = 'planned', rank = 0, round = round + 1, reason = '', ended_at = NULL,
     wanted = CASE WHEN digest = '' THEN wanted END,
     deadline_at = NULL, submitted = false, vendor_job = NULL, told = NULL, beat = 0, ask = 0
 WHERE job_id = $1 AND state IN ('failed', 'dead', 'expired') AND ($2::uuid[] IS NULL OR id = ANY ($2))

@@ -19,7 +19,7 @@ async def database(database_for: DatabaseFor) -> Database:
 async def refuse(database: Database, vendor: str, *, until: datetime, times: int = 1, refused: bool = True) -> None:
     """So many calls at once hear that it is too much."""
     async with database.transaction() as tx:
-        await store.pause_vendors(tx, [store.Pause(vendor, until, "status_429", refused)] * times)
+        await store.pause_vendors(tx, [store.Pause(vendor, until, refused)] * times)
 
 
 async def succeed(database: Database, vendor: str, times: int) -> None:
