@@ -104,11 +104,21 @@ def check_tests_of(row: str) -> None:
         assert f"def {name}(" in (PROJECT / "tests" / path).read_text("utf-8"), name
 
 
-def test_the_page_of_operations_names_metrics_that_are_there() -> None:
+def metrics() -> set[str]:
+    """The names of all instruments."""
     for service in SERVICES:
         import_module(f"services.{service.replace('-', '_')}.metrics")
-    families = list(REGISTRY.collect())
-    there = {family.name + ("_total" if family.type == "counter" else "") for family in families}
+    families = [family for family in REGISTRY.collect() if family.name.startswith("sluice_")]
+    return {family.name + ("_total" if family.type == "counter" else "") for family in families}
+
+
+def test_the_page_of_operations_names_metrics_that_are_there() -> None:
     named = re.findall(r"`(sluice_\w+)", (PROJECT / "docs" / "operations.md").read_text("utf-8"))
     assert len(named) > 10
-    assert set(named) <= there
+    assert set(named) <= metrics()
+
+
+def test_each_metric_is_charted_or_explained() -> None:
+    pages = [PROJECT / "docs" / "operations.md", *(PROJECT / "infra" / "grafana" / "dashboards").glob("*.json")]
+    shown = set(re.findall(r"sluice_[a-z_]+", " ".join(page.read_text("utf-8") for page in pages)))
+    assert {name for name in metrics() if not any(one.startswith(name) for one in shown)} == set()
