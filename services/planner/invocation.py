@@ -1,7 +1,6 @@
 """Invocations: what is submitted for each input, and what is asked of a vendor's job once it has been. Pure."""
 
 from collections.abc import Mapping, Sequence
-from uuid import UUID
 
 from services.planner.model import Planned, Resolved
 from services.planner.paging.step import Step, call_of
@@ -19,7 +18,7 @@ _AT = "/invoke"
 Inputs = Sequence[Mapping[str, Scalar]]
 
 
-def plan_submits(job_id: UUID, resolved: Resolved, inputs: Inputs) -> Step | list[Problem]:
+def plan_submits(resolved: Resolved, inputs: Inputs) -> Step | list[Problem]:
     """One submit for each input, or the mistakes: those of the first input that has any."""
     invoke = invoke_of(resolved)
     planned: list[Planned] = []

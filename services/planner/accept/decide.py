@@ -32,7 +32,6 @@ class Admitted:
     """The job, as it runs, with its first tasks."""
 
     job_id: UUID
-    kind: str
     resolved: Resolved
     step: Step
     tasks: tuple[Task, ...]
@@ -42,7 +41,6 @@ class Admitted:
 class Refused:
     """The specification has mistakes."""
 
-    job_id: UUID
     problems: tuple[Problem, ...]
 
 
@@ -50,7 +48,6 @@ class Refused:
 class Unknown:
     """A vendor or source that is not configured, or not yet: configuration may be on its way."""
 
-    job_id: UUID
     problem: Problem
 
 
@@ -73,73 +70,73 @@ def admit(job_id: UUID, document: Mapping[str, Any], known: Known) -> Admitted |
     try:
         specification = parse(SPECIFICATION, dict(document))
     except Invalid as error:
-        return Refused(job_id, error.problems)
+        return Refused(error.problems)
     sinks = getattr(specification, "sinks", ())
     if not isinstance(specification, SourceJob) and any(isinstance(sink, TopicSink) for sink in sinks):
-        return Refused(job_id, (Problem("/sinks", "a topic belongs to a source: apply one, and run it by name"),))
-    resolved = _resolve(job_id, specification, known)
+        return Refused((Problem("/sinks", "a topic belongs to a source: apply one, and run it by name"),))
+    resolved = _resolve(specification, known)
     if not isinstance(resolved, Resolved):
         return resolved
-    step = _first(job_id, specification, resolved, known)
+    step = _first(specification, resolved, known)
     if not isinstance(step, Step):
-        return Refused(job_id, tuple(step))
-    return Admitted(job_id, resolved.kind, resolved, step, tuple(number_tasks(job_id, list(step.planned), 0)))
+        return Refused(tuple(step))
+    return Admitted(job_id, resolved, step, tuple(number_tasks(job_id, list(step.planned), 0)))
 
 
-def _first(job_id: UUID, job: Any, resolved: Resolved, known: Known) -> Step | list[Problem]:
+def _first(job: Any, resolved: Resolved, known: Known) -> Step | list[Problem]:
     """What can be called at once."""
     if resolved.single is not None:
         return first_call(resolved.single)
     if resolved.invoke is None:
         return first_step(resolved)
     saved = known.sources[job.source].input if isinstance(job, SourceJob) else None
-    return plan_submits(job_id, resolved, job.input or saved or ({},))
+    return plan_submits(resolved, job.input or saved or ({},))
 
 
-def _resolve(job_id: UUID, job: Any, known: Known) -> Resolved | Refused | Unknown:
+def _resolve(job: Any, known: Known) -> Resolved | Refused | Unknown:
     match job:
         case UrlJob():
             return _from_url(job)
         case RequestJob() | DeliverJob():
-            return _resolve_single(job_id, job, known)
+            return _resolve_single(job, known)
         case SourceJob():
             source = known.sources.get(job.source)
             if source is None:
-                return Unknown(job_id, Problem("/source", _unknown("source", job.source, known.sources)))
-            return _resolve_work(job_id, job, source, job.source, known)
+                return Unknown(Problem("/source", _unknown("source", job.source, known.sources)))
+            return _resolve_work(job, source, job.source, known)
         case InvokeJob():
-            return _resolve_work(job_id, job, job, f"{job.vendor}{job.invoke.submit.path}", known)
+            return _resolve_work(job, job, f"{job.vendor}{job.invoke.submit.path}", known)
         case _:
-            return _resolve_work(job_id, job, job, f"{job.vendor}{job.poll.request.path}", known)
+            return _resolve_work(job, job, f"{job.vendor}{job.poll.request.path}", known)
 
 
-def _resolve_single(job_id: UUID, job: RequestJob | DeliverJob, known: Known) -> Resolved | Refused | Unknown:
+def _resolve_single(job: RequestJob | DeliverJob, known: Known) -> Resolved | Refused | Unknown:
     if job.vendor is not None and job.vendor not in known.vendors:
-        return Unknown(job_id, Problem("/vendor", _unknown("vendor", job.vendor, known.vendors)))
+        return Unknown(Problem("/vendor", _unknown("vendor", job.vendor, known.vendors)))
     if isinstance(job, RequestJob):
         resolved = request_of(job)
-        return resolved if isinstance(resolved, Resolved) else Refused(job_id, tuple(resolved))
+        return resolved if isinstance(resolved, Resolved) else Refused(tuple(resolved))
     if job.vendor is not None:
         base_url = Vendor.model_validate_json(known.vendors[job.vendor]).base_url
         if not leads_to(job.deliver, base_url):
-            return Refused(job_id, (Problem("/deliver", f"expected a URL of {job.vendor}, which is at {base_url}"),))
+            return Refused((Problem("/deliver", f"expected a URL of {job.vendor}, which is at {base_url}"),))
     return delivery_of(job)
 
 
 def _resolve_work(
-    job_id: UUID, job: SourceJob | PollJob | InvokeJob, work: Source | PollJob | InvokeJob, name: str, known: Known
+    job: SourceJob | PollJob | InvokeJob, work: Source | PollJob | InvokeJob, name: str, known: Known
 ) -> Resolved | Refused | Unknown:
     """`work` says what to do: the job itself, or the source that it names."""
     if work.vendor not in known.vendors:
-        return Unknown(job_id, Problem("/vendor", _unknown("vendor", work.vendor, known.vendors)))
+        return Unknown(Problem("/vendor", _unknown("vendor", work.vendor, known.vendors)))
     resolved = Resolved(vendor=work.vendor, source=name, delivery=_delivery(work))
     match work:
         case PollJob(poll=Poll() as poll) | Source(poll=Poll() as poll):
             if isinstance(job, SourceJob) and job.input is not None:
-                return Refused(job_id, (Problem("/input", f"belongs to invoke, and {name} is a poll"),))
+                return Refused((Problem("/input", f"belongs to invoke, and {name} is a poll"),))
             filled = _filled(poll, job.parameters)
             if not isinstance(filled, Poll):
-                return Refused(job_id, tuple(filled))
+                return Refused(tuple(filled))
             return resolved.model_copy(update={"poll": filled})
         case _:
             rules = Vendor.model_validate_json(known.vendors[work.vendor]).callbacks

@@ -38,9 +38,9 @@ async def accept_jobs(tx: Transaction, batch: Sequence[Incoming[JobRequested]]) 
         match admit(job_id, incoming.event.document, known):
             case Admitted() as job:
                 admitted.setdefault(job_id, job)
-            case Refused(_, problems):
+            case Refused(problems):
                 results += _reject(incoming, job_id, "schema_invalid", list(problems), now)
-            case Unknown(_, problem):
+            case Unknown(problem):
                 if incoming.delivery < _CONFIGURATION_DELIVERIES:
                     results.append(Again(incoming, _CONFIGURATION_SECONDS * (incoming.delivery + 1), "config_missing"))
                 else:
@@ -66,7 +66,7 @@ def _tell(job: Admitted, now: datetime) -> list[Outgoing]:
     specification = resolved.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     accepted = JobAccepted(
         job_id=job.job_id,
-        kind=job.kind,
+        kind=resolved.kind,
         vendor=resolved.vendor,
         source=resolved.source,
         specification=specification,

@@ -200,7 +200,7 @@ def test_what_belongs_to_another_round_means_nothing() -> None:
 
 
 def submits(job: Resolved, *inputs: dict[str, Any]) -> Step | list[Problem]:
-    return plan_submits(JOB, job, inputs)
+    return plan_submits(job, inputs)
 
 
 def test_one_submit_for_each_input_with_the_callback_url_left_open() -> None:

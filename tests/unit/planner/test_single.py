@@ -26,14 +26,14 @@ def test_a_request_is_one_call_with_its_placeholders_filled() -> None:
     request = {"method": "POST", "path": "/quotes/{parameters.sku}", "json": {"count": "{parameters.count}"}}
     job = admitted({"vendor": "acme", "request": request, "parameters": {"sku": "a/b", "count": 3}})
     [task] = job.tasks
-    assert (job.kind, task.planned.purpose, job.step.over) == ("request", "answer", True)
+    assert (job.resolved.kind, task.planned.purpose, job.step.over) == ("request", "answer", True)
     assert (task.planned.call.path, task.planned.call.body) == ("/quotes/a%2Fb", {"count": 3})
 
 
 def test_a_delivery_goes_to_its_url_with_patience() -> None:
     job = admitted({"deliver": "https://me.example/hook?x=1", "event": {"type": "done"}, "secret": "env:S"})
     [task] = job.tasks
-    assert (job.kind, job.resolved.vendor, task.planned.purpose) == ("deliver", "url:me.example", "deliver")
+    assert (job.resolved.kind, job.resolved.vendor, task.planned.purpose) == ("deliver", "url:me.example", "deliver")
     assert task.planned.call.url == "https://me.example/hook?x=1"
     assert job.resolved.single is not None
     assert job.resolved.single.retry is not None
