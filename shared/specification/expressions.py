@@ -55,9 +55,10 @@ def mistake_in(expression: str) -> str:
         return str(error).splitlines()[0]
 
 
-def roots_of(expression: str) -> set[str]:
+@lru_cache(maxsize=1024)
+def roots_of(expression: str) -> frozenset[str]:
     """The names that an expression looks for in the document itself, such as `body`; of a good expression."""
-    return set(_roots(jmespath.compile(expression).parsed))
+    return frozenset(_roots(jmespath.compile(expression).parsed))
 
 
 _OF_THE_FIRST = frozenset(
