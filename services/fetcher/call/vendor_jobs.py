@@ -8,11 +8,11 @@ from urllib.parse import quote
 
 from services.fetcher.call.request import Refused
 from shared.events.tasks import Call, FetchRequested, Purpose
+from shared.specification.invoke import CALLBACK_URL, TASK_ID
 from shared.specification.vendor_jobs import Told, told_by, vendor_job_of
 from shared.tokens import Claim, make_token
 
-_CALLBACK_URL = "{callback.url}"
-_TASK_ID = "{task.id}"
+_CALLBACK_URL, _TASK_ID = f"{{{CALLBACK_URL}}}", f"{{{TASK_ID}}}"
 PURPOSES: frozenset[Purpose] = frozenset({"submit", "status", "abort"})
 """What concerns a vendor's job. The task waits all the while; none of these answers is a page."""
 
