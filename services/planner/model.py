@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any, Literal
 from uuid import UUID
 
+from shared.events.jobs import JobState
 from shared.events.payloads import Processing
 from shared.events.tasks import Call, FactsWanted, Purpose
 from shared.ids import derived_id
@@ -131,7 +132,7 @@ class JobRow:
     """A job as the table has it."""
 
     id: UUID
-    state: str
+    state: JobState
     resolved: Resolved
     planned: int
     open: int
@@ -149,14 +150,14 @@ class JobRow:
     @property
     def is_open(self) -> bool:
         """Not over yet."""
-        return self.state in ("running", "paused")
+        return self.state in (JobState.RUNNING, JobState.PAUSED)
 
     @classmethod
     def of(cls, row: Any) -> "JobRow":
         """From the columns of `lock_jobs.sql`."""
         return cls(
             id=row["id"],
-            state=row["state"],
+            state=JobState(row["state"]),
             resolved=Resolved.model_validate_json(row["specification"]),
             planned=row["planned"],
             open=row["open"],

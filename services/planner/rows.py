@@ -84,7 +84,7 @@ async def update_jobs(tx: Transaction, updates: Sequence[JobUpdate]) -> None:
     await tx.execute(
         SQL["update_jobs"],
         [job.id for job in jobs],
-        [update.ended.value if update.ended else update.job.state for update in updates],
+        [(update.ended or update.job.state).value for update in updates],
         [_specification(update) for update in updates],
         [job.planned for job in jobs],
         [job.open for job in jobs],

@@ -57,7 +57,7 @@ def counts_of(job: JobRow) -> JobCounts:
 
 def progressed(job: JobRow, now: datetime) -> Outgoing:
     """Where the job stands: what ends while a job is paused leaves it paused."""
-    event = JobProgressed(job_id=job.id, state=JobState(job.state), counts=counts_of(job), at=now)
+    event = JobProgressed(job_id=job.id, state=job.state, counts=counts_of(job), at=now)
     return outgoing(JOBS_EVENTS, job.id, event, at=now)
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple, assert_never
 from uuid import UUID
 
 from services.planner.model import JobRow
-from shared.events.jobs import JobControl
+from shared.events.jobs import JobControl, JobState
 from shared.events.tasks import TaskState
 
 
@@ -27,13 +27,13 @@ def order(job: JobRow, control: JobControl) -> Ordered | None:
             if not job.is_open:
                 return None
             reason = control.reason or "cancelled by request"
-            return Ordered(replace(job, state="cancelled", reason=reason), cancels=True)
+            return Ordered(replace(job, state=JobState.CANCELLED, reason=reason), cancels=True)
         case "pause":
-            return Ordered(replace(job, state="paused")) if job.is_open else None
+            return Ordered(replace(job, state=JobState.PAUSED)) if job.is_open else None
         case "resume":
-            return Ordered(replace(job, state="running")) if job.state == "paused" else None
+            return Ordered(replace(job, state=JobState.RUNNING)) if job.state is JobState.PAUSED else None
         case "redrive":
-            if job.state == "cancelled" or not (job.failed or control.task_ids):
+            if job.state is JobState.CANCELLED or not (job.failed or control.task_ids):
                 return None
             return Ordered(_again(job), redrives=True, only=control.task_ids)
         case _:
@@ -43,7 +43,7 @@ def order(job: JobRow, control: JobControl) -> Ordered | None:
 def _again(job: JobRow) -> JobRow:
     """Paging that ended for a reason has not come to its end: whatever answers now may lead on."""
     stopped = job.resolved.poll is not None and job.reason != ""
-    return replace(job, state="running", reason="", discovery_over=job.discovery_over and not stopped)
+    return replace(job, state=JobState.RUNNING, reason="", discovery_over=job.discovery_over and not stopped)
 
 
 class Standing(NamedTuple):

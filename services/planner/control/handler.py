@@ -11,7 +11,7 @@ from services.planner.model import JobRow, Planned, Resolved, Task
 from services.planner.rows import count_failures, lock_jobs, planned_of
 from services.planner.telling import ended, moved_task, planned_task, progressed
 from services.planner.waiting import Waiting, end_vendor_job, expected, no_deadline
-from shared.database.pool import Transaction
+from shared.database.pool import Row, Transaction
 from shared.events.catalogue import JOBS_CONTROL
 from shared.events.envelope import Incoming
 from shared.events.jobs import JobControl, JobState
@@ -116,15 +116,15 @@ async def _carry_out(tx: Transaction, ordered: Ordered, now: datetime) -> tuple[
     return ordered.job, [progressed(ordered.job, now)]
 
 
-def _task(row: store.Row) -> Task:
+def _task(row: Row) -> Task:
     return Task(row["id"], row["job_id"], row["number"], Planned(Call()))
 
 
-def _cancelled(row: store.Row, now: datetime) -> Outgoing:
+def _cancelled(row: Row, now: datetime) -> Outgoing:
     return moved_task(row["id"], row["job_id"], row["number"], row["round"], TaskState.CANCELLED, now)
 
 
-def _given_up(row: store.Row, resolved: Resolved) -> list[Outgoing]:
+def _given_up(row: Row, resolved: Resolved) -> list[Outgoing]:
     """A submit that went out: nobody waits for its callback any more, and its vendor's job may end."""
     if row["purpose"] != "submit" or row["deadline_at"] is None:
         return []

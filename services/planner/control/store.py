@@ -12,18 +12,6 @@ from shared.events.tasks import TaskState
 
 SQL = load_queries(__file__)
 
-__all__ = [
-    "Row",
-    "cancel_tasks",
-    "close_job",
-    "find_tasks",
-    "hold_job",
-    "let_go",
-    "redrive_tasks",
-    "reopen_job",
-    "set_state",
-]
-
 
 async def cancel_tasks(tx: Transaction, job: JobRow) -> list[Row]:
     """End every open task of a job; gives them."""
@@ -57,7 +45,7 @@ async def reopen_job(tx: Transaction, job: JobRow, again: int) -> JobRow:
 
 async def set_state(tx: Transaction, job: JobRow) -> None:
     """Pause or resume."""
-    await tx.execute(SQL["set_state"], job.id, job.state)
+    await tx.execute(SQL["set_state"], job.id, job.state.value)
 
 
 async def hold_job(tx: Transaction, job_id: UUID, order_id: UUID) -> None:

@@ -16,7 +16,7 @@ from services.planner.waiting import Waiting, ask_status, end_vendor_job, expect
 from shared.database.pool import Transaction
 from shared.events.callbacks import TaskDue
 from shared.events.envelope import Incoming
-from shared.events.jobs import FailureCount
+from shared.events.jobs import FailureCount, JobState
 from shared.events.tasks import TaskChanged, TaskState
 from shared.messaging.handler import Outgoing
 from shared.observability.logs import get_logger
@@ -49,7 +49,7 @@ async def _take(tx: Transaction, events: Sequence[TaskChanged | TaskDue]) -> lis
         before = moves.get(event.task_id)
         if before is not None:
             job = jobs[before.task.job_id]
-            moves[event.task_id] = move(before, job.resolved, event, now, paused=job.state == "paused")
+            moves[event.task_id] = move(before, job.resolved, event, now, paused=job.state is JobState.PAUSED)
     await store.update_invocations(tx, [one.task for one in moves.values()])
     messages = [message for one in moves.values() for message in _tell(one, jobs[one.task.job_id], now)]
     ends: dict[UUID, list[Invocation]] = defaultdict(list)

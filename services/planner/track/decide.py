@@ -155,7 +155,7 @@ def _follow(before: Advance, told: Told) -> Advance:
 def _follow_results(before: Advance, told: Told, walk: Resolved) -> Advance:
     """The next pages of one vendor job. What is wrong with them fails the job, but stops no other vendor job."""
     job = before.job
-    if job.state not in ("running", "paused"):
+    if not job.is_open:
         return before
     if told.repeats and told.facts.items:
         step = Step(problem="pages_repeat: a page has the same bytes as the page before it")

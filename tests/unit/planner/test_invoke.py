@@ -17,6 +17,7 @@ from services.planner.model import JobRow, Resolved
 from services.planner.paging.step import Step
 from shared.errors import Problem
 from shared.events.callbacks import TaskDue
+from shared.events.jobs import JobState
 from shared.events.tasks import TaskChanged, TaskState
 from shared.specification.invoke import Invoke
 from shared.specification.vendor import Callbacks
@@ -227,7 +228,7 @@ def test_what_can_never_work_is_refused_before_anything_is_submitted(more: Any, 
 
 
 def job_row(job: Resolved, **more: Any) -> JobRow:
-    row = JobRow(JOB, "running", job, 1, 1, 0, 0, 0, 0, 0, None, 0, True, "", 0.0)
+    row = JobRow(JOB, JobState.RUNNING, job, 1, 1, 0, 0, 0, 0, 0, None, 0, True, "", 0.0)
     return replace(row, **more)
 
 

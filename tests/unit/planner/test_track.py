@@ -27,7 +27,7 @@ def job(**more: Any) -> JobRow:
     """One task is planned and open, and no more will follow, unless it is said otherwise."""
     row = JobRow(
         id=JOB,
-        state="running",
+        state=JobState.RUNNING,
         resolved=Resolved(vendor="acme", source="items", poll=POLL),
         planned=1,
         open=1,
