@@ -31,9 +31,8 @@ class SigningSecrets:
         """The key behind a reference to a secret.
 
         Raises:
-            SecretMissing: it is not there, no key, or in no place of signing secrets.
+            SecretMissing: it is not there, is no key, or is in no place of signing secrets.
         """
-        key = signing_key(resolve_signing(reference))
         if not self._places.hold(reference):
             raise SecretMissing(f"the secret {reference} is not set, or not allowed for signing")
-        return key
+        return signing_key(resolve_signing(reference))

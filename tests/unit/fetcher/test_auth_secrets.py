@@ -30,4 +30,8 @@ def test_signing_secrets_may_have_places_of_their_own(monkeypatch: pytest.Monkey
     for reference in bad:
         with pytest.raises(SecretMissing, match=f"the secret {reference} "):
             signing.key(reference)
+    monkeypatch.setenv("ACME_HOOK", "no key")
+    with pytest.raises(SecretMissing, match="not allowed for signing"):
+        signing.key("env:ACME_HOOK")
+    monkeypatch.setenv("ACME_HOOK", "b25lIGtleQ==")
     assert [SigningSecrets().key(reference) for reference in (*good, *bad[:4])] == [b"one key"] * 6
