@@ -68,6 +68,11 @@ async def count_failures(tx: Transaction, jobs: Iterable[JobRow]) -> Mapping[UUI
     return counted
 
 
+def storable(reason: str) -> str:
+    """A reason as Postgres can keep it: it may tell of a vendor's link, and that may have the character NUL."""
+    return reason.replace("\0", "\ufffd")
+
+
 @dataclass(frozen=True, slots=True)
 class JobUpdate:
     """A job as it is now. `respecified`: what it runs with changed, too; `tells`: its progress is told now."""
@@ -96,7 +101,7 @@ async def update_jobs(tx: Transaction, updates: Sequence[JobUpdate]) -> None:
         [job.expected for job in jobs],
         [job.barren for job in jobs],
         [job.discovery_over for job in jobs],
-        [job.reason for job in jobs],
+        [storable(job.reason) for job in jobs],
         [update.tells for update in updates],
     )
 

@@ -173,6 +173,20 @@ async def _knows_vendor(database: Database, name: str) -> bool:
         return bool(await tx.fetchval("SELECT count(*) FROM vendors WHERE id = $1", name))
 
 
+async def test_a_task_ends_for_whatever_reason_and_its_job_with_it(
+    topics: Place, planner: None, raw: AIOKafkaProducer, reader_for: ReaderFor
+) -> None:
+    """A vendor's link that leads elsewhere is told of, with whatever stands in it."""
+    fetches, jobs = await reader_for("fetch.requested"), await reader_for("jobs.events")
+    await raw.send_and_wait(f"{topics.prefix}.jobs.requested", document(), key=b"one")
+    [call] = await eventually(lambda: fetches.values, 40)
+    place = {name: call[name] for name in ("task_id", "job_id", "number")}
+    told = changed(**place, state="dead", reason="next_elsewhere: the vendor's link leads to http://a\0b.example")
+    await raw.send_and_wait(f"{topics.prefix}.tasks.events", told, key=b"one")
+    [ended] = await eventually(lambda: jobs.of_type("job.ended"), 40)
+    assert (ended["state"], "a\ufffdb" in ended["reason"]) == ("failed", True)
+
+
 async def test_whatever_the_headers_are_a_good_record_is_handled(
     topics: Place, planner: None, raw: AIOKafkaProducer, reader_for: ReaderFor
 ) -> None:
