@@ -23,6 +23,7 @@ def stored_payload(
     pointer: Pointer | None = None,
     *,
     job_id: UUID | None = None,
+    source: str = "acme-orders",
     records: Records = KEYED,
     sinks: tuple[PostgresSink | TopicSink, ...] = (TABLE,),
     keep_seconds: float = 0.0,
@@ -35,7 +36,7 @@ def stored_payload(
         number=1,
         vendor="acme",
         payload=pointer or Pointer(uri=f"{new_id()}/1-0", sha256=hashlib.sha256(b"").hexdigest(), size=0),
-        processing=Processing(source="acme-orders", records=records, sinks=sinks, keep_seconds=keep_seconds),
+        processing=Processing(source=source, records=records, sinks=sinks, keep_seconds=keep_seconds),
         fetched_at=fetched_at,
     )
 
