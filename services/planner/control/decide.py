@@ -41,9 +41,10 @@ def order(job: JobRow, control: JobControl) -> Ordered | None:
 
 
 def _again(job: JobRow) -> JobRow:
-    """Paging that ended for a reason has not come to its end: whatever answers now may lead on."""
+    """Paging that ended for a reason has not come to its end: whatever answers now may lead on. A pause goes on."""
     stopped = job.resolved.poll is not None and job.reason != ""
-    return replace(job, state=JobState.RUNNING, reason="", discovery_over=job.discovery_over and not stopped)
+    state = JobState.PAUSED if job.state is JobState.PAUSED else JobState.RUNNING
+    return replace(job, state=state, reason="", discovery_over=job.discovery_over and not stopped)
 
 
 class Standing(NamedTuple):

@@ -39,8 +39,8 @@ async def redrive_tasks(tx: Transaction, job: JobRow, only: Sequence[UUID] = ())
 
 
 async def reopen_job(tx: Transaction, job: JobRow, again: int) -> JobRow:
-    """The job runs again, with that many open tasks."""
-    await tx.execute(SQL["reopen_job"], job.id, again, job.discovery_over)
+    """The job goes on, with that many more open tasks."""
+    await tx.execute(SQL["reopen_job"], job.id, again, job.discovery_over, job.state.value)
     return replace(job, open=job.open + again, failed=job.failed - again)
 
 

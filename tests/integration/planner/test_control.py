@@ -197,6 +197,16 @@ async def test_of_several_tasks_to_redrive_each_is_redriven_once_it_has_failed(d
     assert planned(await handled(database, control_jobs, alone, 1)) == [(second, 1)]
 
 
+async def test_a_paused_job_stays_paused_when_its_tasks_are_redriven(database_for: DatabaseFor) -> None:
+    database = await database_for("planner")
+    job_id, [first, _] = await asked_for(database, 2)
+    await handled(database, track_tasks, died(job_id, first, 0))
+    await handled(database, control_jobs, JobControl(job_id=job_id, action="pause"))
+    assert planned(await handled(database, control_jobs, JobControl(job_id=job_id, action="redrive"))) == [(first, 1)]
+    async with database.transaction() as tx:
+        assert await tx.fetchval("SELECT state FROM jobs WHERE id = $1", job_id) == "paused"
+
+
 async def test_what_has_not_failed_is_not_redriven(database_for: DatabaseFor) -> None:
     database = await database_for("planner")
     job_id, [task] = await asked_for(database, 1)
