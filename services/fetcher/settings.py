@@ -19,3 +19,9 @@ class Settings(ServiceSettings):
         "", description="where secrets of outgoing webhooks may be, as secret_places; empty: where all may be"
     )
     fetcher_keep_days: float = Field(30.0, ge=1, description="days that the log of attempts is kept")
+
+    @property
+    def idle_seconds(self) -> float:
+        """Nothing is waited for inside of a transaction here. What a process that stands still has locked is free again
+        before its calls are taken over."""
+        return min(5.0, self.fetcher_lease_seconds / 2)

@@ -25,7 +25,7 @@ Row: TypeAlias = asyncpg.Record
 _ACQUIRE_SECONDS = 5
 _CONNECT_SECONDS = 5
 _STATEMENT_SECONDS = 20
-_TRANSIENT_STATES = ("08", "40001", "40P01", "53", "57", "55P03", "25006", "58")
+_TRANSIENT_STATES = ("08", "40001", "40P01", "53", "57", "55P03", "25006", "25P03", "58")
 _UNSTORABLE_STATES = ("22", "54")
 _RULES = (
     asyncpg.IntegrityConstraintViolationError,
@@ -79,11 +79,13 @@ def is_unstorable(error: BaseException) -> bool:
 class Database:
     """A pool of connections to one service's schema."""
 
-    def __init__(self, url: str, *, schema: str, connections: int = 6) -> None:
-        """`url` logs in as the service's own role; `schema` becomes the whole search path."""
+    def __init__(self, url: str, *, schema: str, connections: int = 6, idle_seconds: float = 60) -> None:
+        """`url` logs in as the service's own role; `schema` becomes the whole search path. A transaction in which
+        nothing is asked for `idle_seconds` is ended by the server: whoever began it stands still, with rows locked."""
         self._url = url
         self._schema = schema
         self._connections = connections
+        self._idle_seconds = idle_seconds
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
 
     async def open(self) -> None:
@@ -106,7 +108,7 @@ class Database:
                     "search_path": self._schema,
                     "application_name": f"sluice-{self._schema}",
                     "statement_timeout": f"{_STATEMENT_SECONDS * 1000}",
-                    "idle_in_transaction_session_timeout": "60000",
+                    "idle_in_transaction_session_timeout": f"{self._idle_seconds * 1000:.0f}",
                     "jit": "off",
                 },
             )

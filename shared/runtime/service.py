@@ -81,7 +81,10 @@ def open_runtime(name: str, settings: S) -> Runtime[S]:
     return Runtime(
         settings=settings,
         database=Database(
-            settings.database_url.replace("{service}", schema), schema=schema, connections=settings.database_connections
+            settings.database_url.replace("{service}", schema),
+            schema=schema,
+            connections=settings.database_connections,
+            idle_seconds=settings.idle_seconds,
         ),
         producer=Producer(settings.kafka_bootstrap_servers, prefix=settings.topic_prefix),
         payloads=PayloadStore(settings.payload_store, endpoint=settings.payload_store_endpoint),

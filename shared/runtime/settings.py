@@ -51,6 +51,11 @@ class ServiceSettings(BaseSettings):
         30.0, ge=1, le=300, description="the process ends this long after SIGTERM, whatever hangs"
     )
 
+    @property
+    def idle_seconds(self) -> float:
+        """For how long a transaction may wait for something else than the database, the payload store say."""
+        return 60.0
+
 
 S = TypeVar("S", bound=ServiceSettings)
 

@@ -67,10 +67,15 @@ class Lanes:
         self.wake()
 
     async def run(self) -> None:
-        """Keep a lane for each vendor that calls wait for."""
+        """Keep a lane for each vendor that calls wait for. Life is shown before the first claim: whoever has calls and
+        was never heard of counts as gone."""
+        is_known = False
         while not self.stopping:
             self._woken.clear()
             try:
+                if not is_known:
+                    await store.show_life(self.database, self.fetcher_id)
+                    is_known = True
                 async with self.database.transaction() as tx:
                     busy = await store.find_busy_vendors(tx)
             except Unavailable as error:

@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 
 from services.fetcher.model import Answered, Claimed, Later, Outcome
-from shared.database.pool import Row, Transaction
+from shared.database.pool import Database, Row, Transaction
 from shared.database.queries import load_queries
 from shared.messaging.handler import Outgoing
 from shared.messaging.ledger import pack, unpack
@@ -152,14 +152,14 @@ async def delete_cancelled(tx: Transaction) -> None:
     await tx.execute(SQL["delete_cancelled"])
 
 
-async def show_life(tx: Transaction, fetcher_id: UUID) -> None:
-    """This fetcher lives."""
-    await tx.execute(SQL["show_life"], fetcher_id)
+async def show_life(database: Database, fetcher_id: UUID) -> None:
+    """This fetcher lives; known to all at once."""
+    await database.execute(SQL["show_life"], fetcher_id)
 
 
-async def find_silent(tx: Transaction, lease_seconds: float) -> list[UUID]:
-    """Fetchers that hold calls and gave no sign of life for so long."""
-    return [row["fetcher_id"] for row in await tx.fetch(SQL["find_silent"], lease_seconds)]
+async def find_silent(tx: Transaction, lease_seconds: float, but: UUID) -> list[UUID]:
+    """Fetchers that hold calls and gave no sign of life for so long; without the one that asks."""
+    return [row["fetcher_id"] for row in await tx.fetch(SQL["find_silent"], lease_seconds, but)]
 
 
 async def return_calls(tx: Transaction, silent: Sequence[UUID]) -> list[Row]:

@@ -5,6 +5,8 @@ What may be repeated, or was never marked as leaving, waits again. What was mark
 that finds it.
 """
 
+import math
+from collections.abc import Callable
 from uuid import UUID
 
 from services.fetcher.call import store
@@ -25,35 +27,55 @@ log = get_logger(__name__)
 class Takeover:
     """One step of the takeover loop."""
 
-    def __init__(self, database: Database, settlement: Settlement, fetcher_id: UUID, lease_seconds: float) -> None:
+    def __init__(
+        self,
+        database: Database,
+        settlement: Settlement,
+        fetcher_id: UUID,
+        lease_seconds: float,
+        *,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         self._database = database
         self._settlement = settlement
         self._fetcher_id = fetcher_id
         self._lease_seconds = lease_seconds
-        self._lived_at = self._judges_from = 0.0
+        self._clock = clock
+        self._lived_at = -math.inf
+        self._judges_from = math.inf
         self._unheard: list[UUID] = []
         """Calls that a commit whose answer was lost may have made this fetcher's."""
 
     async def step(self) -> float:
         """Show life, look for silence; gives the seconds until the next look."""
+        await self._show_life()
         async with self._database.transaction() as tx:
-            await store.show_life(tx, self._fetcher_id)
             told = await store.find_inherited(tx, self._unheard, self._fetcher_id)
-            silent = await store.find_silent(tx, self._lease_seconds)
+            silent = await store.find_silent(tx, self._lease_seconds, self._fetcher_id)
             told += await self._take_over(tx, silent) if silent and self._may_judge() else []
             await store.delete_cancelled(tx)
             self._unheard = [one.id for one in told]
         self._unheard = []
-        self._lived_at = monotonic()
         self._settlement.inherit(told)
         return self._lease_seconds / _ROUNDS_PER_LEASE
 
+    async def _show_life(self) -> None:
+        """For itself: whatever holds up the rest makes nobody look dead. Counted from before it was sent, as nobody
+        knows how long it was on its way."""
+        was_awake, asked_at = self._is_awake(), self._clock()
+        await store.show_life(self._database, self._fetcher_id)
+        self._lived_at = asked_at
+        if not was_awake:
+            self._judges_from = self._clock() + self._lease_seconds
+
     def _may_judge(self) -> bool:
-        """Not for a lease after this fetcher was silent itself: what kept it from the database may have kept them all,
-        and whoever comes back first would take the calls of the living."""
-        if self._lived_at and monotonic() - self._lived_at > self._lease_seconds:
-            self._judges_from = monotonic() + self._lease_seconds
-        return monotonic() >= self._judges_from
+        """Not for a lease after the start, or after this fetcher was silent itself: what kept it from the database may
+        have kept them all, and whoever comes back first would take the calls of the living."""
+        return self._is_awake() and self._clock() >= self._judges_from
+
+    def _is_awake(self) -> bool:
+        """Whether it has shown life within a lease."""
+        return self._clock() - self._lived_at <= self._lease_seconds
 
     async def _take_over(self, tx: Transaction, silent: list[UUID]) -> list[store.Told]:
         inherited = await store.inherit_answers(tx, silent, self._fetcher_id)

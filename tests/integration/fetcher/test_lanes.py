@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -169,3 +170,16 @@ async def test_hosts_that_nobody_configured_leave_nothing_behind(topics: Place, 
         assert "url:" in labels
         assert not [label for label in labels if "host.example" in label]
         await eventually(lambda: not lanes._lanes, 20)
+
+
+async def test_nobody_finds_calls_of_a_fetcher_that_has_shown_no_life_yet(topics: Place, payloads: Path) -> None:
+    made = asyncio.get_running_loop().create_future()
+
+    async def look(call: Claimed, left: Callable[[], None]) -> Outcome:
+        async with runtime.database.transaction() as tx:
+            made.set_result(await store.find_silent(tx, 3600, new_id()))
+        return Later(call, utc_now() + timedelta(days=1), call.attempt)
+
+    async with at_work(topics, payloads, look) as (runtime, lanes):
+        await ask(runtime, lanes, "url:host.example")
+        assert await asyncio.wait_for(made, 20) == []

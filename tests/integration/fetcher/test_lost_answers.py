@@ -23,7 +23,7 @@ from tests.conftest import ReaderFor
 from tests.eventually import eventually
 from tests.integration.fetcher.test_cancel import wanted
 from tests.integration.fetcher.test_permits import Leaser
-from tests.integration.fetcher.test_takeover import claim, states
+from tests.integration.fetcher.test_takeover import LEASE_SECONDS, Clock, claim, states
 from tests.proxy import Proxy
 from tests.stack import Place
 
@@ -96,7 +96,10 @@ async def test_calls_that_were_taken_over_unheard_are_told(
     await theirs.write()
 
     settlement = Settlement(database, producer, heir)
-    takeover = Takeover(database, settlement, heir, 3600)
+    clock = Clock()
+    takeover = Takeover(database, settlement, heir, LEASE_SECONDS, clock=clock)
+    await takeover.step()
+    clock.now += LEASE_SECONDS
     proxy.lose_answer_to(COMMIT)
     with pytest.raises(Unavailable):
         await takeover.step()

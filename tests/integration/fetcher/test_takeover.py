@@ -1,14 +1,20 @@
 """What becomes of the calls of a fetcher that is gone: what nobody can have is made again, the rest never twice."""
 
 import asyncio
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
 from uuid import UUID
+
+import pytest
 
 from services.fetcher.call import store
 from services.fetcher.call.mark import Marks
 from services.fetcher.call.settle import Settlement
 from services.fetcher.call.takeover import Takeover, claimed_of
 from services.fetcher.claim.handler import claim_calls
-from services.fetcher.model import Claimed, Later
+from services.fetcher.model import Answered, Claimed, Later
+from services.fetcher.settings import Settings
 from shared.database.pool import Database
 from shared.events.envelope import Incoming, Position, Record
 from shared.events.payloads import Processing
@@ -16,11 +22,31 @@ from shared.events.tasks import Call, FetchRequested, SubmitWanted
 from shared.ids import new_id
 from shared.messaging.producer import Producer
 from shared.runtime.clock import utc_now
+from shared.runtime.service import open_runtime
 from tests.conftest import DatabaseFor, ReaderFor
-from tests.eventually import eventually
+from tests.eventually import PATIENCE, eventually
 from tests.stack import Place
 
-LEASE_SECONDS = 0.0
+LEASE_SECONDS = 3600.0
+
+
+class Clock:
+    """Stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.now = 1.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def take_over(database: Database, settlement: Settlement, heir: UUID) -> None:
+    """What an heir does once it may judge."""
+    clock = Clock()
+    takeover = Takeover(database, settlement, heir, LEASE_SECONDS, clock=clock)
+    await takeover.step()
+    clock.now += LEASE_SECONDS
+    await takeover.step()
 
 
 def submit(*, method: str = "POST") -> Incoming[FetchRequested]:
@@ -50,6 +76,20 @@ async def states(database: Database) -> dict[UUID, str]:
         return {row["id"]: row["state"] for row in await tx.fetch("SELECT id, state FROM calls")}
 
 
+async def holders(database: Database) -> dict[UUID, UUID]:
+    """Whose the calls are that are somebody's."""
+    async with database.transaction() as tx:
+        rows = await tx.fetch("SELECT id, fetcher_id FROM calls WHERE fetcher_id IS NOT NULL")
+    return {row["id"]: row["fetcher_id"] for row in rows}
+
+
+async def seen_at(database: Database, fetcher_id: UUID) -> float:
+    """When a fetcher gave its last sign of life; 0 if it never did."""
+    async with database.transaction() as tx:
+        query = "SELECT extract(epoch FROM max(seen_at))::float8 FROM fetchers WHERE id = $1"
+        return float(await tx.fetchval(query, fetcher_id) or 0)
+
+
 async def test_only_what_never_left_is_made_again(
     topics: Place, database_for: DatabaseFor, producer: Producer, reader_for: ReaderFor
 ) -> None:
@@ -63,7 +103,7 @@ async def test_only_what_never_left_is_made_again(
     assert await marks.mark(before[may_have_left.id])
 
     settlement = Settlement(database, producer, heir)
-    await Takeover(database, settlement, heir, LEASE_SECONDS).step()
+    await take_over(database, settlement, heir)
     expected = {never_left.id: "waiting", may_have_left.id: "answered", repeatable.id: "waiting"}
     assert await states(database) == expected
     await settlement.tell()
@@ -96,6 +136,97 @@ async def test_a_fetcher_that_only_slept_and_its_heir_never_both_send(database_f
     assert (leave | again, leave & again) == ({call.id for call in calls}, set())
 
 
+async def test_calls_that_a_sleeper_has_locked_hold_up_neither_the_others_nor_a_sign_of_life(
+    place: Place, database_for: DatabaseFor
+) -> None:
+    """It stands still in the midst of a transaction, and Postgres has not noticed yet."""
+    database, sleeper, heir = await database_for("fetcher"), new_id(), new_id()
+    async with database.transaction() as tx:
+        await claim_calls(tx, [submit(), submit(), submit(), submit()])
+    locked, free, locked_answer, free_answer = await claim(database, sleeper)
+    settlement, clock = Settlement(database, Producer(place.kafka, prefix=place.prefix), sleeper), Clock()
+    for call in (locked_answer, free_answer):
+        settlement.add(Answered(call, (), None, True), lambda: None)
+    await settlement.write()
+    takeover = Takeover(database, settlement, heir, LEASE_SECONDS, clock=clock)
+    await takeover.step()
+    clock.now += LEASE_SECONDS
+    shown = await seen_at(database, heir)
+    async with database.transaction() as other:
+        await other.execute("SELECT FROM calls WHERE id = ANY ($1) FOR UPDATE", [locked.id, locked_answer.id])
+        async with asyncio.timeout(5 * PATIENCE):
+            await takeover.step()
+        assert (await states(database))[locked.id] == "running"
+        assert (await states(database))[free.id] == "waiting"
+        assert await holders(database) == {locked.id: sleeper, locked_answer.id: sleeper, free_answer.id: heir}
+    assert await seen_at(database, heir) > shown
+
+
+async def test_a_sign_of_life_waits_for_nothing_else(place: Place, database_for: DatabaseFor) -> None:
+    """A migration has the table of calls."""
+    database, fetcher_id = await database_for("fetcher"), new_id()
+    settlement = Settlement(database, Producer(place.kafka, prefix=place.prefix), fetcher_id)
+    async with database.transaction() as other:
+        await other.execute("LOCK TABLE calls IN ACCESS EXCLUSIVE MODE")
+        step = asyncio.create_task(Takeover(database, settlement, fetcher_id, LEASE_SECONDS).step())
+        await eventually(lambda: seen_at(database, fetcher_id), 5)
+    await step
+
+
+async def test_what_a_sleeper_has_locked_is_free_before_its_lease_is_over(place: Place, payloads: Path) -> None:
+    runtime = open_runtime("fetcher", place.settings(Settings, payloads, fetcher_lease_seconds=3))
+    await runtime.database.open()
+    async with runtime.database.transaction() as tx:
+        limit = await tx.fetchval("SELECT current_setting('idle_in_transaction_session_timeout')::interval")
+    await runtime.database.close()
+    assert timedelta() < limit < timedelta(seconds=3)
+
+
+async def test_a_newcomer_takes_nothing_before_its_neighbours_had_time_to_show_that_they_live(
+    place: Place, database_for: DatabaseFor
+) -> None:
+    """What has kept them silent may have been over only just now."""
+    database, neighbour, newcomer = await database_for("fetcher"), new_id(), new_id()
+    async with database.transaction() as tx:
+        await claim_calls(tx, [submit()])
+    await claim(database, neighbour)
+    settlement, clock = Settlement(database, Producer(place.kafka, prefix=place.prefix), newcomer), Clock()
+    takeover = Takeover(database, settlement, newcomer, LEASE_SECONDS, clock=clock)
+    for _ in range(3):
+        await takeover.step()
+        assert set((await states(database)).values()) == {"running"}
+        clock.now += LEASE_SECONDS / 3
+    await takeover.step()
+    assert set((await states(database)).values()) == {"waiting"}
+
+
+async def test_a_fetcher_that_sleeps_between_its_sign_of_life_and_its_look_judges_nobody(
+    place: Place, database_for: DatabaseFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even itself."""
+    database, fetcher_id, find_silent = await database_for("fetcher"), new_id(), store.find_silent
+    async with database.transaction() as tx:
+        await claim_calls(tx, [submit()])
+    await claim(database, fetcher_id)
+    async with database.transaction() as tx:
+        await claim_calls(tx, [submit()])
+    await claim(database, new_id())
+    settlement, clock = Settlement(database, Producer(place.kafka, prefix=place.prefix), fetcher_id), Clock()
+    takeover = Takeover(database, settlement, fetcher_id, LEASE_SECONDS, clock=clock)
+    await takeover.step()
+    clock.now += LEASE_SECONDS
+
+    async def find_late(*given: Any) -> list[UUID]:
+        [tx, *_] = given
+        await tx.execute("UPDATE fetchers SET seen_at = now() - interval '1 day'")
+        clock.now += 2 * LEASE_SECONDS
+        return await find_silent(*given)
+
+    monkeypatch.setattr(store, "find_silent", find_late)
+    await takeover.step()
+    assert list((await states(database)).values()) == ["running"] * 2
+
+
 async def test_fetchers_that_were_all_cut_off_from_the_database_take_nothing_from_each_other(
     place: Place, database_for: DatabaseFor
 ) -> None:
@@ -106,15 +237,14 @@ async def test_fetchers_that_were_all_cut_off_from_the_database_take_nothing_fro
 
     async def other_is_silent() -> bool:
         async with database.transaction() as tx:
-            return other in await store.find_silent(tx, lease_seconds)
+            return other in await store.find_silent(tx, lease_seconds, first)
 
     async with database.transaction() as tx:
         await claim_calls(tx, [submit()])
-        await store.show_life(tx, other)
+    await store.show_life(database, other)
     await claim(database, other)
     await takeover.step()
-    async with database.transaction() as tx:
-        await store.show_life(tx, other)
+    await store.show_life(database, other)
     await eventually(other_is_silent)
     await takeover.step()
     assert set((await states(database)).values()) == {"running"}

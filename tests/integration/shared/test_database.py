@@ -15,6 +15,7 @@ from shared.ids import new_id
 from shared.messaging import ledger
 from shared.runtime.clock import utc_now
 from tests.conftest import DatabaseFor
+from tests.eventually import eventually
 from tests.stack import Place
 
 
@@ -56,6 +57,24 @@ async def test_a_statement_that_takes_too_long_means_wait(
         assert await ask(database) == 1
     finally:
         await database.close()
+
+
+async def test_a_transaction_whose_process_stands_still_is_ended(place: Place, database: Database) -> None:
+    sleeper = Database(place.database_url().replace("{service}", "planner"), schema="planner", idle_seconds=0.2)
+    await sleeper.open()
+
+    async def is_gone() -> bool:
+        return not await ask(database, "SELECT count(*) FROM pg_stat_activity WHERE pid = $1", process)
+
+    try:
+        with pytest.raises(Unavailable):
+            async with sleeper.transaction() as tx:
+                process = await tx.fetchval("SELECT pg_backend_pid()")
+                await eventually(is_gone, 20)
+                await tx.execute("SELECT 1")
+        assert await ask(sleeper) == 1
+    finally:
+        await sleeper.close()
 
 
 async def test_a_pool_that_is_used_up_is_not_waited_for_without_end(
