@@ -34,19 +34,18 @@ class Marks:
     async def _write(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting, []
-            ours: set[UUID] = set()
-            try:
-                ours = await self._mark([call for call, _ in batch])
-            finally:
-                for call, marked in batch:
-                    if not marked.done():
-                        marked.set_result(call.id in ours)
+            ours = await self._mark([call for call, _ in batch])
+            for call, marked in batch:
+                if not marked.done():
+                    marked.set_result(call.id in ours)
 
     async def _mark(self, calls: Sequence[Claimed]) -> set[UUID]:
-        """A mark that may be there or not lets nothing leave."""
+        """A mark that may be there or not lets nothing leave. A defect ends with this batch: others are waiting."""
         try:
             async with self._database.transaction() as tx:
                 return await store.mark_calls(tx, self._fetcher_id, calls)
         except Unavailable as error:
             log.warning("calls.not_marked", count=len(calls), error=str(error))
-            return set()
+        except Exception:
+            log.exception("calls.not_marked", count=len(calls))
+        return set()
