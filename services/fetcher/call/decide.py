@@ -56,7 +56,8 @@ class GiveUp:
     reason: str
 
 
-Verdict = Succeeded | Empty | RetryAt | RateLimited | Elsewhere | GiveUp
+Setback = RetryAt | RateLimited | Elsewhere | GiveUp
+Verdict = Succeeded | Empty | Setback
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +91,21 @@ class Try:
 def verdict(outcome: Answered | Unanswered, vendor: Vendor, this: Try, now: datetime, chance: float) -> Verdict:
     """Decide. `chance` is a random number from 0 to 1, for the jitter of the backoff."""
     match outcome:
+        case Unanswered():
+            return setback(outcome, vendor, this, now, chance)
+        case Answered():
+            return _by_rule(outcome, vendor, this, now, chance) or _by_status(outcome, vendor, this, now, chance)
+
+
+def setback(outcome: Unanswered, vendor: Vendor, this: Try, now: datetime, chance: float) -> Setback:
+    """Decide of a call that has no answer."""
+    match outcome:
         case Unanswered(reason=reason, final=True):
             return GiveUp(reason)
         case Unanswered(reason=reason, sent=True) if not this.repeatable:
             return GiveUp(f"outcome_unknown: {reason}")
         case Unanswered(reason=reason):
             return again(reason, vendor, this, now, chance)
-        case Answered():
-            return _by_rule(outcome, vendor, this, now, chance) or _by_status(outcome, vendor, this, now, chance)
 
 
 def may_have_it(outcome: Answered | Unanswered) -> bool:
@@ -157,7 +165,7 @@ def _by_status(answer: Answered, vendor: Vendor, this: Try, now: datetime, chanc
     return GiveUp(f"refused_{status}: the vendor answered {status}{hint}")
 
 
-def _limited(answer: Answered, vendor: Vendor, this: Try, now: datetime) -> Verdict:
+def _limited(answer: Answered, vendor: Vendor, this: Try, now: datetime) -> Setback:
     stalled = now - (this.limited_since or now)
     if stalled > vendor.retry.stall:
         return GiveUp(f"rate_limited: for {stalled}, which is longer than retry.stall")
@@ -165,7 +173,7 @@ def _limited(answer: Answered, vendor: Vendor, this: Try, now: datetime) -> Verd
     return RateLimited(max(asked, now + _LEAST_PAUSE), f"status_{answer.status}")
 
 
-def again(reason: str, vendor: Vendor, this: Try, now: datetime, chance: float) -> Verdict:
+def again(reason: str, vendor: Vendor, this: Try, now: datetime, chance: float) -> Setback:
     """Another attempt, as long as the policy has one."""
     policy = vendor.retry
     if this.attempt >= policy.attempts:

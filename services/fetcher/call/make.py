@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,12 +12,14 @@ from services.fetcher.call.decide import Answered as GotAnswer
 from services.fetcher.call.decide import (
     Elsewhere,
     Empty,
+    GiveUp,
     RateLimited,
+    Setback,
     Succeeded,
     Try,
     Unanswered,
-    Verdict,
     may_have_it,
+    setback,
     verdict,
 )
 from services.fetcher.call.egress import Rests
@@ -50,6 +52,15 @@ _PUT_OFF_SECONDS = 5.0
 log = get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """An answer, or that there was none, and what that means. `back` is what is handed back of it."""
+
+    result: GotAnswer | Unanswered
+    decided: Page | Setback
+    back: VendorAnswer | None = None
+
+
 class CallMaker:
     """Makes calls towards any vendor."""
 
@@ -78,37 +89,30 @@ class CallMaker:
         request = prepare(call, vendor, self._callbacks, self._signing)
         if isinstance(request, Refused):
             return give_up(call, request.reason, None, Timing(began_at, 0.0, egress))
-        page: Page | None = None
         status: int | None = None
-        back: VendorAnswer | None = None
-        result: GotAnswer | Unanswered
+        take = self._take if call.request.answer is None else self._take_back
         try:
             async with self._transport.send(request, vendor, egress, left) as answer:
                 status = answer.status
-                if call.request.answer is not None:
-                    result, back = await self._take_back(call, vendor, answer)
-                else:
-                    result, page = await self._take(call, vendor, answer)
+                taken = await take(call, vendor, answer)
         except CallFailed as error:
-            result = Unanswered(str(error), sent=error.sent, final=error.failure in _FINAL)
+            taken = _lost(call, vendor, Unanswered(str(error), sent=error.sent, final=error.failure in _FINAL))
         except Unavailable as error:
             return await _put_off(call, error)
         timing = Timing(began_at, monotonic() - began, egress)
-        decided = page or self._decide(call, result, vendor, status, egress)
-        if back is not None and isinstance(decided, (Succeeded, Empty)):
-            decided = Page(None, None, handed_back=back)
-        spent = self._spent(vendor, egress, result) if isinstance(decided, Page) else None
-        return outcome_of(call, decided, status, timing, sent=may_have_it(result), answer=back, spent_until=spent)
+        sent = may_have_it(taken.result)
+        if isinstance(taken.decided, Page):
+            spent = self._spent(vendor, egress, taken.result)
+            return outcome_of(call, taken.decided, status, timing, sent=sent, spent_until=spent)
+        decided = self._decide(call, taken.decided, vendor, status, egress)
+        return outcome_of(call, decided, status, timing, sent=sent, answer=taken.back)
 
-    def _decide(
-        self, call: Claimed, result: GotAnswer | Unanswered, vendor: Vendor, status: int | None, egress: str
-    ) -> Verdict:
-        """The verdict. An egress that the vendor limits rests, and the call leaves by another one at once."""
-        now, chance = utc_now(), random.random()
-        this = Try(call.attempt, call.first_attempt_at, call.limited_since, call.repeatable)
-        decided = verdict(result, vendor, this, now, chance)
+    def _decide(self, call: Claimed, decided: Setback, vendor: Vendor, status: int | None, egress: str) -> Setback:
+        """What it means for a webhook. An egress that the vendor limits rests, and the call leaves by another one at
+        once."""
+        now = utc_now()
         if call.request.purpose == "deliver":
-            return judge(decided, status, vendor, this, now, chance)
+            return judge(decided, status, vendor, _try(call), now, random.random())
         if isinstance(decided, RateLimited):
             free_at = self._rests.rest(vendor, egress, decided.until, now)
             return replace(decided, until=free_at) if free_at > now else Elsewhere(decided.reason)
@@ -124,52 +128,55 @@ class CallMaker:
         free_at = now if until is None else self._rests.rest(vendor, egress, until, now)
         return free_at if free_at > now else None
 
-    async def _take_back(self, call: Claimed, vendor: Vendor, answer: Answer) -> tuple[GotAnswer, VendorAnswer]:
-        """Store the answer as it is, whatever it says: it is what was asked for. A later one takes its place."""
+    async def _take_back(self, call: Claimed, vendor: Vendor, answer: Answer) -> Taken:
+        """Store the answer as it is, whatever it says, unless it is asked for again: it is what was asked for."""
         whole = _is_small(answer) or answer.status == 204 or _judges_bodies(vendor) or not call.repeatable
         body = await answer.read() if whole else answer.pieces
+        got = GotAnswer(answer.status, answer.headers, lambda: _content(body) if isinstance(body, bytes) else None)
+        decided = verdict(got, vendor, _try(call), utc_now(), random.random())
+        if not isinstance(decided, (Succeeded, Empty, GiveUp)):
+            return Taken(got, decided)
         pointer = await self._put(call, answer, body, name=ANSWER) if body else None
         wanted = call.request.answer.headers if call.request.answer else ()
         kept = {name.lower(): answer.headers[name.lower()] for name in wanted if name.lower() in answer.headers}
-        got = GotAnswer(answer.status, answer.headers, lambda: _content(body) if isinstance(body, bytes) else None)
-        return got, VendorAnswer(status=answer.status, headers=kept, body=pointer)
+        back = VendorAnswer(status=answer.status, headers=kept, body=pointer)
+        return Taken(got, decided if isinstance(decided, GiveUp) else Page(None, None, handed_back=back), back)
 
-    async def _take(self, call: Claimed, vendor: Vendor, answer: Answer) -> tuple[GotAnswer | Unanswered, Page | None]:
+    async def _take(self, call: Claimed, vendor: Vendor, answer: Answer) -> Taken:
         """Judge the answer, reading its body first only where a rule or the purpose looks at it."""
         purpose, body = call.request.purpose, b""
         judged = purpose in PURPOSES or _judges_bodies(vendor)
         if judged:
             body = await answer.read()
         got = GotAnswer(answer.status, answer.headers, lambda: _content(body))
-        this = Try(call.attempt, call.first_attempt_at, call.limited_since, call.repeatable)
-        match verdict(got, vendor, this, utc_now(), 0.0):
+        match verdict(got, vendor, _try(call), utc_now(), random.random()):
             case Succeeded() | Empty() if purpose in PURPOSES:
                 heard = read_heard(call.request, answer.status, answer.headers, _content(body))
-                return got, Page(None, None, heard=heard)
+                return Taken(got, Page(None, None, heard=heard))
             case Succeeded() | Empty() if purpose == "deliver":
-                return got, Page(None, None)
+                return Taken(got, Page(None, None))
             case Succeeded():
                 return await self._take_page(call, vendor, answer, got, body if judged else None)
             case Empty():
-                return got, Page(None, Facts(items=0) if call.request.facts else None)
-            case _:
-                return got, None
+                return Taken(got, Page(None, Facts(items=0) if call.request.facts else None))
+            case decided:
+                return Taken(got, decided)
 
     async def _take_page(
         self, call: Claimed, vendor: Vendor, answer: Answer, got: GotAnswer, body: bytes | None
-    ) -> tuple[GotAnswer | Unanswered, Page | None]:
+    ) -> Taken:
         """Store the page; one that tells nothing about others and may be large goes through in pieces."""
         wanted = call.request.facts
         if body is None and wanted is None and call.repeatable and not _is_small(answer):
-            return got, Page(await self._put(call, answer, answer.pieces), None)
+            return Taken(got, Page(await self._put(call, answer, answer.pieces), None))
         body = await answer.read() if body is None else body
         problem = unreadable(body, whole=wanted is not None)
         if problem:
-            return Unanswered(f"vendor_malformed: {problem}", sent=True), None
+            return _lost(call, vendor, Unanswered(f"vendor_malformed: {problem}", sent=True))
         facts = _read(wanted, answer, vendor, body) if wanted else None
         if call.request.purpose == "metadata":
-            return got, Page(None, facts)
-        return got, Page(await self._put(call, answer, body), facts)
+            return Taken(got, Page(None, facts))
+        return Taken(got, Page(await self._put(call, answer, body), facts))
 
     async def _put(self, call: Claimed, answer: Answer, body: Any, *, name: str = "") -> Pointer:
         name = name or f"{call.request.number}-{call.request.round}"
@@ -191,6 +198,14 @@ class CallMaker:
                 await asyncio.sleep(_STORE_PAUSE_SECONDS)
                 with suppress(Unavailable):
                     return await self._payloads.put(call.request.job_id, name, body, media_type=media_type)
+
+
+def _try(call: Claimed) -> Try:
+    return Try(call.attempt, call.first_attempt_at, call.limited_since, call.repeatable)
+
+
+def _lost(call: Claimed, vendor: Vendor, result: Unanswered) -> Taken:
+    return Taken(result, setback(result, vendor, _try(call), utc_now(), random.random()))
 
 
 def _read(wanted: FactsWanted, answer: Answer, vendor: Vendor, body: bytes) -> Facts:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.fetcher.call.decide import Elsewhere, Empty, GiveUp, RateLimited, RetryAt, Succeeded, Verdict
+from services.fetcher.call.decide import Elsewhere, GiveUp, RateLimited, RetryAt, Setback
 from services.fetcher.call.messages import changed, given_up, stored
 from services.fetcher.call.vendor_jobs import Heard, is_unknown
 from services.fetcher.metrics import REQUEST_SECONDS, REQUESTS
@@ -39,7 +39,7 @@ class Timing:
 
 def outcome_of(
     call: Claimed,
-    decided: Page | Verdict,
+    decided: Page | Setback,
     status: int | None,
     timing: Timing,
     *,
@@ -59,20 +59,31 @@ def outcome_of(
             return Answered(call, tuple(_succeeded(call, decided, attempt, now)), attempt, True, spent_until)
         case RetryAt(when=when, reason=reason):
             attempt = _attempt(call, "retry", reason, status, timing)
-            told = changed(call, between, now, attempt=attempt)
-            return Later(call, when, call.attempt + 1, (told,), attempt, False, False, reason, may_have_left)
-        case RateLimited(until=until, reason=reason):
+            return Later(
+                call,
+                not_before=when,
+                next_attempt=call.attempt + 1,
+                messages=(changed(call, between, now, attempt=attempt),),
+                attempt=attempt,
+                met_limit=False,
+                reason=reason,
+                may_have_left=may_have_left,
+            )
+        case RateLimited(reason=reason) | Elsewhere(reason=reason):
             attempt = _attempt(call, "rate_limited", reason, status, timing)
-            told = changed(call, between, now, attempt=attempt)
-            return Later(call, until, call.attempt, (told,), attempt, True, True, reason, may_have_left)
-        case Elsewhere(reason=reason):
-            attempt = _attempt(call, "rate_limited", reason, status, timing)
-            told = changed(call, between, now, attempt=attempt)
-            return Later(call, now, call.attempt, (told,), attempt, False, True, reason, may_have_left)
+            return Later(
+                call,
+                not_before=decided.until if isinstance(decided, RateLimited) else now,
+                next_attempt=call.attempt,
+                messages=(changed(call, between, now, attempt=attempt),),
+                attempt=attempt,
+                limited=isinstance(decided, RateLimited),
+                met_limit=True,
+                reason=reason,
+                may_have_left=may_have_left,
+            )
         case GiveUp(reason=reason):
             return give_up(call, reason, status, timing, unknown=is_unknown(reason, sent=may_have_left), answer=answer)
-        case Succeeded() | Empty():
-            return give_up(call, "protocol_error: an answer without a page", status, timing)
 
 
 def _succeeded(call: Claimed, page: Page, attempt: Attempt, now: datetime) -> list[Outgoing]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from services.fetcher.call.decide import GiveUp, RetryAt, Try, Verdict, again
+from services.fetcher.call.decide import GiveUp, RetryAt, Setback, Try, again
 from services.fetcher.call.request import HttpRequest
 from shared.specification.vendor import Vendor
 
@@ -25,7 +25,7 @@ def sign(request: HttpRequest, task_id: UUID, key: bytes | None, now: datetime) 
     return replace(request, headers=headers)
 
 
-def judge(decided: Verdict, status: int | None, vendor: Vendor, this: Try, now: datetime, chance: float) -> Verdict:
+def judge(decided: Setback, status: int | None, vendor: Vendor, this: Try, now: datetime, chance: float) -> Setback:
     """A receiver that refuses a webhook may take it later, as the standard says; only 410 says that it never will."""
     if isinstance(decided, GiveUp) and status is not None and status != _GONE:
         return again(f"status_{status}", vendor, this, now, chance)

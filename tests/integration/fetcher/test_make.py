@@ -152,11 +152,13 @@ async def test_an_answer_that_is_no_success_by_rule_is_no_page(
 
 
 async def test_rules_over_the_body_decide_of_requests_whose_answer_has_no_known_length(
-    maker: CallMaker, site: Site
+    maker: CallMaker, site: Site, tmp_path: Path
 ) -> None:
+    """What is asked for again is not stored."""
     assert isinstance(
         await maker.make(claimed(site, f"200,{PENDING}", "answer", outcomes=BODY_RULES), lambda: None), Later
     )
+    assert list(tmp_path.iterdir()) == []
     taken = await maker.make(claimed(site, '200,{"state": "done"}', "answer", outcomes=BODY_RULES), lambda: None)
     assert isinstance(taken, Answered)
     assert taken.succeeded

@@ -7,7 +7,7 @@ import pytest
 
 from services.callback_gateway.verify.scheme import verify
 from services.callback_gateway.verify.verdict import Verified
-from services.fetcher.call.decide import GiveUp, RetryAt, Succeeded, Try, Verdict
+from services.fetcher.call.decide import GiveUp, RetryAt, Try, Verdict
 from services.fetcher.call.request import HttpRequest
 from services.fetcher.call.webhooks import judge, sign
 from shared.secrets import signing_key
@@ -55,4 +55,3 @@ def test_only_a_receiver_that_is_gone_is_not_asked_again(status: int | None, kin
 def test_attempts_of_a_webhook_end() -> None:
     last = Try(attempt=3, first_at=NOW, limited_since=None, repeatable=True)
     assert isinstance(judge(GiveUp("refused_404"), 404, VENDOR, last, NOW, 0.5), GiveUp)
-    assert isinstance(judge(Succeeded(), 204, VENDOR, last, NOW, 0.5), Succeeded)
