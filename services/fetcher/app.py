@@ -1,6 +1,7 @@
 """The fetcher as a table."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from services.fetcher.call.lanes import Lanes
 from services.fetcher.call.make import CallMaker
@@ -40,7 +41,11 @@ def build(runtime: Runtime[Settings]) -> App:
             Consumer("claim", FETCH_REQUESTED, claim_calls, wake=lanes.wake, bury=bury_call),
             Consumer("configure", VENDORS, configuration.vendors.handle, wake=lanes.wake),
         ],
-        loops=[*_loops(settlement, takeover), Loop("expire", Expire(runtime).step)],
+        loops=[
+            *_loops(settlement, takeover),
+            Loop("leftovers", partial(settlement.leftovers.delete, runtime.payloads)),
+            Loop("expire", Expire(runtime).step),
+        ],
         workers=[lanes],
     )
 

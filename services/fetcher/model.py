@@ -30,6 +30,12 @@ class Claimed:
     moment: int
     may_have_left: bool = False
 
+    @property
+    def payload(self) -> str:
+        """The name of what it stores: its own under each claim, as whoever had the call before may still be at it.
+        Claims are counted anew when a message is delivered again, in a replay say."""
+        return f"{self.request.number}-{self.request.round}-{self.origin['delivery']}-{self.claim}"
+
 
 @dataclass(frozen=True, slots=True)
 class Answered:

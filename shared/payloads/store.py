@@ -1,7 +1,10 @@
 """One store over a local folder or S3, through obstore (small files of a folder without it).
 
-Bytes are written under a name that is made from job and task, so a repeated fetch overwrites its own payload and
-nobody else's. A local write goes to a temporary file first and is renamed, so no reader ever sees half of one.
+Bytes are written under a name that is made from the job, the task's round and the claim of a call, so a fetcher that
+tries again overwrites its own payload, and one that comes too late nobody's: what a pointer was told for stays as it
+was. Of a claim that ended without a pointer the payload is deleted by whoever finds out, the fetcher that came too late
+or the one that took its call over; where both end before they did it, that of a request goes with its job, and a page
+stays. A local write goes to a temporary file first and is renamed, so no reader ever sees half of one.
 """
 
 import hashlib
@@ -18,9 +21,6 @@ from obstore.store import LocalStore, MemoryStore, S3Store
 from shared.errors import Rejected, Unavailable
 from shared.events.payloads import Pointer
 from shared.payloads.folder import SMALL_BYTES, Folder
-
-ANSWER = "answer"
-"""The name of a vendor's answer that is handed back. A later one takes its place, whether or not it is told."""
 
 _READ_LIMIT_BYTES = 256 * 1024**2
 
@@ -112,6 +112,15 @@ class PayloadStore:
             await self._delete_each(uris)
         except (BaseError, OSError) as error:
             raise Unavailable(f"payload store: {error}") from error
+
+    async def delete_all_of(self, job_id: UUID) -> None:
+        """Delete whatever a job has stored."""
+        try:
+            found = await obstore.list(self._store, str(job_id)).collect_async()
+        except (BaseError, OSError) as error:
+            raise Unavailable(f"payload store: {error}") from error
+        if found:
+            await self.delete([one["path"] for one in found])
 
     async def _delete_each(self, uris: list[str]) -> None:
         for uri in uris:

@@ -2,15 +2,16 @@
 and jobs that are over, callbacks and dead letters when they have been kept for long enough: what belongs to a job that
 is open or still shown stays with it."""
 
+import asyncio
 from datetime import timedelta
 
 from services.callback_gateway.expire import store
 from services.callback_gateway.settings import Settings
 from shared.events.catalogue import WEEK
-from shared.payloads.store import ANSWER, path_of
 from shared.runtime.app import Runtime
 
 _BLOCK = 1000
+_MOST_JOBS = 200
 _MOST_WEBHOOKS = 5000
 _PAUSE_SECONDS = 60.0
 
@@ -39,11 +40,10 @@ class Expire:
         return 0.5 if _BLOCK in deleted or jobs or webhooks == _MOST_WEBHOOKS else _PAUSE_SECONDS
 
     async def _delete_jobs(self) -> int:
-        """With whatever a request left in the payload store: an answer that was to be asked for again is stored, too,
-        and told to nobody where no other follows it."""
+        """With whatever a request left in the payload store: answers may be there that nobody was told of, or that
+        another one followed."""
         async with self._database.transaction() as tx:
-            jobs = await store.delete_jobs(tx, self._age, _BLOCK)
-            answers = [path_of(job["id"], ANSWER) for job in jobs if job["kind"] == "request"]
-            if answers:
-                await self._payloads.delete(answers)
+            jobs = await store.delete_jobs(tx, self._age, _MOST_JOBS)
+            requests = [job["id"] for job in jobs if job["kind"] == "request"]
+            await asyncio.gather(*(self._payloads.delete_all_of(job_id) for job_id in requests))
         return len(jobs)

@@ -39,7 +39,7 @@ from shared.events.payloads import Pointer
 from shared.events.tasks import Facts, FactsWanted, VendorAnswer
 from shared.observability.logs import get_logger
 from shared.observability.metrics import vendor_label
-from shared.payloads.store import ANSWER, PayloadStore
+from shared.payloads.store import PayloadStore
 from shared.runtime.clock import monotonic, utc_now
 from shared.specification.bodies import BodyUnreadable, read_json, unreadable
 from shared.specification.vendor import Vendor
@@ -136,7 +136,7 @@ class CallMaker:
         decided = verdict(got, vendor, _try(call), utc_now(), random.random())
         if not isinstance(decided, (Succeeded, Empty, GiveUp)):
             return Taken(got, decided)
-        pointer = await self._put(call, answer, body, name=ANSWER) if body else None
+        pointer = await self._put(call, answer, body) if body else None
         wanted = call.request.answer.headers if call.request.answer else ()
         kept = {name.lower(): answer.headers[name.lower()] for name in wanted if name.lower() in answer.headers}
         back = VendorAnswer(status=answer.status, headers=kept, body=pointer)
@@ -178,17 +178,16 @@ class CallMaker:
             return Taken(got, Page(None, facts))
         return Taken(got, Page(await self._put(call, answer, body), facts))
 
-    async def _put(self, call: Claimed, answer: Answer, body: Any, *, name: str = "") -> Pointer:
-        name = name or f"{call.request.number}-{call.request.round}"
-        pointer = await self._keep(call, name, body, answer.media_type)
+    async def _put(self, call: Claimed, answer: Answer, body: Any) -> Pointer:
+        pointer = await self._keep(call, body, answer.media_type)
         PAYLOAD_BYTES.labels(vendor=vendor_label(call.request.vendor)).inc(pointer.size)
         return pointer
 
-    async def _keep(self, call: Claimed, name: str, body: Any, media_type: str) -> Pointer:
+    async def _keep(self, call: Claimed, body: Any, media_type: str) -> Pointer:
         """An answer that is at hand is held for as long as the payload store is away or full: asking the vendor for it
         again would cost it a call each time. Held answers take up the calls in flight, so no new ones are made."""
         try:
-            return await self._payloads.put(call.request.job_id, name, body, media_type=media_type)
+            return await self._payloads.put(call.request.job_id, call.payload, body, media_type=media_type)
         except Unavailable as error:
             if not isinstance(body, bytes):
                 raise
@@ -197,7 +196,7 @@ class CallMaker:
             while True:
                 await asyncio.sleep(_STORE_PAUSE_SECONDS)
                 with suppress(Unavailable):
-                    return await self._payloads.put(call.request.job_id, name, body, media_type=media_type)
+                    return await self._payloads.put(call.request.job_id, call.payload, body, media_type=media_type)
 
 
 def _try(call: Claimed) -> Try:

@@ -12,6 +12,7 @@ from datetime import datetime
 from uuid import UUID
 
 from services.fetcher.call import store
+from services.fetcher.call.leftovers import Leftovers
 from services.fetcher.model import Answered, Later, Outcome
 from shared.database.pool import Database
 from shared.errors import Unavailable
@@ -35,6 +36,9 @@ class Settlement:
         self._outcomes: list[tuple[Outcome, Callable[[], None]]] = []
         self._untold: list[store.Told] = []
         self._told: list[UUID] = []
+        self._unheard: set[UUID] = set()
+        """Calls whose outcomes a commit may have written whose answer was lost."""
+        self.leftovers = Leftovers()
         self._one_writer, self._one_teller = asyncio.Lock(), asyncio.Lock()
         self.writing = Loop("settle", self.write)
         self.telling = Loop("tell", self.tell)
@@ -68,6 +72,9 @@ class Settlement:
             ours = await store.settle_calls(tx, self._fetcher_id, outcomes) if outcomes else set()
             await store.insert_attempts(tx, outcomes)
             await store.delete_calls(tx, told)
+            unheard, self._unheard = self._unheard, {outcome.call.id for outcome in outcomes}
+        self._unheard = set()
+        self.leftovers.add(outcome.call for outcome in outcomes if outcome.call.id not in ours | unheard)
         del self._outcomes[: len(taken)]
         del self._told[: len(told)]
         self._untold += [

@@ -163,7 +163,8 @@ async def find_silent(tx: Transaction, lease_seconds: float, but: UUID) -> list[
 
 
 async def return_calls(tx: Transaction, silent: Sequence[UUID]) -> list[Row]:
-    """Open calls of silent fetchers that may be repeated, or never left, wait again; gives them."""
+    """Open calls of silent fetchers that may be repeated, or never left, wait again; gives them with the claims that
+    ended."""
     rows: list[Row] = await tx.fetch(SQL["return_calls"], silent)
     return rows
 

@@ -2,11 +2,12 @@
 
 What may be repeated, or was never marked as leaving, waits again. What was marked and must not be repeated ends as
 `outcome_unknown`: nobody knows whether the vendor has it. What was answered but perhaps not told is told by the fetcher
-that finds it.
+that finds it. What a call may have stored under the claim that ended is deleted.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from services.fetcher.call import store
@@ -22,6 +23,14 @@ from shared.runtime.clock import monotonic, utc_now
 _ROUNDS_PER_LEASE = 4
 
 log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What is to be told of calls that were taken over, and the claims that ended with it without a word."""
+
+    told: Sequence[store.Told] = ()
+    ended: Sequence[Claimed] = ()
 
 
 class Takeover:
@@ -52,11 +61,14 @@ class Takeover:
         async with self._database.transaction() as tx:
             told = await store.find_inherited(tx, self._unheard, self._fetcher_id)
             silent = await store.find_silent(tx, self._lease_seconds, self._fetcher_id)
-            told += await self._take_over(tx, silent) if silent and self._may_judge() else []
+            may_judge = silent and self._may_judge()
+            taken = await self._take_over(tx, silent) if may_judge else Taken()
+            told += taken.told
             await store.delete_cancelled(tx)
             self._unheard = [one.id for one in told]
         self._unheard = []
         self._settlement.inherit(told)
+        self._settlement.leftovers.add(taken.ended)
         return self._lease_seconds / _ROUNDS_PER_LEASE
 
     async def _show_life(self) -> None:
@@ -77,11 +89,12 @@ class Takeover:
         """Whether it has shown life within a lease."""
         return self._clock() - self._lived_at <= self._lease_seconds
 
-    async def _take_over(self, tx: Transaction, silent: list[UUID]) -> list[store.Told]:
+    async def _take_over(self, tx: Transaction, silent: list[UUID]) -> Taken:
         inherited = await store.inherit_answers(tx, silent, self._fetcher_id)
-        returned = await store.return_calls(tx, silent)
-        unknown = [_given_up(row) for row in await store.find_unknown(tx, silent)]
-        await store.answer_calls(tx, unknown, self._fetcher_id)
+        returned = [claimed_of(row) for row in await store.return_calls(tx, silent)]
+        unknown = [claimed_of(row) for row in await store.find_unknown(tx, silent)]
+        given_up = [_given_up(call) for call in unknown]
+        await store.answer_calls(tx, given_up, self._fetcher_id)
         TAKEN_OVER.inc(len(inherited) + len(returned) + len(unknown))
         log.warning(
             "calls.taken_over",
@@ -90,12 +103,11 @@ class Takeover:
             told_again=len(inherited),
             outcome_unknown=len(unknown),
         )
-        return [*inherited, *unknown]
+        return Taken([*inherited, *given_up], [*returned, *unknown])
 
 
-def _given_up(row: Row) -> store.Told:
+def _given_up(call: Claimed) -> store.Told:
     now = utc_now()
-    call = claimed_of(row)
     reason = "outcome_unknown: the fetcher ended while the call was open"
     attempt = Attempt(
         attempt=call.attempt, started_at=call.first_attempt_at, seconds=0.0, verdict="give_up", reason=reason

@@ -254,7 +254,7 @@ async def test_a_vendors_page_runs_nothing_at_the_address_of_the_gateway(
     told = {"content-security-policy": "default-src *", "x-content-type-options": "no", "sluice-job": "another"}
     answer: dict[str, Any] = {"status": 200, "headers": told, "reason": ""}
     if page:
-        kept = await PayloadStore(payloads.as_uri()).put(job_id, "answer", page, media_type="text/html")
+        kept = await PayloadStore(payloads.as_uri()).put(job_id, "0-0-0-1", page, media_type="text/html")
         answer["body"] = kept.model_dump(mode="json")
     async with edge.database.transaction() as tx:
         wanted = "INSERT INTO jobs (id, state, kind, answer, ended_at) VALUES ($1, 'completed', 'request', $2, now())"

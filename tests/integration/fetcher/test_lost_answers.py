@@ -3,6 +3,7 @@ fetcher holds may hang on it, because nobody takes over from the living."""
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -18,12 +19,13 @@ from shared.errors import Unavailable
 from shared.events.tasks import TaskState
 from shared.ids import new_id
 from shared.messaging.producer import Producer
+from shared.payloads.store import PayloadStore
 from shared.runtime.clock import utc_now
 from tests.conftest import ReaderFor
 from tests.eventually import eventually
 from tests.integration.fetcher.test_cancel import wanted
 from tests.integration.fetcher.test_permits import Leaser
-from tests.integration.fetcher.test_takeover import LEASE_SECONDS, Clock, claim, states
+from tests.integration.fetcher.test_takeover import LEASE_SECONDS, Clock, claim, states, take_over
 from tests.proxy import Proxy
 from tests.stack import Place
 
@@ -110,6 +112,28 @@ async def test_calls_that_were_taken_over_unheard_are_told(
     assert await states(database) == {}
     [event] = await eventually(lambda: told.values, 20)
     assert event["state"] == "completed"
+
+
+async def test_what_was_stored_for_an_answer_that_was_written_unheard_and_told_by_an_heir_is_kept(
+    topics: Place, proxy: Proxy, database: Database, producer: Producer, payloads: Path
+) -> None:
+    store, fetcher_id, heir = PayloadStore(payloads.as_uri()), new_id(), new_id()
+    async with database.transaction() as tx:
+        await claim_calls(tx, [wanted(new_id())])
+    [call] = await claim(database, fetcher_id)
+    pointer = await store.put(call.request.job_id, call.payload, b"[]", media_type="application/json")
+    settlement, others = (Settlement(database, producer, one) for one in (fetcher_id, heir))
+    settlement.add(Answered(call, (changed(call, TaskState.STORED, utc_now()),), None, True), lambda: None)
+    proxy.lose_answer_to(COMMIT)
+    with pytest.raises(Unavailable):
+        await settlement.write()
+    await take_over(database, others, heir)
+    await others.drain(within_seconds=20)
+    assert await states(database) == {}
+    await settlement.drain(within_seconds=20)
+    for one in (settlement, others):
+        await one.leftovers.delete(store)
+    assert await store.get(pointer) == b"[]"
 
 
 async def test_a_fault_while_the_rest_is_written_ends_nothing(

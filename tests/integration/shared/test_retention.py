@@ -106,10 +106,10 @@ async def test_the_gateway_forgets_what_it_shows(place: Place, payloads: Path) -
 
 
 async def test_an_answer_that_nobody_was_told_of_goes_with_its_job(place: Place, payloads: Path) -> None:
-    """The fetcher stores an answer before it is judged; where it asks again, and then hears nothing, it stays."""
+    """The job was cancelled, say, while its call was open."""
     async with opened("callback-gateway", GatewaySettings, place, payloads) as runtime:
         pointers = {
-            age: await runtime.payloads.put(new_id(), "answer", b"later, please", media_type="text/plain")
+            age: await runtime.payloads.put(new_id(), "0-0-0-1", b"too late", media_type="text/plain")
             for age in ("1 day", "40 days", "50 days")
         }
         for age, pointer in pointers.items():
