@@ -10,7 +10,7 @@ For every batch that FastStream hands over:
 5. Infrastructure that does not answer: wait and try the same batch again; after `PATIENCE_SECONDS` go back to its
    first record and poll again, so that the consumer stays a member of its group, for as long as it takes.
 6. Anything else that is raised: halve the batch until a single event is to blame. That one is delivered again later,
-   or becomes a dead letter; its neighbours pass.
+   or becomes a dead letter, which the ledger keeps as the outcome of this delivery; its neighbours pass.
 
 No exception leaves `on_batch`: FastStream would swallow it and go on behind the batch, which would be lost.
 """
@@ -24,14 +24,15 @@ from typing import Any
 
 from aiokafka import ConsumerRecord
 
-from shared.database.pool import Database
+from shared.database.pool import Database, Transaction
 from shared.errors import Unavailable
 from shared.events.envelope import CE_TYPE, RECIPIENT, Incoming, Record
 from shared.messaging import ledger
-from shared.messaging.dead_letter import Circuit, Desk, told_of
+from shared.messaging.dead_letter import Circuit, Desk, told_of, unread_of
 from shared.messaging.decode import Poison, decode
 from shared.messaging.gate import Gate
 from shared.messaging.handler import Again, Consumer, Outgoing, Refuse, Result
+from shared.messaging.ledger import Decide, Outcome
 from shared.messaging.producer import Producer
 from shared.observability.logs import get_logger
 from shared.observability.metrics import BATCH_SECONDS, CIRCUIT_OPEN, EVENTS, KEYLESS, WAITING
@@ -159,24 +160,25 @@ class Shell:
                 await self._apply(batch[middle:])
                 return
             messages = await self._blame(batch[0], error)
-        else:
-            for incoming in batch:
-                self._circuit.passed(incoming.record.position.partition)
-            EVENTS.labels(group=self.group, outcome="handled").inc(len(batch))
         await self._producer.send(messages)
 
-    async def _commit(self, batch: Sequence[Incoming[Any]]) -> list[Outgoing]:
+    async def _commit(self, batch: Sequence[Incoming[Any]]) -> Sequence[Outgoing]:
         prepared = await self.consumer.prepare(batch) if self.consumer.prepare else batch
-        async with self._database.transaction() as tx:
-            recorded = await ledger.record(tx, self.consumer.behaviour, batch)
-            fresh = [incoming for incoming in prepared if (incoming.id, incoming.delivery) in recorded.fresh]
-            results = await self.consumer.handler(tx, fresh) if fresh else ()
-            messages = [self._message(result) for result in results]
-            if messages:
-                await ledger.keep(tx, self.consumer.behaviour, fresh[0], messages)
-        if len(fresh) < len(batch):
-            EVENTS.labels(group=self.group, outcome="duplicate").inc(len(batch) - len(fresh))
-        return [*recorded.stored, *messages]
+
+        async def handle(tx: Transaction, fresh: Sequence[Incoming[Any]]) -> Sequence[Outgoing]:
+            return [self._message(result) for result in await self.consumer.handler(tx, fresh)]
+
+        outcome = await self._once(prepared, handle, "handled")
+        for incoming in outcome.fresh:
+            self._circuit.passed(incoming.record.position.partition)
+        return outcome.messages
+
+    async def _once(self, batch: Sequence[Incoming[Any]], decide: Decide, word: str) -> Outcome:
+        outcome = await ledger.once(self._database, self.consumer.behaviour, batch, decide)
+        EVENTS.labels(group=self.group, outcome=word).inc(len(outcome.fresh))
+        if len(outcome.fresh) < len(batch):
+            EVENTS.labels(group=self.group, outcome="duplicate").inc(len(batch) - len(outcome.fresh))
+        return outcome
 
     def _message(self, result: Result) -> Outgoing:
         match result:
@@ -189,24 +191,25 @@ class Shell:
                 EVENTS.labels(group=self.group, outcome="retry").inc()
                 return self._desk.again(result, self._clock())
 
-    async def _blame(self, incoming: Incoming[Any], error: Exception) -> list[Outgoing]:
+    async def _blame(self, incoming: Incoming[Any], error: Exception) -> Sequence[Outgoing]:
+        """That it failed is the outcome of this delivery: when its batch comes again, the same messages are sent, and
+        the event is not handled beside them. What has an outcome already is not to blame."""
         told = told_of(error)
         known = {"event_id": str(incoming.id), "delivery": incoming.delivery}
         log.error("event.failed", group=self.group, **known, told=told, exc_info=error)
-        buried = await self._bury(incoming, self._desk.gives_up(incoming, error))
-        if self._circuit.refused(incoming.record.position.partition):
-            raise CircuitOpen from error
-        EVENTS.labels(group=self.group, outcome="failed").inc()
-        return [self._desk.failed(incoming, error, self._clock()), *buried]
 
-    async def _bury(self, incoming: Incoming[Any], reason: str) -> Sequence[Outgoing]:
-        if not reason or self.consumer.bury is None:
-            return ()
-        async with self._database.transaction() as tx:
-            return await self.consumer.bury(tx, incoming, reason)
+        async def give_up(tx: Transaction, _: Sequence[Incoming[Any]]) -> Sequence[Outgoing]:
+            if self._circuit.refused(incoming.record.position.partition):
+                raise CircuitOpen from error
+            reason = self._desk.gives_up(incoming, error)
+            buried = await self.consumer.bury(tx, incoming, reason) if reason and self.consumer.bury else ()
+            return [self._desk.failed(incoming, error, self._clock()), *buried]
+
+        return (await self._once([incoming], give_up, "failed")).messages
 
     async def _put_aside(self, bad: Sequence[Poison]) -> None:
         """On topics that anyone may produce to, nonsense is the sender's mistake and never opens the circuit."""
+        later, never = list[Poison](), list[Poison]()
         for poison in bad:
             log.warning(
                 "event.refused",
@@ -216,12 +219,24 @@ class Shell:
                 offset=poison.record.position.offset,
             )
             if self._desk.may_be_read_later(poison):
-                EVENTS.labels(group=self.group, outcome="retry").inc()
+                later.append(poison)
                 continue
             if not self.consumer.topic.public and self._circuit.refused(poison.record.position.partition):
                 raise CircuitOpen
             EVENTS.labels(group=self.group, outcome=f"dead_{poison.reason}").inc()
-        await self._producer.send([self._desk.poison(poison, self._clock()) for poison in bad])
+            never.append(poison)
+        put_off = await self._put_off(later) if later else ()
+        await self._producer.send([*put_off, *(self._desk.poison(poison, self._clock()) for poison in never)])
+
+    async def _put_off(self, later: Sequence[Poison]) -> Sequence[Outgoing]:
+        """These will be read as their next deliveries, and so never as this one: a release that can may come to them
+        before their time. What nobody will read has no place in the ledger: its id may be another event's."""
+        unread = {(one.id, one.delivery): one for one in map(unread_of, later)}
+
+        async def send_again(_: Transaction, fresh: Sequence[Incoming[Any]]) -> Sequence[Outgoing]:
+            return [self._desk.put_off(one, self._clock()) for one in fresh]
+
+        return (await self._once(list(unread.values()), send_again, "retry")).messages
 
     def _stand_still(self, records: Sequence[ConsumerRecord]) -> None:
         self.circuit_open = True

@@ -89,18 +89,21 @@ class Desk:
         """Whether a record is of a version that a deployment under way may bring."""
         return poison.reason == UNSUPPORTED_VERSION and delivery(poison.record) + 1 < DELIVERIES
 
+    def put_off(self, unread: Incoming[Poison], now: datetime) -> Outgoing:
+        """Have such a record sent again when there may be somebody who can read it."""
+        poison = unread.event
+        return self.again(Again(unread, _wait_after(unread.delivery), poison.reason), now, error=poison.error)
+
     def poison(self, poison: Poison, now: datetime) -> Outgoing:
-        """Put a record aside that is no event at all, or have it sent again when it may be one."""
+        """Put a record aside that is no event at all. The letter's id is derived from the record's position, so that it
+        is one letter however often it is written."""
         record = poison.record
-        identity, number = event_id(record), delivery(record)
-        if self.may_be_read_later(poison):
-            unread = Incoming(None, identity, number, record)
-            return self.again(Again(unread, _wait_after(number), poison.reason), now, error=poison.error)
+        identity = event_id(record)
         event = DeadLetter(
             service=self.service,
             group=self.group,
             event_id=identity,
-            delivery=number,
+            delivery=delivery(record),
             reason=poison.reason,
             error=poison.error,
             at=now,
@@ -151,6 +154,11 @@ def told_of(error: Exception) -> str:
     last, way = frames[-1], [f"{Path(frame.filename).name} {frame.name} {frame.line}" for frame in frames]
     digest = hashlib.sha256("\n".join([type(error).__name__, *way]).encode()).hexdigest()[:12]
     return f"{type(error).__name__} in {last.name} ({Path(last.filename).name}:{last.lineno}), traceback {digest}"
+
+
+def unread_of(poison: Poison) -> Incoming[Poison]:
+    """What an event is known by that could not be read."""
+    return Incoming(poison, event_id(poison.record), delivery(poison.record), poison.record)
 
 
 def _word_for(error: Exception) -> str:

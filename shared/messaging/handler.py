@@ -94,8 +94,8 @@ Prepare = Callable[[Sequence[Incoming[Any]]], Awaitable[Sequence[Incoming[Any]]]
 
 
 Bury = Callable[[Transaction, Incoming[Any], str], Awaitable[Sequence[Outgoing]]]
-"""What to tell when the shell gives an event up: whoever counts on it must hear of its end. Gets the reason, and a
-transaction for what must be known of it afterwards; an event may be given up more than once."""
+"""What to tell when the shell gives an event up: whoever counts on it must hear of its end. Gets the reason, and the
+transaction that writes the end down; an event that is sent again may be given up more than once."""
 
 
 def _nothing() -> None:

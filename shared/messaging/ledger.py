@@ -1,13 +1,14 @@
 """The ledger: which events a consumer group has handled, and what it sent because of them.
 
 A row stands for (consumer group, event id, delivery). It is written in the transaction that handles the event, and
-one row of each batch carries the batch's outgoing messages. The order is: database commit, produce, offset commit.
+one row of each batch carries the batch's outgoing messages. A delivery that failed has its row, too, which carries the
+retry or the dead letter: it must not be handled beside them. The order is: database commit, produce, offset commit.
 A crash before the commit leaves nothing behind; a crash after it makes the broker deliver the same events again, and
 the rows answer with the stored messages. Offsets of a batch are committed together and only after its messages were
 acknowledged, so whenever any message may be missing, the row that carries it is asked again. No relay is needed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -31,6 +32,34 @@ class Recorded:
 
     fresh: frozenset[tuple[UUID, int]]
     stored: tuple[Outgoing, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a batch: the events that had none before, and what is to be sent because of all of them."""
+
+    fresh: Sequence[Incoming[Any]]
+    messages: Sequence[Outgoing]
+
+
+Decide = Callable[[Transaction, Sequence[Incoming[Any]]], Awaitable[Sequence[Outgoing]]]
+"""What becomes of fresh events: does it in the transaction, and gives what is to be sent."""
+
+
+async def once(database: Database, group: str, batch: Sequence[Incoming[Any]], decide: Decide) -> Outcome:
+    """Decide what becomes of those events of a batch that nothing has become of yet, and keep it; all or nothing. What
+    was sent because of the others is given again.
+
+    Raises:
+        Unavailable: the database does not answer; whatever may have been kept is given by the next call.
+    """
+    async with database.transaction() as tx:
+        recorded = await record(tx, group, batch)
+        fresh = [incoming for incoming in batch if (incoming.id, incoming.delivery) in recorded.fresh]
+        messages = await decide(tx, fresh) if fresh else ()
+        if messages:
+            await keep(tx, group, fresh[0], messages)
+    return Outcome(fresh, [*recorded.stored, *messages])
 
 
 async def record(tx: Transaction, group: str, batch: Sequence[Incoming[Any]]) -> Recorded:
