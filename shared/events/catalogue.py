@@ -64,7 +64,13 @@ class Topic(Generic[E]):
     def is_inner(self) -> bool:
         """Whether only services produce to it, and for the moment: what a later release adds, to the parts of the
         language within, too, is passed over. What people write, and what is kept as state, is read strictly."""
-        return self.producers != ANYONE and self.cleanup != "compact"
+        return self.producers != ANYONE and not self.is_state
+
+    @property
+    def is_state(self) -> bool:
+        """Whether the last record of a key is what is in force. Then no record is ever sent again: it would come behind
+        what was said of the key since, and what is meant for one group alone would be all that compaction keeps."""
+        return self.cleanup == "compact"
 
     def full_name(self, prefix: str) -> str:
         """The name that the broker knows."""

@@ -10,7 +10,8 @@ For every batch that FastStream hands over:
 5. Infrastructure that does not answer: wait and try the same batch again; after `PATIENCE_SECONDS` go back to its
    first record and poll again, so that the consumer stays a member of its group, for as long as it takes.
 6. Anything else that is raised: halve the batch until a single event is to blame. That one is delivered again later,
-   or becomes a dead letter, which the ledger keeps as the outcome of this delivery; its neighbours pass.
+   or becomes a dead letter, which the ledger keeps as the outcome of this delivery; its neighbours pass. State is tried
+   again at once instead, a few times, and never sent again (`Topic.is_state`).
 
 No exception leaves `on_batch`: FastStream would swallow it and go on behind the batch, which would be lost.
 """
@@ -25,7 +26,7 @@ from typing import Any
 from aiokafka import ConsumerRecord
 
 from shared.database.pool import Database, Transaction
-from shared.errors import Unavailable
+from shared.errors import Rejected, Unavailable
 from shared.events.envelope import CE_TYPE, RECIPIENT, Incoming, Record
 from shared.messaging import ledger
 from shared.messaging.dead_letter import Circuit, Desk, told_of, unread_of
@@ -41,6 +42,9 @@ PATIENCE_SECONDS = 20.0
 _FIRST_WAIT_SECONDS = 0.1
 _LONGEST_WAIT_SECONDS = 3.0
 _CIRCUIT_RUN = 100
+_TRIES_OF_STATE = 4
+_BETWEEN_TRIES_SECONDS = 0.05
+"""Short: a hundred that fail in a row must not last as long as a rebalance waits."""
 
 log = get_logger(__name__)
 
@@ -75,7 +79,8 @@ class Shell:
         self._database = database
         self._producer = producer
         self._clock = clock
-        self._desk = Desk(service, self.group)
+        self._tries = _TRIES_OF_STATE if consumer.topic.is_state else 1
+        self._desk = Desk(service, self.group, sends_again=not consumer.topic.is_state)
         self._circuit = Circuit(_CIRCUIT_RUN)
 
     async def on_batch(self, records: Sequence[ConsumerRecord]) -> None:
@@ -148,7 +153,7 @@ class Shell:
                 return False
         return True
 
-    async def _apply(self, batch: list[Incoming[Any]]) -> None:
+    async def _apply(self, batch: list[Incoming[Any]], tried: int = 1) -> None:
         try:
             messages = await self._commit(batch)
         except Unavailable:
@@ -158,6 +163,10 @@ class Shell:
                 middle = len(batch) // 2
                 await self._apply(batch[:middle])
                 await self._apply(batch[middle:])
+                return
+            if tried < self._tries and not isinstance(error, Rejected):
+                await asyncio.sleep(tried * _BETWEEN_TRIES_SECONDS)
+                await self._apply(batch, tried + 1)
                 return
             messages = await self._blame(batch[0], error)
         await self._producer.send(messages)
@@ -197,15 +206,15 @@ class Shell:
         told = told_of(error)
         known = {"event_id": str(incoming.id), "delivery": incoming.delivery}
         log.error("event.failed", group=self.group, **known, told=told, exc_info=error)
+        reason = self._desk.gives_up(incoming, error)
 
         async def give_up(tx: Transaction, _: Sequence[Incoming[Any]]) -> Sequence[Outgoing]:
             if self._circuit.refused(incoming.record.position.partition):
                 raise CircuitOpen from error
-            reason = self._desk.gives_up(incoming, error)
             buried = await self.consumer.bury(tx, incoming, reason) if reason and self.consumer.bury else ()
             return [self._desk.failed(incoming, error, self._clock()), *buried]
 
-        return (await self._once([incoming], give_up, "failed")).messages
+        return (await self._once([incoming], give_up, f"dead_{reason}" if reason else "failed")).messages
 
     async def _put_aside(self, bad: Sequence[Poison]) -> None:
         """On topics that anyone may produce to, nonsense is the sender's mistake and never opens the circuit."""

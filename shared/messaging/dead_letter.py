@@ -25,29 +25,31 @@ _LONGEST_ERROR = 4000
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Writes retry and dead-letter messages for one consumer group of one service."""
+    """Writes retry and dead-letter messages for one consumer group of one service. Where `sends_again` is false there
+    is no other delivery, whoever asks for it."""
 
     service: str
     group: str
+    sends_again: bool = True
 
     def gives_up(self, incoming: Incoming[Any], error: Exception) -> str:
         """The reason for which a failed event is given up now, or nothing if it is tried again."""
         if isinstance(error, Rejected):
             return error.reason
-        return _word_for(error) if incoming.delivery + 1 >= DELIVERIES else ""
+        return "" if self._comes_again(incoming.delivery) else _word_for(error)
 
     def failed(self, incoming: Incoming[Any], error: Exception, now: datetime) -> Outgoing:
         """A single event whose handling raised: refused for good, or tried again a few times."""
-        if isinstance(error, Rejected):
-            return self.refuse(Refuse(incoming, error.reason, str(error)), now)
-        text = told_of(error)
-        if incoming.delivery + 1 >= DELIVERIES:
-            return self.refuse(Refuse(incoming, _word_for(error), text), now)
+        text = str(error) if isinstance(error, Rejected) else told_of(error)
+        if reason := self.gives_up(incoming, error):
+            return self.refuse(Refuse(incoming, reason, text), now)
         return self.again(Again(incoming, _wait_after(incoming.delivery), _word_for(error)), now, error=text)
 
     def again(self, asked: Again, now: datetime, *, error: str = "") -> Outgoing:
         """Send the original to its topic once more, later, as the next delivery."""
         incoming = asked.incoming
+        if not self.sends_again:
+            return self.refuse(Refuse(incoming, asked.reason, error), now)
         number = incoming.delivery + 1
         event = RetryRequested(
             service=self.service,
@@ -87,7 +89,7 @@ class Desk:
 
     def may_be_read_later(self, poison: Poison) -> bool:
         """Whether a record is of a version that a deployment under way may bring."""
-        return poison.reason == UNSUPPORTED_VERSION and delivery(poison.record) + 1 < DELIVERIES
+        return poison.reason == UNSUPPORTED_VERSION and self._comes_again(delivery(poison.record))
 
     def put_off(self, unread: Incoming[Poison], now: datetime) -> Outgoing:
         """Have such a record sent again when there may be somebody who can read it."""
@@ -112,6 +114,9 @@ class Desk:
         at = record.position
         letter = derived_id("dead", self.group, at.topic, at.partition, at.offset)
         return self._letter(_key(record.key, identity), event, letter)
+
+    def _comes_again(self, number: int) -> bool:
+        return self.sends_again and number + 1 < DELIVERIES
 
     def _letter(self, key: str, event: DeadLetter, id: UUID) -> Outgoing:
         """Names of headers can grow sixfold in JSON; a letter that is too large for that goes without them."""

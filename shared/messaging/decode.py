@@ -41,7 +41,7 @@ def decode(topic: Topic[E], record: Record) -> Incoming[E] | Poison:
 
 
 def _read_empty(topic: Topic[E], record: Record) -> Incoming[E] | Poison:
-    if topic.cleanup != "compact" or record.key is None:
+    if not topic.is_state or record.key is None:
         return Poison(record, "empty", "the message has no value")
     removed: Any = Removed(key=record.key.decode("utf-8", errors="replace"))
     return Incoming(removed, event_id(record), delivery(record), record)

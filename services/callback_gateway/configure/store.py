@@ -14,7 +14,8 @@ Table = Literal["vendors", "sources", "hooks"]
 
 
 async def has_handled(tx: Transaction, behaviour: str, event_id: str) -> bool:
-    """Whether a behaviour of this service has handled an event."""
+    """Whether a behaviour of this service has handled an event. One that it gave up is behind it, too: to write that
+    later would undo what was said since."""
     return bool(await tx.fetchval(SQL["has_handled"], behaviour, event_id))
 
 

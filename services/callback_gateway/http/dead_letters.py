@@ -17,6 +17,7 @@ from services.callback_gateway.http.edge import Edge
 from services.callback_gateway.http.jobs import Limit
 from services.callback_gateway.http.problems import Refusal, answers
 from services.callback_gateway.redrive import store as redrive_store
+from services.callback_gateway.redrive.decide import PUBLISHED_AGAIN, topics_of_state
 from services.callback_gateway.redrive.model import (
     MOST_REDRIVES,
     DiscardOrder,
@@ -103,7 +104,8 @@ def _redriving(router: APIRouter, edge: Edge) -> None:
     )
     async def redrive_all(request: Request) -> Response:
         """All open ones that fit the filter, the oldest first, at a rate; those that came back three times are held
-        back without `force`, and so are those of cancelled jobs. A dry run tells how many there are."""
+        back without `force`, and always those of cancelled jobs and of configuration, which is published again
+        instead. A dry run tells how many there are."""
         order = parse(REDRIVE, (await read_json_body(request, edge.settings))[1])
         wanted = Wanted(order.filter, edge.settings.topic_prefix)
         async with edge.database.transaction() as tx:
@@ -130,7 +132,7 @@ def _redriving(router: APIRouter, edge: Edge) -> None:
         wanted = Wanted(LetterFilter(), edge.settings.topic_prefix, letter_id)
         async with edge.database.transaction() as tx:
             if (await redrive_store.survey(tx, wanted, force=force)).held:
-                raise Refusal(409, _why_held(row, force=force))
+                raise Refusal(409, _why_held(row, wanted.prefix, force=force))
             await redrive_store.order_letters(tx, wanted, rate=1, force=force)
         return _affected(1, 0, (letter_id,), dry_run=False)
 
@@ -182,7 +184,9 @@ async def _found(edge: Edge, letter_id: UUID) -> Row:
     return row
 
 
-def _why_held(row: Row, *, force: bool) -> str:
+def _why_held(row: Row, prefix: str, *, force: bool) -> str:
+    if row["topic"] in topics_of_state(prefix):
+        return PUBLISHED_AGAIN
     if row["redrives"] >= MOST_REDRIVES and not force:
         return f"the dead letter came back {row['redrives']} times; force sends it nevertheless"
     return "its job is cancelled"

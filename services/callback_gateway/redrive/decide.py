@@ -23,6 +23,7 @@ _TOPICS = {topic.name: topic for topic in topics()}
 _CLOSES_NOTHING = ("status", "abort")
 """Calls beside a task's own: when they are given up, the task goes on or is over anyway."""
 _RECORD_BYTES = 512
+PUBLISHED_AGAIN = "a configuration is published again, not sent again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,11 @@ def times_redriven(letter: DeadLetter) -> int:
     return int(text) if text.isdecimal() and len(text) < 6 else 0
 
 
+def topics_of_state(prefix: str) -> list[str]:
+    """The full names of topics of which nothing is ever sent again."""
+    return [topic.full_name(prefix) for topic in _TOPICS.values() if topic.is_state]
+
+
 def message_of(letter: Letter, prefix: str) -> Outgoing | Unsendable:
     """What to send. It is the same whenever it is made, so that sending it twice counts once."""
     event = letter.event
@@ -96,6 +102,8 @@ def _original_again(letter: Letter, prefix: str) -> Outgoing | Unsendable:
     topic = _TOPICS.get(record.position.topic.removeprefix(f"{prefix}."))
     if topic is None:
         return Unsendable(f"no topic of this installation is called {record.position.topic[:100]}")
+    if topic.is_state:
+        return Unsendable(PUBLISHED_AGAIN)
     group = event.group if event.group.startswith(f"{prefix}.") else ""
     headers = event.original.headers_again(event.event_id, event.delivery + 1, group)
     headers = (*((name, value) for name, value in headers if name != REDRIVES), (REDRIVES, _next(letter)))

@@ -1,4 +1,4 @@
--- Open letters are to be sent again, the oldest first, one each interval; gives their jobs. $1 service text, $2 topics text[], $3 reason text, $4 job_id uuid, $5 since timestamptz, $6 until timestamptz, $7 id uuid (null: any), $8 redrives integer, $9 apart interval
+-- Open letters are to be sent again, the oldest first, one each interval; gives their jobs. $1 service text, $2 topics text[], $3 reason text, $4 job_id uuid, $5 since timestamptz, $6 until timestamptz, $7 id uuid (null: any), $8 redrives integer, $9 apart interval, $10 topics_of_state text[]
 WITH found AS (
     SELECT id, at
     FROM dead_letters
@@ -10,7 +10,7 @@ WITH found AS (
         AND ($5::timestamptz IS NULL OR at >= $5)
         AND ($6::timestamptz IS NULL OR at < $6)
         AND ($7::uuid IS NULL OR id = $7)
-        AND (redrives < $8 AND NOT (
+        AND (redrives < $8 AND topic <> ALL ($10::text[]) AND NOT (
             round IS NOT NULL AND EXISTS (SELECT FROM jobs WHERE jobs.id = dead_letters.job_id AND jobs.state = 'cancelled')
         ))
     FOR UPDATE

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from services.callback_gateway.redrive.decide import Letter
+from services.callback_gateway.redrive.decide import Letter, topics_of_state
 from services.callback_gateway.redrive.model import MOST_REDRIVES, LetterFilter
 from services.callback_gateway.storable import storable_text
 from shared.database.pool import Row, Transaction
@@ -46,7 +46,8 @@ class Survey:
 async def survey(tx: Transaction, wanted: Wanted, *, force: bool) -> Survey:
     """Look before anything is done."""
     most = _ANY_NUMBER if force else MOST_REDRIVES
-    row = await tx.fetchrow(SQL["survey_letters"], *wanted.arguments, most, _FIRST)
+    state = topics_of_state(wanted.prefix)
+    row = await tx.fetchrow(SQL["survey_letters"], *wanted.arguments, most, _FIRST, state)
     assert row is not None
     return Survey(row["count"], row["held"], tuple(row["ids"]))
 
@@ -54,7 +55,8 @@ async def survey(tx: Transaction, wanted: Wanted, *, force: bool) -> Survey:
 async def order_letters(tx: Transaction, wanted: Wanted, *, rate: float, force: bool) -> int:
     """Have letters sent again, at most `rate` a second; gives how many."""
     most = _ANY_NUMBER if force else MOST_REDRIVES
-    rows = await tx.fetch(SQL["order_letters"], *wanted.arguments, most, timedelta(seconds=1 / rate))
+    apart, state = timedelta(seconds=1 / rate), topics_of_state(wanted.prefix)
+    rows = await tx.fetch(SQL["order_letters"], *wanted.arguments, most, apart, state)
     await await_jobs(tx, sorted({row["job_id"] for row in rows if row["round"] is not None}))
     return len(rows)
 

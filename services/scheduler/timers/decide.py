@@ -79,6 +79,8 @@ def _checked(timer_id: UUID, field: str, due_at: datetime | None, message: Outgo
     topic = _TOPICS.get(message.topic)
     if topic is None:
         return Refused("schema_invalid", f"topic: no topic is called {message.topic[:100]}")
+    if topic.is_state:
+        return Refused("schema_invalid", f"topic: what {topic.name} carries is published again, not sent again")
     size = _record_bytes(message)
     if size > topic.max_message_bytes:
         return Refused("too_large", f"a message of {size} bytes is too large for {topic.name}")

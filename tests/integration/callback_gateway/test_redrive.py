@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from services.callback_gateway.redrive import store
+from services.callback_gateway.redrive.decide import PUBLISHED_AGAIN
 from services.callback_gateway.redrive.loop import Redrive
 from services.callback_gateway.redrive.model import LetterFilter
 from services.callback_gateway.settings import Settings
@@ -37,7 +38,7 @@ BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
 def letter_of(prefix: str = "sluice", *headers: tuple[str, bytes], **more: Any) -> DeadLetter:
     value = more.pop("value", b'{"url": "https://a.example"}')
-    record = Record(Position(f"{prefix}.jobs.requested", 0, 0), b"k", value, headers, BEGAN)
+    record = Record(Position(f"{prefix}.{more.pop('topic', 'jobs.requested')}", 0, 0), b"k", value, headers, BEGAN)
     told = {"service": "planner", "group": f"{prefix}.planner.accept", "reason": "bug", "delivery": 4, "at": BEGAN}
     return DeadLetter(event_id=new_id(), original=Original.of(record), **{**told, **more})
 
@@ -180,6 +181,20 @@ async def test_what_cannot_be_sent_is_open_again(gateway: httpx.AsyncClient, pro
         return bool(found["state"] == "open" and "no topic" in found["note"])
 
     await eventually(noted, 20)
+
+
+async def test_a_configuration_is_not_sent_again(edge: Served, standing: str) -> None:
+    """It would undo what was published since, or bring back what was deleted."""
+    ids = await keep(edge.database, *(letter_of(standing, topic=name) for name in ("vendors", "sources", "hooks")))
+    for one in ids:
+        answer = await edge.http.post(f"/dead-letters/{one}/redrive", params={"force": True})
+        assert (answer.status_code, answer.json()["detail"]) == (409, PUBLISHED_AGAIN)
+    for dry_run in (True, False):
+        answer = await edge.http.post("/dead-letters/redrive", json={"filter": {}, "dry_run": dry_run, "force": True})
+        assert (answer.json()["count"], answer.json()["held"]) == (0, 3)
+    assert await listed(edge.http, state="open") == ids[::-1]
+    done = await edge.http.post("/dead-letters/discard", json={"filter": {}, "reason": "published again"})
+    assert (done.status_code, done.json()["count"]) == (200, 3)
 
 
 async def test_a_task_that_was_planned_again_leaves_no_open_letter(edge: Served) -> None:

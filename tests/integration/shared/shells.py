@@ -60,10 +60,10 @@ async def shell(seen: Seen, place: Place, database: Database, producer: Producer
         await subscriptions.close()
 
 
-async def committed(place: Place) -> int:
-    """The sum of the group's committed offsets."""
-    topic = f"{place.prefix}.jobs.control"
-    consumer = AIOKafkaConsumer(bootstrap_servers=place.kafka, group_id=f"{place.prefix}.planner.control")
+async def committed(place: Place, name: str = "jobs.control", behaviour: str = "control") -> int:
+    """The sum of the planner's committed offsets in a topic."""
+    topic = f"{place.prefix}.{name}"
+    consumer = AIOKafkaConsumer(bootstrap_servers=place.kafka, group_id=f"{place.prefix}.planner.{behaviour}")
     await consumer.start()
     try:
         offsets = [await consumer.committed(TopicPartition(topic, number)) for number in range(2)]

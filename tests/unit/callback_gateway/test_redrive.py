@@ -101,6 +101,7 @@ def test_what_cannot_be_sent_says_why() -> None:
         (broken, "undecodable"),
         (letter_of(b"{}", topic="other.jobs.requested"), "no topic"),
         (letter_of(b"x" * 2**20), "too large"),
+        (letter_of(b"{}", topic="sluice.vendors"), "published again"),
     ):
         found = message_of(Letter(new_id(), bad, closed_round(bad), times_redriven(bad)), "sluice")
         assert isinstance(found, Unsendable)

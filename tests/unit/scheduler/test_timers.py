@@ -73,6 +73,7 @@ def test_a_fired_timer_is_the_event_of_its_id() -> None:
         ({"due_at": NOW + FARTHEST + timedelta(seconds=1)}, "deadline_exceeded"),
         ({"topic": "no.such.topic"}, "schema_invalid"),
         ({"topic": "sluice.jobs.control"}, "schema_invalid"),
+        ({"topic": "vendors"}, "schema_invalid"),
         ({"value": ""}, "schema_invalid"),
         ({"value": "x" * JOBS_CONTROL.max_message_bytes}, "too_large"),
     ],
@@ -125,6 +126,7 @@ def test_each_delivery_and_each_group_has_a_timer_of_its_own() -> None:
     [
         (retry(record(topic="sluice.no.such")), "schema_invalid"),
         (retry(record(topic="elsewhere.jobs.control")), "schema_invalid"),
+        (retry(record(topic="sluice.vendors")), "schema_invalid"),
         (retry(record(), not_before=NOW + FARTHEST * 2), "deadline_exceeded"),
         (retry(record(), not_before=datetime(2026, 11, 21)), "schema_invalid"),
         (retry(record(value=b"x" * JOBS_CONTROL.max_message_bytes)), "too_large"),
