@@ -11,6 +11,7 @@ from uuid import UUID
 
 from services.planner.invocation import abort_call, outcome_of_status, status_call
 from services.planner.model import Resolved
+from shared.errors import Rejected
 from shared.events.callbacks import CallbackExpected, TaskDue
 from shared.events.catalogue import CALLBACKS_EXPECTED, FETCH_REQUESTED, TASKS_DUE, TIMERS_REQUESTED
 from shared.events.tasks import Call, FetchRequested
@@ -98,7 +99,8 @@ def end_vendor_job(task: Waiting) -> Outgoing | None:
     return None if call is None else _fetch(task, call, "abort", "abort")
 
 
-def _fetch(task: Waiting, call: Call, purpose: Literal["status", "abort"], what: str) -> Outgoing:
+def _fetch(task: Waiting, call: Call, purpose: Literal["status", "abort"], what: str) -> Outgoing | None:
+    """Nothing where the vendor's own id of its job made the call too large: what else is told must not wait for it."""
     event = FetchRequested(
         task_id=task.task_id,
         job_id=task.job_id,
@@ -111,4 +113,7 @@ def _fetch(task: Waiting, call: Call, purpose: Literal["status", "abort"], what:
         processing=task.resolved.processing,
         priority=task.resolved.priority,
     )
-    return outgoing(FETCH_REQUESTED, task.task_id, event, id=derived_id(what, task.task_id, task.round))
+    try:
+        return outgoing(FETCH_REQUESTED, task.task_id, event, id=derived_id(what, task.task_id, task.round))
+    except Rejected:
+        return None

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 
+from services.planner.accept.sizes import oversized
 from services.planner.invocation import plan_submits
 from services.planner.model import Resolved, Task, number_tasks
 from services.planner.paging.follow import first_step
@@ -80,6 +81,8 @@ def admit(job_id: UUID, document: Mapping[str, Any], known: Known) -> Admitted |
     step = _first(specification, resolved, known)
     if not isinstance(step, Step):
         return Refused(tuple(step))
+    if problems := oversized(resolved, step.planned):
+        return Refused(problems)
     return Admitted(job_id, resolved, step, tuple(number_tasks(job_id, list(step.planned), 0)))
 
 

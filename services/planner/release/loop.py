@@ -5,13 +5,17 @@ derived from task and round, so a crash in between repeats a message that the fe
 the gateway is told to expect its callback and the scheduler of its deadline, each acknowledged by the broker.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
+
+from pydantic import ValidationError
 
 from services.planner.invocation import invoke_of
 from services.planner.metrics import JOBS_ENDED, TASKS_RELEASED
-from services.planner.model import Resolved
+from services.planner.model import Planned, Resolved
 from services.planner.release import store
 from services.planner.release.decide import room
 from services.planner.rows import planned_of
@@ -19,20 +23,22 @@ from services.planner.settings import Settings
 from services.planner.single import answer_of
 from services.planner.waiting import Waiting, first_expected, timer
 from shared.database.pool import Row, Transaction
+from shared.errors import Rejected
 from shared.events.catalogue import FETCH_REQUESTED, JOBS_EVENTS, TASKS_EVENTS
 from shared.events.jobs import JobCounts, JobEnded, JobState
 from shared.events.tasks import FetchRequested, SubmitWanted, TaskChanged, TaskState
 from shared.ids import derived_id
 from shared.messaging.handler import Outgoing, outgoing
+from shared.observability.logs import get_logger
 from shared.observability.metrics import vendor_label
 from shared.runtime.app import Runtime
 from shared.runtime.clock import utc_now
 
-Specifications = Mapping[object, Resolved]
-
 _IDLE_SECONDS = 1.0
 _BUSY_SECONDS = 0.2
 _UNREADABLE = "specification_unreadable: this release cannot read what an older one wrote down; ask for the job again"
+
+log = get_logger(__name__)
 
 
 class Release:
@@ -62,11 +68,10 @@ class Release:
             if unreadable:
                 await self._fail(tx, unreadable, now)
                 rows = [row for row in rows if row["job_id"] in specifications]
-            submits = _submits(rows, specifications, now)
-            await self._runtime.producer.send([message for one in submits.values() for message in _before(one)])
-            await self._runtime.producer.send(_messages(rows, specifications, submits, now))
-            deadlines = {row["id"]: one.deadline_at if (one := submits.get(row["id"])) else None for row in rows}
-            await store.mark_released(tx, deadlines)
+            released = [_release(row, specifications[row["job_id"]], now) for row in rows]
+            await self._runtime.producer.send([message for one in released for message in one.before])
+            await self._runtime.producer.send([message for one in released for message in one.messages])
+            await store.mark_released(tx, {one.task_id: one.deadline_at for one in released})
         for row in rows:
             TASKS_RELEASED.labels(vendor=vendor_label(row["vendor"])).inc()
         return 0.0
@@ -93,58 +98,72 @@ def _failed(row: Row, now: datetime) -> Outgoing:
     return outgoing(JOBS_EVENTS, row["id"], event, id=derived_id("unreadable", row["id"]), at=now)
 
 
-def _submits(rows: Sequence[Row], specifications: Specifications, now: datetime) -> dict[UUID, Waiting]:
-    """The submits among the tasks, as others will wait with them."""
-    return {
-        row["id"]: Waiting(
-            task_id=row["id"],
-            job_id=row["job_id"],
-            number=row["number"],
-            round=row["round"],
-            resolved=specifications[row["job_id"]],
-            input=planned_of(row).input or {},
-            deadline_at=now + invoke_of(specifications[row["job_id"]]).deadline,
-        )
-        for row in rows
-        if row["purpose"] == "submit"
-    }
+@dataclass(frozen=True, slots=True)
+class _Released:
+    """What is told when a task goes out, `before` it and with it, and the end of its wait, if it is to wait."""
+
+    task_id: UUID
+    before: list[Outgoing]
+    messages: list[Outgoing]
+    deadline_at: datetime | None = None
 
 
-def _before(submit: Waiting) -> list[Outgoing]:
-    return [first_expected(submit), timer(submit, "deadline", submit.deadline_at)]
+def _release(row: Row, resolved: Resolved, now: datetime) -> _Released:
+    """A call that cannot be told fails its task, and holds back no other: all vendors share this transaction."""
+    try:
+        planned = planned_of(row)
+        submit = _submit(row, planned, resolved, now) if planned.purpose == "submit" else None
+        before = [] if submit is None else [first_expected(submit), timer(submit, "deadline", submit.deadline_at)]
+        messages = [_moved(row, TaskState.RELEASED, now), _fetch(row, planned, resolved, submit, now)]
+        return _Released(row["id"], before, messages, None if submit is None else submit.deadline_at)
+    except Rejected as error:
+        reason = f"{error.reason}: {error}"
+    except ValidationError:
+        reason = _UNREADABLE
+    log.error("task.unreleasable", job_id=str(row["job_id"]), task_id=str(row["id"]), reason=reason)
+    return _Released(row["id"], [], [_moved(row, TaskState.DEAD, now, reason)])
 
 
-def _messages(
-    rows: Sequence[Row], specifications: Specifications, submits: Mapping[UUID, Waiting], now: datetime
-) -> list[Outgoing]:
-    messages = []
-    processing = {job_id: resolved.processing for job_id, resolved in specifications.items()}
-    for row in rows:
-        resolved, planned = specifications[row["job_id"]], planned_of(row)
-        place = {"task_id": row["id"], "job_id": row["job_id"], "number": row["number"], "round": row["round"]}
-        released = TaskChanged(**place, state=TaskState.RELEASED, service="planner", at=now)
-        event = FetchRequested(
-            **place,
-            vendor=resolved.vendor,
-            base_url=resolved.base_url,
-            purpose=planned.purpose,
-            call=planned.call,
-            facts=planned.wanted,
-            submit=_submit_of(submits.get(row["id"])),
-            answer=answer_of(resolved),
-            retry=resolved.single.retry if resolved.single else None,
-            sign=resolved.single.secret if resolved.single else None,
-            processing=processing[row["job_id"]],
-            priority=resolved.priority,
-        )
-        key = (row["id"], row["round"])
-        messages.append(outgoing(TASKS_EVENTS, row["job_id"], released, id=derived_id("released", *key), at=now))
-        messages.append(outgoing(FETCH_REQUESTED, row["id"], event, id=derived_id("fetch", *key), at=now))
-    return messages
+def _submit(row: Row, planned: Planned, resolved: Resolved, now: datetime) -> Waiting:
+    """The submit as others will wait with it."""
+    return Waiting(
+        task_id=row["id"],
+        job_id=row["job_id"],
+        number=row["number"],
+        round=row["round"],
+        resolved=resolved,
+        input=planned.input or {},
+        deadline_at=now + invoke_of(resolved).deadline,
+    )
 
 
-def _submit_of(submit: Waiting | None) -> SubmitWanted | None:
-    if submit is None:
-        return None
+def _moved(row: Row, state: TaskState, now: datetime, reason: str = "") -> Outgoing:
+    event = TaskChanged(**_place(row), state=state, service="planner", reason=reason, at=now)
+    return outgoing(TASKS_EVENTS, row["job_id"], event, id=derived_id(state.value, row["id"], row["round"]), at=now)
+
+
+def _fetch(row: Row, planned: Planned, resolved: Resolved, submit: Waiting | None, now: datetime) -> Outgoing:
+    event = FetchRequested(
+        **_place(row),
+        vendor=resolved.vendor,
+        base_url=resolved.base_url,
+        purpose=planned.purpose,
+        call=planned.call,
+        facts=planned.wanted,
+        submit=None if submit is None else _wanted(submit),
+        answer=answer_of(resolved),
+        retry=resolved.single.retry if resolved.single else None,
+        sign=resolved.single.secret if resolved.single else None,
+        processing=resolved.processing,
+        priority=resolved.priority,
+    )
+    return outgoing(FETCH_REQUESTED, row["id"], event, id=derived_id("fetch", row["id"], row["round"]), at=now)
+
+
+def _place(row: Row) -> dict[str, Any]:
+    return {"task_id": row["id"], "job_id": row["job_id"], "number": row["number"], "round": row["round"]}
+
+
+def _wanted(submit: Waiting) -> SubmitWanted:
     invoke = invoke_of(submit.resolved)
     return SubmitWanted(vendor_job=invoke.vendor_job, deadline_at=submit.deadline_at, deadline=invoke.deadline)

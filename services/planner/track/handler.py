@@ -44,8 +44,11 @@ async def track_tasks(tx: Transaction, batch: Sequence[Incoming[TaskChanged]]) -
 
 
 def _matters(event: TaskChanged) -> bool:
-    """The planner knows what it did itself, and needs neither the beginning of a call nor the hand-over of a page."""
-    return event.service != "planner" and event.state not in (TaskState.STARTED, TaskState.ENQUEUED)
+    """The planner knows what it did itself, but for a task that could not be released, which is counted here. It needs
+    neither the beginning of a call nor the hand-over of a page."""
+    if event.service == "planner":
+        return event.state is TaskState.DEAD
+    return event.state not in (TaskState.STARTED, TaskState.ENQUEUED)
 
 
 async def _apply(tx: Transaction, events: Sequence[TaskChanged]) -> dict[UUID, list[Change]]:

@@ -2,22 +2,27 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
+import orjson
 import pytest
 from prometheus_client import REGISTRY
 
 from services.planner.app import build
+from services.planner.model import Resolved
 from services.planner.release import store
 from services.planner.release.decide import Backlog
 from services.planner.settings import Settings
 from shared.database.pool import Database, Row
-from shared.events.catalogue import JOBS_REQUESTED
+from shared.events.catalogue import JOBS_REQUESTED, TASKS_EVENTS
 from shared.events.jobs import JobRequested
+from shared.events.tasks import TaskChanged, TaskState
 from shared.ids import new_id
 from shared.messaging.handler import outgoing
 from shared.messaging.producer import Producer
+from shared.specification.source import Poll
 from tests.conftest import DatabaseFor, ReaderFor
 from tests.eventually import eventually
 from tests.running import running
@@ -154,3 +159,43 @@ async def test_a_job_that_cannot_be_read_fails_and_holds_back_no_other(
         assert ended["reason"].startswith("specification_unreadable")
         assert (ended["counts"]["planned"], ended["counts"]["cancelled"]) == (3, 3)
         assert REGISTRY.get_sample_value("sluice_jobs_ended_total", {"state": "failed"}) == before + 1
+
+
+async def test_a_call_that_does_not_fit_fails_its_task_and_holds_back_no_other(
+    topics: Place, database: Database, reader_for: ReaderFor, producer: Producer, payloads: Path
+) -> None:
+    fetches, jobs, tasks = [await reader_for(topic) for topic in ("fetch.requested", "jobs.events", "tasks.events")]
+    poison, good = await plan(database, 2, vendor="url:api.example", priority=HIGH), new_id()
+    specification = Resolved(vendor="url:api.example", source="api.example", poll=Poll())
+    async with database.transaction() as tx:
+        await tx.execute(
+            "UPDATE jobs SET specification = $2, discovery_over = true WHERE id = $1",
+            poison,
+            specification.model_dump_json(by_alias=True, exclude_defaults=True).encode(),
+        )
+        large = orjson.dumps({"path": "/items", "body": "x" * 1_200_000})
+        await tx.execute("UPDATE tasks SET call = $2 WHERE job_id = $1 AND number = 0", poison, large)
+    async with running("planner", Settings, build, topics, payloads):
+        requested = JobRequested.model_validate({"url": "https://other.example/items", "id": str(good)})
+        await producer.send([outgoing(JOBS_REQUESTED, good, requested)])
+        await eventually(lambda: len(fetches.values) == 2, 30)
+        [neighbour, other] = sorted(fetches.values, key=lambda call: str(call["job_id"] == str(good)))
+        assert (neighbour["job_id"], neighbour["number"]) == (str(poison), 1)
+        assert other["job_id"] == str(good)
+        completed = TaskChanged(
+            task_id=neighbour["task_id"],
+            job_id=poison,
+            number=1,
+            state=TaskState.COMPLETED,
+            service="processor",
+            records=0,
+            distinct=0,
+            at=datetime.now(UTC),
+        )
+        await producer.send([outgoing(TASKS_EVENTS, poison, completed)])
+        [dead] = await eventually(lambda: tasks.of_type("dead", "state"))
+        assert (dead["job_id"], dead["number"]) == (str(poison), 0)
+        assert dead["reason"].startswith("too_large: an event of 1")
+        [ended] = await eventually(lambda: jobs.of_type("job.ended"))
+        assert (ended["job_id"], ended["state"], ended["counts"]["failed"]) == (str(poison), "failed", 1)
+        assert ended["failures"] == [{"reason": "too_large", "count": 1}]

@@ -72,3 +72,35 @@ def test_whatever_is_admitted_can_be_read_back(value: str, path: str) -> None:
         if isinstance(found, Admitted):
             text = found.resolved.model_dump_json(by_alias=True, exclude_defaults=True)
             assert Resolved.model_validate_json(text).poll is not None
+
+
+USED_TWICE = {"a": "{input.t}", "b": "{input.t}"}
+
+
+def invoked(**invoke: Any) -> dict[str, Any]:
+    submit = {"path": "/jobs", "json": {"to": "{callback.url}"}}
+    return {"vendor": "acme", "invoke": {"submit": submit, "deadline": "1h", **invoke}, "input": [{"t": "x" * 600_000}]}
+
+
+def test_a_call_that_its_values_make_too_large_is_refused_by_name() -> None:
+    [(pointer, detail)] = refused(
+        invoked(submit={"path": "/jobs", "json": {"to": "{callback.url}", **USED_TWICE}})
+    ).items()
+    assert pointer == "/invoke/submit/json"
+    assert detail.startswith("too_large: with its values it makes a call of 1200")
+    assert detail.endswith("at most 1015808")
+
+
+def test_a_call_that_would_come_later_is_refused_at_once() -> None:
+    abort = {"method": "DELETE", "path": "/jobs/1", "json": USED_TWICE}
+    assert list(refused(invoked(abort=abort))) == ["/invoke/abort/json"]
+
+
+def test_a_request_that_its_parameters_make_too_large_is_refused_by_name() -> None:
+    request = {"method": "POST", "path": "/", "json": {"a": "{parameters.t}", "b": "{parameters.t}"}}
+    document = {"vendor": "acme", "request": request, "parameters": {"t": "x" * 600_000}}
+    assert list(refused(document)) == ["/request/json"]
+
+
+def test_values_that_fit_are_admitted() -> None:
+    assert len(admitted(invoked()).tasks) == 1

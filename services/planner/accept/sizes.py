@@ -1,0 +1,60 @@
+"""Whether what a job tells and asks for fits into the topics that carry it. Pure."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import BaseModel
+
+from services.planner.invocation import abort_call, status_call
+from services.planner.model import Planned, Resolved
+from shared.errors import Problem
+from shared.events.catalogue import FETCH_REQUESTED, JOBS_EVENTS, Topic
+from shared.events.tasks import Call
+
+_ROOM = 32 * 1024
+"""Bytes for what is known only later: a cursor, the vendor's id of its job, where a task stands."""
+_PLACES = {"page": "/poll/request", "submit": "/invoke/submit", "answer": "/request", "deliver": "/event"}
+_PARTS = ("path", "query", "headers", "body")
+
+
+def oversized(resolved: Resolved, planned: Iterable[Planned]) -> tuple[Problem, ...]:
+    """The first call whose event would be too large for its topic, or else the job as a whole."""
+    shared = _bytes(resolved.processing)
+    for place, call in _calls(resolved, planned):
+        size = _bytes(call) + shared
+        if size > _most(FETCH_REQUESTED):
+            return (Problem(f"{place}{_largest(call, place)}", _told("a call", size, _most(FETCH_REQUESTED))),)
+    size = _bytes(resolved)
+    if size > _most(JOBS_EVENTS):
+        return (Problem("", _told("a job", size, _most(JOBS_EVENTS))),)
+    return ()
+
+
+def _calls(resolved: Resolved, planned: Iterable[Planned]) -> Iterable[tuple[str, Call]]:
+    """What is asked now and, of vendor jobs, later on."""
+    for one in planned:
+        yield _PLACES.get(one.purpose, "/poll/pages/plan"), one.call
+        if one.input is not None:
+            later = {"status/request": status_call, "abort": abort_call}
+            calls = ((place, made(resolved, one.input, "")) for place, made in later.items())
+            yield from ((f"/invoke/{place}", call) for place, call in calls if call is not None)
+
+
+def _bytes(document: BaseModel) -> int:
+    return len(document.model_dump_json(by_alias=True, exclude_defaults=True).encode())
+
+
+def _most(topic: Topic[Any]) -> int:
+    return topic.max_message_bytes - _ROOM
+
+
+def _largest(call: Call, place: str) -> str:
+    """The part of the call that is to blame, by the name that it has in a request."""
+    if place == "/event":
+        return ""
+    part = max(_PARTS, key=lambda name: len(str(getattr(call, name))))
+    return f"/{'json' if part == 'body' else part}"
+
+
+def _told(what: str, size: int, most: int) -> str:
+    return f"too_large: with its values it makes {what} of {size} bytes; expected at most {most}"
