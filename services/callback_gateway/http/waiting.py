@@ -17,7 +17,7 @@ from services.callback_gateway.http.problems import Refusal
 from services.callback_gateway.metrics import WAITING_REQUESTS
 from services.callback_gateway.settings import Settings
 from shared.database.pool import Database, Row
-from shared.errors import Problem, Rejected
+from shared.errors import Problem, Rejected, Unavailable
 from shared.events.payloads import Pointer
 from shared.payloads.store import PayloadStore
 from shared.runtime.clock import monotonic
@@ -57,12 +57,18 @@ class Waiting:
         self._waiting = 0
 
     async def preferred(self, request: Request, job_id: UUID) -> Response | None:
-        """The answer of the job, if the request prefers to wait for it and it comes in time."""
+        """The answer of the job, if the request prefers to wait for it and it comes in time. The job is durable: that
+        its answer cannot be looked at now is no reason to send it again."""
         wait = preferred_wait(request)
-        row = await self.end(job_id, min(wait, self._longest)) if wait is not None else None
-        if row is None:
+        if wait is None:
             return None
-        answer = await self.answer(row)
+        try:
+            row = await self.end(job_id, min(wait, self._longest))
+            answer = await self.answer(row) if row is not None else None
+        except Unavailable:
+            return None
+        if answer is None:
+            return None
         answer.headers["Preference-Applied"] = f"wait={wait:.0f}"
         return answer
 

@@ -11,7 +11,9 @@ from services.callback_gateway.app import build
 from services.callback_gateway.settings import Settings
 from shared.ids import new_id
 from shared.messaging.producer import Producer
+from tests.conftest import ReaderFor
 from tests.eventually import eventually
+from tests.integration.callback_gateway.conftest import ServeEdge
 from tests.integration.callback_gateway.test_events import accepted, ended
 from tests.running import running
 from tests.stack import Place
@@ -43,3 +45,15 @@ async def test_whoever_finds_no_place_to_wait_is_answered_at_once(
         assert (answer.status_code, answer.json()["status"]) == (200, "completed")
         assert REGISTRY.get_sample_value("sluice_waiting_requests") == 0
         assert (await ask(1)).status_code == 202
+
+
+async def test_a_job_that_is_durable_is_never_to_be_sent_again(
+    serve_edge: ServeEdge, producer: Producer, reader_for: ReaderFor
+) -> None:
+    requested, edge, job_id = await reader_for("jobs.requested"), await serve_edge(producer), new_id()
+    await edge.database.close()
+    document = {**DOCUMENT, "id": str(job_id)}
+    answer = await edge.http.post("/jobs", json=document, headers={"Prefer": "wait=5"})
+    assert (answer.status_code, answer.headers["location"]) == (202, f"/jobs/{job_id}")
+    await eventually(lambda: document in requested.values)
+    assert (await edge.http.get(f"/jobs/{job_id}/answer")).status_code == 503
