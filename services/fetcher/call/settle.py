@@ -65,14 +65,15 @@ class Settlement:
         outcomes = [outcome for outcome, _ in taken]
         pauses = [pause for outcome in outcomes if (pause := _pause(outcome))]
         succeeded = [_vendor(outcome) for outcome in outcomes if _succeeded(outcome)]
+        unheard = self._unheard
         async with self._database.transaction() as tx:
             await store.lock_budgets(tx, [pause.vendor for pause in pauses], succeeded)
             await store.pause_vendors(tx, pauses)
             await store.quicken_vendors(tx, succeeded)
             ours = await store.settle_calls(tx, self._fetcher_id, outcomes) if outcomes else set()
-            await store.insert_attempts(tx, outcomes)
+            await store.insert_attempts(tx, outcomes, unheard)
             await store.delete_calls(tx, told)
-            unheard, self._unheard = self._unheard, {outcome.call.id for outcome in outcomes}
+            self._unheard = {outcome.call.id for outcome in outcomes}
         self._unheard = set()
         self.leftovers.add(outcome.call for outcome in outcomes if outcome.call.id not in ours | unheard)
         del self._outcomes[: len(taken)]

@@ -1,6 +1,6 @@
 """Rows of calls, budgets and fetchers."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -102,8 +102,8 @@ async def settle_calls(tx: Transaction, fetcher_id: UUID, outcomes: Sequence[Out
     return {row["id"] for row in rows}
 
 
-async def insert_attempts(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
-    """The attempt log: the proof of the contract."""
+async def insert_attempts(tx: Transaction, outcomes: Sequence[Outcome], unheard: Container[UUID]) -> None:
+    """The attempt log: the proof of the contract. Those of `unheard` calls may be there."""
     made = [(outcome.call, outcome.attempt) for outcome in outcomes if outcome.attempt is not None]
     if not made:
         return
@@ -119,6 +119,7 @@ async def insert_attempts(tx: Transaction, outcomes: Sequence[Outcome]) -> None:
         [attempt.status for _, attempt in made],
         [attempt.verdict for _, attempt in made],
         [attempt.reason[:500] for _, attempt in made],
+        [call.id in unheard for call, _ in made],
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from services.fetcher.call.lane import Lane
 from services.fetcher.call.messages import changed
+from services.fetcher.call.outcome import Timing, give_up
 from services.fetcher.call.settle import Settlement
 from services.fetcher.call.takeover import Takeover
 from services.fetcher.claim.handler import claim_calls
@@ -70,6 +71,26 @@ async def test_an_answer_that_was_written_unheard_is_told(
     await settlement.drain(within_seconds=20)
     assert (len(settled), await states(database)) == (2, {waits.id: "waiting"})
     await eventually(lambda: {event["state"] for event in told.values} == {"completed", "retrying"}, 20)
+
+
+async def test_an_attempt_that_was_written_unheard_is_logged_once(
+    topics: Place, proxy: Proxy, database: Database, producer: Producer
+) -> None:
+    fetcher_id = new_id()
+    async with database.transaction() as tx:
+        await claim_calls(tx, [wanted(new_id()), wanted(new_id())])
+    calls = await claim(database, fetcher_id)
+    settlement = Settlement(database, producer, fetcher_id)
+    outcomes = [give_up(call, "refused", 400, Timing(utc_now(), 0.1, "direct")) for call in calls]
+    settlement.add(outcomes[0], lambda: None)
+    proxy.lose_answer_to(COMMIT)
+    with pytest.raises(Unavailable):
+        await settlement.write()
+    settlement.add(outcomes[1], lambda: None)
+    await settlement.drain(within_seconds=20)
+    async with database.transaction() as tx:
+        logged = [row["call_id"] for row in await tx.fetch("SELECT call_id FROM attempts ORDER BY call_id")]
+    assert logged == sorted(call.id for call in calls)
 
 
 async def test_calls_that_were_claimed_unheard_are_made(proxy: Proxy, database: Database) -> None:
