@@ -65,11 +65,9 @@ class Submission:
         await check(self._edge, job)
         wanted = job.id or new_id()
         key = idempotency_key(request)
-        replayed = False
+        replayed = job.id is not None and await self._is_repeated(job.id, body)
         if key is not None:
             wanted, replayed = await claim(self._edge, key, hashlib.sha256(body).digest(), wanted)
-        elif job.id is not None:
-            replayed = await self._is_repeated(job.id, body)
         kind = self._edge.known.kind_of(job)
         await self._request(wanted, kind, found)
         answer = await self._waiting.preferred(request, wanted) or accepted(wanted, kind)

@@ -106,6 +106,19 @@ async def test_the_same_request_with_the_same_key_is_the_same_job(edge: Served) 
     assert other.status_code == 422
 
 
+async def test_a_key_does_not_hide_that_another_job_has_the_id(edge: Served) -> None:
+    wanted, other = [{"url": f"https://api.example/{name}", "id": str(uuid4())} for name in ("items", "others")]
+
+    async def ask(document: dict[str, str], key: str) -> int:
+        answer = await edge.http.post("/jobs", json=document, headers={"Idempotency-Key": key})
+        return answer.status_code
+
+    assert await ask(wanted, "k1") == 202
+    assert await ask({**other, "id": wanted["id"]}, "k2") == 422
+    assert await ask(other, "k2") == 202
+    assert await ask(wanted, "k3") == 202
+
+
 async def test_fifty_at_once_with_one_key_are_one_job(edge: Served, reader_for: ReaderFor) -> None:
     requested = await reader_for("jobs.requested")
     headers = {"Idempotency-Key": "race"}
