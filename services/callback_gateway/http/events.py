@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from services.callback_gateway.http import store
 from services.callback_gateway.http.answers import json_bytes
 from services.callback_gateway.http.edge import Edge
-from services.callback_gateway.http.follow import LOOK_SECONDS, Followed, Following
+from services.callback_gateway.http.follow import LOOK_SECONDS, Following
 from services.callback_gateway.http.jobs import JobId
 from services.callback_gateway.http.problems import Refusal, answers
 from services.callback_gateway.metrics import EVENT_STREAMS
@@ -109,8 +109,9 @@ async def _stream(edge: Edge, following: Following, job_id: UUID, after: int) ->
             if len(rows) == _PAGE:
                 continue
             if not over:
-                async for comment in _wait(followed, after):
-                    yield comment
+                if not await followed.beyond(after, within_seconds=_KEEP_ALIVE_SECONDS):
+                    yield b": still here\n\n"
+                    over = await _is_over(edge, job_id)
             elif await _goes_on(edge, job_id):
                 await followed.beyond(after, within_seconds=LOOK_SECONDS)
             else:
@@ -126,6 +127,18 @@ async def _read(edge: Edge, job_id: UUID, after: int) -> list[Row]:
             await asyncio.sleep(LOOK_SECONDS)
 
 
+async def _is_over(edge: Edge, job_id: UUID) -> bool:
+    """By its row: the last event need not be the end. What died before it told of the beginning tells it afterwards."""
+    while True:
+        try:
+            async with edge.database.transaction() as tx:
+                job = await store.find_job(tx, job_id)
+        except Unavailable:
+            await asyncio.sleep(LOOK_SECONDS)
+        else:
+            return job is None or job["ended_at"] is not None
+
+
 async def _goes_on(edge: Edge, job_id: UUID) -> bool:
     """Whether a job that is over was redriven a moment ago: its end is not the last word."""
     while True:
@@ -134,9 +147,3 @@ async def _goes_on(edge: Edge, job_id: UUID) -> bool:
                 return await store.is_redriven(tx, job_id, _REDRIVE_SECONDS)
         except Unavailable:
             await asyncio.sleep(LOOK_SECONDS)
-
-
-async def _wait(followed: Followed, after: int) -> AsyncIterator[bytes]:
-    """Comments that keep the connection alive, until there is something new."""
-    while not await followed.beyond(after, within_seconds=_KEEP_ALIVE_SECONDS):
-        yield b": still here\n\n"

@@ -6,8 +6,10 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import httpx
+import pytest
 from prometheus_client import REGISTRY
 
+from services.callback_gateway.http import events
 from shared.events.catalogue import JOBS_EVENTS
 from shared.events.jobs import JobAccepted, JobCounts, JobEnded, JobPlanned, JobState
 from shared.ids import new_id
@@ -80,16 +82,54 @@ async def test_a_stream_tells_everything_and_ends_with_the_job(gateway: httpx.As
 
 async def test_events_reach_their_reader_at_once(gateway: httpx.AsyncClient, producer: Producer) -> None:
     job_id = await seen(gateway, producer)
-    events = follow(gateway, job_id)
-    assert (await anext(events))[1] == "job.accepted"
+    following = follow(gateway, job_id)
+    assert (await anext(following))[1] == "job.accepted"
     delays = []
     for _ in range(10):
         began = monotonic()
         await producer.send([planned(job_id)])
-        assert (await anext(events))[1] == "job.planned"
+        assert (await anext(following))[1] == "job.planned"
         delays.append(monotonic() - began)
     assert sorted(delays)[5] < 0.3, delays
-    await events.aclose()
+    await following.aclose()
+
+
+async def test_a_stream_ends_with_the_job_though_its_beginning_was_told_after_its_end(
+    gateway: httpx.AsyncClient, producer: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "_KEEP_ALIVE_SECONDS", 0.5)
+    job_id = await seen(gateway, producer)
+    await producer.send([ended(job_id), planned(job_id)])
+
+    async def read() -> list[str]:
+        return [name async for _, name in follow(gateway, job_id)]
+
+    told = await asyncio.wait_for(read(), 20)
+    assert told == ["job.accepted", "job.completed", "job.planned"]
+
+
+async def test_a_stream_that_begins_behind_the_end_ends_once_a_redrive_had_no_effect(
+    serve_edge: ServeEdge, producer: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "_KEEP_ALIVE_SECONDS", 0.2)
+    monkeypatch.setattr(events, "_REDRIVE_SECONDS", 1.0)
+    edge, job_id = await serve_edge(producer), new_id()
+    async with edge.database.transaction() as tx:
+        await tx.execute(
+            """INSERT INTO jobs (id, state, kind, failed, ended_at, redrive_asked_at)
+            VALUES ($1, 'failed', 'poll', 1, now(), now())""",
+            job_id,
+        )
+        sequence = await tx.fetchval(
+            "INSERT INTO job_events (job_id, type, data) VALUES ($1, 'job.failed', '{}') RETURNING sequence", job_id
+        )
+
+    async def read() -> int:
+        answer = await edge.http.get(f"/jobs/{job_id}/events", headers={"Last-Event-ID": str(sequence)})
+        return answer.status_code
+
+    assert await asyncio.wait_for(read(), 20) in (200, 204)
+    assert await read() == 204
 
 
 async def test_so_many_may_follow_at_once(serve_edge: ServeEdge, producer: Producer) -> None:
