@@ -100,7 +100,8 @@ def _asking(router: APIRouter, edge: Edge) -> None:
             SCHEDULES_REQUESTED, schedule_id, event, id=derived_id("schedule.requested", wanted), at=asked_at
         )
         await edge.outbound.send([message], in_order=schedule.schedule is not None)
-        await _show(edge, schedule_id, schedule.schedule, found)
+        if not replayed:
+            await _show(edge, schedule_id, schedule.schedule, found, asked_at)
         log.info("schedule.requested", schedule_id=str(schedule_id), replayed=replayed)
         first = schedule.trigger_at or next_time(schedule, asked_at, asked_at)
         answer = _accepted(schedule_id, first)
@@ -207,11 +208,12 @@ async def _find(edge: Edge, place: str) -> Row:
     return row
 
 
-async def _show(edge: Edge, schedule_id: UUID, name: str | None, document: object) -> None:
-    """Visible at once; a database that is away delays nobody: the row comes with the scheduler's first fact."""
+async def _show(edge: Edge, schedule_id: UUID, name: str | None, document: object, asked_at: datetime) -> None:
+    """Visible at once; a database that is away delays nobody: the row comes with the scheduler's first fact. That one
+    shows a repetition, too, if the first never came so far: the schedule may be over since."""
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS), edge.database.transaction() as tx:
-            await store.insert_schedule(tx, schedule_id, name, document)
+            await store.insert_schedule(tx, schedule_id, name, document, asked_at)
     except (Unavailable, TimeoutError):
         return
 

@@ -16,9 +16,12 @@ SQL = load_queries(__file__)
 _FIRINGS_KEPT = 200
 
 
-async def insert_schedule(tx: Transaction, schedule_id: UUID, name: str | None, document: object) -> None:
-    """A schedule that was asked for; one that is in force stays as it is until it is changed."""
-    await tx.execute(SQL["insert_schedule"], schedule_id, name, storable_json(to_json(document)))
+async def insert_schedule(
+    tx: Transaction, schedule_id: UUID, name: str | None, document: object, asked_at: datetime
+) -> None:
+    """A schedule that was asked for; one that is in force stays as it is until it is changed, and one that went after
+    it was asked for stays gone."""
+    await tx.execute(SQL["insert_schedule"], schedule_id, name, storable_json(to_json(document)), asked_at)
 
 
 async def upsert_schedules(tx: Transaction, views: Sequence[ScheduleView]) -> None:

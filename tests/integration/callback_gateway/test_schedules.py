@@ -7,9 +7,11 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
+from services.callback_gateway.schedules import store
+from services.callback_gateway.schedules.decide import ScheduleView
 from services.callback_gateway.schedules.loop import Forget
 from shared.events.catalogue import SCHEDULES_EVENTS
-from shared.events.schedules import ScheduleChanged, schedule_id_of
+from shared.events.schedules import ScheduleChanged, ScheduleState, schedule_id_of
 from shared.messaging.handler import outgoing
 from shared.messaging.producer import Producer
 from tests.conftest import ReaderFor
@@ -107,14 +109,29 @@ async def test_a_request_that_is_repeated_is_the_same_schedule(edge: Served, rea
 
 
 async def test_a_repetition_after_the_time_is_still_a_repetition(edge: Served) -> None:
-    """The answer was lost, the schedule was not: it is not refused as past."""
+    """The answer was lost, the schedule was not: it is not refused as past, and one that is over does not come back."""
     key, at = {"Idempotency-Key": uuid4().hex}, datetime.now(UTC) + timedelta(seconds=1)
     document = {**SOON, "triggerAt": at.isoformat()}
     first = await edge.http.post("/schedules", json=document, headers=key)
     await eventually(lambda: datetime.now(UTC) > at)
+    async with edge.database.transaction() as tx:
+        await tx.execute("UPDATE schedules SET state = 'removed', changed_at = now()")
     again = await edge.http.post("/schedules", json=document, headers=key)
     assert (again.status_code, again.json()["id"]) == (202, first.json()["id"])
+    assert (await edge.http.get(again.headers["location"])).json()["status"] == "removed"
+    assert (await edge.http.delete(again.headers["location"])).status_code == 404
     assert (await edge.http.post("/schedules", json=document)).status_code == 422
+
+
+async def test_a_schedule_that_is_over_before_it_is_shown_stays_over(edge: Served) -> None:
+    """What is published at once may have gone before the edge has written that it was asked for."""
+    schedule_id, asked_at = schedule_id_of("hourly"), datetime.now(UTC)
+    for asked, status in ((asked_at, "removed"), (asked_at + timedelta(seconds=2), "requested")):
+        async with edge.database.transaction() as tx:
+            gone = ScheduleView(schedule_id, "hourly", HOURLY, ScheduleState.REMOVED, None, "", None, asked_at)
+            await store.upsert_schedules(tx, [gone])
+            await store.insert_schedule(tx, schedule_id, "hourly", HOURLY, asked)
+        assert (await edge.http.get("/schedules/hourly")).json()["status"] == status
 
 
 async def test_what_went_long_ago_is_forgotten(edge: Served) -> None:
