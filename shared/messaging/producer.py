@@ -105,8 +105,8 @@ class Producer:
         _count(messages)
 
     async def send_each(self, messages: Sequence[Outgoing], *, within_seconds: float) -> list[bool]:
-        """Produce messages that do not depend on each other; tells of each whether it was acknowledged in time. One
-        that was not may have been written. A topic that does not answer holds back no other.
+        """Produce messages, in order under each topic and key; tells of each whether it was acknowledged in time. One
+        that was not may have been written. A topic or partition that does not answer holds back no other.
 
         Raises:
             Unavailable: the producer is closed.
@@ -120,12 +120,13 @@ class Producer:
             for number in numbers:
                 futures[number] = await _put(producer, self._prefix, messages[number])
 
-        by_topic: dict[str, list[int]] = {}
+        # aiokafka waits for room in a partition: what is under another key may be for one that has some.
+        by_place: dict[tuple[str, str], list[int]] = {}
         for number, message in enumerate(messages):
-            by_topic.setdefault(message.topic, []).append(number)
+            by_place.setdefault((message.topic, message.key), []).append(number)
         try:
             async with asyncio.timeout(within_seconds):
-                await asyncio.gather(*map(put, by_topic.values()), return_exceptions=True)
+                await asyncio.gather(*map(put, by_place.values()), return_exceptions=True)
                 if futures:
                     await asyncio.wait(futures.values())
         except TimeoutError:

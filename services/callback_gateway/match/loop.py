@@ -4,9 +4,11 @@ sends one twice, under the same id."""
 from datetime import timedelta
 from uuid import UUID
 
+from services.callback_gateway.holding import Holding
 from services.callback_gateway.match import store
 from services.callback_gateway.metrics import CALLBACKS
 from services.callback_gateway.settings import Settings
+from shared.errors import Unavailable
 from shared.events.catalogue import DEAD
 from shared.events.dead_letters import DeadLetter
 from shared.ids import derived_id
@@ -15,6 +17,9 @@ from shared.runtime.app import Runtime
 
 _BLOCK = 200
 _PAUSE_SECONDS = 5.0
+_SEND_SECONDS = 5.0
+"""Bounds the transaction that holds a block while a partition is away."""
+_HELD_SECONDS = 10.0
 
 
 class Unmatched:
@@ -22,17 +27,22 @@ class Unmatched:
 
     def __init__(self, runtime: Runtime[Settings]) -> None:
         self._runtime = runtime
+        self._holding: Holding[UUID] = Holding(_HELD_SECONDS)
 
     async def step(self) -> float:
         """Give up one block; gives the seconds until the next."""
         older_than = timedelta(seconds=self._runtime.settings.gateway_park_seconds)
         async with self._runtime.database.transaction() as tx:
-            claimed = await store.claim_unmatched(tx, older_than, _BLOCK)
-            if claimed:
-                await self._runtime.producer.send([_dead(key, letter) for key, _, letter in claimed])
-                await store.close_unmatched(tx, [key for key, _, _ in claimed])
-        for _, vendor, _ in claimed:
+            claimed = await store.claim_unmatched(tx, older_than, self._holding.held(), _BLOCK)
+            letters = [_dead(key, letter) for key, _, letter in claimed]
+            sent = await self._runtime.producer.send_each(letters, within_seconds=_SEND_SECONDS)
+            told = [one for one, good in zip(claimed, sent, strict=True) if good]
+            await store.close_unmatched(tx, [key for key, _, _ in told])
+        self._holding.hold(key for (key, _, _), good in zip(claimed, sent, strict=True) if not good)
+        for _, vendor, _ in told:
             CALLBACKS.labels(vendor=vendor, verdict="unknown").inc()
+        if claimed and not told:
+            raise Unavailable(f"Kafka: none of {len(claimed)} dead letters was acknowledged")
         return 0.0 if len(claimed) == _BLOCK else _PAUSE_SECONDS
 
 

@@ -93,9 +93,11 @@ def _letter(one: Judged, letters: Mapping[UUID, DeadLetter]) -> bytes | None:
     return None if letter is None else letter.model_dump_json().encode()
 
 
-async def claim_unmatched(tx: Transaction, older_than: timedelta, most: int) -> list[tuple[UUID, str, DeadLetter]]:
-    """Callbacks that nobody has waited for, locked, with their vendors."""
-    rows = await tx.fetch(SQL["claim_unmatched"], older_than, most)
+async def claim_unmatched(
+    tx: Transaction, older_than: timedelta, held: Sequence[UUID], most: int
+) -> list[tuple[UUID, str, DeadLetter]]:
+    """Callbacks that nobody has waited for, locked, with their vendors, but none that are held."""
+    rows = await tx.fetch(SQL["claim_unmatched"], older_than, held, most)
     return [(row["id"], row["vendor"], DeadLetter.model_validate_json(row["letter"])) for row in rows]
 
 

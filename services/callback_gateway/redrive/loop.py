@@ -1,16 +1,21 @@
 """Sends dead letters again as their turns come. A crash between the broker's acknowledgement and the commit sends one
-twice, as the same event and delivery, which its consumer drops."""
+twice, as the same event and delivery, which its consumer drops. What was not acknowledged in time is put off, so that
+those behind it have their turn."""
 
 from services.callback_gateway.metrics import LETTERS_REDRIVEN
 from services.callback_gateway.redrive import store
 from services.callback_gateway.redrive.decide import Letter, Unsendable, message_of
 from services.callback_gateway.settings import Settings
+from shared.errors import Unavailable
 from shared.messaging.handler import Outgoing
 from shared.observability.logs import get_logger
 from shared.runtime.app import Runtime
 
 _BLOCK = 100
 _PAUSE_SECONDS = 0.5
+_SEND_SECONDS = 5.0
+"""Bounds the transaction that holds a block while a partition is away."""
+_PUT_OFF_SECONDS = 10.0
 
 log = get_logger(__name__)
 
@@ -23,7 +28,7 @@ class Redrive:
 
     async def step(self) -> float:
         """Send one block; gives the seconds until the next."""
-        sent: list[tuple[Letter, Outgoing]] = []
+        wanted: list[tuple[Letter, Outgoing]] = []
         unsendable: list[tuple[Letter, Unsendable]] = []
         async with self._runtime.database.transaction() as tx:
             letters = await store.claim_due(tx, _BLOCK)
@@ -32,13 +37,19 @@ class Redrive:
                 if isinstance(message, Unsendable):
                     unsendable.append((letter, message))
                 else:
-                    sent.append((letter, message))
-            await self._runtime.producer.send([message for _, message in sent])
+                    wanted.append((letter, message))
+            messages = [message for _, message in wanted]
+            acknowledged = await self._runtime.producer.send_each(messages, within_seconds=_SEND_SECONDS)
+            sent = [one for one, good in zip(wanted, acknowledged, strict=True) if good]
+            stuck = [letter.id for (letter, _), good in zip(wanted, acknowledged, strict=True) if not good]
             await store.close_redriven(tx, [letter.id for letter, _ in sent])
+            await store.put_off(tx, stuck, _PUT_OFF_SECONDS)
             await store.reopen_letters(tx, [(letter.id, why.reason) for letter, why in unsendable])
         for letter, message in sent:
             LETTERS_REDRIVEN.labels(topic=message.topic).inc()
             log.info("dead_letter.redriven", letter_id=str(letter.id), event_id=str(letter.event.event_id))
         for letter, why in unsendable:
             log.warning("dead_letter.unsendable", letter_id=str(letter.id), reason=why.reason)
+        if stuck and not sent:
+            raise Unavailable(f"Kafka: none of {len(stuck)} dead letters was acknowledged")
         return 0.0 if len(letters) == _BLOCK else _PAUSE_SECONDS

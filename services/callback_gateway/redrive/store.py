@@ -83,6 +83,12 @@ async def close_redriven(tx: Transaction, ids: Sequence[UUID]) -> None:
         await tx.execute(SQL["close_redriven"], ids)
 
 
+async def put_off(tx: Transaction, ids: Sequence[UUID], seconds: float) -> None:
+    """Let the turns of these come a little later."""
+    if ids:
+        await tx.execute(SQL["put_off"], ids, timedelta(seconds=seconds))
+
+
 async def reopen_letters(tx: Transaction, notes: Sequence[tuple[UUID, str]]) -> None:
     """These cannot be sent, and why."""
     if notes:

@@ -1,13 +1,24 @@
 """Drains the spool, oldest first; a crash between the broker's acknowledgement and the deletion sends a message twice,
-under the same id."""
+under the same id.
 
+What was not acknowledged in time rests for a while, with all that is kept under its topic and key: a partition without
+a leader holds back nothing but its own, and no younger word overtakes an older one.
+"""
+
+from services.callback_gateway.holding import Holding
 from services.callback_gateway.metrics import SPOOL_DEPTH
 from services.callback_gateway.settings import Settings
 from services.callback_gateway.spool import store
+from services.callback_gateway.spool.decide import Place, settle
+from shared.errors import Unavailable
 from shared.runtime.app import Runtime
 
 _BLOCK = 500
 _PAUSE_SECONDS = 1.0
+_SEND_SECONDS = 5.0
+"""Bounds the transaction that holds a block while a partition is away."""
+_HELD_SECONDS = 10.0
+_MOST_COUNTED = 10_000
 
 
 class Drain:
@@ -15,13 +26,20 @@ class Drain:
 
     def __init__(self, runtime: Runtime[Settings]) -> None:
         self._runtime = runtime
+        self._holding: Holding[Place] = Holding(_HELD_SECONDS)
 
     async def step(self) -> float:
         """Produce one block; gives the seconds until the next."""
         async with self._runtime.database.transaction() as tx:
-            kept = await store.claim_messages(tx, _BLOCK)
-            SPOOL_DEPTH.set(len(kept))
-            if kept:
-                await self._runtime.producer.send([message for _, message in kept])
-                await store.delete_messages(tx, [number for number, _ in kept])
+            SPOOL_DEPTH.set(await store.count_messages(tx, _MOST_COUNTED))
+            kept = await store.claim_messages(tx, self._holding.held(), _BLOCK)
+            if not kept:
+                return _PAUSE_SECONDS
+            messages = [message for _, message in kept]
+            sent = await self._runtime.producer.send_each(messages, within_seconds=_SEND_SECONDS)
+            done, stuck = settle((number, message, good) for (number, message), good in zip(kept, sent, strict=True))
+            await store.delete_messages(tx, done)
+        self._holding.hold(stuck)
+        if not any(sent):
+            raise Unavailable(f"Kafka: none of {len(kept)} messages was acknowledged")
         return 0.0 if len(kept) == _BLOCK else _PAUSE_SECONDS

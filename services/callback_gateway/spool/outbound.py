@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+from services.callback_gateway.holding import Holding
 from services.callback_gateway.metrics import SPOOLED
 from services.callback_gateway.spool import store
 from shared.database.pool import Database
@@ -10,7 +11,6 @@ from shared.errors import Unavailable
 from shared.messaging.handler import Outgoing
 from shared.messaging.producer import Producer
 from shared.observability.logs import get_logger
-from shared.runtime.clock import monotonic
 
 _AWAY_SECONDS = 2.0
 
@@ -24,7 +24,7 @@ class Outbound:
         self._producer = producer
         self._database = database
         self._produce_seconds = produce_seconds
-        self._away_until = 0.0
+        self._away: Holding[str] = Holding(_AWAY_SECONDS)
 
     async def send(self, messages: Sequence[Outgoing], *, in_order: bool = False) -> bool:
         """Make messages durable, in the broker or in the spool; tells whether the broker has them. `in_order`: never
@@ -35,19 +35,20 @@ class Outbound:
         """
         if in_order and await self._keep(messages, only_behind=True):
             return False
-        if monotonic() < self._away_until and await self._kept_meanwhile(messages):
+        topics = {message.topic for message in messages}
+        if not topics.isdisjoint(self._away.held()) and await self._kept_meanwhile(messages):
             return False
         try:
             await self._producer.send(messages, within_seconds=self._produce_seconds)
         except Unavailable as error:
-            self._away_until = monotonic() + _AWAY_SECONDS
+            self._away.hold(topics)
             await self._keep(messages)
             log.warning("messages.spooled", count=len(messages), error=str(error))
             return False
         return True
 
     async def _kept_meanwhile(self, messages: Sequence[Outgoing]) -> bool:
-        """A broker that did not answer a moment ago is not asked by every request: each would wait in vain."""
+        """A topic that did not answer a moment ago is not asked by every request: each would wait in vain."""
         try:
             return await self._keep(messages)
         except Unavailable:

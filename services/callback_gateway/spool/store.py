@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import orjson
 
+from services.callback_gateway.spool.decide import Place
 from shared.database.pool import Transaction
 from shared.database.queries import load_queries
 from shared.messaging.handler import Outgoing
@@ -28,9 +29,16 @@ async def has_messages(tx: Transaction, messages: Sequence[Outgoing]) -> bool:
     return bool(await tx.fetchval(SQL["has_messages"], topics, keys))
 
 
-async def claim_messages(tx: Transaction, most: int) -> list[tuple[int, Outgoing]]:
-    """The oldest messages, locked."""
-    rows = await tx.fetch(SQL["claim_messages"], most)
+async def count_messages(tx: Transaction, most: int) -> int:
+    """How many messages are kept; of more than `most`, that many."""
+    count: int = await tx.fetchval(SQL["count_messages"], most)
+    return count
+
+
+async def claim_messages(tx: Transaction, held: Sequence[Place], most: int) -> list[tuple[int, Outgoing]]:
+    """The oldest messages, locked, but none of the places that are held."""
+    topics, keys = [topic for topic, _ in held], [key for _, key in held]
+    rows = await tx.fetch(SQL["claim_messages"], most, topics, keys)
     return [
         (
             row["id"],

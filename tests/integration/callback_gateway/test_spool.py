@@ -3,13 +3,19 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from services.callback_gateway.settings import Settings
+from services.callback_gateway.spool import store
 from services.callback_gateway.spool.loop import Drain
+from services.callback_gateway.spool.outbound import Outbound
 from shared.database.pool import Database
+from shared.errors import Unavailable
+from shared.messaging.handler import Outgoing
 from shared.messaging.producer import Producer
 from shared.payloads.store import PayloadStore
 from shared.runtime.app import Runtime
-from tests.conftest import ReaderFor
+from tests.conftest import DatabaseFor, ReaderFor
 from tests.eventually import eventually
 from tests.integration.callback_gateway.conftest import ServeEdge
 from tests.stack import Place
@@ -23,10 +29,24 @@ def without_broker(place: Place) -> Producer:
     return Producer(place.kafka, prefix=place.prefix)
 
 
-async def drain(place: Place, payloads: Path, producer: Producer, database: Database) -> None:
+def drain_of(place: Place, payloads: Path, producer: Producer, database: Database) -> Drain:
     settings = place.settings(Settings, payloads)
     runtime: Runtime[Any] = Runtime(settings, database, producer, PayloadStore("memory://"))
-    await Drain(runtime).step()
+    return Drain(runtime)
+
+
+async def drain(place: Place, payloads: Path, producer: Producer, database: Database) -> None:
+    await drain_of(place, payloads, producer, database).step()
+
+
+def numbered(topic: str, key: str, count: int) -> list[Outgoing]:
+    return [Outgoing(topic, key, str(number).encode(), ()) for number in range(count)]
+
+
+async def waiting(database: Database) -> int:
+    async with database.transaction() as tx:
+        count: int = await tx.fetchval("SELECT count(*) FROM spool")
+    return count
 
 
 async def test_a_broker_that_is_away_delays_a_job_and_loses_nothing(
@@ -97,3 +117,44 @@ async def test_an_older_word_never_comes_last(
     await eventually(lambda: len(vendors.values) == 3)
     told = [value["vendor"]["base_url"] for value in vendors.values if value["vendor"]["vendor"] == "acme"]
     assert told == ["https://old.example", "https://new.example"]
+
+
+async def test_a_topic_that_does_not_answer_holds_back_no_messages_but_its_own(
+    topics: Place, payloads: Path, producer: Producer, database_for: DatabaseFor, reader_for: ReaderFor
+) -> None:
+    """However many they are, and however old."""
+    reader, database = await reader_for("jobs.control"), await database_for("callback-gateway")
+    first, rest = numbered("jobs.control", "one", 3), numbered("jobs.control", "two", 3)
+    async with database.transaction() as tx:
+        await store.insert_messages(tx, [*first, *numbered("no.such", "one", 600), *rest])
+    loop = drain_of(topics, payloads, producer, database)
+    assert await loop.step() == 0
+    assert await waiting(database) == 603
+    await loop.step()
+    assert await waiting(database) == 600
+    await eventually(lambda: len(reader.records) == 6)
+    assert [record.value for record in reader.records if record.key == b"two"] == [b"0", b"1", b"2"]
+
+
+async def test_when_nothing_is_acknowledged_nothing_is_forgotten(
+    topics: Place, payloads: Path, producer: Producer, database_for: DatabaseFor
+) -> None:
+    database = await database_for("callback-gateway")
+    async with database.transaction() as tx:
+        await store.insert_messages(tx, numbered("no.such", "one", 2))
+    loop = drain_of(topics, payloads, producer, database)
+    with pytest.raises(Unavailable, match="none of 2"):
+        await loop.step()
+    assert await loop.step() > 0
+    assert await waiting(database) == 2
+
+
+async def test_a_topic_that_does_not_answer_sends_no_other_into_the_spool(
+    topics: Place, producer: Producer, database_for: DatabaseFor, reader_for: ReaderFor
+) -> None:
+    reader, database = await reader_for("jobs.control"), await database_for("callback-gateway")
+    outbound = Outbound(producer, database, produce_seconds=1)
+    assert not await outbound.send(numbered("no.such", "one", 1))
+    assert await outbound.send(numbered("jobs.control", "one", 1))
+    assert await waiting(database) == 1
+    await eventually(lambda: len(reader.records) == 1)
