@@ -1,13 +1,13 @@
--- Callbacks that came before anybody waited for them, the oldest first, locked. $1 task_ids uuid[], $2 vendors text[], $3 vendor_jobs text[]
+-- Callbacks that came before anybody waited for them, given up or not, the oldest first, locked. $1 task_ids uuid[], $2 vendors text[], $3 vendor_jobs text[]
 SELECT id, letter
 FROM callbacks
-WHERE verdict = 'parked' AND id IN (
-    SELECT parked.id FROM callbacks AS parked WHERE parked.verdict = 'parked' AND parked.task_id = ANY ($1)
+WHERE letter IS NOT NULL AND id IN (
+    SELECT parked.id FROM callbacks AS parked WHERE parked.letter IS NOT NULL AND parked.task_id = ANY ($1)
     UNION
     SELECT parked.id
     FROM callbacks AS parked
     JOIN unnest($2::text[], $3::text[]) AS given (vendor, vendor_job) USING (vendor, vendor_job)
-    WHERE parked.verdict = 'parked' AND parked.task_id IS NULL
+    WHERE parked.letter IS NOT NULL AND parked.task_id IS NULL
 )
 ORDER BY received_at, id
 FOR UPDATE

@@ -44,9 +44,9 @@ async def expect_callbacks(tx: Transaction, batch: Sequence[Incoming[CallbackExp
     parked = await store.find_parked(tx, expectations)
     if not parked:
         return []
-    judged = judge_all([callback for callback, _ in parked], expectations)
-    await store.write(tx, judged, {callback.callback_id: letter for callback, letter in parked})
-    return _tell([one for one in judged if one.verdict != "parked"], utc_now())
+    judged = [one for one in judge_all(parked, expectations) if one.verdict != "parked"]
+    await store.write(tx, judged, {})
+    return _tell(judged, utc_now())
 
 
 def _letter(incoming: Incoming[CallbackReceived], now: datetime) -> DeadLetter:

@@ -14,9 +14,6 @@ from shared.specification.vendor import Callbacks
 
 SQL = load_queries(__file__)
 
-Parked = tuple[CallbackReceived, DeadLetter]
-"""A callback with the dead letter that it will be if nobody ever waits for it."""
-
 
 async def lock_keys(tx: Transaction, keys: Sequence[str]) -> None:
     """Lock what is about to be decided. Two transactions that each look for the other's row would otherwise both find
@@ -51,8 +48,9 @@ async def upsert_expectations(tx: Transaction, events: Sequence[CallbackExpected
     return [_expectation(row) for row in rows]
 
 
-async def find_parked(tx: Transaction, expectations: Sequence[Expectation]) -> list[Parked]:
-    """Callbacks that came before these tasks were known, locked."""
+async def find_parked(tx: Transaction, expectations: Sequence[Expectation]) -> list[CallbackReceived]:
+    """Callbacks that came before these tasks were known, locked; those that were given up, too: an outage may have been
+    longer than anybody waits."""
     named = [(one.vendor, one.vendor_job) for one in expectations if one.vendor_job]
     rows = await tx.fetch(
         SQL["find_parked"],
@@ -61,7 +59,7 @@ async def find_parked(tx: Transaction, expectations: Sequence[Expectation]) -> l
         [job for _, job in named],
     )
     letters = [DeadLetter.model_validate_json(row["letter"]) for row in rows]
-    return [(CallbackReceived.model_validate_json(one.original.record().value or b""), one) for one in letters]
+    return [CallbackReceived.model_validate_json(one.original.record().value or b"") for one in letters]
 
 
 async def write(tx: Transaction, judged: Sequence[Judged], letters: Mapping[UUID, DeadLetter]) -> None:
@@ -102,7 +100,7 @@ async def claim_unmatched(
 
 
 async def close_unmatched(tx: Transaction, ids: Sequence[UUID]) -> None:
-    """These were for nobody."""
+    """These were for nobody so far."""
     await tx.execute(SQL["close_unmatched"], ids)
 
 

@@ -1,4 +1,4 @@
--- Callbacks with their verdicts; what was parked may be judged later. $1 ids uuid[], $2 vendors text[], $3 task_ids uuid[], $4 job_ids uuid[], $5 rounds integer[], $6 vendor_jobs text[], $7 told text[], $8 verdicts text[], $9 received_at timestamptz[], $10 letters json[]
+-- Callbacks with their verdicts; what was parked or given up may be judged later, and what was given up be parked anew. $1 ids uuid[], $2 vendors text[], $3 task_ids uuid[], $4 job_ids uuid[], $5 rounds integer[], $6 vendor_jobs text[], $7 told text[], $8 verdicts text[], $9 received_at timestamptz[], $10 letters json[]
 INSERT INTO callbacks AS kept (id, vendor, task_id, job_id, round, vendor_job, told, verdict, received_at, letter)
 SELECT * FROM unnest(
     $1::uuid[], $2::text[], $3::uuid[], $4::uuid[], $5::integer[], $6::text[], $7::text[], $8::text[],
@@ -11,5 +11,6 @@ SET task_id = excluded.task_id,
     vendor_job = excluded.vendor_job,
     told = excluded.told,
     verdict = excluded.verdict,
-    letter = excluded.letter
+    letter = excluded.letter,
+    parked_at = CASE WHEN kept.verdict = 'unknown' THEN now() ELSE kept.parked_at END
 WHERE kept.verdict IN ('parked', 'unknown')

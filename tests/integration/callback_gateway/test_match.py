@@ -65,6 +65,17 @@ async def verdicts(database: Database) -> list[str]:
         return [row["verdict"] for row in await tx.fetch("SELECT verdict FROM callbacks ORDER BY id")]
 
 
+async def age(database: Database) -> None:
+    """As if what is parked had been so for two hours."""
+    async with database.transaction() as tx:
+        await tx.execute("UPDATE callbacks SET parked_at = parked_at - interval '2 hours'")
+
+
+async def sweep(topics: Place, database: Database, producer: Producer, payloads: Path) -> None:
+    runtime: Runtime[Any] = Runtime(topics.settings(Settings, payloads), database, producer, PayloadStore("memory://"))
+    await Unmatched(runtime).step()
+
+
 @pytest.fixture
 async def database(database_for: DatabaseFor) -> Database:
     return await database_for("callback-gateway")
@@ -138,12 +149,51 @@ async def test_what_is_for_nobody_becomes_a_dead_letter_in_its_time(
     topics: Place, database: Database, producer: Producer, reader_for: ReaderFor, payloads: Path
 ) -> None:
     dead = await reader_for("callback-gateway.dead")
-    await run(
-        database, received(vendor_job="strange", received_at=NOW - timedelta(hours=2)), received(vendor_job="new")
-    )
-    runtime: Runtime[Any] = Runtime(topics.settings(Settings, payloads), database, producer, PayloadStore("memory://"))
-    await Unmatched(runtime).step()
+    await run(database, received(vendor_job="strange"))
+    await age(database)
+    await run(database, received(vendor_job="new"))
+    await sweep(topics, database, producer, payloads)
     [letter] = await eventually(lambda: dead.values)
     assert letter["reason"] == "unmatched_callback"
     assert orjson.loads(base64.b64decode(letter["original"]["value"]))["vendor_job"] == "strange"
     assert await verdicts(database) == ["unknown", "parked"]
+
+
+async def test_a_callback_that_lay_in_the_spool_for_long_waits_for_its_task_nevertheless(
+    topics: Place, database: Database, producer: Producer, payloads: Path
+) -> None:
+    """The planner was away for as long, and has yet to tell the vendor's id."""
+    began = NOW - timedelta(hours=2)
+    await run(database, received(vendor_job="r1", received_at=began))
+    await sweep(topics, database, producer, payloads)
+    assert await verdicts(database) == ["parked"]
+    assert [one["told"] for one in await run(database, expected(new_id(), vendor_job="r1"))] == ["done"]
+    assert await verdicts(database) == ["accepted"]
+
+
+@pytest.mark.parametrize("by", ["token", "id"])
+async def test_a_callback_that_was_given_up_is_accepted_by_the_task_that_comes_after_all(
+    topics: Place, database: Database, producer: Producer, payloads: Path, by: str
+) -> None:
+    """Its dead letter is told by then: sent again, it changes nothing."""
+    task_id = new_id()
+    came = received(task_id) if by == "token" else received(vendor_job="r1")
+    await run(database, came)
+    await age(database)
+    await sweep(topics, database, producer, payloads)
+    assert await verdicts(database) == ["unknown"]
+    assert [one["told"] for one in await run(database, expected(task_id, vendor_job="r1"))] == ["done"]
+    assert await run(database, came, expected(task_id, vendor_job="r1")) == []
+    assert await verdicts(database) == ["accepted"]
+
+
+async def test_a_callback_that_is_sent_again_is_parked_as_long_as_at_first(
+    topics: Place, database: Database, producer: Producer, payloads: Path
+) -> None:
+    came = received(vendor_job="r1")
+    await run(database, came)
+    await age(database)
+    await sweep(topics, database, producer, payloads)
+    await run(database, came)
+    await sweep(topics, database, producer, payloads)
+    assert await verdicts(database) == ["parked"]
