@@ -1,6 +1,7 @@
 """jobs.events, tasks.events, *.dead → read models."""
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import TypeGuard
 from uuid import UUID
 
@@ -12,6 +13,9 @@ from shared.events.envelope import Incoming
 from shared.events.jobs import JobAccepted, JobEnded, JobEvent, JobPlanned, JobProgressed, JobRejected
 from shared.events.tasks import TaskChanged
 from shared.messaging.handler import Result
+
+_ALMOST = timedelta(seconds=0.1)
+"""The clocks of two planners need not agree on less."""
 
 
 async def view_jobs(tx: Transaction, batch: Sequence[Incoming[JobEvent]]) -> list[Result]:
@@ -30,13 +34,20 @@ async def view_jobs(tx: Transaction, batch: Sequence[Incoming[JobEvent]]) -> lis
 
 
 def _latest(moves: Iterable[JobProgressed | JobEnded]) -> dict[UUID, JobProgressed | JobEnded]:
-    """The last word on each job. What was said before a job's end may come after it: who said it has died meanwhile."""
+    """The last word on each job. What was said before may come after it: who said it has died meanwhile."""
     latest: dict[UUID, JobProgressed | JobEnded] = {}
     for event in moves:
         before = latest.get(event.job_id)
-        if not isinstance(before, JobEnded) or before.at < event.at:
+        if before is None or _is_news(before, event):
             latest[event.job_id] = event
     return latest
+
+
+def _is_news(before: JobProgressed | JobEnded, event: JobProgressed | JobEnded) -> bool:
+    """Of two words of progress at almost the same time the one that came last counts, as in `progress_jobs.sql`."""
+    if isinstance(before, JobEnded):
+        return before.at < event.at
+    return isinstance(event, JobEnded) or before.at <= event.at + _ALMOST
 
 
 def _moves(event: JobEvent) -> TypeGuard[JobProgressed | JobEnded]:

@@ -1,4 +1,5 @@
--- Where jobs stand; gives those that were not over since. $1 ids uuid[], $2 states text[], $3 planned integer[], $4 completed integer[], $5 failed integer[], $6 cancelled integer[], $7 records bigint[], $8 distinct_records bigint[], $9 at timestamptz[]
+-- Where jobs stand; gives those for which it was news: that were not over since, nor heard of something later. A tenth of
+-- a second is no later: the clocks of two planners need not agree on it. $1 ids uuid[], $2 states text[], $3 planned integer[], $4 completed integer[], $5 failed integer[], $6 cancelled integer[], $7 records bigint[], $8 distinct_records bigint[], $9 at timestamptz[]
 UPDATE jobs
 SET state = given.state,
     planned = given.planned,
@@ -11,10 +12,12 @@ SET state = given.state,
     complete = NULL,
     ended_at = NULL,
     redrive_asked_at = NULL,
+    told_at = greatest(jobs.told_at, given.at),
     updated_at = given.at
 FROM unnest(
     $1::uuid[], $2::text[], $3::integer[], $4::integer[], $5::integer[], $6::integer[], $7::bigint[], $8::bigint[],
     $9::timestamptz[]
 ) AS given (id, state, planned, completed, failed, cancelled, records, distinct_records, at)
 WHERE jobs.id = given.id AND (jobs.ended_at IS NULL OR jobs.ended_at < given.at)
+    AND (jobs.told_at IS NULL OR jobs.told_at <= given.at + interval '0.1 seconds')
 RETURNING jobs.id

@@ -270,3 +270,21 @@ async def _letters(gateway: httpx.AsyncClient) -> list[dict[str, Any]]:
 
 async def _status(gateway: httpx.AsyncClient, job_id: UUID) -> bool:
     return bool((await gateway.get(f"/jobs/{job_id}")).json()["status"] == "accepted")
+
+
+@pytest.mark.parametrize("size", [1, 2])
+async def test_what_was_said_first_does_not_undo_a_pause(edge: Served, size: int) -> None:
+    """Who said it died before it was produced; the ledger has kept it."""
+    job_id = UUID((await edge.http.post("/jobs", json={"url": "https://a.example"})).json()["id"])
+    told = [
+        JobProgressed(job_id=job_id, state=state, counts=JobCounts(planned=3), at=BEGAN + timedelta(seconds=second))
+        for second, state in ((1, JobState.PAUSED), (0, JobState.RUNNING))
+    ]
+    for start in range(0, len(told), size):
+        async with edge.database.transaction() as tx:
+            await view_jobs(tx, [incoming(event) for event in told[start : start + size]])
+    assert (await edge.http.get(f"/jobs/{job_id}")).json()["status"] == "paused"
+    resumed = told[0].model_copy(update={"state": JobState.RUNNING, "at": BEGAN + timedelta(seconds=2)})
+    async with edge.database.transaction() as tx:
+        await view_jobs(tx, [incoming(resumed)])
+    assert (await edge.http.get(f"/jobs/{job_id}")).json()["status"] == "running"
