@@ -33,10 +33,11 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a job ended, and why."""
+    """How a job ended, and why. `lost`: nobody knows, it may run still."""
 
     state: JobState
     reason: str = ""
+    lost: bool = False
 
 
 def request(
@@ -198,12 +199,13 @@ def _fire(standing: Standing, kept: Kept, firing: Firing, now: datetime) -> Deci
 
 
 def _failed(left: Standing, kept: Kept | None, firing: Firing, end: End, now: datetime) -> Decision:
-    """Tried again later while the schedule allows it; else it has failed, and whoever wants to hears of it."""
+    """Tried again later while the schedule allows it, but never beside a run that may not be over; else it has failed, and whoever wants to hears of it."""
     reason = end.reason or end.state.value
     if kept is None:
         return Decision(left, (tell(left, ScheduleFact.FAILED, now, firing, reason),))
     again = kept.schedule.on_failure.reschedule
-    if again is not None and firing.attempt < again.at_most and end.state is not JobState.CANCELLED:
+    repeatable = end.state is not JobState.CANCELLED and not end.lost
+    if again is not None and firing.attempt < again.at_most and repeatable:
         number = firing.attempt + 1
         run_id = derived_id("schedule.run", left.id, firing.id, number)
         waiting = Firing(run_id, firing.planned_at, number, now + again.after)

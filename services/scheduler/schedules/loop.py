@@ -32,7 +32,8 @@ _BLOCK = 500
 _ABANDONED_BLOCK = 100
 _ABANDONED_SECONDS = 60.0
 _PATIENCE = timedelta(days=7)
-"""A job of whose end nothing was heard for so long has failed, as far as its schedule is concerned."""
+"""A job of whose end nothing was heard for so long has failed, as far as its schedule is concerned. It is not started
+again for that: it may run still."""
 
 
 class FireSchedules:
@@ -71,7 +72,7 @@ class FailAbandoned:
         """Close one block of firings; gives the seconds until the next round."""
         async with self._database.transaction() as tx:
             lost = await store.find_abandoned(tx, _PATIENCE, _ABANDONED_BLOCK)
-            end = End(JobState.FAILED, f"nothing was heard of its end for {_PATIENCE.days} days")
+            end = End(JobState.FAILED, f"nothing was heard of its end for {_PATIENCE.days} days", lost=True)
             await _send(tx, await settle(tx, dict.fromkeys(lost, end)))
         self._wake_timers()
         return _ABANDONED_SECONDS if len(lost) < _ABANDONED_BLOCK else 0.0
