@@ -19,6 +19,7 @@ from services.callback_gateway.http.problems import Refusal, answers
 from services.callback_gateway.redrive import store as redrive_store
 from services.callback_gateway.redrive.decide import PUBLISHED_AGAIN, topics_of_state
 from services.callback_gateway.redrive.model import (
+    DISCARDED,
     MOST_REDRIVES,
     DiscardOrder,
     DiscardReason,
@@ -147,11 +148,12 @@ def _discarding(router: APIRouter, edge: Edge) -> None:
         },
     )
     async def discard_all(request: Request) -> Response:
-        """All open ones that fit the filter, with the reason. Their tasks stay dead, and their jobs as they ended."""
+        """All that fit the filter and are open or wait for their turn to be sent again, with the reason. Their tasks
+        stay dead, and their jobs as they ended."""
         order = parse(DISCARD, (await read_json_body(request, edge.settings))[1])
         wanted = Wanted(order.filter, edge.settings.topic_prefix)
         async with edge.database.transaction() as tx:
-            seen = await redrive_store.survey(tx, wanted, force=True)
+            seen = await redrive_store.survey(tx, wanted, force=True, states=DISCARDED)
             count = seen.count + seen.held
             if not order.dry_run:
                 count = await redrive_store.discard_letters(tx, wanted, order.reason)
@@ -165,7 +167,7 @@ def _discarding(router: APIRouter, edge: Edge) -> None:
         openapi_extra={"requestBody": document("DiscardReason", {"reason": "the vendor no longer has it"})},
     )
     async def discard(letter_id: LetterId, request: Request) -> Response:
-        """With the reason. Its task stays dead, and its job as it ended."""
+        """With the reason. One that waits for its turn is not sent. Its task stays dead, and its job as it ended."""
         order = parse(REASON, (await read_json_body(request, edge.settings))[1])
         row = await _found(edge, letter_id)
         wanted = Wanted(LetterFilter(), edge.settings.topic_prefix, letter_id)

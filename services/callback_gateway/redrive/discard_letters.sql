@@ -1,7 +1,7 @@
--- Puts open letters away; gives how many. $1 service text, $2 topics text[], $3 reason text, $4 job_id uuid, $5 since timestamptz, $6 until timestamptz, $7 id uuid (null: any), $8 note text
+-- Puts letters away that are open or wait for their turn; gives how many. $1 service text, $2 topics text[], $3 reason text, $4 job_id uuid, $5 since timestamptz, $6 until timestamptz, $7 id uuid (null: any), $8 note text
 UPDATE dead_letters
 SET state = 'discarded', note = $8, changed_at = now()
-WHERE state = 'open'
+WHERE state IN ('open', 'redriving')
         AND ($1::text IS NULL OR service = $1)
         AND ($2::text[] IS NULL OR topic = ANY ($2))
         AND ($3::text IS NULL OR reason = $3)

@@ -12,6 +12,8 @@ State = Literal["open", "redriving", "redriven", "discarded"]
 Service = Literal["planner", "fetcher", "processor", "callback-gateway", "scheduler"]
 Reason = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
 
+DISCARDED: tuple[State, ...] = ("open", "redriving")
+"""The states in which a letter can be put away: until it is sent again."""
 MOST_REDRIVES = 3
 """A letter that came back so often is redriven by force only: whatever is wrong with it is still wrong."""
 
@@ -39,12 +41,13 @@ class RedriveOrder(Strict):
 
     filter: LetterFilter
     dry_run: bool = False
-    rate: Annotated[float, Field(gt=0, le=1000)] = 50.0
+    rate: Annotated[float, Field(ge=0.01, le=1000)] = 50.0
     force: bool = False
 
 
 class DiscardOrder(Strict):
-    """Put open dead letters away for a reason, or only tell which (`dry_run`)."""
+    """Put dead letters away for a reason, open ones and those that wait for their turn to be sent again, or only tell
+    which (`dry_run`)."""
 
     filter: LetterFilter
     reason: Reason

@@ -6,7 +6,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from services.callback_gateway.redrive.decide import Letter, topics_of_state
-from services.callback_gateway.redrive.model import MOST_REDRIVES, LetterFilter
+from services.callback_gateway.redrive.model import MOST_REDRIVES, LetterFilter, State
 from services.callback_gateway.storable import storable_text
 from shared.database.pool import Row, Transaction
 from shared.database.queries import changed_rows, load_queries
@@ -20,7 +20,7 @@ _ANY_NUMBER = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Open letters that are asked for: by a filter, or a single one."""
+    """Letters that are asked for: by a filter, or a single one."""
 
     filter: LetterFilter
     prefix: str
@@ -43,11 +43,11 @@ class Survey:
     ids: tuple[UUID, ...]
 
 
-async def survey(tx: Transaction, wanted: Wanted, *, force: bool) -> Survey:
+async def survey(tx: Transaction, wanted: Wanted, *, force: bool, states: Sequence[State] = ("open",)) -> Survey:
     """Look before anything is done."""
     most = _ANY_NUMBER if force else MOST_REDRIVES
-    state = topics_of_state(wanted.prefix)
-    row = await tx.fetchrow(SQL["survey_letters"], *wanted.arguments, most, _FIRST, state)
+    never = topics_of_state(wanted.prefix)
+    row = await tx.fetchrow(SQL["survey_letters"], *wanted.arguments, most, _FIRST, never, states)
     assert row is not None
     return Survey(row["count"], row["held"], tuple(row["ids"]))
 
@@ -55,8 +55,8 @@ async def survey(tx: Transaction, wanted: Wanted, *, force: bool) -> Survey:
 async def order_letters(tx: Transaction, wanted: Wanted, *, rate: float, force: bool) -> int:
     """Have letters sent again, at most `rate` a second; gives how many."""
     most = _ANY_NUMBER if force else MOST_REDRIVES
-    apart, state = timedelta(seconds=1 / rate), topics_of_state(wanted.prefix)
-    rows = await tx.fetch(SQL["order_letters"], *wanted.arguments, most, apart, state)
+    apart, never = timedelta(seconds=1 / rate), topics_of_state(wanted.prefix)
+    rows = await tx.fetch(SQL["order_letters"], *wanted.arguments, most, apart, never)
     await await_jobs(tx, sorted({row["job_id"] for row in rows if row["round"] is not None}))
     return len(rows)
 

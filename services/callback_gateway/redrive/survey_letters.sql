@@ -1,10 +1,10 @@
--- How many open letters fit, how many are held back (they came back too often, their jobs are cancelled, or they are configuration), the first that are not. $1 service text, $2 topics text[], $3 reason text, $4 job_id uuid, $5 since timestamptz, $6 until timestamptz, $7 id uuid (null: any), $8 redrives integer, $9 first bigint, $10 topics_of_state text[]
+-- How many letters in these states fit, how many are held back (they came back too often, their jobs are cancelled, or they are configuration), the first that are not. $1 service text, $2 topics text[], $3 reason text, $4 job_id uuid, $5 since timestamptz, $6 until timestamptz, $7 id uuid (null: any), $8 redrives integer, $9 first bigint, $10 topics_of_state text[], $11 states text[]
 WITH found AS (
     SELECT id, at, (redrives < $8 AND topic <> ALL ($10::text[]) AND NOT (
         round IS NOT NULL AND EXISTS (SELECT FROM jobs WHERE jobs.id = dead_letters.job_id AND jobs.state = 'cancelled')
     )) AS free
     FROM dead_letters
-    WHERE state = 'open'
+    WHERE state = ANY ($11::text[])
         AND ($1::text IS NULL OR service = $1)
         AND ($2::text[] IS NULL OR topic = ANY ($2))
         AND ($3::text IS NULL OR reason = $3)

@@ -170,6 +170,23 @@ async def test_only_an_open_letter_is_redriven(edge: Served) -> None:
     assert (again.status_code, again.json()["detail"]) == (409, "the dead letter is redriving already")
 
 
+async def test_what_waits_for_its_turn_can_be_put_away(edge: Served) -> None:
+    one, two, three = await keep(edge.database, letter_of(), letter_of(), letter_of())
+    order: dict[str, Any] = {"filter": {"reason": "bug"}}
+    for rate in (1e-15, 0.0001, 0):
+        assert (await edge.http.post("/dead-letters/redrive", json={**order, "rate": rate})).status_code == 422
+    slow = await edge.http.post("/dead-letters/redrive", json={**order, "rate": 0.01})
+    assert (slow.status_code, slow.json()["count"]) == (202, 3)
+    assert (await edge.http.post(f"/dead-letters/{two}/discard", json={"reason": "a test"})).status_code == 200
+    dry = (await edge.http.post("/dead-letters/discard", json={**order, "reason": "all", "dry_run": True})).json()
+    assert (dry["count"], dry["ids"]) == (2, [one, three])
+    assert (await edge.http.post("/dead-letters/discard", json={**order, "reason": "all"})).json()["count"] == 2
+    assert await listed(edge.http, state="discarded") == [three, two, one]
+    async with edge.database.transaction() as tx:
+        await tx.execute("UPDATE dead_letters SET due_at = now() - interval '1 second'")
+        assert await store.claim_due(tx, 10) == []
+
+
 async def test_what_cannot_be_sent_is_open_again(gateway: httpx.AsyncClient, producer: Producer) -> None:
     letter, letter_id = letter_of("elsewhere"), new_id()
     await producer.send([outgoing(DEAD["planner"], "k", letter, id=letter_id)])
