@@ -229,6 +229,20 @@ async def test_a_task_that_was_planned_again_leaves_no_open_letter(edge: Served)
     assert await listed(edge.http, state="open") == [current]
 
 
+async def test_a_letter_whose_task_was_planned_again_before_its_turn_is_not_sent(edge: Served) -> None:
+    """Its order would be for a round that is over."""
+    job_id, task_id = new_id(), new_id()
+    [waits] = await keep(edge.database, letter_of_task(job_id, task_id))
+    assert (await edge.http.post(f"/dead-letters/{waits}/redrive")).status_code == 202
+    again = TaskChanged(
+        task_id=task_id, job_id=job_id, number=0, round=1, state=TaskState.PLANNED, service="planner", at=BEGAN
+    )
+    async with edge.database.transaction() as tx:
+        await view_tasks(tx, [incoming(again)])
+        assert await store.claim_due(tx, 10) == []
+    assert await listed(edge.http, state="redriven") == [waits]
+
+
 async def test_nothing_of_a_cancelled_job_is_redriven(edge: Served) -> None:
     job_id = new_id()
     accepted = JobAccepted(job_id=job_id, kind="poll", vendor="v", source="s", specification={}, at=BEGAN)
