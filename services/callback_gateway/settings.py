@@ -32,7 +32,12 @@ class Settings(ServiceSettings):
     gateway_waits: int = Field(1000, ge=0, le=100_000, description="requests that may wait for the end of their job")
     gateway_streams: int = Field(1000, ge=0, le=100_000, description="streams of events that may be open at once")
     gateway_wait_seconds: float = Field(60.0, ge=0, le=600, description="longest wait that a request may prefer")
-    gateway_answer_seconds: float = Field(86_400.0, gt=0, description="how long the bodies of answers are kept")
+    gateway_answer_seconds: float = Field(
+        86_400.0,
+        gt=0,
+        le=15 * 86_400,
+        description="how long the bodies of answers are kept, never longer than their jobs",
+    )
     gateway_park_seconds: float = Field(
         3600.0, gt=0, description="time in which a task must be found for a callback that came before it"
     )

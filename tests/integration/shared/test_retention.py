@@ -105,6 +105,27 @@ async def test_the_gateway_forgets_what_it_shows(place: Place, payloads: Path) -
         assert await values(runtime, "SELECT vendor FROM expectations ORDER BY vendor") == ["open", "young"]
 
 
+async def test_jobs_whose_answers_cannot_be_deleted_hold_back_no_others(place: Place, payloads: Path) -> None:
+    """A payload store that is away keeps the oldest jobs, however many they are."""
+    async with opened("callback-gateway", GatewaySettings, place, payloads) as runtime:
+        await execute(
+            runtime,
+            """INSERT INTO jobs (id, state, kind, vendor, ended_at, answer)
+            SELECT gen_random_uuid(), 'completed', 'request', 'kept', now() - interval '50 days',
+                '{"body": {"uri": "a"}}'
+            FROM generate_series(1, 150)""",
+            """INSERT INTO jobs (id, state, vendor, ended_at)
+            VALUES (md5('old')::uuid, 'completed', 'old', now() - interval '40 days')""",
+            """INSERT INTO tasks (id, job_id, number, round, state, rank, reason, attempts, times)
+            VALUES (gen_random_uuid(), md5('old')::uuid, 0, 0, 'completed', 9, '', '[]', '{}')""",
+            "INSERT INTO job_events (job_id, type, data) VALUES (md5('old')::uuid, 'job.accepted', '{}')",
+        )
+        await until_idle(ForgetViews(runtime).step)
+        assert await values(runtime, "SELECT DISTINCT vendor FROM jobs") == ["kept"]
+        assert await values(runtime, "SELECT count(*) FROM tasks") == [0]
+        assert await values(runtime, "SELECT count(*) FROM job_events") == [0]
+
+
 async def test_an_answer_that_nobody_was_told_of_goes_with_its_job(place: Place, payloads: Path) -> None:
     """The job was cancelled, say, while its call was open."""
     async with opened("callback-gateway", GatewaySettings, place, payloads) as runtime:
