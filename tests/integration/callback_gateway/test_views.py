@@ -9,6 +9,7 @@ from uuid import UUID
 import httpx
 import pytest
 
+from services.callback_gateway.http import store
 from services.callback_gateway.views.handler import view_jobs, view_tasks
 from shared.database.pool import Database
 from shared.events.catalogue import DEAD, JOBS_EVENTS
@@ -288,3 +289,29 @@ async def test_what_was_said_first_does_not_undo_a_pause(edge: Served, size: int
     async with edge.database.transaction() as tx:
         await view_jobs(tx, [incoming(resumed)])
     assert (await edge.http.get(f"/jobs/{job_id}")).json()["status"] == "running"
+
+
+async def test_a_look_at_a_large_job_that_runs_does_not_read_its_tasks(edge: Served) -> None:
+    job_id = new_id()
+    async with edge.database.transaction() as tx:
+        await tx.execute(
+            """INSERT INTO jobs (id, state, kind, planned, completed, cancelled)
+            VALUES ($1, 'running', 'poll', 200000, 120000, 1)""",
+            job_id,
+        )
+        await tx.execute(
+            """INSERT INTO tasks (id, job_id, number, round, state, rank, reason, attempts, times)
+            SELECT gen_random_uuid(), $1, number, 0, 'started', 2, '', '[]', '{}'
+            FROM generate_series(1, 20000) AS number""",
+            job_id,
+        )
+    async with edge.database.transaction() as tx:
+        row = await store.find_job(tx, job_id)
+        assert row is not None
+        assert await store.count_tasks(tx, row) == {"completed": 120_000, "cancelled": 1, "open": 79_999}
+        assert await store.count_failures(tx, row) == []
+        read = await tx.fetchval(
+            "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relid = 'tasks'::regclass"
+        )
+    assert read == 0
+    assert (await edge.http.get(f"/jobs/{job_id}")).json()["counts"]["open"] == 79_999
