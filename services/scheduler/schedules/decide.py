@@ -44,14 +44,15 @@ def request(
     standing: Standing, event: ScheduleRequested, event_id: UUID, asked_at: datetime, now: datetime
 ) -> Decision | Refused:
     """What a request makes of a schedule."""
-    kept = standing.kept
-    if event.action == "put":
-        return _put(standing, event, asked_at, now)
-    if kept is None:
-        return Refused("unknown_schedule", (Problem("/schedule_id", "there is no such schedule"),), Decision(standing))
     match event.action:
-        case "pause":
-            return _turn(standing, kept, ScheduleState.PAUSED, ScheduleFact.PAUSED, now)
+        case "put" | "pause":
+            before = _until(standing, asked_at)
+            changed = _change(before.standing, event, asked_at, now)
+            return _change(standing, event, asked_at, now) if isinstance(changed, Refused) else before.then(changed)
+    kept = standing.kept
+    if kept is None:
+        return _unknown(standing)
+    match event.action:
         case "resume":
             return _turn(standing, kept, ScheduleState.ACTIVE, ScheduleFact.RESUMED, now)
         case "trigger":
@@ -73,6 +74,29 @@ def due(standing: Standing, now: datetime) -> Decision:
     if kept.next_at is not None and kept.next_at <= now:
         decision = decision.then(_planned(decision.standing, kept, kept.next_at, now))
     return decision
+
+
+def _until(standing: Standing, asked_at: datetime) -> Decision:
+    """What was due when a change was asked for and nobody had come to yet: the schedule as it was sees to that."""
+    decision = Decision(standing)
+    for _ in range(_MOST_SEEN):
+        due_at = decision.standing.due_at
+        if due_at is None or due_at > asked_at:
+            break
+        decision = decision.then(due(decision.standing, asked_at))
+    return decision
+
+
+def _change(standing: Standing, event: ScheduleRequested, asked_at: datetime, now: datetime) -> Decision | Refused:
+    if event.action == "put":
+        return _put(standing, event, asked_at, now)
+    if standing.kept is None:
+        return _unknown(standing)
+    return _turn(standing, standing.kept, ScheduleState.PAUSED, ScheduleFact.PAUSED, now)
+
+
+def _unknown(standing: Standing) -> Refused:
+    return Refused("unknown_schedule", (Problem("/schedule_id", "there is no such schedule"),), Decision(standing))
 
 
 def unread(standing: Standing, now: datetime) -> Decision:
@@ -97,11 +121,19 @@ def _put(standing: Standing, event: ScheduleRequested, asked_at: datetime, now: 
     except Invalid as error:
         told = Decision(standing, (rejected(standing, error.problems, now),))
         return Refused("schema_invalid", error.problems, told)
+    if standing.kept is not None and _comes_too_late(standing.kept, schedule, asked_at):
+        return Decision(standing)
     first = schedule.trigger_at if schedule.is_once else _first_time(standing.kept, schedule, asked_at, now)
     paused = standing.kept is not None and standing.kept.state is ScheduleState.PAUSED
     state = ScheduleState.PAUSED if paused else ScheduleState.ACTIVE
     left = standing.changed(Kept(schedule, state, asked_at, first))
     return Decision(left, (created(left, schedule, now, anew=standing.kept is None),))
+
+
+def _comes_too_late(before: Kept, schedule: Schedule, asked_at: datetime) -> bool:
+    """A one-time schedule has fired at its time since it was asked to be changed for the same time."""
+    time = schedule.trigger_at
+    return time is not None and asked_at < time == before.schedule.trigger_at and before.next_at is None
 
 
 def _first_time(before: Kept | None, schedule: Schedule, asked_at: datetime, now: datetime) -> datetime | None:
@@ -199,7 +231,8 @@ def _fire(standing: Standing, kept: Kept, firing: Firing, now: datetime) -> Deci
 
 
 def _failed(left: Standing, kept: Kept | None, firing: Firing, end: End, now: datetime) -> Decision:
-    """Tried again later while the schedule allows it, but never beside a run that may not be over; else it has failed, and whoever wants to hears of it."""
+    """Tried again later while the schedule allows it, but never beside a run that may not be over; else it has failed,
+    and whoever wants to hears of it."""
     reason = end.reason or end.state.value
     if kept is None:
         return Decision(left, (tell(left, ScheduleFact.FAILED, now, firing, reason),))

@@ -117,6 +117,48 @@ def test_a_change_that_comes_before_a_time_was_seen_to_fires_it() -> None:
     assert len(started(due(changed.standing, late))) == 1
 
 
+@given(st.integers(-3, 3), st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(0, 3)), max_size=6))
+def test_whatever_is_changed_around_a_time_it_has_one_verdict(
+    offset: int, changes: list[tuple[bool, bool, int]]
+) -> None:
+    """A change is taken some milliseconds after it was asked for; the clock is looked at before it, or not yet. A
+    time between a pause and its end is left out."""
+    document = {"schedule": "often", "cron": "0 * * * *", "overlap": "allow", "start": START}
+    time = NOW + timedelta(hours=1)
+    standing, now, told = put(**document), time + timedelta(milliseconds=offset), list[datetime | None]()
+    for pauses, looks, wait in [*changes, (False, True, 10), (False, True, 10)]:
+        asked_at, now = now, now + timedelta(milliseconds=wait)
+        event = ScheduleRequested.model_validate({"action": "pause"} if pauses else {"schedule": document})
+        first = due(standing, now) if looks else Decision(standing)
+        second = request(first.standing, event, uuid4(), asked_at, now)
+        assert isinstance(second, Decision)
+        decision = first.then(second)
+        decision = decision.then(done(decision.standing, "resume", now)) if pauses else decision
+        standing = decision.standing
+        told += [fact.planned_at for fact in decision.facts if fact.fact is ScheduleFact.FIRED]
+    assert told == [time] or (not told and any(pauses for pauses, *_ in changes))
+
+
+@pytest.mark.parametrize("document", [None, {"schedule": "often", "cron": "0 * * * *", "start": START}])
+def test_a_time_that_had_come_when_a_change_was_asked_for_is_not_lost(document: dict[str, Any] | None) -> None:
+    time = NOW + timedelta(hours=1)
+    late = time + timedelta(milliseconds=5)
+    event = ScheduleRequested.model_validate({"schedule": document} if document else {"action": "pause"})
+    changed = request(put(schedule="often", cron="0 * * * *"), event, uuid4(), late, late)
+    assert isinstance(changed, Decision)
+    assert [fact.planned_at for fact in changed.facts if fact.fact is ScheduleFact.FIRED] == [time]
+    assert len(started(changed)) == 1
+
+
+def test_a_change_of_a_one_time_schedule_that_comes_after_its_firing_fires_it_not_again() -> None:
+    at = NOW + timedelta(minutes=1)
+    fired = due(once(schedule="again"), at).standing
+    event = ScheduleRequested(schedule={"schedule": "again", "triggerAt": at.isoformat(), "start": START})
+    changed = request(fired, event, uuid4(), at - timedelta(milliseconds=5), at + timedelta(milliseconds=5))
+    assert isinstance(changed, Decision)
+    assert due(changed.standing, at + timedelta(hours=1)) == Decision(changed.standing)
+
+
 def test_a_one_time_schedule_fires_however_late_unless_it_says_otherwise() -> None:
     late = NOW + timedelta(days=3)
     assert facts(due(once(), late)) == ["fired"]
