@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import AsyncIterable, AsyncIterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 import obstore
@@ -32,7 +32,7 @@ class PayloadStore:
         """`url`: `file:///PATH`, `s3://BUCKET/PREFIX` (credentials as AWS tools find them) or `memory://`."""
         self._url = url.rstrip("/")
         self._store = _open(url, endpoint)
-        self._folder = Folder(Path(urlsplit(url).path)) if isinstance(self._store, LocalStore) else None
+        self._folder = Folder(_folder_of(url)) if isinstance(self._store, LocalStore) else None
 
     async def put(self, job_id: UUID, name: str, body: bytes | AsyncIterable[bytes], *, media_type: str) -> Pointer:
         """Write a payload, whole or as a stream of chunks."""
@@ -142,12 +142,18 @@ async def _pieces(stream: AsyncIterable[Any]) -> AsyncIterator[bytes]:
         yield bytes(piece)
 
 
+def _folder_of(url: str) -> Path:
+    """The folder that a `file:` URL names, in which blanks and the like are percent-encoded (RFC 8089)."""
+    return Path(unquote(urlsplit(url).path))
+
+
 def _open(url: str, endpoint: str) -> LocalStore | S3Store | MemoryStore:
     parts = urlsplit(url)
     match parts.scheme:
         case "file":
-            Path(parts.path).mkdir(mode=0o700, parents=True, exist_ok=True)
-            return LocalStore(parts.path, automatic_cleanup=True)
+            folder = _folder_of(url)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return LocalStore(folder, automatic_cleanup=True)
         case "s3":
             options = {"endpoint": endpoint} if endpoint else {}
             return S3Store(

@@ -110,3 +110,15 @@ async def test_payloads_are_put_while_the_last_of_their_job_are_deleted(tmp_path
 def test_a_folder_that_is_made_is_for_its_owner_alone(tmp_path: Path) -> None:
     PayloadStore((tmp_path / "payloads").as_uri())
     assert (tmp_path / "payloads").stat().st_mode & 0o777 == 0o700
+
+
+async def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    folder = tmp_path / "my dir é" / "100%41 #1?"
+    store = PayloadStore(folder.as_uri())
+    for size in (10, SMALL_BYTES + 1):
+        pointer = await store.put(new_id(), "1-0", bytes(size), media_type="text/plain")
+        assert (folder / pointer.uri).stat().st_size == size
+        assert await store.get(pointer) == bytes(size)
+        assert [len(piece) async for piece in await store.open(pointer)] == [size]
+        await store.delete([pointer.uri])
+    assert list(tmp_path.rglob("*")) == [folder.parent, folder]
