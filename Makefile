@@ -6,9 +6,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
 TOOLS := .sluice/tools
-# uv of the machine, else one of our own, fetched by `make setup`.
-UV := $(shell command -v uv 2>/dev/null || echo $(TOOLS)/bin/uv)
+# uv of the machine, by its name, as its path may have blanks; else one of our own, fetched by `make setup`.
+OWN_UV := $(if $(shell command -v uv 2>/dev/null),,$(TOOLS)/bin/uv)
+UV := $(or $(OWN_UV),uv)
+# Those for which all that is locked has wheels.
+PYTHONS := '>=3.11,<3.15'
 SYNCED := $(VENV)/.synced
+# Says so unless an environment was made in this place, and its Python is still there: both end with paths inside of it.
+stale = $(shell [ -x $(1)/bin/python ] && [ "$$(cat $(1)/.synced 2>/dev/null)" = "$(CURDIR)" ] || echo stale)
+# A home in which nothing may be written, as many containers have it, stops uv.
+ifneq ($(shell [ -w "$$HOME" ] && echo yes),yes)
+export UV_CACHE_DIR ?= $(CURDIR)/.sluice/uv/cache
+export UV_PYTHON_INSTALL_DIR ?= $(CURDIR)/.sluice/uv/python
+endif
 # More arguments for the program behind a target: make test ARGS="-k planner"
 ARGS :=
 
@@ -57,7 +67,7 @@ psql: setup ## Open psql on the running database
 reset: setup ## Stop everything and delete data and logs
 	$(PY) -m infra.local reset $(ARGS)
 
-lock: $(UV) ## Write requirements.lock and requirements-run.lock (the image's) anew from pyproject.toml
+lock: $(OWN_UV) ## Write requirements.lock and requirements-run.lock (the image's) anew from pyproject.toml
 	$(UV) pip compile pyproject.toml --all-extras --group local --group dev --generate-hashes --universal \
 		--python-version 3.11 --no-emit-index-url --no-header -o requirements.lock
 	$(UV) pip compile pyproject.toml --generate-hashes --universal --python-version 3.11 --no-emit-index-url \
@@ -65,7 +75,7 @@ lock: $(UV) ## Write requirements.lock and requirements-run.lock (the image's) a
 
 lock-jars: setup ## Write the lock of Kafka's jars anew from jgo.toml
 	cd infra/local/kafka && rm -f jgo.lock.toml && \
-		$(CURDIR)/$(BIN)/jgo --ignore-config --resolver python -f jgo.toml lock
+		"$(CURDIR)/$(BIN)/jgo" --ignore-config --resolver python -f jgo.toml lock
 
 clean: stop ## Delete environments, caches and the stack with its data
 	@if [ -x $(PY) ]; then $(PY) -m infra.local reset; fi
@@ -81,8 +91,8 @@ help: ## Show this list
 
 # --- how the environments come to be ----------------------------------------------------------------------------------
 
-$(SYNCED): requirements.lock | $(UV)
-	@[ -x $(PY) ] || $(UV) venv --quiet --python '>=3.11' $(VENV)
+$(SYNCED): requirements.lock $(call stale,$(VENV)) | $(OWN_UV)
+	@[ -z "$(call stale,$(VENV))" ] || { rm -rf $(VENV) && $(UV) venv --quiet --python $(PYTHONS) $(VENV); }
 	$(UV) pip sync --quiet --python $(PY) --require-hashes requirements.lock
 	@# The project is run from its checkout: a path entry makes it importable, a script gives the command.
 	@printf '%s\n' '$(CURDIR)' > "$$($(PY) -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/sluice.pth"
@@ -90,12 +100,15 @@ $(SYNCED): requirements.lock | $(UV)
 		'exec "$(CURDIR)/$(PY)" -P -c "import sys; sys.argv[0] = \"sluice\"; from shared.client.cli import main; main()" "$$@"' \
 		> $(BIN)/sluice
 	@chmod +x $(BIN)/sluice
-	@touch $@
+	@printf '%s\n' '$(CURDIR)' > $@
 
-$(VENV)-bench/.synced: requirements-bench.lock | $(UV)
-	@[ -x $(VENV)-bench/bin/python ] || $(UV) venv --quiet --python '>=3.11' $(VENV)-bench
+$(VENV)-bench/.synced: requirements-bench.lock $(call stale,$(VENV)-bench) | $(OWN_UV)
+	@[ -z "$(call stale,$(VENV)-bench)" ] || { rm -rf $(VENV)-bench && $(UV) venv --quiet --python $(PYTHONS) $(VENV)-bench; }
 	$(UV) pip sync --quiet --python $(VENV)-bench/bin/python --require-hashes requirements-bench.lock
-	@touch $@
+	@printf '%s\n' '$(CURDIR)' > $@
+
+.PHONY: stale
+stale:
 
 # Needed only where the machine has no uv. A virtual environment where Python can make one (Debian splits that off into
 # python3-venv); else pip into a folder, which is allowed where the system's Python is managed by the distribution.
@@ -109,6 +122,8 @@ $(TOOLS)/bin/uv:
 		python3 -m pip install --quiet --target $(TOOLS)/lib uv && \
 		mkdir -p $(TOOLS)/bin && ln -sf ../lib/bin/uv $(TOOLS)/bin/uv; \
 	else \
-		echo 'make setup needs uv, or a Python with venv or pip. On Debian and Ubuntu: apt install python3-venv' >&2; \
+		echo 'make setup needs uv, or a Python with venv or pip.' >&2; \
+		echo 'On Debian and Ubuntu, as root: apt install python3-venv' >&2; \
+		echo 'Anywhere, without root: curl -LsSf https://astral.sh/uv/install.sh | sh' >&2; \
 		exit 1; \
 	fi
