@@ -7,6 +7,7 @@ database and the broker answer, no consumer waits or stands still. `/metrics`: P
 import json
 import threading
 from collections.abc import Callable, Iterable
+from socketserver import TCPServer
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
@@ -47,7 +48,7 @@ class HealthServer:
         self._check = check
         self._metrics = make_wsgi_app()
         try:
-            self._server = make_server(host, port, self._answer, WSGIServer, _Quiet)
+            self._server = make_server(host, port, self._answer, _Server, _Quiet)
         except OSError as error:
             raise Unavailable(f"cannot listen at {host}:{port}: {error.strerror}") from error
         self._thread = threading.Thread(
@@ -84,6 +85,15 @@ class HealthServer:
 def _json(start: Any, good: bool, state: dict[str, Any]) -> Iterable[bytes]:
     start("200 OK" if good else "503 Service Unavailable", [("Content-Type", "application/json")])
     return [json.dumps({"status": "ok" if good else "unavailable", **state}, default=str).encode()]
+
+
+class _Server(WSGIServer):
+    def server_bind(self) -> None:
+        """As inherited, but for the look-up of this machine's name: the event loop would wait for DNS."""
+        TCPServer.server_bind(self)
+        host, port = self.server_address[:2]
+        self.server_name, self.server_port = str(host), int(port)
+        self.setup_environ()
 
 
 class _Quiet(WSGIRequestHandler):
