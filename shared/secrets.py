@@ -57,7 +57,7 @@ def resolve(reference: str) -> str:
         SecretMissing: it is not there, empty, our own, or in a place that is out of reach.
     """
     place = _canonical(reference)
-    if place in map(_canonical, _own):
+    if any(_is_same(place, _canonical(own)) for own in _own):
         raise SecretMissing(f"the secret {reference} is Sluice's own, and not for specifications")
     found = _read(place) if _is_within_reach(place) else ""
     if not found:
@@ -106,6 +106,16 @@ def _canonical(reference: str) -> str:
         return f"env:{place}" if kind == "env" else f"file:{Path(place).resolve()}"
     except (OSError, ValueError, RuntimeError):
         return ""
+
+
+def _is_same(place: str, other: str) -> bool:
+    """Whether both are one place, also by another name: a disk may not tell capitals from small letters."""
+    if place == other or not (place.startswith("file:") and other.startswith("file:")):
+        return place == other
+    try:
+        return os.path.samefile(place.removeprefix("file:"), other.removeprefix("file:"))
+    except (OSError, ValueError):
+        return False
 
 
 def _is_within_reach(place: str) -> bool:

@@ -107,14 +107,16 @@ def test_a_key_of_our_own_is_nobody_elses_secret(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.usefixtures("anywhere")
 def test_no_way_leads_to_the_file_of_a_key_of_our_own(tmp_path: Path) -> None:
-    """Neither a link, nor another spelling, nor the same after the file has been exchanged behind a link."""
-    key, link = tmp_path / "key", tmp_path / "link"
+    """Neither a link, nor another spelling, nor another name (as a disk that takes capitals for small letters gives it
+    one), nor the same after the file has been exchanged behind a link."""
+    key, link, name = tmp_path / "key", tmp_path / "link", tmp_path / "name"
     key.write_text("key")
     link.symlink_to(key)
+    name.hardlink_to(key)
     (tmp_path / "folder").mkdir()
     for own in (key, link):
         reserve(f"file:{own}")
-        for way in (key, link, tmp_path / "folder" / ".." / "key"):
+        for way in (key, link, name, tmp_path / "folder" / ".." / "key"):
             for kind in ("file", "other"):
                 with pytest.raises(SecretMissing):
                     resolve(f"{kind}:{way}")
