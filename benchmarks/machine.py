@@ -7,13 +7,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks.quiet import can_tell
+
 PROJECT = Path(__file__).resolve().parents[1]
 
 
 def describe() -> dict[str, Any]:
     """The machine, the commit, the day, and the machine's load (runnable processes) before anything started."""
+    python = f"Python {platform.python_version()}"
+    unseen = "" if can_tell() else "; not waited until all was quiet between two measurements"
     return {
-        "machine": f"{os.cpu_count()} cores, {_processor()}, {_memory_gib()} GiB, Python {platform.python_version()}",
+        "machine": f"{os.cpu_count()} cores, {_processor()}, {_memory_gib()} GiB, {python}{unseen}",
         "commit": _commit(),
         "date": f"{datetime.now(UTC):%F}",
         "load_before": round(os.getloadavg()[0], 1),
@@ -28,7 +32,10 @@ def _commit() -> str:
 
 
 def _git(*arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=PROJECT, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(["git", *arguments], cwd=PROJECT, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return ""
     return done.stdout.strip()
 
 
