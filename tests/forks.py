@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import BinaryIO
 
-from infra.local.processes import Running
+from infra.local.processes import Running, Spawn, execute
 
 PRELOADED = [
     *("services.planner.app", "services.fetcher.app", "services.processor.app", "services.scheduler.app"),
@@ -55,6 +55,10 @@ class Fork:
 def fork(argv: Sequence[str], environment: Mapping[str, str], output: BinaryIO) -> Running:
     """Run `python -m module …` without the start of an interpreter."""
     return Fork(argv, environment, output.name)
+
+
+# A child of macOS that goes on without `exec` may die in the system's own libraries.
+spawn: Spawn = execute if sys.platform == "darwin" else fork
 
 
 def _run(argv: Sequence[str], environment: dict[str, str], log: str, ready: Connection) -> None:

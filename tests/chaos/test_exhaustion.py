@@ -33,9 +33,14 @@ STANDARD_STREAMS = 3
 """No other number is left, whatever is closed meanwhile."""
 
 
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="only Linux changes the limits of others")
+
+
 @contextmanager
 def no_descriptors(pid: int) -> Iterator[None]:
     """A process that may open nothing more."""
+    if sys.platform != "linux":
+        raise NotImplementedError
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (STANDARD_STREAMS, before[1]))
     try:
@@ -51,6 +56,7 @@ async def maker(tmp_path: Path) -> AsyncIterator[CallMaker]:
     await transport.close()
 
 
+@linux_only
 async def test_a_call_that_there_is_no_descriptor_for_is_no_attempt(
     maker: CallMaker, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -65,6 +71,7 @@ async def test_a_call_that_there_is_no_descriptor_for_is_no_attempt(
     assert isinstance(await maker.make(call, lambda: None), Answered)
 
 
+@linux_only
 async def test_a_gateway_without_descriptors_answers_again_when_it_has_some(topics: Place, tmp_path: Path) -> None:
     health, port = free_port(), free_port()
     environment = {**os.environ, "PYTHONPATH": str(PROJECT), **topics.environment(tmp_path / "payloads")}

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import shlex
 import subprocess
 import sys
 from io import StringIO
@@ -34,7 +35,7 @@ TOLD = (
 async def run(command: str, shown: str) -> int:
     """A command as it is shown, in a shell that was told where the stack is."""
     [told] = re.findall(r"^ +(export SLUICE_URL=.*)$", shown, re.MULTILINE)
-    script = f"{told}; {command}".replace(".venv/bin/sluice", f"{sys.executable} -m shared.client.cli")
+    script = f"{told}; {command}".replace(".venv/bin/sluice", f"{shlex.quote(sys.executable)} -m shared.client.cli")
     process = await asyncio.create_subprocess_shell(script, cwd=services.PROJECT, stdout=subprocess.DEVNULL)
     return await asyncio.wait_for(process.wait(), 90)
 

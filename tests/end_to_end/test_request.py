@@ -13,6 +13,7 @@ from shared.messaging.handler import Outgoing
 from shared.messaging.producer import Producer
 from tests.cluster import Cluster, cluster
 from tests.eventually import eventually
+from tests.loopback import more_addresses
 from tests.stack import Place
 
 FAST = {"attempts": 3, "backoff": {"base": "20ms", "cap": "50ms"}}
@@ -183,6 +184,7 @@ async def test_nothing_answered_is_told_as_such(topics: Place, tmp_path: Path) -
         assert letter["reason"] == "attempts_exhausted"
 
 
+@more_addresses
 async def test_a_limited_egress_rests_and_the_next_attempt_leaves_by_another(topics: Place, tmp_path: Path) -> None:
     async with cluster(topics, tmp_path) as running:
         contract = {"requests": 1, "per_seconds": 3600, "scope": "address"}

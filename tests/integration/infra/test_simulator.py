@@ -13,6 +13,7 @@ import pytest
 
 from infra.simulator import Contract, FailPath, Fault, Misbehaviour, Simulator, SimulatorConfig, VendorConfig
 from tests.eventually import eventually
+from tests.loopback import more_addresses
 
 pytestmark = pytest.mark.asyncio
 
@@ -71,6 +72,7 @@ async def test_whoever_exceeds_the_contract_is_refused_and_counted() -> None:
         assert (told["window"]["all"], told["window"]["admitted"]) == (10, 7)
 
 
+@more_addresses
 async def test_each_address_may_have_a_contract_of_its_own() -> None:
     contract = Contract(requests=1, per_seconds=3600.0, scope="address")
     async with serving(VendorConfig(contract=contract)) as base_url:
@@ -82,6 +84,7 @@ async def test_each_address_may_have_a_contract_of_its_own() -> None:
         assert told["by_address"] == {"127.0.0.1": 2, "127.0.0.2": 2}
 
 
+@more_addresses
 async def test_each_proxy_has_an_address_of_its_own() -> None:
     contract = Contract(requests=1, per_seconds=3600.0, scope="address")
     async with client_of(VendorConfig(contract=contract)) as client:
@@ -118,6 +121,7 @@ async def test_a_proxy_may_refuse_or_be_gone() -> None:
         assert (await truth(client))["requests"] == 0
 
 
+@more_addresses
 async def test_a_tunnel_through_a_proxy_reaches_the_vendor() -> None:
     async with client_of(VendorConfig()) as client:
         async with client.put("/_control/proxies/north") as answer:
