@@ -14,6 +14,7 @@ import httpx
 from benchmarks.bench import Bench
 from benchmarks.quiet import wait_quiet
 from infra.local import services, stack
+from infra.local.descriptors import raise_descriptor_limit
 from infra.local.processes import Processes
 from shared.client.client import SluiceClient
 from shared.client.connection import ApiError
@@ -108,12 +109,13 @@ class System:
 @asynccontextmanager
 async def system(bench: Bench, fetchers: int = 1) -> AsyncIterator[System]:
     """Start everything, warm it up, and stop the services at the end."""
+    raise_descriptor_limit()
     addresses = await asyncio.to_thread(stack.start, bench.root)
     services.choose_ports(bench.root)
     await _provision(services.step_environment(bench.root, addresses))
     environment = services.environment(bench.root, addresses)
     simulator = services.simulator_url(bench.root)
-    database = addresses.postgres.rsplit("/", 1)[0] + f"/{services.DATABASE}"
+    database = services.database_url(addresses)
     with Processes(bench.root) as processes:
         port = simulator.rsplit(":", 1)[1]
         processes.start("simulator", [sys.executable, "-m", "infra.simulator", "--port", port], environment)

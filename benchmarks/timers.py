@@ -43,7 +43,7 @@ async def measure(bench: Bench) -> Rows:
     addresses = await asyncio.to_thread(stack.start, root)
     provision = services.step_environment(root, addresses)
     subprocess.run([sys.executable, "-m", "services.provision"], env=provision, check=True, stdout=subprocess.DEVNULL)
-    await _fill(addresses.postgres.rsplit("/", 1)[0] + f"/{services.DATABASE}")
+    await _fill(services.database_url(addresses))
     with Processes(root) as processes:
         ports = [_free_port() for _ in range(REPLICAS)]
         for number, port in enumerate(ports, 1):

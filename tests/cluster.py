@@ -15,7 +15,7 @@ import httpx
 from infra.local.ports import free_port
 from infra.local.processes import Processes
 from tests.eventually import eventually
-from tests.forks import fork
+from tests.forks import spawn
 from tests.stack import Place
 
 SERVICES = {
@@ -140,7 +140,7 @@ class Cluster:
 
     async def records(self, table: str = "records") -> list[asyncpg.Record]:
         """All rows of a table of the default sink."""
-        owner = await asyncpg.connect(self.place.admin_url.rsplit("/", 1)[0] + f"/{self.place.database}")
+        owner = await asyncpg.connect(self.place.owner_url())
         try:
             rows: list[asyncpg.Record] = await owner.fetch(f"SELECT * FROM records.{table} ORDER BY key")
         finally:
@@ -161,7 +161,7 @@ class Cluster:
 @asynccontextmanager
 async def cluster(place: Place, root: Path) -> AsyncIterator[Cluster]:
     """All five services and the simulator, supervised."""
-    processes = Processes(root, spawn=fork)
+    processes = Processes(root, spawn=spawn)
     running = Cluster(place, root, processes)
     try:
         running.start_simulator()

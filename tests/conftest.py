@@ -8,6 +8,8 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
+from infra.local.descriptors import raise_descriptor_limit
+from infra.local.errors import StackError
 from infra.local.stack import Addresses
 from shared.database.pool import Database
 from shared.messaging.producer import Producer
@@ -23,6 +25,7 @@ ReaderFor = Callable[[str], Awaitable[TopicReader]]
 def pytest_configure() -> None:
     """Nothing is judged by its speed. Tracebacks in the logs of what runs inside of tests are plain: to draw one nicely
     takes a third of a second."""
+    raise_descriptor_limit()
     settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("any-machine")
     plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
@@ -30,9 +33,13 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(scope="session")
-def addresses() -> Addresses:
+def addresses(request: pytest.FixtureRequest) -> Addresses:
     """Broker and Postgres, started once; they go on running for the next run until `make stop`."""
-    found = stack.start()
+    try:
+        found = stack.start()
+    except StackError as error:
+        request.session.shouldstop = str(error)
+        raise
     asyncio.run(stack.clear(found))
     asyncio.run(stack.make_template(found))
     return found

@@ -1,5 +1,6 @@
 """The embedded stack for tests: one broker and one Postgres for the whole run, a database and topics for each test."""
 
+import fcntl
 import os
 import re
 import uuid
@@ -8,12 +9,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
+from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient
 
 from infra.local import stack as embedded
+from infra.local.errors import StackError
 from services.provision import ProvisionSettings, provision_migrations, provision_roles
 from shared.events.catalogue import Topic, topics
 from shared.messaging.topics import Profile, create_topics
@@ -24,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[1] / ".sluice" / f"test{WORKER and f'-{W
 """Each process that runs tests has servers of its own, which it may kill."""
 PASSWORD = "sluice"
 TEMPLATE = "sluice_template"
+_kept: list[TextIO] = []
 NAME = re.compile(r"t[0-9a-f]{12}(?=\.|$)")
 """Of a test's database, and the prefix of its topics."""
 
@@ -40,8 +44,13 @@ class Place:
 
     def database_url(self) -> str:
         """The URL with the placeholder for the service, as the settings take it."""
-        server = self.admin_url.rsplit("@", 1)[1].split("/", 1)[0]
-        return f"postgresql://sluice_{{service}}:{PASSWORD}@{server}/{self.database}"
+        owned = urlsplit(self.owner_url())
+        login = f"sluice_{{service}}:{PASSWORD}@{owned.netloc.rsplit('@', 1)[1]}"
+        return urlunsplit(owned._replace(netloc=login))
+
+    def owner_url(self) -> str:
+        """The URL with which the superuser logs in to the test's database."""
+        return urlunsplit(urlsplit(self.admin_url)._replace(path=f"/{self.database}"))
 
     def environment(self, payloads: Path) -> dict[str, str]:
         """Environment variables of service processes."""
@@ -67,7 +76,19 @@ class Place:
 
 
 def start() -> embedded.Addresses:
-    """Start the servers, or find them running."""
+    """Start the servers, or find them running. They are this run's until its end: another one would drop its databases.
+
+    Raises:
+        StackError: another run has them.
+    """
+    ROOT.mkdir(parents=True, exist_ok=True)
+    lock = (ROOT / "run.lock").open("a")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise StackError(f"another run of tests is using {ROOT}; wait for its end, or use another checkout") from None
+    _kept.append(lock)
     return embedded.start(ROOT)
 
 

@@ -66,8 +66,7 @@ async def _play_vendor(simulator: str) -> None:
 
 async def _show(client: SluiceClient, job: Job, addresses: Addresses, simulator: str) -> None:
     """The records, the vendor's own account, the page that failed, and what to try next."""
-    database = addresses.postgres.rsplit("/", 1)[0] + f"/{services.DATABASE}"
-    connection = await asyncpg.connect(database)
+    connection = await asyncpg.connect(services.database_url(addresses))
     rows = await connection.fetch("SELECT key, record FROM records.acme_items ORDER BY key::bigint LIMIT 3")
     count = await connection.fetchval("SELECT count(*) FROM records.acme_items")
     await connection.close()

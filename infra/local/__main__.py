@@ -103,10 +103,10 @@ def _print_status(root: Path) -> bool:
         process = record.running(name)
         absent = "given" if given and name == "postgres" else "not running"
         complete = complete and (process is not None or absent == "given")
-        typer.echo(f"{name:10}{address:56}{_describe(process.pid) if process else absent}")
+        typer.echo(f"{name:10}{address:70}{_describe(process.pid) if process else absent}")
     supervisor = record.running("services")
     if supervisor:
-        typer.echo(f"{'services':10}{services.gateway_url(root):56}{_describe(supervisor.pid)}")
+        typer.echo(f"{'services':10}{services.gateway_url(root):70}{_describe(supervisor.pid)}")
     return complete
 
 

@@ -91,13 +91,14 @@ def _from_proc(pid: int) -> Row | None:
 
 
 def _from_ps(*selection: str) -> list[Row]:
-    # LC_ALL=C: lstart is five words in English and anything elsewhere.
+    # LC_ALL=C: lstart is five words in English and anything elsewhere. TZ: the same ones before and after the clocks
+    # are put back. -ww: no column is cut to the width of the terminal.
     done = subprocess.run(
-        ["ps", *selection, "-o", "pid=,ppid=,rss=,state=,lstart=,comm="],
+        ["ps", "-ww", *selection, "-o", "pid=,ppid=,rss=,state=,lstart=,comm="],
         capture_output=True,
         text=True,
         check=False,
-        env={"PATH": "/bin:/usr/bin", "LC_ALL": "C"},
+        env={"PATH": "/bin:/usr/bin", "LC_ALL": "C", "TZ": "UTC0"},
     )
     rows = []
     for line in done.stdout.splitlines():

@@ -32,7 +32,12 @@ def free_port() -> int:
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen there."""
+    """Whether a server could listen there and be the one who is reached."""
+    with socket.socket() as caller:
+        # On macOS one may listen at 127.0.0.1 although somebody listens at all addresses.
+        caller.settimeout(1)
+        if caller.connect_ex(("127.0.0.1", port)) == 0:
+            return False
     with socket.socket() as probe:
         # As the servers do: connections that still linger in TIME_WAIT do not count.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -233,4 +234,6 @@ def end_left_behind(root: Path, within_seconds: float) -> None:
 def _signal_group(process: Running, number: signal.Signals) -> None:
     # Asked first: after the exit was collected the number may belong to somebody else.
     if process.poll() is None:
-        os.killpg(process.pid, number)
+        # Gone since; macOS says "not permitted" of a group of which only zombies are left.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, number)

@@ -14,10 +14,11 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from infra.local import record as records
 from infra.local import stack
+from infra.local.descriptors import raise_descriptor_limit
 from infra.local.errors import StackError
 from infra.local.launch import answered, end, launch, tail, wait_until_ready
 from infra.local.pids import Process
@@ -44,21 +45,27 @@ def environment(root: Path, addresses: Addresses) -> dict[str, str]:
     Each service logs in as its own role; the superuser's password is known to the steps before them alone.
     """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("SLUICE_LOCAL_")}
-    server = urlsplit(addresses.postgres)
+    server = urlsplit(database_url(addresses))
     record = records.load(root)
     gateway = record.ports.gateway if record else records.GATEWAY_PORT
     password = hashlib.sha256(f"services {server.password}".encode()).hexdigest()[:32]
+    login = f"sluice_{{service}}:{password}@{server.netloc.rsplit('@', 1)[-1]}"
     return {
         **inherited,
         "PYTHONPATH": os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH", "")])),
         "PYTHONUNBUFFERED": "1",
         "SLUICE_KAFKA_BOOTSTRAP_SERVERS": addresses.kafka,
-        "SLUICE_DATABASE_URL": f"postgresql://sluice_{{service}}:{password}@{server.netloc.rsplit('@', 1)[-1]}/{DATABASE}",
+        "SLUICE_DATABASE_URL": urlunsplit(server._replace(netloc=login)),
         "SLUICE_PAYLOAD_STORE": (root / "payloads").as_uri(),
         "SLUICE_GATEWAY_PORT": str(gateway),
         "SLUICE_GATEWAY_PUBLIC_URL": f"http://127.0.0.1:{gateway}",
         "SLUICE_CALLBACK_KEY": f"file:{_callback_key(root)}",
     }
+
+
+def database_url(addresses: Addresses) -> str:
+    """Return the URL with which the superuser logs in to the services' database."""
+    return urlunsplit(urlsplit(addresses.postgres)._replace(path=f"/{DATABASE}"))
 
 
 def _callback_key(root: Path) -> Path:
@@ -86,9 +93,9 @@ def up(root: Path, *, simulator: bool = False) -> Addresses:
     if missing:
         raise StackError(f"These modules cannot be run: {', '.join(missing)}.")
     addresses = stack.start(root)
-    for module in STEPS:
-        _run_step(root, module, addresses)
     with records.locked(root):
+        for module in STEPS:
+            _run_step(root, module, addresses)
         record = records.load_or_create(root)
         if simulator and (bare := _without_simulator(record)):
             end(bare, signal.SIGTERM, stack.SERVICES_STOP_SECONDS)
@@ -135,6 +142,7 @@ def choose_ports(root: Path) -> None:
 def serve(root: Path, *, simulator: bool = False) -> None:
     """Keep the services running until SIGTERM or Ctrl-C, then stop them."""
     root = root.absolute()
+    raise_descriptor_limit()
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())

@@ -132,7 +132,7 @@ async def test_answers_are_held_until_there_is_room_and_no_vendor_is_asked_twice
 @asynccontextmanager
 async def ledger_on(disk: Disk, place: Place) -> AsyncIterator[None]:
     """The planner's ledger lies on this disk."""
-    owner = await asyncpg.connect(place.admin_url.rsplit("/", 1)[0] + f"/{place.database}")
+    owner = await asyncpg.connect(place.owner_url())
     there = os.stat(await owner.fetchval("SHOW data_directory"))
     folder = disk.place / "postgres"
     folder.mkdir()

@@ -44,7 +44,7 @@ async def tasks_of(running: Cluster, job_id: str) -> list[dict[str, Any]]:
 
 
 async def execute(place: Place, statement: str) -> None:
-    owner = await asyncpg.connect(place.admin_url.rsplit("/", 1)[0] + f"/{place.database}")
+    owner = await asyncpg.connect(place.owner_url())
     try:
         await owner.execute(statement)
     finally:

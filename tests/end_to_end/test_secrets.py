@@ -153,7 +153,7 @@ async def _send(running: Cluster, token: str) -> httpx.Response:
 
 async def _all_rows(place: Place) -> str:
     """Everything in the database, as text; bytes as hexadecimal digits."""
-    owner = await asyncpg.connect(place.admin_url.rsplit("/", 1)[0] + f"/{place.database}")
+    owner = await asyncpg.connect(place.owner_url())
     try:
         tables = await owner.fetch(
             "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables "

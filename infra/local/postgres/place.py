@@ -1,8 +1,8 @@
 """Where the database's files lie and whose they are.
 
 Postgres refuses to run as root, so root hands it to an ordinary account. That account must be able to reach the files;
-below a private home folder it cannot, and other people's folders are not opened for it: then the files lie in the
-system's folder for temporary files, and the stack's record says where.
+below a private home folder it cannot, and other people's folders are not opened for it: then the files lie in
+`/var/lib`, which outlives a boot, or else in the system's folder for temporary files; the stack's record says where.
 """
 
 import os
@@ -43,7 +43,8 @@ def choose_place(root: Path, account: Account | None) -> Path:
     if _reaches(account, place, "-w"):
         return place
     place.rmdir()
-    elsewhere = Path(tempfile.mkdtemp(prefix="sluice-postgres-"))
+    kept = "/var/lib" if os.access("/var/lib", os.W_OK) else None
+    elsewhere = Path(tempfile.mkdtemp(prefix="sluice-postgres-", dir=kept))
     os.chown(elsewhere, account.uid, account.gid)
     if not _reaches(account, elsewhere, "-w"):
         raise StackError(f"The account of Postgres (uid {account.uid}) can reach neither {root} nor {elsewhere}.")

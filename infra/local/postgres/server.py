@@ -36,11 +36,17 @@ SETTINGS = {
 }
 
 
+# Without a locale a Postgres of Homebrew ends while starting: looking for one, macOS makes it multithreaded.
+LOCALE = {"LC_ALL": "C"}
+
+
 def start(root: Path, record: Record) -> Process:
     """Launch the server on its data, created at the first start; the record is told their place."""
     account = server_account(os.environ)
-    place = record.postgres_place or choose_place(root, account)
-    record.postgres_place = place
+    place = record.postgres_place
+    # Gone with a folder for temporary files, or with the place from which the stack was moved.
+    if place is None or not place.is_dir():
+        place = record.postgres_place = choose_place(root, account)
     data = place / "data"
     version = data / "PG_VERSION"
     found = find_binaries(os.environ, int(version.read_text()) if version.exists() else None)
@@ -51,12 +57,14 @@ def start(root: Path, record: Record) -> Process:
     settings = {**SETTINGS, "port": str(record.ports.postgres)}
     argv = [str(binaries.folder / "postgres"), "-D", str(data)]
     argv += [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-    return launch(argv, log=root / "logs" / "postgres.log", account=account)
+    log = root / "logs" / "postgres.log"
+    return launch(argv, log=log, environment={**os.environ, **LOCALE}, account=account)
 
 
 def superuser_url(root: Path, port: int) -> str:
     """Return the URL with which the superuser logs in; its password is made at the first call."""
-    return f"postgresql://postgres:{_password(root)}@127.0.0.1:{port}/postgres"
+    # Unless told that there is no TLS, clients look for certificates in a home that they may be unable to search.
+    return f"postgresql://postgres:{_password(root)}@127.0.0.1:{port}/postgres?sslmode=disable"
 
 
 def wait(root: Path, url: str, process: Process) -> None:
@@ -123,6 +131,7 @@ def _create(root: Path, binaries: Binaries, account: Account | None, data: Path)
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                env={**os.environ, **LOCALE},
                 cwd="/",
                 check=False,
                 **as_account(account),

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -152,6 +153,15 @@ def test_a_foreign_pid_in_postgres_own_file_does_not_stop_it(root: Path, address
     lines = pid_file.read_text().split("\n")
     pid_file.write_text("\n".join([str(os.getpid()), *lines[1:]]))
     assert stack.start(root) == addresses
+
+
+async def test_a_place_of_the_database_that_is_gone_is_chosen_anew(root: Path, addresses: Addresses) -> None:
+    await asyncio.to_thread(stack.kill_postgres, root)
+    record = records.load(root)
+    assert record and record.postgres_place
+    shutil.rmtree(record.postgres_place)
+    assert await asyncio.to_thread(stack.start, root) == addresses
+    assert await query(addresses.postgres, "SELECT true")
 
 
 def test_a_taken_port_is_named(root: Path, addresses: Addresses) -> None:

@@ -98,7 +98,7 @@ async def test_a_table_that_changes_under_a_prepared_statement_means_wait(place:
     """A migration of a running system: the next try prepares the statement anew."""
     query = "SELECT * FROM ledger"
     await ask(database, query)
-    owner = await asyncpg.connect(place.admin_url.rsplit("/", 1)[0] + f"/{place.database}")
+    owner = await asyncpg.connect(place.owner_url())
     await owner.execute("ALTER TABLE planner.ledger ADD COLUMN note text")
     await owner.close()
     with pytest.raises(Unavailable, match="InvalidCachedStatementError"):

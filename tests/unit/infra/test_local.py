@@ -1,0 +1,38 @@
+"""What the embedded stack asks the system, as it is answered on other systems, too."""
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from infra.local import pids
+
+
+def test_without_proc_the_same_is_told_by_ps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()", "x" * 300], stdin=subprocess.PIPE) as child:
+        known = [row.pid for row in pids.family(os.getpid())]
+        monkeypatch.setattr(pids, "PROC", tmp_path)
+        process = pids.identify(child.pid)
+        assert process
+        born = datetime.strptime(process.born, "%a %b %d %H:%M:%S %Y").replace(tzinfo=UTC)
+        assert abs(datetime.now(UTC) - born) < timedelta(minutes=30)
+        assert pids.alive(process)
+        assert child.pid in [row.pid for row in pids.family(os.getpid())]
+        assert child.pid in known
+        assert pids.resident_bytes(child.pid) > 0
+        child.communicate()
+    assert not pids.alive(process)
+
+
+@pytest.mark.parametrize(("soft", "hard", "after"), [(256, 8192, 4096), (256, 1000, 1000), (5000, 8192, 5000)])
+def test_the_limit_of_descriptors_is_raised_and_never_lowered(soft: int, hard: int, after: int) -> None:
+    program = (
+        "import resource; from infra.local.descriptors import raise_descriptor_limit\n"
+        f"resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}))\n"
+        "raise_descriptor_limit(); print(*resource.getrlimit(resource.RLIMIT_NOFILE))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(after), str(hard)]
