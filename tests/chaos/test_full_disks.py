@@ -125,7 +125,7 @@ async def test_answers_are_held_until_there_is_room_and_no_vendor_is_asked_twice
         await eventually(lambda: len(stored.values) == CALLS, 30)
     await site.close()
     assert len(site.heads) == CALLS
-    assert sorted(path.name for path in disk.files()) == sorted(f"{number}-0" for number in range(CALLS))
+    assert sorted(path.name for path in disk.files()) == sorted(f"{number}-0-0-1" for number in range(CALLS))
     assert not dead.records
 
 
