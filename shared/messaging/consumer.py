@@ -42,6 +42,8 @@ PATIENCE_SECONDS = 20.0
 _FIRST_WAIT_SECONDS = 0.1
 _LONGEST_WAIT_SECONDS = 3.0
 _CIRCUIT_RUN = 100
+_MANY = 20
+"""So many events in a batch tell of load; after fewer, the next batch need not wait for as long."""
 _TRIES_OF_STATE = 4
 _BETWEEN_TRIES_SECONDS = 0.05
 """Short: a hundred that fail in a row must not last as long as a rebalance waits."""
@@ -105,11 +107,11 @@ class Shell:
             else:
                 self.gate.note(mine)
                 self.batches += 1
-        await self._gather(began)
+        await self._gather(began, len(mine))
 
-    async def _gather(self, began: float) -> None:
+    async def _gather(self, began: float, taken: int) -> None:
         """Outside the lock, so that a rebalance need not wait."""
-        left = self.consumer.spacing_seconds - (monotonic() - began)
+        left = self.consumer.spacing_seconds * min(1.0, taken / _MANY) - (monotonic() - began)
         if left > 0 and not self.closing:
             await asyncio.sleep(left)
 

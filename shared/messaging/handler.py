@@ -111,8 +111,8 @@ class Consumer(Generic[E]):
     `members` is how many of the group's members this process is: one computes while another waits for the database.
     `bury` says what is told beside the dead letter of an event that the shell gave up.
     `skips` are CloudEvents types that mean nothing here: their records are passed over unread.
-    `spacing_seconds` is the least time from one batch to the next: under load events gather, and what several of them
-    say of one thing is written once. A lone event is never delayed.
+    `spacing_seconds` is the least time from one batch of many events to the next, less after one of few: under load
+    events gather, and what several of them say of one thing is written once. Where little happens nothing is delayed.
     """
 
     behaviour: str
