@@ -17,9 +17,9 @@ from infra.demo.tour import Tour
 from infra.local import services
 from infra.local.errors import StackError
 from infra.local.stack import Addresses
+from shared.answers import Job
 from shared.client.client import SluiceClient
 from shared.client.connection import ApiError
-from shared.client.models import Job
 from shared.client.progress import watch
 
 ROOT = services.PROJECT / ".sluice"

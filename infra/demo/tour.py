@@ -17,8 +17,8 @@ import yaml
 from rich.console import Console
 
 from infra.local import services
+from shared.answers import Reply
 from shared.client.client import SluiceClient
-from shared.client.models import Reply
 
 DOCUMENTS = Path(__file__).with_name("tour.yaml")
 DEADLINE_SECONDS = 45.0

@@ -4,9 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from shared.client.client import SluiceClient
-    from shared.client.connection import ApiError
-    from shared.client.models import (
+    from shared.answers import (
         Attempt,
         DeadLetter,
         Firing,
@@ -20,6 +18,8 @@ if TYPE_CHECKING:
         Task,
         WholeDeadLetter,
     )
+    from shared.client.client import SluiceClient
+    from shared.client.connection import ApiError
 
 __all__ = [
     "ApiError",
@@ -38,11 +38,11 @@ __all__ = [
     "WholeDeadLetter",
 ]
 
-_ELSEWHERE = {"ApiError": "connection", "SluiceClient": "client"}
+_HERE = {"ApiError": "shared.client.connection", "SluiceClient": "shared.client.client"}
 
 
 def __getattr__(name: str) -> Any:
     """Import on first use: `sluice --help` needs no HTTP library."""
     if name not in __all__:
         raise AttributeError(f"module {__name__} has no attribute {name}")
-    return getattr(import_module(f"shared.client.{_ELSEWHERE.get(name, 'models')}"), name)
+    return getattr(import_module(_HERE.get(name, "shared.answers")), name)

@@ -9,10 +9,10 @@ from shared.client import cli_dead_letters, cli_replay, cli_schedules
 from shared.client.command import FAILED, LOCAL, MISTAKEN, AsJson, Server, refuse, run, use_key
 
 if TYPE_CHECKING:
+    from shared.answers import Job
     from shared.client.client import SluiceClient
     from shared.client.configuration import Kind
     from shared.client.jobs import Action
-    from shared.client.models import Job
 
 app = typer.Typer(
     no_args_is_help=True,

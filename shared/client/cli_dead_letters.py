@@ -8,8 +8,8 @@ import typer
 from shared.client.command import LOCAL, AsJson, Server, run
 
 if TYPE_CHECKING:
+    from shared.answers import LettersAffected
     from shared.client.dead_letters import LetterFilter
-    from shared.client.models import LettersAffected
 
 LetterId = Annotated[str, typer.Argument(metavar="LETTER", help="the dead letter's id")]
 Letter = Annotated[str | None, typer.Argument(metavar="LETTER", help="a dead letter's id, instead of a filter")]

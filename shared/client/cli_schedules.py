@@ -8,8 +8,8 @@ import typer
 from shared.client.command import LOCAL, AsJson, Server, run
 
 if TYPE_CHECKING:
+    from shared.answers import ScheduleReference
     from shared.client.client import SluiceClient
-    from shared.client.models import ScheduleReference
     from shared.client.schedules import ScheduleAction
 
 ScheduleId = Annotated[str, typer.Argument(metavar="SCHEDULE", help="the schedule's id or name")]

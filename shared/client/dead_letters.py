@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import TypedDict, Unpack
 
+from shared.answers import DeadLetter, LettersAffected, WholeDeadLetter
 from shared.client.connection import Connection, Id, given
-from shared.client.models import DeadLetter, LettersAffected, WholeDeadLetter
 
 
 class LetterFilter(TypedDict, total=False):

@@ -8,8 +8,8 @@ from uuid import UUID
 
 import httpx
 
+from shared.answers import ENDS, Job, JobEvent, JobReference, Reply, Task
 from shared.client.connection import ApiError, Connection, Id, given, refused
-from shared.client.models import ENDS, Job, JobEvent, JobReference, Reply, Task
 from shared.client.stream import EventParser
 
 Action = Literal["cancel", "pause", "resume", "redrive"]

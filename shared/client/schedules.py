@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from shared.answers import ScheduleReference, StandingSchedule
 from shared.client.connection import Connection, Id
-from shared.client.models import ScheduleReference, StandingSchedule
 
 ScheduleAction = Literal["pause", "resume", "trigger"]
 

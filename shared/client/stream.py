@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from pydantic_core import from_json
 
-from shared.client.models import JobEvent
+from shared.answers import JobEvent
 
 
 class EventParser:

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 
-from shared.client.models import DeadLetter, Job, StandingSchedule, Task, WholeDeadLetter
+from shared.answers import DeadLetter, Job, StandingSchedule, Task, WholeDeadLetter
 
 _NO_LIMIT = 10_000
 """Without a terminal nothing is cut: ids are there to be taken further."""
@@ -80,10 +80,10 @@ def show_dead_letter(letter: WholeDeadLetter) -> None:
         "job": letter.job_id,
         "task": letter.task_id,
         "came back": letter.redrives or None,
-        "topic": f"{original.get('topic')}, partition {original.get('partition')}, offset {original.get('offset')}",
-        "key": original.get("key"),
-        "headers": "\n".join(f"{name}: {value}" for name, value in original.get("headers", ())),
-        "value": original.get("value") or original.get("value_base64"),
+        "topic": f"{original.topic}, partition {original.partition}, offset {original.offset}",
+        "key": original.key,
+        "headers": "\n".join(f"{name}: {value}" for name, value in original.headers),
+        "value": original.value or original.value_base64,
     }
     _show_facts(facts)
 

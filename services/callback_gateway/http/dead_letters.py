@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from services.callback_gateway.http import store
 from services.callback_gateway.http.answers import json_answer
 from services.callback_gateway.http.body import read_json_body
-from services.callback_gateway.http.description import DeadLetters, WholeDeadLetter, document
+from services.callback_gateway.http.description import DeadLetters, document
 from services.callback_gateway.http.edge import Edge
 from services.callback_gateway.http.jobs import Limit
 from services.callback_gateway.http.problems import Refusal, answers
@@ -29,7 +29,7 @@ from services.callback_gateway.redrive.model import (
     State,
 )
 from services.callback_gateway.redrive.store import Wanted
-from shared.client.models import LettersAffected
+from shared.answers import LettersAffected, WholeDeadLetter
 from shared.database.pool import Row
 from shared.observability.logs import get_logger
 from shared.specification.parse import parse

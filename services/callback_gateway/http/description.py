@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from services.callback_gateway.http.access import describe_access
 from services.callback_gateway.http.problems import PROBLEM_SCHEMA
 from services.callback_gateway.redrive.model import DiscardOrder, DiscardReason, RedriveOrder
-from shared.client.models import Answer, Callback, DeadLetter, Job, StandingSchedule, Task
+from shared.answers import Answer, Callback, DeadLetter, Job, StandingSchedule, Task
 from shared.specification.hook import Hook
 from shared.specification.job import JobSpecification
 from shared.specification.schedule import Schedule
@@ -70,25 +70,6 @@ class DeadLetters(Answer):
 
     dead_letters: list[DeadLetter]
     next: UUID | None
-
-
-class Original(Answer):
-    """The message as it came; `value` is there if it is text, `value_base64` always."""
-
-    topic: str
-    partition: int
-    offset: int
-    key: str | None
-    value: str | None
-    value_base64: str | None
-    headers: list[tuple[str, str | None]]
-
-
-class WholeDeadLetter(DeadLetter):
-    """A dead letter with its history and the original message."""
-
-    history: list[str]
-    original: Original
 
 
 def document(name: str, *examples: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from services.callback_gateway.http.presentation import failures_of, job_body, t
 from services.callback_gateway.http.problems import Refusal, answers
 from services.callback_gateway.http.submission import IDEMPOTENCY_KEY, PREFER, Submission, accepted
 from services.callback_gateway.redrive.store import await_jobs
-from shared.client.models import Job, JobReference
+from shared.answers import Job, JobReference
 from shared.database.pool import Row
 from shared.events.catalogue import JOBS_CONTROL
 from shared.events.jobs import JobControl, JobState
@@ -49,10 +49,16 @@ Action = Literal["cancel", "pause", "resume", "redrive"]
 Limit = Annotated[int, Query(ge=1, le=1000, description="how many at most")]
 
 
-def routes(edge: Edge, submission: Submission) -> APIRouter:  # noqa: C901 - a table of routes
+def routes(edge: Edge, submission: Submission) -> APIRouter:
     """The routes under `/jobs`."""
     router = APIRouter(prefix="/jobs", tags=["jobs"])
+    _asking(router, submission)
+    _reading(router, edge)
+    _ordering(router, edge)
+    return router
 
+
+def _asking(router: APIRouter, submission: Submission) -> None:
     @router.post(
         "",
         status_code=202,
@@ -76,6 +82,8 @@ def routes(edge: Edge, submission: Submission) -> APIRouter:  # noqa: C901 - a t
         With `Prefer: wait=N` the answer comes when the job is over, if that is within N seconds."""
         return await submission.answer(request)
 
+
+def _reading(router: APIRouter, edge: Edge) -> None:
     @router.get("", summary="List jobs, newest first", responses={200: {"model": Jobs}, **answers(422)})
     async def list_jobs(
         status: Annotated[JobState | None, Query(description="only jobs in this state")] = None,
@@ -118,6 +126,8 @@ def routes(edge: Edge, submission: Submission) -> APIRouter:  # noqa: C901 - a t
         following = rows[-1]["number"] if len(rows) == limit else None
         return json_answer({"tasks": [task_body(row) for row in rows], "next": following})
 
+
+def _ordering(router: APIRouter, edge: Edge) -> None:
     @router.post(
         "/{job_id}/{action}",
         status_code=202,
@@ -136,8 +146,6 @@ def routes(edge: Edge, submission: Submission) -> APIRouter:  # noqa: C901 - a t
         event = JobControl(job_id=job_id, action=action, reason="by request")
         await edge.outbound.send([outgoing(JOBS_CONTROL, job_id, event)], in_order=True)
         return accepted(job_id, row["kind"])
-
-    return router
 
 
 def _check_order(job: Row, action: Action) -> None:

@@ -25,7 +25,7 @@ from services.callback_gateway.http.submission import (
 )
 from services.callback_gateway.schedules import store
 from services.callback_gateway.schedules.presentation import schedule_body
-from shared.client.models import ScheduleReference, StandingSchedule
+from shared.answers import ScheduleReference, StandingSchedule
 from shared.database.pool import Row
 from shared.errors import Invalid, Problem, Unavailable
 from shared.events.catalogue import SCHEDULES_REQUESTED

@@ -7,8 +7,8 @@ from uuid import UUID
 import pytest
 from rich.console import Console
 
+from shared.answers import DeadLetter, Task, WholeDeadLetter
 from shared.client import tables
-from shared.client.models import DeadLetter, Task, WholeDeadLetter
 
 LETTER = UUID("01900000-0000-7000-8000-000000000002")
 JOB = UUID("01900000-0000-7000-8000-000000000003")

@@ -166,11 +166,23 @@ class DeadLetter(Answer):
     changed_at: datetime | None = None
 
 
+class Original(Answer):
+    """A message as it came; `value` is there if it is text, `value_base64` always."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: str | None = None
+    value: str | None = None
+    value_base64: str | None = None
+    headers: list[tuple[str, str | None]] = []
+
+
 class WholeDeadLetter(DeadLetter):
     """A dead letter with its history and the message as it came."""
 
     history: list[str]
-    original: dict[str, Any]
+    original: Original
 
 
 class LettersAffected(Answer):
