@@ -1,6 +1,7 @@
 """Reads a topic from a time on, without a group."""
 
 import asyncio
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -36,7 +37,9 @@ class TopicReader:
         """Stop reading."""
         if self._task is not None:
             self._task.cancel()
-        await self._consumer.stop()
+        # Where it was waiting for a broker that is gone, aiokafka lets the cancellation of its own task out.
+        with suppress(asyncio.CancelledError):
+            await self._consumer.stop()
 
     async def _read(self) -> None:
         async for record in self._consumer:

@@ -36,8 +36,12 @@ async def fire_through(running: Cluster, strike: Callable[[datetime], Awaitable[
         found = await eventually(partial(shown, running, schedule_id, "removed"), 90)
         assert found is not None
         assert [one["verdict"] for one in found["firings"]] == ["succeeded"]
-    jobs = (await running.http.get(f"{running.gateway}/jobs", params={"limit": 1000})).json()["jobs"]
-    assert sorted(job["id"] for job in jobs) == sorted(wanted)
+
+    async def seen() -> bool:
+        jobs = (await running.http.get(f"{running.gateway}/jobs", params={"limit": 1000})).json()["jobs"]
+        return sorted(job["id"] for job in jobs) == sorted(wanted)
+
+    await eventually(seen)
     assert await running.dead_letters() == []
 
 
