@@ -1,9 +1,10 @@
 """`/jobs/{id}/events`: a job's events as server-sent events (WHATWG), resumable by `Last-Event-ID`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Header
@@ -17,15 +18,18 @@ from services.callback_gateway.http.follow import LOOK_SECONDS, Following
 from services.callback_gateway.http.jobs import JobId
 from services.callback_gateway.http.problems import Refusal, answers
 from services.callback_gateway.metrics import EVENT_STREAMS
-from shared.database.pool import Row
+from shared.database.pool import Row, Transaction
 from shared.errors import Unavailable
+from shared.events.jobs import JobState
 
 _KEEP_ALIVE_SECONDS = 15.0
 _PAGE = 500
 _RETRY_SECONDS = 5
 _REDRIVE_SECONDS = 30.0
 """A redrive of which the planner has said nothing for so long has had no effect."""
-_ENDS = frozenset({"job.completed", "job.completed_with_failures", "job.failed", "job.cancelled", "job.rejected"})
+_ENDS = frozenset(f"job.{state.value}" for state in JobState if state.is_end)
+
+T = TypeVar("T")
 
 
 class Places:
@@ -119,31 +123,25 @@ async def _stream(edge: Edge, following: Following, job_id: UUID, after: int) ->
 
 
 async def _read(edge: Edge, job_id: UUID, after: int) -> list[Row]:
-    while True:
-        try:
-            async with edge.database.transaction() as tx:
-                return await store.find_events(tx, job_id, after, _PAGE)
-        except Unavailable:
-            await asyncio.sleep(LOOK_SECONDS)
+    return await _patiently(edge, partial(store.find_events, job_id=job_id, after=after, limit=_PAGE))
 
 
 async def _is_over(edge: Edge, job_id: UUID) -> bool:
     """By its row: the last event need not be the end. What died before it told of the beginning tells it afterwards."""
-    while True:
-        try:
-            async with edge.database.transaction() as tx:
-                job = await store.find_job(tx, job_id)
-        except Unavailable:
-            await asyncio.sleep(LOOK_SECONDS)
-        else:
-            return job is None or job["ended_at"] is not None
+    job = await _patiently(edge, partial(store.find_job, job_id=job_id))
+    return job is None or job["ended_at"] is not None
 
 
 async def _goes_on(edge: Edge, job_id: UUID) -> bool:
     """Whether a job that is over was redriven a moment ago: its end is not the last word."""
+    return await _patiently(edge, partial(store.is_redriven, job_id=job_id, within_seconds=_REDRIVE_SECONDS))
+
+
+async def _patiently(edge: Edge, find: Callable[[Transaction], Awaitable[T]]) -> T:
+    """What is found, as soon as the database answers: a stream outlives an outage."""
     while True:
         try:
             async with edge.database.transaction() as tx:
-                return await store.is_redriven(tx, job_id, _REDRIVE_SECONDS)
+                return await find(tx)
         except Unavailable:
             await asyncio.sleep(LOOK_SECONDS)

@@ -72,8 +72,8 @@ class Release:
             await self._runtime.producer.send([message for one in released for message in one.before])
             await self._runtime.producer.send([message for one in released for message in one.messages])
             await store.mark_released(tx, {one.task_id: one.deadline_at for one in released})
-        for row in rows:
-            TASKS_RELEASED.labels(vendor=vendor_label(row["vendor"])).inc()
+        for row, one in zip(rows, released, strict=True):
+            TASKS_RELEASED.labels(vendor=vendor_label(row["vendor"])).inc(one.goes_out)
         return 0.0
 
     async def _fail(self, tx: Transaction, job_ids: Sequence[UUID], now: datetime) -> None:
@@ -106,6 +106,7 @@ class _Released:
     before: list[Outgoing]
     messages: list[Outgoing]
     deadline_at: datetime | None = None
+    goes_out: bool = True
 
 
 def _release(row: Row, resolved: Resolved, now: datetime) -> _Released:
@@ -121,7 +122,7 @@ def _release(row: Row, resolved: Resolved, now: datetime) -> _Released:
     except ValidationError:
         reason = _UNREADABLE
     log.error("task.unreleasable", job_id=str(row["job_id"]), task_id=str(row["id"]), reason=reason)
-    return _Released(row["id"], [], [_moved(row, TaskState.DEAD, now, reason)])
+    return _Released(row["id"], [], [_moved(row, TaskState.DEAD, now, reason)], goes_out=False)
 
 
 def _submit(row: Row, planned: Planned, resolved: Resolved, now: datetime) -> Waiting:
