@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -51,7 +52,15 @@ def order(job_id: UUID, **headers: bytes) -> Outgoing:
 @asynccontextmanager
 async def shell(seen: Seen, place: Place, database: Database, producer: Producer) -> AsyncIterator[Subscriptions]:
     """A running consumer of `jobs.control`."""
-    consumer = Consumer("control", JOBS_CONTROL, seen.handle)
+    async with running(Consumer("control", JOBS_CONTROL, seen.handle), place, database, producer) as subscriptions:
+        yield subscriptions
+
+
+@asynccontextmanager
+async def running(
+    consumer: Consumer[Any], place: Place, database: Database, producer: Producer
+) -> AsyncIterator[Subscriptions]:
+    """A running consumer of the planner's."""
     subscriptions = Subscriptions(place.kafka, [Shell("planner", place.prefix, consumer, database, producer)])
     await subscriptions.open()
     try:

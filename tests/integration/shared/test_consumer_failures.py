@@ -92,6 +92,19 @@ def sent_again(place: Place, retries: TopicReader) -> Outgoing:
     return timer.message
 
 
+async def _is_handled_once_by_the_next_one(
+    place: Place, database: Database, producer: Producer, retries: TopicReader, job: UUID, *, after: int
+) -> None:
+    """The next process passes over so many records, and handles the retry as it comes."""
+    seen, marker = Seen(), new_id()
+    async with shell(seen, place, database, producer):
+        await eventually(lambda: _has_done(place, after), 30)
+        await producer.send([sent_again(place, retries), in_order(marker)])
+        await eventually(lambda: marker in seen.jobs, 30)
+    assert seen.jobs == [job, marker]
+    assert said(retries) == 1
+
+
 async def test_an_event_whose_retry_is_under_way_is_not_handled_when_its_batch_comes_again(
     topics: Place, database: Database, producer: Producer, reader_for: ReaderFor
 ) -> None:
@@ -114,20 +127,14 @@ async def test_an_event_whose_retry_is_under_way_is_not_handled_when_its_batch_c
 async def test_an_event_whose_retry_was_sent_before_its_process_died_is_not_handled_by_the_next_one(
     topics: Place, database: Database, producer: Producer, reader_for: ReaderFor
 ) -> None:
-    job, marker = new_id(), new_id()
+    job = new_id()
     retries, unheard = await reader_for("planner.retry"), Unheard(topics.kafka, prefix=topics.prefix)
     await unheard.open()
     async with shell(Seen(fails=Flaky(job, times=1_000_000)), topics, database, unheard):
         await producer.send([in_order(job)])
         await eventually(lambda: retries.records, 30)
     await unheard.close()
-    seen = Seen()
-    async with shell(seen, topics, database, producer):
-        await eventually(lambda: _has_done(topics, 1), 30)
-        await producer.send([sent_again(topics, retries), in_order(marker)])
-        await eventually(lambda: marker in seen.jobs, 30)
-    assert seen.jobs == [job, marker]
-    assert said(retries) == 1
+    await _is_handled_once_by_the_next_one(topics, database, producer, retries, job, after=1)
 
 
 async def test_a_record_that_waits_for_a_later_release_is_not_handled_when_that_comes_before_its_time(
@@ -138,7 +145,7 @@ async def test_a_record_that_waits_for_a_later_release_is_not_handled_when_that_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A deployment is under way: the old process dies before it has committed that it passed the record over."""
-    job, marker = new_id(), new_id()
+    job = new_id()
     retries, unheard = await reader_for("planner.retry"), Unheard(topics.kafka, prefix=topics.prefix)
     later = in_order(job)
     headers = [(name, value) for name, value in later.headers if name != CE_VERSION]
@@ -153,13 +160,7 @@ async def test_a_record_that_waits_for_a_later_release_is_not_handled_when_that_
         return decode(topic, replace(record, headers=known))
 
     monkeypatch.setattr(messaging, "decode", decode_later)
-    seen = Seen()
-    async with shell(seen, topics, database, producer):
-        await eventually(lambda: _has_done(topics, 2), 30)
-        await producer.send([sent_again(topics, retries), in_order(marker)])
-        await eventually(lambda: marker in seen.jobs, 30)
-    assert seen.jobs == [job, marker]
-    assert said(retries) == 1
+    await _is_handled_once_by_the_next_one(topics, database, producer, retries, job, after=2)
 
 
 async def test_what_was_handled_is_not_given_up_because_what_it_needs_is_gone_when_it_comes_again(

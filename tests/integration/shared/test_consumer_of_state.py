@@ -1,7 +1,7 @@
 """Configuration: what was said last of a name is in force, in every group, whatever became of what was said before."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,7 +18,6 @@ from shared.events.catalogue import VENDORS
 from shared.events.configuration import VendorConfigured
 from shared.events.dead_letters import RetryRequested
 from shared.events.envelope import CE_VERSION, RECIPIENT, Incoming
-from shared.messaging.consumer import Shell
 from shared.messaging.handler import Consumer, Outgoing, Result, outgoing
 from shared.messaging.producer import Producer
 from shared.messaging.subscriptions import Subscriptions
@@ -26,7 +25,7 @@ from shared.runtime.clock import utc_now
 from shared.specification.vendor import Vendor
 from tests.conftest import DatabaseFor, ReaderFor
 from tests.eventually import eventually
-from tests.integration.shared.shells import committed
+from tests.integration.shared.shells import committed, running
 from tests.stack import Place
 from tests.topic_reader import TopicReader
 
@@ -56,16 +55,11 @@ class Flaky:
         return results
 
 
-@asynccontextmanager
-async def configure(handler: Flaky, place: Place, database: Database, producer: Producer) -> AsyncIterator[None]:
+def configure(
+    handler: Flaky, place: Place, database: Database, producer: Producer
+) -> AbstractAsyncContextManager[Subscriptions]:
     """The planner's consumer of vendors."""
-    consumer = Consumer("configure-vendors", VENDORS, handler.handle)
-    subscriptions = Subscriptions(place.kafka, [Shell("planner", place.prefix, consumer, database, producer)])
-    await subscriptions.open()
-    try:
-        yield
-    finally:
-        await subscriptions.close()
+    return running(Consumer("configure-vendors", VENDORS, handler.handle), place, database, producer)
 
 
 def configured(base_url: str) -> Outgoing:
