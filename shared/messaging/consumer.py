@@ -86,7 +86,7 @@ class Shell:
         self._circuit = Circuit(_CIRCUIT_RUN)
 
     async def on_batch(self, records: Sequence[ConsumerRecord]) -> None:
-        """Take a batch to its end, or back to its beginning. One of the four broad `except` of the product."""
+        """Take a batch to its end, or back to its beginning. Its broad `except` keeps FastStream from going on."""
         async with self.gate.lock:
             began = monotonic()
             mine = self.gate.still_ours(records)

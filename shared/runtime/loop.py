@@ -45,8 +45,8 @@ class Loop:
         return 0.0 if self._failing_since is None else monotonic() - self._failing_since
 
     async def run(self) -> None:
-        """Until stopped. One of the four broad `except` of the product: whatever a round raises is counted,
-        logged and tried again, because a loop that ends silently is the worst fault of all."""
+        """Until stopped. Its `except` is broad: whatever a round raises is counted, logged and tried again, because a
+        loop that ends silently is the worst fault of all."""
         backoff = _FIRST_BACKOFF_SECONDS
         while not self._stopping:
             self._woken.clear()
