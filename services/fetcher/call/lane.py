@@ -160,8 +160,10 @@ class Lane:
             reports = tuple(self._reports)
             block = await self._lease(tx, row, reports)
             self._unheard += tuple(call.id for call in block.calls)
+            doubtful = _doubtful(reports)
+            self._reports[: len(reports)] = doubtful
         self._unheard = ()
-        del self._reports[: len(reports)]
+        del self._reports[: len(doubtful)]
         return block
 
     async def _lease(self, tx: Transaction, row: Row, reports: Sequence[Report]) -> Block:
@@ -215,6 +217,12 @@ class Lane:
         if not left or next_at is None:
             return _TURN_SECONDS
         return max(_TURN_SECONDS, (next_at - now - (until - now) / 2) / SECOND)
+
+
+def _doubtful(reports: Sequence[Report]) -> list[Report]:
+    """What is to be noted again where it is not known whether it was: as it is, it might free another call's permit
+    for the same moment. So what left counts once more, and what never left counts until it is silent."""
+    return [Report(None, report.sent_at) for report in reports if report.sent_at is not None]
 
 
 def _in_order(rows: list[Row], due: list[UUID], moments: tuple[int, ...], vendor: Vendor | None) -> tuple[Claimed, ...]:

@@ -42,7 +42,8 @@ class WindowState:
 
 @dataclass(frozen=True, slots=True)
 class Permits:
-    """Where a vendor's contract stands: its windows, and the permits that are leased and not yet reported."""
+    """Where a vendor's contract stands: its windows in their order, after them at most one that is no longer part of
+    the contract, and the permits that are leased and not yet reported."""
 
     windows: tuple[WindowState, ...] = ()
     leased: tuple[int, ...] = ()
@@ -97,11 +98,22 @@ def record(budget: Budget, permits: Permits, reports: Sequence[Report], now: int
             sent.append(report.sent_at)
     silent = [moment for moment in leased if moment + _SILENCE < now]
     sent += [moment + _SILENCE for moment in silent]
-    windows = [_state(window, permits.windows, now) for window in budget.windows]
+    states = [_state(window, permits.windows, now) for window in budget.windows]
+    windows = [_log(state, _counted(window), sent, now) for window, state in zip(budget.windows, states, strict=True)]
     return Permits(
-        tuple(_log(*pair, sent, now) for pair in zip(budget.windows, windows, strict=True)),
+        (*windows, *_outlasting(budget, permits.windows, sent, now)),
         tuple(moment for moment in leased if moment not in silent),
     )
+
+
+def _outlasting(budget: Budget, known: Sequence[WindowState], sent: Sequence[int], now: int) -> tuple[WindowState, ...]:
+    """The longest log, where the contract has no window as long: a quota that was taken out of the contract and comes
+    back, with its vendor or by a new version of it, must know what was called meanwhile."""
+    longest = max(known, key=_length_of, default=None)
+    if longest is None or any(_length(window) >= _length_of(longest) for window in budget.windows):
+        return ()
+    state = _log(longest, _counted_of(longest), sent, now)
+    return (state,) if state.sent else ()
 
 
 def _state(window: Window, known: Sequence[WindowState], now: int) -> WindowState:
@@ -116,12 +128,13 @@ def _state(window: Window, known: Sequence[WindowState], now: int) -> WindowStat
     return WindowState(key, now, tuple((start + later, calls) for start, calls in nearest.sent))
 
 
-def _log(window: Window, state: WindowState, sent: Sequence[int], now: int) -> WindowState:
-    calls = dict(state.sent)
+def _log(state: WindowState, counted: int, sent: Sequence[int], now: int) -> WindowState:
+    """The log with these calls, and without those that are older than what is `counted`."""
+    calls, bucket = dict(state.sent), _bucket(_length_of(state))
     for moment in sent:
-        start = moment - moment % _bucket(_length(window))
+        start = moment - moment % bucket
         calls[start] = calls.get(start, 0) + 1
-    kept = {start: count for start, count in calls.items() if start + _counted(window) > now}
+    kept = {start: count for start, count in calls.items() if start + counted > now}
     return replace(state, sent=tuple(sorted(kept.items())))
 
 
@@ -129,13 +142,15 @@ def lease(budget: Budget, permits: Permits, wanted: Wanted) -> Lease:
     """Lease up to `wanted.count` moments from recorded permits. Without windows every moment is now."""
     if not budget.windows:
         return Lease((wanted.now,) * wanted.count, permits)
-    windows = [_Run(*pair, permits.leased, wanted) for pair in zip(budget.windows, permits.windows, strict=True)]
+    states = permits.windows[: len(budget.windows)]
+    windows = [_Run(*pair, permits.leased, wanted) for pair in zip(budget.windows, states, strict=True)]
     moments: list[int] = []
     while True:
         moment = _earliest(windows, moments[-1] if moments else wanted.now)
         if len(moments) == wanted.count or moment > wanted.until:
-            states = tuple(replace(window.state, arrival=window.arrival) for window in windows)
-            return Lease(tuple(moments), Permits(states, (*permits.leased, *moments)), moment)
+            leased = [replace(window.state, arrival=window.arrival) for window in windows]
+            after = Permits((*leased, *permits.windows[len(leased) :]), (*permits.leased, *moments))
+            return Lease(tuple(moments), after, moment)
         moments.append(moment)
         for window in windows:
             window.take(moment)
@@ -204,6 +219,12 @@ def _most(window: Window) -> int:
 def _counted(window: Window) -> int:
     """How long after a bucket's start its calls count."""
     return _bucket(_length(window)) + _length(window) + _slack(window)
+
+
+def _counted_of(state: WindowState) -> int:
+    """The same of a window of which only the state is known, and at least as long."""
+    length = _length_of(state)
+    return _bucket(length) + length + max(round(length * _SLACK_SHARE), _LEAST_SLACK)
 
 
 def _interval(window: Window, pace: float) -> int:

@@ -25,7 +25,7 @@ from shared.runtime.clock import utc_now
 from tests.conftest import ReaderFor
 from tests.eventually import eventually
 from tests.integration.fetcher.test_cancel import wanted
-from tests.integration.fetcher.test_permits import Leaser
+from tests.integration.fetcher.test_permits import QUOTA, Leaser, noted
 from tests.integration.fetcher.test_takeover import LEASE_SECONDS, Clock, claim, states, take_over
 from tests.proxy import Proxy
 from tests.stack import Place
@@ -103,6 +103,28 @@ async def test_calls_that_were_claimed_unheard_are_made(proxy: Proxy, database: 
     try:
         await eventually(lambda: len(leaser.permits) == 2, 20)
         assert set((await states(database)).values()) == {"running"}
+    finally:
+        running.cancel()
+
+
+async def test_a_permit_that_was_returned_unheard_frees_no_other_calls_permit(proxy: Proxy, database: Database) -> None:
+    """Of a quota, which is not spaced: permits for the same moment."""
+    async with database.transaction() as tx:
+        await claim_calls(tx, [wanted(new_id()) for _ in range(2)])
+    leaser = Leaser(database, QUOTA)
+    lane = Lane("v", leaser)
+    running = asyncio.create_task(lane.run())
+
+    async def all_noted() -> bool:
+        lane.woken.set()
+        return not lane._reports
+
+    try:
+        await eventually(lambda: len(set(leaser.moments)) == 1 and len(leaser.permits) == 2, 20)
+        proxy.lose_answer_to(COMMIT)
+        leaser.permits[0].close()
+        await eventually(all_noted, 20)
+        assert sum(await noted(database)) == 1
     finally:
         running.cancel()
 

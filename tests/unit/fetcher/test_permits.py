@@ -19,7 +19,7 @@ from services.fetcher.permits.decide import (
     record,
 )
 from services.fetcher.permits.state import read_permits, write_permits
-from shared.specification.vendor import Budget, Window
+from shared.specification.vendor import CAREFUL_BUDGET, Budget, Window
 
 START = 1_700_000_000 * SECOND
 AHEAD = 120_000
@@ -214,3 +214,33 @@ def test_the_log_stays_small() -> None:
         permits = record(budget, permits, [Report(at, at)], at)
     assert len(permits.windows[0].sent) <= 202
     assert permits.windows[0] == WindowState(permits.windows[0].key, START, permits.windows[0].sent)
+
+
+def test_a_quota_that_leaves_the_contract_and_comes_back_knows_what_was_called() -> None:
+    """As when its vendor is deleted and put again: meanwhile the careful budget holds."""
+    quota = Budget(windows=(Window(requests=100, per=timedelta(days=1)),))
+    fetchers = Fetchers(quota)
+    assert fetchers.turn(0, 90, [0] * 90) == 90
+    fetchers.now += 3600 * SECOND
+    fetchers.turn(0, 0, [])
+    fetchers.budget = CAREFUL_BUDGET
+    between = fetchers.turn(0, 3, [0] * 3)
+    assert between
+    fetchers.now += 60 * SECOND
+    fetchers.turn(0, 0, [])
+    fetchers.permits = read_permits(write_permits(fetchers.permits))
+    fetchers.budget = quota
+    assert fetchers.turn(0, 100, [0] * 100) == 10 - between
+
+
+def test_a_quota_that_left_the_contract_is_forgotten_after_its_length() -> None:
+    quota = Budget(windows=(Window(requests=100, per=timedelta(days=1)),))
+    fetchers = Fetchers(quota)
+    fetchers.turn(0, 90, [0] * 90)
+    fetchers.budget = CAREFUL_BUDGET
+    fetchers.now += 10 * SECOND
+    fetchers.turn(0, 0, [])
+    assert len(fetchers.permits.windows) == len(CAREFUL_BUDGET.windows) + 1
+    fetchers.now += 25 * 3600 * SECOND
+    fetchers.turn(0, 0, [])
+    assert len(fetchers.permits.windows) == len(CAREFUL_BUDGET.windows)
