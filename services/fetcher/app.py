@@ -33,7 +33,7 @@ def build(runtime: Runtime[Settings]) -> App:
     settlement = Settlement(runtime.database, runtime.producer, fetcher_id)
     callbacks = CallbackUrls(settings.gateway_public_url, settings.callback_key)
     maker = CallMaker(Transport(), runtime.payloads, callbacks, SigningSecrets(settings.signing_places))
-    lanes = Lanes(runtime, settlement, fetcher_id, maker.make)
+    lanes = Lanes(runtime, settlement, fetcher_id, maker.make, cannot_store=lambda: maker.cannot_store)
     takeover = Takeover(runtime.database, settlement, fetcher_id, settings.fetcher_lease_seconds)
     return App(
         consumers=[

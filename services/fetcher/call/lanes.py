@@ -40,7 +40,16 @@ class Lanes:
 
     name = "lanes"
 
-    def __init__(self, runtime: Runtime[Settings], settlement: Settlement, fetcher_id: UUID, make: Make) -> None:
+    def __init__(
+        self,
+        runtime: Runtime[Settings],
+        settlement: Settlement,
+        fetcher_id: UUID,
+        make: Make,
+        *,
+        cannot_store: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`cannot_store`: whether the payload store takes no answers from here."""
         self.database = runtime.database
         self.fetcher_id = fetcher_id
         self.stopping = False
@@ -48,6 +57,7 @@ class Lanes:
         self._producer = runtime.producer
         self._settlement = settlement
         self._make = make
+        self._cannot_store = cannot_store
         self._marks = Marks(runtime.database, fetcher_id)
         self._lanes: dict[str, Lane] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -94,7 +104,10 @@ class Lanes:
         await self._settlement.drain(within_seconds=10)
 
     def free(self, lane: Lane) -> int:
-        """How many more calls a lane may open in this process."""
+        """How many more calls a lane may open in this process: none while it could not store or tell what comes of
+        them, and other fetchers perhaps can."""
+        if self._settlement.is_behind or self._cannot_store():
+            return 0
         mine = int(self._settings.fetcher_calls * self._settings.fetcher_vendor_share) - lane.open
         taken = sum(each.open + each.claiming for each in self._lanes.values())
         return max(0, min(mine, self._settings.fetcher_calls - taken))

@@ -1,6 +1,7 @@
 """One call, from its row to its outcome: build the request, send it, store the page, read the facts, decide."""
 
 import asyncio
+import math
 import random
 from collections.abc import Callable
 from contextlib import suppress
@@ -47,6 +48,7 @@ from shared.specification.vendor import Vendor
 _SMALL_BYTES = 1024**2
 _FINAL = frozenset({Failure.BLOCKED, Failure.TOO_LARGE, Failure.INVALID})
 _STORE_PAUSE_SECONDS = 1.0
+_STORE_FAULT_SECONDS = 10.0
 _PUT_OFF_SECONDS = 5.0
 
 log = get_logger(__name__)
@@ -76,6 +78,13 @@ class CallMaker:
         self._callbacks = callbacks or CallbackUrls()
         self._signing = signing or SigningSecrets()
         self._rests = Rests()
+        self._held = 0
+        self._failed_to_store_at = -math.inf
+
+    @property
+    def cannot_store(self) -> bool:
+        """Whether answers wait here for the payload store, or it took one in vain a moment ago."""
+        return self._held > 0 or monotonic() - self._failed_to_store_at < _STORE_FAULT_SECONDS
 
     async def make(self, call: Claimed, left: Callable[[], None]) -> Outcome:
         """Make a call, and say whenever it left. Never raises: whatever happens is an outcome."""
@@ -185,18 +194,23 @@ class CallMaker:
 
     async def _keep(self, call: Claimed, body: Any, media_type: str) -> Pointer:
         """An answer that is at hand is held for as long as the payload store is away or full: asking the vendor for it
-        again would cost it a call each time. Held answers take up the calls in flight, so no new ones are made."""
+        again would cost it a call each time. Held answers take up calls in flight, and no new ones are made here."""
         try:
             return await self._payloads.put(call.request.job_id, call.payload, body, media_type=media_type)
         except Unavailable as error:
+            self._failed_to_store_at = monotonic()
             if not isinstance(body, bytes):
                 raise
             log.warning("payload.waiting", task_id=str(call.request.task_id), error=str(error))
-        with ANSWERS_HELD.track_inprogress():
-            while True:
-                await asyncio.sleep(_STORE_PAUSE_SECONDS)
-                with suppress(Unavailable):
-                    return await self._payloads.put(call.request.job_id, call.payload, body, media_type=media_type)
+        self._held += 1
+        try:
+            with ANSWERS_HELD.track_inprogress():
+                while True:
+                    await asyncio.sleep(_STORE_PAUSE_SECONDS)
+                    with suppress(Unavailable):
+                        return await self._payloads.put(call.request.job_id, call.payload, body, media_type=media_type)
+        finally:
+            self._held -= 1
 
 
 def _try(call: Claimed) -> Try:

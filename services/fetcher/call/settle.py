@@ -7,7 +7,7 @@ whoever takes over finds the messages in the row and produces them again, under 
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -19,11 +19,13 @@ from shared.errors import Unavailable
 from shared.events.catalogue import PAYLOADS_STORED
 from shared.messaging.handler import Outgoing
 from shared.messaging.producer import Producer
+from shared.runtime.clock import monotonic
 from shared.runtime.loop import Loop
 
 _MOST_AT_ONCE = 200
 _IDLE_SECONDS = 1.0
 _AGAIN_SECONDS = 0.2
+_BEHIND_SECONDS = 3.0
 
 
 class Settlement:
@@ -38,6 +40,7 @@ class Settlement:
         self._told: list[UUID] = []
         self._unheard: set[UUID] = set()
         """Calls whose outcomes a commit may have written whose answer was lost."""
+        self._waiting_since: float | None = None
         self.leftovers = Leftovers()
         self._one_writer, self._one_teller = asyncio.Lock(), asyncio.Lock()
         self.writing = Loop("settle", self.write)
@@ -50,8 +53,25 @@ class Settlement:
 
     def inherit(self, told: Sequence[store.Told]) -> None:
         """Tell what another fetcher had answered."""
-        self._untold.extend(told)
-        self.telling.wake()
+        self._add_untold(told)
+
+    @property
+    def waiting_seconds(self) -> float:
+        """For how long no message could be produced although some wait; 0 when none does."""
+        return 0.0 if self._waiting_since is None else monotonic() - self._waiting_since
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the broker takes no messages: the outcome of a call that is made now would reach nobody."""
+        return self.waiting_seconds > _BEHIND_SECONDS
+
+    async def hand_over(self) -> int:
+        """Leave the answered calls to fetchers that can produce their messages; returns how many they are. One is kept
+        here as well: it shows when the broker is back, and that it may be told twice does no harm."""
+        async with self._database.transaction() as tx:
+            ids = await store.hand_over_answers(tx, self._fetcher_id)
+        self._untold = [*self._untold[:1], *(one for one in self._untold[1:] if one.id not in ids)]
+        return len(ids)
 
     async def write(self) -> float:
         """One transaction: the outcomes at hand, and the rows that were told meanwhile."""
@@ -78,15 +98,20 @@ class Settlement:
         self.leftovers.add(outcome.call for outcome in outcomes if outcome.call.id not in ours | unheard)
         del self._outcomes[: len(taken)]
         del self._told[: len(told)]
-        self._untold += [
+        self._add_untold(
             store.Told(o.call.id, o.messages, isinstance(o, Answered))
             for o in outcomes
-            if o.call.id in ours and o.messages
-        ]
+            if o.messages and (o.call.id in ours or (o.call.id in unheard and isinstance(o, Later)))
+        )
         for _, settled in taken:
             settled()
-        self.telling.wake()
         return 0.0 if self._outcomes else _IDLE_SECONDS
+
+    def _add_untold(self, told: Iterable[store.Told]) -> None:
+        self._untold += told
+        if self._untold and self._waiting_since is None:
+            self._waiting_since = monotonic()
+        self.telling.wake()
 
     async def tell(self) -> float:
         """Produce the messages of what was written."""
@@ -100,7 +125,9 @@ class Settlement:
         waves = [split(one.messages) for one in taken]
         await self._producer.send([message for first, _ in waves for message in first])
         await self._producer.send([message for _, second in waves for message in second])
-        del self._untold[: len(taken)]
+        told = {id(one) for one in taken}
+        self._untold = [one for one in self._untold if id(one) not in told]
+        self._waiting_since = monotonic() if self._untold else None
         self._told += [one.id for one in taken if one.ends]
         self.writing.wake()
         return 0.0 if self._untold else _IDLE_SECONDS

@@ -16,6 +16,9 @@ from shared.messaging.ledger import pack, unpack
 
 SQL = load_queries(__file__)
 
+NOBODY = UUID(int=0)
+"""A fetcher that never lived: whatever is its, the next one takes over."""
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -183,6 +186,11 @@ async def answer_calls(tx: Transaction, told: Sequence[Told], fetcher_id: UUID) 
     await tx.execute(
         SQL["answer_calls"], [one.id for one in ordered], [pack(one.messages) for one in ordered], fetcher_id
     )
+
+
+async def hand_over_answers(tx: Transaction, fetcher_id: UUID) -> set[UUID]:
+    """Answered calls of this fetcher are nobody's now, as those of one that is gone; gives their ids."""
+    return {row["id"] for row in await tx.fetch(SQL["hand_over_answers"], fetcher_id, NOBODY)}
 
 
 async def inherit_answers(tx: Transaction, silent: Sequence[UUID], fetcher_id: UUID) -> list[Told]:

@@ -3,6 +3,9 @@
 What may be repeated, or was never marked as leaving, waits again. What was marked and must not be repeated ends as
 `outcome_unknown`: nobody knows whether the vendor has it. What was answered but perhaps not told is told by the fetcher
 that finds it. What a call may have stored under the claim that ended is deleted.
+
+A fetcher that reaches the database and not the broker is alive, and of no use: it claims nothing, and after a lease it
+leaves what it cannot tell to the others.
 """
 
 import math
@@ -58,6 +61,8 @@ class Takeover:
     async def step(self) -> float:
         """Show life, look for silence; gives the seconds until the next look."""
         await self._show_life()
+        if self._settlement.waiting_seconds > self._lease_seconds and (count := await self._settlement.hand_over()):
+            log.warning("calls.handed_over", count=count)
         async with self._database.transaction() as tx:
             told = await store.find_inherited(tx, self._unheard, self._fetcher_id)
             silent = await store.find_silent(tx, self._lease_seconds, self._fetcher_id)
@@ -82,8 +87,9 @@ class Takeover:
 
     def _may_judge(self) -> bool:
         """Not for a lease after the start, or after this fetcher was silent itself: what kept it from the database may
-        have kept them all, and whoever comes back first would take the calls of the living."""
-        return self._is_awake() and self._clock() >= self._judges_from
+        have kept them all, and whoever comes back first would take the calls of the living. Nor while it could not
+        tell what it takes over."""
+        return self._is_awake() and self._clock() >= self._judges_from and not self._settlement.is_behind
 
     def _is_awake(self) -> bool:
         """Whether it has shown life within a lease."""

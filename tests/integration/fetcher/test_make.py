@@ -241,6 +241,7 @@ async def test_an_answer_that_cannot_be_kept_is_held_where_the_call_must_not_be_
     made = len(site.heads)
     making = asyncio.create_task(maker.make(replace(call, repeatable=False), lambda: None))
     await eventually(lambda: len(site.heads) == made + 1, 20)
+    assert maker.cannot_store
     tmp_path.unlink()
     tmp_path.mkdir()
     outcome = await making
