@@ -13,3 +13,9 @@ class Settings(ServiceSettings):
         2000, ge=10, description="pages fetched but not yet processed that stop the release"
     )
     planner_keep_days: float = Field(30.0, ge=15, description="days after its end that a job can be redriven")
+
+    @property
+    def idle_seconds(self) -> float:
+        """Tasks are locked while they are sent, which is given up after a few seconds; a process that stands still then
+        must hold up what other planners hear of these tasks for less than a statement's time."""
+        return 15.0

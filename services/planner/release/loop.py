@@ -36,6 +36,7 @@ from shared.runtime.clock import utc_now
 
 _IDLE_SECONDS = 1.0
 _BUSY_SECONDS = 0.2
+_SEND_SECONDS = 5.0
 _UNREADABLE = "specification_unreadable: this release cannot read what an older one wrote down; ask for the job again"
 
 log = get_logger(__name__)
@@ -46,6 +47,9 @@ class Release:
 
     def __init__(self, runtime: Runtime[Settings]) -> None:
         self._runtime = runtime
+        self._was_heard = True
+        """Whether the broker took what was sent last. While it does not, one task at a time shows when it does again:
+        the others stay free for a planner that reaches it."""
 
     async def step(self) -> float:
         """Release what each vendor has room for; gives the seconds until the next look."""
@@ -60,7 +64,10 @@ class Release:
             rooms = {
                 load.vendor: room(load, vendors.get(load.vendor), settings.planner_window_seconds) for load in loads
             }
-            rows = await store.claim_window(tx, {vendor: free for vendor, free in rooms.items() if free})
+            rooms = {vendor: free for vendor, free in rooms.items() if free}
+            if not self._was_heard:
+                rooms = dict.fromkeys(list(rooms)[:1], 1)
+            rows = await store.claim_window(tx, rooms)
             if not rows:
                 return _BUSY_SECONDS
             specifications, unreadable = await store.find_specifications(tx, sorted({row["job_id"] for row in rows}))
@@ -69,8 +76,8 @@ class Release:
                 await self._fail(tx, unreadable, now)
                 rows = [row for row in rows if row["job_id"] in specifications]
             released = [_release(row, specifications[row["job_id"]], now) for row in rows]
-            await self._runtime.producer.send([message for one in released for message in one.before])
-            await self._runtime.producer.send([message for one in released for message in one.messages])
+            await self._send([message for one in released for message in one.before])
+            await self._send([message for one in released for message in one.messages])
             await store.mark_released(tx, {one.task_id: one.deadline_at for one in released})
         for row, one in zip(rows, released, strict=True):
             TASKS_RELEASED.labels(vendor=vendor_label(row["vendor"])).inc(one.goes_out)
@@ -79,8 +86,14 @@ class Release:
     async def _fail(self, tx: Transaction, job_ids: Sequence[UUID], now: datetime) -> None:
         """A job that cannot be read is over, and holds back no other."""
         failed = await store.fail_jobs(tx, job_ids, _UNREADABLE)
-        await self._runtime.producer.send([_failed(row, now) for row in failed])
+        await self._send([_failed(row, now) for row in failed])
         JOBS_ENDED.labels(state=JobState.FAILED.value).inc(len(failed))
+
+    async def _send(self, messages: Sequence[Outgoing]) -> None:
+        """Within a few seconds: rows are locked meanwhile."""
+        self._was_heard = False
+        await self._runtime.producer.send(messages, within_seconds=_SEND_SECONDS)
+        self._was_heard = True
 
 
 def _failed(row: Row, now: datetime) -> Outgoing:

@@ -1,0 +1,82 @@
+"""A planner that reaches the database and not the broker holds back no tasks from one that works."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from services.planner.model import Resolved
+from services.planner.release.loop import Release
+from services.planner.settings import Settings
+from shared.database.pool import Database
+from shared.errors import Unavailable
+from shared.messaging import producer as producing
+from shared.runtime.app import Runtime
+from shared.runtime.service import open_runtime
+from shared.specification.source import Poll
+from tests.chaos.test_partitions import behind, to_kafka
+from tests.eventually import eventually
+from tests.integration.planner.test_release import plan
+from tests.proxy import Proxy
+from tests.stack import Place
+
+pytestmark = pytest.mark.chaos
+__all__ = ["to_kafka"]
+
+TASKS = 50
+HOST = "url:host.example"
+
+
+async def free_tasks(database: Database) -> int:
+    """How many planned tasks nobody has locked."""
+    async with database.transaction() as tx:
+        return len(await tx.fetch("SELECT FROM tasks WHERE state = 'planned' FOR UPDATE SKIP LOCKED"))
+
+
+async def test_a_planner_that_lost_the_broker_locks_one_task_at_a_time(
+    topics: Place, payloads: Path, to_kafka: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(producing, "REQUEST_SECONDS", 1)
+    settings = topics.settings(Settings, payloads)
+    lost: Runtime[Settings] = open_runtime("planner", settings)
+    other: Runtime[Settings] = open_runtime("planner", settings)
+    for runtime in (lost, other):
+        await runtime.database.open()
+    with behind(to_kafka):
+        await lost.producer.open()
+    await other.producer.open()
+    releases = Release(lost)
+    try:
+        job = await plan(other.database, TASKS, vendor=HOST)
+        specification = Resolved(vendor=HOST, source="host.example", poll=Poll())
+        document = specification.model_dump_json(by_alias=True, exclude_defaults=True).encode()
+        await other.database.execute("UPDATE jobs SET specification = $2 WHERE id = $1", job, document)
+        to_kafka.cut()
+        with pytest.raises(Unavailable):
+            await releases.step()
+        again = asyncio.create_task(releases.step())
+
+        async def is_locked() -> bool:
+            return await free_tasks(other.database) == TASKS - 1
+
+        await eventually(is_locked, 20)
+        await Release(other).step()
+        assert not again.done()
+        assert await free_tasks(other.database) < TASKS - 1
+        with pytest.raises(Unavailable):
+            await again
+
+        to_kafka.mend()
+
+        async def is_heard() -> bool:
+            try:
+                await releases.step()
+            except Unavailable:
+                return False
+            return True
+
+        await eventually(is_heard, 60)
+    finally:
+        for runtime in (lost, other):
+            await runtime.producer.close()
+            await runtime.database.close()
