@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from shared.events.tasks import Attempt, FetchRequested
@@ -35,6 +35,16 @@ class Claimed:
         """The name of what it stores: its own under each claim, as whoever had the call before may still be at it.
         Claims are counted anew when a message is delivered again, in a replay say."""
         return f"{self.request.number}-{self.request.round}-{self.origin['delivery']}-{self.claim}"
+
+
+class Leave(Protocol):
+    """What a call needs to leave: its permit, while it is made."""
+
+    def left(self) -> None:
+        """The request was written to a socket."""
+
+    async def again(self) -> None:
+        """Waits until it may be written once more, where a redirect leads to."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from shared.errors import Unavailable
 from shared.payloads.store import PayloadStore
 from tests.cluster import PROJECT, SERVICES
 from tests.eventually import eventually
-from tests.integration.fetcher.site import Site
+from tests.integration.fetcher.site import FREE, Site
 from tests.integration.fetcher.test_make import claimed
 from tests.stack import Place
 
@@ -63,11 +63,11 @@ async def test_a_call_that_there_is_no_descriptor_for_is_no_attempt(
     monkeypatch.setattr(make, "_PUT_OFF_SECONDS", 0.0)
     call = replace(claimed(site, "200,{}"), repeatable=False)
     with no_descriptors(os.getpid()):
-        outcome = await maker.make(call, lambda: None)
+        outcome = await maker.make(call, FREE)
     assert isinstance(outcome, Later)
     assert (outcome.next_attempt, outcome.may_have_left, outcome.attempt) == (call.attempt, False, None)
     assert not site.heads
-    assert isinstance(await maker.make(call, lambda: None), Answered)
+    assert isinstance(await maker.make(call, FREE), Answered)
 
 
 @linux_only

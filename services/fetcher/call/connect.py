@@ -27,8 +27,8 @@ _LOOKUP_THREADS = 32
 
 
 LEFT: ContextVar[Callable[[], None]] = ContextVar("left", default=lambda: None)
-"""What to call when a request was written to its socket, for the calls of this context: each hop of a redirect, and
-each time that the library sends a request again because a kept connection was gone."""
+"""What to call when a request was written to its socket, for the calls of this context: also each time that the library
+sends a request again because a kept connection was gone."""
 
 
 class Blocked(OSError):

@@ -17,7 +17,7 @@ from services.fetcher.call import store
 from services.fetcher.call.takeover import claimed_of
 from services.fetcher.metrics import PAUSED_SECONDS, PERMITS, PERMITTED_RATE
 from services.fetcher.model import Claimed, ad_hoc
-from services.fetcher.permits.decide import LATEST, SECOND, Report, Wanted, ahead_of, lease, rate_of, record
+from services.fetcher.permits.decide import SECOND, Report, Wanted, ahead_of, lease, rate_of, record
 from services.fetcher.permits.state import read_permits, write_permits
 from shared.database.pool import Database, Row, Transaction
 from shared.errors import Unavailable
@@ -28,6 +28,8 @@ from shared.runtime.clock import DatabaseClock, monotonic
 from shared.specification.vendor import AD_HOC, CAREFUL_BUDGET, Budget, Vendor
 
 _AHEAD_US = 120_000
+_AHEAD_FOR_OPEN_CALLS_US = 10 * SECOND
+"""What is open holds a place of those in flight, so it gets its next permit before what has not begun."""
 _COMMIT_US = 10_000
 """The first moment lies this far ahead: until the claim is committed, a permit for now would be late already."""
 _TURN_SECONDS = 0.004
@@ -65,37 +67,6 @@ class Process(Protocol):
 
     def start(self, lane: "Lane", call: Claimed) -> None:
         """Make a call at its moment, without waiting for it."""
-
-
-class Permit:
-    """A call's permit, from the moment it was leased until what became of it is known."""
-
-    def __init__(self, lane: "Lane", call: Claimed) -> None:
-        self._lane = lane
-        self._moment = call.moment
-        self.is_used = False
-
-    @property
-    def seconds_left(self) -> float:
-        """Until the moment; negative when it is over."""
-        return self._lane.clock.at(self._moment) - monotonic()
-
-    @property
-    def is_good(self) -> bool:
-        """Whether the call may still leave."""
-        return not self._lane.contract or self.seconds_left > -LATEST / SECOND
-
-    def left(self) -> None:
-        """The request is on the socket."""
-        self._lane.report(Report(None if self.is_used else self._moment, self._lane.clock.now()))
-        self.is_used = True
-
-    def close(self) -> None:
-        """The call is over; if it never left, the permit is free again."""
-        fate = "used" if self.is_used else "returned"
-        PERMITS.labels(vendor=vendor_label(self._lane.vendor), fate=fate).inc()
-        if not self.is_used:
-            self._lane.report(Report(self._moment, None))
 
 
 class Lane:
@@ -165,6 +136,23 @@ class Lane:
         self._unheard = ()
         del self._reports[: len(doubtful)]
         return block
+
+    async def lease_another(self) -> tuple[int | None, float]:
+        """One more permit for a call that is open: its moment, or the seconds after which to ask again. Leased in the
+        vendor's row as all are; what the claims have to report is left to them."""
+        async with self._process.database.transaction() as tx:
+            row = await store.lock_budget(tx, self.vendor)
+            now, paused = row["now_us"], row["paused_seconds"]
+            self.clock.read(now)
+            if paused > 0:
+                return None, min(paused, _LONGEST_WAIT_SECONDS)
+            vendor = self._process.vendor_of(self.vendor, row)
+            budget = vendor.budget if vendor else CAREFUL_BUDGET
+            permits = record(budget, read_permits(row["permits"]), (), now)
+            until = now + ahead_of(budget, _AHEAD_FOR_OPEN_CALLS_US)
+            leased = lease(budget, permits, Wanted(1, now + _COMMIT_US, until, row["pace"]))
+            await store.update_permits(tx, self.vendor, write_permits(leased.permits))
+        return next(iter(leased.moments), None), _LONGEST_WAIT_SECONDS
 
     async def _lease(self, tx: Transaction, row: Row, reports: Sequence[Report]) -> Block:
         """Note what was reported, and claim what is due."""

@@ -6,13 +6,14 @@ from typing import Any
 from uuid import UUID
 
 from services.fetcher.call import store
-from services.fetcher.call.lane import IDLE_SECONDS, Lane, Permit
+from services.fetcher.call.lane import IDLE_SECONDS, Lane
 from services.fetcher.call.mark import Marks
 from services.fetcher.call.messages import changed
 from services.fetcher.call.outcome import Timing, give_up
+from services.fetcher.call.permit import Permit
 from services.fetcher.call.settle import Settlement
 from services.fetcher.metrics import IN_FLIGHT
-from services.fetcher.model import Claimed, Later, Outcome
+from services.fetcher.model import Claimed, Later, Leave, Outcome
 from services.fetcher.settings import Settings
 from shared.database.pool import Row
 from shared.errors import Unavailable
@@ -26,8 +27,8 @@ from shared.runtime.app import Runtime
 from shared.runtime.clock import monotonic, utc_now
 from shared.specification.vendor import Vendor
 
-Make = Callable[[Claimed, Callable[[], None]], Awaitable[Outcome]]
-"""Makes a call, and says when it left."""
+Make = Callable[[Claimed, Leave], Awaitable[Outcome]]
+"""Makes a call under its permit, and says when it left."""
 
 _MARK_SECONDS = 0.02
 """A call that is to be marked is marked so long before its moment."""
@@ -164,7 +165,7 @@ class Lanes:
         """A defect in making a call ends that call, and gives its place to others."""
         began_at, began = utc_now(), monotonic()
         try:
-            return await self._make(call, permit.left)
+            return await self._make(call, permit)
         except Exception as error:
             log.exception("call.failed", task_id=str(call.request.task_id), job_id=str(call.request.job_id))
             unknown = permit.is_used or call.may_have_left

@@ -3,7 +3,6 @@
 import asyncio
 import math
 import random
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -34,7 +33,7 @@ from services.fetcher.call.transport import Answer, CallFailed, Exhausted, Failu
 from services.fetcher.call.vendor_jobs import PURPOSES, read_heard
 from services.fetcher.call.webhooks import judge
 from services.fetcher.metrics import ANSWERS_HELD, PAYLOAD_BYTES
-from services.fetcher.model import Claimed, Later, Outcome
+from services.fetcher.model import Claimed, Later, Leave, Outcome
 from shared.errors import Unavailable
 from shared.events.payloads import Pointer
 from shared.events.tasks import Facts, FactsWanted, VendorAnswer
@@ -86,7 +85,7 @@ class CallMaker:
         """Whether answers wait here for the payload store, or it took one in vain a moment ago."""
         return self._held > 0 or monotonic() - self._failed_to_store_at < _STORE_FAULT_SECONDS
 
-    async def make(self, call: Claimed, left: Callable[[], None]) -> Outcome:
+    async def make(self, call: Claimed, leave: Leave) -> Outcome:
         """Make a call, and say whenever it left. Never raises: whatever happens is an outcome."""
         began_at, began = utc_now(), monotonic()
         vendor = call.vendor
@@ -101,7 +100,7 @@ class CallMaker:
         status: int | None = None
         take = self._take if call.request.answer is None else self._take_back
         try:
-            async with self._transport.send(request, vendor, egress, left) as answer:
+            async with self._transport.send(request, vendor, egress, leave) as answer:
                 status = answer.status
                 taken = await take(call, vendor, answer)
         except CallFailed as error:

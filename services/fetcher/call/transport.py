@@ -8,7 +8,7 @@ comes out. Whatever goes wrong is a `CallFailed`, also while the body is read.
 import asyncio
 import errno
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -21,6 +21,7 @@ from aiohttp.abc import AbstractResolver
 from services.fetcher.call.connect import LEFT, Blocked, Pools
 from services.fetcher.call.decompress import ENCODINGS, Damaged, Inflater
 from services.fetcher.call.request import HttpRequest, Refused, redirected
+from services.fetcher.model import Leave
 from shared.errors import Unavailable
 from shared.runtime.clock import monotonic
 from shared.specification.vendor import Vendor
@@ -90,21 +91,20 @@ class Transport:
         await self._pools.close()
 
     @asynccontextmanager
-    async def send(
-        self, request: HttpRequest, vendor: Vendor, egress: str, left: Callable[[], None] = lambda: None
-    ) -> AsyncIterator[Answer]:
+    async def send(self, request: HttpRequest, vendor: Vendor, egress: str, leave: Leave) -> AsyncIterator[Answer]:
         """Send a request; the answer's body is read inside the block, under the same deadline. What else the block
-        does is none of the deadline's business. `left` is called whenever the request was written to a socket.
+        does is none of the deadline's business. `leave` hears whenever the request was written to a socket, and lets it
+        be written again for a redirect.
 
         Raises:
             CallFailed: there is no answer, or reading it failed.
             Exhausted: nothing was sent.
         """
-        LEFT.set(left)
+        LEFT.set(leave.left)
         until = asyncio.get_running_loop().time() + vendor.timeouts.total.total_seconds()
         with _explained(sent=False):
             async with asyncio.timeout_at(until):
-                response, url = await self._follow(request, vendor, egress)
+                response, url = await self._follow(request, vendor, egress, leave)
         try:
             pieces = _decoded(response, vendor.limits.body, until)
             yield Answer(response.status_code, dict(response.headers), pieces, url)
@@ -112,9 +112,14 @@ class Transport:
             with suppress(*_LIBRARY_ERRORS):
                 await response.aclose()
 
-    async def _follow(self, request: HttpRequest, vendor: Vendor, egress: str) -> tuple[httpx.Response, str]:
-        """The first answer that is no redirect, or none that this vendor's definition lets follow."""
-        for _ in range(_MOST_REDIRECTS + 1):
+    async def _follow(
+        self, request: HttpRequest, vendor: Vendor, egress: str, leave: Leave
+    ) -> tuple[httpx.Response, str]:
+        """The first answer that is no redirect, or none that this vendor's definition lets follow. Each request needs a
+        permit: the first one came with the call."""
+        for redirects in range(_MOST_REDIRECTS + 1):
+            if redirects:
+                await leave.again()
             response = await self._exchange(request, vendor, egress)
             following = redirected(request, response.status_code, response.headers.get("location", ""), vendor)
             if following is None:

@@ -51,8 +51,8 @@ class Permits:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of a permit: when its call left, or None where it never did. A call that leaves again, on a
-    redirect, is reported again, without the moment: others may have a permit for the same one."""
+    """What became of a permit: when its call left, or None where it never did. A request that is written a second time,
+    as the kept connection was gone, is reported again, without the moment: others may have a permit for the same."""
 
     moment: int | None
     sent_at: int | None

@@ -11,6 +11,19 @@ Act = Callable[["Site", asyncio.StreamWriter, str], Awaitable[None]]
 GZIP = "content-encoding: gzip\r\n"
 
 
+class Free:
+    """A permit where nothing is agreed: a call may leave whenever it wants."""
+
+    def left(self) -> None:
+        """Nobody counts."""
+
+    async def again(self) -> None:
+        """At once."""
+
+
+FREE = Free()
+
+
 class Site:
     """Counts connections and keeps every request's head."""
 

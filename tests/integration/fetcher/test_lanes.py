@@ -1,7 +1,7 @@
 """All lanes of a process: what they may have open together."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +16,7 @@ from services.fetcher.call.lanes import Lanes, Make
 from services.fetcher.call.outcome import Timing, give_up
 from services.fetcher.call.settle import Settlement
 from services.fetcher.claim.handler import claim_calls
-from services.fetcher.model import Claimed, Later, Outcome
+from services.fetcher.model import Claimed, Later, Leave, Outcome
 from services.fetcher.settings import Settings
 from shared.database.pool import Row, Transaction
 from shared.events.envelope import Incoming
@@ -54,7 +54,7 @@ async def test_lanes_that_claim_at_the_same_time_open_no_more_calls_than_the_pro
         await together.wait()
         return due
 
-    async def hold(call: Claimed, left: Callable[[], None]) -> Outcome:
+    async def hold(call: Claimed, leave: Leave) -> Outcome:
         await may_end.wait()
         return Later(call, utc_now(), call.attempt)
 
@@ -115,8 +115,8 @@ async def ask(runtime: Runtime[Settings], lanes: Lanes, *vendors: str) -> None:
     lanes.wake()
 
 
-async def ends(call: Claimed, left: Callable[[], None]) -> Outcome:
-    left()
+async def ends(call: Claimed, leave: Leave) -> Outcome:
+    leave.left()
     return give_up(call, "for good", None, Timing(utc_now(), 0.0, "direct"))
 
 
@@ -125,7 +125,7 @@ async def test_a_defect_in_making_a_call_ends_that_call_and_leaves_its_place_to_
 ) -> None:
     dead = await reader_for("fetcher.dead")
 
-    async def breaks(call: Claimed, left: Callable[[], None]) -> Outcome:
+    async def breaks(call: Claimed, leave: Leave) -> Outcome:
         raise ZeroDivisionError("a secret")
 
     async with at_work(topics, payloads, breaks, fetcher_calls=1, fetcher_vendor_share=1) as (runtime, lanes):
@@ -175,7 +175,7 @@ async def test_hosts_that_nobody_configured_leave_nothing_behind(topics: Place, 
 async def test_nobody_finds_calls_of_a_fetcher_that_has_shown_no_life_yet(topics: Place, payloads: Path) -> None:
     made = asyncio.get_running_loop().create_future()
 
-    async def look(call: Claimed, left: Callable[[], None]) -> Outcome:
+    async def look(call: Claimed, leave: Leave) -> Outcome:
         async with runtime.database.transaction() as tx:
             made.set_result(await store.find_silent(tx, 3600, new_id()))
         return Later(call, utc_now() + timedelta(days=1), call.attempt)

@@ -27,7 +27,7 @@ from shared.specification.vendor import Vendor
 from tests.conftest import DatabaseFor, ReaderFor
 from tests.eventually import eventually
 from tests.integration.fetcher import site as vendors
-from tests.integration.fetcher.site import Site
+from tests.integration.fetcher.site import FREE, Site
 from tests.integration.fetcher.test_cancel import incoming
 from tests.integration.fetcher.test_lane import configured
 from tests.integration.fetcher.test_stop import held
@@ -121,10 +121,10 @@ async def test_a_sleeper_that_wakes_up_replaces_nothing_that_its_heir_has_stored
     theirs, ours = (Settlement(database, Producer(place.kafka, prefix=place.prefix), one) for one in (sleeper, heir))
     async with database.transaction() as tx:
         await claim_calls(tx, [asked_for(purpose)])
-    sleeping = asyncio.create_task(maker.make(await begin(database, site, sleeper), lambda: None))
+    sleeping = asyncio.create_task(maker.make(await begin(database, site, sleeper), FREE))
     await eventually(lambda: vendor.asked == 1)
     await take_over(database, ours, heir)
-    outcome = await maker.make(await begin(database, site, heir), lambda: None)
+    outcome = await maker.make(await begin(database, site, heir), FREE)
     ours.add(outcome, lambda: None)
     await ours.write()
     await ours.leftovers.delete(store)
@@ -155,7 +155,7 @@ async def test_what_was_stored_by_a_fetcher_that_ended_before_it_could_say_so_do
     call = await begin(database, site, gone)
     if not call.repeatable:
         assert await Marks(database, gone).mark(call)
-    assert [pointer_of(await maker.make(call, lambda: None)).uri] == stored(payloads)
+    assert [pointer_of(await maker.make(call, FREE)).uri] == stored(payloads)
 
     settlement = Settlement(database, Producer(place.kafka, prefix=place.prefix), heir)
     await take_over(database, settlement, heir)

@@ -21,7 +21,7 @@ from shared.payloads.store import PayloadStore
 from shared.runtime.clock import utc_now
 from shared.specification.vendor import Vendor
 from tests.eventually import eventually
-from tests.integration.fetcher.site import Site
+from tests.integration.fetcher.site import FREE, Site
 
 CANARY = "sk_canary_key_77a1"
 BY_QUERY = {"type": "query", "name": "key", "value": "env:ACME_TEST_KEY"}
@@ -86,14 +86,14 @@ def states(outcome: Outcome) -> list[str]:
 async def test_a_webhook_that_was_taken_is_over_whatever_the_receiver_says(
     maker: CallMaker, site: Site, says: str
 ) -> None:
-    outcome = await maker.make(claimed(site, says, "deliver"), lambda: None)
+    outcome = await maker.make(claimed(site, says, "deliver"), FREE)
     assert isinstance(outcome, Answered)
     assert outcome.succeeded
     assert states(outcome) == ["completed"]
 
 
 async def test_a_webhook_that_was_not_taken_is_sent_again(maker: CallMaker, site: Site) -> None:
-    assert isinstance(await maker.make(claimed(site, "404,no", "deliver"), lambda: None), Later)
+    assert isinstance(await maker.make(claimed(site, "404,no", "deliver"), FREE), Later)
 
 
 async def test_what_incoming_webhooks_are_proved_with_signs_nothing_where_signing_secrets_have_their_own_places(
@@ -106,7 +106,7 @@ async def test_what_incoming_webhooks_are_proved_with_signs_nothing_where_signin
     for name in ("ACME_HOOK", "SIGN_KEY"):
         call = claimed(site, "204", "deliver")
         request = call.request.model_copy(update={"sign": f"env:{name}"})
-        outcome = await maker.make(replace(call, request=request), lambda: None)
+        outcome = await maker.make(replace(call, request=request), FREE)
         assert isinstance(outcome, Answered)
         assert outcome.attempt is not None
         heads[name] = outcome.attempt.reason, [head for head in site.heads if "webhook-signature" in head]
@@ -121,7 +121,7 @@ async def test_a_secret_that_is_no_key_signs_nothing(
     monkeypatch.setenv("SIGN_KEY", "no base64!")
     call = claimed(site, "204", "deliver")
     request = call.request.model_copy(update={"sign": "env:SIGN_KEY"})
-    outcome = await maker.make(replace(call, request=request), lambda: None)
+    outcome = await maker.make(replace(call, request=request), FREE)
     assert isinstance(outcome, Answered)
     assert outcome.attempt is not None
     assert outcome.attempt.reason.startswith("secret_missing: the secret env:SIGN_KEY is no key: expected base64")
@@ -132,10 +132,10 @@ async def test_a_secret_that_is_no_key_signs_nothing(
 async def test_a_page_is_stored_and_an_empty_answer_is_complete(
     maker: CallMaker, site: Site, facts: FactsWanted | None
 ) -> None:
-    page = await maker.make(claimed(site, f"200,{PENDING}", facts=facts), lambda: None)
+    page = await maker.make(claimed(site, f"200,{PENDING}", facts=facts), FREE)
     assert states(page) == ["stored", "enqueued"]
     for says in ("204", "404,nothing here"):
-        empty = await maker.make(claimed(site, says, facts=facts, outcomes=RULES), lambda: None)
+        empty = await maker.make(claimed(site, says, facts=facts, outcomes=RULES), FREE)
         assert isinstance(empty, Answered)
         assert empty.succeeded
         assert states(empty) == ["completed"]
@@ -146,7 +146,7 @@ async def test_a_page_is_stored_and_an_empty_answer_is_complete(
 async def test_an_answer_that_is_no_success_by_rule_is_no_page(
     maker: CallMaker, site: Site, says: str, rules: list[Any], facts: FactsWanted | None
 ) -> None:
-    outcome = await maker.make(claimed(site, says, facts=facts, outcomes=rules), lambda: None)
+    outcome = await maker.make(claimed(site, says, facts=facts, outcomes=rules), FREE)
     assert isinstance(outcome, Later)
     assert states(outcome) == ["retrying"]
 
@@ -155,11 +155,9 @@ async def test_rules_over_the_body_decide_of_requests_whose_answer_has_no_known_
     maker: CallMaker, site: Site, tmp_path: Path
 ) -> None:
     """What is asked for again is not stored."""
-    assert isinstance(
-        await maker.make(claimed(site, f"200,{PENDING}", "answer", outcomes=BODY_RULES), lambda: None), Later
-    )
+    assert isinstance(await maker.make(claimed(site, f"200,{PENDING}", "answer", outcomes=BODY_RULES), FREE), Later)
     assert list(tmp_path.iterdir()) == []
-    taken = await maker.make(claimed(site, '200,{"state": "done"}', "answer", outcomes=BODY_RULES), lambda: None)
+    taken = await maker.make(claimed(site, '200,{"state": "done"}', "answer", outcomes=BODY_RULES), FREE)
     assert isinstance(taken, Answered)
     assert taken.succeeded
 
@@ -178,7 +176,7 @@ async def test_credentials_are_on_the_wire_as_the_vendor_wants_them(
     maker: CallMaker, site: Site, monkeypatch: pytest.MonkeyPatch, auth: dict[str, str] | None, line: str
 ) -> None:
     monkeypatch.setenv("ACME_TEST_KEY", "s3 cret")
-    await maker.make(claimed(site, "204", auth=auth), lambda: None)
+    await maker.make(claimed(site, "204", auth=auth), FREE)
     assert line.lower() in [one.lower() for one in site.heads[0].split("\r\n")]
 
 
@@ -192,11 +190,11 @@ async def test_a_key_that_the_vendor_repeats_in_its_next_link_is_told_nobody_and
     for asked in (wanted, FactsWanted(detect=True)):
         site.heads.clear()
         call = claimed(site, f"200,{body}", facts=asked, auth=BY_QUERY)
-        following = told_next(await maker.make(call, lambda: None))
+        following = told_next(await maker.make(call, FREE))
         assert following is not None
         assert "page=2" in following
         request = call.request.model_copy(update={"call": Call(url=following), "facts": None})
-        await maker.make(replace(call, request=request), lambda: None)
+        await maker.make(replace(call, request=request), FREE)
         assert site.heads[1].split(" ")[1].endswith(f"page=2&key={CANARY}")
 
 
@@ -209,13 +207,13 @@ async def test_a_key_is_told_nobody_by_way_of_a_link_header(
     link = f'<{target.format(key=CANARY)}>; rel="next"'
     call = claimed(site, "", facts=wanted, auth=BY_QUERY)
     asked = call.request.model_copy(update={"call": Call(path="/linked", query={"link": link})})
-    following = told_next(await maker.make(replace(call, request=asked), lambda: None))
+    following = told_next(await maker.make(replace(call, request=asked), FREE))
     assert following is not None
     assert following.startswith(site.url)
 
 
 async def test_a_redirect_that_is_refused_says_what_would_follow_it(maker: CallMaker, site: Site) -> None:
-    outcome = await maker.make(claimed(site, "301,moved"), lambda: None)
+    outcome = await maker.make(claimed(site, "301,moved"), FREE)
     assert isinstance(outcome, Answered)
     assert outcome.attempt is not None
     assert outcome.attempt.reason == "refused_301: the vendor answered 301; network.redirects would have to be follow"
@@ -225,7 +223,7 @@ async def test_a_redirect_that_is_refused_says_what_would_follow_it(maker: CallM
 async def test_an_empty_answer_says_nothing_of_other_pages_to_whoever_did_not_ask(
     maker: CallMaker, site: Site, wanted: FactsWanted | None
 ) -> None:
-    outcome = await maker.make(claimed(site, "204", facts=wanted), lambda: None)
+    outcome = await maker.make(claimed(site, "204", facts=wanted), FREE)
     [event] = [orjson.loads(message.value) for message in outcome.messages if message.value]
     assert ("facts" in event) == (wanted is not None)
 
@@ -237,9 +235,9 @@ async def test_an_answer_that_cannot_be_kept_is_held_where_the_call_must_not_be_
     tmp_path.rmdir()
     tmp_path.touch()
     call = claimed(site, "200,{}", "answer")
-    assert isinstance(await maker.make(call, lambda: None), Later)
+    assert isinstance(await maker.make(call, FREE), Later)
     made = len(site.heads)
-    making = asyncio.create_task(maker.make(replace(call, repeatable=False), lambda: None))
+    making = asyncio.create_task(maker.make(replace(call, repeatable=False), FREE))
     await eventually(lambda: len(site.heads) == made + 1, 20)
     assert maker.cannot_store
     tmp_path.unlink()

@@ -6,7 +6,8 @@ from datetime import timedelta
 from uuid import UUID
 
 from services.fetcher.call import store
-from services.fetcher.call.lane import Lane, Permit
+from services.fetcher.call.lane import Lane
+from services.fetcher.call.permit import Permit
 from services.fetcher.claim.handler import claim_calls
 from services.fetcher.model import Claimed
 from services.fetcher.permits.state import read_permits
@@ -113,7 +114,7 @@ async def test_permits_are_for_the_time_after_the_wait_for_the_vendors_row(datab
         running.cancel()
 
 
-async def test_a_call_that_is_redirected_uses_up_no_other_calls_permit(database_for: DatabaseFor) -> None:
+async def test_a_call_that_the_library_sends_again_uses_up_no_other_calls_permit(database_for: DatabaseFor) -> None:
     database = await database_for("fetcher")
     async with database.transaction() as tx:
         await claim_calls(tx, [wanted(new_id()) for _ in range(2)])

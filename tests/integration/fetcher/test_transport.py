@@ -16,7 +16,7 @@ from services.fetcher.call.transport import CallFailed, Failure, Transport
 from shared.runtime.clock import monotonic
 from shared.specification.vendor import Vendor
 from tests.eventually import eventually
-from tests.integration.fetcher.site import Site
+from tests.integration.fetcher.site import FREE, Site
 
 ALLOW = {"private_addresses": "allow"}
 
@@ -70,7 +70,7 @@ async def call(
     method = fields.pop("method", "GET")
     headers = {"authorization": "Bearer s3cret", "accept-encoding": "gzip"} | fields.pop("headers", {})
     request = HttpRequest(method, url or site.url + path, headers, None)
-    async with transport.send(request, vendor(site, **fields), egress) as answer:
+    async with transport.send(request, vendor(site, **fields), egress, FREE) as answer:
         return answer.status, answer.headers, await answer.read()
 
 
@@ -128,7 +128,7 @@ async def test_what_the_caller_does_with_a_body_does_not_count_as_the_vendors_ti
     transport: Transport, site: Site
 ) -> None:
     request = HttpRequest("GET", f"{site.url}/page", {}, None)
-    async with transport.send(request, vendor(site, timeouts={"total": "1s"}), "direct") as answer:
+    async with transport.send(request, vendor(site, timeouts={"total": "1s"}), "direct", FREE) as answer:
         assert await answer.read()
         await site.pause(1.1)
 
@@ -296,7 +296,7 @@ async def _redirected_from_public(transport: Transport, site: Site, target: str)
         pools = [first, transport._pools.pool("direct", False)]
         patch.setattr(transport._pools, "pool", lambda *_: pools.pop(0))
         with pytest.raises(CallFailed) as failed:
-            async with transport.send(request, guarded, "direct"):
+            async with transport.send(request, guarded, "direct", FREE):
                 pass
     return failed.value
 
@@ -335,7 +335,7 @@ async def test_cancelled_connects_leave_nothing_behind(transport: Transport, nam
 
 async def test_a_read_that_is_given_up_closes_its_connection(transport: Transport, site: Site) -> None:
     request = HttpRequest("GET", f"{site.url}/endless", {}, None)
-    async with transport.send(request, vendor(site), "direct") as answer:
+    async with transport.send(request, vendor(site), "direct", FREE) as answer:
         assert await anext(answer.pieces)
     client: Any = transport._pools.pool("direct", True).client
     assert not client.connector._acquired

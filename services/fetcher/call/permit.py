@@ -1,0 +1,66 @@
+"""A call's permit: what it may do with it, and what it tells of it."""
+
+import asyncio
+
+from services.fetcher.call.lane import Lane
+from services.fetcher.metrics import PERMITS
+from services.fetcher.model import Claimed
+from services.fetcher.permits.decide import LATEST, SECOND, Report
+from shared.errors import Unavailable
+from shared.observability.logs import get_logger
+from shared.observability.metrics import vendor_label
+from shared.runtime.clock import monotonic
+
+_AGAIN_SECONDS = 1.0
+
+log = get_logger(__name__)
+
+
+class Permit:
+    """A call's permit, from the moment it was leased until what became of it is known."""
+
+    def __init__(self, lane: Lane, call: Claimed) -> None:
+        self._lane = lane
+        self._moment: int | None = call.moment
+        """Nothing, once it was used."""
+        self.is_used = False
+
+    @property
+    def seconds_left(self) -> float:
+        """Until the moment; negative when it is over."""
+        return 0.0 if self._moment is None else self._lane.clock.at(self._moment) - monotonic()
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the call may still leave."""
+        return not self._lane.contract or self.seconds_left > -LATEST / SECOND
+
+    def left(self) -> None:
+        """The request is on the socket."""
+        self._lane.report(Report(self._moment, self._lane.clock.now()))
+        self._moment, self.is_used = None, True
+
+    async def again(self) -> None:
+        """Waits until the call may leave once more, for a redirect, with a permit of its own. It waits for as long as
+        the contract makes it: what ends that is the call's own deadline."""
+        while self._lane.contract:
+            try:
+                self._moment, pause_seconds = await self._lane.lease_another()
+            except Unavailable as error:
+                log.warning("redirect.waiting", vendor=self._lane.vendor, error=str(error))
+                pause_seconds = _AGAIN_SECONDS
+            await asyncio.sleep(max(0.0, pause_seconds if self._moment is None else self.seconds_left))
+            if self._moment is not None and self.is_good:
+                return
+            self._give_back()
+
+    def close(self) -> None:
+        """The call is over; if it never left, the permit is free again."""
+        fate = "used" if self.is_used else "returned"
+        PERMITS.labels(vendor=vendor_label(self._lane.vendor), fate=fate).inc()
+        self._give_back()
+
+    def _give_back(self) -> None:
+        if self._moment is not None:
+            self._lane.report(Report(self._moment, None))
+            self._moment = None
