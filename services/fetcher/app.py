@@ -22,9 +22,7 @@ from shared.messaging.handler import Consumer
 from shared.runtime.app import App, Runtime
 from shared.runtime.loop import Loop
 
-_NOT_CANCELLED = frozenset(
-    {"job.planned", "job.progressed", *(f"job.{state}" for state in JobState if state is not JobState.CANCELLED)}
-)
+_NO_ORDERS = frozenset({"job.planned", *(f"job.{state}" for state in JobState if state is not JobState.CANCELLED)})
 
 
 def build(runtime: Runtime[Settings]) -> App:
@@ -37,7 +35,7 @@ def build(runtime: Runtime[Settings]) -> App:
     takeover = Takeover(runtime.database, settlement, fetcher_id, settings.fetcher_lease_seconds)
     return App(
         consumers=[
-            Consumer("cancel", JOBS_EVENTS, cancel_calls, skips=_NOT_CANCELLED),
+            Consumer("cancel", JOBS_EVENTS, cancel_calls, wake=lanes.wake, skips=_NO_ORDERS),
             Consumer("claim", FETCH_REQUESTED, claim_calls, wake=lanes.wake, bury=bury_call),
             Consumer("configure", VENDORS, configuration.vendors.handle, wake=lanes.wake),
         ],

@@ -1,1 +1,1 @@
-"""`jobs.events` → the calls of a cancelled job that nobody has made yet are not made."""
+"""`jobs.events` → the waiting calls of a cancelled job are not made; those of a paused one wait until it goes on."""

@@ -1,6 +1,7 @@
-"""Rows of cancelled jobs and their calls."""
+"""Rows of jobs that were cancelled or paused, and of their calls."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from shared.database.pool import Transaction
@@ -15,3 +16,16 @@ async def cancel_calls(tx: Transaction, job_ids: Sequence[UUID]) -> None:
     await tx.execute(SQL["insert_cancelled_jobs"], job_ids)
     await tx.execute(SQL["delete_waiting_calls"], job_ids)
     await tx.execute(SQL["trim_cancelled_jobs"])
+
+
+async def pause_jobs(tx: Transaction, told_at: Mapping[UUID, datetime]) -> None:
+    """Hold the waiting calls of these jobs, and those that are still to come."""
+    if told_at:
+        await tx.execute(SQL["upsert_paused_jobs"], list(told_at), list(told_at.values()))
+        await tx.execute(SQL["trim_paused_jobs"])
+
+
+async def resume_jobs(tx: Transaction, told_at: Mapping[UUID, datetime]) -> None:
+    """Let the calls of these jobs go on, if they were held."""
+    if told_at:
+        await tx.execute(SQL["resume_jobs"], list(told_at), list(told_at.values()))

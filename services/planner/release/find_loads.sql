@@ -1,5 +1,5 @@
 -- Vendors with planned tasks, by skipping from one to the next in the index, with what they have out and what waits to
--- be processed. What waits for a callback needs nobody's turn.
+-- be processed. What waits for a callback needs nobody's turn, and what the fetcher holds for a paused job is in nobody's way.
 WITH RECURSIVE busy AS (
     (SELECT vendor FROM tasks WHERE state = 'planned' ORDER BY vendor LIMIT 1)
     UNION ALL
@@ -16,7 +16,8 @@ SELECT busy.vendor, out.outstanding, out.unprocessed
 FROM busy
 CROSS JOIN LATERAL (
     SELECT
-        count(*) FILTER (WHERE rank <= 2)::integer AS outstanding,
+        count(*) FILTER (WHERE rank <= 2 AND tasks.job_id <> ALL (ARRAY(SELECT id FROM jobs WHERE state = 'paused')))::integer
+            AS outstanding,
         count(*) FILTER (WHERE rank > 2)::integer AS unprocessed
     FROM tasks
     WHERE tasks.vendor = busy.vendor AND rank BETWEEN 1 AND 4 AND tasks.state <> 'waiting'

@@ -199,3 +199,12 @@ async def test_a_call_that_does_not_fit_fails_its_task_and_holds_back_no_other(
         [ended] = await eventually(lambda: jobs.of_type("job.ended"))
         assert (ended["job_id"], ended["state"], ended["counts"]["failed"]) == (str(poison), "failed", 1)
         assert ended["failures"] == [{"reason": "too_large", "count": 1}]
+
+
+async def test_what_is_out_for_a_paused_job_takes_no_room_from_others(database: Database) -> None:
+    paused, _ = await plan(database, 5), await plan(database, 5)
+    await release(database, {"acme": 6})
+    assert await loads(database) == {"acme": 6}
+    async with database.transaction() as tx:
+        await tx.execute("UPDATE jobs SET state = 'paused' WHERE id = $1", paused)
+    assert await loads(database) == {"acme": 3}
