@@ -8,7 +8,12 @@ from shared.runtime.settings import OwnSecret, ServiceSettings
 class Settings(ServiceSettings):
     """How many calls one process makes at once, and how long it may be silent."""
 
-    fetcher_calls: int = Field(256, ge=1, le=10_000, description="calls of this process that may be open at once")
+    fetcher_calls: int = Field(
+        256,
+        ge=1,
+        le=10_000,
+        description="calls of this process that may be open at once; a quarter is for vendors with few open ones",
+    )
     fetcher_vendor_share: float = Field(0.5, gt=0, le=1, description="part of them that one vendor may take")
     fetcher_lease_seconds: float = Field(8.0, ge=3, le=300, description="silence after which calls are taken over")
     gateway_public_url: str = Field("http://127.0.0.1:8080", description="where vendors reach the gateway")

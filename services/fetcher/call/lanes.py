@@ -11,6 +11,7 @@ from services.fetcher.call.mark import Marks
 from services.fetcher.call.messages import changed
 from services.fetcher.call.outcome import Timing, give_up
 from services.fetcher.call.permit import Permit
+from services.fetcher.call.places import Places
 from services.fetcher.call.settle import Settlement
 from services.fetcher.metrics import IN_FLIGHT
 from services.fetcher.model import Claimed, Later, Leave, Outcome
@@ -54,7 +55,7 @@ class Lanes:
         self.database = runtime.database
         self.fetcher_id = fetcher_id
         self.stopping = False
-        self._settings = runtime.settings
+        self._places = Places(runtime.settings.fetcher_calls, runtime.settings.fetcher_vendor_share)
         self._producer = runtime.producer
         self._settlement = settlement
         self._make = make
@@ -109,9 +110,8 @@ class Lanes:
         them, and other fetchers perhaps can."""
         if self._settlement.is_behind or self._cannot_store():
             return 0
-        mine = int(self._settings.fetcher_calls * self._settings.fetcher_vendor_share) - lane.open
         taken = sum(each.open + each.claiming for each in self._lanes.values())
-        return max(0, min(mine, self._settings.fetcher_calls - taken))
+        return self._places.free(open=lane.open, taken=taken)
 
     def vendor_of(self, name: str, row: Row) -> Vendor | None:
         """The vendor as it is configured now, read once for each version."""
