@@ -50,13 +50,14 @@ class Leave(Protocol):
 @dataclass(frozen=True, slots=True)
 class Answered:
     """The call is over. `messages` say so, in the order in which they must become visible. `spent_until`: the vendor
-    said that it was the last of a quota."""
+    said that it was the last of a quota. `credential_refused`: it did not know ours, or not any more."""
 
     call: Claimed
     messages: tuple[Outgoing, ...]
     attempt: Attempt | None
     succeeded: bool
     spent_until: datetime | None = None
+    credential_refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

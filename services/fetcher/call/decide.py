@@ -51,9 +51,10 @@ class Elsewhere:
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """It will not succeed."""
+    """It will not succeed. `credential_refused`: nor will any other call, as long as the credential stays the same."""
 
     reason: str
+    credential_refused: bool = False
 
 
 Setback = RetryAt | RateLimited | Elsewhere | GiveUp
@@ -160,7 +161,8 @@ def _by_status(answer: Answered, vendor: Vendor, this: Try, now: datetime, chanc
     if status >= 500 and status not in _NEVER_BETTER:
         return GiveUp(f"outcome_unknown: the vendor answered {status} to a call that must not be repeated")
     if status in (401, 403):
-        return GiveUp(f"auth_failed: the vendor answered {status}")
+        refused = status == 401 and vendor.auth is not None
+        return GiveUp(f"auth_failed: the vendor answered {status}", credential_refused=refused)
     hint = "; network.redirects would have to be follow" if status in _REDIRECTS else ""
     return GiveUp(f"refused_{status}: the vendor answered {status}{hint}")
 

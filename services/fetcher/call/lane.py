@@ -25,7 +25,7 @@ from shared.events.tasks import FetchRequested
 from shared.observability.logs import get_logger
 from shared.observability.metrics import vendor_label
 from shared.runtime.clock import DatabaseClock, monotonic
-from shared.specification.vendor import AD_HOC, CAREFUL_BUDGET, Budget, Vendor
+from shared.specification.vendor import AD_HOC, CAREFUL_BUDGET, Vendor
 
 _AHEAD_US = 120_000
 _AHEAD_FOR_OPEN_CALLS_US = 10 * SECOND
@@ -162,7 +162,8 @@ class Lane:
         PAUSED_SECONDS.labels(vendor=vendor_label(self.vendor)).set(max(row["paused_seconds"], 0))
         PERMITTED_RATE.labels(vendor=vendor_label(self.vendor)).set(rate_of(budget, pace) or 0)
         permits = record(budget, read_permits(row["permits"]), reports, now)
-        due, pause_seconds = await self._due(tx, vendor, budget, row["paused_seconds"])
+        most = 1 if row["refused_credentials"] >= store.REFUSALS else budget.in_flight
+        due, pause_seconds = await self._due(tx, vendor, most, row["paused_seconds"])
         until = now + ahead_of(budget, _AHEAD_US)
         leased = lease(budget, permits, Wanted(len(due), now + _COMMIT_US * self.contract, until, pace))
         if self.contract and (leased.moments or reports):
@@ -174,9 +175,7 @@ class Lane:
         calls = _in_order(rows, due, leased.moments, vendor)
         return Block(calls, self._pause(leased.next_at, until, now, len(due) - len(calls)))
 
-    async def _due(
-        self, tx: Transaction, vendor: Vendor | None, budget: Budget, paused: float
-    ) -> tuple[list[UUID], float]:
+    async def _due(self, tx: Transaction, vendor: Vendor | None, most: int, paused: float) -> tuple[list[UUID], float]:
         """The calls that there is room for now; where there are none, the seconds after which a look is worth it."""
         if self._may_become_known(vendor):
             return [], IDLE_SECONDS / 2
@@ -185,7 +184,7 @@ class Lane:
         free = self._process.free(self)
         if free <= 0:
             return [], _LONGEST_WAIT_SECONDS
-        room = min(free, budget.in_flight - await store.count_running(tx, self.vendor))
+        room = min(free, most - await store.count_running(tx, self.vendor))
         if room <= 0:
             return [], _TURN_SECONDS * 4
         due = await store.find_due(tx, self.vendor, room)

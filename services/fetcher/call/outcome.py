@@ -1,6 +1,6 @@
 """What came of a call → its outcome, with the messages that tell it. Pure but for clock, metrics and log."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from services.fetcher.call.decide import Elsewhere, GiveUp, RateLimited, RetryAt, Setback
@@ -82,8 +82,10 @@ def outcome_of(
                 reason=reason,
                 may_have_left=may_have_left,
             )
-        case GiveUp(reason=reason):
-            return give_up(call, reason, status, timing, unknown=is_unknown(reason, sent=may_have_left), answer=answer)
+        case GiveUp(reason=reason, credential_refused=refused):
+            unknown = is_unknown(reason, sent=may_have_left)
+            ended = give_up(call, reason, status, timing, unknown=unknown, answer=answer)
+            return replace(ended, credential_refused=refused)
 
 
 def _succeeded(call: Claimed, page: Page, attempt: Attempt, now: datetime) -> list[Outgoing]:

@@ -1,5 +1,5 @@
--- Brings vendors back towards their contract's rate, a step for each call that succeeded. $1 vendors text[]
+-- Brings vendors back towards their contract's rate, a step for each call that succeeded: their credentials are good. $1 vendors text[]
 UPDATE budgets
-SET pace = least(1, budgets.pace + 0.01 * given.successes)
+SET pace = least(1, budgets.pace + 0.01 * given.successes), refused_credentials = 0
 FROM (SELECT vendor, count(*) AS successes FROM unnest($1::text[]) AS each (vendor) GROUP BY vendor) AS given
-WHERE budgets.vendor = given.vendor AND budgets.pace < 1
+WHERE budgets.vendor = given.vendor AND (budgets.pace < 1 OR budgets.refused_credentials > 0)

@@ -13,12 +13,15 @@ from uuid import UUID
 
 from services.fetcher.call import store
 from services.fetcher.call.leftovers import Leftovers
+from services.fetcher.metrics import CREDENTIALS_REFUSED
 from services.fetcher.model import Answered, Later, Outcome
-from shared.database.pool import Database
+from shared.database.pool import Database, Row
 from shared.errors import Unavailable
 from shared.events.catalogue import PAYLOADS_STORED
 from shared.messaging.handler import Outgoing
 from shared.messaging.producer import Producer
+from shared.observability.logs import get_logger
+from shared.observability.metrics import vendor_label
 from shared.runtime.clock import monotonic
 from shared.runtime.loop import Loop
 
@@ -26,6 +29,8 @@ _MOST_AT_ONCE = 200
 _IDLE_SECONDS = 1.0
 _AGAIN_SECONDS = 0.2
 _BEHIND_SECONDS = 3.0
+
+log = get_logger(__name__)
 
 
 class Settlement:
@@ -85,16 +90,19 @@ class Settlement:
         outcomes = [outcome for outcome, _ in taken]
         pauses = [pause for outcome in outcomes if (pause := _pause(outcome))]
         succeeded = [_vendor(outcome) for outcome in outcomes if _succeeded(outcome)]
+        refused = [_vendor(o) for o in outcomes if isinstance(o, Answered) and o.credential_refused]
         unheard = self._unheard
         async with self._database.transaction() as tx:
-            await store.lock_budgets(tx, [pause.vendor for pause in pauses], succeeded)
+            await store.lock_budgets(tx, [*(pause.vendor for pause in pauses), *refused], succeeded)
             await store.pause_vendors(tx, pauses)
             await store.quicken_vendors(tx, succeeded)
+            rests = await store.refuse_credentials(tx, [vendor for vendor in refused if vendor not in succeeded])
             ours = await store.settle_calls(tx, self._fetcher_id, outcomes) if outcomes else set()
             await store.insert_attempts(tx, outcomes, unheard)
             await store.delete_calls(tx, told)
             self._unheard = {outcome.call.id for outcome in outcomes}
         self._unheard = set()
+        _tell_rests(refused, rests)
         self.leftovers.add(outcome.call for outcome in outcomes if outcome.call.id not in ours | unheard)
         del self._outcomes[: len(taken)]
         del self._told[: len(told)]
@@ -149,6 +157,19 @@ def split(messages: Sequence[Outgoing]) -> tuple[Sequence[Outgoing], Sequence[Ou
         if message.topic == PAYLOADS_STORED.name:
             return messages[:index], messages[index:]
     return messages, ()
+
+
+def _tell_rests(refused: Sequence[str], rests: Sequence[Row]) -> None:
+    for vendor in refused:
+        CREDENTIALS_REFUSED.labels(vendor=vendor_label(vendor)).inc()
+    for row in rests:
+        if row["seconds"] > 0:
+            log.warning(
+                "vendor.rests",
+                vendor=row["vendor"],
+                seconds=round(row["seconds"]),
+                reason=f"auth_failed: {row['refused_credentials']} times in a row; a vendor applied anew ends it",
+            )
 
 
 def _pause(outcome: Outcome) -> store.Pause | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -18,6 +18,9 @@ SQL = load_queries(__file__)
 
 NOBODY = UUID(int=0)
 """A fetcher that never lived: whatever is its, the next one takes over."""
+REFUSALS = 5
+"""After so many refused credentials, with no success between them, a vendor is called once in a while only."""
+_FIRST_REST, _LONGEST_REST = timedelta(minutes=1), timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +133,14 @@ async def lock_budgets(tx: Transaction, refused: Sequence[str], succeeded: Seque
     """Lock what `pause_vendors` and `quicken_vendors` change: others may have to pause what is quickened here."""
     if len({*refused, *succeeded}) > 1:
         await tx.execute(SQL["lock_budgets"], refused, succeeded)
+
+
+async def refuse_credentials(tx: Transaction, vendors: Sequence[str]) -> list[Row]:
+    """Vendors that refused a credential; gives for how long each rests, and after how many refusals in a row."""
+    if not vendors:
+        return []
+    rows: list[Row] = await tx.fetch(SQL["refuse_credentials"], sorted(vendors), REFUSALS, _FIRST_REST, _LONGEST_REST)
+    return rows
 
 
 async def pause_vendors(tx: Transaction, pauses: Sequence[Pause]) -> None:

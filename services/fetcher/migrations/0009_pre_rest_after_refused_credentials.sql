@@ -1,0 +1,1 @@
+ALTER TABLE budgets ADD COLUMN refused_credentials integer NOT NULL DEFAULT 0;
