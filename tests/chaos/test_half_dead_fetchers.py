@@ -1,7 +1,7 @@
 """A fetcher that reaches the database, and not the broker or the payload store, takes no calls from those that work."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import UUID
@@ -13,7 +13,7 @@ from services.fetcher.call.outcome import Timing, give_up
 from services.fetcher.call.settle import Settlement
 from services.fetcher.call.takeover import Takeover
 from services.fetcher.claim.handler import claim_calls
-from services.fetcher.model import Claimed, Outcome
+from services.fetcher.model import Claimed, Leave, Outcome
 from services.fetcher.settings import Settings
 from shared.ids import new_id
 from shared.messaging import producer as producing
@@ -53,8 +53,8 @@ class Fetcher:
             Loop("takeover", takeover.step),
         )
 
-    async def _make(self, call: Claimed, left: Callable[[], None]) -> Outcome:
-        left()
+    async def _make(self, call: Claimed, leave: Leave) -> Outcome:
+        leave.left()
         self.made.append(call.request.task_id)
         return give_up(call, "for good", None, Timing(utc_now(), 0.0, "direct"))
 
