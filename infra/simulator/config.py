@@ -114,10 +114,12 @@ class Misbehaviour(Settings):
     cursor: Literal["honest", "loops", "never_ends", "not_moving"] = "honest"
     """For cursors, next links and Link headers. `loops`: back to the start after the third page or the last;
     `never_ends`: on and on behind the last record; `not_moving`: the same page as next."""
-    body: Literal["honest", "html", "array", "scalar", "utf-16", "latin-1", "bomb", "endless", "redirect"] = "honest"
+    body: Literal["honest", "html", "array", "scalar", "utf-16", "latin-1", "bomb", "crowd", "endless", "redirect"] = (
+        "honest"
+    )
     """What stands where a listing's JSON object should be, with status 200. `utf-16` and `latin-1`: the page in another
-    charset; `bomb`: 50 MiB of blanks, compressed to 50 kB; `endless`: blanks until the client hangs up; `redirect`: 302
-    to the same place."""
+    charset; `bomb`: 50 MiB of blanks, compressed to 50 kB; `crowd`: 300,000 empty objects, compressed to 1 kB;
+    `endless`: blanks until the client hangs up; `redirect`: 302 to the same place."""
 
 
 class VendorConfig(Settings):

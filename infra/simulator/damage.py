@@ -9,6 +9,8 @@ from infra.simulator.faults import Fate
 from infra.simulator.wire import HTML, HTML_PAGE, JSON, Answer, Delivery, render
 
 _BOMB_BYTES = 50 * 2**20
+_CROWD = 300_000
+_GZIP = b"Content-Encoding: gzip\r\n"
 
 
 def spoiled(how: str, page: bytes, target: str) -> Answer:
@@ -21,7 +23,9 @@ def spoiled(how: str, page: bytes, target: str) -> Answer:
         case "latin-1":
             return Answer(200, page.replace(b"EUR", b"\xa3"), JSON + b"; charset=iso-8859-1")
         case "bomb":
-            return Answer(200, _bomb(), headers=b"Content-Encoding: gzip\r\n")
+            return Answer(200, _bomb(), headers=_GZIP)
+        case "crowd":
+            return Answer(200, _crowd(), headers=_GZIP)
         case "endless":
             return Answer(200, b" " * 2**16, endless=True)
         case "redirect":
@@ -33,6 +37,11 @@ def spoiled(how: str, page: bytes, target: str) -> Answer:
 @lru_cache(maxsize=1)
 def _bomb() -> bytes:
     return gzip.compress(bytes(_BOMB_BYTES).replace(b"\0", b" "))
+
+
+@lru_cache(maxsize=1)
+def _crowd() -> bytes:
+    return gzip.compress(b"[" + b"{}," * (_CROWD - 1) + b"{}]")
 
 
 def damages(fault: Fault | None, answer: Answer) -> bool:

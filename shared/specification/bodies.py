@@ -22,8 +22,21 @@ _PAGE_LIST = re.compile(rf"{_NAMES}(?=$|\[\]|\[\*\]|\[\?|\s*\|)")
 _ONE_FOR_ONE = re.compile(rf"{_NAMES}(?:\[\]|\[\*\])?(?:\.[A-Za-z_][A-Za-z0-9_]*)*(?:\.\{{[^\[\]|]*\}})?")
 
 
+MOST_VALUES = 1_500_000
+"""So many values a body may hold. Read, one takes from sixty to a hundred and seventy bytes, however short its text is,
+so that a body of 16 MiB could take a gigabyte."""
+
+
 class BodyUnreadable(Exception):
     """The body is not JSON; the text says what it is instead."""
+
+    reason = "vendor_malformed"
+
+
+class BodyTooLarge(BodyUnreadable):
+    """The body may be JSON, but read it would take too much memory."""
+
+    reason = "too_large"
 
 
 def read_json(body: bytes) -> Any:
@@ -36,7 +49,10 @@ def read_json(body: bytes) -> Any:
 
     Raises:
         BodyUnreadable: it is empty, cut, HTML, or otherwise no JSON, or holds a number beyond those.
+        BodyTooLarge: it holds more than `MOST_VALUES`.
     """
+    if _most_values(body) > MOST_VALUES:
+        raise BodyTooLarge(f"the body has more than {MOST_VALUES} values")
     body = body.removeprefix(BOM_UTF8)
     if not body.strip():
         raise BodyUnreadable("expected JSON, the body is empty")
@@ -44,6 +60,11 @@ def read_json(body: bytes) -> Any:
         return _read_exactly(body) if _has_long_numbers(body) else _read_quickly(body)
     except (ValueError, RecursionError) as error:
         raise BodyUnreadable(f"expected JSON ({str(error)[:120]}), the body is {_kind(body)}") from None
+
+
+def _most_values(body: bytes) -> int:
+    """At least as many as there are: what stands in texts is counted, too. A short body needs no counting."""
+    return len(body) if len(body) <= MOST_VALUES else sum(map(body.count, (b",", b"{", b"[")))
 
 
 def _kind(body: bytes) -> str:
@@ -84,17 +105,17 @@ def _refuse_constant(text: str) -> None:
     raise ValueError(f"{text} is no JSON")
 
 
-def unreadable(body: bytes, *, whole: bool) -> str:
-    """Why a body cannot be JSON, or nothing. Without `whole` only its ends are looked at: that finds what is empty, cut
+def unreadable(body: bytes, *, whole: bool) -> BodyUnreadable | None:
+    """Why a body cannot be read, or nothing. Without `whole` only its ends are looked at: that finds what is empty, cut
     or HTML, and costs nothing."""
     ends = body.strip()
     if not whole and ends[:1] + ends[-1:] in (b"{}", b"[]"):
-        return ""
+        return None
     try:
         read_json(body)
     except BodyUnreadable as error:
-        return str(error)
-    return ""
+        return error
+    return None
 
 
 def find_records(content: Any, select: str | None) -> list[Any] | None:

@@ -165,9 +165,9 @@ class Timeouts(Strict):
 
 
 class Limits(Strict):
-    """The largest body, decoded, that is accepted."""
+    """The largest body, decoded, that is accepted. A page takes about ten times its size while it is taken apart."""
 
-    body: Size = 64 * 1024**2
+    body: Size = 16 * 1024**2
 
 
 class Network(Strict):

@@ -41,7 +41,7 @@ from shared.observability.logs import get_logger
 from shared.observability.metrics import vendor_label
 from shared.payloads.store import PayloadStore
 from shared.runtime.clock import monotonic, utc_now
-from shared.specification.bodies import BodyUnreadable, read_json, unreadable
+from shared.specification.bodies import BodyTooLarge, BodyUnreadable, read_json, unreadable
 from shared.specification.vendor import Vendor
 
 _SMALL_BYTES = 1024**2
@@ -180,7 +180,8 @@ class CallMaker:
         body = await answer.read() if body is None else body
         problem = unreadable(body, whole=wanted is not None)
         if problem:
-            return _lost(call, vendor, Unanswered(f"vendor_malformed: {problem}", sent=True))
+            final = isinstance(problem, BodyTooLarge)
+            return _lost(call, vendor, Unanswered(f"{problem.reason}: {problem}", sent=True, final=final))
         facts = _read(wanted, answer, vendor, body) if wanted else None
         if call.request.purpose == "metadata":
             return Taken(got, Page(None, facts))

@@ -17,6 +17,10 @@ from shared.specification.bodies import BodyUnreadable, find_records
 from shared.specification.expressions import NotApplicable, evaluate
 from shared.specification.source import PostgresSink, TopicSink
 
+_MOST_RECORDS = 100_000
+_MOST_ON_TOPIC = 50_000
+"""Of one page: its records are held at once, as rows of a quarter of a kilobyte each beside their text, as messages of
+two and a half."""
 _LONGEST_KEY_BYTES = 1024
 _LARGEST_ON_TOPIC_BYTES = MAX_MESSAGE_BYTES - 16_384
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -39,7 +43,7 @@ def take_apart(stored: PayloadStored, body: bytes) -> Page:
         items = _items(records, _key_of(wanted.key, records))
         _check_sinks(stored.processing, body, items)
     except BodyUnreadable as error:
-        return Page(stored, failure=Failure("vendor_malformed", str(error)))
+        return Page(stored, failure=Failure(error.reason, str(error)))
     except _Mistake as error:
         return Page(stored, failure=error.failure)
     return Page(stored, items)
@@ -50,6 +54,8 @@ def _select(content: Any, select: str | None) -> list[Any]:
     if records is None:
         sought = "expected a list or an object" if select is None else f"{select}: no list of records is there"
         raise _Mistake("vendor_malformed", f"{sought}, the body is {_kind(content)}")
+    if len(records) > _MOST_RECORDS:
+        raise _Mistake("too_large", f"the page has {len(records)} records, more than {_MOST_RECORDS}")
     return records
 
 
@@ -97,6 +103,8 @@ def _check_characters(body: bytes, items: tuple[Item, ...]) -> None:
 
 
 def _check_sizes(items: tuple[Item, ...]) -> None:
+    if len(items) > _MOST_ON_TOPIC:
+        raise _Mistake("too_large", f"the page has {len(items)} records, more than {_MOST_ON_TOPIC} for a topic")
     for number, item in enumerate(items):
         if len(item.record) > _LARGEST_ON_TOPIC_BYTES:
             raise _Mistake("too_large", f"record {number} has {len(item.record)} bytes, more than a topic takes")

@@ -13,33 +13,56 @@ from shared.events.payloads import PayloadStored
 from shared.payloads.store import PayloadStore
 
 _LARGE_BYTES = 1024**2
-_MOST_BYTES = 32 * 1024**2
+_MOST_BYTES = 16 * 1024**2
+_MOST_RECORDS = 50_000
 
 
 class TooMuchAtOnce(SluiceError):
-    """The payloads of this batch together are too large to be held; the shell halves it. A single one never is."""
+    """The pages of this batch together are too large to be held; the shell halves it. A single one never is: what is
+    too large for a page is its failure."""
+
+
+class _Held:
+    """How many records of a batch are held already."""
+
+    def __init__(self, pages: int) -> None:
+        self._pages, self._records = pages, 0
+
+    def take(self, page: Page) -> None:
+        """Count a page's records in.
+
+        Raises:
+            TooMuchAtOnce: there are other pages in the batch, and together they have too many.
+        """
+        self._records += len(page.items)
+        if self._pages > 1 and self._records > _MOST_RECORDS:
+            raise TooMuchAtOnce
 
 
 class Preparation:
-    """Turns events about payloads into pages."""
+    """Turns events about payloads into pages. All members of the group in this process share it: a large body is taken
+    apart while no other one is, since that takes about ten times its size."""
 
     def __init__(self, payloads: PayloadStore, reads: int) -> None:
         self._payloads = payloads
         self._reading = asyncio.Semaphore(reads)
+        self._apart = asyncio.Lock()
 
     async def prepare(self, batch: Sequence[Incoming[Any]]) -> Sequence[Incoming[Any]]:
         """All pages of a batch, in order. `Unavailable` passes: then the whole batch waits.
 
         Raises:
-            TooMuchAtOnce: before anything is read.
+            TooMuchAtOnce: by the sizes that their events tell, before anything is read; or by what was in them.
         """
         if len(batch) > 1 and sum(incoming.event.payload.size for incoming in batch) > _MOST_BYTES:
             raise TooMuchAtOnce
-        return await asyncio.gather(*(self._one(incoming) for incoming in batch))
+        held = _Held(len(batch))
+        return await asyncio.gather(*(self._one(incoming, held) for incoming in batch))
 
-    async def _one(self, incoming: Incoming[PayloadStored]) -> Incoming[Any]:
+    async def _one(self, incoming: Incoming[PayloadStored], held: _Held) -> Incoming[Any]:
         async with self._reading:
             page: Any = await self._page(incoming.event)
+        held.take(page)
         return replace(incoming, event=page)
 
     async def _page(self, stored: PayloadStored) -> Page:
@@ -48,5 +71,6 @@ class Preparation:
         except Rejected as error:
             return Page(stored, failure=Failure(error.reason, str(error)))
         if len(body) > _LARGE_BYTES:
-            return await asyncio.to_thread(take_apart, stored, body)
+            async with self._apart:
+                return await asyncio.to_thread(take_apart, stored, body)
         return take_apart(stored, body)

@@ -122,6 +122,10 @@ async def _bomb(site: Site, writer: asyncio.StreamWriter, query: str) -> None:
     writer.write(_answer(gzip.compress(bytes(20 * 1024**2)), GZIP))
 
 
+async def _crowd(site: Site, writer: asyncio.StreamWriter, query: str) -> None:
+    writer.write(_answer(gzip.compress(b"[" + b"{}," * 999_999 + b"{}]"), GZIP))
+
+
 async def _endless(site: Site, writer: asyncio.StreamWriter, query: str) -> None:
     writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
     while not writer.is_closing():
@@ -181,6 +185,7 @@ ACTS: dict[str, Act] = {
     "/cut-gzip": _cut_gzip,
     "/bad-gzip": _bad_gzip,
     "/bomb": _bomb,
+    "/crowd": _crowd,
     "/endless": _endless,
     "/declared": _declared,
     "/brotli": _brotli,

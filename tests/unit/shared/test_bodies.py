@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.specification.bodies import BodyUnreadable, read_json, unreadable
+from shared.specification.bodies import MOST_VALUES, BodyTooLarge, BodyUnreadable, read_json, unreadable
 
 
 def test_whole_numbers_of_any_length_stay_exact() -> None:
@@ -12,7 +12,7 @@ def test_whole_numbers_of_any_length_stay_exact() -> None:
 
 def test_a_byte_order_mark_is_passed_over() -> None:
     assert read_json(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
-    assert unreadable(b'\xef\xbb\xbf{"a": 1}', whole=False) == ""
+    assert unreadable(b'\xef\xbb\xbf{"a": 1}', whole=False) is None
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,17 @@ def test_a_byte_order_mark_is_passed_over() -> None:
 def test_what_is_no_json_is_told(body: bytes) -> None:
     with pytest.raises(BodyUnreadable, match="expected JSON"):
         read_json(body)
+
+
+@pytest.mark.parametrize("value", [b"{}", b"[]", b"0", b'""'])
+def test_a_body_of_very_many_values_is_refused_before_it_is_read(value: bytes) -> None:
+    most = (MOST_VALUES - 1) // (2 if value in (b"{}", b"[]") else 1)
+    body = b"[" + (value + b",") * (most - 1) + value + b"]"
+    assert len(read_json(body)) == most
+    refused = unreadable(body[:-1] + b",1,1,1]", whole=True)
+    assert isinstance(refused, BodyTooLarge)
+    assert (refused.reason, str(refused)) == ("too_large", f"the body has more than {MOST_VALUES} values")
+
+
+def test_a_long_text_is_no_crowd() -> None:
+    assert read_json(b'"' + b"a b " * 4_000_000 + b'"') == "a b " * 4_000_000

@@ -1,0 +1,37 @@
+"""Reading pages: what is held at once stays within bounds."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from services.processor.process.prepare import Preparation, TooMuchAtOnce
+from shared.events.envelope import Incoming, Position, Record
+from shared.events.payloads import PayloadStored
+from shared.ids import new_id
+from shared.payloads.store import PayloadStore
+from shared.runtime.clock import utc_now
+from tests.pages import stored_payload
+
+RECORD = Record(Position("t", 0, 0), None, b"", (), utc_now())
+
+
+async def stored(payloads: PayloadStore, *sizes: int) -> Sequence[Incoming[PayloadStored]]:
+    """Events of pages with so many records each."""
+    bodies = [b"[" + b",".join(b'{"id":%d}' % number for number in range(size)) + b"]" for size in sizes]
+    pointers = [await payloads.put(new_id(), "0", body, media_type="application/json") for body in bodies]
+    return [Incoming(stored_payload(pointer), new_id(), 0, RECORD) for pointer in pointers]
+
+
+async def test_pages_with_very_many_records_together_are_not_held_at_once() -> None:
+    payloads = PayloadStore("memory://")
+    preparation = Preparation(payloads, 8)
+    with pytest.raises(TooMuchAtOnce):
+        await preparation.prepare(await stored(payloads, 1, 30_000, 30_000))
+    pages = await preparation.prepare(await stored(payloads, 1, 20_000, 20_000))
+    assert [len(incoming.event.items) for incoming in pages] == [1, 20_000, 20_000]
+
+
+async def test_a_page_with_very_many_records_is_read_alone() -> None:
+    payloads = PayloadStore("memory://")
+    [page] = await Preparation(payloads, 8).prepare(await stored(payloads, 80_000))
+    assert (page.event.failure, len(page.event.items)) == (None, 80_000)
