@@ -94,7 +94,7 @@ class Facts(Event):
 
     `items` counts what the vendor put on the page, before records are selected from it; `next` is a cursor or URL,
     `problem` says why the answer could not be read, `digest` is the SHA-256 of the body (hex), `detected` is the style
-    that automatic paging found.
+    that automatic paging found; `first` the number of the first page, where an answer tells that it is not 1.
     """
 
     total: int | None = None
@@ -106,6 +106,7 @@ class Facts(Event):
     digest: str = ""
     detected: Literal["none", "unknown", "offset", "page", "cursor", "next", "link"] | None = None
     detected_in: str = ""
+    first: int | None = None
 
 
 Purpose = Literal["metadata", "page", "submit", "status", "abort", "answer", "deliver"]

@@ -42,7 +42,7 @@ def from_where_it_began(
     the first request may have asked for a place itself; from a later one on, pages are walked to the end."""
     name = found.offset_parameter if isinstance(found, OffsetPages) else found.page_parameter
     asked = str(done.call.query.get(name, ""))
-    if isinstance(found, NumberedPages) and asked == "0":
+    if isinstance(found, NumberedPages) and (asked or facts.first) in ("0", 0):
         found = found.model_copy(update={"first": 0})
     begin = 0 if isinstance(found, OffsetPages) else found.first
     position = int(asked) if asked.isdecimal() and len(asked) < 16 else begin

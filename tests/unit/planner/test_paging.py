@@ -225,6 +225,16 @@ def test_automatic_paging_goes_on_from_the_page_that_was_asked_for(query: dict[s
     assert [one.get("page") for one in begun_with(query, answer)] == pages
 
 
+def test_automatic_paging_goes_on_from_page_0_where_the_first_answer_says_that_it_is_that() -> None:
+    """As Spring Data counts."""
+
+    def answer(call: Planned) -> Facts:
+        index = int(str(call.call.query.get("page", "0")))
+        return Facts(items=max(0, min(10, 25 - 10 * index)), total=25, detected="page", first=0)
+
+    assert [one.get("page") for one in begun_with({}, answer)] == [None, "1", "2"]
+
+
 @pytest.mark.parametrize(("query", "offsets"), [({}, [None, "10", "20"]), ({"offset": "15"}, ["15", "25"])])
 def test_automatic_paging_goes_on_from_the_offset_that_was_asked_for(query: dict[str, str], offsets: list[str]) -> None:
     def answer(call: Planned) -> Facts:
