@@ -18,6 +18,15 @@ def end_of(job: JobRow) -> JobState | None:
     return JobState.COMPLETED
 
 
+def completeness_of(job: JobRow) -> bool | None:
+    """Whether all records of the vendor came; nothing where it told no total, or where a record may have slipped past
+    because others before it went away, and as many came as there are."""
+    if job.expected is None:
+        return None
+    enough = job.distinct >= job.expected
+    return None if enough and job.shrank else enough
+
+
 def reason_of(job: JobRow, end: JobState) -> str:
     """The end in words; empty when there is nothing to say."""
     if job.reason or end in (JobState.COMPLETED, JobState.CANCELLED):

@@ -129,7 +129,7 @@ def number_tasks(job_id: UUID, planned: list[Planned], first: int) -> list[Task]
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    """A job as the table has it."""
+    """A job as the table has it. `shrank`: the vendor's total went down while pages were read."""
 
     id: UUID
     state: JobState
@@ -146,6 +146,7 @@ class JobRow:
     discovery_over: bool
     reason: str
     since_progress: float
+    shrank: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -171,4 +172,5 @@ class JobRow:
             discovery_over=row["discovery_over"],
             reason=row["reason"],
             since_progress=row["since_progress"],
+            shrank=row["shrank"],
         )

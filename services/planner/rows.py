@@ -103,6 +103,7 @@ async def update_jobs(tx: Transaction, updates: Sequence[JobUpdate]) -> None:
         [job.discovery_over for job in jobs],
         [storable(job.reason) for job in jobs],
         [update.tells for update in updates],
+        [job.shrank for job in jobs],
     )
 
 

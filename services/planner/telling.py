@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from services.planner.ending import reason_of
+from services.planner.ending import completeness_of, reason_of
 from services.planner.metrics import JOBS_ENDED
 from services.planner.model import JobRow, Task
 from shared.events.catalogue import JOBS_EVENTS, NOTIFICATIONS, TASKS_EVENTS
@@ -79,7 +79,7 @@ def ended(
         reason=reason,
         counts=counts_of(job),
         expected=job.expected,
-        complete=None if job.expected is None else job.distinct >= job.expected,
+        complete=completeness_of(job),
         answer=answer,
         failures=tuple(failures),
         at=now,

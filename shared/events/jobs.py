@@ -143,8 +143,9 @@ class JobProgressed(Event):
 
 
 class JobEnded(Event):
-    """The job is over. `expected` is the vendor's total; `complete` whether that many distinct records came; `answer`
-    what the vendor said to a single request; `failures` the commonest reasons of failed tasks."""
+    """The job is over. `expected` is the vendor's total; `complete` whether that many distinct records came, nothing
+    where a total that went down leaves it open; `answer` what the vendor said to a single request; `failures` the
+    commonest reasons of failed tasks."""
 
     type: Literal["job.ended"] = "job.ended"
     job_id: UUID

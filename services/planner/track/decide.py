@@ -134,6 +134,7 @@ def _follow(before: Advance, told: Told) -> Advance:
     pages = job.planned - has_plan(job.resolved)
     step = next_step(job.resolved, told.planned, told.facts, pages)
     resolved = job.resolved.model_copy(update={"pages": step.pages}) if step.pages else job.resolved
+    shrinks = _shrinks(job, step)
     job = replace(
         job,
         resolved=resolved,
@@ -142,14 +143,23 @@ def _follow(before: Advance, told: Told) -> Advance:
         expected=job.expected if step.expected is None else step.expected,
         discovery_over=step.over,
         reason=step.problem,
+        shrank=job.shrank or bool(shrinks),
     )
     return Advance(
         job=job,
         planned=(*before.planned, *step.planned),
-        note=step.note or before.note,
+        note=step.note or shrinks or before.note,
         pages=step.pages or before.pages,
         became_known=step.over or step.expected is not None,
     )
+
+
+def _shrinks(job: JobRow, step: Step) -> str:
+    """What is to be said of a total that went down: records moved forward, perhaps onto a page that was read before."""
+    if job.expected is None or step.expected is None or step.expected >= job.expected:
+        return ""
+    went_down = f"the vendor's total went down from {job.expected} to {step.expected} while pages were read"
+    return f"{went_down}; a record may have been missed, which the next job fetches"
 
 
 def _follow_results(before: Advance, told: Told, walk: Resolved) -> Advance:

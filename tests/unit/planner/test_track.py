@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from services.planner.ending import end_of, reason_of
 from services.planner.model import JobRow, Planned, Resolved, Single
+from services.planner.telling import ended
 from services.planner.track.decide import MOST_BARREN_PAGES, Change, Told, advance, latest, loops
-from shared.events.jobs import JobState
+from shared.events.jobs import JobEnded, JobState
 from shared.events.tasks import Call, Facts, FactsWanted, TaskChanged, TaskState
 from shared.specification.request import OffsetPages, Records, Request
 from shared.specification.source import Delivery, Poll
@@ -55,6 +56,40 @@ def event(number: int, state: TaskState, round: int = 0, facts: Facts | None = N
     return TaskChanged(
         task_id=task_id, job_id=JOB, number=number, round=round, state=state, service="fetcher", at=NOW, facts=facts
     )
+
+
+def told_total(total: int, position: int) -> Told:
+    offset = {"offset": str(position), "limit": "10"}
+    asked = Planned(call=Call(path="/items", query=offset), wanted=FIRST.wanted, position=position)
+    return Told(asked, Facts(total=total, items=min(10, total - position)), repeats=False)
+
+
+@pytest.mark.parametrize(
+    ("later", "distinct", "state", "complete"),
+    [
+        (30, 30, JobState.COMPLETED, True),
+        (29, 29, JobState.COMPLETED, None),
+        (29, 28, JobState.COMPLETED_WITH_FAILURES, False),
+    ],
+)
+def test_records_that_went_away_while_pages_were_read_leave_open_whether_all_came(
+    later: int, distinct: int, state: JobState, complete: bool | None
+) -> None:
+    """A record that is deleted moves all after it forward: one may stand on a page that was read before it came."""
+    first = advance(job(discovery_over=False), [], [told_total(30, 0)])
+    last = advance(first.job, [], [told_total(later, 20)])
+    assert ("went down from 30 to 29" in last.note) == (later < 30)
+    over = replace(last.job, open=0, completed=3, distinct=distinct)
+    assert end_of(over) is state
+    event = JobEnded.model_validate_json(ended(over, state, NOW)[0].value or b"")
+    assert (event.expected, event.complete) == (later, complete)
+
+
+def test_a_total_that_grows_again_does_not_bring_back_what_was_missed() -> None:
+    first = advance(job(discovery_over=False), [], [told_total(30, 0)])
+    shrunk = advance(first.job, [], [told_total(29, 10)])
+    grown = advance(replace(shrunk.job, discovery_over=False), [], [told_total(35, 20)])
+    assert (grown.job.expected, grown.job.shrank) == (35, True)
 
 
 def test_the_last_task_completes_the_job() -> None:
