@@ -9,6 +9,10 @@ _MOST_OUTSTANDING = 2000
 _IN_FLIGHT_TIMES = 6
 
 
+Turn = tuple[str, int]
+"""A vendor, and one of the priorities of its jobs: jobs of the same take turns."""
+
+
 @dataclass(frozen=True, slots=True)
 class Load:
     """A vendor with running jobs: tasks released and not yet fetched."""

@@ -17,7 +17,7 @@ from services.planner.invocation import invoke_of
 from services.planner.metrics import JOBS_ENDED, TASKS_RELEASED
 from services.planner.model import Planned, Resolved
 from services.planner.release import store
-from services.planner.release.decide import room
+from services.planner.release.decide import Turn, room
 from services.planner.rows import planned_of
 from services.planner.settings import Settings
 from services.planner.single import answer_of
@@ -43,10 +43,12 @@ log = get_logger(__name__)
 
 
 class Release:
-    """One step of the release loop."""
+    """One step of the release loop. It remembers which job it served last, for the others are next; a planner that
+    starts begins with any."""
 
     def __init__(self, runtime: Runtime[Settings]) -> None:
         self._runtime = runtime
+        self._served: dict[Turn, UUID] = {}
         self._was_heard = True
         """Whether the broker took what was sent last. While it does not, one task at a time shows when it does again:
         the others stay free for a planner that reaches it."""
@@ -60,14 +62,16 @@ class Release:
                 return _IDLE_SECONDS
             if unprocessed > settings.planner_unprocessed:
                 return _BUSY_SECONDS
-            vendors = await store.find_vendors(tx, [load.vendor for load in loads])
+            busy = [load.vendor for load in loads]
+            vendors = await store.find_vendors(tx, busy)
             rooms = {
                 load.vendor: room(load, vendors.get(load.vendor), settings.planner_window_seconds) for load in loads
             }
             rooms = {vendor: free for vendor, free in rooms.items() if free}
             if not self._was_heard:
                 rooms = dict.fromkeys(list(rooms)[:1], 1)
-            rows = await store.claim_window(tx, rooms)
+            self._served = {turn: job_id for turn, job_id in self._served.items() if turn[0] in busy}
+            rows = await store.claim_window(tx, rooms, self._served)
             if not rows:
                 return _BUSY_SECONDS
             specifications, unreadable = await store.find_specifications(tx, sorted({row["job_id"] for row in rows}))
@@ -81,6 +85,7 @@ class Release:
             await store.mark_released(tx, {one.task_id: one.deadline_at for one in released})
         for row, one in zip(rows, released, strict=True):
             TASKS_RELEASED.labels(vendor=vendor_label(row["vendor"])).inc(one.goes_out)
+            self._served[row["vendor"], row["priority"]] = row["job_id"]
         return 0.0
 
     async def _fail(self, tx: Transaction, job_ids: Sequence[UUID], now: datetime) -> None:

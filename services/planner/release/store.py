@@ -6,8 +6,8 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from services.planner.model import Resolved
-from services.planner.release.decide import Backlog, Load
+from services.planner.model import PRIORITIES, Resolved
+from services.planner.release.decide import Backlog, Load, Turn
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
 from shared.messaging.latest import read_latest
@@ -17,6 +17,8 @@ from shared.specification.vendor import Vendor
 SQL = load_queries(__file__)
 
 log = get_logger(__name__)
+
+_NOBODY = UUID(int=0)
 
 
 async def find_loads(tx: Transaction) -> tuple[list[Load], int]:
@@ -39,11 +41,20 @@ async def find_vendors(tx: Transaction, ids: Sequence[str]) -> dict[str, Vendor]
     return {name: vendor for name, vendor in read.items() if vendor is not None}
 
 
-async def claim_window(tx: Transaction, rooms: Mapping[str, int]) -> list[Row]:
-    """Lock the next tasks of each vendor: by priority, then one of each job in turn."""
-    if not rooms:
+async def claim_window(
+    tx: Transaction, rooms: Mapping[str, int], served: Mapping[Turn, UUID] | None = None
+) -> list[Row]:
+    """Lock the next tasks of each vendor: by priority, then one of each job in turn, behind the job `served` last."""
+    turns = [(vendor, priority) for vendor in rooms for priority in sorted(PRIORITIES.values())]
+    if not turns:
         return []
-    rows: list[Row] = await tx.fetch(SQL["claim_window"], list(rooms), list(rooms.values()))
+    rows: list[Row] = await tx.fetch(
+        SQL["claim_window"],
+        [vendor for vendor, _ in turns],
+        [priority for _, priority in turns],
+        [rooms[vendor] for vendor, _ in turns],
+        [(served or {}).get(turn, _NOBODY) for turn in turns],
+    )
     return rows
 
 

@@ -3,7 +3,9 @@
 from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -13,7 +15,7 @@ from prometheus_client import REGISTRY
 from services.planner.app import build
 from services.planner.model import Resolved
 from services.planner.release import store
-from services.planner.release.decide import Backlog
+from services.planner.release.decide import Backlog, Turn
 from services.planner.settings import Settings
 from shared.database.pool import Database, Row
 from shared.events.catalogue import JOBS_REQUESTED, TASKS_EVENTS
@@ -63,10 +65,10 @@ async def plan(
     return job_id
 
 
-async def release(database: Database, rooms: Mapping[str, int]) -> list[Row]:
+async def release(database: Database, rooms: Mapping[str, int], served: Mapping[Turn, UUID] | None = None) -> list[Row]:
     """What is chosen for that much room, marked as the loop marks it."""
     async with database.transaction() as tx:
-        rows = await store.claim_window(tx, rooms)
+        rows = await store.claim_window(tx, rooms, served)
         await store.mark_released(tx, {row["id"]: None for row in rows})
     return rows
 
@@ -124,6 +126,54 @@ async def test_a_job_of_many_thousand_tasks_is_released_window_by_window(databas
         assert await tx.fetchval("SELECT count(*) FROM tasks WHERE job_id = $1 AND state = 'released'", job_id) == 5_000
 
 
+async def test_the_turn_goes_on_behind_the_job_that_was_served_last(database: Database) -> None:
+    one, two, three = sorted([await plan(database, 9) for _ in range(3)])
+    rows = await release(database, {"acme": 2})
+    assert [row["job_id"] for row in rows] == [one, two]
+    rows = await release(database, {"acme": 5}, {("acme", NORMAL): two})
+    assert [row["job_id"] for row in rows] == [three, one, two, three, one]
+    gone = {("acme", NORMAL): new_id(), ("acme", HIGH): two}
+    assert [row["job_id"] for row in await release(database, {"acme": 2}, gone)] == [one, two]
+    urgent = await plan(database, 1, priority=HIGH)
+    rows = await release(database, {"acme": 2}, {("acme", NORMAL): one, ("acme", HIGH): three})
+    assert [row["job_id"] for row in rows] == [urgent, two]
+
+
+def _from(calls: list[Any], made: int) -> list[Any]:
+    return calls[made:]
+
+
+async def test_jobs_take_turns_also_where_there_is_room_for_one_call_at_a_time(
+    topics: Place, database: Database, reader_for: ReaderFor, producer: Producer, payloads: Path
+) -> None:
+    """Each call is over before the next is released: nobody waits for the jobs that came before to be over."""
+    fetches, vendor = await reader_for("fetch.requested"), "slow"
+    specification = Resolved(vendor=vendor, source="api.example", poll=Poll())
+    async with database.transaction() as tx:
+        budget = {"windows": [{"requests": 1, "per": "1s"}]}
+        contract = orjson.dumps({"vendor": vendor, "base_url": "https://api.example", "budget": budget})
+        await tx.execute("INSERT INTO vendors (id, document) VALUES ($1, $2)", vendor, contract)
+    jobs = [await plan(database, tasks, vendor=vendor) for tasks in (50, 50, 50)]
+    async with database.transaction() as tx:
+        document = specification.model_dump_json(by_alias=True, exclude_defaults=True).encode()
+        await tx.execute("UPDATE jobs SET specification = $1", document)
+    async with running("planner", Settings, build, topics, payloads, planner_window_seconds=1.0):
+        for made in range(6):
+            [call] = await eventually(partial(_from, fetches.values, made))
+            completed = TaskChanged(
+                task_id=call["task_id"],
+                job_id=call["job_id"],
+                number=call["number"],
+                state=TaskState.COMPLETED,
+                service="processor",
+                records=0,
+                distinct=0,
+                at=datetime.now(UTC),
+            )
+            await producer.send([outgoing(TASKS_EVENTS, call["job_id"], completed)])
+        assert Counter(UUID(call["job_id"]) for call in fetches.values[:6]) == dict.fromkeys(jobs, 2)
+
+
 async def test_what_is_looked_at_does_not_grow_with_the_jobs_that_are_open(database: Database) -> None:
     async with database.transaction() as tx:
         await tx.execute(
@@ -134,7 +184,9 @@ async def test_what_is_looked_at_does_not_grow_with_the_jobs_that_are_open(datab
             """INSERT INTO tasks (id, job_id, number, vendor, priority, purpose, call, position)
             SELECT gen_random_uuid(), jobs.id, 0, 'acme', 1, 'page', '{}', 0 FROM jobs"""
         )
-    for name, arguments in (("find_loads", ()), ("claim_window", (["acme"], [10]))):
+    async with database.transaction() as tx:
+        served = await tx.fetchval("SELECT id FROM jobs ORDER BY id OFFSET 4995 LIMIT 1")
+    for name, arguments in (("find_loads", ()), ("claim_window", (["acme"], [1], [10], [served]))):
         async with database.transaction() as tx:
             plan = await tx.fetch(f"EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF) {store.SQL[name]}", *arguments)
         rows = [int(float(line.split("rows=")[-1].split()[0])) for (line,) in plan if "actual" in line]
