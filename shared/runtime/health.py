@@ -2,12 +2,16 @@
 
 `/healthz`: the process lives (its event loop turned within the last half minute). `/readyz`: it can work: the
 database and the broker answer, no consumer waits or stands still. `/metrics`: Prometheus.
+
+Each connection is answered on a thread of its own, and hung up on when it says nothing for a while: whoever connects
+and is silent must neither hide the process from those who watch it, nor hold up its end.
 """
 
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterable
-from socketserver import TCPServer
+from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
@@ -19,6 +23,10 @@ from shared.runtime.clock import monotonic
 ALIVE_SECONDS = 30.0
 _STOP_SECONDS = 0.05
 """Closing waits so long at most, and the event loop with it."""
+
+_SILENT_SECONDS = 5
+_MOST_CONNECTIONS = 32
+"""That are open at once; a few scrapers and probes are expected."""
 
 Check = Callable[[], dict[str, Any]]
 """Gives the state of the process; every entry under `problems` makes it not ready."""
@@ -87,7 +95,37 @@ def _json(start: Any, good: bool, state: dict[str, Any]) -> Iterable[bytes]:
     return [json.dumps({"status": "ok" if good else "unavailable", **state}, default=str).encode()]
 
 
-class _Server(WSGIServer):
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._room = threading.BoundedSemaphore(_MOST_CONNECTIONS)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """On a thread of its own; hung up on at once when there are too many."""
+        if not self._room.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError:  # no more threads
+            self._room.release()
+            raise
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """What runs on that thread."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._room.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """That whoever asked has gone, or says nothing, is no news."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
     def server_bind(self) -> None:
         """As inherited, but for the look-up of this machine's name: the event loop would wait for DNS."""
         TCPServer.server_bind(self)
@@ -97,5 +135,7 @@ class _Server(WSGIServer):
 
 
 class _Quiet(WSGIRequestHandler):
+    timeout = _SILENT_SECONDS
+
     def log_message(self, format: str, *args: object) -> None:
         return

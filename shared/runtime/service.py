@@ -94,6 +94,9 @@ def open_runtime(name: str, settings: S) -> Runtime[S]:
 async def _run(name: str, settings: S, build: Build[S]) -> int:
     runtime = open_runtime(name, settings)
     stopping = asyncio.Event()
+    # Nobody stops it: a normal end comes before, and whatever comes after the parts have ended may hang, too.
+    last_resort = threading.Timer(settings.stop_seconds, os._exit, [0])
+    last_resort.daemon = True
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     try:
@@ -105,17 +108,20 @@ async def _run(name: str, settings: S, build: Build[S]) -> int:
         await check_topics(
             settings.kafka_bootstrap_servers, settings.topic_prefix, [*needed, RETRIES[name], DEAD[name]]
         )
-        return await Process(name, runtime, app).run(stopping)
+        return await Process(name, runtime, app, when_stopping=last_resort.start).run(stopping)
     finally:
         await runtime.producer.close()
         await runtime.database.close()
 
 
 class Process:
-    """The running parts of a service."""
+    """The running parts of a service. `when_stopping` is called as the first thing of the end."""
 
-    def __init__(self, name: str, runtime: Runtime[Any], app: App) -> None:
+    def __init__(
+        self, name: str, runtime: Runtime[Any], app: App, *, when_stopping: Callable[[], object] = lambda: None
+    ) -> None:
         settings: ServiceSettings = runtime.settings
+        self._when_stopping = when_stopping
         self._name = name
         self._settings = settings
         self._app = app
@@ -164,9 +170,7 @@ class Process:
     async def _stop(self, loops: Sequence[asyncio.Task[None]], workers: Sequence[asyncio.Task[None]]) -> None:
         self._stopping = True
         log.info("service.stopping")
-        timer = threading.Timer(self._settings.stop_seconds, os._exit, [0])
-        timer.daemon = True
-        timer.start()
+        self._when_stopping()
         await self._subscriptions.close()
         began = monotonic()
         for worker in self._app.workers:
@@ -180,7 +184,6 @@ class Process:
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
-        timer.cancel()
         log.info("service.stopped")
 
     def _check(self) -> dict[str, Any]:
