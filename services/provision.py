@@ -49,7 +49,7 @@ async def provision_migrations(settings: ProvisionSettings) -> None:
 async def provision_topics(settings: ProvisionSettings) -> None:
     """Create the topics that are missing, and tell what those that exist have otherwise than the catalogue."""
     profile = Profile(settings.topic_partitions, settings.topic_replication)
-    place = (settings.kafka_bootstrap_servers, settings.topic_prefix, list(topics()), profile)
+    place = (settings.brokers, settings.topic_prefix, list(topics()), profile)
     for name in await create_topics(*place):
         print(f"created {name}")
     try:

@@ -22,8 +22,8 @@ def main() -> None:
         print(__doc__, file=sys.stderr)
         sys.exit(2)
     try:
-        servers = read_settings(ServiceSettings).kafka_bootstrap_servers
-        after = asyncio.run(skip(servers, group, topic, partition, offset))
+        brokers = read_settings(ServiceSettings).brokers
+        after = asyncio.run(skip(brokers, group, topic, partition, offset))
     except SluiceError as error:
         sys.exit(str(error))
     print(f"{group} goes on at {after} of {topic} {partition}; {after - offset} offset(s) were passed over")

@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from shared.runtime.settings import OwnSecret, ServiceSettings
+from shared.environment import OwnSecret
+from shared.runtime.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):

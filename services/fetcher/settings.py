@@ -2,7 +2,8 @@
 
 from pydantic import Field
 
-from shared.runtime.settings import OwnSecret, ServiceSettings
+from shared.environment import OwnSecret
+from shared.runtime.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):

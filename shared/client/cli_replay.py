@@ -28,6 +28,7 @@ def replay(  # noqa: PLR0913, PLR0917 - the options of a command line
     as_json: AsJson = False,
 ) -> None:
     """Send the records of a time again, as their next delivery: consumers do not take them for repetitions."""
+    from shared.brokers import read_brokers
     from shared.client import replay as records
     from shared.client import tables
     from shared.errors import SluiceError
@@ -43,7 +44,7 @@ def replay(  # noqa: PLR0913, PLR0917 - the options of a command line
     )
     logging.getLogger("aiokafka").addHandler(logging.NullHandler())  # what matters is raised
     try:
-        done = asyncio.run(records.replay(kafka, prefix, wanted, rate=rate, dry_run=dry_run))
+        done = asyncio.run(records.replay(read_brokers(kafka), prefix, wanted, rate=rate, dry_run=dry_run))
     except SluiceError as error:
         refuse(error)
     except KeyboardInterrupt:

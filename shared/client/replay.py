@@ -14,6 +14,7 @@ from time import monotonic
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from shared.brokers import Brokers, options_of
 from shared.errors import Invalid, Problem, Unavailable
 from shared.events.catalogue import MAX_ENVELOPED_BYTES
 from shared.events.dead_letters import Original
@@ -58,7 +59,7 @@ class Replayed:
 
 
 async def replay(
-    bootstrap_servers: str, prefix: str, wanted: Wanted, *, rate: float | None = None, dry_run: bool = False
+    brokers: Brokers | str, prefix: str, wanted: Wanted, *, rate: float | None = None, dry_run: bool = False
 ) -> Replayed:
     """Send records again, at most `rate` a second, or only count them.
 
@@ -66,17 +67,15 @@ async def replay(
         Invalid: there is no such topic.
         Unavailable: the broker does not answer; what was sent until then is sent.
     """
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap_servers, enable_auto_commit=False, request_timeout_ms=_REQUEST_MS
-    )
+    consumer = AIOKafkaConsumer(**options_of(brokers), enable_auto_commit=False, request_timeout_ms=_REQUEST_MS)
     producer = AIOKafkaProducer(
-        bootstrap_servers=bootstrap_servers,
+        **options_of(brokers),
         acks="all",
         request_timeout_ms=_REQUEST_MS,
         max_request_size=MAX_ENVELOPED_BYTES + 65_536,
     )
     try:
-        await _connect(consumer, bootstrap_servers)
+        await _connect(consumer, brokers)
         topics = await consumer.topics()
         source = _resolve(wanted.topic, topics, prefix, "/topic")
         target = _resolve(wanted.to_topic, topics, prefix, "/to-topic")
@@ -97,13 +96,11 @@ async def replay(
     return Replayed(fitting, read)
 
 
-async def _connect(consumer: AIOKafkaConsumer, bootstrap_servers: str) -> None:
+async def _connect(consumer: AIOKafkaConsumer, brokers: Brokers | str) -> None:
     try:
         await consumer.start()
     except KafkaError:
-        raise Unavailable(
-            f"no answer from Kafka at {bootstrap_servers}; --kafka or SLUICE_KAFKA says where it is"
-        ) from None
+        raise Unavailable(f"no answer from Kafka at {brokers}; --kafka or SLUICE_KAFKA says where it is") from None
 
 
 def headers_of(record: Record, nth: int) -> Headers:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, contextmanager
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from shared.brokers import Brokers, options_of
 from shared.errors import Unavailable
 
 KAFKA_FAULTS = (KafkaError, OSError, TimeoutError)
@@ -21,13 +22,13 @@ def kafka_faults() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def administration(bootstrap_servers: str) -> AsyncIterator[AIOKafkaAdminClient]:
+async def administration(brokers: Brokers | str) -> AsyncIterator[AIOKafkaAdminClient]:
     """A connection for questions about topics and groups.
 
     Raises:
         Unavailable: no broker answers, or it refuses.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    admin = AIOKafkaAdminClient(**options_of(brokers))
     with kafka_faults():
         try:
             await admin.start()

@@ -19,6 +19,7 @@ from aiokafka.errors import UnknownTopicOrPartitionError
 from aiokafka.partitioner import murmur2
 from aiokafka.producer.message_accumulator import BatchBuilder
 
+from shared.brokers import Brokers, options_of
 from shared.errors import Unavailable
 from shared.events.catalogue import MAX_ENVELOPED_BYTES
 from shared.messaging.faults import KAFKA_FAULTS, kafka_faults
@@ -36,10 +37,10 @@ Acknowledgement = asyncio.Future[object]
 class Producer:
     """Produces to the topics of one prefix."""
 
-    def __init__(self, bootstrap_servers: str, *, prefix: str) -> None:
+    def __init__(self, brokers: Brokers | str, *, prefix: str) -> None:
         self._prefix = prefix
         self._options = {
-            "bootstrap_servers": bootstrap_servers,
+            **options_of(brokers),
             "acks": "all",
             "enable_idempotence": False,
             "linger_ms": 0,

@@ -10,6 +10,7 @@ import asyncio
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
 
+from shared.brokers import Brokers, options_of
 from shared.errors import SluiceError
 from shared.messaging.faults import administration, kafka_faults
 
@@ -22,7 +23,7 @@ class NotSkipped(SluiceError):
     """Nothing was changed."""
 
 
-async def skip(bootstrap_servers: str, group: str, topic: str, partition: int, offset: int) -> int:
+async def skip(brokers: Brokers | str, group: str, topic: str, partition: int, offset: int) -> int:
     """Commit the first offset after `offset` that can be read (or the partition's end); gives it.
 
     Raises:
@@ -31,11 +32,11 @@ async def skip(bootstrap_servers: str, group: str, topic: str, partition: int, o
     """
     at = TopicPartition(topic, partition)
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap_servers, group_id=group, enable_auto_commit=False, auto_offset_reset="earliest"
+        **options_of(brokers), group_id=group, enable_auto_commit=False, auto_offset_reset="earliest"
     )
     with kafka_faults():
         try:
-            await _check_stopped(bootstrap_servers, group)
+            await _check_stopped(brokers, group)
             await consumer.start()
             consumer.assign([at])
             await _check_committed(consumer, at, offset)
@@ -49,8 +50,8 @@ async def skip(bootstrap_servers: str, group: str, topic: str, partition: int, o
     return after
 
 
-async def _check_stopped(bootstrap_servers: str, group: str) -> None:
-    async with administration(bootstrap_servers) as admin:
+async def _check_stopped(brokers: Brokers | str, group: str) -> None:
+    async with administration(brokers) as admin:
         [answer] = await admin.describe_consumer_groups([group])
     [(_, _, state, *_)] = answer.groups
     if state not in _EMPTY_STATES:

@@ -15,6 +15,7 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaMessage
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 
+from shared.brokers import Brokers, options_of
 from shared.messaging.consumer import Shell
 from shared.messaging.faults import kafka_faults
 from shared.messaging.reader import Reader
@@ -51,12 +52,13 @@ async def _decode(message: KafkaMessage) -> Sequence[ConsumerRecord]:
 class Subscriptions:
     """All consumers of a process."""
 
-    def __init__(self, bootstrap_servers: str, shells: Sequence[Shell], *, replica: str = "") -> None:
+    def __init__(self, brokers: Brokers | str, shells: Sequence[Shell], *, replica: str = "") -> None:
         # A loop of FastStream that crashes must end and be seen, not be restarted three thousand times a second.
         os.environ["FASTSTREAM_SUPERVISOR_DISABLED"] = "1"
         self._shells = shells
+        self._options = options_of(brokers)
         self._broker = KafkaBroker(
-            bootstrap_servers.split(","),
+            self._options["bootstrap_servers"],
             consumer_only=True,
             allow_auto_create_topics=False,
             ack_policy=AckPolicy.MANUAL,
@@ -111,7 +113,7 @@ class Subscriptions:
     def _read_by_our_own(self) -> None:
         config = self._broker.config.broker_config
         assert isinstance(config.builder, partial)
-        config.builder = partial(Reader, **config.builder.keywords)
+        config.builder = partial(Reader, **{**config.builder.keywords, **self._options})
 
     async def _start(self, shell: Shell, subscriber: BatchSubscriber) -> None:
         await subscriber.start()

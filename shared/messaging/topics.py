@@ -8,6 +8,7 @@ from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
+from shared.brokers import Brokers
 from shared.errors import SluiceError, Unavailable
 from shared.events.catalogue import Topic
 from shared.messaging.faults import administration
@@ -42,7 +43,7 @@ class Profile:
 
 
 async def create_topics(
-    bootstrap_servers: str, prefix: str, wanted: Iterable[Topic[Any]], profile: Profile
+    brokers: Brokers | str, prefix: str, wanted: Iterable[Topic[Any]], profile: Profile
 ) -> list[str]:
     """Create the topics that are missing; gives their full names.
 
@@ -50,7 +51,7 @@ async def create_topics(
         Unavailable: no broker answers, or it refuses.
     """
     new = [_new_topic(topic, prefix, profile) for topic in wanted]
-    async with administration(bootstrap_servers) as admin:
+    async with administration(brokers) as admin:
         answer = await admin.create_topics(new)
     created = []
     for name, code, *rest in answer.topic_errors:
@@ -63,7 +64,7 @@ async def create_topics(
 
 
 async def find_differences(
-    bootstrap_servers: str, prefix: str, wanted: Iterable[Topic[Any]], profile: Profile
+    brokers: Brokers | str, prefix: str, wanted: Iterable[Topic[Any]], profile: Profile
 ) -> list[Difference]:
     """What existing topics have otherwise than the catalogue: from an older release, or on purpose. Only told, never
     changed: somebody's longer retention is theirs.
@@ -73,7 +74,7 @@ async def find_differences(
     """
     declared = {topic.full_name(prefix): _settings(topic, profile) for topic in wanted}
     resources = [ConfigResource(ConfigResourceType.TOPIC, *item) for item in declared.items()]
-    async with administration(bootstrap_servers) as admin:
+    async with administration(brokers) as admin:
         [answer] = await admin.describe_configs(resources)
     differences = []
     for code, message, _, name, entries in answer.resources:
@@ -108,14 +109,14 @@ def _settings(topic: Topic[Any], profile: Profile) -> dict[str, str]:
     }
 
 
-async def check_topics(bootstrap_servers: str, prefix: str, needed: Iterable[Topic[Any]]) -> None:
+async def check_topics(brokers: Brokers | str, prefix: str, needed: Iterable[Topic[Any]]) -> None:
     """Refuse to start on a broker that lacks a topic: a consumer would wait for it silently.
 
     Raises:
         TopicsMissing: with their names.
         Unavailable: no broker answers.
     """
-    async with administration(bootstrap_servers) as admin:
+    async with administration(brokers) as admin:
         existing = set(await admin.list_topics())
     missing = sorted({topic.full_name(prefix) for topic in needed} - existing)
     if missing:

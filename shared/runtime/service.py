@@ -86,7 +86,7 @@ def open_runtime(name: str, settings: S) -> Runtime[S]:
             connections=settings.database_connections,
             idle_seconds=settings.idle_seconds,
         ),
-        producer=Producer(settings.kafka_bootstrap_servers, prefix=settings.topic_prefix),
+        producer=Producer(settings.brokers, prefix=settings.topic_prefix),
         payloads=PayloadStore(settings.payload_store, endpoint=settings.payload_store_endpoint),
     )
 
@@ -105,9 +105,7 @@ async def _run(name: str, settings: S, build: Build[S]) -> int:
         await runtime.producer.open()
         app = build(runtime)
         needed = [consumer.topic for consumer in app.consumers]
-        await check_topics(
-            settings.kafka_bootstrap_servers, settings.topic_prefix, [*needed, RETRIES[name], DEAD[name]]
-        )
+        await check_topics(settings.brokers, settings.topic_prefix, [*needed, RETRIES[name], DEAD[name]])
         return await Process(name, runtime, app, when_stopping=last_resort.start).run(stopping)
     finally:
         await runtime.producer.close()
@@ -132,7 +130,7 @@ class Process:
             for consumer in app.consumers
             for _ in range(consumer.members)
         ]
-        self._subscriptions = Subscriptions(settings.kafka_bootstrap_servers, shells, replica=settings.replica)
+        self._subscriptions = Subscriptions(settings.brokers, shells, replica=settings.replica)
         self._heartbeat = Heartbeat()
         self._stopping = False
 

@@ -6,27 +6,19 @@ that is nearly the name of a setting is reported at start.
 
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
 from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.errors import Invalid, Problem
+from shared.brokers import KafkaSettings
+from shared.environment import OWN_SECRET, PREFIX, mistakes, variable
 
-PREFIX = "SLUICE_"
 _ALIKE = 0.9
-_OWN_SECRET = "own secret"
-
-OwnSecret = Annotated[str, _OWN_SECRET]
-"""A setting that refers to a secret, env:NAME or file:/PATH, which specifications cannot name then."""
 
 
-class ServiceSettings(BaseSettings):
+class ServiceSettings(KafkaSettings):
     """Where things are and how this process behaves."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
-
-    kafka_bootstrap_servers: str = Field("127.0.0.1:9092", description="Kafka brokers, host:port, comma separated")
     topic_prefix: str = Field("sluice", pattern=r"^[a-z0-9-]{1,32}$", description="first part of every topic's name")
     database_url: str = Field(
         "postgresql://sluice_{service}:sluice@127.0.0.1:5432/sluice",
@@ -69,22 +61,18 @@ def read_settings(kind: type[S]) -> S:
     try:
         return kind()
     except ValidationError as error:
-        raise Invalid([Problem(_variable(found["loc"]), found["msg"]) for found in error.errors()]) from None
+        raise mistakes(error) from None
 
 
 def own_secrets(settings: ServiceSettings) -> list[str]:
     """What the settings refer to."""
     fields = type(settings).model_fields.items()
-    return [getattr(settings, name) for name, field in fields if _OWN_SECRET in field.metadata]
+    return [getattr(settings, name) for name, field in fields if OWN_SECRET in field.metadata]
 
 
 def misspelt(kind: type[ServiceSettings], variables: Iterable[str]) -> dict[str, str]:
     """Variables that set nothing, with the one that was probably meant."""
-    known = {_variable((name,)) for name in kind.model_fields}
+    known = {variable((name,)) for name in kind.model_fields}
     ours = {name for name in variables if name.startswith(PREFIX)} - known
     likely = {name: get_close_matches(name, known, n=1, cutoff=_ALIKE) for name in sorted(ours)}
     return {name: matches[0] for name, matches in likely.items() if matches}
-
-
-def _variable(place: tuple[int | str, ...]) -> str:
-    return PREFIX + "_".join(map(str, place)).upper()

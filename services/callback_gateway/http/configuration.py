@@ -158,7 +158,7 @@ async def _create_topic(edge: Edge, found: Any) -> None:
         settings = edge.settings
         profile = Profile(settings.topic_partitions, settings.topic_replication)
         topic = records_topic(found.source)
-        await create_topics(settings.kafka_bootstrap_servers, settings.topic_prefix, [topic], profile)
+        await create_topics(settings.brokers, settings.topic_prefix, [topic], profile)
 
 
 async def _check(edge: Edge, kind: Kind, name: str, found: Any) -> None:

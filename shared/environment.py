@@ -1,0 +1,26 @@
+"""How settings are read from the environment: variables `SLUICE_<FIELD>`, whose mistakes are told by their names."""
+
+from typing import Annotated
+
+from pydantic import ValidationError
+from pydantic_settings import SettingsConfigDict
+
+from shared.errors import Invalid, Problem
+
+PREFIX = "SLUICE_"
+OWN_SECRET = "own secret"
+
+OwnSecret = Annotated[str, OWN_SECRET]
+"""A setting that refers to a secret, env:NAME or file:/PATH, which specifications cannot name then."""
+
+FROM_ENVIRONMENT = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
+
+
+def variable(place: tuple[int | str, ...]) -> str:
+    """The variable of a field."""
+    return PREFIX + "_".join(map(str, place)).upper()
+
+
+def mistakes(error: ValidationError) -> Invalid:
+    """Every variable that is wrong, without what it holds."""
+    return Invalid([Problem(variable(found["loc"]), found["msg"]) for found in error.errors()])
