@@ -113,15 +113,21 @@ class Incoming(Generic[E_co]):
 
 
 def event_id(record: Record) -> UUID:
-    """The event's id: its `ce_id`, or one derived from its position if it was produced as bare JSON."""
+    """The event's id: its `ce_id`, or one derived from where it stands if it was produced as bare JSON."""
     given = record.header(CE_ID)
     if not given:
-        at = record.position
-        return derived_id("record", at.topic, at.partition, at.offset)
+        return derived_id("record", *place_of(record))
     try:
         return UUID(given)
     except ValueError:
         return derived_id("event", record.header(CE_SOURCE), given)
+
+
+def place_of(record: Record) -> tuple[object, ...]:
+    """What no other record has: its position, and its time, for the offsets of a topic that was made anew begin again
+    while ledgers still know the old ones. Both stay with the record however often it comes."""
+    at = record.position
+    return at.topic, at.partition, at.offset, record.timestamp
 
 
 def delivery(record: Record) -> int:

@@ -12,7 +12,7 @@ from uuid import UUID
 from shared.errors import Rejected, RuledOut
 from shared.events.catalogue import DEAD, RETRIES
 from shared.events.dead_letters import DeadLetter, Original, RetryRequested
-from shared.events.envelope import Incoming, delivery, event_id
+from shared.events.envelope import Incoming, delivery, event_id, place_of
 from shared.ids import derived_id
 from shared.messaging.decode import UNSUPPORTED_VERSION, Poison
 from shared.messaging.handler import Again, Outgoing, Refuse, outgoing
@@ -97,8 +97,8 @@ class Desk:
         return self.again(Again(unread, _wait_after(unread.delivery), poison.reason), now, error=poison.error)
 
     def poison(self, poison: Poison, now: datetime) -> Outgoing:
-        """Put a record aside that is no event at all. The letter's id is derived from the record's position, so that it
-        is one letter however often it is written."""
+        """Put a record aside that is no event at all. The letter's id is derived from where the record stands, so that
+        it is one letter however often it is written."""
         record = poison.record
         identity = event_id(record)
         event = DeadLetter(
@@ -111,8 +111,7 @@ class Desk:
             at=now,
             original=Original.of(record),
         )
-        at = record.position
-        letter = derived_id("dead", self.group, at.topic, at.partition, at.offset)
+        letter = derived_id("dead", self.group, *place_of(record))
         return self._letter(_key(record.key, identity), event, letter)
 
     def _comes_again(self, number: int) -> bool:

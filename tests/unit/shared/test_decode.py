@@ -1,7 +1,8 @@
 """Records that are no events of their topic, each with the word that its dead letter is grouped by."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
@@ -18,6 +19,7 @@ from shared.events.catalogue import (
     VENDORS,
     Topic,
 )
+from shared.events.dead_letters import Original
 from shared.events.envelope import CE_ID, CE_SOURCE, CE_VERSION, DELIVERY, Incoming, Position, Record, Removed
 from shared.ids import new_id
 from shared.messaging.decode import Poison, decode
@@ -155,12 +157,19 @@ def test_ids_are_taken_or_derived() -> None:
             read(PAUSE, {CE_ID: b"\xff\xfe\x00"}),
             read(PAUSE, {CE_ID: None}),
             decode(JOBS_CONTROL, record(PAUSE, offset=1)),
+            decode(JOBS_CONTROL, replace(record(PAUSE), timestamp=NOW + timedelta(milliseconds=1))),
         )
         if isinstance(found, Incoming)
     ]
     assert ids[0] == given
-    assert len(set(ids)) == len(ids) == 6
+    assert len(set(ids)) == len(ids) == 7
     assert all(isinstance(each, UUID) for each in ids)
+
+
+def test_the_id_of_a_bare_record_is_the_same_however_often_it_comes() -> None:
+    once, again = decode(JOBS_CONTROL, record(PAUSE)), decode(JOBS_CONTROL, Original.of(record(PAUSE)).record())
+    assert isinstance(once, Incoming) and isinstance(again, Incoming)
+    assert once.id == again.id
 
 
 @pytest.mark.parametrize(
