@@ -53,7 +53,7 @@ def build(runtime: Runtime[Settings]) -> App:
             Consumer("configure-hooks", HOOKS, configuration.hooks.handle, wake=names.wake),
         ],
         loops=[names, follow, Loop("spool", Drain(runtime).step), *_by_the_clock(runtime)],
-        workers=[HttpServer(api, settings.gateway_host, settings.gateway_port)],
+        workers=[HttpServer(api, settings.gateway_host, settings.gateway_port, settings.gateway_connections)],
     )
 
 

@@ -9,6 +9,8 @@ HTTP_SECONDS = Histogram(
     ["route"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 3, 10),
 )
+HELD_BYTES = Gauge("sluice_http_body_bytes", "Bytes of the bodies of requests that are not answered yet")
+HTTP_CONNECTIONS = Gauge("sluice_http_connections", "Open connections to the API")
 SPOOLED = Counter("sluice_spooled_messages_total", "Messages kept in the spool because the broker did not answer")
 SPOOL_DEPTH = Gauge("sluice_spool_messages", "Messages in the spool at the last look")
 CALLBACKS = Counter("sluice_callbacks_total", "Callbacks by what they were worth", ["vendor", "verdict"])

@@ -25,6 +25,17 @@ class Settings(ServiceSettings):
     gateway_key_burst: int = Field(1000, ge=1, le=1_000_000, description="requests that it may make at once")
     gateway_body_bytes: int = Field(1024**2, ge=1024, description="largest request body")
     gateway_body_seconds: float = Field(10.0, gt=0, description="time in which a request body must have come")
+    gateway_held_bytes: int = Field(
+        32 * 1024**2,
+        ge=1024,
+        description="bytes of request bodies that are held at once, never less than one body",
+    )
+    gateway_connections: int = Field(
+        3000,
+        ge=1,
+        le=100_000,
+        description="connections that may be open at once; a request that waits has one, and so has a stream of events",
+    )
     topic_partitions: int = Field(4, ge=1, le=1000, description="partitions of the topics of records")
     topic_replication: int = Field(1, ge=1, le=9, description="replicas of the topics of records")
     callback_key: OwnSecret = Field(

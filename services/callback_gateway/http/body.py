@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import Request
 from starlette.datastructures import Headers
 
+from services.callback_gateway.http.body_budget import BodyShare, body_share
 from services.callback_gateway.http.problems import Refusal
 from services.callback_gateway.settings import Settings
 from shared.errors import Invalid
@@ -19,10 +20,11 @@ async def read_body(request: Request, settings: Settings) -> bytes:
     """The whole body.
 
     Raises:
-        Refusal: 413 as soon as it is too large, 408 when it does not come, 415 when it is encoded.
+        Refusal: 413 as soon as it is too large, 408 when it does not come, 415 when it is encoded, 503 while other
+            requests hold too much.
     """
-    limit = settings.gateway_body_bytes
-    _check_head(request.headers, limit)
+    limit, share = settings.gateway_body_bytes, body_share(request.scope)
+    _check_head(request.headers, limit, share)
     chunks: list[bytes] = []
     size, more = 0, True
     try:
@@ -35,17 +37,20 @@ async def read_body(request: Request, settings: Settings) -> bytes:
                 size, more = size + len(chunks[-1]), message.get("more_body", False)
                 if size > limit:
                     raise Refusal(413, f"the body is larger than {limit} bytes")
+                share.add(len(chunks[-1]))
     except TimeoutError:
         raise Refusal(408, f"the body did not come within {settings.gateway_body_seconds:g} s") from None
     return b"".join(chunks)
 
 
-def _check_head(headers: Headers, limit: int) -> None:
+def _check_head(headers: Headers, limit: int, share: BodyShare) -> None:
     announced = headers.get("content-length", "0")
-    if announced.isdecimal() and int(announced[:20]) > limit:
+    size = int(announced[:20]) if announced.isdecimal() else 0
+    if size > limit:
         raise Refusal(413, f"the body is larger than {limit} bytes")
     if headers.get("content-encoding", "identity") != "identity":
         raise Refusal(415, "expected a body without content-encoding")
+    share.check(size)
 
 
 async def read_json_body(request: Request, settings: Settings) -> tuple[bytes, Any]:

@@ -14,7 +14,7 @@ from shared.errors import Invalid, Problem, Rejected, Unavailable
 from shared.observability.logs import get_logger
 
 MEDIA_TYPE = "application/problem+json"
-_RETRY_SECONDS = 5
+RETRY_SECONDS = 5
 _LONGEST_INSTANCE = 200
 _SCHEMA = "#/components/schemas/Problem"
 
@@ -95,7 +95,7 @@ def unavailable(path: str, error: Exception) -> Response:
     """The answer while infrastructure is away."""
     log.warning("request.unavailable", path=path, error=str(error))
     detail = "the service cannot keep or read this now; try again"
-    return problem(503, detail, headers={"Retry-After": str(_RETRY_SECONDS)}, instance=path)
+    return problem(503, detail, headers={"Retry-After": str(RETRY_SECONDS)}, instance=path)
 
 
 async def _unavailable(request: Request, error: Exception) -> Response:

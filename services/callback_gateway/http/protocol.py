@@ -1,7 +1,9 @@
-"""HTTP/1.1 with bounds on what uvicorn leaves open: the size of a request's head, and the time in which it must come.
+"""HTTP/1.1 with bounds on what uvicorn leaves open: how many connections there are, the size of a request's head, and
+the time in which it must come.
 
 A head that is too large is answered with 431, a target that is too long with 414, what is no HTTP with 400, each as a
-problem; a head that does not come in time ends the connection. A request that was answered before its body had come
+problem; a head that does not come in time ends the connection. A connection too many is answered with 503 before
+anything is read from it. A request that was answered before its body had come
 may go on sending for a short while, so that its sender can read the answer; then the connection is closed.
 """
 
@@ -10,13 +12,15 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from services.callback_gateway.http.problems import problem
+from services.callback_gateway.http.problems import RETRY_SECONDS, problem
+from services.callback_gateway.metrics import HTTP_CONNECTIONS
 
 MOST_HEADERS = 100
 HEAD_BYTES = 32 * 1024
 TARGET_BYTES = 8 * 1024
 HEAD_SECONDS = 10.0
 _LINGER_SECONDS = 5.0
+_TOO_MANY = 503
 _NOT_HTTP = "the request is not HTTP/1.1 as RFC 9112 has it"
 
 
@@ -29,6 +33,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
+        self._most_connections, self.limit_concurrency = self.limit_concurrency, None
         self._refusal = (400, _NOT_HTTP)
         self._in_head = True
         self._in_message = False
@@ -36,13 +41,20 @@ class BoundedProtocol(HttpToolsProtocol):
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """The first head must come in time."""
+        """The first head must come in time. uvicorn would let in any number, and refuse their requests, also those of
+        whoever was there before."""
         super().connection_made(transport)
-        self._close_after(HEAD_SECONDS)
+        HTTP_CONNECTIONS.inc()
+        if self._most_connections is not None and len(self.connections) > self._most_connections:
+            self._refusal = (503, f"{self._most_connections} connections are open, as many as may be")
+            self.send_400_response("")
+        else:
+            self._close_after(HEAD_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is waited for any more."""
         self._forget_deadline()
+        HTTP_CONNECTIONS.dec()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -91,7 +103,8 @@ class BoundedProtocol(HttpToolsProtocol):
         """The answer of the protocol itself, as a problem; then the connection is closed."""
         self._forget_deadline()
         status, detail = self._refusal
-        answer = problem(status, detail, headers={"Connection": "close"})
+        headers = {"Connection": "close"} | ({"Retry-After": str(RETRY_SECONDS)} if status == _TOO_MANY else {})
+        answer = problem(status, detail, headers=headers)
         head = [f"HTTP/1.1 {status} ".encode()]
         head += [b"\r\n" + name + b": " + value for name, value in answer.raw_headers]
         self.transport.write(b"".join(head) + b"\r\n\r\n" + bytes(answer.body))

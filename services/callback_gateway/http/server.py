@@ -23,6 +23,7 @@ from services.callback_gateway.http import (
     webhooks,
 )
 from services.callback_gateway.http.access import Access
+from services.callback_gateway.http.body_budget import BodyBudget
 from services.callback_gateway.http.description import describe
 from services.callback_gateway.http.edge import Edge
 from services.callback_gateway.http.follow import Following
@@ -68,7 +69,8 @@ def build_api(edge: Edge, following: Following) -> ASGIApp:
     app.include_router(callbacks.routes(edge, Senders(edge.database)))
     describe(app, webhooks.DESCRIPTION)
     new_jobs = Access(direct("/jobs", submission.answer), keyring, policy, pace)
-    return in_front(direct(webhooks.ROUTE, webhooks.Webhooks(edge).answer), new_jobs, app)
+    api = in_front(direct(webhooks.ROUTE, webhooks.Webhooks(edge).answer), new_jobs, app)
+    return BodyBudget(api, max(settings.gateway_held_bytes, settings.gateway_body_bytes))
 
 
 class Measured:
@@ -111,7 +113,7 @@ class HttpServer:
 
     name = "http"
 
-    def __init__(self, app: ASGIApp, host: str, port: int) -> None:
+    def __init__(self, app: ASGIApp, host: str, port: int, most_connections: int) -> None:
         config = uvicorn.Config(
             Measured(app),
             host=host,
@@ -123,6 +125,7 @@ class HttpServer:
             server_header=False,
             lifespan="off",
             proxy_headers=False,
+            limit_concurrency=most_connections,
             timeout_keep_alive=30,
             timeout_graceful_shutdown=5,
         )

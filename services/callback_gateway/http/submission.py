@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from services.callback_gateway.http import store
 from services.callback_gateway.http.body import read_json_body
+from services.callback_gateway.http.body_budget import body_share
 from services.callback_gateway.http.edge import Edge
 from services.callback_gateway.http.problems import Refusal
 from services.callback_gateway.http.waiting import Waiting
@@ -60,6 +61,16 @@ class Submission:
     async def answer(self, request: Request) -> Response:
         """Check a job specification, make it durable, answer with the job's place. All mistakes are told at once.
         With `Prefer: wait=N` the answer comes when the job is over, if that is within N seconds."""
+        job_id, kind, replayed = await self._accept(request)
+        body_share(request.scope).release()
+        answer = await self._waiting.preferred(request, job_id) or accepted(job_id, kind)
+        if replayed:
+            answer.headers["Idempotency-Replayed"] = "true"
+        return answer
+
+    async def _accept(self, request: Request) -> tuple[UUID, str, bool]:
+        """The job's id, its kind, and whether it was asked for before. Its body is forgotten with the return: who waits
+        for a job holds none."""
         body, found = await read_json_body(request, self._edge.settings)
         job = parse(SPECIFICATION, found)
         await check(self._edge, job)
@@ -70,10 +81,7 @@ class Submission:
             wanted, replayed = await claim(self._edge, key, hashlib.sha256(body).digest(), wanted)
         kind = self._edge.known.kind_of(job)
         await self._request(wanted, kind, found)
-        answer = await self._waiting.preferred(request, wanted) or accepted(wanted, kind)
-        if replayed:
-            answer.headers["Idempotency-Replayed"] = "true"
-        return answer
+        return wanted, kind, replayed
 
     async def _is_repeated(self, job_id: UUID, body: bytes) -> bool:
         """Whether a job that brings its id was asked for before. Consumers go by the id alone: another document under

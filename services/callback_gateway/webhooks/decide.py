@@ -46,11 +46,6 @@ class Webhook:
     claim: bytes | None
     told: Mapping[str, Any]
 
-    @property
-    def size(self) -> int:
-        """Bytes that it takes."""
-        return len(self.message.value or b"")
-
 
 def read_webhook(hook: Hook, verdict: Verified, headers: Mapping[str, str], body: bytes, now: datetime) -> Webhook:
     """The webhook in a request. With a sender's id its own id is derived from that, so whoever handles it twice knows.

@@ -5,7 +5,8 @@ or a fault before the commit leaves no claim behind, so that a webhook which was
 sent again; should its message be in the broker already, it comes there twice under the same id, and consumers drop
 the second. Another gateway with the same id waits for the outcome, for the length of one acknowledgement.
 
-Without a database webhooks still come in: consumers know repetitions by their ids.
+Without a database webhooks still come in: consumers know repetitions by their ids. How much waits here is bounded by
+how much all requests may hold (`http/body_budget.py`).
 """
 
 import asyncio
@@ -21,7 +22,6 @@ from shared.observability.logs import get_logger
 
 _WRITERS = 2
 _MOST = 500
-_MOST_WAITING_BYTES = 64 * 1024**2
 _CLAIM_SECONDS = 3.0
 
 log = get_logger(__name__)
@@ -34,7 +34,6 @@ class Intake:
         self._database = database
         self._outbound = outbound
         self._waiting: list[tuple[Webhook, asyncio.Future[Taken]]] = []
-        self._waiting_bytes = 0
         self._writers: set[asyncio.Task[None]] = set()
 
     async def take(self, webhook: Webhook) -> Taken:
@@ -43,11 +42,8 @@ class Intake:
         Raises:
             Unavailable: nobody can keep it now.
         """
-        if self._waiting_bytes + webhook.size > _MOST_WAITING_BYTES:
-            raise Unavailable("webhooks come in faster than they can be kept")
         taken: asyncio.Future[Taken] = asyncio.get_running_loop().create_future()
         self._waiting.append((webhook, taken))
-        self._waiting_bytes += webhook.size
         self._start_writer()
         return await taken
 
@@ -62,7 +58,6 @@ class Intake:
     async def _write(self) -> None:
         batch, self._waiting = self._waiting[:_MOST], self._waiting[_MOST:]
         webhooks, futures = [webhook for webhook, _ in batch], [taken for _, taken in batch]
-        self._waiting_bytes -= sum(webhook.size for webhook in webhooks)
         try:
             for taken, outcome in zip(futures, await self._keep(webhooks), strict=True):
                 if not taken.done():

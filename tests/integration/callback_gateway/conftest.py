@@ -68,7 +68,7 @@ async def served(database: Database, producer: Producer, settings: Settings) -> 
     outbound = Outbound(producer, database, settings.gateway_produce_seconds)
     payloads = PayloadStore(settings.payload_store)
     edge = Edge(settings, database, outbound, Known(database), Arrivals(database), payloads)
-    server = HttpServer(build_api(edge, Following(database)), "127.0.0.1", 0)
+    server = HttpServer(build_api(edge, Following(database)), "127.0.0.1", 0, settings.gateway_connections)
     task = asyncio.create_task(server.run())
     async with httpx.AsyncClient(base_url=server.address, timeout=20, trust_env=False) as http:
         await eventually(lambda: http.get("/openapi.json"))

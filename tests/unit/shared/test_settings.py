@@ -62,7 +62,7 @@ def test_a_port_that_is_taken_is_named() -> None:
         port = taken.getsockname()[1]
         told = f"cannot listen at 127.0.0.1:{port}: Address already in use"
         with pytest.raises(Unavailable, match=told):
-            HttpServer(FastAPI(), "127.0.0.1", port)
+            HttpServer(FastAPI(), "127.0.0.1", port, 10)
         with pytest.raises(Unavailable, match=told):
             HealthServer("127.0.0.1", port, Heartbeat(), dict)
 
