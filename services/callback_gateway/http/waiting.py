@@ -120,7 +120,8 @@ class Waiting:
         if "body" not in answer or status in _NO_BODY:
             return Response(status_code=status, headers=headers)
         pointer = Pointer.model_validate(answer["body"])
-        return StreamingResponse(await self._open(pointer), status, headers, media_type=pointer.media_type)
+        headers |= _carried({"content-type": pointer.media_type})
+        return StreamingResponse(await self._open(pointer), status, headers)
 
     async def _open(self, pointer: Pointer) -> AsyncIterator[bytes]:
         try:

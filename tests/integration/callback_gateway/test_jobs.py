@@ -266,6 +266,22 @@ async def test_a_vendors_page_runs_nothing_at_the_address_of_the_gateway(
     assert found.headers.get_list("sluice-job") == [str(job_id)]
 
 
+@pytest.mark.parametrize("media_type", ["text/plain; name=\u4e2d", "text/csv"])
+async def test_an_answer_has_the_vendors_media_type_and_no_other(
+    serve_edge: ServeEdge, producer: Producer, payloads: Path, media_type: str
+) -> None:
+    """Neither a letter that headers cannot have nor a charset that the vendor did not tell."""
+    edge, job_id = await serve_edge(producer), new_id()
+    kept = await PayloadStore(payloads.as_uri()).put(job_id, "0-0-0-1", b"a;b", media_type=media_type)
+    answer = {"status": 200, "headers": {}, "reason": "", "body": kept.model_dump(mode="json")}
+    async with edge.database.transaction() as tx:
+        wanted = "INSERT INTO jobs (id, state, kind, answer, ended_at) VALUES ($1, 'completed', 'request', $2, now())"
+        await tx.execute(wanted, job_id, orjson.dumps(answer))
+    found = await edge.http.get(f"/jobs/{job_id}/answer")
+    assert (found.status_code, found.content) == (200, b"a;b")
+    assert found.headers["content-type"] == media_type.replace("\u4e2d", "?")
+
+
 async def test_a_job_is_of_its_kind_from_the_beginning(serve_edge: ServeEdge, producer: Producer) -> None:
     edge = await serve_edge(producer)
     await edge.http.put("/vendors/acme", json=VENDOR)
