@@ -73,7 +73,8 @@ class Reply(Answer):
 
 
 class Job(Answer):
-    """A job as it stands."""
+    """A job as it stands. `percent` and `finish_estimate_at` are there once all of its tasks are known; the estimate
+    only while it runs."""
 
     id: UUID
     kind: str
@@ -92,6 +93,7 @@ class Job(Answer):
     percent: float | None
     finish_estimate_at: datetime | None
     completeness: Completeness | None
+    sinks: list[dict[str, Any]] = []
     failures: list[FailureCount] = []
     mistakes: list[Mistake] = []
     answer: VendorAnswer | None = None

@@ -56,7 +56,7 @@ async def _watch_live(client: SluiceClient, job_id: UUID | str, console: Console
             bar.update(
                 task,
                 description=standing.state,
-                total=(standing.expected if known else standing.tasks) or None,
+                total=(standing.expected if known else standing.all_tasks) or None,
                 completed=standing.records if known else standing.done,
             )
     if standing.note:

@@ -23,12 +23,14 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A job as its events have told it so far; `expected` is the vendor's total of records, if it told one."""
+    """A job as its events have told it so far; `expected` is the vendor's total of records, if it told one. Until
+    `all_known` more tasks may follow than anybody knows."""
 
     state: str = "requested"
     records: int = 0
     expected: int | None = None
     tasks: int = 0
+    all_known: bool = False
     done: int = 0
     failed: int = 0
     note: str = ""
@@ -43,7 +45,9 @@ class Standing:
             case "job.planned":
                 planned = data.get("tasks", self.tasks)
                 note = data.get("note") or self.note
-                return replace(self, tasks=planned, expected=data.get("records", self.expected), note=note)
+                known = self.all_known or data.get("all_known", True)
+                expected = data.get("records", self.expected)
+                return replace(self, tasks=planned, expected=expected, all_known=known, note=note)
             case "job.rejected":
                 return replace(self, state="rejected")
         return self._counted(data) if "counts" in data else self
@@ -54,8 +58,15 @@ class Standing:
         return self._per_second("records")
 
     @property
+    def all_tasks(self) -> int | None:
+        """How many tasks there are, once that is known: no more come when a job is over."""
+        return self.tasks if self.all_known or self.state in ENDS else None
+
+    @property
     def seconds_left(self) -> float | None:
-        """At the rate so far: by records if their total is known, else by the tasks that are planned."""
+        """At the rate so far: by records if their total is known, else by tasks if all of them are."""
+        if self.expected is None and not self.all_known:
+            return None
         left, unit = self.tasks - self.done, "done"
         if self.expected is not None:
             left, unit = self.expected - self.records, "records"
@@ -88,7 +99,8 @@ class Standing:
 def line(standing: Standing) -> str:
     """A standing as people read it."""
     expected = "" if standing.expected is None else f" of {standing.expected:,}"
-    parts = [f"{standing.records:,}{expected} records", f"{standing.done:,} of {standing.tasks:,} tasks"]
+    of_all = "" if standing.all_tasks is None else f" of {standing.all_tasks:,}"
+    parts = [f"{standing.records:,}{expected} records", f"{standing.done:,}{of_all} tasks"]
     if standing.rate:
         parts.append(f"{standing.rate:,.0f} records/s")
     if standing.seconds_left and standing.state not in ENDS:

@@ -104,12 +104,14 @@ class JobRejected(Event):
 
 
 class JobPlanned(Event):
-    """How much there is to do became known. `records` is the vendor's own total, if it tells one."""
+    """How much there is to do became known. `records` is the vendor's own total, if it tells one. Without `all_known`
+    the tasks are those so far, and nobody knows how many will follow."""
 
     type: Literal["job.planned"] = "job.planned"
     job_id: UUID
     tasks: int
     records: int | None = None
+    all_known: bool = True
     note: str = ""
     at: datetime
 

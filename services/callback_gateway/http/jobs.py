@@ -20,6 +20,7 @@ from shared.events.catalogue import JOBS_CONTROL
 from shared.events.jobs import JobControl, JobState
 from shared.events.tasks import TaskState
 from shared.messaging.handler import outgoing
+from shared.runtime.clock import utc_now
 
 EXAMPLES = (
     {"url": "https://api.example/items"},
@@ -93,8 +94,8 @@ def _reading(router: APIRouter, edge: Edge) -> None:
         """Jobs, a page at a time; `next` is the `after` of the next page."""
         async with edge.database.transaction() as tx:
             rows = await store.find_jobs(tx, status, after, limit)
-        following = str(rows[-1]["id"]) if len(rows) == limit else None
-        answer = json_answer({"jobs": [job_body(row, {}, failures_of(row)) for row in rows], "next": following})
+        following, now = str(rows[-1]["id"]) if len(rows) == limit else None, utc_now()
+        answer = json_answer({"jobs": [job_body(row, {}, failures_of(row), now) for row in rows], "next": following})
         if following:
             only = f"&status={status.value}" if status else ""
             answer.headers["Link"] = f'</jobs?after={following}&limit={limit}{only}>; rel="next"'
@@ -109,7 +110,7 @@ def _reading(router: APIRouter, edge: Edge) -> None:
                 raise Refusal(404, f"there is no job {job_id}")
             counts = await store.count_tasks(tx, row)
             failures = await store.count_failures(tx, row)
-        return json_answer(job_body(row, counts, failures))
+        return json_answer(job_body(row, counts, failures, utc_now()))
 
     @router.get("/{job_id}/tasks", summary="A job's tasks", responses={200: {"model": Tasks}, **answers(404, 422)})
     async def list_tasks(

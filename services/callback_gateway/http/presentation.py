@@ -6,16 +6,17 @@ from operator import itemgetter
 from typing import Any, TypeAlias
 
 from shared.database.pool import Row
-from shared.runtime.clock import utc_now
+from shared.events.jobs import JobState
 
 Failures: TypeAlias = Sequence[Mapping[str, Any]]
 """How many tasks failed for one `reason`: their `count`."""
 
-_TOO_FAR = 1000
-"""An estimate of so many times what has been done says nothing."""
+_LEAST_SECONDS, _LEAST_TASKS = 1.0, 1.0
+"""Less than this says nothing about how fast a job goes on."""
+_TOO_FAR = timedelta(days=3650)
 
 
-def job_body(row: Row, counts: dict[str, int], failures: Failures) -> dict[str, Any]:
+def job_body(row: Row, counts: dict[str, int], failures: Failures, now: datetime) -> dict[str, Any]:
     """A job."""
     place = f"/jobs/{row['id']}"
     done = row["completed"] + row["failed"] + row["cancelled"]
@@ -34,9 +35,10 @@ def job_body(row: Row, counts: dict[str, int], failures: Failures) -> dict[str, 
         "counts": _counts(row, counts),
         "records": row["records"],
         "distinct": row["distinct_records"],
-        "percent": round(100 * done / row["planned"], 1) if row["planned"] else None,
-        "finish_estimate_at": _finish(row, done),
+        "percent": _percent(row, done),
+        "finish_estimate_at": _finish(row, done, now),
         "completeness": _completeness(row),
+        "sinks": row["sinks"] or [],
         "failures": list(failures),
         "links": {"self": place, "tasks": f"{place}/tasks", "events": f"{place}/events"},
     }
@@ -72,15 +74,25 @@ def _completeness(row: Row) -> dict[str, Any] | None:
     return {"expected": row["expected"], "distinct": row["distinct_records"], "complete": row["complete"]}
 
 
-def _finish(row: Row, done: int) -> datetime | None:
-    """From the rate so far."""
-    left = row["planned"] - done
-    if row["ended_at"] is not None or not done or not 0 < left < _TOO_FAR * done:
+def _percent(row: Row, done: int) -> float | None:
+    """Of the tasks. While it is unknown how many will follow, those so far are no whole to take a share of."""
+    planned: int = row["planned"]
+    if not planned or not (row["all_known"] or row["ended_at"] is not None):
         return None
-    now = utc_now()
-    elapsed: timedelta = now - row["created_at"]
-    finish: datetime = now + elapsed * (left / done)
-    return finish
+    return round(100 * done / planned, 1)
+
+
+def _finish(row: Row, done: int, now: datetime) -> datetime | None:
+    """At the rate of the last minutes in which the job ran; that nothing has ended since counts, too."""
+    left = row["planned"] - done
+    if row["state"] != JobState.RUNNING or not row["all_known"] or left <= 0 or row["told_at"] is None:
+        return None
+    quiet = max(now - row["told_at"], timedelta(0))
+    seconds = row["lately_seconds"] + quiet.total_seconds()
+    if seconds < _LEAST_SECONDS or row["lately_done"] < _LEAST_TASKS:
+        return None
+    wait = left * seconds / row["lately_done"]
+    return now + timedelta(seconds=wait) if wait < _TOO_FAR.total_seconds() else None
 
 
 def task_body(row: Row) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from shared.database.pool import Database, Row
 from shared.errors import Problem, Rejected, Unavailable
 from shared.events.payloads import Pointer
 from shared.payloads.store import PayloadStore
-from shared.runtime.clock import monotonic
+from shared.runtime.clock import monotonic, utc_now
 
 _LONGEST_DIGITS = 6
 _NO_BODY = frozenset({204, 205, 304})
@@ -110,7 +110,7 @@ class Waiting:
         if answer is None:
             async with self._database.transaction() as tx:
                 failures = await store.count_failures(tx, row)
-            return json_answer(job_body(row, {}, failures))
+            return json_answer(job_body(row, {}, failures, utc_now()))
         status = answer.get("status")
         headers = _carried(answer.get("headers", {})) | {"sluice-job": str(row["id"])} | _CONFINED
         if status is None:

@@ -6,8 +6,13 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from shared.events.tasks import END_RANK, TaskChanged
+from pydantic import ValidationError
 
+from shared.events.jobs import JobAccepted, JobPlanned
+from shared.events.tasks import END_RANK, TaskChanged
+from shared.specification.source import Delivery
+
+_OF_RECORDS = ("poll", "invoke")
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -45,6 +50,28 @@ def task_views(events: Iterable[TaskChanged]) -> list[TaskView]:
             view.round, view.rank, view.state = event.round, event.state.rank, event.state.value
             view.reason, view.changed_at = event.reason, event.at
     return sorted(views.values(), key=lambda view: view.id)
+
+
+def sinks_of(event: JobAccepted) -> list[Any]:
+    """Where the records of a job go; single calls have none. What a later planner has written stays as it is."""
+    if event.kind not in _OF_RECORDS:
+        return []
+    delivery = event.specification.get("delivery", {})
+    try:
+        return [sink.model_dump(mode="json") for sink in Delivery.model_validate(delivery).sinks]
+    except ValidationError:
+        found = delivery.get("sinks") if isinstance(delivery, dict) else None
+        return found if isinstance(found, list) else []
+
+
+def latest_plans(events: Iterable[JobPlanned]) -> list[JobPlanned]:
+    """The last word on how much there is to do in each job, in the order of their ids. What is known stays known."""
+    plans: dict[UUID, JobPlanned] = {}
+    for event in events:
+        before = plans.get(event.job_id)
+        known = event.all_known or (before is not None and before.all_known)
+        plans[event.job_id] = event.model_copy(update={"all_known": known})
+    return sorted(plans.values(), key=lambda event: event.job_id)
 
 
 def _is_ahead(event: TaskChanged, view: TaskView) -> bool:

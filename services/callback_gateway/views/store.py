@@ -8,7 +8,7 @@ from pydantic_core import to_json
 
 from services.callback_gateway.redrive.decide import closed_round, times_redriven
 from services.callback_gateway.storable import storable_json, storable_text
-from services.callback_gateway.views.decide import TaskView
+from services.callback_gateway.views.decide import TaskView, latest_plans, sinks_of
 from shared.database.pool import Transaction
 from shared.database.queries import load_queries
 from shared.events.dead_letters import DeadLetter
@@ -32,6 +32,7 @@ async def accept_jobs(tx: Transaction, events: Sequence[JobAccepted]) -> None:
             [event.vendor for event in ordered],
             [event.source for event in ordered],
             [event.at for event in ordered],
+            [storable_json(orjson.dumps(sinks_of(event))) for event in ordered],
         )
 
 
@@ -50,13 +51,14 @@ def _mistakes(event: JobRejected) -> bytes:
 async def plan_jobs(tx: Transaction, events: Sequence[JobPlanned]) -> None:
     """How much there is to do."""
     if events:
-        ordered = sorted({event.job_id: event for event in events}.values(), key=lambda event: event.job_id)
+        ordered = latest_plans(events)
         await tx.execute(
             SQL["plan_jobs"],
             [event.job_id for event in ordered],
             [event.tasks for event in ordered],
             [event.records for event in ordered],
             [storable_text(event.note) for event in ordered],
+            [event.all_known for event in ordered],
         )
 
 

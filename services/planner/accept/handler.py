@@ -74,7 +74,14 @@ def _tell(job: Admitted, now: datetime) -> list[Outgoing]:
     )
     told = [outgoing(JOBS_EVENTS, job.job_id, accepted, at=now)]
     if job.step.over:
-        planned = JobPlanned(job_id=job.job_id, tasks=len(job.tasks), records=job.step.expected, at=now)
+        has_results = resolved.invoke is not None and resolved.invoke.results is not None
+        planned = JobPlanned(
+            job_id=job.job_id,
+            tasks=len(job.tasks),
+            records=job.step.expected,
+            all_known=not has_results,
+            at=now,
+        )
         told.append(outgoing(JOBS_EVENTS, job.job_id, planned, at=now))
     return told + [planned_task(task, now) for task in job.tasks]
 

@@ -23,6 +23,13 @@ class Step:
     note: str = ""
     pages: Pages | None = None
 
+    @property
+    def all_known(self) -> bool:
+        """Whether it is known how many calls there are: all are planned, or as many as a total asks for, and only its
+        growth can lead on."""
+        by_total = any(one.wanted is not None and one.wanted.growth for one in self.planned)
+        return self.over or self.expected is not None or by_total
+
 
 def call_of(request: Request, query: dict[str, object] | None = None) -> Call:
     """The call that a request stands for, with more in its query."""

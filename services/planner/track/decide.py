@@ -150,7 +150,7 @@ def _follow(before: Advance, told: Told) -> Advance:
         planned=(*before.planned, *step.planned),
         note=step.note or shrinks or before.note,
         pages=step.pages or before.pages,
-        became_known=step.over or step.expected is not None,
+        became_known=step.all_known,
     )
 
 

@@ -160,7 +160,14 @@ def _tell(result: Advance, tasks: Sequence[Task], now: datetime, *, tells: bool)
     messages = [planned_task(task, now) for task in tasks]
     TASKS_PLANNED.labels(vendor=vendor_label(job.resolved.vendor)).inc(len(tasks))
     if result.became_known or result.note:
-        event = JobPlanned(job_id=job.id, tasks=job.planned, records=job.expected, note=result.note, at=now)
+        event = JobPlanned(
+            job_id=job.id,
+            tasks=job.planned,
+            records=job.expected,
+            all_known=result.became_known,
+            note=result.note,
+            at=now,
+        )
         messages.append(outgoing(JOBS_EVENTS, job.id, event, at=now))
     if result.ended is None and tells:
         messages.append(progressed(job, now))

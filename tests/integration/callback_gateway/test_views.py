@@ -165,6 +165,44 @@ async def test_a_redriven_job_is_open_again(database_for: DatabaseFor) -> None:
     assert seen == ["accepted", state.value, state.value, "running"]
 
 
+async def test_a_pause_does_not_slow_down_what_is_told_of_a_jobs_end(database_for: DatabaseFor) -> None:
+    """A hundred tasks in a hundred seconds, an hour of pause, and again; both at one a second."""
+    database, job_id = await database_for("callback-gateway"), new_id()
+    runs, paused = JobState.RUNNING, JobState.PAUSED
+    told = [(0, runs, 0), (100, runs, 100), (101, paused, 100), (3700, runs, 100), (3800, runs, 200)]
+    events: list[Event] = [JobAccepted(job_id=job_id, kind="poll", vendor="v", source="s", specification={}, at=BEGAN)]
+    for seconds, state, completed in told:
+        counts, at = JobCounts(planned=400, completed=completed), BEGAN + timedelta(seconds=seconds)
+        events.append(JobProgressed(job_id=job_id, state=state, counts=counts, at=at))
+    for event in events:
+        async with database.transaction() as tx:
+            await view_jobs(tx, [incoming(event)])
+    async with database.transaction() as tx:
+        row = await store.find_job(tx, job_id)
+    assert row is not None
+    assert row["lately_done"] / row["lately_seconds"] == pytest.approx(1, rel=0.01)
+    assert row["lately_done"] < 200
+
+
+async def test_a_job_is_told_with_its_sinks_and_how_far_it_is(edge: Served) -> None:
+    job_id = new_id()
+    sinks = [{"type": "postgres", "table": "orders"}, {"type": "topic"}]
+    specification = {"vendor": "v", "delivery": {"sinks": sinks}}
+    accepted = JobAccepted(job_id=job_id, kind="poll", vendor="v", source="s", specification=specification, at=BEGAN)
+    found = JobPlanned(job_id=job_id, tasks=2, all_known=False, note="paging detected: cursor", at=BEGAN)
+    counts = JobCounts(planned=4, completed=3)
+    moved = JobProgressed(job_id=job_id, state=JobState.RUNNING, counts=counts, at=BEGAN)
+    last = JobPlanned(job_id=job_id, tasks=4, at=BEGAN)
+    shares = []
+    for event in (accepted, found, moved, last, found):
+        async with edge.database.transaction() as tx:
+            await view_jobs(tx, [incoming(event)])
+        job = (await edge.http.get(f"/jobs/{job_id}")).json()
+        shares.append(job["percent"])
+    assert shares == [None, None, None, 75.0, 75.0]
+    assert job["sinks"] == sinks
+
+
 @pytest.mark.parametrize("size", [1, 2, 3])
 async def test_progress_that_was_overtaken_by_the_end_of_its_job_is_no_news(edge: Served, size: int) -> None:
     job_id, later = new_id(), BEGAN + timedelta(seconds=1)

@@ -10,37 +10,59 @@ from services.callback_gateway.http.presentation import job_body
 
 ROW: dict[str, Any] = {
     **dict.fromkeys(("ended_at", "reason", "note", "expected", "complete", "mistakes", "answer"), None),
+    **dict.fromkeys(("sinks", "told_at"), None),
     **dict.fromkeys(("planned", "completed", "failed", "cancelled", "records", "distinct_records"), 0),
+    **{"all_known": True, "lately_done": 0.0, "lately_seconds": 0.0},
     **{"id": UUID(int=1), "kind": "poll", "state": "running", "vendor": "acme", "source": "acme/items"},
 }
-HOURS_AGO = timedelta(hours=3)
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+HALF_DONE: dict[str, Any] = {"planned": 400, "completed": 150, "failed": 30, "cancelled": 20}
+RUNS: dict[str, Any] = {**HALF_DONE, "lately_done": 50.0, "lately_seconds": 100.0, "told_at": NOW}
 
 
 def shown(**more: Any) -> dict[str, Any]:
-    now = datetime.now(UTC)
-    row: Any = {**ROW, "created_at": now - HOURS_AGO, "updated_at": now, **more}
-    return job_body(row, {}, [])
+    row: Any = {**ROW, "created_at": NOW - timedelta(hours=3), "updated_at": NOW, **more}
+    return job_body(row, {}, [], NOW)
 
 
-def test_the_end_is_estimated_from_what_was_done_so_far() -> None:
-    job = shown(planned=400, completed=70, failed=20, cancelled=10)
-    assert job["percent"] == 25.0
-    left = job["finish_estimate_at"] - datetime.now(UTC)
-    assert left / HOURS_AGO == pytest.approx(3, rel=0.01)
+def test_the_end_is_estimated_from_what_was_done_lately() -> None:
+    job = shown(**RUNS)
+    assert job["percent"] == 50.0
+    assert job["finish_estimate_at"] - NOW == 400 * SECOND
+
+
+def test_while_nothing_ends_the_end_recedes() -> None:
+    job = shown(**{**RUNS, "told_at": NOW - 100 * SECOND})
+    assert job["finish_estimate_at"] - NOW == 800 * SECOND
 
 
 @pytest.mark.parametrize(
-    "row",
+    "more",
     [
         {"planned": 0},
-        {"planned": 400},
-        {"planned": 400, "completed": 400},
-        {"planned": 400_000, "completed": 10},
-        {"planned": 400, "completed": 100, "ended_at": datetime.now(UTC)},
+        {"completed": 350},
+        {"state": "paused"},
+        {"state": "accepted"},
+        {"state": "completed", "ended_at": NOW},
+        {"lately_done": 0.0},
+        {"lately_done": 1.0, "lately_seconds": 1e9},
+        {"lately_seconds": 0.5},
+        {"told_at": None},
+        {"all_known": False},
     ],
 )
-def test_where_nothing_can_be_said_nothing_is(row: dict[str, Any]) -> None:
-    assert shown(**row)["finish_estimate_at"] is None
+def test_where_nothing_can_be_said_nothing_is(more: dict[str, Any]) -> None:
+    assert shown(**{**RUNS, **more})["finish_estimate_at"] is None
+
+
+def test_of_a_chain_there_is_no_share_before_its_end() -> None:
+    chain: dict[str, Any] = {"planned": 2001, "completed": 2000, "all_known": False}
+    assert shown(**chain)["percent"] is None
+    assert shown(**{**chain, "all_known": True})["percent"] == 100.0
+    over = {**chain, "planned": 2000, "state": "completed", "ended_at": NOW}
+    assert shown(**over)["percent"] == 100.0
+    assert shown(planned=0)["percent"] is None
 
 
 def test_completeness_is_told_where_the_vendor_told_a_total() -> None:

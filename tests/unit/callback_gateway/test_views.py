@@ -1,13 +1,15 @@
 """Task events in any order, any of them twice, give one view."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.callback_gateway.storable import storable_json, storable_text
-from services.callback_gateway.views.decide import task_views
+from services.callback_gateway.views.decide import latest_plans, sinks_of, task_views
+from shared.events.jobs import JobAccepted, JobPlanned
 from shared.events.tasks import TaskChanged, TaskState
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -25,6 +27,25 @@ def changed(state: TaskState, second: int, *, round: int = 0, task: int = 2) -> 
         at=BEGAN + timedelta(seconds=second),
         reason=f"at {second}",
     )
+
+
+def accepted(kind: str, specification: dict[str, Any]) -> JobAccepted:
+    return JobAccepted(job_id=JOB, kind=kind, vendor="v", source="s", specification=specification, at=BEGAN)
+
+
+def test_the_sinks_of_a_job_are_those_that_it_runs_with() -> None:
+    assert sinks_of(accepted("poll", {})) == [{"type": "postgres", "table": "records"}]
+    assert sinks_of(accepted("invoke", {"delivery": {"sinks": [{"type": "topic"}]}})) == [{"type": "topic"}]
+    assert sinks_of(accepted("request", {})) == []
+    later = [{"type": "bucket"}]
+    assert sinks_of(accepted("poll", {"delivery": {"sinks": later}})) == later
+    assert sinks_of(accepted("poll", {"delivery": 7})) == []
+
+
+def test_of_two_plans_the_later_counts_and_what_is_known_stays_known() -> None:
+    plans = [JobPlanned(job_id=JOB, tasks=n, all_known=n == 2, at=BEGAN) for n in (1, 2, 3)]
+    [plan] = latest_plans(plans)
+    assert (plan.tasks, plan.all_known) == (3, True)
 
 
 HISTORIES = st.lists(

@@ -39,6 +39,16 @@ def test_without_a_total_of_records_the_tasks_tell_the_time_left() -> None:
     assert standing.seconds_left == 5
 
 
+def test_of_a_chain_nobody_knows_how_much_is_left() -> None:
+    told = event("planned", tasks=2, records=None, all_known=False, note="paging detected: cursor")
+    chain = stand(event("accepted"), told, progressed(5, 500, 5, planned=6))
+    assert (chain.seconds_left, chain.all_tasks) == (None, None)
+    assert line(chain) == "500 records, 5 tasks, 100 records/s"
+    last = chain.after(event("planned", 6, tasks=6))
+    assert (last.seconds_left, last.all_tasks) == (1, 6)
+    assert stand(event("planned", tasks=6), told).all_known
+
+
 def test_a_job_that_was_slow_at_first_is_judged_by_its_last_seconds() -> None:
     standing = stand(event("accepted"), progressed(100, 10, 1), progressed(105, 510, 5))
     assert standing.rate == 100

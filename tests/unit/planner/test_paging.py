@@ -169,6 +169,24 @@ def test_a_cursor_is_followed_until_it_is_gone() -> None:
     assert steps[-1].over
 
 
+def test_of_a_chain_it_is_known_at_its_end_how_long_it_is() -> None:
+    cursors = iter(["a", "b", None])
+    job = resolved(style="cursor", next="body.next", into={"query": "cursor"})
+    _, chained = walk(job, lambda call: Facts(items=10, next=next(cursors)))
+    assert [step.all_known for step in chained] == [False, False, False, True]
+    _, walked = walk(resolved(style="offset", size=10), serving(25, told=False))
+    assert [step.all_known for step in walked] == [False, False, False, True]
+
+
+@pytest.mark.parametrize("select", ["body[]", "body[].lines[]"])
+def test_with_a_total_it_is_known_from_the_first_page_on_how_many_there_are(select: str) -> None:
+    records = Records(select=select)
+    job = resolved(style="page", size=10, pages="body.pages")
+    job = job.model_copy(update={"poll": job.walk.model_copy(update={"records": records})})
+    _, steps = walk(job, lambda call: Facts(pages=2, items=10))
+    assert [step.all_known for step in steps] == [False, True, True]
+
+
 def test_a_cursor_that_comes_back_has_the_same_mark() -> None:
     job = resolved(style="cursor", next="body.next", into={"query": "cursor"})
     first = first_step(job).planned[0]
