@@ -12,7 +12,7 @@ from uuid import UUID
 from services.callback_gateway.verify.verdict import Verified
 from shared.errors import Invalid
 from shared.events.catalogue import WEBHOOKS_RECEIVED
-from shared.events.webhooks import WebhookReceived
+from shared.events.webhooks import WebhookReceived, content_of
 from shared.ids import derived_id, new_id
 from shared.messaging.handler import Outgoing, outgoing
 from shared.specification.expressions import NotApplicable, evaluate
@@ -58,7 +58,7 @@ def read_webhook(hook: Hook, verdict: Verified, headers: Mapping[str, str], body
         raise Unfit("expected a body")
     media_type = headers.get("content-type", "").split(";", 1)[0].strip().lower()
     is_json = media_type == "application/json" or media_type.endswith("+json")
-    content = _read(body) if is_json else None
+    content = _read(body) if is_json else content_of(body)
     kept = _without_secrets(hook, headers)
     document = {"body": content, "headers": kept}
     sender_id = _sender_id(hook, verdict, document)
@@ -69,7 +69,7 @@ def read_webhook(hook: Hook, verdict: Verified, headers: Mapping[str, str], body
         sender_id=sender_id,
         media_type=media_type[:_LONGEST_ID],
         headers=kept,
-        body=content,
+        body=content if is_json else None,
         raw=None if is_json else base64.b64encode(body).decode(),
         received_at=now,
     )

@@ -33,7 +33,7 @@ class Unusable:
 
 def start(wanted: Start, webhook: WebhookReceived) -> Started | Passed | Unusable:
     """Whether the webhook starts a job, and with which parameters. A body that is no JSON is null to expressions."""
-    found = {"body": webhook.body, "headers": webhook.headers}
+    found = {"body": webhook.content, "headers": webhook.headers}
     try:
         if wanted.when is not None and not holds(wanted.when, found):
             return Passed()

@@ -75,6 +75,19 @@ async def test_what_is_no_json_is_kept_byte_for_byte(edge: Served, reader_for: R
     assert SECRET.encode() not in b"".join(record.value for record in received.records)
 
 
+@pytest.mark.parametrize("headers", [{"Content-Type": "text/plain; charset=UTF-8"}, {}])
+async def test_json_is_read_whatever_type_its_sender_gave_it(
+    edge: Served, reader_for: ReaderFor, headers: dict[str, str]
+) -> None:
+    received = await reader_for("webhooks.received")
+    place = await hook(edge, id="body.order.id", answer={"fields": {"echo": "body.action"}})
+    body = b'{"action": "changed",  "order": {"id": 7}}'
+    answer = await edge.http.post(place, content=body, headers=headers)
+    assert (answer.json()["id"], answer.json()["echo"]) == (str(derived_id("webhook", "acme", "7")), "changed")
+    [event] = await eventually(lambda: received.values)
+    assert (base64.b64decode(event["raw"]), event["sender_id"]) == (body, "7")
+
+
 async def test_the_same_one_twice_is_one_webhook(edge: Served, reader_for: ReaderFor) -> None:
     received = await reader_for("webhooks.received")
     place = await hook(edge)

@@ -1,8 +1,10 @@
 """Whether a webhook starts a job, and with what."""
 
+import base64
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 import pytest
 
 from services.planner.start.decide import Passed, Started, Unusable, start
@@ -50,6 +52,17 @@ def test_what_is_not_there_is_told(expression: str, problem: str) -> None:
     found = start(wanted(id=expression), webhook())
     assert isinstance(found, Unusable)
     assert found.problem.startswith(problem)
+
+
+def test_json_is_read_whatever_type_its_sender_gave_it() -> None:
+    untyped = webhook(None).model_copy(update={"raw": base64.b64encode(orjson.dumps(BODY)).decode()})
+    found = start(wanted("body.action == 'changed'", id="body.order.id"), untyped)
+    assert found == Started({"source": "orders", "parameters": {"id": 7}})
+
+
+@pytest.mark.parametrize("raw", ["", "YT0x", "/////w==", "no base64"])
+def test_what_is_no_json_is_null_and_no_defect(raw: str) -> None:
+    assert start(wanted("body"), webhook(None).model_copy(update={"raw": raw})) == Passed()
 
 
 def test_a_body_that_is_no_json_is_null() -> None:
