@@ -10,6 +10,7 @@ from services.callback_gateway.http.server import HttpServer, build_api
 from services.callback_gateway.known import Known
 from services.callback_gateway.match.handler import expect_callbacks, match_callbacks
 from services.callback_gateway.match.loop import Unmatched
+from services.callback_gateway.redrive.count import CountOpen
 from services.callback_gateway.redrive.loop import Redrive
 from services.callback_gateway.schedules.handler import view_schedules
 from services.callback_gateway.schedules.loop import Forget
@@ -64,4 +65,5 @@ def _by_the_clock(runtime: Runtime[Settings]) -> list[Loop]:
         Loop("forget", Forget(runtime.database).step),
         Loop("unmatched", Unmatched(runtime).step),
         Loop("redrive", Redrive(runtime).step),
+        Loop("open-letters", CountOpen(runtime.database).step),
     ]

@@ -29,3 +29,6 @@ ACCESS_REFUSED = Counter(
     ["status"],
 )
 LETTERS_REDRIVEN = Counter("sluice_dead_letters_redriven_total", "Dead letters that were sent again", ["topic"])
+LETTERS_OPEN = Gauge(
+    "sluice_dead_letters_open", "Dead letters that nobody has sent again or put away yet", ["service", "reason"]
+)

@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,30 +19,11 @@ from infra.local.ports import free_port
 from infra.local.services import PROJECT
 from tests.cluster import Cluster, cluster
 from tests.eventually import eventually
+from tests.prometheus import ALERTS, program
 from tests.stack import Place
 
-ALERTS = PROJECT / "infra" / "prometheus" / "alerts.yml"
 DASHBOARDS = sorted((PROJECT / "infra" / "grafana" / "dashboards").glob("*.json"))
-KEPT = PROJECT / ".sluice" / "tools" / "prometheus"
 POLL = {"request": {"path": "/items"}, "records": {"key": "id"}}
-
-
-def prometheus() -> str:
-    """The program: of the machine, or Debian's package unpacked once."""
-    found = shutil.which("prometheus") or shutil.which("prometheus", path=str(KEPT / "usr" / "bin"))
-    if found is None and shutil.which("apt-get") and shutil.which("dpkg"):
-        KEPT.mkdir(parents=True, exist_ok=True)
-        with suppress(subprocess.TimeoutExpired):
-            subprocess.run(
-                ["apt-get", "download", "prometheus"], cwd=KEPT, capture_output=True, check=False, timeout=120
-            )
-        for package in KEPT.glob("prometheus_*.deb"):
-            subprocess.run(["dpkg", "-x", str(package), str(KEPT)], check=False)
-            package.unlink()
-        found = shutil.which("prometheus", path=str(KEPT / "usr" / "bin"))
-    if found is None:
-        pytest.skip("there is no prometheus here, and none can be had")
-    return found
 
 
 def boards() -> list[dict[str, Any]]:
@@ -81,7 +62,7 @@ async def scraping(targets: dict[str, int], root: Path) -> AsyncIterator[httpx.A
     config.write_text(yaml.safe_dump(shipped), "utf-8")
     arguments = [f"--config.file={config}", f"--storage.tsdb.path={root / 'tsdb'}"]
     process = subprocess.Popen(
-        [prometheus(), *arguments, f"--web.listen-address=127.0.0.1:{port}"],
+        [program("prometheus"), *arguments, f"--web.listen-address=127.0.0.1:{port}"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env={**os.environ, "GOMAXPROCS": "1"},

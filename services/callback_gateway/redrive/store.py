@@ -66,6 +66,11 @@ async def discard_letters(tx: Transaction, wanted: Wanted, reason: str) -> int:
     return changed_rows(await tx.execute(SQL["discard_letters"], *wanted.arguments, storable_text(reason)))
 
 
+async def count_open(tx: Transaction) -> list[tuple[str, str, int]]:
+    """How many open letters there are, by service and reason, the most frequent first."""
+    return [(row["service"], row["reason"], row["count"]) for row in await tx.fetch(SQL["count_open"])]
+
+
 async def await_jobs(tx: Transaction, job_ids: Sequence[UUID]) -> None:
     """Who follows one of these jobs is to wait for what comes after its end."""
     if job_ids:
