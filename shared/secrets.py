@@ -61,7 +61,8 @@ def resolve(reference: str) -> str:
         raise SecretMissing(f"the secret {reference} is Sluice's own, and not for specifications")
     found = _read(place) if _is_within_reach(place) else ""
     if not found:
-        raise SecretMissing(f"the secret {reference} is not set, or not allowed")
+        absent = "set in the environment that the services were started with" if place.startswith("env:") else "there"
+        raise SecretMissing(f"the secret {reference} is not {absent}, or not allowed")
     return found
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
+from infra.local.beginning import Beginning
 from infra.local.errors import StackError
 from infra.local.pids import Process, alive
 from infra.local.ports import free_ports, is_free
@@ -36,6 +37,8 @@ class Record(BaseModel):
     postgres: str = ""
     ports: Ports
     processes: dict[str, Process] = {}
+    # What the services that run were started with.
+    services_began: Beginning | None = None
     # Where the database's files are, when they could not be put below the root.
     postgres_place: Path | None = None
 

@@ -16,12 +16,14 @@ import threading
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+import typer
+
 from infra.local import record as records
 from infra.local import stack
+from infra.local.beginning import beginning, difference
 from infra.local.descriptors import raise_descriptor_limit
 from infra.local.errors import StackError
 from infra.local.launch import answered, end, launch, tail, wait_until_ready
-from infra.local.pids import Process
 from infra.local.processes import Processes, end_left_behind
 from infra.local.stack import Addresses
 
@@ -87,36 +89,50 @@ def step_environment(root: Path, addresses: Addresses) -> dict[str, str]:
 
 def up(root: Path, *, simulator: bool = False) -> Addresses:
     """Start the stack, run the steps, and leave the services running in the background, with the vendor simulator
-    beside them if wanted; return once they answer."""
+    beside them if wanted; return once they answer. Services that run with other code, or without a variable that is
+    set now, are started again."""
     root = root.absolute()
     missing = [module for module in (*STEPS, *SERVICES.values()) if not _exists(module)]
     if missing:
         raise StackError(f"These modules cannot be run: {', '.join(missing)}.")
     addresses = stack.start(root)
     with records.locked(root):
+        record = records.load_or_create(root)
+        simulator = _end_outdated(root, record, addresses, simulator=simulator)
         for module in STEPS:
             _run_step(root, module, addresses)
-        record = records.load_or_create(root)
-        if simulator and (bare := _without_simulator(record)):
-            end(bare, signal.SIGTERM, stack.SERVICES_STOP_SECONDS)
         if record.running("services") is None:
-            end_left_behind(root, stack.SERVICES_STOP_SECONDS)
-            records.give_way(root, record)
-            argv = [sys.executable, "-m", "infra.local", "serve", "--root", str(root)]
-            argv += ["--simulator"] if simulator else []
-            log = root / "logs" / "services.log"
-            record.processes["services"] = launch(argv, log=log, environment=environment(root, addresses))
-            records.save(root, record)
+            _start(root, record, addresses, simulator=simulator)
         _wait_for(root, record, "callback-gateway", record.ports.gateway)
         if simulator:
             _wait_for(root, record, "simulator", record.ports.simulator)
     return addresses
 
 
-def _without_simulator(record: records.Record) -> Process | None:
-    """The supervisor, if it runs but has no simulator beside the services."""
+def _end_outdated(root: Path, record: records.Record, addresses: Addresses, *, simulator: bool) -> bool:
+    """End services that run otherwise than they would be started now, before the schemas change below them; tell
+    whether the simulator is to run beside the next ones: if it is wanted, or ran beside these."""
     running = record.running("services")
-    return running if running and not answered(lambda: _listens(record.ports.simulator)) else None
+    if running is None:
+        return simulator
+    simulates = answered(lambda: _listens(record.ports.simulator))
+    why = difference(record.services_began, beginning(environment(root, addresses)))
+    if why:
+        typer.echo(f"The services are started again: {why}.", err=True)
+    if why or (simulator and not simulates):
+        end(running, signal.SIGTERM, stack.SERVICES_STOP_SECONDS)
+    return simulator or simulates
+
+
+def _start(root: Path, record: records.Record, addresses: Addresses, *, simulator: bool) -> None:
+    end_left_behind(root, stack.SERVICES_STOP_SECONDS)
+    records.give_way(root, record)
+    argv = [sys.executable, "-m", "infra.local", "serve", "--root", str(root)]
+    argv += ["--simulator"] if simulator else []
+    env = environment(root, addresses)
+    record.processes["services"] = launch(argv, log=root / "logs" / "services.log", environment=env)
+    record.services_began = beginning(env)
+    records.save(root, record)
 
 
 def _wait_for(root: Path, record: records.Record, name: str, port: int) -> None:

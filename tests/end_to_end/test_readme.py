@@ -23,7 +23,8 @@ from tests.stack import Place
 
 README = (PROJECT / "README.md").read_text("utf-8")
 RECIPES = README[README.index("## Recipes") : README.index("## What is guaranteed")]
-SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+EXPORTS = dict(re.findall(r"^export (\w+)=(\S+)", README, re.MULTILINE))
+SECRET = EXPORTS["ACME_HOOK"]
 
 
 def documents(running: Cluster) -> list[dict[str, Any]]:
@@ -79,7 +80,8 @@ async def send(running: Cluster, sender_id: str, content: dict[str, Any]) -> htt
 
 
 async def test_each_recipe_does_what_it_says(topics: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ACME_HOOK", SECRET)
+    for name, value in EXPORTS.items():
+        monkeypatch.setenv(name, value)
     async with cluster(topics, tmp_path) as running:
         await prepare(running)
         await the_vendor_calls_back(running)
@@ -87,6 +89,10 @@ async def test_each_recipe_does_what_it_says(topics: Place, tmp_path: Path, monk
         await a_webhook_starts_a_job_and_its_end_is_told(running)
         await the_schedule_fires(running)
         await the_commands_run(running, topics)
+
+
+def test_each_secret_that_is_named_is_set_before() -> None:
+    assert set(re.findall(r"env:(\w+)", README)) == set(EXPORTS)
 
 
 async def the_vendor_calls_back(running: Cluster) -> None:

@@ -59,6 +59,29 @@ def test_the_simulator_comes_to_services_that_run_already(root: Path) -> None:
     assert title(services.gateway_url(root)) == "Sluice"
 
 
+def test_a_secret_reaches_services_that_run_already(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    services.up(root, simulator=True)
+    before = records.load(root)
+    assert before
+    servers = {name: before.processes[name] for name in ("kafka", "postgres")}
+    monkeypatch.setenv("ACME_UP_TOKEN", "secret")
+    up = CliRunner().invoke(app, ["up", "--root", str(root)])
+    assert up.exit_code == 0, up.output
+    assert "The services are started again: ACME_UP_TOKEN is new." in up.stderr
+    after = records.load(root)
+    assert after
+    assert after.running("services") != before.processes["services"]
+    assert {name: after.running(name) for name in servers} == servers
+    with urlopen(f"{services.simulator_url(root)}/_control/proxies", timeout=10) as answer:
+        assert answer.status == 200
+    monkeypatch.delenv("ACME_UP_TOKEN")
+    again = CliRunner().invoke(app, ["up", "--root", str(root)])
+    assert again.stderr == ""
+    still = records.load(root)
+    assert still
+    assert still.running("services") == after.processes["services"]
+
+
 def test_a_stop_also_stops_the_stacks_below(root: Path) -> None:
     services.up(root)
     assert running(root) == {"kafka", "postgres", "services"}

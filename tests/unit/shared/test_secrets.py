@@ -134,10 +134,10 @@ def test_recent_ones_are_looked_up_now_and_then(tmp_path: Path) -> None:
     file, now = tmp_path / "token", 100.0
     recent = Recent(lambda: now, seconds=2)
     file.write_text("one")
-    assert recent.resolve([f"file:{file}", "env:ACME_NOT_SET"]) == (
-        ["one"],
-        ["the secret env:ACME_NOT_SET is not set, or not allowed"],
-    )
+    secrets, [problem] = recent.resolve([f"file:{file}", "env:ACME_NOT_SET"])
+    assert secrets == ["one"]
+    where = "in the environment that the services were started with"
+    assert problem == f"the secret env:ACME_NOT_SET is not set {where}, or not allowed"
     file.write_text("two")
     now = 101.9
     assert recent.resolve([f"file:{file}"]).secrets == ["one"]
