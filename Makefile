@@ -14,6 +14,8 @@ PYTHONS := '>=3.11,<3.15'
 SYNCED := $(VENV)/.synced
 # Says so unless an environment was made in this place, and its Python is still there: both end with paths inside of it.
 stale = $(shell [ -x $(1)/bin/python ] && [ "$$(cat $(1)/.synced 2>/dev/null)" = "$(CURDIR)" ] || echo stale)
+# Stacks that may run where the Python that could end them has vanished. They are never passed over: it is made anew first.
+ORPHANS := $(shell [ -x $(PY) ] || grep -ls '"pid"' .sluice/stack.json .sluice/children.json .sluice/*/stack.json)
 # A home in which nothing may be written, as many containers have it, stops uv.
 ifneq ($(shell [ -w "$$HOME" ] && echo yes),yes)
 export UV_CACHE_DIR ?= $(CURDIR)/.sluice/uv/cache
@@ -32,7 +34,7 @@ demo: setup ## Start everything, run one job, show the result
 up: setup ## Start Kafka, Postgres and the services in the background
 	$(PY) -m infra.local up $(ARGS)
 
-stop: ## Stop services, Kafka and Postgres; data stay
+stop: $(if $(ORPHANS),setup) ## Stop services, Kafka and Postgres; data stay
 	@if [ -x $(PY) ]; then $(PY) -m infra.local stop $(ARGS); fi
 
 status: setup ## Show addresses, pids and memory
