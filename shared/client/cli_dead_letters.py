@@ -87,7 +87,7 @@ def redrive(  # noqa: PLR0913, PLR0917 - the options of a command line
     until: Until = None,
     every: All = False,
     dry_run: DryRun = False,
-    rate: Annotated[float, typer.Option(min=0.001, max=1000, help="at most so many a second")] = 50.0,
+    rate: Annotated[float, typer.Option(min=0.01, max=1000, help="at most so many a second")] = 50.0,
     force: Annotated[bool, typer.Option("--force", help="also what came back three times")] = False,
     as_json: AsJson = False,
     server: Server = LOCAL,

@@ -4,7 +4,9 @@ from typing import Any
 
 import orjson
 import pytest
+from pydantic import ValidationError
 
+from services.callback_gateway.redrive.model import RedriveOrder
 from tests.unit.client import answers
 from tests.unit.client.answers import AT, JOB_ID
 from tests.unit.client.test_cli import Gateway, sluice
@@ -65,6 +67,17 @@ def test_letters_are_redriven_by_filter(letters: Gateway) -> None:
     assert told.splitlines()[0].startswith("would be redriven: 2")
     assert str(JOB_ID) in told
     assert letters.seen[-1][1]["filter"] == {}
+
+
+@pytest.mark.parametrize("rate", [0.005, 0.01, 1000, 1001])
+def test_a_rate_is_taken_where_the_gateway_takes_it(letters: Gateway, rate: float) -> None:
+    try:
+        RedriveOrder.model_validate({"filter": {}, "rate": rate})
+    except ValidationError:
+        expected = 2
+    else:
+        expected = 0
+    assert sluice(letters, "dead-letters", "redrive", "--all", "--rate", str(rate)).exit_code == expected
 
 
 def test_a_letter_is_redriven_or_discarded(letters: Gateway) -> None:
