@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from infra.demo.tour import Tour
-from infra.local import services
+from infra.local import services, stack
 from infra.local.errors import StackError
 from infra.local.stack import Addresses
 from shared.answers import Job
@@ -109,7 +109,10 @@ def main() -> None:
         console.print(f"demo: {error or type(error).__name__}; the logs are in {ROOT / 'logs'}", style="red")
         sys.exit(1)
     except KeyboardInterrupt:
-        console.print("\nStopped looking. What was started goes on until make stop.")
+        if stack.runs(ROOT):
+            console.print("\nStopped looking. What was started goes on until make stop.")
+        else:
+            console.print("\nStopped. Nothing was left running.")
         sys.exit(130)
     console.print(f"\nThe demo took {time.monotonic() - began:.0f} s. Everything goes on running until make stop.")
 

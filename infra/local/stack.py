@@ -84,6 +84,12 @@ def reset(root: Path) -> None:
         (root / name).unlink(missing_ok=True)
 
 
+def runs(root: Path) -> bool:
+    """Tell whether anything that was started in this folder still runs."""
+    record = records.load(root.absolute())
+    return record is not None and any(record.running(name) for name in record.processes)
+
+
 def addresses(root: Path) -> Addresses:
     """Return the addresses of a stack that was started before, running or not."""
     record = records.load(root.absolute())
