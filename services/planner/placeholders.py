@@ -10,7 +10,8 @@ from pydantic import TypeAdapter
 
 from shared.errors import Invalid, Problem
 from shared.specification.parse import parse
-from shared.specification.request import PLACEHOLDER, NumberedPages, OffsetPages, Pages, PlanCall, Request
+from shared.specification.placeholders import PLACEHOLDER, unknown_placeholder
+from shared.specification.request import NumberedPages, OffsetPages, Pages, PlanCall, Request
 from shared.specification.values import Scalar, Strict
 
 _REQUEST: TypeAdapter[Any] = TypeAdapter(Request)
@@ -27,27 +28,28 @@ def fill(
 ) -> Request | list[Problem]:
     """The request with its placeholders filled, or one problem for each unknown one, or for each part that its values
     make unusable, at the place `at`. Those `later` are left as they stand: whoever knows them fills them."""
-    pen = _Pen(values, later)
+    filler = _Filler(values, later)
     filled = request.model_copy(
         update={
-            "path": pen.text(request.path, f"{at}/path", in_path=True),
-            "query": {name: pen.whole(value, f"{at}/query/{name}") for name, value in request.query.items()},
-            "headers": {name: pen.text(value, f"{at}/headers/{name}") for name, value in request.headers.items()},
-            "json_": pen.whole(request.json_, f"{at}/json"),
+            "path": filler.text(request.path, f"{at}/path", in_path=True),
+            "query": {name: filler.whole(value, f"{at}/query/{name}") for name, value in request.query.items()},
+            "headers": {name: filler.text(value, f"{at}/headers/{name}") for name, value in request.headers.items()},
+            "json_": filler.whole(request.json_, f"{at}/json"),
         }
     )
-    return pen.problems or _mistakes(_REQUEST, filled, request, at) or filled
+    return filler.problems or _mistakes(_REQUEST, filled, request, at) or filled
 
 
 def fill_pages(pages: Pages, values: Mapping[str, Scalar], at: str) -> Pages | list[Problem]:
     """Paging with the placeholders of its metadata call filled, where it has one; problems as in `fill`."""
     if not isinstance(pages, (OffsetPages, NumberedPages)) or pages.plan is None:
         return pages
-    pen = _Pen(values, ())
-    query = {name: pen.whole(value, f"{at}/plan/query/{name}") for name, value in pages.plan.query.items()}
-    path = pen.text(pages.plan.path, f"{at}/plan/path", in_path=True)
+    filler = _Filler(values, ())
+    query = {name: filler.whole(value, f"{at}/plan/query/{name}") for name, value in pages.plan.query.items()}
+    path = filler.text(pages.plan.path, f"{at}/plan/path", in_path=True)
     plan = pages.plan.model_copy(update={"path": path, "query": query})
-    return pen.problems or _mistakes(_PLAN, plan, pages.plan, f"{at}/plan") or pages.model_copy(update={"plan": plan})
+    problems = filler.problems or _mistakes(_PLAN, plan, pages.plan, f"{at}/plan")
+    return problems or pages.model_copy(update={"plan": plan})
 
 
 def _mistakes(adapter: TypeAdapter[Any], filled: Strict, written: Strict, at: str) -> list[Problem]:
@@ -63,12 +65,12 @@ def _mistakes(adapter: TypeAdapter[Any], filled: Strict, written: Strict, at: st
 
 def mentions(request: Request, name: str) -> bool:
     """Whether a placeholder of that name stands anywhere in a request."""
-    pen = _Pen({}, ())
-    pen.whole([request.path, dict(request.query), dict(request.headers), request.json_], "")
-    return name in pen.met
+    filler = _Filler({}, ())
+    filler.whole([request.path, dict(request.query), dict(request.headers), request.json_], "")
+    return name in filler.met
 
 
-class _Pen:
+class _Filler:
     """Writes values into templates and keeps the problems it met."""
 
     def __init__(self, values: Mapping[str, Scalar], later: Collection[str]) -> None:
@@ -109,6 +111,5 @@ class _Pen:
         self.met.add(name)
         if name in self._values:
             return self._values[name]
-        known = ", ".join(f"{{{known}}}" for known in (*self._values, *self._later)) or "none"
-        self.problems.append(Problem(pointer, f"unknown placeholder {{{name}}}; known here: {known}"))
+        self.problems.append(unknown_placeholder(pointer, name, (*self._values, *self._later)))
         return ""

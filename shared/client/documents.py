@@ -3,9 +3,10 @@ before anything is sent."""
 
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -17,18 +18,18 @@ from shared.client.connection import ApiError
 from shared.errors import Invalid, Problem
 from shared.events.firing import read_schedule
 from shared.specification.hook import Hook
-from shared.specification.job import KINDS, JobSpecification
+from shared.specification.job import KINDS
 from shared.specification.parse import decode_json, parse
-from shared.specification.placeholders import unfilled
-from shared.specification.source import Source
+from shared.specification.placeholders import read_job, read_source
 from shared.specification.vendor import Vendor
 
 STANDARD_INPUT = "-"
-_ADAPTERS: dict[str, TypeAdapter[Any]] = {
-    "vendors": TypeAdapter(Vendor),
-    "sources": TypeAdapter(Source),
-    "hooks": TypeAdapter(Hook),
-    "job": TypeAdapter(JobSpecification),
+_READ: dict[str, Callable[[Any], object]] = {
+    "vendors": partial(parse, TypeAdapter(Vendor)),
+    "sources": read_source,
+    "hooks": partial(parse, TypeAdapter(Hook)),
+    "schedules": lambda document: read_schedule(document, datetime.now(UTC)),
+    "job": read_job,
 }
 _ORDER = ("vendors", "sources", "hooks", "schedules")
 _BOOL, _TIMESTAMP = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp"
@@ -195,12 +196,7 @@ def _kind(content: object) -> str:
 
 def _check(document: Document) -> list[Problem]:
     try:
-        if document.kind == "schedules":
-            read_schedule(document.content, datetime.now(UTC))
-        else:
-            found = parse(_ADAPTERS[document.kind], document.content)
-            if problems := unfilled(found):
-                raise Invalid(problems)
+        _READ[document.kind](document.content)
     except Invalid as error:
         return [Problem(f"{document.place}:{problem.pointer or '/'}", problem.detail) for problem in error.problems]
     return []

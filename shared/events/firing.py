@@ -17,14 +17,12 @@ from shared.events.catalogue import ANYONE, JOBS_REQUESTED, NOTIFICATIONS, Topic
 from shared.events.envelope import Event
 from shared.events.jobs import JobRequested
 from shared.ids import derived_id
-from shared.specification.job import JobSpecification
 from shared.specification.parse import parse
-from shared.specification.placeholders import unfilled
+from shared.specification.placeholders import read_job
 from shared.specification.recurrence import time_problems
 from shared.specification.schedule import Publish, Schedule
 
 _SCHEDULE: TypeAdapter[Schedule] = TypeAdapter(Schedule)
-_JOB: TypeAdapter[Any] = TypeAdapter(JobSpecification)
 _OPEN = {
     topic.name: topic
     for topic in (*(found for found in topics() if found.public and found.producers == ANYONE), NOTIFICATIONS)
@@ -91,10 +89,9 @@ def filled_start(schedule: Schedule, schedule_id: UUID, time: datetime, pen: "_P
     if "id" in document:
         pen.problems.append(Problem("/start/id", "expected none: each firing is a job of its own"))
     try:
-        found = unfilled(parse(_JOB, document))
+        read_job(document)
     except Invalid as error:
-        found = list(error.problems)
-    pen.problems += [Problem(f"/start{one.pointer}", one.detail) for one in found]
+        pen.problems += [Problem(f"/start{one.pointer}", one.detail) for one in error.problems]
     if pen.problems:
         raise Invalid(pen.problems)
     return document

@@ -99,12 +99,15 @@ class UrlJob(Delivery):
 KINDS = ("url", "source", "poll", "invoke", "request", "deliver")
 
 
-def _kind(value: Any) -> str | None:
+def kind_of(value: Any) -> str | None:
+    """Of a document or a model, the field that says what kind of job it is."""
     names = value if isinstance(value, dict) else vars(value) if isinstance(value, Strict) else {}
-    for name in KINDS:
-        if name in names:
-            return f"{UNION_TAG}{name}"
-    return None
+    return next((name for name in KINDS if name in names), None)
+
+
+def _tag(value: Any) -> str | None:
+    kind = kind_of(value)
+    return kind and f"{UNION_TAG}{kind}"
 
 
 JobSpecification = Annotated[
@@ -115,7 +118,7 @@ JobSpecification = Annotated[
     | Annotated[DeliverJob, Tag("job:deliver")]
     | Annotated[UrlJob, Tag("job:url")],
     Discriminator(
-        _kind,
+        _tag,
         custom_error_type="job_kind",
         custom_error_message="expected one of: url; source; vendor with poll, invoke or request; deliver",
     ),

@@ -65,7 +65,7 @@ def problems(error: ValidationError, document: Any, root: Any) -> list[Problem]:
         {**one, "place": (*_place(one["loc"], document), *_tag_in(dict(one)))}
         for one in error.errors(include_url=False, include_context=True, include_input=True)
     ]
-    return [Problem(_pointer(one["place"]), detail_of(one, root)) for one in without_echoes(errors)]
+    return [Problem(pointer_to(one["place"]), detail_of(one, root)) for one in without_echoes(errors)]
 
 
 def _tag_in(error: dict[str, Any]) -> tuple[str, ...]:
@@ -73,7 +73,8 @@ def _tag_in(error: dict[str, Any]) -> tuple[str, ...]:
     return (error["ctx"]["discriminator"].strip("'"),) if error["type"] == "union_tag_invalid" else ()
 
 
-def _pointer(place: tuple[int | str, ...]) -> str:
+def pointer_to(place: tuple[int | str, ...]) -> str:
+    """The JSON Pointer (RFC 6901) to a place."""
     return "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in place)
 
 

@@ -1,7 +1,5 @@
 """Requests and how their answers are paged and taken apart: the parts that polls and invocations share."""
 
-import re
-from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
@@ -58,23 +56,6 @@ class PlanCall(Strict):
     query: dict[str, QueryValue] = {}
     total: AnswerExpression
     size: AnswerExpression | None = None
-
-
-PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
-"""`{name}`, or a brace written twice, which is a brace."""
-
-
-def placeholders_in(value: Any, at: str = "") -> Iterator[tuple[str, str]]:
-    """The placeholders in a part of a request, however deep they stand: the place and the name of each."""
-    match value:
-        case str():
-            yield from ((at, name) for name in PLACEHOLDER.findall(value) if name)
-        case dict():
-            for name, inner in value.items():
-                yield from placeholders_in(inner, f"{at}/{name}")
-        case list() | tuple():
-            for index, inner in enumerate(value):
-                yield from placeholders_in(inner, f"{at}/{index}")
 
 
 class Paged(Strict):

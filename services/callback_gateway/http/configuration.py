@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
@@ -28,6 +29,7 @@ from shared.messaging.latest import Latest
 from shared.messaging.topics import Profile, create_topics
 from shared.specification.hook import Hook
 from shared.specification.parse import parse
+from shared.specification.placeholders import read_source
 from shared.specification.source import Source, TopicSink
 from shared.specification.vendor import Vendor
 
@@ -41,7 +43,7 @@ class Kind:
     table: Table
     name: str
     topic: Topic[Any]
-    model: TypeAdapter[Any]
+    read: Callable[[Any], Any]
     event: Callable[[Any], Event]
     kept: Latest
     example: dict[str, Any]
@@ -52,7 +54,7 @@ KINDS = (
         "vendors",
         "vendor",
         VENDORS,
-        TypeAdapter(Vendor),
+        partial(parse, TypeAdapter(Vendor)),
         lambda found: VendorConfigured(vendor=found),
         vendors,
         {
@@ -66,7 +68,7 @@ KINDS = (
         "sources",
         "source",
         SOURCES,
-        TypeAdapter(Source),
+        read_source,
         lambda found: SourceConfigured(source=found),
         sources,
         {
@@ -83,7 +85,7 @@ KINDS = (
         "hooks",
         "hook",
         HOOKS,
-        TypeAdapter(Hook),
+        partial(parse, TypeAdapter(Hook)),
         lambda found: HookConfigured(hook=found),
         hooks,
         {
@@ -128,7 +130,7 @@ def routes(edge: Edge, kind: Kind) -> APIRouter:
     async def put(name: Name, request: Request) -> Response:
         """In force everywhere within two seconds; the next request to this process sees it at once."""
         _, given = await read_json_body(request, edge.settings)
-        found = parse(kind.model, {kind.name: name, **given} if isinstance(given, dict) else given)
+        found = kind.read({kind.name: name, **given} if isinstance(given, dict) else given)
         await _check(edge, kind, name, found)
         await _create_topic(edge, found)
         async with edge.database.transaction() as tx:

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
-from pydantic import TypeAdapter
 
 from services.callback_gateway.http.answers import json_answer
 from services.callback_gateway.http.body import read_json_body
@@ -35,8 +34,7 @@ from shared.ids import derived_id, new_id
 from shared.messaging.handler import outgoing
 from shared.observability.logs import get_logger
 from shared.runtime.clock import utc_now
-from shared.specification.job import JobSpecification
-from shared.specification.parse import parse
+from shared.specification.placeholders import read_job
 from shared.specification.recurrence import next_time
 from shared.specification.schedule import Schedule
 
@@ -54,7 +52,6 @@ EXAMPLES = (
         "on_failure": {"reschedule": {"after": "15m", "at_most": 3}},
     },
 )
-_JOB: TypeAdapter[Any] = TypeAdapter(JobSpecification)
 _ACCEPTED_HEADERS = {
     "Location": {"description": "The schedule", "schema": {"type": "string"}},
     "Retry-After": {"description": "Seconds after which a look is worth it", "schema": {"type": "integer"}},
@@ -177,7 +174,7 @@ async def _check_start(edge: Edge, schedule: Schedule, asked_at: datetime) -> No
     firing."""
     if schedule.start is None:
         return
-    job = parse(_JOB, filled_start(schedule, UUID(int=0), asked_at))
+    job = read_job(filled_start(schedule, UUID(int=0), asked_at))
     try:
         await check(edge, job)
     except Invalid as error:

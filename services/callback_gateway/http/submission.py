@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 import orjson
-from pydantic import TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -25,12 +24,10 @@ from shared.ids import derived_id, new_id
 from shared.messaging.handler import outgoing
 from shared.specification.addresses import is_public, literal_address
 from shared.specification.invoke import Input
-from shared.specification.job import DeliverJob, JobSpecification, SourceJob, UrlJob
+from shared.specification.job import DeliverJob, SourceJob, UrlJob
 from shared.specification.notify import Notify, leads_to
-from shared.specification.parse import parse
-from shared.specification.placeholders import missing_values, unfilled
+from shared.specification.placeholders import missing_values, read_job
 
-SPECIFICATION: TypeAdapter[Any] = TypeAdapter(JobSpecification)
 _LONGEST_KEY = 255
 _CLAIM_SECONDS = 3.0
 _JOB = "job\n"
@@ -72,7 +69,7 @@ class Submission:
         """The job's id, its kind, and whether it was asked for before. Its body is forgotten with the return: who waits
         for a job holds none."""
         body, found = await read_json_body(request, self._edge.settings)
-        job = parse(SPECIFICATION, found)
+        job = read_job(found)
         await check(self._edge, job)
         wanted = job.id or new_id()
         key = idempotency_key(request)
@@ -122,7 +119,7 @@ async def check(edge: Edge, job: Any) -> None:
         vendor = await edge.known.vendor(named) if named else None
     except Unavailable:
         return  # the planner checks again; a database that is away is no reason to refuse what the broker can keep
-    problems = unfilled(job) if missing is None else [missing]
+    problems = [] if missing is None else [missing]
     if vendor is not None and not leads_to(job.deliver, vendor.base_url):
         problems.append(Problem("/deliver", f"expected a URL of {vendor.vendor}, which is at {vendor.base_url}"))
     if problems:

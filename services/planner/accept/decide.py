@@ -7,8 +7,6 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
-from pydantic import TypeAdapter
-
 from services.planner.accept.sizes import oversized
 from services.planner.invocation import plan_submits
 from services.planner.model import Resolved, Task, number_tasks
@@ -17,15 +15,13 @@ from services.planner.paging.step import Step
 from services.planner.placeholders import fill, fill_pages, named
 from services.planner.single import delivery_of, first_call, request_of
 from shared.errors import Invalid, Problem
-from shared.specification.job import DeliverJob, InvokeJob, JobSpecification, PollJob, RequestJob, SourceJob, UrlJob
+from shared.specification.job import DeliverJob, InvokeJob, PollJob, RequestJob, SourceJob, UrlJob
 from shared.specification.notify import leads_to
-from shared.specification.parse import parse
+from shared.specification.placeholders import read_job
 from shared.specification.request import AutoPages, Request
 from shared.specification.source import Delivery, Poll, Source, TopicSink
 from shared.specification.values import QueryValue, Scalar
 from shared.specification.vendor import AD_HOC, Vendor
-
-SPECIFICATION: TypeAdapter[Any] = TypeAdapter(JobSpecification)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +65,7 @@ def names_in(document: Mapping[str, Any]) -> tuple[str, str]:
 def admit(job_id: UUID, document: Mapping[str, Any], known: Known) -> Admitted | Refused | Unknown:
     """Check a specification and resolve it into what the job runs with."""
     try:
-        specification = parse(SPECIFICATION, dict(document))
+        specification = read_job(dict(document))
     except Invalid as error:
         return Refused(error.problems)
     sinks = getattr(specification, "sinks", ())

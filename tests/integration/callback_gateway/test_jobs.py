@@ -87,7 +87,10 @@ async def test_placeholders_that_nothing_fills_are_told_at_once(topics: Place, p
         await http.put("/sources/orders", json=orders)
         for inline in ({"poll": path}, path):
             [mistake] = await mistakes({"vendor": "acme", **inline})
-            assert mistake["detail"] == "unknown placeholder {parameters.region}; known here: none"
+            assert (
+                mistake["detail"]
+                == "unknown placeholder {parameters.region}; known here: none; a brace itself is written {{ or }}"
+            )
             assert await mistakes({"vendor": "acme", "parameters": {"region": "eu"}, **inline}) == []
         assert await mistakes({"source": "orders"}) == [
             {"pointer": "/parameters", "detail": "orders needs {parameters.region}"}

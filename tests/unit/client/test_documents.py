@@ -55,7 +55,7 @@ def test_all_mistakes_of_all_files_are_told_with_file_document_and_pointer() -> 
 
 def test_placeholders_that_nothing_fills_are_told_of_jobs_as_the_gateway_tells_them() -> None:
     job = "vendor: acme\nrequest: {path: '/x/{parameters.id}'}\n"
-    detail = "unknown placeholder {parameters.id}; known here: none"
+    detail = "unknown placeholder {parameters.id}; known here: none; a brace itself is written {{ or }}"
     assert mistakes(job) == [f"1.yaml:1:/request/path {detail}"]
 
 

@@ -83,9 +83,10 @@ def test_all_mistakes_are_told_with_their_places() -> None:
     assert mistakes(start={"source": "x", "id": str(ID)}).keys() == {"/start/id"}
     assert mistakes(start={"source": "x", "parameters": {"a": "{schedule.tim}"}}).keys() == {"/start/parameters/a"}
     request = {"path": "/{parameters.id}", "json": {"a": ["{b}"], "c": "{{d}}", "e": "{schedule.time}"}}
+    known = "known here: {parameters.ID}; a brace itself is written {{ or }}"
     assert mistakes(start={"vendor": "acme", "request": request, "parameters": {"ID": 1}}) == {
-        "/start/request/path": "unknown placeholder {parameters.id}; known here: {parameters.ID}",
-        "/start/request/json/a/0": "unknown placeholder {b}; known here: {parameters.ID}",
+        "/start/request/path": f"unknown placeholder {{parameters.id}}; {known}",
+        "/start/request/json/a/0": f"unknown placeholder {{b}}; {known}",
     }
     invoke = {"deadline": "1h", "submit": {"path": "/{input.a}", "json": "{callback.url}"}}
     invoke |= {"status": {"request": {"path": "/{vendor_job}/{input.b}"}}, "records": {"select": "body.{a: x}"}}

@@ -8,16 +8,22 @@ from pydantic import TypeAdapter
 from shared.errors import Invalid
 from shared.specification.hook import Hook
 from shared.specification.parse import parse
-from shared.specification.source import Source
+from shared.specification.placeholders import read_job, read_source
 from shared.specification.vendor import Vendor
 
-VENDOR, SOURCE, HOOK = TypeAdapter(Vendor), TypeAdapter(Source), TypeAdapter(Hook)
+VENDOR, HOOK = TypeAdapter(Vendor), TypeAdapter(Hook)
 DURATION = "expected a duration with its unit, such as 250ms, 30s, 5m, 2h, 7d or ISO 8601"
 
 
 def told(adapter: TypeAdapter[Any], document: dict[str, Any]) -> list[tuple[str, str]]:
     with pytest.raises(Invalid) as caught:
         parse(adapter, document)
+    return [(problem.pointer, problem.detail) for problem in caught.value.problems]
+
+
+def told_of_source(document: dict[str, Any]) -> list[tuple[str, str]]:
+    with pytest.raises(Invalid) as caught:
+        read_source(document)
     return [(problem.pointer, problem.detail) for problem in caught.value.problems]
 
 
@@ -99,18 +105,79 @@ def test_mistakes_in_a_vendor(field: str, value: object, pointer: str, detail: s
     ],
 )
 def test_mistakes_in_a_poll(poll: dict[str, Any], pointer: str, detail: str) -> None:
-    [(where, what)] = told(SOURCE, {"source": "orders", "vendor": "acme", "poll": poll})
+    [(where, what)] = told_of_source({"source": "orders", "vendor": "acme", "poll": poll})
     assert (where, what[: len(detail)]) == (pointer, detail)
 
 
 @pytest.mark.parametrize(
-    ("submit", "status"), [("{inptu.month}", "{vendor_job}"), ("{callback.uri}", "{vendor_job}"), ("", "{vendorjob}")]
+    ("submit", "status", "pointer", "detail"),
+    [
+        (
+            "{inptu.month}",
+            "{vendor_job}",
+            "/invoke/submit/json/a",
+            "{inptu.month}; known here: {parameters.NAME}, {inp",
+        ),
+        ("{callback.uri}", "{vendor_job}", "/invoke/submit/json/a", "{callback.uri}; known here: {parameters.NAME}, {"),
+        ("{vendor_job}", "", "/invoke/submit/json/a", "{vendor_job}; known here: {parameters.NAME}, {input.NAME}, {ca"),
+        (
+            "",
+            "{vendorjob}",
+            "/invoke/status/request/path",
+            "{vendorjob}; known here: {parameters.NAME}, {input.NAME}, {v",
+        ),
+        ("", "{callback.url}", "/invoke/status/request/path", "{callback.url}; known here: {parameters.NAME}, {inp"),
+    ],
 )
-def test_placeholders_that_nothing_can_ever_fill_in_an_invocation(submit: str, status: str) -> None:
+def test_placeholders_that_nothing_can_ever_fill_in_an_invocation(
+    submit: str, status: str, pointer: str, detail: str
+) -> None:
     asked = {"request": {"path": f"/{status}"}}
     invoke = {"submit": {"path": "/", "json": {"a": submit or "{callback.url}"}}, "status": asked, "deadline": "1h"}
-    [(where, what)] = told(SOURCE, {"source": "reports", "vendor": "acme", "invoke": invoke})
-    assert (where, what[:28]) == ("", "invoke: unknown placeholder ")
+    [(where, what)] = told_of_source({"source": "reports", "vendor": "acme", "invoke": invoke})
+    assert (where, what[: len(detail) + 20]) == (pointer, f"unknown placeholder {detail}")
+
+
+def test_all_mistakes_of_a_source_are_told_at_once_each_at_its_place() -> None:
+    poll = {
+        "request": {
+            "path": "/{region}",
+            "query": {"a/b": "{parameter.x}"},
+            "json": {"query": "query { items { id } }", "of": ["{{ok}}", "{month}"]},
+        },
+        "records": {"keys": "id"},
+    }
+    known = "known here: {parameters.NAME}; a brace itself is written {{ or }}"
+    found = told_of_source({"source": "orders", "vendor": "acme", "poll": poll, "invoke": {}, "tolerate": 1})
+    assert dict(found) == {
+        "/poll/records/keys": "unknown field; did you mean key?",
+        "/tolerate": "expected a share such as 1% or 0.01; all of it is 100% or 1.0",
+        "/invoke/submit": "is missing and has no default",
+        "/invoke/deadline": "is missing and has no default",
+        "": "expected exactly one of poll and invoke",
+        "/poll/request/path": f"unknown placeholder {{region}}; {known}",
+        "/poll/request/query/a~1b": f"unknown placeholder {{parameter.x}}; {known}",
+        "/poll/request/json/query": f"unknown placeholder {{ id }}; {known}",
+        "/poll/request/json/of/1": f"unknown placeholder {{month}}; {known}",
+    }
+    assert len(found) == 9
+
+
+def test_a_job_with_other_mistakes_is_told_its_placeholders_too() -> None:
+    with pytest.raises(Invalid) as caught:
+        read_job({"vendor": "acme", "request": {"path": "/{id}", "pth": 1}, "parameters": {"ID": 1}})
+    assert [one.pointer for one in caught.value.problems] == ["/request/pth", "/request/path"]
+
+
+@pytest.mark.parametrize("work", [{}, {"poll": {}, "invoke": {"submit": {"path": "/"}, "deadline": "1h"}}])
+def test_a_source_does_one_thing(work: dict[str, Any]) -> None:
+    document = {"source": "orders", "vendor": "acme", **work}
+    assert told_of_source(document) == [("", "expected exactly one of poll and invoke")]
+
+
+def test_inputs_belong_to_invoke_whatever_else_is_wrong() -> None:
+    document = {"source": "orders", "vendor": "acme", "poll": {}, "input": [{"a": 1}], "tolerate": 1}
+    assert sorted(where for where, _ in told_of_source(document)) == ["/input", "/tolerate"]
 
 
 @pytest.mark.parametrize(
@@ -119,15 +186,15 @@ def test_placeholders_that_nothing_can_ever_fill_in_an_invocation(submit: str, s
         (
             "poll",
             {"request": {"path": "/{parameter.x}"}},
-            "",
-            "poll: unknown placeholder {parameter.x}; a source's are p",
+            "/poll/request/path",
+            "unknown placeholder {parameter.x}; known here: {parameters.NAME}",
         ),
-        ("poll", {"request": {"json": [{"a": "{page.n}"}]}}, "", "poll: unknown placeholder {page.n}"),
+        ("poll", {"request": {"json": [{"a": "{page.n}"}]}}, "/poll/request/json/0/a", "unknown placeholder {page.n}"),
         (
             "poll",
             {"pages": {"style": "offset", "plan": {"path": "/{region}", "total": "body.{n: n}.n"}}},
-            "",
-            "poll: unknown placeholder {region}",
+            "/poll/pages/plan/path",
+            "unknown placeholder {region}",
         ),
         ("sinks", "postgres", "/sinks", "expected a list"),
         ("sinks", [{"type": "postgress"}], "/sinks/0/type", "expected postgres or topic; did you mean postgres?"),
@@ -139,7 +206,7 @@ def test_placeholders_that_nothing_can_ever_fill_in_an_invocation(submit: str, s
     ],
 )
 def test_mistakes_in_a_source(field: str, value: object, pointer: str, detail: str) -> None:
-    [(where, what)] = told(SOURCE, {"source": "orders", "vendor": "acme", "poll": {}, field: value})
+    [(where, what)] = told_of_source({"source": "orders", "vendor": "acme", "poll": {}, field: value})
     assert (where, what[: len(detail)]) == (pointer, detail)
 
 
