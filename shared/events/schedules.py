@@ -16,7 +16,8 @@ from shared.specification.values import is_finite
 class ScheduleRequested(Event):
     """Create or replace a schedule from a document (checked by the scheduler, so that a mistake can be answered), or
     do something with one that exists. Without a `schedule_id` it is known by its name, without that by the event's
-    id. `asked_at` is when it was asked for, if that was before the event was produced: what is past is judged by it."""
+    id. A one-time schedule without a name gives its id to its job: do not use the id again once that schedule is gone.
+    `asked_at` is when it was asked for, if that was before the event was produced: what is past is judged by it."""
 
     type: Literal["schedule.requested"] = "schedule.requested"
     schedule_id: UUID | None = None

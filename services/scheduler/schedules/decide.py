@@ -126,8 +126,16 @@ def _put(standing: Standing, event: ScheduleRequested, asked_at: datetime, now: 
     first = schedule.trigger_at if schedule.is_once else _first_time(standing.kept, schedule, asked_at, now)
     paused = standing.kept is not None and standing.kept.state is ScheduleState.PAUSED
     state = ScheduleState.PAUSED if paused else ScheduleState.ACTIVE
-    left = standing.changed(Kept(schedule, state, asked_at, first))
+    left = standing.changed(Kept(schedule, state, asked_at, first, _has_used_its_id(standing)))
     return Decision(left, (created(left, schedule, now, anew=standing.kept is None),))
+
+
+def _has_used_its_id(standing: Standing) -> bool:
+    """Whether there may have been a job of the schedule's own id, which the next job must not share."""
+    before = standing.kept
+    fired_once = before is not None and before.schedule.is_once and before.next_at is None
+    used_earlier = before is not None and before.id_used
+    return fired_once or used_earlier or any(firing.id == standing.id for firing in standing.open)
 
 
 def _comes_too_late(before: Kept, schedule: Schedule, asked_at: datetime) -> bool:
@@ -262,10 +270,10 @@ def _closed(standing: Standing, now: datetime, *, failed: bool = False) -> Decis
 
 
 def _run_id(schedule_id: UUID, kept: Kept, time: datetime) -> UUID:
-    """A one-time schedule without a name and its job share one id. One with a name may be asked for again, for the same
-    time, too."""
+    """A one-time schedule without a name and its job share one id, until it is changed after it has fired. One with a
+    name may be asked for again, for the same time, too."""
     if not kept.schedule.is_once:
         return derived_id("schedule.run", schedule_id, time.timestamp())
-    if kept.schedule.schedule is None:
+    if kept.schedule.schedule is None and not kept.id_used:
         return schedule_id
     return derived_id("schedule.run", schedule_id, time.timestamp(), kept.anchor.timestamp())

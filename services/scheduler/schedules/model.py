@@ -12,12 +12,14 @@ from shared.specification.schedule import Schedule
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A schedule that is there. `next_at` is its next planned time; `every` is counted from `anchor`."""
+    """A schedule that is there. `next_at` is its next planned time; `every` is counted from `anchor`, which is when its
+    document was asked for. `id_used` says that a job of the schedule's own id was started before that."""
 
     schedule: Schedule
     state: ScheduleState
     anchor: datetime
     next_at: datetime | None
+    id_used: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,8 @@ async def _save_rows(tx: Transaction, pairs: Sequence[tuple[Standing, Standing]]
         ids, states, next_at, due_at = _times(whole)
         documents = [kept.schedule.model_dump_json(by_alias=True, exclude_defaults=True).encode() for _, kept in whole]
         anchors = [kept.anchor for _, kept in whole]
-        await tx.execute(SQL["upsert_schedules"], ids, documents, states, anchors, next_at, due_at)
+        used = [kept.id_used for _, kept in whole]
+        await tx.execute(SQL["upsert_schedules"], ids, documents, states, anchors, next_at, due_at, used)
 
 
 def _times(rows: Sequence[tuple[Standing, Kept]]) -> tuple[list[object], ...]:
@@ -128,4 +129,4 @@ def _kept(row: Row) -> Kept | None:
         schedule = Schedule.model_validate(row["document"])
     except ValidationError:
         return None
-    return Kept(schedule, ScheduleState(row["state"]), row["anchor"], row["next_at"])
+    return Kept(schedule, ScheduleState(row["state"]), row["anchor"], row["next_at"], row["id_used"])

@@ -70,6 +70,10 @@ def has(reader: TopicReader, wanted: int) -> bool:
     return len(reader.values) == wanted
 
 
+def has_failed(reader: TopicReader, schedule_id: UUID, times: int) -> bool:
+    return told(reader, schedule_id).count("failed") == times
+
+
 def jobs(reader: TopicReader) -> list[str]:
     return [job["id"] for job in reader.values]
 
@@ -109,6 +113,21 @@ async def test_a_one_time_schedule_runs_as_one_job_and_goes(
         await eventually(lambda: sorted(told(facts, schedule_id)) == sorted(expected), 30)
     assert (await count(database, "schedules"), await count(database, "firings")) == (0, 0)
     assert await count(database, "timers") == 0
+
+
+async def test_a_one_time_schedule_that_failed_and_is_given_another_time_starts_another_job(
+    topics: Place, producer: Producer, reader_for: ReaderFor, payloads: Path
+) -> None:
+    requested, schedule_id = await reader_for("jobs.requested"), new_id()
+    facts = await reader_for("schedules.events")
+    async with running("scheduler", Settings, build, topics, payloads):
+        for number in range(3):
+            await ask(producer, schedule_id, triggerAt=utc_now().isoformat(), past="run")
+            await eventually(partial(has, requested, number + 1), 30)
+            await end(producer, jobs(requested)[number], JobState.FAILED)
+            await eventually(partial(has_failed, facts, schedule_id, number + 1), 30)
+    assert jobs(requested)[0] == str(schedule_id)
+    assert len(set(jobs(requested))) == 3
 
 
 async def test_a_schedule_is_changed_paused_triggered_and_deleted_in_order(

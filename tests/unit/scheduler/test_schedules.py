@@ -25,9 +25,9 @@ def ask(standing: Standing, action: str, at: datetime = NOW, **document: Any) ->
     return request(standing, event, uuid4(), at, at)
 
 
-def put(standing: Standing | None = None, /, **document: Any) -> Standing:
+def put(standing: Standing | None = None, at: datetime = NOW, /, **document: Any) -> Standing:
     target = {} if "publish" in document else {"start": START}
-    decision = ask(standing or Standing(ID), "put", **{**target, **document})
+    decision = ask(standing or Standing(ID), "put", at, **{**target, **document})
     assert isinstance(decision, Decision)
     return decision.standing
 
@@ -85,6 +85,24 @@ def test_a_named_one_time_schedule_may_be_asked_for_again_for_the_same_time() ->
     second = due(changed.standing, later)
     assert len(started(second)) == 1
     assert started(second) != started(first)
+
+
+@pytest.mark.parametrize("is_over", [True, False])
+def test_an_unnamed_one_time_schedule_that_is_changed_after_its_firing_starts_another_job(is_over: bool) -> None:
+    """Whoever has seen a job takes another one of the same id for the same, and drops it."""
+    at, next_at = NOW + timedelta(minutes=1), NOW + timedelta(hours=1)
+    first = due(once(overlap="allow"), at)
+    left = ended(first.standing, first.standing.open[0], FAILED, at).standing if is_over else first.standing
+    changed = put(put(left, at, every="1h"), at, triggerAt=next_at.isoformat(), overlap="allow")
+    second = due(changed, next_at)
+    assert len(started(second)) == 1
+    assert started(second) != started(first) == [str(ID)]
+    assert started(due(changed, next_at)) == started(second)
+
+
+def test_an_unnamed_one_time_schedule_that_is_changed_before_its_time_keeps_its_id_for_its_job() -> None:
+    changed = put(once(), triggerAt=(NOW + timedelta(hours=1)).isoformat())
+    assert started(due(changed, NOW + timedelta(hours=1))) == [str(ID)]
 
 
 @pytest.mark.parametrize(("cron", "again"), [("0 * * * *", False), ("*/30 * * * *", False), ("1 13 * * *", True)])

@@ -1,0 +1,1 @@
+ALTER TABLE schedules ADD COLUMN id_used boolean NOT NULL DEFAULT false;
