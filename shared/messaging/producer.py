@@ -13,6 +13,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from functools import lru_cache
+from typing import TypeVar
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import UnknownTopicOrPartitionError
@@ -24,6 +25,7 @@ from shared.errors import Unavailable
 from shared.events.catalogue import MAX_ENVELOPED_BYTES
 from shared.messaging.faults import KAFKA_FAULTS, kafka_faults
 from shared.messaging.handler import Outgoing
+from shared.messaging.sent import Sent
 from shared.observability.metrics import PRODUCED
 
 REQUEST_SECONDS = 10
@@ -31,6 +33,7 @@ _SEND_SECONDS = 25
 _CLOSED = "Kafka: the producer is closed"
 _MANY = 16
 
+T = TypeVar("T")
 Acknowledgement = asyncio.Future[object]
 
 
@@ -105,9 +108,9 @@ class Producer:
                 raise
         _count(messages)
 
-    async def send_each(self, messages: Sequence[Outgoing], *, within_seconds: float) -> list[bool]:
-        """Produce messages, in order under each topic and key; tells of each whether it was acknowledged in time. One
-        that was not may have been written. A topic or partition that does not answer holds back no other.
+    async def send_each(self, pairs: Sequence[tuple[T, Outgoing]], *, within_seconds: float) -> Sent[T]:
+        """Produce messages, each with what it is sent for, in order under each topic and key. A topic or partition
+        that does not answer holds back no other.
 
         Raises:
             Unavailable: the producer is closed.
@@ -115,6 +118,7 @@ class Producer:
         if self._producer is None:
             raise Unavailable(_CLOSED)
         producer = self._producer
+        messages = [message for _, message in pairs]
         futures: dict[int, Acknowledgement] = {}
 
         async def put(numbers: Sequence[int]) -> None:
@@ -134,10 +138,10 @@ class Producer:
             pass
         if len(futures) < len(messages):
             _hang_up(producer)
-        acknowledged = [number in futures and _is_good(futures[number]) for number in range(len(messages))]
+        good = [number in futures and _is_good(futures[number]) for number in range(len(messages))]
         _forget(list(futures.values()))
-        _count([message for message, good in zip(messages, acknowledged, strict=True) if good])
-        return acknowledged
+        _count([messages[number] for number, is_good in enumerate(good) if is_good])
+        return Sent(tuple((one, is_good) for (one, _), is_good in zip(pairs, good, strict=True)))
 
 
 def _hang_up(producer: AIOKafkaProducer) -> None:

@@ -139,7 +139,7 @@ async def test_a_producer_that_lost_the_broker_finds_it_again(
 
     async def is_sent() -> bool:
         if way == "each":
-            return (await made.send_each([message], within_seconds=2)) == [True]
+            return bool((await made.send_each([(None, message)], within_seconds=2)).acknowledged)
         try:
             await made.send([message])
         except Unavailable:

@@ -8,7 +8,6 @@ from services.callback_gateway.holding import Holding
 from services.callback_gateway.match import store
 from services.callback_gateway.metrics import CALLBACKS
 from services.callback_gateway.settings import Settings
-from shared.errors import Unavailable
 from shared.events.catalogue import DEAD
 from shared.events.dead_letters import DeadLetter
 from shared.ids import derived_id
@@ -34,15 +33,13 @@ class Unmatched:
         older_than = timedelta(seconds=self._runtime.settings.gateway_park_seconds)
         async with self._runtime.database.transaction() as tx:
             claimed = await store.claim_unmatched(tx, older_than, self._holding.held(), _BLOCK)
-            letters = [_dead(key, letter) for key, _, letter in claimed]
+            letters = [((key, vendor), _dead(key, letter)) for key, vendor, letter in claimed]
             sent = await self._runtime.producer.send_each(letters, within_seconds=_SEND_SECONDS)
-            told = [one for one, good in zip(claimed, sent, strict=True) if good]
-            await store.close_unmatched(tx, [key for key, _, _ in told])
-        self._holding.hold(key for (key, _, _), good in zip(claimed, sent, strict=True) if not good)
-        for _, vendor, _ in told:
+            await store.close_unmatched(tx, [key for key, _ in sent.acknowledged])
+        self._holding.hold(key for key, _ in sent.missed)
+        for _, vendor in sent.acknowledged:
             CALLBACKS.labels(vendor=vendor, verdict="unknown").inc()
-        if claimed and not told:
-            raise Unavailable(f"Kafka: none of {len(claimed)} dead letters was acknowledged")
+        sent.raise_if_none("dead letters")
         return 0.0 if len(claimed) == _BLOCK else _PAUSE_SECONDS
 
 

@@ -6,7 +6,6 @@ from services.callback_gateway.metrics import LETTERS_REDRIVEN
 from services.callback_gateway.redrive import store
 from services.callback_gateway.redrive.decide import Letter, Unsendable, message_of
 from services.callback_gateway.settings import Settings
-from shared.errors import Unavailable
 from shared.messaging.handler import Outgoing
 from shared.observability.logs import get_logger
 from shared.runtime.app import Runtime
@@ -38,18 +37,15 @@ class Redrive:
                     unsendable.append((letter, message))
                 else:
                     wanted.append((letter, message))
-            messages = [message for _, message in wanted]
-            acknowledged = await self._runtime.producer.send_each(messages, within_seconds=_SEND_SECONDS)
-            sent = [one for one, good in zip(wanted, acknowledged, strict=True) if good]
-            stuck = [letter.id for (letter, _), good in zip(wanted, acknowledged, strict=True) if not good]
-            await store.close_redriven(tx, [letter.id for letter, _ in sent])
-            await store.put_off(tx, stuck, _PUT_OFF_SECONDS)
+            pairs = [((letter, message), message) for letter, message in wanted]
+            sent = await self._runtime.producer.send_each(pairs, within_seconds=_SEND_SECONDS)
+            await store.close_redriven(tx, [letter.id for letter, _ in sent.acknowledged])
+            await store.put_off(tx, [letter.id for letter, _ in sent.missed], _PUT_OFF_SECONDS)
             await store.reopen_letters(tx, [(letter.id, why.reason) for letter, why in unsendable])
-        for letter, message in sent:
+        for letter, message in sent.acknowledged:
             LETTERS_REDRIVEN.labels(topic=message.topic).inc()
             log.info("dead_letter.redriven", letter_id=str(letter.id), event_id=str(letter.event.event_id))
         for letter, why in unsendable:
             log.warning("dead_letter.unsendable", letter_id=str(letter.id), reason=why.reason)
-        if stuck and not sent:
-            raise Unavailable(f"Kafka: none of {len(stuck)} dead letters was acknowledged")
+        sent.raise_if_none("dead letters")
         return 0.0 if len(letters) == _BLOCK else _PAUSE_SECONDS

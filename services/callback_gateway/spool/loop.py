@@ -10,7 +10,6 @@ from services.callback_gateway.metrics import SPOOL_DEPTH
 from services.callback_gateway.settings import Settings
 from services.callback_gateway.spool import store
 from services.callback_gateway.spool.decide import Place, settle
-from shared.errors import Unavailable
 from shared.runtime.app import Runtime
 
 _BLOCK = 500
@@ -35,11 +34,10 @@ class Drain:
             kept = await store.claim_messages(tx, self._holding.held(), _BLOCK)
             if not kept:
                 return _PAUSE_SECONDS
-            messages = [message for _, message in kept]
-            sent = await self._runtime.producer.send_each(messages, within_seconds=_SEND_SECONDS)
-            done, stuck = settle((number, message, good) for (number, message), good in zip(kept, sent, strict=True))
+            pairs = [((number, message), message) for number, message in kept]
+            sent = await self._runtime.producer.send_each(pairs, within_seconds=_SEND_SECONDS)
+            done, stuck = settle((number, message, good) for (number, message), good in sent.outcomes)
             await store.delete_messages(tx, done)
         self._holding.hold(stuck)
-        if not any(sent):
-            raise Unavailable(f"Kafka: none of {len(kept)} messages was acknowledged")
+        sent.raise_if_none("messages")
         return 0.0 if len(kept) == _BLOCK else _PAUSE_SECONDS

@@ -21,7 +21,6 @@ from services.scheduler.settings import Settings
 from services.scheduler.timers import store
 from services.scheduler.timers.decide import pause_after, pause_before
 from shared.database.pool import Database
-from shared.errors import Unavailable
 from shared.runtime.app import Runtime
 from shared.runtime.clock import monotonic
 
@@ -45,17 +44,14 @@ class Fire:
                 return pause
             due = await store.claim_due(tx, self._runtime.settings.scheduler_block)
             claimed_at = monotonic()
-            messages = [timer.message for timer, _ in due]
-            sent = await self._runtime.producer.send_each(messages, within_seconds=_SEND_SECONDS)
+            pairs = [((timer, lateness), timer.message) for timer, lateness in due]
+            sent = await self._runtime.producer.send_each(pairs, within_seconds=_SEND_SECONDS)
             took = monotonic() - claimed_at
-            fired = [one for one, good in zip(due, sent, strict=True) if good]
-            await store.delete_timers(tx, [timer.id for timer, _ in fired])
-            late = [timer.id for (timer, _), good in zip(due, sent, strict=True) if not good]
-            await store.put_off(tx, late, _PUT_OFF_SECONDS)
-        for timer, lateness in fired:
+            await store.delete_timers(tx, [timer.id for timer, _ in sent.acknowledged])
+            await store.put_off(tx, [timer.id for timer, _ in sent.missed], _PUT_OFF_SECONDS)
+        for timer, lateness in sent.acknowledged:
             _tell(timer, lateness + took)
-        if late and not fired:
-            raise Unavailable(f"Kafka: none of {len(late)} timers was acknowledged")
+        sent.raise_if_none("timers")
         return pause_after(len(due))
 
 
