@@ -251,7 +251,7 @@ async def test_an_answer_that_cannot_be_kept_is_held_where_the_call_must_not_be_
 async def test_a_page_of_very_many_values_is_refused_once_for_all(maker: CallMaker, site: Site, tmp_path: Path) -> None:
     call = claimed(site, "", facts=FactsWanted(total="body.total"))
     asked = call.request.model_copy(update={"call": Call(path="/crowd")})
-    outcome = await maker.make(replace(call, request=asked), lambda: None)
+    outcome = await maker.make(replace(call, request=asked), FREE)
     assert isinstance(outcome, Answered)
     assert outcome.attempt is not None
     assert outcome.attempt.reason == "too_large: the body has more than 1500000 values"
