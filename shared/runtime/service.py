@@ -174,7 +174,9 @@ class Process:
         for worker in self._app.workers:
             worker.stop()
         if workers:
-            await asyncio.wait(workers, timeout=self._settings.stop_seconds * _WORKERS_SHARE)
+            _, late = await asyncio.wait(workers, timeout=self._settings.stop_seconds * _WORKERS_SHARE)
+            for task in late:  # while the loops go on: what a worker has at hand is still written by them
+                task.cancel()
         for loop in self._loops:
             loop.stop()
         left = self._settings.stop_seconds * _PARTS_SHARE - (monotonic() - began)

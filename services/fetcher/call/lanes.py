@@ -79,6 +79,14 @@ class Lanes:
         self.wake()
 
     async def run(self) -> None:
+        """Until told to stop and all calls are over. When the time for that is over first, what was answered is told
+        all the same."""
+        try:
+            await self._keep_lanes()
+        finally:
+            await self._settlement.drain(within_seconds=10)
+
+    async def _keep_lanes(self) -> None:
         """Keep a lane for each vendor that calls wait for. Life is shown before the first claim: whoever has calls and
         was never heard of counts as gone."""
         is_known = False
@@ -103,7 +111,6 @@ class Lanes:
                 continue
         await asyncio.gather(*self._running.values(), return_exceptions=True)
         await asyncio.gather(*self._calls, return_exceptions=True)
-        await self._settlement.drain(within_seconds=10)
 
     def free(self, lane: Lane) -> int:
         """How many more calls a lane may open in this process: none while it could not store or tell what comes of

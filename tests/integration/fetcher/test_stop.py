@@ -11,7 +11,7 @@ from services.fetcher.call.lanes import Lanes
 from services.fetcher.call.messages import changed
 from services.fetcher.call.settle import Settlement
 from services.fetcher.claim.handler import claim_calls
-from services.fetcher.model import Answered
+from services.fetcher.model import Answered, Claimed, Leave, Outcome
 from services.fetcher.settings import Settings
 from shared.events.catalogue import FETCH_REQUESTED
 from shared.events.payloads import Processing
@@ -27,6 +27,7 @@ from tests.integration.fetcher import site as vendors
 from tests.integration.fetcher.site import Site
 from tests.integration.fetcher.test_cancel import wanted
 from tests.integration.fetcher.test_lane import configured
+from tests.integration.fetcher.test_lanes import wanted as wanted_of
 from tests.integration.fetcher.test_takeover import claim, states
 from tests.locks import waiting
 from tests.stack import Place
@@ -87,6 +88,43 @@ async def test_while_one_call_is_still_open_the_others_are_told_and_it_stays_its
     finally:
         stopping.set()
         await process
+        await runtime.producer.close()
+        await runtime.database.close()
+
+
+async def test_what_is_answered_is_told_though_another_call_is_open_when_the_time_is_over(
+    topics: Place, payloads: Path, database_for: DatabaseFor
+) -> None:
+    """By the lanes themselves: the loops that write and tell may have ended."""
+
+    async def hang(call: Claimed, leave: Leave) -> Outcome:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    database, fetcher_id = await database_for("fetcher"), new_id()
+    async with database.transaction() as tx:
+        await claim_calls(tx, [wanted(new_id())])
+    [call] = await claim(database, fetcher_id)
+    runtime = open_runtime("fetcher", topics.settings(Settings, payloads))
+    await runtime.database.open()
+    await runtime.producer.open()
+    settlement, settled = Settlement(runtime.database, runtime.producer, fetcher_id), list[None]()
+    lanes = Lanes(runtime, settlement, fetcher_id, hang)
+    running = asyncio.create_task(lanes.run())
+    try:
+        async with database.transaction() as tx:
+            await claim_calls(tx, [wanted_of("url:host.example")])
+        lanes.wake()
+        await eventually(lambda: any(lane.open for lane in lanes._lanes.values()), 20)
+        settlement.add(
+            Answered(call, (changed(call, TaskState.COMPLETED, utc_now()),), None, True), lambda: settled.append(None)
+        )
+        lanes.stop()
+        running.cancel()
+        await asyncio.wait([running], timeout=20)
+        assert len(settled) == 1
+        assert call.id not in await states(database)
+    finally:
         await runtime.producer.close()
         await runtime.database.close()
 
