@@ -29,6 +29,7 @@ from tests.conftest import DatabaseFor, ReaderFor
 from tests.eventually import eventually
 from tests.running import running
 from tests.stack import Place
+from tests.topic_reader import TopicReader
 
 HIGH, NORMAL = 0, 1
 
@@ -139,8 +140,8 @@ async def test_the_turn_goes_on_behind_the_job_that_was_served_last(database: Da
     assert [row["job_id"] for row in rows] == [urgent, two]
 
 
-def _from(calls: list[Any], made: int) -> list[Any]:
-    return calls[made:]
+def _from(calls: TopicReader, made: int) -> list[Any]:
+    return calls.values[made:]
 
 
 async def test_jobs_take_turns_also_where_there_is_room_for_one_call_at_a_time(
@@ -159,7 +160,7 @@ async def test_jobs_take_turns_also_where_there_is_room_for_one_call_at_a_time(
         await tx.execute("UPDATE jobs SET specification = $1", document)
     async with running("planner", Settings, build, topics, payloads, planner_window_seconds=1.0):
         for made in range(6):
-            [call] = await eventually(partial(_from, fetches.values, made))
+            [call] = await eventually(partial(_from, fetches, made))
             completed = TaskChanged(
                 task_id=call["task_id"],
                 job_id=call["job_id"],
