@@ -14,7 +14,7 @@ from shared.specification.vendor import CAREFUL_BUDGET, Vendor
 class Claimed:
     """A call in this fetcher's hands. `claim` is the fence: an outcome counts only under the number it was claimed
     with. `moment` is the permit, in microseconds on the database's clock. `may_have_left`: the vendor may have it, from
-    an earlier attempt."""
+    an earlier attempt. `is_suspect`: fetchers have ended with it, one after the other."""
 
     id: UUID
     request: FetchRequested
@@ -29,6 +29,7 @@ class Claimed:
     created_at: datetime
     moment: int
     may_have_left: bool = False
+    is_suspect: bool = False
 
     @property
     def payload(self) -> str:

@@ -14,6 +14,7 @@ from typing import Protocol
 from uuid import UUID
 
 from services.fetcher.call import store
+from services.fetcher.call.places import Suspects
 from services.fetcher.call.takeover import claimed_of
 from services.fetcher.metrics import PAUSED_SECONDS, PERMITS, PERMITTED_RATE
 from services.fetcher.model import Claimed, ad_hoc
@@ -55,6 +56,7 @@ class Process(Protocol):
     database: Database
     fetcher_id: UUID
     stopping: bool
+    suspects: Suspects
 
     def free(self, lane: "Lane") -> int:
         """How many more calls a lane may open."""
@@ -84,6 +86,7 @@ class Lane:
         self._reports: list[Report] = []
         self._unheard: tuple[UUID, ...] = ()
         self._unknown_since: float | None = None
+        self._may_have_suspect = False
 
     def report(self, report: Report) -> None:
         """Note what became of a permit, for the next claim; where nothing is limited nobody asks."""
@@ -94,12 +97,16 @@ class Lane:
         """Until nothing is left to do here."""
         while not self._process.stopping:
             self.woken.clear()
+            block = Block((), _LONGEST_WAIT_SECONDS)
             try:
                 block = await self._claim()
             except Unavailable as error:
                 log.warning("lane.waiting", vendor=self.vendor, error=str(error))
-                block = Block((), _LONGEST_WAIT_SECONDS)
-            self.claiming = 0
+            finally:
+                self.claiming = 0
+                if self._may_have_suspect and not any(call.is_suspect for call in block.calls):
+                    self._process.suspects.release()
+                self._may_have_suspect = False
             self._process.announce(block.calls)
             for call in block.calls:
                 self._process.start(self, call)
@@ -187,7 +194,8 @@ class Lane:
         room = min(free, most - await store.count_running(tx, self.vendor))
         if room <= 0:
             return [], _TURN_SECONDS * 4
-        due = await store.find_due(tx, self.vendor, room)
+        self._may_have_suspect = self._process.suspects.take()
+        due = await store.find_due(tx, self.vendor, room, suspects=self._may_have_suspect)
         due = due[: self._process.free(self)]
         self.claiming = len(due)
         return due, IDLE_SECONDS

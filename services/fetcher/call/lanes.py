@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from services.fetcher.call.mark import Marks
 from services.fetcher.call.messages import changed
 from services.fetcher.call.outcome import Timing, give_up
 from services.fetcher.call.permit import Permit
-from services.fetcher.call.places import Places
+from services.fetcher.call.places import Places, Suspects
 from services.fetcher.call.settle import Settlement
 from services.fetcher.metrics import IN_FLIGHT
 from services.fetcher.model import Claimed, Later, Leave, Outcome
@@ -55,6 +56,7 @@ class Lanes:
         self.database = runtime.database
         self.fetcher_id = fetcher_id
         self.stopping = False
+        self.suspects = Suspects()
         self._places = Places(runtime.settings.fetcher_calls, runtime.settings.fetcher_vendor_share)
         self._producer = runtime.producer
         self._settlement = settlement
@@ -109,6 +111,8 @@ class Lanes:
                     await self._woken.wait()
             except TimeoutError:
                 continue
+        with suppress(Unavailable):
+            await store.stop_fetcher(self.database, self.fetcher_id)
         await asyncio.gather(*self._running.values(), return_exceptions=True)
         await asyncio.gather(*self._calls, return_exceptions=True)
 
@@ -163,6 +167,8 @@ class Lanes:
 
         def settled() -> None:
             lane.open -= 1
+            if call.is_suspect:
+                self.suspects.release()
             IN_FLIGHT.labels(vendor=vendor_label(lane.vendor)).dec()
             lane.woken.set()
 

@@ -1,4 +1,4 @@
-"""The places of a process: how many calls it may have open, and who may take them. Pure.
+"""The places of a process: how many calls it may have open, and who may take them.
 
 A vendor that hangs keeps its places until its calls time out. So some are set aside for lanes that have few calls open:
 however many vendors hang, another one is called as long as each of them has no more than those few of what is set
@@ -10,6 +10,23 @@ from dataclasses import dataclass
 _SET_ASIDE = 4
 """One place of so many is set aside."""
 _FEW = 4
+
+
+class Suspects:
+    """The one place in a process for a call that fetchers have ended with: two such are never open together, or one
+    would be given up for what the other does."""
+
+    def __init__(self) -> None:
+        self._is_taken = False
+
+    def take(self) -> bool:
+        """Whether it was free, and is the asker's now."""
+        was_free, self._is_taken = not self._is_taken, True
+        return was_free
+
+    def release(self) -> None:
+        """It is free again."""
+        self._is_taken = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ SET state = given.state,
     first_attempt_at = calls.first_attempt_at
         + CASE WHEN given.limited AND calls.state = 'running' THEN greatest(given.not_before - now(), interval '0') ELSE interval '0' END,
     outgoing = given.outgoing,
-    may_have_left = given.may_have_left
+    may_have_left = given.may_have_left,
+    taken_from = '{}'
 FROM unnest(
     $2::uuid[], $3::integer[], $4::text[], $5::integer[], $6::timestamptz[], $7::boolean[], $8::bytea[],
     $9::boolean[]

@@ -18,6 +18,10 @@ SQL = load_queries(__file__)
 
 NOBODY = UUID(int=0)
 """A fetcher that never lived: whatever is its, the next one takes over."""
+MOST_TAKEOVERS = 3
+"""A call is given up that was open when so many fetchers ended, one after the other. Before the last of them it is made
+while no other such call is open in its process: it is not given up for what another one did."""
+SUSPECT_FROM = MOST_TAKEOVERS - 1
 REFUSALS = 5
 """After so many refused credentials, with no success between them, a vendor is called once in a while only."""
 _FIRST_REST, _LONGEST_REST = timedelta(minutes=1), timedelta(minutes=15)
@@ -61,9 +65,11 @@ async def count_running(tx: Transaction, vendor: str) -> int:
     return count
 
 
-async def find_due(tx: Transaction, vendor: str, most: int) -> list[UUID]:
-    """The next calls of this vendor, locked."""
-    return [row["id"] for row in await tx.fetch(SQL["find_due"], vendor, most)]
+async def find_due(tx: Transaction, vendor: str, most: int, *, suspects: bool = True) -> list[UUID]:
+    """The next calls of this vendor, locked; at most one that may have ended fetchers, and none without `suspects`."""
+    rows = await tx.fetch(SQL["find_due"], vendor, most, suspects, SUSPECT_FROM)
+    suspect = next((row["id"] for row in rows if row["suspect"]), None)
+    return [row["id"] for row in rows if not row["suspect"] or row["id"] == suspect]
 
 
 async def claim_calls(tx: Transaction, ids: Sequence[UUID], fetcher_id: UUID) -> list[Row]:
@@ -180,15 +186,25 @@ async def find_silent(tx: Transaction, lease_seconds: float, but: UUID) -> list[
 async def return_calls(tx: Transaction, silent: Sequence[UUID]) -> list[Row]:
     """Open calls of silent fetchers that may be repeated, or never left, wait again; gives them with the claims that
     ended."""
-    rows: list[Row] = await tx.fetch(SQL["return_calls"], silent)
+    rows: list[Row] = await tx.fetch(SQL["return_calls"], silent, MOST_TAKEOVERS)
     return rows
 
 
-async def find_unknown(tx: Transaction, silent: Sequence[UUID]) -> list[Row]:
-    """Open calls of silent fetchers that may have left and must not be repeated, locked: nobody knows whether the
-    vendor has them."""
-    rows: list[Row] = await tx.fetch(SQL["find_unknown"], silent)
+async def find_lost(tx: Transaction, silent: Sequence[UUID]) -> list[Row]:
+    """Open calls of silent fetchers that are not made again, locked: nobody knows whether the vendor has them and they
+    must not be repeated, or too many fetchers ended with them."""
+    rows: list[Row] = await tx.fetch(SQL["find_lost"], silent, MOST_TAKEOVERS)
     return rows
+
+
+async def stop_fetcher(database: Database, fetcher_id: UUID) -> None:
+    """This fetcher was told to stop: what it leaves open did not end it."""
+    await database.execute(SQL["stop_fetcher"], fetcher_id)
+
+
+async def clear_calls(database: Database, fetcher_id: UUID) -> None:
+    """This fetcher was taken for dead, and lives: none of its calls ended it."""
+    await database.execute(SQL["clear_calls"], fetcher_id)
 
 
 async def answer_calls(tx: Transaction, told: Sequence[Told], fetcher_id: UUID) -> None:

@@ -6,6 +6,10 @@ that finds it. What a call may have stored under the claim that ended is deleted
 
 A fetcher that reaches the database and not the broker is alive, and of no use: it claims nothing, and after a lease it
 leaves what it cannot tell to the others.
+
+A call may itself be what ends its fetcher, by an answer that no memory is large enough for, say. After the third one in
+succession it is given up. A fetcher that was told to stop does not count, nor does one that was only silent and came
+back.
 """
 
 import math
@@ -24,6 +28,8 @@ from shared.observability.logs import get_logger
 from shared.runtime.clock import monotonic, utc_now
 
 _ROUNDS_PER_LEASE = 4
+_UNKNOWN = "outcome_unknown: the fetcher ended while the call was open"
+_FATAL = f"fatal: {store.MOST_TAKEOVERS} fetchers ended, one after the other, while the call was open"
 
 log = get_logger(__name__)
 
@@ -81,6 +87,8 @@ class Takeover:
         knows how long it was on its way."""
         was_awake, asked_at = self._is_awake(), self._clock()
         await store.show_life(self._database, self._fetcher_id)
+        if not was_awake and self._lived_at > -math.inf:
+            await store.clear_calls(self._database, self._fetcher_id)
         self._lived_at = asked_at
         if not was_awake:
             self._judges_from = self._clock() + self._lease_seconds
@@ -98,27 +106,28 @@ class Takeover:
     async def _take_over(self, tx: Transaction, silent: list[UUID]) -> Taken:
         inherited = await store.inherit_answers(tx, silent, self._fetcher_id)
         returned = [claimed_of(row) for row in await store.return_calls(tx, silent)]
-        unknown = [claimed_of(row) for row in await store.find_unknown(tx, silent)]
-        given_up = [_given_up(call) for call in unknown]
+        lost = [claimed_of(row) for row in await store.find_lost(tx, silent)]
+        given_up = [_given_up(call) for call in lost]
         await store.answer_calls(tx, given_up, self._fetcher_id)
-        TAKEN_OVER.inc(len(inherited) + len(returned) + len(unknown))
+        TAKEN_OVER.inc(len(inherited) + len(returned) + len(lost))
         log.warning(
             "calls.taken_over",
             fetchers=len(silent),
             waiting_again=len(returned),
             told_again=len(inherited),
-            outcome_unknown=len(unknown),
+            given_up=len(lost),
         )
-        return Taken([*inherited, *given_up], [*returned, *unknown])
+        return Taken([*inherited, *given_up], [*returned, *lost])
 
 
 def _given_up(call: Claimed) -> store.Told:
     now = utc_now()
-    reason = "outcome_unknown: the fetcher ended while the call was open"
+    unknown = not call.repeatable and call.may_have_left
+    reason = _UNKNOWN if unknown else _FATAL
     attempt = Attempt(
         attempt=call.attempt, started_at=call.first_attempt_at, seconds=0.0, verdict="give_up", reason=reason
     )
-    return store.Told(call.id, given_up(call, reason, attempt, now, unknown=True))
+    return store.Told(call.id, given_up(call, reason, attempt, now, unknown=call.may_have_left))
 
 
 def claimed_of(row: Row) -> Claimed:
@@ -137,4 +146,5 @@ def claimed_of(row: Row) -> Claimed:
         created_at=row["created_at"],
         moment=0,
         may_have_left=row["may_have_left"],
+        is_suspect=len(row["taken_from"]) >= store.SUSPECT_FROM,
     )

@@ -48,8 +48,8 @@ async def test_lanes_that_claim_at_the_same_time_open_no_more_calls_than_the_pro
     await runtime.database.open()
     together, may_end, find_due = asyncio.Barrier(2), asyncio.Event(), store.find_due
 
-    async def find_together(tx: Transaction, vendor: str, most: int) -> list[UUID]:
-        due = await find_due(tx, vendor, most)
+    async def find_together(tx: Transaction, vendor: str, most: int, *, suspects: bool) -> list[UUID]:
+        due = await find_due(tx, vendor, most, suspects=suspects)
         monkeypatch.setattr(store, "find_due", find_due) if together.n_waiting else None
         await together.wait()
         return due

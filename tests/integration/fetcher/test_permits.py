@@ -8,6 +8,7 @@ from uuid import UUID
 from services.fetcher.call import store
 from services.fetcher.call.lane import Lane
 from services.fetcher.call.permit import Permit
+from services.fetcher.call.places import Suspects
 from services.fetcher.claim.handler import claim_calls
 from services.fetcher.model import Claimed
 from services.fetcher.permits.state import read_permits
@@ -36,6 +37,7 @@ class Leaser:
         self.fetcher_id: UUID = new_id()
         self.permits: list[Permit] = []
         self.moments: list[int] = []
+        self.suspects = Suspects()
 
     def free(self, lane: Lane) -> int:
         return 10

@@ -71,8 +71,8 @@ def test_failed_authentication_has_a_reason_of_its_own(status: int) -> None:
 
 @pytest.mark.parametrize(("status", "auth", "refused"), [(401, True, True), (401, False, False), (403, True, False)])
 def test_only_401_speaks_of_the_credential_and_only_where_there_is_one(status: int, auth: bool, refused: bool) -> None:
-    given: dict[str, Any] = {"auth": {"type": "bearer", "token": "env:ACME_TEST_KEY"}} if auth else {}
-    outcome = decided(answered(status), **given)
+    fields: dict[str, Any] = {"auth": {"type": "bearer", "token": "env:ACME_TEST_KEY"}} if auth else {}
+    outcome = decided(answered(status), **fields)
     assert isinstance(outcome, GiveUp)
     assert outcome.credential_refused == refused
 
