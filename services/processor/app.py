@@ -1,5 +1,6 @@
 """The processor as a table."""
 
+from services.processor.expire.keys import ExpireKeys
 from services.processor.expire.loop import Expire
 from services.processor.process.handler import bury_page, process_pages
 from services.processor.process.prepare import Preparation
@@ -22,4 +23,5 @@ def build(runtime: Runtime[Settings]) -> App:
         max_records=runtime.settings.processor_pages,
         members=runtime.settings.processor_members,
     )
-    return App(consumers=[process], loops=[Loop("expire", Expire(runtime).step)])
+    loops = [Loop("expire", Expire(runtime).step), Loop("expire_keys", ExpireKeys(runtime.database).step)]
+    return App(consumers=[process], loops=loops)

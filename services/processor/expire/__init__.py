@@ -1,1 +1,1 @@
-"""Raw payloads whose time is over → deleted."""
+"""Raw payloads, and keys of jobs, whose time is over → deleted."""

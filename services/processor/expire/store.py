@@ -1,9 +1,10 @@
-"""Rows about payloads whose time is over."""
+"""Rows about payloads, and keys of jobs, whose time is over."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from shared.database.pool import Transaction
-from shared.database.queries import load_queries
+from shared.database.queries import changed_rows, load_queries
 
 SQL = load_queries(__file__)
 
@@ -16,3 +17,19 @@ async def claim_expired(tx: Transaction, most: int) -> list[str]:
 async def delete_expiries(tx: Transaction, uris: Sequence[str]) -> None:
     """These are gone."""
     await tx.execute(SQL["delete_expiries"], uris)
+
+
+async def claim_keyed_job(tx: Transaction) -> UUID | None:
+    """A job whose keys may be forgotten, locked."""
+    found: UUID | None = await tx.fetchval(SQL["claim_keyed_job"])
+    return found
+
+
+async def delete_keys(tx: Transaction, job_id: UUID, most: int) -> int:
+    """Forget so many keys of a job; gives how many it were."""
+    return changed_rows(await tx.execute(SQL["delete_keys"], job_id, most))
+
+
+async def delete_keyed_job(tx: Transaction, job_id: UUID) -> None:
+    """It has no keys left."""
+    await tx.execute(SQL["delete_keyed_job"], job_id)

@@ -6,8 +6,8 @@ from datetime import datetime
 from services.processor.metrics import PAGES_FAILED
 from services.processor.model import Page
 from services.processor.process import store
-from services.processor.sinks import postgres, topic
-from services.processor.sinks.written import Written, tables_of
+from services.processor.sinks import keys, postgres, topic
+from services.processor.sinks.written import Written
 from shared.database.pool import Transaction
 from shared.events.catalogue import MONTH, TASKS_EVENTS
 from shared.events.envelope import Incoming
@@ -21,7 +21,7 @@ async def process_pages(tx: Transaction, batch: Sequence[Incoming[Page]]) -> lis
     """Write the records of each page once; a page that cannot be read is dead, its neighbours are not."""
     now = utc_now()
     good = [incoming.event for incoming in batch if incoming.event.failure is None]
-    written = await postgres.write(tx, good)
+    written = await postgres.write(tx, good) | await keys.write(tx, good)
     results: list[Result] = list(topic.write(good, written))
     results += [_completed(page, written, now) for page in good]
     for incoming in batch:
@@ -40,8 +40,8 @@ def _keep_seconds(stored: PayloadStored, *, is_dead: bool) -> float:
 
 
 def _completed(page: Page, written: Written, now: datetime) -> Outgoing:
-    """`distinct` counts what was new in this job; without a table to compare with, the keys of the page."""
-    distinct = written.counts[page.stored.task_id] if tables_of(page) else len({item.key for item in page.items})
+    """`distinct` counts what was new in this job."""
+    distinct = written.counts[page.stored.task_id]
     return _changed(page, TaskState.COMPLETED, now, records=len(page.items), distinct=distinct)
 
 

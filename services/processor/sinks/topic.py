@@ -14,10 +14,7 @@ from shared.messaging.handler import Outgoing, outgoing
 
 
 def write(pages: Sequence[Page], written: Written) -> Iterator[Outgoing]:
-    """The events of all pages that want them; where a table is written, too, only of what was new in the job.
-
-    Ids come from job and key: without a table the same record on two pages has two events with one id.
-    """
+    """The events of all pages that want them, of what was new in the job. Ids come from job and key."""
     told: set[tuple[UUID, str]] = set()
     for page in pages:
         if not tells(page):

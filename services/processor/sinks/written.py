@@ -11,10 +11,14 @@ from shared.specification.source import PostgresSink, TopicSink
 
 @dataclass
 class Written:
-    """What the tables took: for each task how many records were new in its job, and which, where not all were."""
+    """What was taken: for each task how many records were new in its job, and which, where not all were."""
 
     counts: Counter[UUID] = field(default_factory=Counter)
     keys: dict[UUID, set[str]] = field(default_factory=dict)
+
+    def __or__(self, other: "Written") -> "Written":
+        """Both, of different tasks."""
+        return Written(self.counts + other.counts, self.keys | other.keys)
 
     def items_of(self, page: Page) -> Sequence[Item]:
         """The items of a page that were new."""
