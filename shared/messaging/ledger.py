@@ -81,7 +81,7 @@ async def keep(tx: Transaction, group: str, event: Incoming[Any], messages: Sequ
 
 
 async def forget(database: Database, *, older_than: timedelta) -> int:
-    """Delete one block of rows older than that (twice the topics' retention); gives how many it were."""
+    """Delete one block of rows older than that (twice the topics' retention); returns how many were deleted."""
     async with database.transaction() as tx:
         return changed_rows(await tx.execute(SQL["forget_events"], older_than, _BLOCK_ROWS))
 

@@ -124,7 +124,7 @@ class Budget(Strict):
 
 
 class Backoff(Strict):
-    """Exponential with full jitter: the n-th wait is random between 0 and `base`·2ⁿ, at most `cap`."""
+    """Exponential with full jitter: the n-th wait is random between 0 and `base`·2ⁿ⁻¹, at most `cap`."""
 
     base: Duration = timedelta(seconds=1)
     cap: Duration = timedelta(minutes=2)

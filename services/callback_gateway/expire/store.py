@@ -11,22 +11,22 @@ SQL = load_queries(__file__)
 
 
 async def delete_keys(tx: Transaction, older_than: timedelta, most: int) -> int:
-    """Delete idempotency keys that are older; gives how many it were."""
+    """Delete idempotency keys that are older; returns how many were deleted."""
     return await _delete(tx, "delete_keys", older_than, most)
 
 
 async def delete_callbacks(tx: Transaction, older_than: timedelta, most: int) -> int:
-    """Delete callbacks that came earlier and were judged, but not with a job that is kept; gives how many it were."""
+    """Delete callbacks that came earlier and were judged, but not with a job that is kept; returns their number."""
     return await _delete(tx, "delete_callbacks", older_than, most)
 
 
 async def delete_expectations(tx: Transaction, older_than: timedelta, most: int) -> int:
-    """Delete tasks that have not waited for so long, but not with a job that is kept; gives how many it were."""
+    """Delete tasks that have not waited for so long, but not with a job that is kept; returns how many were deleted."""
     return await _delete(tx, "delete_expectations", older_than, most)
 
 
 async def delete_webhooks(tx: Transaction, older_than: timedelta, most: int) -> int:
-    """Delete what is known of webhooks that are older; gives how many it were."""
+    """Delete what is known of webhooks that are older; returns how many were deleted."""
     return await _delete(tx, "delete_webhooks", older_than, most)
 
 
@@ -42,12 +42,12 @@ async def forget_answers(tx: Transaction, job_ids: Sequence[UUID]) -> None:
 
 
 async def delete_tasks(tx: Transaction, older_than: timedelta, most: int) -> int:
-    """Delete tasks of jobs that ended earlier; gives how many it were."""
+    """Delete tasks of jobs that ended earlier; returns how many were deleted."""
     return await _delete(tx, "delete_tasks", older_than, most)
 
 
 async def delete_events(tx: Transaction, older_than: timedelta, most: int) -> int:
-    """Delete events of jobs that ended earlier; gives how many it were."""
+    """Delete events of jobs that ended earlier; returns how many were deleted."""
     return await _delete(tx, "delete_events", older_than, most)
 
 
@@ -58,7 +58,7 @@ async def delete_jobs(tx: Transaction, older_than: timedelta, most: int) -> list
 
 
 async def delete_letters(tx: Transaction, older_than: timedelta, most: int) -> int:
-    """Delete dead letters that changed earlier, but not with a job that is kept; gives how many it were."""
+    """Delete dead letters that changed earlier, but not with a job that is kept; returns how many were deleted."""
     return await _delete(tx, "delete_letters", older_than, most)
 
 

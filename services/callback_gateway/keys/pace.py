@@ -12,7 +12,7 @@ class Pace:
     algorithm), so a key costs one number, and an idle key nothing."""
 
     def __init__(self, per_second: float, burst: int, clock: Callable[[], float]) -> None:
-        """At most `burst` requests at once, and `per_second` on the long run; 0 sets no limit."""
+        """At most `burst` requests at once, and `per_second` in the long run; 0 sets no limit."""
         self._interval = 1 / per_second if per_second else 0.0
         self._room = self._interval * (burst - 1)
         self._clock = clock

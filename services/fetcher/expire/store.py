@@ -10,7 +10,7 @@ SQL = load_queries(__file__)
 
 
 async def delete_attempts(tx: Transaction, older_than: timedelta, most: int) -> int:
-    """Delete attempts that began earlier; gives how many it were."""
+    """Delete attempts that began earlier; returns how many were deleted."""
     return changed_rows(await tx.execute(SQL["delete_attempts"], older_than, most))
 
 
