@@ -137,7 +137,7 @@ async def test_a_sleeper_that_wakes_up_replaces_nothing_that_its_heir_has_stored
     assert stored(payloads) == [pointer_of(outcome).uri]
 
 
-@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("purpose", ["page", "answer"])
 async def test_what_was_stored_by_a_fetcher_that_ended_before_it_could_say_so_does_not_stay(
     place: Place,
     database_for: DatabaseFor,
@@ -146,12 +146,13 @@ async def test_what_was_stored_by_a_fetcher_that_ended_before_it_could_say_so_do
     vendor: Fickle,
     payloads: Path,
     store: PayloadStore,
-    method: str,
+    purpose: Purpose,
 ) -> None:
+    """Whether the call may be repeated or not."""
     database, gone, heir = await database_for("fetcher"), new_id(), new_id()
     vendor.may_answer.set()
     async with database.transaction() as tx:
-        await claim_calls(tx, [asked_for("page", method)])
+        await claim_calls(tx, [asked_for(purpose, "GET" if purpose == "page" else "POST")])
     call = await begin(database, site, gone)
     if not call.repeatable:
         assert await Marks(database, gone).mark(call)

@@ -141,8 +141,10 @@ def test_what_is_told_of_a_call_that_was_given_up(
 
 
 def test_a_call_with_an_idempotency_key_may_be_sent_again() -> None:
-    plain = requested("page").model_copy(update={"call": Call(method="POST")})
+    plain = requested("answer").model_copy(update={"call": Call(method="POST")})
     keyed = plain.model_copy(update={"call": Call(method="POST", headers={"Idempotency-Key": "1"})})
     assert not _is_repeatable(plain)
     assert _is_repeatable(keyed)
-    assert _is_repeatable(plain.model_copy(update={"purpose": "deliver"}))
+    for purpose in ("deliver", "page", "metadata", "status"):
+        assert _is_repeatable(plain.model_copy(update={"purpose": purpose})), purpose
+    assert not _is_repeatable(plain.model_copy(update={"purpose": "submit"}))
