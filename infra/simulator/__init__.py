@@ -4,6 +4,7 @@ Each vendor lives at /{vendor}/ with one data set in every pagination style:
 
     items?offset=&limit=   items/metadata   items/{id}   pages?page=&per_page=   cursor?cursor=&limit=
     next?offset=&limit=    link?page=&per_page=          keyset?after_id=&limit= POST quote
+    POST search {offset, limit} or {after_id, limit} or {cursor, limit}
 
 every listing also with updated_since=; and with asynchronous jobs that are called back (`reports/`):
 

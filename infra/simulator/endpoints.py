@@ -12,7 +12,7 @@ import orjson
 
 from infra.simulator.config import VendorConfig
 from infra.simulator.damage import spoiled
-from infra.simulator.pages import STYLES, Asked, BadRequest, number, open_listing
+from infra.simulator.pages import STYLES, Asked, BadRequest, asked_in, number, open_listing
 from infra.simulator.records import Records
 from infra.simulator.reports.book import Book, KeyReused, Report
 from infra.simulator.wire import Answer, Request, json_answer, problem
@@ -76,6 +76,14 @@ def answer_listing(call: Call) -> Served:
         case other:
             return Served(spoiled(other, page.body, call.request.target))
     return _unless_known(call, served) if call.segments == ("items",) else served
+
+
+def answer_search(call: Call) -> Served:
+    """A page that a JSON body asks for: by offset, behind an id, or else by cursor."""
+    body = _object(call.request.body)
+    style = STYLES["items" if "offset" in body else "keyset" if "after_id" in body else "cursor"]
+    page = style.page(open_listing(call.config, call.records, Asked("", asked_in(body), call.listings)))
+    return Served(Answer(200, page.body), page.indices)
 
 
 def answer_metadata(call: Call) -> Served:
@@ -177,6 +185,7 @@ def _unless_known(call: Call, served: Served) -> Served:
 
 ROUTES = (
     *(Route(path, answer_listing, listing=True) for path in STYLES),
+    Route("search", answer_search, method="POST", listing=True),
     Route("items/metadata", answer_metadata),
     Route("items/{id}", answer_record),
     Route("quote", answer_quote, method="POST"),

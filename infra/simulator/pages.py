@@ -95,6 +95,15 @@ def number(query: Mapping[str, str], name: str, default: int, *, least: int) -> 
     return int(text)
 
 
+def asked_in(body: Mapping[str, object]) -> dict[str, str]:
+    """What a search asks for, as a query would. Numbers must be numbers, and the cursor a text."""
+    for name, value in body.items():
+        expected = str if name == "cursor" else int
+        if isinstance(value, bool) or not isinstance(value, expected):
+            raise BadRequest(f"{name} must be {'a text' if expected is str else 'a whole number'}, got {value!r}")
+    return {name: str(value) for name, value in body.items()}
+
+
 def cut(listing: Listing, position: int) -> tuple[range, int]:
     """The indices of the page that begins at a position, and how far it gets."""
     start, size = position, listing.limit

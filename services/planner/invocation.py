@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from services.planner.model import Planned, Resolved
 from services.planner.paging.step import Step, call_of
-from services.planner.placeholders import fill, fill_pages, mentions, named
+from services.planner.placeholders import fill, fill_walk, mentions, named
 from shared.errors import Problem
 from shared.events.tasks import Call
 from shared.specification.invoke import CALLBACK_URL, IN_SUBMIT, VENDOR_JOB, Invoke
@@ -60,15 +60,17 @@ def abort_call(resolved: Resolved, one: Mapping[str, Scalar], vendor_job: str | 
 
 def walk_of(resolved: Resolved, one: Mapping[str, Scalar], vendor_job: str | None) -> Resolved | None:
     """The results of one vendor job as a walk through pages; nothing while the id that it needs is not known."""
+    walk = _walk(resolved, _known(resolved, one, vendor_job))
+    return walk if isinstance(walk, Resolved) else None
+
+
+def _walk(resolved: Resolved, values: Mapping[str, Scalar]) -> Resolved | list[Problem]:
     invoke = invoke_of(resolved)
-    assert invoke.results is not None
-    values = _known(resolved, one, vendor_job)
-    request = fill(invoke.results.request, values, f"{_AT}/results/request")
-    pages = fill_pages(invoke.results.pages, values, f"{_AT}/results/pages")
-    if isinstance(request, list) or isinstance(pages, list):
-        return None
-    poll = Poll.model_construct(request=request, pages=pages, records=invoke.records)
-    return resolved.model_copy(update={"poll": poll})
+    if invoke.results is None:
+        return []
+    results = invoke.results
+    poll = Poll.model_construct(request=results.request, pages=results.pages, records=invoke.records)
+    return fill_walk(resolved, poll, values, f"{_AT}/results")
 
 
 def _call(resolved: Resolved, request: Request, one: Mapping[str, Scalar], vendor_job: str | None) -> Call | None:
@@ -88,13 +90,10 @@ def _mistakes_later(resolved: Resolved, one: Mapping[str, Scalar]) -> list[Probl
     values = _known(resolved, one, vendor_job)
     requests = {
         "status/request": invoke.status and invoke.status.request,
-        "results/request": invoke.results and invoke.results.request,
         "abort": invoke.abort,
     }
     found = [fill(request, values, f"{_AT}/{place}") for place, request in requests.items() if request]
-    if invoke.results is not None:
-        found.append(fill_pages(invoke.results.pages, values, f"{_AT}/results/pages"))  # type: ignore[arg-type]
-    return [problem for one in found if isinstance(one, list) for problem in one]
+    return [problem for one in (*found, _walk(resolved, values)) if isinstance(one, list) for problem in one]
 
 
 def _silence(resolved: Resolved) -> list[Problem]:

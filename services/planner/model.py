@@ -31,11 +31,22 @@ class Single(Strict):
     secret: SecretReference | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """What paging walks through: a request, which with `paged` is a template in which placeholders of pages are left to
+    fill, and what is selected from each answer."""
+
+    request: Request
+    records: Records
+    paged: bool = False
+
+
 class Resolved(Strict):
     """What a job runs with, written down when it is accepted: nothing that changes later changes a running job.
 
     Exactly one of `poll`, `invoke` and `single` is there. `base_url` is set for an ad-hoc vendor. `pages` replaces
-    automatic paging once its style was found. An invocation keeps its placeholders, which are filled job by job, the
+    automatic paging once its style was found. `paged`: the request of the poll has placeholders of pages, which are
+    filled page by page. An invocation keeps its placeholders, which are filled job by job, the
     `parameters` for them, and the vendor's rules for `callbacks`.
     """
 
@@ -43,6 +54,7 @@ class Resolved(Strict):
     base_url: str | None = None
     source: str
     poll: Poll | None = None
+    paged: bool = False
     invoke: Invoke | None = None
     single: Single | None = None
     pages: Pages | None = None
@@ -58,15 +70,16 @@ class Resolved(Strict):
         return "poll" if self.invoke is None else "invoke"
 
     @property
-    def walk(self) -> Poll:
-        """The poll, where there is one: what paging walks through."""
+    def walk(self) -> Walk:
+        """The poll, where there is one."""
         assert self.poll is not None
-        return self.poll
+        return Walk(self.poll.request, self.poll.records, self.paged)
 
     @property
     def paging(self) -> Pages:
         """The paging in force."""
-        return self.pages or self.walk.pages
+        assert self.poll is not None
+        return self.pages or self.poll.pages
 
     @property
     def records(self) -> Records:

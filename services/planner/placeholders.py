@@ -3,19 +3,34 @@ Pure."""
 
 import re
 from collections.abc import Collection, Mapping
+from enum import Enum
 from typing import Any
 from urllib.parse import quote
 
 from pydantic import TypeAdapter
 
+from services.planner.model import Resolved
 from shared.errors import Invalid, Problem
 from shared.specification.parse import parse
-from shared.specification.placeholders import PLACEHOLDER, unknown_placeholder
 from shared.specification.request import NumberedPages, OffsetPages, Pages, PlanCall, Request
+from shared.specification.source import Poll
+from shared.specification.templates import PLACEHOLDER, placeholders_in, unknown_placeholder
 from shared.specification.values import Scalar, Strict
+from shared.specification.walks import page_names
 
 _REQUEST: TypeAdapter[Any] = TypeAdapter(Request)
 _PLAN: TypeAdapter[Any] = TypeAdapter(PlanCall)
+
+
+class Absent(Enum):
+    """What is not there, such as the cursor of a first page: what consists of its placeholder is left out, and inside
+    of a text it is nothing."""
+
+    ABSENT = ""
+
+
+Value = Scalar | Absent
+"""What a placeholder can stand for."""
 
 
 def named(**groups: Mapping[str, Scalar]) -> dict[str, Scalar]:
@@ -24,20 +39,52 @@ def named(**groups: Mapping[str, Scalar]) -> dict[str, Scalar]:
 
 
 def fill(
-    request: Request, values: Mapping[str, Scalar], at: str, *, later: Collection[str] = ()
+    request: Request, values: Mapping[str, Value], at: str, *, later: Collection[str] = ()
 ) -> Request | list[Problem]:
     """The request with its placeholders filled, or one problem for each unknown one, or for each part that its values
     make unusable, at the place `at`. Those `later` are left as they stand: whoever knows them fills them."""
-    filler = _Filler(values, later)
-    filled = request.model_copy(
+    return _checked(_Filler(values, later), request, at)
+
+
+def fill_page(request: Request, numbers: Mapping[str, int]) -> Request:
+    """The request for one of many pages: a template of which only these are left to fill. No number makes a part
+    unusable, so that is not looked at."""
+    return _filled(_Filler(numbers, ()), request, "")
+
+
+def fill_walk(resolved: Resolved, poll: Poll, values: Mapping[str, Scalar], at: str) -> Resolved | list[Problem]:
+    """The job with a poll in which all is filled that is known before any page is; problems as in `fill`. Where the
+    request has placeholders of pages it stays a template, in which other braces are written twice."""
+    names = names_in(poll.pages)
+    paged = any(name in names for _, name in placeholders_in(_parts(poll.request)))
+    request = _checked(_Filler(values, names, keeps=paged), poll.request, f"{at}/request")
+    pages = fill_pages(poll.pages, values, f"{at}/pages")
+    if isinstance(request, list) or isinstance(pages, list):
+        return [problem for one in (request, pages) if isinstance(one, list) for problem in one]
+    filled = Poll.model_construct(request=request, pages=pages, records=poll.records)
+    return resolved.model_copy(update={"poll": filled, "paged": paged})
+
+
+def names_in(pages: Pages) -> tuple[str, ...]:
+    """The placeholders that are filled page by page."""
+    return page_names(pages.style, sized=getattr(pages, "size", None) is not None)
+
+
+def _checked(filler: "_Filler", request: Request, at: str) -> Request | list[Problem]:
+    filled = _filled(filler, request, at)
+    return filler.problems or _mistakes(_REQUEST, filled, request, at) or filled
+
+
+def _filled(filler: "_Filler", request: Request, at: str) -> Request:
+    headers: dict[str, Value] = filler.whole(request.headers, f"{at}/headers")
+    return request.model_copy(
         update={
             "path": filler.text(request.path, f"{at}/path", in_path=True),
-            "query": {name: filler.whole(value, f"{at}/query/{name}") for name, value in request.query.items()},
-            "headers": {name: filler.text(value, f"{at}/headers/{name}") for name, value in request.headers.items()},
+            "query": filler.whole(request.query, f"{at}/query"),
+            "headers": {name: str(value) for name, value in headers.items()},
             "json_": filler.whole(request.json_, f"{at}/json"),
         }
     )
-    return filler.problems or _mistakes(_REQUEST, filled, request, at) or filled
 
 
 def fill_pages(pages: Pages, values: Mapping[str, Scalar], at: str) -> Pages | list[Problem]:
@@ -65,29 +112,33 @@ def _mistakes(adapter: TypeAdapter[Any], filled: Strict, written: Strict, at: st
 
 def mentions(request: Request, name: str) -> bool:
     """Whether a placeholder of that name stands anywhere in a request."""
-    filler = _Filler({}, ())
-    filler.whole([request.path, dict(request.query), dict(request.headers), request.json_], "")
-    return name in filler.met
+    return any(found == name for _, found in placeholders_in(_parts(request)))
+
+
+def _parts(request: Request) -> list[Any]:
+    return [request.path, request.query, request.headers, request.json_]
 
 
 class _Filler:
-    """Writes values into templates and keeps the problems it met."""
+    """Writes values into templates and collects the problems it meets. With `keeps`, what it writes is a template
+    again: a brace that is no placeholder's stays, or becomes, two."""
 
-    def __init__(self, values: Mapping[str, Scalar], later: Collection[str]) -> None:
+    def __init__(self, values: Mapping[str, Value], later: Collection[str], *, keeps: bool = False) -> None:
         self.problems: list[Problem] = []
-        self.met: set[str] = set()
         self._values = values
         self._later = later
+        self._keeps = keeps
 
     def text(self, template: str, pointer: str, *, in_path: bool = False) -> str:
         """A text with every placeholder filled; in a path the values are percent-encoded."""
 
         def one(match: re.Match[str]) -> str:
             if match[0] in ("{{", "}}"):
-                return match[0][0]
+                return match[0] if self._keeps else match[0][0]
             if match[1] in self._later:
                 return match[0]
-            found = str(self._value(match[1], pointer))
+            value = self._value(match[1], pointer)
+            found = "" if value is Absent.ABSENT else str(value)
             return quote(found, safe="") if in_path else found
 
         return PLACEHOLDER.sub(one, template)
@@ -101,15 +152,19 @@ class _Filler:
                     return self._value(alone[1], pointer)
                 return self.text(value, pointer)
             case dict():
-                return {name: self.whole(inner, f"{pointer}/{name}") for name, inner in value.items()}
+                found = {name: self.whole(inner, f"{pointer}/{name}") for name, inner in value.items()}
+                return {name: inner for name, inner in found.items() if inner is not Absent.ABSENT}
             case list() | tuple():
-                return type(value)(self.whole(inner, f"{pointer}/{index}") for index, inner in enumerate(value))
+                items = [self.whole(inner, f"{pointer}/{index}") for index, inner in enumerate(value)]
+                return type(value)(item for item in items if item is not Absent.ABSENT)
             case _:
                 return value
 
-    def _value(self, name: str, pointer: str) -> Scalar:
-        self.met.add(name)
-        if name in self._values:
-            return self._values[name]
-        self.problems.append(unknown_placeholder(pointer, name, (*self._values, *self._later)))
-        return ""
+    def _value(self, name: str, pointer: str) -> Value:
+        value = self._values.get(name)
+        if value is None:
+            self.problems.append(unknown_placeholder(pointer, name, (*self._values, *self._later)))
+            return ""
+        if self._keeps and isinstance(value, str):
+            return value.replace("{", "{{").replace("}", "}}")
+        return value

@@ -75,7 +75,7 @@ class FactsWanted(Event):
 
     With `link`, what `next` finds is a URL, perhaps relative; without `next`, it is in the `Link` header. `detect`
     asks for everything that automatic paging can make use of. `growth`: all pages are known already, unless there have
-    come to be more meanwhile.
+    come to be more meanwhile. `asked` is for the planner itself: how many items the page was asked for.
     """
 
     total: Expression | None = None
@@ -87,14 +87,16 @@ class FactsWanted(Event):
     link: bool = False
     detect: bool = False
     growth: bool = False
+    asked: int | None = None
 
 
 class Facts(Event):
     """What an answer says about pages.
 
-    `items` counts what the vendor put on the page, before records are selected from it; `next` is a cursor or URL,
-    `problem` says why the answer could not be read, `digest` is the SHA-256 of the body (hex), `detected` is the style
-    that automatic paging found; `first` the number of the first page, where an answer tells that it is not 1.
+    `items` counts what the vendor put on the page, before records are selected from it; `next` is a cursor or URL, and
+    `next_is_whole` if it was a whole number, no text; `problem` says why the answer could not be read, `digest` is the
+    SHA-256 of the body (hex), `detected` is the style that automatic paging found, and `first` the number of the first
+    page, where an answer tells that it is not 1.
     """
 
     total: int | None = None
@@ -102,6 +104,7 @@ class Facts(Event):
     size: int | None = None
     items: int | None = None
     next: str | None = None
+    next_is_whole: bool = False
     problem: str = ""
     digest: str = ""
     detected: Literal["none", "unknown", "offset", "page", "cursor", "next", "link"] | None = None

@@ -1,8 +1,7 @@
 """Placeholders such as `{parameters.id}`: where they stand, and whether anything fills them. That is told when a
 document is written down, not when it is due, and together with all its other mistakes. Pure."""
 
-import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -13,9 +12,8 @@ from shared.specification.invoke import AFTER_IT, IN_SUBMIT, Input
 from shared.specification.job import JobSpecification, kind_of
 from shared.specification.parse import parse, pointer_to
 from shared.specification.source import EITHER, REQUESTS, Source
-
-PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
-"""`{name}`, or a brace written twice, which is a brace."""
+from shared.specification.templates import Place, placeholders_in, unknown_placeholder
+from shared.specification.walks import OF_PAGES, WrittenWalk, walks_in
 
 T = TypeVar("T")
 
@@ -30,7 +28,7 @@ def read_job(document: Any) -> Any:
         Invalid: with one problem for each mistake, placeholders that nothing fills among them. What a named source
             needs is not known here.
     """
-    return _read(_JOB, document, _unfilled_in_job(document))
+    return _read(_JOB, document, _mistakes_of_job(document))
 
 
 def read_source(document: Any) -> Source:
@@ -53,26 +51,6 @@ def _read(adapter: TypeAdapter[T], document: Any, besides: Sequence[Problem]) ->
     return found
 
 
-def placeholders_in(value: Any, at: tuple[int | str, ...] = ()) -> Iterator[tuple[tuple[int | str, ...], str]]:
-    """The placeholders in a part of a document, however deep they stand: the place and the name of each."""
-    match value:
-        case str():
-            yield from ((at, name) for name in PLACEHOLDER.findall(value) if name)
-        case dict():
-            for name, inner in value.items():
-                yield from placeholders_in(inner, (*at, name))
-        case list() | tuple():
-            for index, inner in enumerate(value):
-                yield from placeholders_in(inner, (*at, index))
-
-
-def unknown_placeholder(pointer: str, name: str, known: Collection[str]) -> Problem:
-    """The problem of a placeholder that nothing fills. Braces of another language, such as GraphQL's, are one, too."""
-    told = ", ".join(f"{{{one}}}" for one in known) or "none"
-    doubled = "a brace itself is written {{ or }}"
-    return Problem(pointer, f"unknown placeholder {{{name}}}; known here: {told}; {doubled}")
-
-
 @dataclass(frozen=True, slots=True)
 class _Given:
     """What fills placeholders: these names, and whatever begins with one of `groups`."""
@@ -84,31 +62,44 @@ class _Given:
 _GIVEN_LATER = {"poll": _Given(groups=("parameters",)), "invoke": _Given(groups=("parameters", "input"))}
 
 
-def _unfilled_in_job(document: Any) -> list[Problem]:
+def _mistakes_of_job(document: Any) -> list[Problem]:
     kind = kind_of(document)
-    if kind is None or kind not in REQUESTS or not isinstance(document, dict):
+    if kind is None or not isinstance(document, dict):
         return []
     names = [f"parameters.{name}" for name in _mapping(document.get("parameters"))]
     if kind == "invoke":
         inputs = document.get("input")
         found = [_mapping(one) for one in inputs] if isinstance(inputs, (list, tuple)) else []
         names += dict.fromkeys(f"input.{name}" for one in found for name in one)
-    return list(_unfilled({kind: document[kind]}, _Given(names=tuple(names))))
+    part = {name: document[name] for name in (kind, "pages") if name in document}
+    return _mistakes(part, _Given(names=tuple(names)))
 
 
 def _mistakes_of_source(document: Any) -> list[Problem]:
     """The values of a source's parameters and inputs come with each job, under whatever names."""
     works = {name: _mapping(document)[name] for name in _GIVEN_LATER if name in _mapping(document)}
-    found = [one for name, work in works.items() for one in _unfilled({name: work}, _GIVEN_LATER[name])]
+    found = [one for name, work in works.items() for one in _mistakes({name: work}, _GIVEN_LATER[name])]
     given = [name for name, work in works.items() if work is not None]
     return found if len(given) == 1 or not isinstance(document, dict) else [Problem("", EITHER), *found]
 
 
-def _unfilled(document: Mapping[str, Any], given: _Given) -> Iterator[Problem]:
+def _mistakes(document: Mapping[str, Any], given: _Given) -> list[Problem]:
+    walks = walks_in(document)
+    found = []
     for place, name in placeholders_in(requests_of(document)):
-        known = (*given.names, *_filled_later(place))
+        walk = next((walk for walk in walks if place[: len(walk.at) + 1] == (*walk.at, "request")), None)
+        known = (*given.names, *_filled_later(place), *(walk.known_at(place) if walk else ()))
         if name not in known and name.partition(".")[0] not in given.groups:
-            yield unknown_placeholder(pointer_to(place), name, (*(f"{one}.NAME" for one in given.groups), *known))
+            shown = (*(f"{group}.NAME" for group in given.groups), *known)
+            found.append(unknown_placeholder(pointer_to(place), name, shown, _where(walk, name)))
+    return [*found, *(mistake for walk in walks for mistake in walk.mistakes)]
+
+
+def _where(walk: WrittenWalk | None, name: str) -> str:
+    """What keeps a placeholder of pages from being known."""
+    if walk is None or name not in OF_PAGES:
+        return ""
+    return " in a path" if name in walk.names else f" where pages.style is {walk.style}"
 
 
 def requests_of(document: Any, parts: Any = REQUESTS) -> Any:
@@ -118,7 +109,7 @@ def requests_of(document: Any, parts: Any = REQUESTS) -> Any:
     return {name: requests_of(document[name], inner) for name, inner in parts.items() if name in document}
 
 
-def _filled_later(place: tuple[int | str, ...]) -> tuple[str, ...]:
+def _filled_later(place: Place) -> tuple[str, ...]:
     """What whoever makes the calls of an invocation fills there."""
     if place[0] != "invoke":
         return ()
@@ -131,7 +122,7 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 def missing_values(source: Source, parameters: Collection[str], inputs: Input | None = None) -> list[Problem]:
     """One problem for each value that a source needs and nobody gives. The inputs of a job replace the source's own."""
-    given = [*(f"parameters.{name}" for name in parameters), *IN_SUBMIT, *AFTER_IT]
+    given = [*(f"parameters.{name}" for name in parameters), *IN_SUBMIT, *AFTER_IT, *OF_PAGES]
     given += [f"input.{name}" for one in inputs or source.input or () for name in one]
     found = placeholders_in(requests_of(source.model_dump(by_alias=True)))
     return [

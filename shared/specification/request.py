@@ -40,7 +40,8 @@ HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
 
 
 class Request(Strict):
-    """One call, relative to the vendor's base URL. Placeholders such as `{parameters.id}` are filled when planned."""
+    """One call, relative to the vendor's base URL. Placeholders such as `{parameters.id}` are filled when planned.
+    Where it has some of pages, such as `{page.offset}`, paging adds nothing to its query."""
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "GET"
     path: Path = "/"
@@ -102,7 +103,7 @@ class NumberedPages(Paged):
 
 
 class Into(Strict):
-    """Where the cursor goes in the next request."""
+    """Where the cursor goes in the next request, unless the request has a place for it itself: `{page.cursor}`."""
 
     query: str
 
@@ -112,7 +113,7 @@ class CursorPages(Paged):
 
     style: Literal["cursor"]
     next: AnswerExpression
-    into: Into
+    into: Into | None = None
     size: PageSize | None = None
     size_parameter: str = "limit"
 
@@ -122,7 +123,7 @@ class KeysetPages(Paged):
 
     style: Literal["keyset"]
     field: Expression
-    into: Into
+    into: Into | None = None
     size: PageSize = 100
     size_parameter: str = "limit"
 

@@ -19,6 +19,41 @@ STYLES: dict[str, dict[str, Any]] = {
 }
 
 
+SEARCH = {"method": "POST", "path": "/search"}
+SEARCHES: dict[str, dict[str, Any]] = {
+    "offset": {
+        "request": {**SEARCH, "json": {"offset": "{page.offset}", "limit": "{page.size}"}},
+        "pages": {"style": "offset", "size": 100, "total": "body.meta.total"},
+    },
+    "cursor": {
+        "request": {**SEARCH, "json": {"cursor": "{page.cursor}", "limit": "{page.size}"}},
+        "pages": {"style": "cursor", "next": "body.next", "size": 100},
+    },
+    "keyset": {
+        "request": {**SEARCH, "json": {"after_id": "{page.cursor}", "limit": "{page.size}"}},
+        "pages": {"style": "keyset", "field": "id", "size": 100},
+    },
+}
+
+
+async def test_every_record_arrives_exactly_once_where_pages_are_asked_for_in_the_body(
+    topics: Place, tmp_path: Path
+) -> None:
+    """Each search fails at first, and is made again: it changes nothing."""
+    async with cluster(topics, tmp_path) as running:
+        failing = [{"match": "^/search$", "fault": "error", "status": 500, "times": 1}]
+        await running.configure_simulator("acme", records=950, fail_paths=failing)
+        await running.apply_vendor("acme", retry=RETRY)
+        for style, poll in SEARCHES.items():
+            table = f"by_{style}"
+            document = {"vendor": "acme", "poll": {**poll, "records": {"key": "id"}}}
+            job_id = await running.submit({**document, "sinks": [{"type": "postgres", "table": table}]})
+            job = await running.ended(job_id)
+            assert (job["status"], job["records"], job["distinct"]) == ("completed", 950, 950), (style, job)
+            assert {int(row["key"]) for row in await running.records(table)} == set(range(1, 951)), style
+        assert await running.dead_letters() == []
+
+
 async def test_every_record_arrives_exactly_once_in_every_style(topics: Place, tmp_path: Path) -> None:
     async with cluster(topics, tmp_path) as running:
         await running.configure_simulator(

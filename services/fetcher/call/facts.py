@@ -59,24 +59,29 @@ def read_facts(wanted: FactsWanted, source: Source, body: bytes) -> Facts:
     return Facts(**told, problem="; ".join(problems))
 
 
-def _following(wanted: FactsWanted, document: dict[str, Any], source: Source) -> dict[str, str | None]:
+def _following(wanted: FactsWanted, document: dict[str, Any], source: Source) -> dict[str, Any]:
     """What leads to the next page. `ValueError` if it should be a link and is none."""
     if wanted.next is not None:
-        found = _text(_search(wanted.next, document))
-        return {"next": urljoin(source.url, found) if found and wanted.link else found}
+        found = _search(wanted.next, document)
+        text = _text(found)
+        return _cursor(found) if text is None or not wanted.link else {"next": urljoin(source.url, text)}
     if wanted.link:
         return {"next": link_next(source.headers, source.url)}
     if wanted.last is not None:
-        return {"next": _last_key(wanted, document)}
+        return _cursor(_last_key(wanted, document))
     return {}
 
 
-def _last_key(wanted: FactsWanted, document: dict[str, Any]) -> str | None:
+def _cursor(found: Any) -> dict[str, Any]:
+    return {"next": _text(found), "next_is_whole": isinstance(found, int) and not isinstance(found, bool)}
+
+
+def _last_key(wanted: FactsWanted, document: dict[str, Any]) -> Any:
     """Of the last item on the page, also where it is not among the records; or of the last record, if that has names
     of its own."""
     for found in (find_items(document["body"], wanted.select), find_records(document["body"], wanted.select)):
-        key = _text(_search(wanted.last or "", found[-1])) if found else None
-        if key is not None:
+        key = _search(wanted.last or "", found[-1]) if found else None
+        if _text(key) is not None:
             return key
     return None
 

@@ -12,7 +12,7 @@ from services.planner.invocation import plan_submits
 from services.planner.model import Resolved, Task, number_tasks
 from services.planner.paging.follow import first_step
 from services.planner.paging.step import Step
-from services.planner.placeholders import fill, fill_pages, named
+from services.planner.placeholders import fill_walk, named
 from services.planner.single import delivery_of, first_call, request_of
 from shared.errors import Invalid, Problem
 from shared.specification.job import DeliverJob, InvokeJob, PollJob, RequestJob, SourceJob, UrlJob
@@ -20,7 +20,7 @@ from shared.specification.notify import leads_to
 from shared.specification.placeholders import read_job
 from shared.specification.request import AutoPages, Request
 from shared.specification.source import Delivery, Poll, Source, TopicSink
-from shared.specification.values import QueryValue, Scalar
+from shared.specification.values import QueryValue
 from shared.specification.vendor import AD_HOC, Vendor
 
 
@@ -133,22 +133,11 @@ def _resolve_work(
         case PollJob(poll=Poll() as poll) | Source(poll=Poll() as poll):
             if isinstance(job, SourceJob) and job.input is not None:
                 return Refused((Problem("/input", f"belongs to invoke, and {name} is a poll"),))
-            filled = _filled(poll, job.parameters)
-            if not isinstance(filled, Poll):
-                return Refused(tuple(filled))
-            return resolved.model_copy(update={"poll": filled})
+            filled = fill_walk(resolved, poll, named(parameters=job.parameters), "/poll")
+            return Refused(tuple(filled)) if isinstance(filled, list) else filled
         case _:
             rules = Vendor.model_validate_json(known.vendors[work.vendor]).callbacks
             return resolved.model_copy(update={"invoke": work.invoke, "parameters": job.parameters, "callbacks": rules})
-
-
-def _filled(poll: Poll, parameters: Mapping[str, Scalar]) -> Poll | list[Problem]:
-    values = named(parameters=parameters)
-    request = fill(poll.request, values, "/poll/request")
-    pages = fill_pages(poll.pages, values, "/poll/pages")
-    if isinstance(request, list) or isinstance(pages, list):
-        return [problem for one in (request, pages) if isinstance(one, list) for problem in one]
-    return poll.model_copy(update={"request": request, "pages": pages})
 
 
 def _from_url(job: UrlJob) -> Resolved:

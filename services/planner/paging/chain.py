@@ -2,37 +2,67 @@
 
 import hashlib
 
-from services.planner.model import Planned
+from services.planner.model import Planned, Walk
 from services.planner.paging.step import Step, call_of
-from shared.events.tasks import Facts, FactsWanted
-from shared.specification.request import CursorPages, KeysetPages, LinkPages, NextPages, Pages
-from shared.specification.source import Poll
+from services.planner.placeholders import Absent, Value, fill
+from shared.errors import Problem
+from shared.events.tasks import Call, Facts, FactsWanted
+from shared.specification.request import CursorPages, KeysetPages, LinkPages, NextPages
+from shared.specification.walks import CURSOR, SIZE
+
+Chained = CursorPages | KeysetPages | NextPages | LinkPages
 
 
-def chain(poll: Poll, pages: Pages, following: str | None, query: dict[str, object] | None, done: Planned) -> Step:
+def chain(walk: Walk, pages: Chained, done: Planned, facts: Facts) -> Step:
     """The next link of a chain. The cursor's digest makes a chain that comes back to itself visible."""
+    following = facts.next
     if not following:
         return Step(over=True)
-    call = call_of(poll.request, query)
-    if query is None:
-        call = call.model_copy(update={"url": following})
+    if isinstance(pages, (NextPages, LinkPages)):
+        call: Call | list[Problem] = call_of(walk.request).model_copy(update={"url": following})
+    else:
+        call = cursor_call(walk, pages, int(following) if facts.next_is_whole else following)
+    if isinstance(call, list):
+        problem = f"vendor_malformed: the cursor cannot be sent: {call[0].pointer} {call[0].detail}"
+        return Step(over=True, problem=problem)
     digest = hashlib.sha256(following.encode("utf-8", errors="replace")).hexdigest()[:32]
     return Step(
         (Planned(call, wanted=done.wanted and _narrow(done.wanted, pages), position=done.position + 1, cursor=digest),)
     )
 
 
-def after_key(poll: Poll, pages: KeysetPages, done: Planned, facts: Facts) -> Step:
+def after_key(walk: Walk, pages: KeysetPages, done: Planned, facts: Facts) -> Step:
     """The page behind the last key of this one; an empty page is the end."""
     if facts.items == 0:
         return Step(over=True)
     if facts.next is None:
         return Step(over=True, problem=f"vendor_malformed: the last record has no {pages.field} to go on from")
-    query: dict[str, object] = {pages.into.query: facts.next, pages.size_parameter: pages.size}
-    return chain(poll, pages, facts.next, query, done)
+    return chain(walk, pages, done, facts)
 
 
-def _narrow(wanted: FactsWanted, pages: Pages) -> FactsWanted:
+def first_of_chain(walk: Walk, pages: CursorPages | KeysetPages) -> Step:
+    """The call that needs no cursor."""
+    call = cursor_call(walk, pages, Absent.ABSENT)
+    if isinstance(call, list):
+        return Step(over=True, problem=f"invalid_request: {call[0].pointer} {call[0].detail}")
+    told = {"next": pages.next} if isinstance(pages, CursorPages) else {"last": pages.field}
+    return Step((Planned(call, wanted=FactsWanted(select=walk.records.select, **told)),))
+
+
+def cursor_call(walk: Walk, pages: CursorPages | KeysetPages, cursor: Value) -> Call | list[Problem]:
+    """The call for the page that a cursor leads to, or why there can be none. The cursor stands where the request has
+    its placeholder, or else is added to the query."""
+    if walk.paged:
+        values = {CURSOR: cursor} if pages.size is None else {CURSOR: cursor, SIZE: pages.size}
+        filled = fill(walk.request, values, "")
+        return filled if isinstance(filled, list) else call_of(filled)
+    query: dict[str, object] = {} if pages.size is None else {pages.size_parameter: pages.size}
+    if pages.into is not None and cursor is not Absent.ABSENT:
+        query[pages.into.query] = cursor
+    return call_of(walk.request, query)
+
+
+def _narrow(wanted: FactsWanted, pages: Chained) -> FactsWanted:
     """Once automatic paging has found its style, only that is read."""
     if not wanted.detect:
         return wanted
@@ -43,8 +73,3 @@ def _narrow(wanted: FactsWanted, pages: Pages) -> FactsWanted:
             return FactsWanted(select=wanted.select, next=pages.next, link=isinstance(pages, NextPages))
         case _:
             return FactsWanted(select=wanted.select)
-
-
-def size_of(pages: CursorPages) -> dict[str, object]:
-    """The parameter that asks for a size, where one is wanted."""
-    return {pages.size_parameter: pages.size} if pages.size else {}

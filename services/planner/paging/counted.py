@@ -7,11 +7,11 @@ shorter than the longest so far: that tells the end also where a vendor serves f
 from dataclasses import replace
 from math import ceil
 
-from services.planner.model import Planned
-from services.planner.paging.step import Step, call_of
+from services.planner.model import Planned, Walk
+from services.planner.paging.step import Step, call_of, page_call
 from shared.events.tasks import Facts, FactsWanted
 from shared.specification.request import NumberedPages, OffsetPages, Pages, Request
-from shared.specification.source import Poll
+from shared.specification.walks import NUMBER, OFFSET, SIZE
 
 MOST_TASKS_AT_ONCE = 100_000
 MOST_GROWTH = 20
@@ -20,17 +20,17 @@ _GROWN, _LONGEST = "grown ", "longest "
 """What a page has to know of those before it, in its cursor, which no other of the job has."""
 
 
-def first_counted(poll: Poll, pages: OffsetPages | NumberedPages) -> Planned:
+def first_counted(walk: Walk, pages: OffsetPages | NumberedPages) -> Planned:
     """The metadata call, or else the first page."""
     if pages.plan is not None:
         request = Request(path=pages.plan.path, query=pages.plan.query)
         wanted = FactsWanted(total=pages.plan.total, size=pages.plan.size)
         return Planned(call_of(request), "metadata", wanted)
     position = 0 if isinstance(pages, OffsetPages) else pages.first
-    return _counted(poll, pages, position, pages.size, wants=True)
+    return _counted(walk, pages, position, pages.size, wants=True)
 
 
-def after_metadata(poll: Poll, pages: Pages, facts: Facts) -> Step:
+def after_metadata(walk: Walk, pages: Pages, facts: Facts) -> Step:
     """All pages, in the largest size that the vendor allows."""
     if not isinstance(pages, (OffsetPages, NumberedPages)):
         return Step(over=True, problem="metadata answers belong to offset or page paging")
@@ -39,23 +39,23 @@ def after_metadata(poll: Poll, pages: Pages, facts: Facts) -> Step:
     size = min(pages.size, facts.size) if facts.size else pages.size
     if facts.total == 0:
         return Step(over=True, expected=0)
-    return _fan_out(poll, pages, size, first=0, total=facts.total)
+    return _fan_out(walk, pages, size, first=0, total=facts.total)
 
 
-def after_offset(poll: Poll, pages: OffsetPages, done: Planned, facts: Facts) -> Step:
+def after_offset(walk: Walk, pages: OffsetPages, done: Planned, facts: Facts) -> Step:
     """What follows a page that was asked for by offset: its items say where the next one begins."""
     items, end = facts.items or 0, done.position + (facts.items or 0)
     asked = size_asked(pages, done)
     if facts.total is None:
-        return _walk_on(_counted(poll, pages, end, asked, wants=True), done, items, asked if done.position else 0)
+        return _walk_on(_counted(walk, pages, end, asked, wants=True), done, items, asked if done.position else 0)
     if facts.total <= end or items == 0:
         return Step(over=True, expected=facts.total)
     if done.position == 0:
-        return _fan_out(poll, pages, items, first=1, total=facts.total)
-    return _follow_growth((_counted(poll, pages, end, asked, wants=True),), done, facts.total, seen=end)
+        return _fan_out(walk, pages, items, first=1, total=facts.total)
+    return _follow_growth((_counted(walk, pages, end, asked, wants=True),), done, facts.total, seen=end)
 
 
-def after_number(poll: Poll, pages: NumberedPages, done: Planned, facts: Facts) -> Step:
+def after_number(walk: Walk, pages: NumberedPages, done: Planned, facts: Facts) -> Step:
     """What follows a page that was asked for by its number."""
     index, items = done.position - pages.first, facts.items or 0
     asked = size_asked(pages, done)
@@ -64,13 +64,13 @@ def after_number(poll: Poll, pages: NumberedPages, done: Planned, facts: Facts) 
         size = items if index == 0 and items else asked
         count = ceil(facts.total / size)
     if count is None:
-        return _walk_on(_counted(poll, pages, done.position + 1, asked, wants=True), done, items, asked if index else 0)
+        return _walk_on(_counted(walk, pages, done.position + 1, asked, wants=True), done, items, asked if index else 0)
     if index + 1 >= count or items == 0:
         return Step(over=True, expected=facts.total)
     if count > MOST_TASKS_AT_ONCE:
         return Step(over=True, problem=f"page_limit: {count} pages; larger pages are needed")
     planned = [
-        _counted(poll, pages, pages.first + later, asked, wants=later == count - 1, growth=True)
+        _counted(walk, pages, pages.first + later, asked, wants=later == count - 1, growth=True)
         for later in range(index + 1, count)
     ]
     if index == 0:
@@ -80,28 +80,31 @@ def after_number(poll: Poll, pages: NumberedPages, done: Planned, facts: Facts) 
 
 def size_asked(pages: OffsetPages | NumberedPages, done: Planned) -> int:
     """The size that a page was asked for in, which metadata may have made smaller than the configured one."""
+    if done.wanted is not None and done.wanted.asked is not None:
+        return done.wanted.asked
     asked = done.call.query.get(pages.size_parameter or "", "")
     return int(asked) if isinstance(asked, str) and asked.isdecimal() else pages.size
 
 
 def _counted(
-    poll: Poll, pages: OffsetPages | NumberedPages, position: int, size: int, *, wants: bool, growth: bool = False
+    walk: Walk, pages: OffsetPages | NumberedPages, position: int, size: int, *, wants: bool, growth: bool = False
 ) -> Planned:
     """One page by offset or number; with `wants`, its answer is read for what comes next, or for `growth` only."""
     wanted = None
     if wants:
         told = pages.pages if isinstance(pages, NumberedPages) else None
-        wanted = FactsWanted(total=pages.total, pages=told, select=poll.records.select, growth=growth)
+        wanted = FactsWanted(total=pages.total, pages=told, select=walk.records.select, growth=growth, asked=size)
     if isinstance(pages, OffsetPages):
         query: dict[str, object] = {pages.offset_parameter: position, pages.size_parameter: size}
     else:
         query = {pages.page_parameter: position}
         if pages.size_parameter:
             query[pages.size_parameter] = size
-    return Planned(call_of(poll.request, query), wanted=wanted, position=position)
+    numbers = {OFFSET if isinstance(pages, OffsetPages) else NUMBER: position, SIZE: size}
+    return Planned(page_call(walk, numbers, query), wanted=wanted, position=position)
 
 
-def _fan_out(poll: Poll, pages: OffsetPages | NumberedPages, size: int, *, first: int, total: int) -> Step:
+def _fan_out(walk: Walk, pages: OffsetPages | NumberedPages, size: int, *, first: int, total: int) -> Step:
     """All pages from index `first` on; the last one is read again, because the total may have grown meanwhile."""
     count = ceil(total / size)
     if count - first > MOST_TASKS_AT_ONCE:
@@ -109,7 +112,7 @@ def _fan_out(poll: Poll, pages: OffsetPages | NumberedPages, size: int, *, first
     planned = []
     for index in range(first, count):
         position = index * size if isinstance(pages, OffsetPages) else pages.first + index
-        planned.append(_counted(poll, pages, position, size, wants=index == count - 1, growth=True))
+        planned.append(_counted(walk, pages, position, size, wants=index == count - 1, growth=True))
     return Step(tuple(planned), over=not planned, expected=total)
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from services.planner.model import Planned, Resolved
-from services.planner.paging.chain import after_key, chain, size_of
+from services.planner.paging.chain import after_key, chain, first_of_chain
 from services.planner.paging.counted import after_metadata, after_number, after_offset, first_counted, size_asked
 from services.planner.paging.detected import from_where_it_began, style_of
 from services.planner.paging.step import Step, call_of
@@ -24,27 +24,23 @@ from shared.specification.request import (
 
 def first_step(resolved: Resolved) -> Step:
     """The calls that can be made before anything is known."""
-    pages, poll = resolved.paging, resolved.walk
+    pages, walk = resolved.paging, resolved.walk
     match pages:
         case NoPages():
-            return Step((Planned(call_of(poll.request)),), over=True)
+            return Step((Planned(call_of(walk.request)),), over=True)
         case AutoPages():
-            wanted = FactsWanted(select=poll.records.select, detect=True)
-            return Step((Planned(call_of(poll.request), wanted=wanted),))
+            wanted = FactsWanted(select=walk.records.select, detect=True)
+            return Step((Planned(call_of(walk.request), wanted=wanted),))
         case OffsetPages() | NumberedPages():
-            return Step((first_counted(poll, pages),))
-        case CursorPages():
-            wanted = FactsWanted(select=poll.records.select, next=pages.next)
-            return Step((Planned(call_of(poll.request, size_of(pages)), wanted=wanted),))
-        case KeysetPages():
-            wanted = FactsWanted(select=poll.records.select, last=pages.field)
-            return Step((Planned(call_of(poll.request, {pages.size_parameter: pages.size}), wanted=wanted),))
+            return Step((first_counted(walk, pages),))
+        case CursorPages() | KeysetPages():
+            return first_of_chain(walk, pages)
         case NextPages():
-            wanted = FactsWanted(select=poll.records.select, next=pages.next, link=True)
-            return Step((Planned(call_of(poll.request), wanted=wanted),))
+            wanted = FactsWanted(select=walk.records.select, next=pages.next, link=True)
+            return Step((Planned(call_of(walk.request), wanted=wanted),))
         case LinkPages():
-            wanted = FactsWanted(select=poll.records.select, link=True)
-            return Step((Planned(call_of(poll.request), wanted=wanted),))
+            wanted = FactsWanted(select=walk.records.select, link=True)
+            return Step((Planned(call_of(walk.request), wanted=wanted),))
         case _:
             assert_never(pages)
 
@@ -82,27 +78,25 @@ def next_step(resolved: Resolved, done: Planned, facts: Facts, planned_so_far: i
     return replace(step, planned=fitting, over=True, problem=f"page_limit: more than {limit} pages")
 
 
-def _follow(resolved: Resolved, done: Planned, facts: Facts) -> Step:  # noqa: C901, PLR0911 - a line for each style
-    pages, poll = resolved.paging, resolved.walk
+def _follow(resolved: Resolved, done: Planned, facts: Facts) -> Step:  # noqa: C901 - a line for each style
+    pages, walk = resolved.paging, resolved.walk
     if isinstance(pages, AutoPages):
         return _detected(resolved, pages, done, facts)
     if done.purpose == "metadata":
-        return after_metadata(poll, pages, facts)
+        return after_metadata(walk, pages, facts)
     if facts.problem and not (isinstance(pages, (OffsetPages, NumberedPages)) and facts.items is not None):
         return Step(over=True, problem=f"vendor_malformed: {facts.problem}")
     match pages:
         case NoPages():
             return Step(over=True)
         case OffsetPages():
-            return after_offset(poll, pages, done, facts)
+            return after_offset(walk, pages, done, facts)
         case NumberedPages():
-            return after_number(poll, pages, done, facts)
-        case CursorPages():
-            return chain(poll, pages, facts.next, {pages.into.query: facts.next or "", **size_of(pages)}, done)
+            return after_number(walk, pages, done, facts)
         case KeysetPages():
-            return after_key(poll, pages, done, facts)
-        case NextPages() | LinkPages():
-            return chain(poll, pages, facts.next, None, done)
+            return after_key(walk, pages, done, facts)
+        case CursorPages() | NextPages() | LinkPages():
+            return chain(walk, pages, done, facts)
         case _:
             assert_never(pages)
 

@@ -1,8 +1,10 @@
 """What follows from one answer, and how calls are made. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from services.planner.model import Planned
+from services.planner.model import Planned, Walk
+from services.planner.placeholders import fill_page
 from shared.events.tasks import Call
 from shared.specification.request import Pages, Request
 
@@ -29,6 +31,12 @@ class Step:
         growth can lead on."""
         by_total = any(one.wanted is not None and one.wanted.growth for one in self.planned)
         return self.over or self.expected is not None or by_total
+
+
+def page_call(walk: Walk, numbers: Mapping[str, int], query: dict[str, object]) -> Call:
+    """The call for one of many pages: its numbers stand where the request has their placeholders, or else are added to
+    the query."""
+    return call_of(fill_page(walk.request, numbers)) if walk.paged else call_of(walk.request, query)
 
 
 def call_of(request: Request, query: dict[str, object] | None = None) -> Call:

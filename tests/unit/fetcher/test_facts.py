@@ -7,6 +7,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic_core import to_json
 
 from services.fetcher.call.facts import Source, link_next, read_facts
 from shared.events.tasks import Facts, FactsWanted
@@ -139,6 +140,25 @@ def test_a_way_on_that_cannot_be_taken_is_a_problem_and_not_the_end(
     found = facts(wanted, {"items": [], "next": "x" * 5000}, headers)
     assert found.next is None
     assert found.problem
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "whole"),
+    [
+        (7, "7", True),
+        (0, "0", True),
+        (10**30, str(10**30), True),
+        ("7", "7", False),
+        (1.5, "1.5", False),
+        (None, None, False),
+        (True, "true", False),
+    ],
+)
+def test_a_cursor_that_is_a_number_is_told_as_one(value: Any, text: str | None, whole: bool) -> None:
+    found = read_facts(FactsWanted(next="body.next"), Source(200, {}, URL), to_json({"next": value, "data": []}))
+    assert (found.next, found.next_is_whole) == (text, whole)
+    found = read_facts(FactsWanted(last="id"), Source(200, {}, URL), to_json([{"id": value}]))
+    assert (found.next, found.next_is_whole) == (text, whole)
 
 
 def test_the_last_records_key_leads_on() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.simulator.config import Misbehaviour, VendorConfig
-from infra.simulator.pages import STYLES, Asked, BadRequest, Page, open_listing
+from infra.simulator.pages import STYLES, Asked, BadRequest, Page, asked_in, open_listing
 from infra.simulator.records import Records, first_since, render
 
 RECORDS = Records(7)
@@ -38,6 +38,14 @@ def after(style: str, query: dict[str, str], found: Page) -> dict[str, str] | No
             return dict(parse_qsl(urlsplit(first[1 : first.index(">")]).query)) if 'rel="next"' in first else None
         case _:
             return {**query, "after_id": str(body["data"][-1]["id"])} if body["has_more"] else None
+
+
+def test_a_search_takes_numbers_that_are_numbers_and_a_cursor_that_is_a_text() -> None:
+    assert asked_in({"offset": 5, "limit": 10}) == {"offset": "5", "limit": "10"}
+    assert asked_in({"cursor": "a"}) == {"cursor": "a"}
+    for body in ({"offset": "5"}, {"cursor": 5}, {"limit": True}, {"after_id": None}):
+        with pytest.raises(BadRequest, match=next(iter(body))):
+            asked_in(body)
 
 
 def walk(style: str, config: VendorConfig, query: dict[str, str], pages_max: int = 500) -> list[int]:

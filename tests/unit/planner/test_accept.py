@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from services.planner.accept.decide import Admitted, Known, Refused, admit
 from services.planner.model import Resolved
+from services.planner.paging.follow import first_step, next_step, pages_so_far
+from shared.events.tasks import Call, Facts
 
 VENDORS = {"acme": orjson.dumps({"vendor": "acme", "base_url": "https://api.acme.example/v2"})}
 PLAN = {"path": "/{parameters.region}/size", "query": {"of": "{parameters.region}"}, "total": "body.total"}
@@ -58,6 +60,81 @@ def test_a_parameter_with_several_values_keeps_them() -> None:
     query = {"state": ["open", "{parameters.p}"], "n": 1}
     for document in (poll("paid", query=query), {"url": "https://a.example/?state=open&state=paid&n=1"}):
         assert admitted(document).tasks[0].planned.call.query == {"state": ("open", "paid"), "n": "1"}
+
+
+SEARCH = {"method": "POST", "path": "/search"}
+GRAPHQL = 'query {{ items(first: {page.size}, of: "{parameters.p}") {{ id }} }}'
+
+
+def searched(value: str, pages: dict[str, Any], json: Any, **request: Any) -> Resolved:
+    document = {"vendor": "acme", "parameters": {"p": value}}
+    return admitted({**document, "poll": {"request": {**SEARCH, "json": json, **request}, "pages": pages}}).resolved
+
+
+def follow(resolved: Resolved, *answers: Facts) -> list[Call]:
+    """The calls of a chain, of a job that was read back from its row."""
+    stored = resolved.model_dump_json(by_alias=True, exclude_defaults=True)
+    resolved = Resolved.model_validate_json(stored)
+    [planned] = first_step(resolved).planned
+    calls = [planned.call]
+    for answer in answers:
+        [planned] = next_step(resolved, planned, answer, len(calls)).planned
+        calls.append(planned.call)
+    return calls
+
+
+def test_pages_that_are_asked_for_in_the_body_are_asked_for_nowhere_else() -> None:
+    json = {"from": "{page.offset}", "size": "{page.size}", "of": "{parameters.p}", "kept": "{{page.offset}}"}
+    resolved = searched("{page.offset}", {"style": "offset", "size": 10, "total": "body.n"}, json)
+    [first] = first_step(resolved).planned
+    step = next_step(resolved, first, Facts(total=25, items=10), 1)
+    calls = [first.call, *(one.call for one in step.planned)]
+    assert [call.body for call in calls] == [
+        {"from": at, "size": 10, "of": "{page.offset}", "kept": "{page.offset}"} for at in (0, 10, 20)
+    ]
+    assert all(call.query == {} for call in calls)
+
+
+def test_pages_may_be_asked_for_in_every_part_of_a_request() -> None:
+    parts = {"path": "/{page.number}", "query": {"n": "{page.size}"}, "headers": {"X-Page": "{page.number}"}}
+    resolved = searched("", {"style": "page", "size": 5, "pages": "body.n"}, None, **parts)
+    [first] = first_step(resolved).planned
+    [second] = next_step(resolved, first, Facts(pages=2, items=5), 1).planned
+    assert (second.call.path, second.call.query, second.call.headers) == ("/2", {"n": "5"}, {"X-Page": "2"})
+
+
+def test_the_size_that_metadata_allow_is_the_size_that_is_asked_for_in_the_body() -> None:
+    plan = {"path": "/n", "total": "body.n", "size": "body.max"}
+    resolved = searched("", {"style": "offset", "size": 100, "plan": plan}, {"o": "{page.offset}", "n": "{page.size}"})
+    [metadata] = first_step(resolved).planned
+    planned = next_step(resolved, metadata, Facts(total=25, size=10), 1).planned
+    assert [one.call.body for one in planned] == [{"o": at, "n": 10} for at in (0, 10, 20)]
+    assert pages_so_far(resolved, planned[-1]) == 3
+
+
+def test_a_cursor_in_the_body_is_left_out_of_the_first_page() -> None:
+    json = {
+        "query": GRAPHQL,
+        "variables": {"after": "{page.cursor}", "all": ["{page.cursor}"], "note": "c={page.cursor}"},
+    }
+    resolved = searched(
+        "a{b}", {"style": "cursor", "next": "body.next", "size": 3}, json, headers={"X": "{page.cursor}"}
+    )
+    first, second, third = follow(resolved, Facts(items=3, next="{abc}"), Facts(items=3, next="7", next_is_whole=True))
+    query = 'query { items(first: 3, of: "a{b}") { id } }'
+    assert first.body == {"query": query, "variables": {"all": [], "note": "c="}}
+    assert (first.headers, second.headers, first.query) == ({}, {"X": "{abc}"}, {})
+    assert second.body == {"query": query, "variables": {"after": "{abc}", "all": ["{abc}"], "note": "c={abc}"}}
+    assert third.body == {"query": query, "variables": {"after": 7, "all": [7], "note": "c=7"}}
+
+
+def test_a_cursor_that_no_header_can_carry_ends_the_job_with_its_reason() -> None:
+    pages = {"style": "keyset", "field": "id"}
+    resolved = searched("", pages, None, headers={"X-After": "{page.cursor}"})
+    [first] = first_step(resolved).planned
+    step = next_step(resolved, first, Facts(items=3, next="a\nb"), 1)
+    assert (step.planned, step.over) == ((), True)
+    assert step.problem.startswith("vendor_malformed: the cursor cannot be sent: /headers/X-After expected")
 
 
 @given(st.text(), st.text(max_size=50))

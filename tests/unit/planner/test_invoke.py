@@ -11,14 +11,15 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from services.planner.invocation import outcome_of_status, plan_submits
+from services.planner.invocation import outcome_of_status, plan_submits, walk_of
 from services.planner.invoke.decide import Invocation, Move, Wake, count, move
 from services.planner.model import JobRow, Resolved
+from services.planner.paging.follow import first_step, next_step
 from services.planner.paging.step import Step
 from shared.errors import Problem
 from shared.events.callbacks import TaskDue
 from shared.events.jobs import JobState
-from shared.events.tasks import TaskChanged, TaskState
+from shared.events.tasks import Facts, TaskChanged, TaskState
 from shared.specification.invoke import Invoke
 from shared.specification.vendor import Callbacks
 from shared.specification.vendor_jobs import Told
@@ -45,6 +46,18 @@ def test_only_an_answer_about_the_status_has_a_status_of_its_own() -> None:
     gone = outcome_of_status(resolved(rules, status={**asked, "done": "body.ok", "failed": "status == `410`"}))
     assert (gone.done, gone.failed, gone.progress) == ("body.ok", "status == `410`", "body.share")
     assert outcome_of_status(resolved(rules, status=asked)).done == "body.ok"
+
+
+def test_results_may_be_paged_in_the_body() -> None:
+    request = {"method": "POST", "path": "/{vendor_job}/rows", "json": {"of": "{input.month}", "at": "{page.cursor}"}}
+    results = {"request": request, "pages": {"style": "cursor", "next": "body.next"}}
+    for month in ("2026-01", "{page.cursor}"):
+        walk = walk_of(resolved(results=results), {"month": month}, "j1")
+        assert walk is not None
+        [first] = first_step(walk).planned
+        [second] = next_step(walk, first, Facts(items=1, next="c1"), 1).planned
+        assert (first.call.path, first.call.body) == ("/j1/rows", {"of": month})
+        assert (second.call.path, second.call.body) == ("/j1/rows", {"of": month, "at": "c1"})
 
 
 def waits(**more: Any) -> Invocation:

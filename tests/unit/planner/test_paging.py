@@ -182,7 +182,8 @@ def test_of_a_chain_it_is_known_at_its_end_how_long_it_is() -> None:
 def test_with_a_total_it_is_known_from_the_first_page_on_how_many_there_are(select: str) -> None:
     records = Records(select=select)
     job = resolved(style="page", size=10, pages="body.pages")
-    job = job.model_copy(update={"poll": job.walk.model_copy(update={"records": records})})
+    assert job.poll is not None
+    job = job.model_copy(update={"poll": job.poll.model_copy(update={"records": records})})
     _, steps = walk(job, lambda call: Facts(pages=2, items=10))
     assert [step.all_known for step in steps] == [False, True, True]
 

@@ -1,0 +1,87 @@
+"""Whether requests lead from one page to the next: by the placeholders of pages, or by what is added to their query.
+Pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from shared.errors import Problem
+from shared.specification.parse import pointer_to
+from shared.specification.request import Pages
+from shared.specification.templates import Place, placeholders_in
+
+OFFSET, NUMBER, CURSOR, SIZE = "page.offset", "page.number", "page.cursor", "page.size"
+OF_PAGES = (OFFSET, NUMBER, CURSOR, SIZE)
+"""The placeholders that are filled page by page."""
+
+_TELLS_PAGES_APART = {"offset": OFFSET, "page": NUMBER, "cursor": CURSOR, "keyset": CURSOR}
+_STYLES = frozenset(get_args(model.model_fields["style"].annotation)[0] for model in get_args(get_args(Pages)[0]))
+
+
+def page_names(style: str, *, sized: bool) -> tuple[str, ...]:
+    """The placeholders of pages in this style, of which the first tells one from another. `sized`: they have a size."""
+    name = _TELLS_PAGES_APART.get(style)
+    return () if name is None else (name, SIZE) if sized else (name,)
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenWalk:
+    """A request and the paging of its answers as they were written, right or wrong, and where they stand."""
+
+    at: Place
+    style: str
+    names: tuple[str, ...]
+    used: frozenset[str]
+    into: Any
+
+    def known_at(self, place: Place) -> tuple[str, ...]:
+        """The placeholders of pages that may stand in a place of the request. The first page has no cursor, without
+        which it would have another path than those that follow."""
+        return tuple(name for name in self.names if name != CURSOR or place[len(self.at) + 1] != "path")
+
+    @property
+    def mistakes(self) -> Iterator[Problem]:
+        """Why pages would all be the same, or the cursor would go to two places."""
+        name = _TELLS_PAGES_APART.get(self.style)
+        if name is None or (name != CURSOR and (name in self.used or not self.used & set(self.names))):
+            return
+        if name != CURSOR:
+            yield Problem(
+                pointer_to((*self.at, "request")), f"has {{{SIZE}}} and not {{{name}}}: all pages would be one"
+            )
+            return
+        pointer = pointer_to((*self.at, "pages", "into"))
+        if name in self.used and self.into is not None:
+            yield Problem(pointer, f"expected none, as the request has {{{name}}}")
+        elif name not in self.used and self.into is None:
+            unless = f", unless the request has {{{name}}}" if self.at else " and has no default"
+            yield Problem(pointer, f"is missing{unless}")
+        elif name not in self.used and SIZE in self.used:
+            yield Problem(pointer, f"expected {{{name}}} in the request instead, as that has {{{SIZE}}}")
+
+
+def walks_in(document: Mapping[str, Any]) -> list[WrittenWalk]:
+    """The walks of a document: its poll's, its invocation's results', or those from its URL."""
+    found = []
+    if "url" in document:
+        found.append(_walk((), {"pages": document.get("pages")}, "auto"))
+    if isinstance(poll := document.get("poll"), dict):
+        found.append(_walk(("poll",), poll, "auto"))
+    invoke = document.get("invoke")
+    if isinstance(invoke, dict) and isinstance(results := invoke.get("results"), dict):
+        found.append(_walk(("invoke", "results"), results, "none"))
+    return found
+
+
+def _walk(at: Place, written: Mapping[str, Any], otherwise: str) -> WrittenWalk:
+    given = written.get("pages")
+    pages: Mapping[str, Any] = given if isinstance(given, dict) else {"style": otherwise}
+    style = pages.get("style")
+    known = isinstance(style, str) and style in _STYLES
+    return WrittenWalk(
+        at=at,
+        style=str(style),
+        names=page_names(str(style), sized=style != "cursor" or pages.get("size") is not None) if known else OF_PAGES,
+        used=frozenset(name for _, name in placeholders_in(written.get("request")) if name in OF_PAGES),
+        into=pages.get("into"),
+    )
