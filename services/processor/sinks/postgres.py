@@ -61,7 +61,8 @@ def _shares(pages: Sequence[Page]) -> list[list[Page]]:
 
 
 async def _upsert(tx: Transaction, table: str, pages: Sequence[Page]) -> Written:
-    rows = _rows(pages)
+    brought = _brought(pages)
+    rows = _first(brought)
     sources = [page.stored.processing.source for page in pages]
     jobs, tasks = [page.stored.job_id for page in pages], [page.stored.task_id for page in pages]
     fetched = [page.stored.fetched_at or utc_now() for page in pages]
@@ -75,11 +76,12 @@ async def _upsert(tx: Transaction, table: str, pages: Sequence[Page]) -> Written
     found.counts.update({page.stored.task_id: len(page.items) for page in pages})
     RECORDS.labels(sink="postgres", fate="written").inc(taken)
     RECORDS.labels(sink="postgres", fate="repeated").inc(found.counts.total() - taken)
-    return found if found.counts.total() == taken else await _look(tx, table, pages, rows)
+    return found if found.counts.total() == taken else await _look(tx, table, pages, brought)
 
 
 async def _look(tx: Transaction, table: str, pages: Sequence[Page], rows: Sequence[Row]) -> Written:
-    """Not all records were new: ask which ones the table has from each task."""
+    """Not all records were new: ask which ones the table has from each task. All that were brought are asked for: when
+    pages come again in another order, the first of a key now is not the one that was first then."""
     find = SQL["find_written"].replace("{table}", table)
     sources, tasks = [page.stored.processing.source for page in pages], [page.stored.task_id for page in pages]
     told = [tells(page) for page in pages]
@@ -91,17 +93,21 @@ async def _look(tx: Transaction, table: str, pages: Sequence[Page], rows: Sequen
     return found
 
 
-def _rows(pages: Sequence[Page]) -> list[Row]:
-    """One row for each (source, key), the first one, all in one order, so that two transactions seldom wait for each
-    other in a circle."""
+def _brought(pages: Sequence[Page]) -> list[Row]:
+    """All records, in one order, so that two transactions seldom wait for each other in a circle."""
     rows = [
         (page.stored.processing.source, item.key, place, item.record)
         for place, page in enumerate(pages, 1)
         for item in page.items
     ]
     rows.sort(key=itemgetter(0, 1, 2))
+    return rows
+
+
+def _first(rows: list[Row]) -> list[Row]:
+    """Of each (source, key) the first one."""
     if len(set(map(itemgetter(0, 1), rows))) < len(rows):
-        rows = list({row[:2]: row for row in reversed(rows)}.values())[::-1]
+        return list({row[:2]: row for row in reversed(rows)}.values())[::-1]
     return rows
 
 
