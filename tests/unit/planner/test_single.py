@@ -1,5 +1,6 @@
 """Jobs of one call: what is accepted and what is called."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -7,7 +8,8 @@ import pytest
 
 from services.planner.accept.decide import Admitted, Known, Refused, Unknown, admit
 from services.planner.model import Resolved
-from shared.specification.vendor import Vendor
+from services.planner.single import DELIVERY
+from shared.specification.vendor import Timeouts, Vendor
 
 JOB = UUID(int=1)
 ACME = Vendor(vendor="acme", base_url="https://acme.example/v2").model_dump_json(by_alias=True).encode()
@@ -38,6 +40,15 @@ def test_a_delivery_goes_to_its_url_with_patience() -> None:
     assert job.resolved.single is not None
     assert job.resolved.single.retry is not None
     assert job.resolved.single.retry.attempts == 10
+
+
+def test_ten_attempts_at_a_delivery_last_into_the_next_morning_and_no_longer_than_a_day() -> None:
+    """Waits are random up to the longest, so that half of them is what they are together as a rule."""
+    calls = DELIVERY.attempts * Timeouts().total
+    longest = [min(DELIVERY.backoff.base * 2**wait, DELIVERY.backoff.cap) for wait in range(DELIVERY.attempts - 1)]
+    assert sum(longest, calls) <= DELIVERY.total <= timedelta(days=1)
+    assert sum(longest, timedelta()) / 2 >= timedelta(hours=11)
+    assert longest[0] <= timedelta(minutes=5)
 
 
 @pytest.mark.parametrize(
