@@ -44,6 +44,12 @@ class GitHub(Signed):
     scheme: Literal["github"]
 
 
+class Stripe(Signed):
+    """`Stripe-Signature: t=<seconds>,v1=<hex>`, HMAC-SHA256 of `<t>.<body>`."""
+
+    scheme: Literal["stripe"]
+
+
 class SharedToken(Signed):
     """The secret itself in a header, `Authorization: Bearer …` by default. Proves the sender, not the body."""
 
@@ -52,4 +58,4 @@ class SharedToken(Signed):
     prefix: Annotated[str, Field(max_length=32)] = "Bearer "
 
 
-Verification = Annotated[StandardWebhooks | PlainHmac | GitHub | SharedToken, Field(discriminator="scheme")]
+Verification = Annotated[StandardWebhooks | PlainHmac | GitHub | Stripe | SharedToken, Field(discriminator="scheme")]

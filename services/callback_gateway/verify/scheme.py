@@ -10,8 +10,9 @@ from datetime import datetime
 from services.callback_gateway.verify.plain_hmac import verify_github, verify_hmac
 from services.callback_gateway.verify.shared_token import verify_token
 from services.callback_gateway.verify.standard_webhooks import verify_standard
+from services.callback_gateway.verify.stripe import verify_stripe
 from services.callback_gateway.verify.verdict import Verdict
-from shared.specification.verification import GitHub, PlainHmac, SharedToken, StandardWebhooks, Verification
+from shared.specification.verification import GitHub, PlainHmac, SharedToken, StandardWebhooks, Stripe, Verification
 
 
 def verify(
@@ -27,5 +28,7 @@ def verify(
             return verify_hmac(scheme, secrets, headers, body, now)
         case GitHub():
             return verify_github(scheme, secrets, headers, body, now)
+        case Stripe():
+            return verify_stripe(secrets, scheme.tolerance, headers, body, now)
         case SharedToken():
             return verify_token(scheme, secrets, headers)

@@ -227,6 +227,19 @@ async def test_githubs_delivery_id_is_the_senders_id(edge: Served) -> None:
     assert [answer.json()["id"] for answer in answers] == [str(derived_id("webhook", "acme", "g1"))] * 2
 
 
+async def test_stripes_event_is_known_by_the_id_in_its_body(edge: Served) -> None:
+    place = await hook(edge, verify={"scheme": "stripe", "secrets": ["env:ACME_HOOK"]}, id="body.id")
+    body, ids = b'{"id": "evt_1", "type": "charge.succeeded"}', set()
+    for seconds, status in ((0, 202), (1, 202), (-400, 401)):
+        stamp = str(int(datetime.now(UTC).timestamp()) + seconds)
+        signature = hmac.digest(SECRET.encode(), f"{stamp}.".encode() + body, hashlib.sha256).hex()
+        headers = {"Stripe-Signature": f"t={stamp},v1={'0' * 64},v1={signature}", "Content-Type": "application/json"}
+        answer = await edge.http.post(place, content=body, headers=headers)
+        assert answer.status_code == status, (seconds, answer.text)
+        ids |= {answer.json()["id"]} if status == 202 else set()
+    assert ids == {str(derived_id("webhook", "acme", "evt_1"))}
+
+
 async def test_a_hook_says_how_its_senders_are_answered(edge: Served, reader_for: ReaderFor) -> None:
     """Some take nothing but a 200, and some want a word of theirs back before they send anything else."""
     received = await reader_for("webhooks.received")
