@@ -1,13 +1,13 @@
 """The gateway as a table."""
 
+from services.callback_gateway.configuration_cache import ConfigurationCache
 from services.callback_gateway.configure import handler as configuration
 from services.callback_gateway.expire.answers import ExpireAnswers
 from services.callback_gateway.expire.loop import Expire
-from services.callback_gateway.http.arrivals import Arrivals
-from services.callback_gateway.http.edge import Edge
+from services.callback_gateway.http.context import ApiContext
 from services.callback_gateway.http.follow import Following
+from services.callback_gateway.http.job_rows import JobRows
 from services.callback_gateway.http.server import HttpServer, build_api
-from services.callback_gateway.known import Known
 from services.callback_gateway.match.handler import expect_callbacks, match_callbacks
 from services.callback_gateway.match.loop import Unmatched
 from services.callback_gateway.redrive.count import CountOpen
@@ -38,9 +38,9 @@ def build(runtime: Runtime[Settings]) -> App:
     """Which topic goes to which behaviour, what runs by itself, and the HTTP server."""
     settings, database = runtime.settings, runtime.database
     outbound = Outbound(runtime.producer, database, settings.gateway_produce_seconds)
-    known, following = Known(database), Following(database)
-    names, follow = Loop("names", known.refresh), Loop("follow", following.look)
-    api = build_api(Edge(settings, database, outbound, known, Arrivals(database), runtime.payloads), following)
+    cache, following = ConfigurationCache(database), Following(database)
+    names, follow = Loop("names", cache.refresh), Loop("follow", following.look)
+    api = build_api(ApiContext(settings, database, outbound, cache, JobRows(database), runtime.payloads), following)
     return App(
         consumers=[
             Consumer("views-jobs", JOBS_EVENTS, view_jobs, wake=follow.wake, spacing_seconds=0.02),

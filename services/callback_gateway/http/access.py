@@ -15,7 +15,7 @@ from typing import Any, Literal
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from services.callback_gateway.http.problems import Refusal, answers, problem, unavailable
+from services.callback_gateway.http.problems import Refusal, problem, problem_responses, unavailable
 from services.callback_gateway.keys.key import READ, WRITE
 from services.callback_gateway.keys.keyring import Keyring
 from services.callback_gateway.keys.pace import Pace
@@ -146,7 +146,7 @@ def describe_access(found: dict[str, Any]) -> None:
     """Say in the API's description which scope each operation needs."""
     found["components"]["securitySchemes"] = {"key": SECURITY}
     statuses = (401, 403, 429)
-    refused = {str(status): answer for status, answer in answers(*statuses).items() if status in statuses}
+    refused = {str(status): answer for status, answer in problem_responses(*statuses).items() if status in statuses}
     for path, operations in found["paths"].items():
         for method, operation in operations.items():
             needed = needed_scopes(method.upper(), path)

@@ -171,6 +171,6 @@ _DESCRIPTIONS = {
 }
 
 
-def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The problems that an operation may answer with, for its description."""
     return {status: {"description": _DESCRIPTIONS[status], **PROBLEM} for status in (*statuses, 414, 431, 503)}

@@ -11,27 +11,27 @@ from fastapi import FastAPI
 from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.callback_gateway.http import (
+from services.callback_gateway.http import problems
+from services.callback_gateway.http.access import Access
+from services.callback_gateway.http.body_budget import BodyBudget
+from services.callback_gateway.http.callback_rules import CallbackRules
+from services.callback_gateway.http.context import ApiContext
+from services.callback_gateway.http.description import describe
+from services.callback_gateway.http.fast_routes import direct, in_front
+from services.callback_gateway.http.follow import Following
+from services.callback_gateway.http.prefer_wait import PreferWait
+from services.callback_gateway.http.protocol import BoundedProtocol
+from services.callback_gateway.http.routes import (
+    answers,
     callbacks,
     configuration,
     dead_letters,
     events,
     jobs,
-    problems,
     schedules,
-    vendor_answers,
     webhooks,
 )
-from services.callback_gateway.http.access import Access
-from services.callback_gateway.http.body_budget import BodyBudget
-from services.callback_gateway.http.description import describe
-from services.callback_gateway.http.edge import Edge
-from services.callback_gateway.http.follow import Following
-from services.callback_gateway.http.front import direct, in_front
-from services.callback_gateway.http.protocol import BoundedProtocol
-from services.callback_gateway.http.senders import Senders
 from services.callback_gateway.http.submission import Submission
-from services.callback_gateway.http.waiting import Waiting
 from services.callback_gateway.keys.keyring import Keyring
 from services.callback_gateway.keys.pace import Pace
 from services.callback_gateway.metrics import HTTP_REQUESTS, HTTP_SECONDS
@@ -42,7 +42,7 @@ from shared.runtime.clock import monotonic
 log = get_logger(__name__)
 
 
-def build_api(edge: Edge, following: Following) -> ASGIApp:
+def build_api(context: ApiContext, following: Following) -> ASGIApp:
     """All routes, and their description at `/openapi.json`."""
     app = FastAPI(
         title="Sluice",
@@ -53,23 +53,23 @@ def build_api(edge: Edge, following: Following) -> ASGIApp:
         redirect_slashes=False,
     )
     problems.install(app)
-    settings = edge.settings
-    keyring, policy = Keyring(edge.database), settings.gateway_api_keys
+    settings = context.settings
+    keyring, policy = Keyring(context.database), settings.gateway_api_keys
     pace = Pace(settings.gateway_key_rate, settings.gateway_key_burst, monotonic)
     app.add_middleware(Access, keyring=keyring, policy=policy, pace=pace)
-    waiting = Waiting(edge.database, following, edge.payloads, edge.settings)
-    submission = Submission(edge, waiting)
-    app.include_router(events.routes(edge, following))
-    app.include_router(jobs.routes(edge, submission))
-    app.include_router(vendor_answers.routes(edge, waiting))
-    app.include_router(schedules.routes(edge))
+    waiting = PreferWait(context.database, following, context.payloads, context.settings)
+    submission = Submission(context, waiting)
+    app.include_router(events.routes(context, following))
+    app.include_router(jobs.routes(context, submission))
+    app.include_router(answers.routes(context, waiting))
+    app.include_router(schedules.routes(context))
     for kind in configuration.KINDS:
-        app.include_router(configuration.routes(edge, kind))
-    app.include_router(dead_letters.routes(edge))
-    app.include_router(callbacks.routes(edge, Senders(edge.database)))
+        app.include_router(configuration.routes(context, kind))
+    app.include_router(dead_letters.routes(context))
+    app.include_router(callbacks.routes(context, CallbackRules(context.database)))
     describe(app, webhooks.DESCRIPTION)
     new_jobs = Access(direct("/jobs", submission.answer), keyring, policy, pace)
-    api = in_front(direct(webhooks.ROUTE, webhooks.Webhooks(edge).answer), new_jobs, app)
+    api = in_front(direct(webhooks.ROUTE, webhooks.Webhooks(context).answer), new_jobs, app)
     return BodyBudget(api, max(settings.gateway_held_bytes, settings.gateway_body_bytes))
 
 

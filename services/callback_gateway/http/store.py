@@ -6,7 +6,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from services.callback_gateway.http.presentation import Failures, failures_of
-from services.callback_gateway.redrive.store import Wanted
+from services.callback_gateway.redrive.store import Selection
 from shared.database.pool import Database, Row, Transaction
 from shared.database.queries import load_queries
 from shared.errors import Unavailable
@@ -18,7 +18,7 @@ MOST_COUNTED = 5000
 would make every change of a state dearer: no update of a task could stay on its page."""
 
 
-class Claim(NamedTuple):
+class KeyUse(NamedTuple):
     """What an idempotency key stands for; `replayed` if somebody was first."""
 
     job_id: UUID
@@ -32,18 +32,18 @@ async def insert_jobs(database: Database, kinds: Mapping[UUID, str]) -> None:
     await database.execute(SQL["insert_jobs"], [one for one, _ in ordered], [kind for _, kind in ordered])
 
 
-async def claim_key(tx: Transaction, key: str, fingerprint: bytes, job_id: UUID) -> Claim:
+async def claim_key(tx: Transaction, key: str, fingerprint: bytes, job_id: UUID) -> KeyUse:
     """Claim an idempotency key, or learn who was first.
 
     Raises:
         Unavailable: the key expired between two looks; ask again.
     """
     if await tx.fetchrow(SQL["claim_key"], key, fingerprint, job_id) is not None:
-        return Claim(job_id, fingerprint, replayed=False)
+        return KeyUse(job_id, fingerprint, replayed=False)
     row = await tx.fetchrow(SQL["find_key"], key)
     if row is None:
         raise Unavailable("an idempotency key expired just now")
-    return Claim(row["job_id"], row["fingerprint"], replayed=True)
+    return KeyUse(row["job_id"], row["fingerprint"], replayed=True)
 
 
 async def find_jobs(tx: Transaction, state: str | None, after: UUID | None, limit: int) -> list[Row]:
@@ -104,14 +104,14 @@ async def find_latest(tx: Transaction, job_ids: Sequence[UUID]) -> dict[UUID, in
 
 async def is_redriven(tx: Transaction, job_id: UUID, within_seconds: float) -> bool:
     """Whether a job that is over is about to go on."""
-    return bool(await tx.fetchval(SQL["find_redrive"], job_id, timedelta(seconds=within_seconds)))
+    return bool(await tx.fetchval(SQL["is_redriven"], job_id, timedelta(seconds=within_seconds)))
 
 
 async def find_dead_letters(
-    tx: Transaction, wanted: Wanted, state: str | None, after: UUID | None, limit: int
+    tx: Transaction, selection: Selection, state: str | None, after: UUID | None, limit: int
 ) -> list[Row]:
     """Dead letters, newest first."""
-    rows: list[Row] = await tx.fetch(SQL["find_dead_letters"], *wanted.arguments[:6], state, after, limit)
+    rows: list[Row] = await tx.fetch(SQL["find_dead_letters"], *selection.arguments[:6], state, after, limit)
     return rows
 
 

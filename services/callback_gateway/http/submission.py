@@ -14,9 +14,9 @@ from starlette.responses import Response
 from services.callback_gateway.http import store
 from services.callback_gateway.http.body import read_json_body
 from services.callback_gateway.http.body_budget import body_share
-from services.callback_gateway.http.edge import Edge
+from services.callback_gateway.http.context import ApiContext
+from services.callback_gateway.http.prefer_wait import PreferWait
 from services.callback_gateway.http.problems import Refusal
-from services.callback_gateway.http.waiting import Waiting
 from shared.errors import Invalid, Problem, Unavailable
 from shared.events.catalogue import JOBS_REQUESTED
 from shared.events.jobs import JobRequested
@@ -51,8 +51,8 @@ PREFER: dict[str, Any] = {
 class Submission:
     """Takes jobs."""
 
-    def __init__(self, edge: Edge, waiting: Waiting) -> None:
-        self._edge = edge
+    def __init__(self, context: ApiContext, waiting: PreferWait) -> None:
+        self._context = context
         self._waiting = waiting
 
     async def answer(self, request: Request) -> Response:
@@ -68,15 +68,15 @@ class Submission:
     async def _accept(self, request: Request) -> tuple[UUID, str, bool]:
         """The job's id, its kind, and whether it was asked for before. Its body is forgotten with the return: who waits
         for a job holds none."""
-        body, found = await read_json_body(request, self._edge.settings)
+        body, found = await read_json_body(request, self._context.settings)
         job = read_job(found)
-        await check(self._edge, job)
+        await check(self._context, job)
         wanted = job.id or new_id()
         key = idempotency_key(request)
         replayed = job.id is not None and await self._is_repeated(job.id, body)
         if key is not None:
-            wanted, replayed = await claim(self._edge, key, hashlib.sha256(body).digest(), wanted)
-        kind = self._edge.known.kind_of(job)
+            wanted, replayed = await claim(self._context, key, hashlib.sha256(body).digest(), wanted)
+        kind = self._context.configuration.kind_of(job)
         await self._request(wanted, kind, found)
         return wanted, kind, replayed
 
@@ -84,7 +84,7 @@ class Submission:
         """Whether a job that brings its id was asked for before. Consumers go by the id alone: another document under
         it would be dropped in silence. A database that is away is no reason to refuse it."""
         try:
-            _, replayed = await claim(self._edge, f"{_JOB}{job_id}", hashlib.sha256(body).digest(), job_id, "id")
+            _, replayed = await claim(self._context, f"{_JOB}{job_id}", hashlib.sha256(body).digest(), job_id, "id")
         except Unavailable:
             return False
         return replayed
@@ -93,18 +93,18 @@ class Submission:
         """Durable first, then visible."""
         event = JobRequested.model_validate({**document, "id": job_id})
         message = outgoing(JOBS_REQUESTED, job_id, event, id=derived_id("job.requested", job_id))
-        await self._edge.outbound.send([message])
-        await self._edge.arrivals.show(job_id, kind)
+        await self._context.outbound.send([message])
+        await self._context.job_rows.show(job_id, kind)
 
 
-async def check(edge: Edge, job: Any) -> None:
+async def check(context: ApiContext, job: Any) -> None:
     """See what can be known of a job without asking anyone else.
 
     Raises:
         Invalid: it names what nobody has configured, or an address that is not public, or lacks a value.
     """
     if not isinstance(job, (DeliverJob, SourceJob)):
-        await check_notices(edge, job.notify, "/notify")
+        await check_notices(context, job.notify, "/notify")
     if isinstance(job, UrlJob):
         _check_public(job.url, "/url")
         return
@@ -112,11 +112,11 @@ async def check(edge: Edge, job: Any) -> None:
         _check_public(job.deliver, "/deliver")
         return
     try:
-        missing = await edge.known.missing(job)
+        missing = await context.configuration.missing(job)
         if missing is None and isinstance(job, SourceJob):
-            await check_values(edge, job.source, job.parameters, job.input)
+            await check_values(context, job.source, job.parameters, job.input)
         named = job.vendor if missing is None and isinstance(job, DeliverJob) else None
-        vendor = await edge.known.vendor(named) if named else None
+        vendor = await context.configuration.vendor(named) if named else None
     except Unavailable:
         return  # the planner checks again; a database that is away is no reason to refuse what the broker can keep
     problems = [] if missing is None else [missing]
@@ -126,7 +126,7 @@ async def check(edge: Edge, job: Any) -> None:
         raise Invalid(problems)
 
 
-async def check_notices(edge: Edge, notices: Notify, pointer: str) -> None:
+async def check_notices(context: ApiContext, notices: Notify, pointer: str) -> None:
     """See that whoever is to be told can be told: a webhook is delivered by a job of its own.
 
     Raises:
@@ -135,7 +135,7 @@ async def check_notices(edge: Edge, notices: Notify, pointer: str) -> None:
     problems = []
     for index, notice in enumerate(notices):
         try:
-            await check(edge, DeliverJob(deliver=notice.webhook, vendor=notice.vendor, event={}))
+            await check(context, DeliverJob(deliver=notice.webhook, vendor=notice.vendor, event={}))
         except Invalid as error:
             fields = {"/deliver": "webhook", "/vendor": "vendor"}
             problems += [Problem(f"{pointer}/{index}/{fields[one.pointer]}", one.detail) for one in error.problems]
@@ -143,19 +143,21 @@ async def check_notices(edge: Edge, notices: Notify, pointer: str) -> None:
         raise Invalid(problems)
 
 
-async def check_values(edge: Edge, source: str, parameters: Collection[str], inputs: Input | None = None) -> None:
+async def check_values(
+    context: ApiContext, source: str, parameters: Collection[str], inputs: Input | None = None
+) -> None:
     """See that a source will get what its placeholders need; of one that cannot be read nothing is known.
 
     Raises:
         Invalid: it will not; the places are below that of whoever names the source.
     """
     for is_fresh in (False, True):
-        found = await edge.known.source(source)
+        found = await context.configuration.source(source)
         problems = [] if found is None else missing_values(found, parameters, inputs)
         if not problems:
             return
         if not is_fresh:
-            await edge.known.refresh()
+            await context.configuration.refresh()
     raise Invalid(problems)
 
 
@@ -166,7 +168,7 @@ def _check_public(url: str, pointer: str) -> None:
 
 
 async def claim(
-    edge: Edge, key: str, fingerprint: bytes, wanted: UUID, called: str = "Idempotency-Key"
+    context: ApiContext, key: str, fingerprint: bytes, wanted: UUID, called: str = "Idempotency-Key"
 ) -> tuple[UUID, bool]:
     """The job of an idempotency key: the unique index decides who came first. The first job may be asked for again,
     in case its request never reached the broker; the planner drops what it has had.
@@ -176,7 +178,7 @@ async def claim(
         Unavailable: the database does not answer, or not in time.
     """
     try:
-        async with asyncio.timeout(_CLAIM_SECONDS), edge.database.transaction() as tx:
+        async with asyncio.timeout(_CLAIM_SECONDS), context.database.transaction() as tx:
             claim = await store.claim_key(tx, key, fingerprint, wanted)
     except TimeoutError:
         raise Unavailable("Postgres: a key was not claimed in time") from None

@@ -32,7 +32,9 @@ async def match_callbacks(tx: Transaction, batch: Sequence[Incoming[CallbackRece
     await store.lock_keys(tx, keys_of(callbacks))
     judged = judge_all(callbacks, await store.find_expectations(tx, callbacks))
     now = utc_now()
-    await store.write(tx, judged, {incoming.event.callback_id: _letter(incoming, now) for incoming in batch})
+    letters = {incoming.event.callback_id: _letter(incoming, now) for incoming in batch}
+    await store.upsert_callbacks(tx, judged, letters)
+    await store.set_told(tx, judged)
     return _tell(judged, now)
 
 
@@ -45,7 +47,8 @@ async def expect_callbacks(tx: Transaction, batch: Sequence[Incoming[CallbackExp
     if not parked:
         return []
     judged = [one for one in judge_all(parked, expectations) if one.verdict != "parked"]
-    await store.write(tx, judged, {})
+    await store.upsert_callbacks(tx, judged, {})
+    await store.set_told(tx, judged)
     return _tell(judged, utc_now())
 
 

@@ -62,8 +62,8 @@ async def find_parked(tx: Transaction, expectations: Sequence[Expectation]) -> l
     return [CallbackReceived.model_validate_json(one.original.record().value or b"") for one in letters]
 
 
-async def write(tx: Transaction, judged: Sequence[Judged], letters: Mapping[UUID, DeadLetter]) -> None:
-    """Callbacks with their verdicts, and what they told of their tasks. Parked ones are kept with their letters."""
+async def upsert_callbacks(tx: Transaction, judged: Sequence[Judged], letters: Mapping[UUID, DeadLetter]) -> None:
+    """Callbacks with their verdicts. Parked ones are kept with their letters."""
     ordered = sorted(judged, key=lambda one: one.callback.callback_id)
     await tx.execute(
         SQL["upsert_callbacks"],
@@ -78,6 +78,10 @@ async def write(tx: Transaction, judged: Sequence[Judged], letters: Mapping[UUID
         [one.callback.received_at for one in ordered],
         [_letter(one, letters) for one in ordered],
     )
+
+
+async def set_told(tx: Transaction, judged: Sequence[Judged]) -> None:
+    """The outcomes that callbacks told of their tasks."""
     told = {one.expectation.task_id: one.told for one in judged if one.expectation and _decides(one)}
     await tx.execute(SQL["set_told"], sorted(told), [told[task_id] for task_id in sorted(told)])
 

@@ -1,5 +1,5 @@
 """Sends dead letters again as their turns come. A crash between the broker's acknowledgement and the commit sends one
-twice, as the same event and delivery, which its consumer drops. What was not acknowledged in time is put off, so that
+twice, as the same event and delivery, which its consumer drops. What was not acknowledged in time is postponed, so that
 those behind it have their turn."""
 
 from services.callback_gateway.metrics import LETTERS_REDRIVEN
@@ -14,7 +14,7 @@ _BLOCK = 100
 _PAUSE_SECONDS = 0.5
 _SEND_SECONDS = 5.0
 """Bounds the transaction that holds a block while a partition is away."""
-_PUT_OFF_SECONDS = 10.0
+_POSTPONE_SECONDS = 10.0
 
 log = get_logger(__name__)
 
@@ -40,7 +40,7 @@ class Redrive:
             pairs = [((letter, message), message) for letter, message in wanted]
             sent = await self._runtime.producer.send_each(pairs, within_seconds=_SEND_SECONDS)
             await store.close_redriven(tx, [letter.id for letter, _ in sent.acknowledged])
-            await store.put_off(tx, [letter.id for letter, _ in sent.missed], _PUT_OFF_SECONDS)
+            await store.postpone_letters(tx, [letter.id for letter, _ in sent.missed], _POSTPONE_SECONDS)
             await store.reopen_letters(tx, [(letter.id, why.reason) for letter, why in unsendable])
         for letter, message in sent.acknowledged:
             LETTERS_REDRIVEN.labels(topic=message.topic).inc()

@@ -1,6 +1,5 @@
 """What is asked of dead letters."""
 
-from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -28,11 +27,6 @@ class LetterFilter(Strict):
     job_id: UUID | None = None
     since: Annotated[AwareDatetime | None, Field(alias="from")] = None
     until: Annotated[AwareDatetime | None, Field(alias="to")] = None
-
-    @property
-    def times(self) -> tuple[datetime | None, datetime | None]:
-        """From and to."""
-        return self.since, self.until
 
 
 class RedriveOrder(Strict):

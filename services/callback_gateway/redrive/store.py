@@ -19,7 +19,7 @@ _ANY_NUMBER = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Selection:
     """Letters that are asked for: by a filter, or a single one."""
 
     filter: LetterFilter
@@ -29,9 +29,9 @@ class Wanted:
     @property
     def arguments(self) -> tuple[object, ...]:
         """The first seven parameters of the queries."""
-        wanted = self.filter
-        topics = None if wanted.topic is None else [wanted.topic, f"{self.prefix}.{wanted.topic}"]
-        return (wanted.service, topics, wanted.reason, wanted.job_id, wanted.since, wanted.until, self.id)
+        asked = self.filter
+        topics = None if asked.topic is None else [asked.topic, f"{self.prefix}.{asked.topic}"]
+        return (asked.service, topics, asked.reason, asked.job_id, asked.since, asked.until, self.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,27 +43,27 @@ class Survey:
     ids: tuple[UUID, ...]
 
 
-async def survey(tx: Transaction, wanted: Wanted, *, force: bool, states: Sequence[State] = ("open",)) -> Survey:
+async def survey(tx: Transaction, selection: Selection, *, force: bool, states: Sequence[State] = ("open",)) -> Survey:
     """Look before anything is done."""
     most = _ANY_NUMBER if force else MOST_REDRIVES
-    never = topics_of_state(wanted.prefix)
-    row = await tx.fetchrow(SQL["survey_letters"], *wanted.arguments, most, _FIRST, never, states)
+    never = topics_of_state(selection.prefix)
+    row = await tx.fetchrow(SQL["survey_letters"], *selection.arguments, most, _FIRST, never, states)
     assert row is not None
     return Survey(row["count"], row["held"], tuple(row["ids"]))
 
 
-async def order_letters(tx: Transaction, wanted: Wanted, *, rate: float, force: bool) -> int:
+async def schedule_redrives(tx: Transaction, selection: Selection, *, rate: float, force: bool) -> int:
     """Have letters sent again, at most `rate` a second; gives how many."""
     most = _ANY_NUMBER if force else MOST_REDRIVES
-    apart, never = timedelta(seconds=1 / rate), topics_of_state(wanted.prefix)
-    rows = await tx.fetch(SQL["order_letters"], *wanted.arguments, most, apart, never)
+    apart, never = timedelta(seconds=1 / rate), topics_of_state(selection.prefix)
+    rows = await tx.fetch(SQL["schedule_redrives"], *selection.arguments, most, apart, never)
     await await_jobs(tx, sorted({row["job_id"] for row in rows if row["round"] is not None}))
     return len(rows)
 
 
-async def discard_letters(tx: Transaction, wanted: Wanted, reason: str) -> int:
+async def discard_letters(tx: Transaction, selection: Selection, reason: str) -> int:
     """Put letters away for a reason; gives how many."""
-    return changed_rows(await tx.execute(SQL["discard_letters"], *wanted.arguments, storable_text(reason)))
+    return changed_rows(await tx.execute(SQL["discard_letters"], *selection.arguments, storable_text(reason)))
 
 
 async def count_open(tx: Transaction) -> list[tuple[str, str, int]]:
@@ -88,10 +88,10 @@ async def close_redriven(tx: Transaction, ids: Sequence[UUID]) -> None:
         await tx.execute(SQL["close_redriven"], ids)
 
 
-async def put_off(tx: Transaction, ids: Sequence[UUID], seconds: float) -> None:
+async def postpone_letters(tx: Transaction, ids: Sequence[UUID], seconds: float) -> None:
     """Let the turns of these come a little later."""
     if ids:
-        await tx.execute(SQL["put_off"], ids, timedelta(seconds=seconds))
+        await tx.execute(SQL["postpone_letters"], ids, timedelta(seconds=seconds))
 
 
 async def reopen_letters(tx: Transaction, notes: Sequence[tuple[UUID, str]]) -> None:

@@ -44,7 +44,7 @@ def _latest(moves: Iterable[JobProgressed | JobEnded]) -> dict[UUID, JobProgress
 
 
 def _is_news(before: JobProgressed | JobEnded, event: JobProgressed | JobEnded) -> bool:
-    """Of two words of progress at almost the same time the one that came last counts, as in `progress_jobs.sql`."""
+    """Progress reports less than 0.1 s apart are taken in the order they were read, as `progress_jobs.sql` does."""
     if isinstance(before, JobEnded):
         return before.at < event.at
     return isinstance(event, JobEnded) or before.at <= event.at + _ALMOST

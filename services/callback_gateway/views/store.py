@@ -160,7 +160,7 @@ async def insert_dead_letters(tx: Transaction, batch: Sequence[Incoming[DeadLett
 
 
 async def close_letters(tx: Transaction, views: Sequence[TaskView]) -> None:
-    """The letters of tasks that were planned again, by whatever way, need nobody's care any more."""
+    """Closes the letters of tasks that were planned again, however that came about."""
     again = {view.id: view.round for view in views if view.round > 0}
     if again:
         await tx.execute(SQL["close_letters"], list(again), list(again.values()))

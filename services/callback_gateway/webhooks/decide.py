@@ -13,7 +13,7 @@ from services.callback_gateway.verify.verdict import Verified
 from shared.errors import Invalid
 from shared.events.catalogue import WEBHOOKS_RECEIVED
 from shared.events.webhooks import WebhookReceived, content_of
-from shared.ids import derived_id, new_id
+from shared.ids import derived_id
 from shared.messaging.handler import Outgoing, outgoing
 from shared.specification.expressions import NotApplicable, evaluate
 from shared.specification.hook import Hook
@@ -28,7 +28,7 @@ class Unfit(Exception):
     """Verified, but not what the hook was told to expect; the text says what that is."""
 
 
-class Taken(StrEnum):
+class Receipt(StrEnum):
     """What became of a webhook. A conflict is the id of an earlier one with another body: the earlier one counts."""
 
     ACCEPTED = "accepted"
@@ -37,23 +37,34 @@ class Taken(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Received:
+    """A request as it came: its headers by their names in lower case, its raw body, and when."""
+
+    headers: Mapping[str, str]
+    body: bytes
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Webhook:
-    """A webhook ready to be kept. `claim` is its fingerprint where the sender gave it an id: the same id twice is one
-    webhook. `told` is what its hook adds to the answer."""
+    """A webhook ready to be kept. It has a `fingerprint` where the sender gave it an id: the same id twice is one
+    webhook. `answer_fields` is what its hook adds to the answer."""
 
     id: UUID
     message: Outgoing
-    claim: bytes | None
-    told: Mapping[str, Any]
+    fingerprint: bytes | None
+    answer_fields: Mapping[str, Any]
 
 
-def read_webhook(hook: Hook, verdict: Verified, headers: Mapping[str, str], body: bytes, now: datetime) -> Webhook:
-    """The webhook in a request. With a sender's id its own id is derived from that, so whoever handles it twice knows.
+def read_webhook(hook: Hook, verdict: Verified, request: Received, new_id: UUID) -> Webhook:
+    """The webhook in a request. With a sender's id its own id is derived from that, so whoever handles it twice knows;
+    else it is `new_id`.
 
     Raises:
         Unfit: it has no body, no JSON where its media type says so, or not the id that the hook looks for.
         Rejected: it is too large for its topic.
     """
+    headers, body = request.headers, request.body
     if not body:
         raise Unfit("expected a body")
     media_type = headers.get("content-type", "").split(";", 1)[0].strip().lower()
@@ -62,7 +73,7 @@ def read_webhook(hook: Hook, verdict: Verified, headers: Mapping[str, str], body
     kept = _without_secrets(hook, headers)
     document = {"body": content, "headers": kept}
     sender_id = _sender_id(hook, verdict, document)
-    webhook_id = new_id() if sender_id is None else derived_id("webhook", hook.hook, sender_id)
+    webhook_id = new_id if sender_id is None else derived_id("webhook", hook.hook, sender_id)
     event = WebhookReceived(
         webhook_id=webhook_id,
         hook=hook.hook,
@@ -71,24 +82,24 @@ def read_webhook(hook: Hook, verdict: Verified, headers: Mapping[str, str], body
         headers=kept,
         body=content if is_json else None,
         raw=None if is_json else base64.b64encode(body).decode(),
-        received_at=now,
+        received_at=request.at,
     )
-    message = outgoing(WEBHOOKS_RECEIVED, hook.hook, event, id=webhook_id, at=now)
-    told = {name: _found(expression, document) for name, expression in hook.answer.fields.items()}
-    return Webhook(webhook_id, message, None if sender_id is None else hashlib.sha256(body).digest(), told)
+    message = outgoing(WEBHOOKS_RECEIVED, hook.hook, event, id=webhook_id, at=request.at)
+    fields = {name: _found(expression, document) for name, expression in hook.answer.fields.items()}
+    return Webhook(webhook_id, message, None if sender_id is None else hashlib.sha256(body).digest(), fields)
 
 
-def sort_out(batch: Sequence[Webhook], known: Mapping[UUID, bytes]) -> list[Taken]:
+def sort_out(batch: Sequence[Webhook], known: Mapping[UUID, bytes]) -> list[Receipt]:
     """What becomes of each; `known` are the fingerprints of earlier webhooks with the same ids."""
     before = dict(known)
-    found: list[Taken] = []
+    found: list[Receipt] = []
     for webhook in batch:
-        if webhook.claim is None or webhook.id not in before:
-            found.append(Taken.ACCEPTED)
+        if webhook.fingerprint is None or webhook.id not in before:
+            found.append(Receipt.ACCEPTED)
         else:
-            found.append(Taken.REPEATED if before[webhook.id] == webhook.claim else Taken.CONFLICTING)
-        if webhook.claim is not None:
-            before.setdefault(webhook.id, webhook.claim)
+            found.append(Receipt.REPEATED if before[webhook.id] == webhook.fingerprint else Receipt.CONFLICTING)
+        if webhook.fingerprint is not None:
+            before.setdefault(webhook.id, webhook.fingerprint)
     return found
 
 

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from services.callback_gateway.spool.outbound import Outbound
 from services.callback_gateway.webhooks import store
-from services.callback_gateway.webhooks.decide import Taken, Webhook, sort_out
+from services.callback_gateway.webhooks.decide import Receipt, Webhook, sort_out
 from shared.database.pool import Database
 from shared.errors import Unavailable
 from shared.observability.logs import get_logger
@@ -33,16 +33,16 @@ class Intake:
     def __init__(self, database: Database, outbound: Outbound) -> None:
         self._database = database
         self._outbound = outbound
-        self._waiting: list[tuple[Webhook, asyncio.Future[Taken]]] = []
+        self._waiting: list[tuple[Webhook, asyncio.Future[Receipt]]] = []
         self._writers: set[asyncio.Task[None]] = set()
 
-    async def take(self, webhook: Webhook) -> Taken:
+    async def take(self, webhook: Webhook) -> Receipt:
         """Return when the webhook is durable, or was before.
 
         Raises:
             Unavailable: nobody can keep it now.
         """
-        taken: asyncio.Future[Taken] = asyncio.get_running_loop().create_future()
+        taken: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         self._waiting.append((webhook, taken))
         self._start_writer()
         return await taken
@@ -67,14 +67,16 @@ class Intake:
         finally:
             _fail(futures, Unavailable("webhooks were not kept"))
 
-    async def _keep(self, batch: Sequence[Webhook]) -> list[Taken]:
-        claims = {webhook.id: webhook.claim for webhook in reversed(batch) if webhook.claim is not None}
-        if not claims:
+    async def _keep(self, batch: Sequence[Webhook]) -> list[Receipt]:
+        fingerprints = {
+            webhook.id: webhook.fingerprint for webhook in reversed(batch) if webhook.fingerprint is not None
+        }
+        if not fingerprints:
             return await self._send(batch, {})
-        claimed, sent = False, list[Taken]()
+        claimed, sent = False, list[Receipt]()
         try:
             async with asyncio.timeout(_CLAIM_SECONDS) as deadline, self._database.transaction() as tx:
-                known = await store.claim_webhooks(tx, claims)
+                known = await store.claim_webhooks(tx, fingerprints)
                 claimed = True
                 deadline.reschedule(None)
                 sent = await self._send(batch, known)
@@ -82,17 +84,17 @@ class Intake:
         except (Unavailable, TimeoutError) as error:
             if claimed and not sent:
                 raise
-            log.warning("webhooks.not_claimed", count=len(claims), error=str(error))
+            log.warning("webhooks.not_claimed", count=len(fingerprints), error=str(error))
         return sent or await self._send(batch, {})
 
-    async def _send(self, batch: Sequence[Webhook], known: Mapping[UUID, bytes]) -> list[Taken]:
+    async def _send(self, batch: Sequence[Webhook], known: Mapping[UUID, bytes]) -> list[Receipt]:
         outcomes = sort_out(batch, known)
         pairs = zip(batch, outcomes, strict=True)
-        await self._outbound.send([webhook.message for webhook, outcome in pairs if outcome is Taken.ACCEPTED])
+        await self._outbound.send([webhook.message for webhook, outcome in pairs if outcome is Receipt.ACCEPTED])
         return outcomes
 
 
-def _fail(futures: Sequence["asyncio.Future[Taken]"], error: Unavailable) -> None:
+def _fail(futures: Sequence["asyncio.Future[Receipt]"], error: Unavailable) -> None:
     for taken in futures:
         if not taken.done():
             taken.set_exception(error)

@@ -13,11 +13,11 @@ import pytest
 from infra.local.ports import free_port
 from infra.local.stack import Addresses
 from services.callback_gateway.app import build
-from services.callback_gateway.http.arrivals import Arrivals
-from services.callback_gateway.http.edge import Edge
+from services.callback_gateway.configuration_cache import ConfigurationCache
+from services.callback_gateway.http.context import ApiContext
 from services.callback_gateway.http.follow import Following
+from services.callback_gateway.http.job_rows import JobRows
 from services.callback_gateway.http.server import HttpServer, build_api
-from services.callback_gateway.known import Known
 from services.callback_gateway.settings import Settings
 from services.callback_gateway.spool.outbound import Outbound
 from shared.database.pool import Database
@@ -67,7 +67,7 @@ async def topics(request: pytest.FixtureRequest, place: Place, standing: str) ->
 async def served(database: Database, producer: Producer, settings: Settings) -> AsyncIterator[Served]:
     outbound = Outbound(producer, database, settings.gateway_produce_seconds)
     payloads = PayloadStore(settings.payload_store)
-    edge = Edge(settings, database, outbound, Known(database), Arrivals(database), payloads)
+    edge = ApiContext(settings, database, outbound, ConfigurationCache(database), JobRows(database), payloads)
     server = HttpServer(build_api(edge, Following(database)), "127.0.0.1", 0, settings.gateway_connections)
     task = asyncio.create_task(server.run())
     async with httpx.AsyncClient(base_url=server.address, timeout=20, trust_env=False) as http:

@@ -13,7 +13,7 @@ import httpx
 import orjson
 import pytest
 
-from services.callback_gateway.http.senders import Senders
+from services.callback_gateway.http.callback_rules import CallbackRules
 from services.callback_gateway.settings import Settings
 from services.callback_gateway.spool.loop import Drain
 from shared.database.pool import Database, Transaction
@@ -267,7 +267,7 @@ async def counting(place: Place) -> AsyncIterator[Counting]:
 
 async def test_a_name_that_nobody_has_is_asked_for_once_in_a_while(counting: Counting) -> None:
     now = 100.0
-    senders = Senders(counting, lambda: now, most_absent=2)
+    senders = CallbackRules(counting, lambda: now, most_absent=2)
     assert [await senders.rules_of("nobody") for _ in range(100)] == [None] * 100
     assert counting.asked == 1
     for name in ("nobody-2", "nobody-3", "nobody"):

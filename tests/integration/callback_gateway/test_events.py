@@ -9,7 +9,7 @@ import httpx
 import pytest
 from prometheus_client import REGISTRY
 
-from services.callback_gateway.http import events
+from services.callback_gateway.http.routes import events
 from shared.events.catalogue import JOBS_EVENTS
 from shared.events.jobs import JobAccepted, JobCounts, JobEnded, JobPlanned, JobState
 from shared.ids import new_id

@@ -294,7 +294,10 @@ async def test_a_crash_before_the_commit_sends_the_same_once_more(
     redrive = Redrive(runtime)
     await keep(runtime.database, *(letter_of(topics.prefix) for _ in range(20)))
     async with runtime.database.transaction() as tx:
-        assert await store.order_letters(tx, store.Wanted(LetterFilter(), topics.prefix), rate=1000, force=False) == 20
+        assert (
+            await store.schedule_redrives(tx, store.Selection(LetterFilter(), topics.prefix), rate=1000, force=False)
+            == 20
+        )
 
     async def crash(*_: object) -> None:
         raise Unavailable("the process died")

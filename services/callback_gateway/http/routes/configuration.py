@@ -9,17 +9,17 @@ from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 from pydantic import TypeAdapter
 
+from services.callback_gateway.configuration_cache import unknown
 from services.callback_gateway.configure import store
 from services.callback_gateway.configure.announce import Announcement
 from services.callback_gateway.configure.handler import hooks, sources, vendors
 from services.callback_gateway.configure.store import Table
-from services.callback_gateway.http.answers import json_answer
 from services.callback_gateway.http.body import read_json_body
+from services.callback_gateway.http.context import ApiContext
 from services.callback_gateway.http.description import document
-from services.callback_gateway.http.edge import Edge
-from services.callback_gateway.http.problems import Refusal, answers
+from services.callback_gateway.http.json_response import json_response
+from services.callback_gateway.http.problems import Refusal, problem_responses
 from services.callback_gateway.http.submission import check_notices, check_values
-from services.callback_gateway.known import unknown
 from shared.errors import Invalid, Problem
 from shared.events.catalogue import HOOKS, SOURCES, VENDORS, Topic, records_topic
 from shared.events.configuration import HookConfigured, SourceConfigured, VendorConfigured
@@ -101,82 +101,82 @@ KINDS = (
 )
 
 
-def routes(edge: Edge, kind: Kind) -> APIRouter:
+def routes(context: ApiContext, kind: Kind) -> APIRouter:
     """The routes of one kind of configuration."""
     router = APIRouter(prefix=f"/{kind.table}", tags=["configuration"])
-    announcement = Announcement(edge.database, edge.outbound, edge.settings.gateway_apply_seconds)
+    announcement = Announcement(context.database, context.outbound, context.settings.gateway_apply_seconds)
 
-    @router.get("", summary=f"List {kind.table}", responses=answers())
+    @router.get("", summary=f"List {kind.table}", responses=problem_responses())
     async def list_documents() -> Response:
         """All of them, by name."""
-        async with edge.database.transaction() as tx:
-            return json_answer({kind.table: await store.find_documents(tx, kind.table)})
+        async with context.database.transaction() as tx:
+            return json_response({kind.table: await store.find_documents(tx, kind.table)})
 
-    @router.get("/{name}", summary=f"Show a {kind.name}", responses=answers(404))
+    @router.get("/{name}", summary=f"Show a {kind.name}", responses=problem_responses(404))
     async def show(name: Name) -> Response:
         """The document as it is in force."""
-        async with edge.database.transaction() as tx:
+        async with context.database.transaction() as tx:
             found = await store.find_documents(tx, kind.table, only=name)
         if not found:
             raise Refusal(404, f"no {kind.name} is called {name}")
-        return json_answer(found[0])
+        return json_response(found[0])
 
     @router.put(
         "/{name}",
         summary=f"Create or replace a {kind.name}",
-        responses={201: {"description": "Created"}, **answers(400, 404, 408, 413, 415, 422)},
+        responses={201: {"description": "Created"}, **problem_responses(400, 404, 408, 413, 415, 422)},
         openapi_extra={"requestBody": document(kind.name.capitalize(), kind.example)},
     )
     async def put(name: Name, request: Request) -> Response:
         """In force everywhere within two seconds; the next request to this process sees it at once."""
-        _, given = await read_json_body(request, edge.settings)
+        _, given = await read_json_body(request, context.settings)
         found = kind.read({kind.name: name, **given} if isinstance(given, dict) else given)
-        await _check(edge, kind, name, found)
-        await _create_topic(edge, found)
-        async with edge.database.transaction() as tx:
+        await _check(context, kind, name, found)
+        await _create_topic(context, found)
+        async with context.database.transaction() as tx:
             existed = bool(await store.find_documents(tx, kind.table, only=name))
         message = outgoing(kind.topic, name, kind.event(found))
         await announcement.tell(kind.table, message, lambda tx: kind.kept.put(tx, {name: found}))
-        await edge.known.refresh()
+        await context.configuration.refresh()
         body = found.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-        return json_answer(body, 200 if existed else 201)
+        return json_response(body, 200 if existed else 201)
 
-    @router.delete("/{name}", status_code=204, summary=f"Delete a {kind.name}", responses=answers(404))
+    @router.delete("/{name}", status_code=204, summary=f"Delete a {kind.name}", responses=problem_responses(404))
     async def delete(name: Name) -> Response:
         """Running jobs of a source go on as it was; the calls of a vendor wait a minute for it to come back."""
-        async with edge.database.transaction() as tx:
+        async with context.database.transaction() as tx:
             if not await store.find_documents(tx, kind.table, only=name):
                 raise Refusal(404, f"no {kind.name} is called {name}")
         await announcement.tell(kind.table, tombstone(kind.topic, name), lambda tx: kind.kept.remove(tx, [name]))
-        await edge.known.refresh()
+        await context.configuration.refresh()
         return Response(status_code=204)
 
     return router
 
 
-async def _create_topic(edge: Edge, found: Any) -> None:
+async def _create_topic(context: ApiContext, found: Any) -> None:
     """A source that sends its records to a topic has one from the moment it is applied."""
     if isinstance(found, Source) and any(isinstance(sink, TopicSink) for sink in found.sinks):
-        settings = edge.settings
+        settings = context.settings
         profile = Profile(settings.topic_partitions, settings.topic_replication)
         topic = records_topic(found.source)
         await create_topics(settings.brokers, settings.topic_prefix, [topic], profile)
 
 
-async def _check(edge: Edge, kind: Kind, name: str, found: Any) -> None:
+async def _check(context: ApiContext, kind: Kind, name: str, found: Any) -> None:
     if getattr(found, kind.name) != name:
         raise Invalid([Problem(f"/{kind.name}", f"expected {name}, the name in the path")])
     if isinstance(found, Source):
-        await edge.known.refresh()
-        if found.vendor not in edge.known.vendors:
-            raise Invalid([unknown("vendor", found.vendor, edge.known.vendors)])
-        await check_notices(edge, found.notify, "/notify")
+        await context.configuration.refresh()
+        if found.vendor not in context.configuration.vendors:
+            raise Invalid([unknown("vendor", found.vendor, context.configuration.vendors)])
+        await check_notices(context, found.notify, "/notify")
     if isinstance(found, Hook) and found.start is not None:
-        await edge.known.refresh()
-        if found.start.source not in edge.known.sources:
-            problem = unknown("source", found.start.source, edge.known.sources)
+        await context.configuration.refresh()
+        if found.start.source not in context.configuration.sources:
+            problem = unknown("source", found.start.source, context.configuration.sources)
             raise Invalid([Problem("/start/source", problem.detail)])
         try:
-            await check_values(edge, found.start.source, found.start.parameters)
+            await check_values(context, found.start.source, found.start.parameters)
         except Invalid as error:
             raise Invalid([Problem(f"/start{one.pointer}", one.detail) for one in error.problems]) from None

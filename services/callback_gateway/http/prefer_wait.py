@@ -10,8 +10,8 @@ from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 
 from services.callback_gateway.http import store
-from services.callback_gateway.http.answers import json_answer
 from services.callback_gateway.http.follow import Following
+from services.callback_gateway.http.json_response import json_response
 from services.callback_gateway.http.presentation import job_body
 from services.callback_gateway.http.problems import Refusal
 from services.callback_gateway.metrics import WAITING_REQUESTS
@@ -45,7 +45,7 @@ def preferred_wait(request: Request) -> float | None:
     return None
 
 
-class Waiting:
+class PreferWait:
     """Requests that wait for the end of a job; beyond the most that may wait at once others get their 202 at once."""
 
     def __init__(self, database: Database, following: Following, payloads: PayloadStore, settings: Settings) -> None:
@@ -110,7 +110,7 @@ class Waiting:
         if answer is None:
             async with self._database.transaction() as tx:
                 failures = await store.count_failures(tx, row)
-            return json_answer(job_body(row, {}, failures, utc_now()))
+            return json_response(job_body(row, {}, failures, utc_now()))
         status = answer.get("status")
         headers = _carried(answer.get("headers", {})) | {"sluice-job": str(row["id"])} | _CONFINED
         if status is None:

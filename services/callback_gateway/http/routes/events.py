@@ -12,11 +12,11 @@ from fastapi.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from services.callback_gateway.http import store
-from services.callback_gateway.http.answers import json_bytes
-from services.callback_gateway.http.edge import Edge
+from services.callback_gateway.http.context import ApiContext
 from services.callback_gateway.http.follow import LOOK_SECONDS, Following
-from services.callback_gateway.http.jobs import JobId
-from services.callback_gateway.http.problems import Refusal, answers
+from services.callback_gateway.http.json_response import json_bytes
+from services.callback_gateway.http.problems import Refusal, problem_responses
+from services.callback_gateway.http.routes.jobs import JobId
 from services.callback_gateway.metrics import EVENT_STREAMS
 from shared.database.pool import Row, Transaction
 from shared.errors import Unavailable
@@ -70,10 +70,10 @@ class PlacedStream(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-def routes(edge: Edge, following: Following) -> APIRouter:
+def routes(context: ApiContext, following: Following) -> APIRouter:
     """The stream of a job's events."""
     router = APIRouter(prefix="/jobs", tags=["jobs"])
-    places = Places(edge.settings.gateway_streams)
+    places = Places(context.settings.gateway_streams)
 
     @router.get(
         "/{job_id}/events",
@@ -82,13 +82,13 @@ def routes(edge: Edge, following: Following) -> APIRouter:
         responses={
             200: {"content": {"text/event-stream": {}}, "description": "Server-sent events"},
             204: {"description": "The job is over and nothing follows `Last-Event-ID`: do not connect again"},
-            **answers(404, 422),
+            **problem_responses(404, 422),
         },
     )
     async def follow(job_id: JobId, last_event_id: Annotated[str, Header(max_length=40)] = "") -> Response:
         """All events of the job from the beginning, or from the one after `Last-Event-ID`, until its end."""
         after = int(last_event_id) if last_event_id.isdecimal() and len(last_event_id) < 19 else 0
-        async with edge.database.transaction() as tx:
+        async with context.database.transaction() as tx:
             job = await store.find_job(tx, job_id)
             if job is None:
                 raise Refusal(404, f"there is no job {job_id}")
@@ -96,17 +96,17 @@ def routes(edge: Edge, following: Following) -> APIRouter:
             if after and over and not await store.find_events(tx, job_id, after, 1):
                 return Response(status_code=204)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        stream = _stream(edge, following, job_id, after)
+        stream = _stream(context, following, job_id, after)
         return PlacedStream(places, stream, media_type="text/event-stream", headers=headers)
 
     return router
 
 
-async def _stream(edge: Edge, following: Following, job_id: UUID, after: int) -> AsyncIterator[bytes]:
+async def _stream(context: ApiContext, following: Following, job_id: UUID, after: int) -> AsyncIterator[bytes]:
     over = False
     with following.follow(job_id) as followed:
         while True:
-            rows = await _read(edge, job_id, after)
+            rows = await _read(context, job_id, after)
             for row in rows:
                 after, over = row["sequence"], row["type"] in _ENDS
                 yield f"id: {after}\nevent: {row['type']}\ndata: ".encode() + json_bytes(row["data"]) + b"\n\n"
@@ -115,33 +115,33 @@ async def _stream(edge: Edge, following: Following, job_id: UUID, after: int) ->
             if not over:
                 if not await followed.beyond(after, within_seconds=_KEEP_ALIVE_SECONDS):
                     yield b": still here\n\n"
-                    over = await _is_over(edge, job_id)
-            elif await _goes_on(edge, job_id):
+                    over = await _is_over(context, job_id)
+            elif await _goes_on(context, job_id):
                 await followed.beyond(after, within_seconds=LOOK_SECONDS)
             else:
                 return
 
 
-async def _read(edge: Edge, job_id: UUID, after: int) -> list[Row]:
-    return await _patiently(edge, partial(store.find_events, job_id=job_id, after=after, limit=_PAGE))
+async def _read(context: ApiContext, job_id: UUID, after: int) -> list[Row]:
+    return await _patiently(context, partial(store.find_events, job_id=job_id, after=after, limit=_PAGE))
 
 
-async def _is_over(edge: Edge, job_id: UUID) -> bool:
+async def _is_over(context: ApiContext, job_id: UUID) -> bool:
     """By its row: the last event need not be the end. What died before it told of the beginning tells it afterwards."""
-    job = await _patiently(edge, partial(store.find_job, job_id=job_id))
+    job = await _patiently(context, partial(store.find_job, job_id=job_id))
     return job is None or job["ended_at"] is not None
 
 
-async def _goes_on(edge: Edge, job_id: UUID) -> bool:
+async def _goes_on(context: ApiContext, job_id: UUID) -> bool:
     """Whether a job that is over was redriven a moment ago: its end is not the last word."""
-    return await _patiently(edge, partial(store.is_redriven, job_id=job_id, within_seconds=_REDRIVE_SECONDS))
+    return await _patiently(context, partial(store.is_redriven, job_id=job_id, within_seconds=_REDRIVE_SECONDS))
 
 
-async def _patiently(edge: Edge, find: Callable[[Transaction], Awaitable[T]]) -> T:
+async def _patiently(context: ApiContext, find: Callable[[Transaction], Awaitable[T]]) -> T:
     """What is found, as soon as the database answers: a stream outlives an outage."""
     while True:
         try:
-            async with edge.database.transaction() as tx:
+            async with context.database.transaction() as tx:
                 return await find(tx)
         except Unavailable:
             await asyncio.sleep(LOOK_SECONDS)

@@ -11,7 +11,7 @@ from shared.errors import Unavailable
 _PATIENCE_SECONDS = 1.0
 
 
-class Arrivals:
+class JobRows:
     """Writes the first rows of jobs. A database that is away delays nobody for long: the row comes by itself, with
     the planner's first event."""
 

@@ -11,15 +11,15 @@ from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 
 from services.callback_gateway.http import store
-from services.callback_gateway.http.answers import json_answer
 from services.callback_gateway.http.body import read_body
+from services.callback_gateway.http.callback_rules import CallbackRules
+from services.callback_gateway.http.context import ApiContext
 from services.callback_gateway.http.description import CallbackReference, CallbackViews
-from services.callback_gateway.http.edge import Edge
-from services.callback_gateway.http.jobs import JobId, Limit
+from services.callback_gateway.http.json_response import json_response
 from services.callback_gateway.http.presentation import callback_body
-from services.callback_gateway.http.problems import Refusal, answers
-from services.callback_gateway.http.proofs import Proofs
-from services.callback_gateway.http.senders import Senders
+from services.callback_gateway.http.problems import Refusal, problem_responses
+from services.callback_gateway.http.routes.jobs import JobId, Limit
+from services.callback_gateway.http.verification_secrets import VerificationSecrets
 from services.callback_gateway.metrics import CALLBACKS
 from services.callback_gateway.settings import Settings
 from services.callback_gateway.verify.scheme import verify
@@ -42,7 +42,7 @@ _PRIVATE_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
 _ANY_BODY: dict[str, Any] = {"requestBody": {"required": True, "content": {"*/*": {}}}}
 _ACCEPTED: dict[int | str, dict[str, Any]] = {
     202: {"model": CallbackReference},
-    **answers(400, 401, 404, 408, 413, 415),
+    **problem_responses(400, 401, 404, 408, 413, 415),
 }
 
 VendorName = Annotated[str, Path(description="the vendor's name")]
@@ -50,10 +50,10 @@ VendorName = Annotated[str, Path(description="the vendor's name")]
 log = get_logger(__name__)
 
 
-def routes(edge: Edge, senders: Senders) -> APIRouter:
+def routes(context: ApiContext, senders: CallbackRules) -> APIRouter:
     """The routes that vendors call, and the callbacks of a job."""
     router = APIRouter(tags=["callbacks"])
-    proofs = Proofs()
+    proofs = VerificationSecrets()
 
     @router.post(
         "/callbacks/{vendor}/{token}",
@@ -66,13 +66,13 @@ def routes(edge: Edge, senders: Senders) -> APIRouter:
         vendor: VendorName, token: Annotated[str, Path(description="as the submit's URL has it")], request: Request
     ) -> Response:
         """Say what became of the job that was submitted with this URL."""
-        claim = _read_token(edge.settings, token)
+        claim = _read_token(context.settings, token)
         if claim is None:
             raise _nowhere()
         rules = await senders.rules_of(vendor)
         if rules is None:
             raise _nowhere()
-        return await _take(edge, proofs, vendor, rules, request, claim)
+        return await _take(context, proofs, vendor, rules, request, claim)
 
     @router.post(
         "/callbacks/{vendor}",
@@ -86,22 +86,22 @@ def routes(edge: Edge, senders: Senders) -> APIRouter:
         rules = await senders.rules_of(vendor)
         if rules is None or rules.verify is None or rules.vendor_job is None:
             raise _nowhere()
-        return await _take(edge, proofs, vendor, rules, request, None)
+        return await _take(context, proofs, vendor, rules, request, None)
 
     @router.get(
         "/jobs/{job_id}/callbacks",
         summary="A job's callbacks",
         tags=["jobs"],
-        responses={200: {"model": CallbackViews}, **answers(404, 422)},
+        responses={200: {"model": CallbackViews}, **problem_responses(404, 422)},
     )
     async def list_callbacks(job_id: JobId, limit: Limit = 100, after: UUID | None = None) -> Response:
         """The callbacks that were matched with a job's tasks, the oldest first, each with its verdict."""
-        async with edge.database.transaction() as tx:
+        async with context.database.transaction() as tx:
             if await store.find_job(tx, job_id) is None:
                 raise Refusal(404, f"there is no job {job_id}")
             rows = await store.find_callbacks(tx, job_id, after, limit)
         following = str(rows[-1]["id"]) if len(rows) == limit else None
-        return json_answer({"callbacks": [callback_body(row) for row in rows], "next": following})
+        return json_response({"callbacks": [callback_body(row) for row in rows], "next": following})
 
     return router
 
@@ -127,9 +127,14 @@ def _read_token(settings: Settings, token: str) -> Claim | None:
 
 
 async def _take(
-    edge: Edge, proofs: Proofs, vendor: str, rules: Callbacks, request: Request, claim: Claim | None
+    context: ApiContext,
+    proofs: VerificationSecrets,
+    vendor: str,
+    rules: Callbacks,
+    request: Request,
+    claim: Claim | None,
 ) -> Response:
-    body = await read_body(request, edge.settings)
+    body = await read_body(request, context.settings)
     headers = dict(request.headers)
     if rules.verify is not None:
         _prove(vendor, rules.verify, proofs.find(rules.verify), headers, body)
@@ -148,8 +153,8 @@ async def _take(
         received_at=utc_now(),
     )
     key = str(event.task_id) if event.task_id else f"{vendor}/{event.vendor_job}"
-    await edge.outbound.send([outgoing(CALLBACKS_RECEIVED, key, event, id=callback_id)])
-    return json_answer({"id": str(callback_id)}, 202)
+    await context.outbound.send([outgoing(CALLBACKS_RECEIVED, key, event, id=callback_id)])
+    return json_response({"id": str(callback_id)}, 202)
 
 
 def _vendor_job(vendor: str, rules: Callbacks, document: Mapping[str, Any]) -> str:

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from services.callback_gateway.http.arrivals import Arrivals
-from services.callback_gateway.known import Known
+from services.callback_gateway.configuration_cache import ConfigurationCache
+from services.callback_gateway.http.job_rows import JobRows
 from services.callback_gateway.settings import Settings
 from services.callback_gateway.spool.outbound import Outbound
 from shared.database.pool import Database
@@ -11,12 +11,12 @@ from shared.payloads.store import PayloadStore
 
 
 @dataclass(frozen=True)
-class Edge:
+class ApiContext:
     """One replica's."""
 
     settings: Settings
     database: Database
     outbound: Outbound
-    known: Known
-    arrivals: Arrivals
+    configuration: ConfigurationCache
+    job_rows: JobRows
     payloads: PayloadStore

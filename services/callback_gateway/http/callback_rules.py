@@ -1,4 +1,4 @@
-"""The rules by which vendors call back, at hand for the edge."""
+"""The rules by which vendors call back, at hand for the context."""
 
 import re
 from collections.abc import Callable
@@ -15,7 +15,7 @@ _MOST_ABSENT = 10_000
 _NAME = re.compile(r"[a-z0-9.-]{1,63}")
 
 
-class Senders:
+class CallbackRules:
     """Looked up once a second for each vendor, and remembered for as long as the database is away. That nobody has a
     name is remembered for that second, too: strangers may ask for it a thousand times."""
 

@@ -8,17 +8,18 @@ from prometheus_client import Counter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.callback_gateway.http.answers import json_bytes
 from services.callback_gateway.http.body import read_body
-from services.callback_gateway.http.edge import Edge
-from services.callback_gateway.http.problems import Refusal, answers
-from services.callback_gateway.http.proofs import Proofs
+from services.callback_gateway.http.context import ApiContext
+from services.callback_gateway.http.json_response import json_bytes
+from services.callback_gateway.http.problems import Refusal, problem_responses
+from services.callback_gateway.http.verification_secrets import VerificationSecrets
 from services.callback_gateway.metrics import WEBHOOKS
 from services.callback_gateway.verify.scheme import verify
 from services.callback_gateway.verify.verdict import Forged, Reason, Verified
-from services.callback_gateway.webhooks.decide import Taken, Unfit, Webhook, read_webhook
+from services.callback_gateway.webhooks.decide import Receipt, Received, Unfit, Webhook, read_webhook
 from services.callback_gateway.webhooks.intake import Intake
 from shared.errors import Rejected, Unavailable
+from shared.ids import new_id
 from shared.observability.logs import get_logger
 from shared.runtime.clock import utc_now
 from shared.specification.hook import Hook
@@ -43,7 +44,7 @@ _OPERATION: dict[str, Any] = {
             "content": {"application/json": {"schema": {"type": "object"}}},
         },
         "204": {"description": "The same without a body, where the hook asks for this status"},
-        **{str(status): answer for status, answer in answers(400, 401, 404, 408, 413, 415).items()},
+        **{str(status): answer for status, answer in problem_responses(400, 401, 404, 408, 413, 415).items()},
     },
 }
 DESCRIPTION = {ROUTE: {"post": _OPERATION}}
@@ -54,31 +55,31 @@ log = get_logger(__name__)
 class Webhooks:
     """Takes webhooks."""
 
-    def __init__(self, edge: Edge) -> None:
-        self._edge = edge
-        self._intake = Intake(edge.database, edge.outbound)
-        self._proofs = Proofs()
+    def __init__(self, context: ApiContext) -> None:
+        self._context = context
+        self._intake = Intake(context.database, context.outbound)
+        self._proofs = VerificationSecrets()
 
     async def answer(self, request: Request) -> Response:
         """Verified over the raw bytes, then durable, then answered."""
         if request.method != "POST":
             raise Refusal(405, "webhooks are sent with POST", headers={"Allow": "POST"})
         name = request.scope["path"].removeprefix(_BEFORE_NAME)
-        hook = await self._edge.known.hook(name)
+        hook = await self._context.configuration.hook(name)
         if hook is None:
             WEBHOOKS.labels(hook="", verdict="unknown_hook").inc()
             raise Refusal(404, "no hook is called that")
-        body = await read_body(request, self._edge.settings)
+        body = await read_body(request, self._context.settings)
         webhook = self._judge(hook, request, body)
         try:
-            taken = await self._intake.take(webhook)
+            receipt = await self._intake.take(webhook)
         except Unavailable:
             WEBHOOKS.labels(hook=name, verdict="not_kept").inc()
             raise
-        _counter(name, taken).inc()
-        if taken is Taken.CONFLICTING:
+        _counter(name, receipt).inc()
+        if receipt is Receipt.CONFLICTING:
             log.warning("webhook.conflicting", hook=name, webhook_id=str(webhook.id))
-        return _accepted(hook, webhook, taken)
+        return _accepted(hook, webhook, receipt)
 
     def _judge(self, hook: Hook, request: Request, body: bytes) -> Webhook:
         """The webhook in a request, verified; a refusal is counted by its reason."""
@@ -86,7 +87,8 @@ class Webhooks:
         for header, value in request.headers.raw:
             headers.setdefault(header.decode("latin-1"), value.decode("latin-1"))
         try:
-            return read_webhook(hook, self._verify(hook, headers, body), headers, body, utc_now())
+            verdict = self._verify(hook, headers, body)
+            return read_webhook(hook, verdict, Received(headers, body, utc_now()), new_id())
         except Unfit as error:
             WEBHOOKS.labels(hook=hook.hook, verdict="unfit").inc()
             raise Refusal(400, str(error)) from None
@@ -111,15 +113,15 @@ class Webhooks:
 
 
 @lru_cache(maxsize=1024)
-def _counter(hook: str, taken: Taken) -> Counter:
-    return WEBHOOKS.labels(hook=hook, verdict=taken.value)
+def _counter(hook: str, receipt: Receipt) -> Counter:
+    return WEBHOOKS.labels(hook=hook, verdict=receipt.value)
 
 
-def _accepted(hook: Hook, webhook: Webhook, taken: Taken) -> Response:
+def _accepted(hook: Hook, webhook: Webhook, receipt: Receipt) -> Response:
     """A job that the webhook starts has the webhook's id."""
-    headers = {} if taken is Taken.ACCEPTED else {"Idempotency-Replayed": "true"}
+    headers = {} if receipt is Receipt.ACCEPTED else {"Idempotency-Replayed": "true"}
     if hook.answer.status == _NO_CONTENT:
         return Response(status_code=_NO_CONTENT, headers=headers)
     links = {"job": f"/jobs/{webhook.id}"} if hook.start else {}
-    body = {"id": str(webhook.id), "kind": "webhook", "status": "accepted", "links": links, **webhook.told}
+    body = {"id": str(webhook.id), "kind": "webhook", "status": "accepted", "links": links, **webhook.answer_fields}
     return Response(json_bytes(body), hook.answer.status, headers=headers, media_type="application/json")

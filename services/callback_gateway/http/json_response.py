@@ -7,7 +7,7 @@ from fastapi.responses import Response
 from pydantic_core import to_json
 
 
-def json_answer(content: Any, status: int = 200) -> Response:
+def json_response(content: Any, status: int = 200) -> Response:
     """Content as JSON; times as RFC 3339, ids as text."""
     return Response(json_bytes(content), status, media_type="application/json")
 

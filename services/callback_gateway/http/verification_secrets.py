@@ -1,4 +1,4 @@
-"""The secrets by which senders prove who they are, at hand for the edge."""
+"""The secrets by which senders prove who they are, at hand for the context."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from shared.secrets import Found, Recent, resolve, resolve_signing
 from shared.specification.verification import StandardWebhooks, Verification
 
 
-class Proofs:
+class VerificationSecrets:
     """Looked up now and then, so that a new one is in force soon."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:

@@ -16,7 +16,7 @@ from shared.specification.vendor import Vendor
 _REFRESH_SECONDS = 1.0
 
 
-class Known:
+class ConfigurationCache:
     """Names of vendors; sources, read when they are first asked for; hooks."""
 
     def __init__(self, database: Database) -> None:

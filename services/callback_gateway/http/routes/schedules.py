@@ -9,12 +9,12 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 
-from services.callback_gateway.http.answers import json_answer
 from services.callback_gateway.http.body import read_json_body
+from services.callback_gateway.http.context import ApiContext
 from services.callback_gateway.http.description import Schedules, document
-from services.callback_gateway.http.edge import Edge
-from services.callback_gateway.http.jobs import Limit
-from services.callback_gateway.http.problems import Refusal, answers
+from services.callback_gateway.http.json_response import json_response
+from services.callback_gateway.http.problems import Refusal, problem_responses
+from services.callback_gateway.http.routes.jobs import Limit
 from services.callback_gateway.http.submission import (
     IDEMPOTENCY_KEY,
     check,
@@ -63,42 +63,42 @@ _PATIENCE_SECONDS = 1.0
 log = get_logger(__name__)
 
 
-def routes(edge: Edge) -> APIRouter:
+def routes(context: ApiContext) -> APIRouter:
     """The routes under `/schedules`."""
     router = APIRouter(prefix="/schedules", tags=["schedules"])
-    _asking(router, edge)
-    _reading(router, edge)
-    _ordering(router, edge)
+    _asking(router, context)
+    _reading(router, context)
+    _ordering(router, context)
     return router
 
 
-def _asking(router: APIRouter, edge: Edge) -> None:
+def _asking(router: APIRouter, context: ApiContext) -> None:
     @router.post(
         "",
         status_code=202,
         summary="Schedule something",
-        responses={**_ACCEPTED, **answers(400, 408, 413, 415, 422)},
+        responses={**_ACCEPTED, **problem_responses(400, 408, 413, 415, 422)},
         openapi_extra={"parameters": [IDEMPOTENCY_KEY], "requestBody": document("Schedule", *EXAMPLES)},
     )
     async def submit(request: Request) -> Response:
         """Check a schedule, make it durable, answer with its correlation id. With a name that is known already, it
         replaces the schedule of that name."""
-        body, found = await read_json_body(request, edge.settings)
+        body, found = await read_json_body(request, context.settings)
         fingerprint = hashlib.sha256(b"/schedules\0" + body).digest()
         key = idempotency_key(request)
-        asked_at = await _asked_at(edge, key, fingerprint)
-        schedule = await _checked(edge, found, asked_at)
+        asked_at = await _asked_at(context, key, fingerprint)
+        schedule = await _checked(context, found, asked_at)
         wanted, replayed = new_id(), False
         if key is not None:
-            wanted, replayed = await claim(edge, key, fingerprint, wanted)
+            wanted, replayed = await claim(context, key, fingerprint, wanted)
         schedule_id = schedule_id_of(schedule.schedule) if schedule.schedule else wanted
         event = ScheduleRequested(schedule_id=schedule_id, schedule=found, asked_at=asked_at)
         message = outgoing(
             SCHEDULES_REQUESTED, schedule_id, event, id=derived_id("schedule.requested", wanted), at=asked_at
         )
-        await edge.outbound.send([message], in_order=schedule.schedule is not None)
+        await context.outbound.send([message], in_order=schedule.schedule is not None)
         if not replayed:
-            await _show(edge, schedule_id, schedule.schedule, found, asked_at)
+            await _show(context, schedule_id, schedule.schedule, found, asked_at)
         log.info("schedule.requested", schedule_id=str(schedule_id), replayed=replayed)
         first = schedule.trigger_at or next_time(schedule, asked_at, asked_at)
         answer = _accepted(schedule_id, first)
@@ -107,8 +107,10 @@ def _asking(router: APIRouter, edge: Edge) -> None:
         return answer
 
 
-def _reading(router: APIRouter, edge: Edge) -> None:
-    @router.get("", summary="List schedules, newest first", responses={200: {"model": Schedules}, **answers(422)})
+def _reading(router: APIRouter, context: ApiContext) -> None:
+    @router.get(
+        "", summary="List schedules, newest first", responses={200: {"model": Schedules}, **problem_responses(422)}
+    )
     async def list_schedules(
         status: Annotated[
             ScheduleState | None, Query(description="only schedules in this state; without, all but removed ones")
@@ -117,99 +119,103 @@ def _reading(router: APIRouter, edge: Edge) -> None:
         after: UUID | None = None,
     ) -> Response:
         """Schedules, a page at a time; `next` is the `after` of the next page."""
-        async with edge.database.transaction() as tx:
+        async with context.database.transaction() as tx:
             rows = await store.find_schedules(tx, status, after, limit)
         following = str(rows[-1]["id"]) if len(rows) == limit else None
-        return json_answer({"schedules": [schedule_body(row, []) for row in rows], "next": following})
+        return json_response({"schedules": [schedule_body(row, []) for row in rows], "next": following})
 
-    @router.get("/{schedule}", summary="A schedule", responses={200: {"model": StandingSchedule}, **answers(404)})
+    @router.get(
+        "/{schedule}", summary="A schedule", responses={200: {"model": StandingSchedule}, **problem_responses(404)}
+    )
     async def show(place: Place) -> Response:
         """With its next times, and the verdict of each past firing, newest first."""
-        row = await _find(edge, place)
-        async with edge.database.transaction() as tx:
+        row = await _find(context, place)
+        async with context.database.transaction() as tx:
             firings = await store.find_firings(tx, row["id"], _FIRINGS)
-        return json_answer(schedule_body(row, firings))
+        return json_response(schedule_body(row, firings))
 
 
-def _ordering(router: APIRouter, edge: Edge) -> None:
+def _ordering(router: APIRouter, context: ApiContext) -> None:
     @router.post(
         "/{schedule}/{action}",
         status_code=202,
         summary="Pause, resume or trigger a schedule",
-        responses={**_ACCEPTED, **answers(404)},
+        responses={**_ACCEPTED, **problem_responses(404)},
     )
     async def control(place: Place, action: Action) -> Response:
         """`trigger` fires it now, whatever else runs; a one-time schedule has had its time with that."""
-        return await _ask(edge, place, action)
+        return await _ask(context, place, action)
 
-    @router.delete("/{schedule}", status_code=202, summary="Remove a schedule", responses={**_ACCEPTED, **answers(404)})
+    @router.delete(
+        "/{schedule}", status_code=202, summary="Remove a schedule", responses={**_ACCEPTED, **problem_responses(404)}
+    )
     async def delete(place: Place) -> Response:
         """It fires no more; what it has started goes on. Its history can be seen for a month."""
-        return await _ask(edge, place, "delete")
+        return await _ask(context, place, "delete")
 
 
-async def _asked_at(edge: Edge, key: str | None, fingerprint: bytes) -> datetime:
+async def _asked_at(context: ApiContext, key: str | None, fingerprint: bytes) -> datetime:
     """When it was asked for: a repetition that comes after the time of its schedule is still a repetition."""
     now = utc_now()
     if key is None:
         return now
-    async with edge.database.transaction() as tx:
+    async with context.database.transaction() as tx:
         return await store.find_key_time(tx, key, fingerprint) or now
 
 
-async def _checked(edge: Edge, found: Any, asked_at: datetime) -> Schedule:
+async def _checked(context: ApiContext, found: Any, asked_at: datetime) -> Schedule:
     """The schedule, if its times, its target and the names in it are good."""
     try:
         schedule = read_schedule(found, asked_at)
-        await _check_start(edge, schedule, asked_at)
-        await check_notices(edge, schedule.on_failure.notify, "/on_failure/notify")
+        await _check_start(context, schedule, asked_at)
+        await check_notices(context, schedule.on_failure.notify, "/on_failure/notify")
     except Invalid as error:
         log.info("schedule.refused", mistakes=[f"{one.pointer}: {one.detail}" for one in error.problems])
         raise
     return schedule
 
 
-async def _check_start(edge: Edge, schedule: Schedule, asked_at: datetime) -> None:
+async def _check_start(context: ApiContext, schedule: Schedule, asked_at: datetime) -> None:
     """The names in a job to start are known, and its source gets what it needs; placeholders stand for a first
     firing."""
     if schedule.start is None:
         return
     job = read_job(filled_start(schedule, UUID(int=0), asked_at))
     try:
-        await check(edge, job)
+        await check(context, job)
     except Invalid as error:
         raise Invalid([Problem(f"/start{one.pointer}", one.detail) for one in error.problems]) from None
     except Unavailable:
         return  # the planner looks again when it is due
 
 
-async def _ask(edge: Edge, place: str, action: Literal["pause", "resume", "trigger", "delete"]) -> Response:
-    row = await _find(edge, place)
+async def _ask(context: ApiContext, place: str, action: Literal["pause", "resume", "trigger", "delete"]) -> Response:
+    row = await _find(context, place)
     if row["state"] in (ScheduleState.REMOVED, ScheduleState.REJECTED):
         raise Refusal(404, f"schedule {place} is {row['state']}")
     event = ScheduleRequested(schedule_id=row["id"], action=action, asked_at=utc_now())
-    await edge.outbound.send([outgoing(SCHEDULES_REQUESTED, row["id"], event)], in_order=True)
+    await context.outbound.send([outgoing(SCHEDULES_REQUESTED, row["id"], event)], in_order=True)
     log.info("schedule.asked", schedule_id=str(row["id"]), action=action)
     return _accepted(row["id"], row["next_at"])
 
 
-async def _find(edge: Edge, place: str) -> Row:
+async def _find(context: ApiContext, place: str) -> Row:
     try:
         schedule_id = UUID(place)
     except ValueError:
         schedule_id = schedule_id_of(place)
-    async with edge.database.transaction() as tx:
+    async with context.database.transaction() as tx:
         row = await store.find_schedule(tx, schedule_id)
     if row is None:
         raise Refusal(404, f"there is no schedule {place}")
     return row
 
 
-async def _show(edge: Edge, schedule_id: UUID, name: str | None, document: object, asked_at: datetime) -> None:
+async def _show(context: ApiContext, schedule_id: UUID, name: str | None, document: object, asked_at: datetime) -> None:
     """Visible at once; a database that is away delays nobody: the row comes with the scheduler's first fact. That one
     shows a repetition, too, if the first never came so far: the schedule may be over since."""
     try:
-        async with asyncio.timeout(_PATIENCE_SECONDS), edge.database.transaction() as tx:
+        async with asyncio.timeout(_PATIENCE_SECONDS), context.database.transaction() as tx:
             await store.insert_schedule(tx, schedule_id, name, document, asked_at)
     except (Unavailable, TimeoutError):
         return
@@ -225,6 +231,6 @@ def _accepted(schedule_id: UUID, next_at: datetime | None) -> Response:
         "next_at": next_at,
         "links": {"self": place},
     }
-    answer = json_answer(body, 202)
+    answer = json_response(body, 202)
     answer.headers.update({"Location": place, "Retry-After": "1"})
     return answer

@@ -7,11 +7,11 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 
 from services.callback_gateway.http import store
-from services.callback_gateway.http.answers import json_answer
+from services.callback_gateway.http.context import ApiContext
 from services.callback_gateway.http.description import Jobs, Tasks, document
-from services.callback_gateway.http.edge import Edge
+from services.callback_gateway.http.json_response import json_response
 from services.callback_gateway.http.presentation import failures_of, job_body, task_body
-from services.callback_gateway.http.problems import Refusal, answers
+from services.callback_gateway.http.problems import Refusal, problem_responses
 from services.callback_gateway.http.submission import IDEMPOTENCY_KEY, PREFER, Submission, accepted
 from services.callback_gateway.redrive.store import await_jobs
 from shared.answers import Job, JobReference
@@ -50,12 +50,12 @@ Action = Literal["cancel", "pause", "resume", "redrive"]
 Limit = Annotated[int, Query(ge=1, le=1000, description="how many at most")]
 
 
-def routes(edge: Edge, submission: Submission) -> APIRouter:
+def routes(context: ApiContext, submission: Submission) -> APIRouter:
     """The routes under `/jobs`."""
     router = APIRouter(prefix="/jobs", tags=["jobs"])
     _asking(router, submission)
-    _reading(router, edge)
-    _ordering(router, edge)
+    _reading(router, context)
+    _ordering(router, context)
     return router
 
 
@@ -71,7 +71,7 @@ def _asking(router: APIRouter, submission: Submission) -> None:
                 "description": "With `Prefer: wait`: the job is over. Of a request: the vendor's answer",
             },
             "default": {"description": "With `Prefer: wait`: the status, headers and body of the vendor's own answer"},
-            **answers(400, 408, 413, 415, 422, 502, 504),
+            **problem_responses(400, 408, 413, 415, 422, 502, 504),
         },
         openapi_extra={
             "parameters": [IDEMPOTENCY_KEY, PREFER],
@@ -84,35 +84,37 @@ def _asking(router: APIRouter, submission: Submission) -> None:
         return await submission.answer(request)
 
 
-def _reading(router: APIRouter, edge: Edge) -> None:
-    @router.get("", summary="List jobs, newest first", responses={200: {"model": Jobs}, **answers(422)})
+def _reading(router: APIRouter, context: ApiContext) -> None:
+    @router.get("", summary="List jobs, newest first", responses={200: {"model": Jobs}, **problem_responses(422)})
     async def list_jobs(
         status: Annotated[JobState | None, Query(description="only jobs in this state")] = None,
         limit: Limit = 50,
         after: UUID | None = None,
     ) -> Response:
         """Jobs, a page at a time; `next` is the `after` of the next page."""
-        async with edge.database.transaction() as tx:
+        async with context.database.transaction() as tx:
             rows = await store.find_jobs(tx, status, after, limit)
         following, now = str(rows[-1]["id"]) if len(rows) == limit else None, utc_now()
-        answer = json_answer({"jobs": [job_body(row, {}, failures_of(row), now) for row in rows], "next": following})
+        answer = json_response({"jobs": [job_body(row, {}, failures_of(row), now) for row in rows], "next": following})
         if following:
             only = f"&status={status.value}" if status else ""
             answer.headers["Link"] = f'</jobs?after={following}&limit={limit}{only}>; rel="next"'
         return answer
 
-    @router.get("/{job_id}", summary="A job as it stands", responses={200: {"model": Job}, **answers(404)})
+    @router.get("/{job_id}", summary="A job as it stands", responses={200: {"model": Job}, **problem_responses(404)})
     async def show_job(job_id: JobId) -> Response:
         """Status, counts, progress, completeness and failures of a job."""
-        async with edge.database.transaction() as tx:
+        async with context.database.transaction() as tx:
             row = await store.find_job(tx, job_id)
             if row is None:
                 raise Refusal(404, f"there is no job {job_id}")
             counts = await store.count_tasks(tx, row)
             failures = await store.count_failures(tx, row)
-        return json_answer(job_body(row, counts, failures, utc_now()))
+        return json_response(job_body(row, counts, failures, utc_now()))
 
-    @router.get("/{job_id}/tasks", summary="A job's tasks", responses={200: {"model": Tasks}, **answers(404, 422)})
+    @router.get(
+        "/{job_id}/tasks", summary="A job's tasks", responses={200: {"model": Tasks}, **problem_responses(404, 422)}
+    )
     async def list_tasks(
         job_id: JobId,
         state: Annotated[TaskState | None, Query(description="only tasks in this state")] = None,
@@ -120,24 +122,24 @@ def _reading(router: APIRouter, edge: Edge) -> None:
         after: Annotated[int, Query(ge=-1, le=2**31 - 1)] = -1,
     ) -> Response:
         """Tasks in the order of their numbers, each with its attempts and the times of its states."""
-        async with edge.database.transaction() as tx:
+        async with context.database.transaction() as tx:
             if await store.find_job(tx, job_id) is None:
                 raise Refusal(404, f"there is no job {job_id}")
             rows = await store.find_tasks(tx, job_id, state, after, limit)
         following = rows[-1]["number"] if len(rows) == limit else None
-        return json_answer({"tasks": [task_body(row) for row in rows], "next": following})
+        return json_response({"tasks": [task_body(row) for row in rows], "next": following})
 
 
-def _ordering(router: APIRouter, edge: Edge) -> None:
+def _ordering(router: APIRouter, context: ApiContext) -> None:
     @router.post(
         "/{job_id}/{action}",
         status_code=202,
         summary="Control a job",
-        responses={202: {"model": JobReference, "headers": ACCEPTED_HEADERS}, **answers(404, 409)},
+        responses={202: {"model": JobReference, "headers": ACCEPTED_HEADERS}, **problem_responses(404, 409)},
     )
     async def control(job_id: JobId, action: Action) -> Response:
         """Cancel, pause or resume a job, or redrive its failed tasks."""
-        async with edge.database.transaction() as tx:
+        async with context.database.transaction() as tx:
             row = await store.find_job(tx, job_id)
             if row is None:
                 raise Refusal(404, f"there is no job {job_id}")
@@ -145,7 +147,7 @@ def _ordering(router: APIRouter, edge: Edge) -> None:
             if action == "redrive":
                 await await_jobs(tx, [job_id])
         event = JobControl(job_id=job_id, action=action, reason="by request")
-        await edge.outbound.send([outgoing(JOBS_CONTROL, job_id, event)], in_order=True)
+        await context.outbound.send([outgoing(JOBS_CONTROL, job_id, event)], in_order=True)
         return accepted(job_id, row["kind"])
 
 
