@@ -231,9 +231,17 @@ DEAD: dict[str, Topic[DeadLetter]] = {
 }
 
 
+_RECORDS = "records."
+
+
+def is_records_topic(name: str) -> bool:
+    """Whether a user named this topic: it may be deleted or forbidden while all others work."""
+    return name.startswith(_RECORDS)
+
+
 def records_topic(source: str) -> Topic[RecordReceived]:
     """The topic of one source's records; it exists once the source is applied with a topic sink."""
-    return Topic(f"records.{source}", "record", RecordReceived, PROCESSOR, ANYONE, "records of a source", public=True)
+    return Topic(f"{_RECORDS}{source}", "record", RecordReceived, PROCESSOR, ANYONE, "records of a source", public=True)
 
 
 def topics() -> Iterator[Topic[Any]]:

@@ -7,6 +7,9 @@ from uuid import UUID
 
 from shared.events.envelope import CE_ID, DELIVERY, RECIPIENT, Event, Headers, Position, Record
 
+POSTPONED = "sluice-postponed"
+"""How often this very delivery was put off, because a topic that it is for took no messages."""
+
 
 class Original(Event):
     """A record exactly as it came; bytes are base64, so that anything at all can be carried."""

@@ -32,9 +32,10 @@ from shared.messaging import ledger
 from shared.messaging.dead_letter import Circuit, Desk, told_of, unread_of
 from shared.messaging.decode import Poison, decode
 from shared.messaging.gate import Gate
-from shared.messaging.handler import Again, Consumer, Outgoing, Refuse, Result
-from shared.messaging.ledger import Decide, Outcome
+from shared.messaging.handler import Again, Bundle, Consumer, Outgoing, Refuse, Result
+from shared.messaging.ledger import Decide, Outcome, Row
 from shared.messaging.producer import Producer
+from shared.messaging.sending import Sending
 from shared.observability.logs import get_logger
 from shared.observability.metrics import BATCH_SECONDS, CIRCUIT_OPEN, EVENTS, KEYLESS, WAITING
 
@@ -84,6 +85,7 @@ class Shell:
         self._tries = _TRIES_OF_STATE if consumer.topic.is_state else 1
         self._desk = Desk(service, self.group, sends_again=not consumer.topic.is_state)
         self._circuit = Circuit(_CIRCUIT_RUN)
+        self._sending = Sending(consumer, database, producer, self._desk, clock)
 
     async def on_batch(self, records: Sequence[ConsumerRecord]) -> None:
         """Take a batch to its end, or back to its beginning. Its broad `except` keeps FastStream from going on."""
@@ -157,7 +159,7 @@ class Shell:
 
     async def _apply(self, batch: list[Incoming[Any]], tried: int = 1) -> None:
         try:
-            messages = await self._commit(batch)
+            rows = await self._commit(batch)
         except Unavailable:
             raise
         except Exception as error:
@@ -170,19 +172,19 @@ class Shell:
                 await asyncio.sleep(tried * _BETWEEN_TRIES_SECONDS)
                 await self._apply(batch, tried + 1)
                 return
-            messages = await self._blame(batch[0], error)
-        await self._producer.send(messages)
+            rows = await self._blame(batch[0], error)
+        await self._sending.send(batch, rows)
 
-    async def _commit(self, batch: Sequence[Incoming[Any]]) -> Sequence[Outgoing]:
+    async def _commit(self, batch: Sequence[Incoming[Any]]) -> Sequence[Row]:
         prepared = await self.consumer.prepare(batch) if self.consumer.prepare else batch
 
-        async def handle(tx: Transaction, fresh: Sequence[Incoming[Any]]) -> Sequence[Outgoing]:
+        async def handle(tx: Transaction, fresh: Sequence[Incoming[Any]]) -> Sequence[Outgoing | Bundle]:
             return [self._message(result) for result in await self.consumer.handler(tx, fresh)]
 
         outcome = await self._once(prepared, handle, "handled")
         for incoming in outcome.fresh:
             self._circuit.passed(incoming.record.position.partition)
-        return outcome.messages
+        return outcome.rows
 
     async def _once(self, batch: Sequence[Incoming[Any]], decide: Decide, word: str) -> Outcome:
         outcome = await ledger.once(self._database, self.consumer.behaviour, batch, decide)
@@ -191,9 +193,9 @@ class Shell:
             EVENTS.labels(group=self.group, outcome="duplicate").inc(len(batch) - len(outcome.fresh))
         return outcome
 
-    def _message(self, result: Result) -> Outgoing:
+    def _message(self, result: Result) -> Outgoing | Bundle:
         match result:
-            case Outgoing():
+            case Outgoing() | Bundle():
                 return result
             case Refuse():
                 EVENTS.labels(group=self.group, outcome=f"dead_{result.reason}").inc()
@@ -202,7 +204,7 @@ class Shell:
                 EVENTS.labels(group=self.group, outcome="retry").inc()
                 return self._desk.again(result, self._clock())
 
-    async def _blame(self, incoming: Incoming[Any], error: Exception) -> Sequence[Outgoing]:
+    async def _blame(self, incoming: Incoming[Any], error: Exception) -> Sequence[Row]:
         """That it failed is the outcome of this delivery: when its batch comes again, the same messages are sent, and
         the event is not handled beside them. What has an outcome already is not to blame."""
         told = told_of(error)
@@ -216,7 +218,7 @@ class Shell:
             buried = await self.consumer.bury(tx, incoming, reason) if reason and self.consumer.bury else ()
             return [self._desk.failed(incoming, error, self._clock()), *buried]
 
-        return (await self._once([incoming], give_up, f"dead_{reason}" if reason else "failed")).messages
+        return (await self._once([incoming], give_up, f"dead_{reason}" if reason else "failed")).rows
 
     async def _put_aside(self, bad: Sequence[Poison]) -> None:
         """On topics that anyone may produce to, nonsense is the sender's mistake and never opens the circuit."""
@@ -239,7 +241,7 @@ class Shell:
         put_off = await self._put_off(later) if later else ()
         await self._producer.send([*put_off, *(self._desk.poison(poison, self._clock()) for poison in never)])
 
-    async def _put_off(self, later: Sequence[Poison]) -> Sequence[Outgoing]:
+    async def _put_off(self, later: Sequence[Poison]) -> list[Outgoing]:
         """These will be read as their next deliveries, and so never as this one: a release that can may come to them
         before their time. What nobody will read has no place in the ledger: its id may be another event's."""
         unread = {(one.id, one.delivery): one for one in map(unread_of, later)}
@@ -247,7 +249,8 @@ class Shell:
         async def send_again(_: Transaction, fresh: Sequence[Incoming[Any]]) -> Sequence[Outgoing]:
             return [self._desk.put_off(one, self._clock()) for one in fresh]
 
-        return (await self._once(list(unread.values()), send_again, "retry")).messages
+        outcome = await self._once(list(unread.values()), send_again, "retry")
+        return [message for row in outcome.rows for message in row.messages]
 
     def _stand_still(self, records: Sequence[ConsumerRecord]) -> None:
         self.circuit_open = True

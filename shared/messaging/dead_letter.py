@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from traceback import extract_tb
@@ -11,8 +11,8 @@ from uuid import UUID
 
 from shared.errors import Rejected, RuledOut
 from shared.events.catalogue import DEAD, RETRIES
-from shared.events.dead_letters import DeadLetter, Original, RetryRequested
-from shared.events.envelope import Incoming, delivery, event_id, place_of
+from shared.events.dead_letters import POSTPONED, DeadLetter, Original, RetryRequested
+from shared.events.envelope import Incoming, Record, delivery, event_id, place_of
 from shared.ids import derived_id
 from shared.messaging.decode import UNSUPPORTED_VERSION, Poison
 from shared.messaging.handler import Again, Outgoing, Refuse, outgoing
@@ -20,6 +20,8 @@ from shared.messaging.handler import Again, Outgoing, Refuse, outgoing
 DELIVERIES = 5
 _FIRST_RETRY_SECONDS = 1.0
 _RETRY_GROWTH = 4.0
+_FIRST_POSTPONED_SECONDS = 2.5
+_LONGEST_POSTPONED_SECONDS = 300.0
 _LONGEST_ERROR = 4000
 
 
@@ -96,6 +98,24 @@ class Desk:
         poison = unread.event
         return self.again(Again(unread, _wait_after(unread.delivery), poison.reason), now, error=poison.error)
 
+    def postpone(self, incoming: Incoming[Any], number: int, why: str, now: datetime) -> Outgoing:
+        """Send the original once more as the same delivery, later, for the `number`th time: what it causes is in the
+        ledger and could not be sent."""
+        own = tuple((name, value) for name, value in incoming.record.headers if name != POSTPONED)
+        record = replace(incoming.record, headers=(*own, (POSTPONED, str(number).encode())))
+        event = RetryRequested(
+            service=self.service,
+            group=self.group,
+            event_id=incoming.id,
+            delivery=incoming.delivery,
+            not_before=now + timedelta(seconds=min(_FIRST_POSTPONED_SECONDS * 2.0**number, _LONGEST_POSTPONED_SECONDS)),
+            reason="topic_unavailable",
+            error=why,
+            original=Original.of(record),
+        )
+        id = derived_id("postponed", self.group, incoming.id, incoming.delivery, number)
+        return outgoing(RETRIES[self.service], _key(record.key, incoming.id), event, id=id)
+
     def poison(self, poison: Poison, now: datetime) -> Outgoing:
         """Put a record aside that is no event at all. The letter's id is derived from where the record stands, so that
         it is one letter however often it is written."""
@@ -158,6 +178,12 @@ def told_of(error: Exception) -> str:
     last, way = frames[-1], [f"{Path(frame.filename).name} {frame.name} {frame.line}" for frame in frames]
     digest = hashlib.sha256("\n".join([type(error).__name__, *way]).encode()).hexdigest()[:12]
     return f"{type(error).__name__} in {last.name} ({Path(last.filename).name}:{last.lineno}), traceback {digest}"
+
+
+def times_postponed(record: Record) -> int:
+    """How often this delivery was put off before; 0 for nonsense."""
+    text = record.header(POSTPONED)
+    return int(text) if text.isdecimal() and len(text) < 6 else 0
 
 
 def unread_of(poison: Poison) -> Incoming[Poison]:

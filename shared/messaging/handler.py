@@ -82,7 +82,17 @@ class Again:
     reason: str
 
 
-Result = Outgoing | Refuse | Again
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """Given back by a handler: all that one event sends, where some of it is for a topic that a user named
+    (`is_records_topic`). That goes first, the rest once it was acknowledged; while the topic takes no messages, the
+    whole bundle waits and holds back no other."""
+
+    incoming: Incoming[Any]
+    messages: tuple[Outgoing, ...]
+
+
+Result = Outgoing | Bundle | Refuse | Again
 Handler = Callable[[Transaction, Sequence[Incoming[E]]], Awaitable[Sequence[Result]]]
 """`async (tx, batch) -> results`. The batch holds new, valid, distinct events; all or nothing is committed.
 

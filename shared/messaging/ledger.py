@@ -1,7 +1,8 @@
 """The ledger: which events a consumer group has handled, and what it sent because of them.
 
 A row stands for (consumer group, event id, delivery). It is written in the transaction that handles the event, and
-one row of each batch carries the batch's outgoing messages. A delivery that failed has its row, too, which carries the
+one row of each batch carries the batch's outgoing messages, but for bundles, which stand in the rows of their own
+events. A delivery that failed has its row, too, which carries the
 retry or the dead letter: it must not be handled beside them. The order is: database commit, produce, offset commit.
 A crash before the commit leaves nothing behind; a crash after it makes the broker deliver the same events again, and
 the rows answer with the stored messages. Offsets of a batch are committed together and only after its messages were
@@ -19,19 +20,31 @@ import orjson
 from shared.database.pool import Database, Transaction
 from shared.database.queries import changed_rows, load_queries
 from shared.events.envelope import Incoming
-from shared.messaging.handler import Outgoing
+from shared.messaging.handler import Bundle, Outgoing
 
 SQL = load_queries(__file__)
 
 _BLOCK_ROWS = 5000
 
 
+Key = tuple[UUID, int]
+"""An event's id and its delivery."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What the row of one event says is to be sent."""
+
+    key: Key
+    messages: tuple[Outgoing, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """`fresh` are the ids (event, delivery) that nobody handled before; `stored` what earlier ones had sent."""
+    """`fresh` are the events that nobody handled before; `stored` what the others had sent."""
 
-    fresh: frozenset[tuple[UUID, int]]
-    stored: tuple[Outgoing, ...]
+    fresh: frozenset[Key]
+    stored: tuple[Row, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +52,10 @@ class Outcome:
     """What became of a batch: the events that had none before, and what is to be sent because of all of them."""
 
     fresh: Sequence[Incoming[Any]]
-    messages: Sequence[Outgoing]
+    rows: Sequence[Row]
 
 
-Decide = Callable[[Transaction, Sequence[Incoming[Any]]], Awaitable[Sequence[Outgoing]]]
+Decide = Callable[[Transaction, Sequence[Incoming[Any]]], Awaitable[Sequence[Outgoing | Bundle]]]
 """What becomes of fresh events: does it in the transaction, and gives what is to be sent."""
 
 
@@ -56,10 +69,9 @@ async def once(database: Database, group: str, batch: Sequence[Incoming[Any]], d
     async with database.transaction() as tx:
         recorded = await record(tx, group, batch)
         fresh = [incoming for incoming in batch if (incoming.id, incoming.delivery) in recorded.fresh]
-        messages = await decide(tx, fresh) if fresh else ()
-        if messages:
-            await keep(tx, group, fresh[0], messages)
-    return Outcome(fresh, [*recorded.stored, *messages])
+        made = _rows(fresh, await decide(tx, fresh)) if fresh else []
+        await keep(tx, group, made)
+    return Outcome(fresh, [*recorded.stored, *made])
 
 
 async def record(tx: Transaction, group: str, batch: Sequence[Incoming[Any]]) -> Recorded:
@@ -72,12 +84,28 @@ async def record(tx: Transaction, group: str, batch: Sequence[Incoming[Any]]) ->
     if not known:
         return Recorded(fresh, ())
     found = await tx.fetch(SQL["find_outgoing"], group, [key[0] for key in known], [key[1] for key in known])
-    return Recorded(fresh, tuple(message for row in found for message in unpack(row["outgoing"])))
+    stored = [Row((row["event_id"], row["delivery"]), tuple(unpack(row["outgoing"]))) for row in found]
+    return Recorded(fresh, tuple(stored))
 
 
-async def keep(tx: Transaction, group: str, event: Incoming[Any], messages: Sequence[Outgoing]) -> None:
-    """Store what the batch sends in the row of one of its fresh events."""
-    await tx.execute(SQL["keep_outgoing"], group, event.id, event.delivery, pack(messages))
+async def keep(tx: Transaction, group: str, rows: Sequence[Row]) -> None:
+    """Store what is sent in the rows of events that were recorded; what stood there before is replaced."""
+    if rows:
+        ids, deliveries = [row.key[0] for row in rows], [row.key[1] for row in rows]
+        await tx.execute(SQL["keep_outgoing"], group, ids, deliveries, [pack(row.messages) for row in rows])
+
+
+def _rows(fresh: Sequence[Incoming[Any]], results: Sequence[Outgoing | Bundle]) -> list[Row]:
+    """Each bundle in its event's row; everything else in one row, if there is one without a bundle."""
+    sent: dict[Key, list[Outgoing]] = {}
+    for result in results:
+        if isinstance(result, Bundle):
+            sent.setdefault((result.incoming.id, result.incoming.delivery), []).extend(result.messages)
+    keys = [(incoming.id, incoming.delivery) for incoming in fresh]
+    carrier = next((key for key in keys if key not in sent), keys[0])
+    if loose := [result for result in results if isinstance(result, Outgoing)]:
+        sent.setdefault(carrier, []).extend(loose)
+    return [Row(key, tuple(messages)) for key, messages in sent.items() if messages]
 
 
 async def forget(database: Database, *, older_than: timedelta) -> int:

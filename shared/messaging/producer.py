@@ -26,6 +26,7 @@ from shared.events.catalogue import MAX_ENVELOPED_BYTES
 from shared.messaging.faults import KAFKA_FAULTS, kafka_faults
 from shared.messaging.handler import Outgoing
 from shared.messaging.sent import Sent
+from shared.messaging.topic_faults import TopicFault, find_fault
 from shared.observability.metrics import PRODUCED
 
 REQUEST_SECONDS = 10
@@ -107,6 +108,16 @@ class Producer:
                     _hang_up(producer)
                 raise
         _count(messages)
+
+    async def find_fault(self, topic: str) -> TopicFault | None:
+        """What is known to be wrong with a topic.
+
+        Raises:
+            Unavailable: no broker answers, or the producer is closed.
+        """
+        if self._producer is None:
+            raise Unavailable(_CLOSED)
+        return await find_fault(self._producer.client, f"{self._prefix}.{topic}")
 
     async def send_each(self, pairs: Sequence[tuple[T, Outgoing]], *, within_seconds: float) -> Sent[T]:
         """Produce messages, each with what it is sent for, in order under each topic and key. A topic or partition

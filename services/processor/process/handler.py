@@ -13,7 +13,7 @@ from shared.events.catalogue import MONTH, TASKS_EVENTS
 from shared.events.envelope import Incoming
 from shared.events.payloads import PayloadStored
 from shared.events.tasks import TaskChanged, TaskState
-from shared.messaging.handler import Outgoing, Refuse, Result, outgoing
+from shared.messaging.handler import Bundle, Outgoing, Refuse, Result, outgoing
 from shared.runtime.clock import utc_now
 
 
@@ -22,11 +22,16 @@ async def process_pages(tx: Transaction, batch: Sequence[Incoming[Page]]) -> lis
     now = utc_now()
     good = [incoming.event for incoming in batch if incoming.event.failure is None]
     written = await postgres.write(tx, good) | await keys.write(tx, good)
-    results: list[Result] = list(topic.write(good, written))
-    results += [_completed(page, written, now) for page in good]
+    records = topic.write(good, written)
+    results: list[Result] = []
     for incoming in batch:
-        if incoming.event.failure is not None:
+        page = incoming.event
+        if page.failure is not None:
             results += _failed(incoming, now)
+        elif told := records.get(page.stored.task_id):
+            results.append(Bundle(incoming, (*told, _completed(page, written, now))))
+        else:
+            results.append(_completed(page, written, now))
     pages = [incoming.event for incoming in batch]
     keep = {page.stored.payload.uri: _keep_seconds(page.stored, is_dead=page.failure is not None) for page in pages}
     await store.insert_expiries(tx, keep)

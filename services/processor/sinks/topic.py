@@ -1,6 +1,6 @@
 """The topic sink: each record as an event on `records.<source>`, keyed by the record's key."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
@@ -13,18 +13,18 @@ from shared.ids import derived_id
 from shared.messaging.handler import Outgoing, outgoing
 
 
-def write(pages: Sequence[Page], written: Written) -> Iterator[Outgoing]:
-    """The events of all pages that want them, of what was new in the job. Ids come from job and key."""
+def write(pages: Sequence[Page], written: Written) -> dict[UUID, list[Outgoing]]:
+    """By task, the events of all pages that want them, of what was new in the job. Ids come from job and key."""
     told: set[tuple[UUID, str]] = set()
-    for page in pages:
-        if not tells(page):
-            continue
+    events: dict[UUID, list[Outgoing]] = {}
+    for page in filter(tells, pages):
         stored = page.stored
         for item in written.items_of(page):
             if (stored.job_id, item.key) not in told:
                 told.add((stored.job_id, item.key))
-                yield _event(page, item)
+                events.setdefault(stored.task_id, []).append(_event(page, item))
     RECORDS.labels(sink="topic", fate="written").inc(len(told))
+    return events
 
 
 def _event(page: Page, item: Item) -> Outgoing:

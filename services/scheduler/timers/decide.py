@@ -56,7 +56,8 @@ def timer_of_retry(event: RetryRequested, prefix: str, now: datetime) -> Timer |
         return Refused("undecodable", f"original: {error}")
     topic = record.position.topic.removeprefix(f"{prefix}.")
     key = (record.key or b"").decode("utf-8", errors="surrogateescape")
-    timer_id = derived_id("retry", event.group, event.event_id, event.delivery)
+    # One delivery may be put off several times, each time until later.
+    timer_id = derived_id("retry", event.group, event.event_id, event.delivery, event.not_before)
     return _checked(timer_id, "not_before", event.not_before, Outgoing(topic, key, record.value, headers), now)
 
 

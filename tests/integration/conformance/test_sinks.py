@@ -68,7 +68,8 @@ class Topic:
 
     async def write(self, pages: Sequence[Page]) -> list[Found]:
         async with self._database.transaction() as tx:
-            messages = list(topic.write(pages, await _new(tx, pages)))
+            written = topic.write(pages, await _new(tx, pages))
+        messages = [message for told in written.values() for message in told]
         events = [(message.topic, json.loads(message.value or b"")) for message in messages]
         return [
             {(where.removeprefix("records."), UUID(event["job_id"]), event["key"]): event["record"]}

@@ -1,0 +1,57 @@
+"""Why a topic takes no messages now, as the broker's metadata tell."""
+
+import asyncio
+from dataclasses import dataclass
+
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import BrokerNotAvailableError, TopicAuthorizationFailedError
+
+from shared.errors import Unavailable
+from shared.messaging.faults import kafka_faults
+
+_ASK_SECONDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class TopicFault:
+    """What is wrong with a topic. `by_choice`: somebody has made it so, and may never undo it; else it is an outage."""
+
+    text: str
+    by_choice: bool = False
+
+
+MISSING = TopicFault("the topic does not exist", by_choice=True)
+FORBIDDEN = TopicFault("the topic must not be written to", by_choice=True)
+LEADERLESS = TopicFault("a partition of the topic has no leader")
+SILENT = TopicFault("the topic did not take its messages in time")
+
+
+async def find_fault(client: AIOKafkaClient, topic: str) -> TopicFault | None:
+    """What is known to be wrong with a topic (full name). The broker is asked only about what is not well as far as is
+    known: while all is, this costs nothing.
+
+    Raises:
+        Unavailable: no broker answers.
+    """
+    if _fault_of(client, topic) is None:
+        return None
+    with kafka_faults():
+        async with asyncio.timeout(_ASK_SECONDS):
+            client.add_topic(topic)
+            if not await client.force_metadata_update():
+                raise BrokerNotAvailableError
+    return _fault_of(client, topic)
+
+
+def fault_behind(error: Unavailable) -> TopicFault:
+    """What is wrong with topics of which the metadata say nothing, and which took no messages all the same."""
+    return FORBIDDEN if isinstance(error.__cause__, TopicAuthorizationFailedError) else SILENT
+
+
+def _fault_of(client: AIOKafkaClient, topic: str) -> TopicFault | None:
+    if topic in client.cluster.unauthorized_topics:
+        return FORBIDDEN
+    partitions = client.cluster.partitions_for_topic(topic)
+    if not partitions:
+        return MISSING
+    return None if client.cluster.available_partitions_for_topic(topic) == partitions else LEADERLESS

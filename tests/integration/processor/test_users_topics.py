@@ -1,0 +1,106 @@
+"""A topic that a user named may be gone or forbidden: that is for its own pages, and for no other's."""
+
+from pathlib import Path
+from uuid import UUID
+
+import orjson
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+
+from services.processor.app import build
+from services.processor.settings import Settings
+from services.scheduler.app import build as build_scheduler
+from services.scheduler.settings import Settings as SchedulerSettings
+from shared.events.catalogue import PAYLOADS_STORED, records_topic
+from shared.events.dead_letters import POSTPONED
+from shared.events.payloads import PayloadStored
+from shared.ids import derived_id, new_id
+from shared.messaging.handler import Outgoing, outgoing
+from shared.messaging.producer import Producer
+from shared.payloads.store import PayloadStore
+from tests import stack
+from tests.conftest import ReaderFor
+from tests.eventually import eventually
+from tests.pages import TABLE, TOPIC, stored_payload
+from tests.running import running
+from tests.stack import Place
+from tests.topic_reader import TopicReader
+
+PAGES = 20
+
+
+@pytest.fixture
+def store(payloads: Path) -> PayloadStore:
+    return PayloadStore(payloads.as_uri())
+
+
+def stored(event: PayloadStored, *headers: tuple[str, bytes]) -> Outgoing:
+    made = outgoing(PAYLOADS_STORED, event.task_id, event, id=derived_id("stored", event.task_id))
+    return Outgoing(made.topic, made.key, made.value, (*made.headers, *headers))
+
+
+async def page_of(store: PayloadStore, source: str, number: int) -> PayloadStored:
+    pointer = await store.put(new_id(), "1-0", orjson.dumps([{"id": number}]), media_type="application/json")
+    return stored_payload(pointer, source=source, sinks=(TABLE, TOPIC))
+
+
+def in_state(tasks: TopicReader, state: str) -> set[UUID]:
+    return {UUID(event["task_id"]) for event in tasks.of_type("task.changed") if event["state"] == state}
+
+
+async def make_topic(place: Place, source: str) -> None:
+    await stack.make_topics(place.kafka, place.prefix, wanted=[records_topic(source)])
+
+
+async def delete_topic(place: Place, source: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=place.kafka)
+    await admin.start()
+    await admin.delete_topics([records_topic(source).full_name(place.prefix)])
+    await admin.close()
+
+
+async def test_a_records_topic_that_was_deleted_holds_back_no_other_source_and_loses_no_record(
+    topics: Place, payloads: Path, producer: Producer, reader_for: ReaderFor, store: PayloadStore
+) -> None:
+    for source in ("stays", "goes"):
+        await make_topic(topics, source)
+    tasks, retries, dead = [await reader_for(name) for name in ("tasks.events", "processor.retry", "processor.dead")]
+    async with running("processor", Settings, build, topics, payloads):
+        first = [await page_of(store, source, 0) for source in ("stays", "goes")]
+        await producer.send([stored(page) for page in first])
+        await eventually(lambda: in_state(tasks, "completed") == {page.task_id for page in first}, 40)
+        await delete_topic(topics, "goes")
+        stays = [await page_of(store, "stays", number) for number in range(1, PAGES + 1)]
+        goes = [await page_of(store, "goes", number) for number in range(1, PAGES + 1)]
+        await producer.send([stored(page) for pair in zip(stays, goes, strict=True) for page in pair])
+        await eventually(lambda: in_state(tasks, "completed") >= {page.task_id for page in stays}, 60)
+        await eventually(lambda: len({retry["event_id"] for retry in retries.values}) == PAGES, 60)
+        assert not in_state(tasks, "completed") & {page.task_id for page in goes}
+        await make_topic(topics, "goes")
+        records = await reader_for("records.goes")
+        async with running("scheduler", SchedulerSettings, build_scheduler, topics, payloads):
+            await eventually(lambda: in_state(tasks, "completed") >= {page.task_id for page in goes}, 90)
+    assert sorted({int(record.key) for record in records.records}) == list(range(1, PAGES + 1))
+    assert not dead.records
+
+
+async def test_a_page_whose_topic_never_comes_back_is_given_up_for_good(
+    topics: Place, payloads: Path, producer: Producer, reader_for: ReaderFor, store: PayloadStore
+) -> None:
+    """And its records are not sent behind its end when its event comes once more."""
+    tasks, dead = await reader_for("tasks.events"), await reader_for("processor.dead")
+    page, marker = await page_of(store, "goes", 1), await page_of(store, "stays", 1)
+    await make_topic(topics, "stays")
+    often = stored(page, (POSTPONED, b"8"))
+    async with running("processor", Settings, build, topics, payloads):
+        await producer.send([often])
+        await eventually(lambda: in_state(tasks, "dead") == {page.task_id}, 40)
+        [letter] = await eventually(lambda: dead.values, 30)
+        await make_topic(topics, "goes")
+        records = await reader_for("records.goes")
+        await producer.send([often, stored(marker)])
+        await eventually(lambda: in_state(tasks, "completed") == {marker.task_id}, 40)
+        await eventually(lambda: len(dead.values) == 2, 30)
+    assert (letter["reason"], letter["error"]) == ("sink_refused", "the topic does not exist")
+    assert letter["task_id"] == str(page.task_id)
+    assert not records.records
