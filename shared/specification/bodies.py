@@ -119,8 +119,8 @@ def unreadable(body: bytes, *, whole: bool) -> BodyUnreadable | None:
 
 
 def find_records(content: Any, select: str | None) -> list[Any] | None:
-    """The records in a body: by expression, or the list that is there; a lone object is one record. Nothing if the
-    place that was asked for holds no list."""
+    """The records in a body: by expression, or the list that is there; a lone object is one record. A list that is null
+    is an empty one. Nothing if the place that was asked for is missing, or holds something else."""
     if select is None:
         return _find_list(content)
     plain = _plain_path(select)
@@ -133,6 +133,8 @@ def find_records(content: Any, select: str | None) -> list[Any] | None:
         found = _project(_walk(content, plain[0]), plain[1])
     if isinstance(found, dict):
         return [found]
+    if found is None and _is_null(content, _page_list(select)):
+        return []
     return found if isinstance(found, list) else None
 
 
@@ -170,6 +172,15 @@ def _walk(content: Any, path: tuple[str, ...]) -> Any:
     for name in path:
         content = content.get(name) if isinstance(content, dict) else None
     return content
+
+
+def _is_null(content: Any, path: tuple[str, ...] | None) -> bool:
+    """Whether the field is there and null: vendors whose language has no difference between them, such as Go, write an
+    empty list like that."""
+    if not path:
+        return False
+    holder = _walk(content, path[:-1])
+    return isinstance(holder, dict) and path[-1] in holder and holder[path[-1]] is None
 
 
 def _project(found: Any, how: str) -> Any:

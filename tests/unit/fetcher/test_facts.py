@@ -64,6 +64,12 @@ def test_what_the_vendor_put_on_the_page_is_counted_whatever_is_selected_from_it
     assert (found.items, found.next) == (5, "4")
 
 
+@pytest.mark.parametrize("select", ["body.data", "body.data[]", "body.data[?open].lines[]"])
+def test_a_list_that_is_null_is_an_empty_page(select: str) -> None:
+    found = facts(FactsWanted(select=select, total="body.total", last="id"), {"data": None, "total": 0})
+    assert (found.items, found.total, found.next, found.problem) == (0, 0, None, "")
+
+
 @pytest.mark.parametrize(
     ("select", "items"), [("sort_by(body.data, &id)", 2), ("body.data[0].lines[]", 3), ("abs(body.data)", None)]
 )
