@@ -11,7 +11,7 @@ from shared.events.tasks import AnswerWanted, Call
 from shared.specification.job import DeliverJob, RequestJob
 from shared.specification.request import Request
 from shared.specification.source import Delivery
-from shared.specification.vendor import AD_HOC, Backoff, Retry
+from shared.specification.vendor import AD_HOC, Backoff, Retry, Vendor
 
 DELIVERY = Retry(
     attempts=10, backoff=Backoff(base=timedelta(minutes=5), cap=timedelta(hours=6)), total=timedelta(hours=24)
@@ -33,8 +33,10 @@ def request_of(job: RequestJob) -> Resolved | list[Problem]:
     )
 
 
-def delivery_of(job: DeliverJob) -> Resolved:
-    """What an outgoing webhook runs with. Without a vendor its host gets a careful budget, and must be public."""
+def delivery_of(job: DeliverJob, vendor: Vendor | None = None) -> Resolved:
+    """What an outgoing webhook runs with. Without a vendor its host gets a careful budget, and must be public. A vendor
+    with a policy of its own is tried by that."""
+    policy = None if vendor is not None and vendor.retry != Retry() else DELIVERY
     parts = urlsplit(job.deliver)
     base_url = None if job.vendor else f"{parts.scheme}://{parts.netloc}"
     host = (parts.hostname or "").rstrip(".").lower()
@@ -43,7 +45,7 @@ def delivery_of(job: DeliverJob) -> Resolved:
         vendor=job.vendor or f"{AD_HOC}{host}",
         base_url=base_url,
         source=f"{parts.netloc}{parts.path}",
-        single=Single(kind="deliver", request=request, url=job.deliver, retry=job.retry or DELIVERY, secret=job.secret),
+        single=Single(kind="deliver", request=request, url=job.deliver, retry=job.retry or policy, secret=job.secret),
         delivery=Delivery(sinks=(), priority="high"),
     )
 

@@ -115,11 +115,12 @@ def _resolve_single(job: RequestJob | DeliverJob, known: Known) -> Resolved | Re
     if isinstance(job, RequestJob):
         resolved = request_of(job)
         return resolved if isinstance(resolved, Resolved) else Refused(tuple(resolved))
-    if job.vendor is not None:
-        base_url = Vendor.model_validate_json(known.vendors[job.vendor]).base_url
-        if not leads_to(job.deliver, base_url):
-            return Refused((Problem("/deliver", f"expected a URL of {job.vendor}, which is at {base_url}"),))
-    return delivery_of(job)
+    if job.vendor is None:
+        return delivery_of(job)
+    vendor = Vendor.model_validate_json(known.vendors[job.vendor])
+    if not leads_to(job.deliver, vendor.base_url):
+        return Refused((Problem("/deliver", f"expected a URL of {job.vendor}, which is at {vendor.base_url}"),))
+    return delivery_of(job, vendor)
 
 
 def _resolve_work(

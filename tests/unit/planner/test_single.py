@@ -42,6 +42,17 @@ def test_a_delivery_goes_to_its_url_with_patience() -> None:
     assert job.resolved.single.retry.attempts == 10
 
 
+def test_a_delivery_to_a_vendor_is_tried_by_its_policy_if_it_has_one() -> None:
+    document = {"deliver": "https://acme.example/v2/hook", "event": {}, "vendor": "acme"}
+    patient, own = admitted(document).resolved.single, {"vendor": "acme", "base_url": "https://acme.example/v2"}
+    vendor = Vendor.model_validate({**own, "retry": {"attempts": 3}}).model_dump_json(by_alias=True).encode()
+    found = admit(JOB, document, Known(vendors={"acme": vendor}, sources={}))
+    assert isinstance(found, Admitted)
+    assert patient is not None
+    assert found.resolved.single is not None
+    assert (patient.retry, found.resolved.single.retry) == (DELIVERY, None)
+
+
 def test_ten_attempts_at_a_delivery_last_into_the_next_morning_and_no_longer_than_a_day() -> None:
     """Waits are random up to the longest, so that half of them is what they are together as a rule."""
     calls = DELIVERY.attempts * Timeouts().total
