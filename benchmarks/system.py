@@ -113,7 +113,7 @@ async def system(bench: Bench, fetchers: int = 1) -> AsyncIterator[System]:
     addresses = await asyncio.to_thread(stack.start, bench.root)
     services.choose_ports(bench.root)
     await _provision(services.step_environment(bench.root, addresses))
-    environment = services.environment(bench.root, addresses)
+    environment = services.environment(bench.root, addresses, *services.SERVICES)
     simulator = services.simulator_url(bench.root)
     database = services.database_url(addresses)
     with Processes(bench.root) as processes:

@@ -47,7 +47,7 @@ async def measure(bench: Bench) -> Rows:
     with Processes(root) as processes:
         ports = [_free_port() for _ in range(REPLICAS)]
         for number, port in enumerate(ports, 1):
-            environment = services.environment(root, addresses)
+            environment = services.environment(root, addresses, "scheduler")
             environment |= {"SLUICE_REPLICA": str(number), "SLUICE_HEALTH_PORT": str(port)}
             processes.start(f"scheduler-{number}", [sys.executable, "-m", "services.scheduler"], environment)
         await _wait_ready(ports)

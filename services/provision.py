@@ -2,17 +2,21 @@
 
     python -m services.provision [all | roles | migrate | topics]
 
-Reads `SLUICE_ADMIN_DATABASE_URL` (a role that may create roles and databases), `SLUICE_DATABASE_URL` (for the
-database's name and the password of the services' roles) and `SLUICE_KAFKA_BOOTSTRAP_SERVERS`.
+Roles and migrations need `SLUICE_ADMIN_DATABASE_URL` (a role that may create roles and databases) and
+`SLUICE_DATABASE_URL` (for the database's name). Roles get the passwords that the services will have: of
+`SLUICE_DATABASE_PASSWORD`, or of the URL; without either they keep what they have. Topics need the settings of Kafka.
 """
 
 import asyncio
 import sys
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from shared.database.address import Login, checked_if_given, database_of, password_of
 from shared.database.roles import Provisioner
+from shared.environment import REFERENCE, OwnSecret, own_secret, wrong
 from shared.errors import SluiceError, Unavailable
 from shared.events.catalogue import SERVICES, topics
 from shared.messaging.topics import Profile, create_topics, find_differences
@@ -26,24 +30,37 @@ STEPS = ("all", "roles", "migrate", "topics")
 class ProvisionSettings(ServiceSettings):
     """What provisioning needs beyond the services' settings."""
 
-    admin_database_url: str = Field("", description="Postgres URL of a role that may create roles and databases")
+    admin_database_url: Annotated[str, AfterValidator(checked_if_given)] = Field(
+        "", description="Postgres URL of a role that may create roles and databases"
+    )
+    admin_database_password: OwnSecret = Field(
+        "", pattern=REFERENCE, description="env:NAME or file:/PATH of its password; empty: that of the URL"
+    )
     topic_partitions: int = Field(4, ge=1, le=1000, description="partitions of busy topics; 12 and up in production")
     topic_replication: int = Field(1, ge=1, le=9, description="replicas of every topic; 3 in production")
 
 
 async def provision_roles(settings: ProvisionSettings) -> None:
     """One login role for each service, and the schema for users' records, where the processor makes tables."""
-    provisioner = Provisioner(settings.admin_database_url, settings.database_url)
-    await provisioner.create_roles(SCHEMAS)
+    provisioner = _provisioner(settings)
+    await provisioner.create_roles({schema: password_of(settings.database_login(schema)) for schema in SCHEMAS})
     await provisioner.create_open_schema(RECORDS_SCHEMA, "processor")
 
 
 async def provision_migrations(settings: ProvisionSettings) -> None:
     """Bring every schema up to date."""
-    provisioner = Provisioner(settings.admin_database_url, settings.database_url)
+    provisioner = _provisioner(settings)
     folders = {schema: Path(__file__).parent / schema / "migrations" for schema in SCHEMAS}
     for name in await provisioner.migrate(folders):
         print(f"migrated {name}")
+
+
+def _provisioner(settings: ProvisionSettings) -> Provisioner:
+    if not settings.admin_database_url:
+        raise wrong("admin_database_url", "roles and migrations need a role that may create roles and databases")
+    reference = settings.admin_database_password
+    password = own_secret("admin_database_password", reference) if reference else ""
+    return Provisioner(Login(settings.admin_database_url, password), database_of(settings.database_url))
 
 
 async def provision_topics(settings: ProvisionSettings) -> None:

@@ -9,9 +9,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings
 
-from shared.environment import FROM_ENVIRONMENT, OwnSecret, mistakes, variable
-from shared.errors import Invalid, Problem
-from shared.secrets import SecretMissing, resolve_own
+from shared.environment import FROM_ENVIRONMENT, REFERENCE, OwnSecret, mistakes, own_secret, variable, wrong
 
 Protocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
@@ -43,20 +41,14 @@ class Brokers:
         if self.protocol.startswith("SASL"):
             options["sasl_mechanism"] = self.mechanism
             options["sasl_plain_username"] = self.username
-            options["sasl_plain_password"] = self._password()
+            options["sasl_plain_password"] = own_secret("kafka_password", self.password)
         return options
 
     def _context(self) -> ssl.SSLContext:
         try:
             return ssl.create_default_context(cafile=self.ca_file or None)
         except OSError as error:
-            raise _wrong("kafka_ca_file", f"no certificates in PEM could be read: {error.strerror}") from None
-
-    def _password(self) -> str:
-        try:
-            return resolve_own(self.password)
-        except SecretMissing as error:
-            raise _wrong("kafka_password", str(error)) from None
+            raise wrong("kafka_ca_file", f"no certificates in PEM could be read: {error.strerror}") from None
 
 
 def options_of(brokers: Brokers | str) -> dict[str, Any]:
@@ -82,7 +74,7 @@ class KafkaSettings(BaseSettings):
     )
     kafka_username: str = Field("", validate_default=True, description="who logs in")
     kafka_password: OwnSecret = Field(
-        "", validate_default=True, pattern="^(env:.+|file:/.+)?$", description="env:NAME or file:/PATH of the password"
+        "", validate_default=True, pattern=REFERENCE, description="env:NAME or file:/PATH of the password"
     )
     kafka_ca_file: str = Field(
         "", description="PEM file of the authorities that brokers' certificates are from; empty: the system's"
@@ -135,7 +127,3 @@ def read_brokers(addresses: str) -> Brokers:
         return KafkaSettings(kafka_bootstrap_servers=addresses).brokers
     except ValidationError as error:
         raise mistakes(error) from None
-
-
-def _wrong(field: str, detail: str) -> Invalid:
-    return Invalid([Problem(variable((field,)), detail)])

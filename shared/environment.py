@@ -6,12 +6,16 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsConfigDict
 
 from shared.errors import Invalid, Problem
+from shared.secrets import SecretMissing, resolve_own
 
 PREFIX = "SLUICE_"
 OWN_SECRET = "own secret"
 
 OwnSecret = Annotated[str, OWN_SECRET]
 """A setting that refers to a secret, env:NAME or file:/PATH, which specifications cannot name then."""
+
+REFERENCE = r"^(env:.+|file:/.+)?$"
+"""What such a setting may be."""
 
 FROM_ENVIRONMENT = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
 
@@ -24,3 +28,20 @@ def variable(place: tuple[int | str, ...]) -> str:
 def mistakes(error: ValidationError) -> Invalid:
     """Every variable that is wrong, without what it holds."""
     return Invalid([Problem(variable(found["loc"]), found["msg"]) for found in error.errors()])
+
+
+def own_secret(field: str, reference: str) -> str:
+    """The secret that a setting refers to.
+
+    Raises:
+        Invalid: it is not there, or empty.
+    """
+    try:
+        return resolve_own(reference)
+    except SecretMissing as error:
+        raise wrong(field, str(error)) from None
+
+
+def wrong(field: str, detail: str) -> Invalid:
+    """A setting whose mistake shows when it is used."""
+    return Invalid([Problem(variable((field,)), detail)])

@@ -5,7 +5,6 @@ until `stop`.
 """
 
 import asyncio
-import hashlib
 import importlib.util
 import os
 import secrets
@@ -13,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -31,6 +31,9 @@ PROJECT = Path(__file__).resolve().parents[2]
 # Modules run once before the services, in this order; each must be safe to run again.
 STEPS: tuple[str, ...] = ("services.provision",)
 DATABASE = "sluice"
+PASSWORD = "{service}_password"
+"""The variable with the password of a service's role; each process gets its own alone."""
+
 ANSWER_SECONDS = 60.0
 SERVICES = {
     "planner": "services.planner",
@@ -41,8 +44,9 @@ SERVICES = {
 }
 
 
-def environment(root: Path, addresses: Addresses) -> dict[str, str]:
-    """Return the environment of services: the caller's own plus where the stack answers and keeps payloads.
+def environment(root: Path, addresses: Addresses, *logins: str) -> dict[str, str]:
+    """Return the environment of services: the caller's own plus where the stack answers and keeps payloads, and the
+    passwords of the services named in `logins`.
 
     Each service logs in as its own role; the superuser's password is known to the steps before them alone.
     """
@@ -50,14 +54,19 @@ def environment(root: Path, addresses: Addresses) -> dict[str, str]:
     server = urlsplit(database_url(addresses))
     record = records.load(root)
     gateway = record.ports.gateway if record else records.GATEWAY_PORT
-    password = hashlib.sha256(f"services {server.password}".encode()).hexdigest()[:32]
-    login = f"sluice_{{service}}:{password}@{server.netloc.rsplit('@', 1)[-1]}"
+    login = f"sluice_{{service}}@{server.netloc.rsplit('@', 1)[-1]}"
+    passwords = {
+        PASSWORD.format(service=name.replace("-", "_")): sha256(f"{name} {server.password}".encode()).hexdigest()[:32]
+        for name in logins
+    }
     return {
         **inherited,
+        **passwords,
         "PYTHONPATH": os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH", "")])),
         "PYTHONUNBUFFERED": "1",
         "SLUICE_KAFKA_BOOTSTRAP_SERVERS": addresses.kafka,
         "SLUICE_DATABASE_URL": urlunsplit(server._replace(netloc=login)),
+        "SLUICE_DATABASE_PASSWORD": f"env:{PASSWORD}",
         "SLUICE_PAYLOAD_STORE": (root / "payloads").as_uri(),
         "SLUICE_GATEWAY_PORT": str(gateway),
         "SLUICE_GATEWAY_PUBLIC_URL": f"http://127.0.0.1:{gateway}",
@@ -84,7 +93,7 @@ def _callback_key(root: Path) -> Path:
 
 def step_environment(root: Path, addresses: Addresses) -> dict[str, str]:
     """Return the environment of the steps, which create roles, schemas and topics."""
-    return {**environment(root, addresses), "SLUICE_ADMIN_DATABASE_URL": addresses.postgres}
+    return {**environment(root, addresses, *SERVICES), "SLUICE_ADMIN_DATABASE_URL": addresses.postgres}
 
 
 def up(root: Path, *, simulator: bool = False) -> Addresses:
@@ -162,14 +171,15 @@ def serve(root: Path, *, simulator: bool = False) -> None:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    env = environment(root, stack.addresses(root))
+    addresses = stack.addresses(root)
     with Processes(root) as processes:
         for name, module in SERVICES.items():
+            env = environment(root, addresses, name)
             processes.start(name, [sys.executable, "-m", module], {**env, "SLUICE_REPLICA": "1"})
         if simulator:
             record = records.load_or_create(root)
             argv = [sys.executable, "-m", "infra.simulator", "--port", str(record.ports.simulator)]
-            processes.start("simulator", argv, env)
+            processes.start("simulator", argv, environment(root, addresses))
         processes.supervise()
         stopping.wait()
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import asyncpg
 from pydantic_core import from_json, to_json
 
+from shared.database.address import Login, unusable
 from shared.errors import Rejected, RuledOut, SluiceError, Unavailable
 
 if TYPE_CHECKING:
@@ -79,10 +80,11 @@ def is_unstorable(error: BaseException) -> bool:
 class Database:
     """A pool of connections to one service's schema."""
 
-    def __init__(self, url: str, *, schema: str, connections: int = 6, idle_seconds: float = 60) -> None:
-        """`url` logs in as the service's own role; `schema` becomes the whole search path. A transaction in which
-        nothing is asked for `idle_seconds` is ended by the server: whoever began it stands still, with rows locked."""
-        self._url = url
+    def __init__(self, login: Login | str, *, schema: str, connections: int = 6, idle_seconds: float = 60) -> None:
+        """`login` (or its URL alone) is that of the service's own role; `schema` becomes the whole search path. A
+        transaction in which nothing is asked for `idle_seconds` is ended by the server: whoever began it stands still,
+        with rows locked."""
+        self._login = Login(login) if isinstance(login, str) else login
         self._schema = schema
         self._connections = connections
         self._idle_seconds = idle_seconds
@@ -93,10 +95,12 @@ class Database:
 
         Raises:
             Unavailable: the server does not answer or refuses the role.
+            Invalid: the URL cannot be used.
         """
         try:
             self._pool = await asyncpg.create_pool(
-                self._url,
+                self._login.url,
+                password=self._login.password or None,
                 min_size=1,
                 max_size=self._connections,
                 command_timeout=_STATEMENT_SECONDS,
@@ -112,6 +116,8 @@ class Database:
                     "jit": "off",
                 },
             )
+        except ValueError:
+            raise unusable("SLUICE_DATABASE_URL") from None
         except (asyncpg.PostgresError, *_CLIENT_FAULTS) as error:
             raise Unavailable(f"Postgres: {type(error).__name__}: {error}") from error
 

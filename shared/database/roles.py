@@ -1,42 +1,53 @@
-"""Roles and schemas: one login role for each service, which sees its own schema and nothing else."""
+"""Roles and schemas: one login role for each service, which sees its own schema and nothing else. Its password is not
+the others': whoever gets hold of one service's cannot log in as another."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import os
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit, urlunsplit
 
 import asyncpg
 
+from shared.database import scram
+from shared.database.address import Login, unusable
 from shared.database.migrate import migrate
-from shared.errors import Unavailable
+from shared.errors import Invalid, Problem, Unavailable
+
+_CONNECT_SECONDS = 10
+_SALT_BYTES = 16
 
 if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
 
 
 class Provisioner:
-    """Prepares a database for the services. `admin_url` logs in as a role that may create roles and databases;
-    `services_url` is what the services log in with: its database, and the password of their roles."""
+    """Prepares a database for the services. `admin` logs in as a role that may create roles and databases."""
 
-    def __init__(self, admin_url: str, services_url: str) -> None:
-        wanted = urlsplit(services_url)
-        self._admin_url = admin_url
-        self._password = unquote(wanted.password or "")
-        self._database = wanted.path.lstrip("/")
+    def __init__(self, admin: Login, database: str) -> None:
+        self._admin = admin
+        self._database = database
+        self._quoted = '"' + database.replace('"', '""') + '"'
 
-    async def create_roles(self, schemas: Sequence[str]) -> None:
-        """Create the database if it is missing, and a role and schema for each service."""
-        async with _connected(self._admin_url) as admin:
+    async def create_roles(self, passwords: Mapping[str, str]) -> None:
+        """Create the database if it is missing, and a role and schema for each service. Roles get the passwords given
+        here, by schema, whatever they had before; an empty one leaves a role as it is.
+
+        Raises:
+            Invalid: a password is not of printable ASCII.
+            Unavailable: the server does not answer, or refuses.
+        """
+        verifiers = {schema: _verifier(schema, password) for schema, password in passwords.items()}
+        async with _connected(self._admin) as admin:
             if not await admin.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", self._database):
-                await admin.execute(f'CREATE DATABASE "{self._database}"')
-            for schema in schemas:
-                await self._create_role(admin, f"sluice_{schema}")
+                await admin.execute(f"CREATE DATABASE {self._quoted}")
+            for schema, verifier in verifiers.items():
+                await _create_role(admin, f"sluice_{schema}", verifier)
         async with self._owner() as owner:
             await owner.execute(
-                f'REVOKE ALL ON DATABASE "{self._database}" FROM PUBLIC; REVOKE ALL ON SCHEMA public FROM PUBLIC'
+                f"REVOKE ALL ON DATABASE {self._quoted} FROM PUBLIC; REVOKE ALL ON SCHEMA public FROM PUBLIC"
             )
-            for schema in schemas:
+            for schema in passwords:
                 await self._create_schema(owner, schema)
 
     async def create_open_schema(self, schema: str, role: str) -> None:
@@ -51,16 +62,10 @@ class Provisioner:
         async with self._owner() as owner:
             return [f"{schema}: {name}" for schema, at in folders.items() for name in await migrate(owner, schema, at)]
 
-    async def _create_role(self, admin: "Connection", role: str) -> None:
-        exists = await admin.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role)
-        quoted = await admin.fetchval("SELECT quote_literal($1)", self._password)
-        verb = "ALTER" if exists else "CREATE"
-        await admin.execute(f"{verb} ROLE {role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD {quoted}")
-
     async def _create_schema(self, owner: "Connection", schema: str) -> None:
         role = f"sluice_{schema}"
         await owner.execute(
-            f'GRANT CONNECT ON DATABASE "{self._database}" TO {role};'
+            f"GRANT CONNECT ON DATABASE {self._quoted} TO {role};"
             f"CREATE SCHEMA IF NOT EXISTS {schema};"
             f"GRANT USAGE ON SCHEMA {schema} TO {role};"
             f"ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role};"
@@ -69,16 +74,33 @@ class Provisioner:
 
     @asynccontextmanager
     async def _owner(self) -> AsyncIterator["Connection"]:
-        url = urlunsplit(urlsplit(self._admin_url)._replace(path=f"/{self._database}"))
-        async with _connected(url) as owner:
+        async with _connected(self._admin, self._database) as owner:
             yield owner
 
 
-@asynccontextmanager
-async def _connected(url: str) -> AsyncIterator["Connection"]:
+async def _create_role(admin: "Connection", role: str, verifier: str) -> None:
+    exists = await admin.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role)
+    verb = "ALTER" if exists else "CREATE"
+    password = f"PASSWORD '{verifier}'" if verifier else ""
+    await admin.execute(f"{verb} ROLE {role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE {password}")
+
+
+def _verifier(schema: str, password: str) -> str:
     try:
-        connection = await asyncpg.connect(url, timeout=10)
-    except (OSError, asyncpg.PostgresError) as error:
+        return scram.verifier(password, os.urandom(_SALT_BYTES)) if password else ""
+    except ValueError as error:
+        raise Invalid([Problem("SLUICE_DATABASE_PASSWORD", f"{schema}: {error}")]) from None
+
+
+@asynccontextmanager
+async def _connected(login: Login, database: str | None = None) -> AsyncIterator["Connection"]:
+    try:
+        connection = await asyncpg.connect(
+            login.url, password=login.password or None, database=database, timeout=_CONNECT_SECONDS
+        )
+    except ValueError:
+        raise unusable("SLUICE_ADMIN_DATABASE_URL") from None
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise Unavailable(f"Postgres: {type(error).__name__}: {error}") from error
     try:
         yield connection

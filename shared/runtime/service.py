@@ -77,11 +77,11 @@ def open_runtime(name: str, settings: S) -> Runtime[S]:
     of its settings are its own."""
     schema = name.replace("-", "_")
     secrets.allow_only(settings.secret_places)
-    secrets.reserve(*own_secrets(settings))
+    secrets.reserve(*(reference.replace("{service}", schema) for reference in own_secrets(settings)))
     return Runtime(
         settings=settings,
         database=Database(
-            settings.database_url.replace("{service}", schema),
+            settings.database_login(schema),
             schema=schema,
             connections=settings.database_connections,
             idle_seconds=settings.idle_seconds,

@@ -6,12 +6,13 @@ that is nearly the name of a setting is reported at start.
 
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from shared.brokers import KafkaSettings
-from shared.environment import OWN_SECRET, PREFIX, mistakes, variable
+from shared.database.address import Login, checked
+from shared.environment import OWN_SECRET, PREFIX, REFERENCE, OwnSecret, mistakes, own_secret, variable
 
 _ALIKE = 0.9
 
@@ -20,9 +21,14 @@ class ServiceSettings(KafkaSettings):
     """Where things are and how this process behaves."""
 
     topic_prefix: str = Field("sluice", pattern=r"^[a-z0-9-]{1,32}$", description="first part of every topic's name")
-    database_url: str = Field(
+    database_url: Annotated[str, AfterValidator(checked)] = Field(
         "postgresql://sluice_{service}:sluice@127.0.0.1:5432/sluice",
         description="Postgres; {service} is replaced by the service's name, so that each logs in as its own role",
+    )
+    database_password: OwnSecret = Field(
+        "",
+        pattern=REFERENCE,
+        description="env:NAME or file:/PATH of the role's password, with {service} as above; empty: that of the URL",
     )
     database_connections: int = Field(6, ge=2, le=100, description="largest number of connections of this process")
     payload_store: str = Field(
@@ -42,6 +48,16 @@ class ServiceSettings(KafkaSettings):
     stop_seconds: float = Field(
         30.0, ge=1, le=300, description="the process ends this long after SIGTERM, whatever hangs"
     )
+
+    def database_login(self, schema: str) -> Login:
+        """How the service of a schema gets to its database.
+
+        Raises:
+            Invalid: its password is not where the setting says.
+        """
+        reference = self.database_password.replace("{service}", schema)
+        password = own_secret("database_password", reference) if reference else ""
+        return Login(self.database_url.replace("{service}", schema), password)
 
     @property
     def idle_seconds(self) -> float:
@@ -65,7 +81,7 @@ def read_settings(kind: type[S]) -> S:
 
 
 def own_secrets(settings: ServiceSettings) -> list[str]:
-    """What the settings refer to."""
+    """What the settings refer to, with {service} where it differs from one service to the next."""
     fields = type(settings).model_fields.items()
     return [getattr(settings, name) for name, field in fields if OWN_SECRET in field.metadata]
 

@@ -1,5 +1,6 @@
 """`make up` and `make stop` as a person meets them: what is said to run answers, and what is stopped is gone."""
 
+import asyncio
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
+import asyncpg
 import pytest
 from typer.testing import CliRunner
 
@@ -16,6 +18,7 @@ from infra.local import record as records
 from infra.local import services, stack
 from infra.local.__main__ import app
 from infra.local.pids import Process, alive, family
+from shared.database.address import Login
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +52,25 @@ def test_what_is_up_answers_at_once(root: Path) -> None:
         list(one) for one in zip(("kafka", "postgres", "services"), places, strict=True)
     ]
     assert last == f"export SLUICE_URL={gateway} SLUICE_KAFKA={addresses.kafka}"
+
+
+def test_a_service_knows_its_own_password_alone_and_can_log_in_as_nobody_else(root: Path) -> None:
+    addresses = services.up(root)
+    roles = [name.replace("-", "_") for name in services.SERVICES]
+    for service, own in zip(services.SERVICES, roles, strict=True):
+        environment = services.environment(root, addresses, service)
+        assert [name for name in environment if name.endswith("_password")] == [f"{own}_password"]
+        login = Login(environment["SLUICE_DATABASE_URL"], environment[f"{own}_password"])
+        assert [role for role in roles if asyncio.run(may_log_in(login, role))] == [own]
+
+
+async def may_log_in(login: Login, role: str) -> bool:
+    try:
+        connection = await asyncpg.connect(login.url.replace("{service}", role), password=login.password)
+    except asyncpg.InvalidPasswordError:
+        return False
+    await connection.close()
+    return True
 
 
 def test_the_simulator_comes_to_services_that_run_already(root: Path) -> None:

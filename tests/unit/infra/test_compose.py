@@ -16,7 +16,7 @@ from services.planner.settings import Settings as PlannerSettings
 from services.processor.settings import Settings as ProcessorSettings
 from services.provision import STEPS, ProvisionSettings
 from shared.events.catalogue import SERVICES
-from shared.runtime.settings import ServiceSettings
+from shared.runtime.settings import ServiceSettings, read_settings
 
 PROJECT = Path(__file__).resolve().parents[3]
 COMPOSE: dict[str, Any] = yaml.safe_load((PROJECT / "docker-compose.yml").read_text("utf-8"))
@@ -81,9 +81,36 @@ def test_it_may_do_no_more_than_it_must(name: str) -> None:
     part = PARTS[name]
     assert part["read_only"] and part["cap_drop"] == ["ALL"]
     assert part["security_opt"] == ["no-new-privileges:true"]
-    admin = "SLUICE_ADMIN_DATABASE_URL" in part.get("environment", {})
-    assert admin == ("services.provision" in part["command"])
     assert ("env_file" in part) == (name in ("fetcher", "callback-gateway"))
+
+
+def test_each_part_has_the_secrets_that_it_needs_and_no_others() -> None:
+    logins = {f"{service.replace('-', '_')}_password": {service, "roles"} for service in SERVICES}
+    storers = {"fetcher", "processor", "callback-gateway"}
+    wanted = {
+        **logins,
+        "admin_password": {"roles", "migrate"},
+        "CALLBACK_KEY": {"fetcher", "callback-gateway"},
+        "AWS_SECRET_ACCESS_KEY": {*storers, "storage", "bucket"},
+    }
+    for secret, parts in wanted.items():
+        assert {name for name, part in PARTS.items() if secret in part.get("environment", {})} == parts, secret
+
+
+def test_no_password_is_part_of_a_url() -> None:
+    """It would have to be written otherwise there than where the server gets it."""
+    urls = [value for part in PARTS.values() for value in part.get("environment", {}).values() if "://" in str(value)]
+    assert not [url for url in urls if "$" in url.partition("@")[0] and "@" in url]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_finds_its_password(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in PARTS[service]["environment"].items():
+        monkeypatch.setenv(name, value)
+    schema = service.replace("-", "_")
+    login = read_settings(ServiceSettings).database_login(schema)
+    assert login.url == f"postgresql://sluice_{schema}@postgres:5432/sluice"
+    assert login.password == PARTS["roles"]["environment"][f"{schema}_password"]
 
 
 def test_what_is_mounted_and_copied_is_there() -> None:
