@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 from functools import partial
 
-from services.fetcher.call.lanes import Lanes
 from services.fetcher.call.make import CallMaker
 from services.fetcher.call.prepare import CallbackUrls
 from services.fetcher.call.secrets import SigningSecrets
-from services.fetcher.call.settle import Settlement
-from services.fetcher.call.takeover import Takeover
 from services.fetcher.call.transport import Transport
-from services.fetcher.cancel.handler import cancel_calls
-from services.fetcher.claim.handler import bury_call, claim_calls
 from services.fetcher.configure import handler as configuration
+from services.fetcher.control.handler import control_calls
+from services.fetcher.enqueue.handler import bury_call, enqueue_calls
 from services.fetcher.expire.loop import Expire
+from services.fetcher.lanes.lanes import Lanes
 from services.fetcher.settings import Settings
+from services.fetcher.settle.settle import Settlement
+from services.fetcher.takeover.takeover import Takeover
 from shared.events.catalogue import FETCH_REQUESTED, JOBS_EVENTS, VENDORS
 from shared.events.jobs import JobState
 from shared.ids import new_id
@@ -35,8 +35,8 @@ def build(runtime: Runtime[Settings]) -> App:
     takeover = Takeover(runtime.database, settlement, fetcher_id, settings.fetcher_lease_seconds)
     return App(
         consumers=[
-            Consumer("cancel", JOBS_EVENTS, cancel_calls, wake=lanes.wake, skips=_NO_ORDERS),
-            Consumer("claim", FETCH_REQUESTED, claim_calls, wake=lanes.wake, bury=bury_call),
+            Consumer("control", JOBS_EVENTS, control_calls, wake=lanes.wake, skips=_NO_ORDERS),
+            Consumer("enqueue", FETCH_REQUESTED, enqueue_calls, wake=lanes.wake, bury=bury_call),
             Consumer("configure", VENDORS, configuration.vendors.handle, wake=lanes.wake),
         ],
         loops=[
@@ -49,4 +49,4 @@ def build(runtime: Runtime[Settings]) -> App:
 
 
 def _loops(settlement: Settlement, takeover: Takeover) -> Sequence[Loop]:
-    return [Loop("takeover", takeover.step), settlement.writing, settlement.telling]
+    return [Loop("takeover", takeover.step), settlement.writing, settlement.sending]

@@ -1,5 +1,6 @@
 """Calls as the fetcher holds them, and what may come of one."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -8,6 +9,13 @@ from uuid import UUID
 from shared.events.tasks import Attempt, FetchRequested
 from shared.messaging.handler import Outgoing
 from shared.specification.vendor import CAREFUL_BUDGET, Vendor
+
+MOST_TAKEOVERS = 3
+"""A call is given up that was open when so many fetchers ended, one after the other. Before the last of them it is made
+while no other such call is open in its process: it is not given up for what another one did."""
+SUSPECT_FROM = MOST_TAKEOVERS - 1
+REFUSALS = 5
+"""After so many refused credentials, with no success between them, a vendor is called once in a while only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +57,7 @@ class Leave(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class Ended:
     """The call is over. `messages` say so, in the order in which they must become visible. `spent_until`: the vendor
     said that it was the last of a quota. `credential_refused`: it did not know ours, or not any more."""
 
@@ -78,7 +86,16 @@ class Later:
     may_have_left: bool = False
 
 
-Outcome = Answered | Later
+Outcome = Ended | Later
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """A call whose messages must be produced. When it `ends`, its row goes afterwards."""
+
+    id: UUID
+    messages: Sequence[Outgoing]
+    ends: bool = True
 
 
 def ad_hoc(name: str, base_url: str) -> Vendor:

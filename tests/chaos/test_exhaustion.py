@@ -17,7 +17,7 @@ from infra.local.processes import Processes
 from services.fetcher.call import make
 from services.fetcher.call.make import CallMaker
 from services.fetcher.call.transport import Transport
-from services.fetcher.model import Answered, Later
+from services.fetcher.model import Ended, Later
 from shared.database.pool import Database
 from shared.errors import Unavailable
 from shared.payloads.store import PayloadStore
@@ -67,7 +67,7 @@ async def test_a_call_that_there_is_no_descriptor_for_is_no_attempt(
     assert isinstance(outcome, Later)
     assert (outcome.next_attempt, outcome.may_have_left, outcome.attempt) == (call.attempt, False, None)
     assert not site.heads
-    assert isinstance(await maker.make(call, FREE), Answered)
+    assert isinstance(await maker.make(call, FREE), Ended)
 
 
 @linux_only

@@ -8,13 +8,13 @@ from uuid import UUID
 
 import pytest
 
-from services.fetcher.call.lanes import Lanes
 from services.fetcher.call.outcome import Timing, give_up
-from services.fetcher.call.settle import Settlement
-from services.fetcher.call.takeover import Takeover
-from services.fetcher.claim.handler import claim_calls
+from services.fetcher.enqueue.handler import enqueue_calls
+from services.fetcher.lanes.lanes import Lanes
 from services.fetcher.model import Claimed, Leave, Outcome
 from services.fetcher.settings import Settings
+from services.fetcher.settle.settle import Settlement
+from services.fetcher.takeover.takeover import Takeover
 from shared.ids import new_id
 from shared.messaging import producer as producing
 from shared.runtime.app import Runtime
@@ -49,7 +49,7 @@ class Fetcher:
         self.parts = (
             self.lanes,
             self.settlement.writing,
-            self.settlement.telling,
+            self.settlement.sending,
             Loop("takeover", takeover.step),
         )
 
@@ -62,7 +62,7 @@ class Fetcher:
         """So many calls are to be made, by whichever fetcher."""
         calls = [wanted(HOST) for _ in range(count)]
         async with self.runtime.database.transaction() as tx:
-            await claim_calls(tx, calls)
+            await enqueue_calls(tx, calls)
         self.lanes.wake()
         return [call.event.task_id for call in calls]
 

@@ -1,8 +1,6 @@
-"""The table of calls → HTTP → payloads, `tasks.events`, `payloads.stored`.
+"""How one call is made: request → HTTP → payload, and what came of it. Lanes start it; settle writes its outcome.
 
-- `lanes.py` claims calls with their permits, vendor by vendor, and starts them at their moments
-- `mark.py` marks what must not be repeated before it leaves
-- `make.py` makes one call and decides what came of it
-- `settle.py` writes outcomes in batches, then tells them
-- `takeover.py` gives signs of life and takes over the calls of fetchers that give none
+- `make.py` makes a call, with what `prepare.py` and `request.py` put together and `transport.py` sends
+- `decide.py` says what an answer means, `facts.py` what it says about pages
+- `outcome.py` and `messages.py` say what becomes of the call, and how that is told
 """

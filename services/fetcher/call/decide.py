@@ -62,7 +62,7 @@ Verdict = Succeeded | Empty | Setback
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class Answer:
     """A whole answer. `body` parses it, if somebody asks."""
 
     status: int
@@ -89,12 +89,12 @@ class Try:
     repeatable: bool
 
 
-def verdict(outcome: Answered | Unanswered, vendor: Vendor, this: Try, now: datetime, chance: float) -> Verdict:
+def verdict(outcome: Answer | Unanswered, vendor: Vendor, this: Try, now: datetime, chance: float) -> Verdict:
     """Decide. `chance` is a random number from 0 to 1, for the jitter of the backoff."""
     match outcome:
         case Unanswered():
             return setback(outcome, vendor, this, now, chance)
-        case Answered():
+        case Answer():
             return _by_rule(outcome, vendor, this, now, chance) or _by_status(outcome, vendor, this, now, chance)
 
 
@@ -109,16 +109,16 @@ def setback(outcome: Unanswered, vendor: Vendor, this: Try, now: datetime, chanc
             return again(reason, vendor, this, now, chance)
 
 
-def may_have_it(outcome: Answered | Unanswered) -> bool:
+def may_have_it(outcome: Answer | Unanswered) -> bool:
     """Whether the vendor may be at work on what it was asked for, although no answer says so."""
     match outcome:
         case Unanswered(sent=sent):
             return sent
-        case Answered(status=status):
+        case Answer(status=status):
             return status >= 500 and status not in _NOT_HANDLED | _NEVER_BETTER
 
 
-def _by_rule(answer: Answered, vendor: Vendor, this: Try, now: datetime, chance: float) -> Verdict | None:
+def _by_rule(answer: Answer, vendor: Vendor, this: Try, now: datetime, chance: float) -> Verdict | None:
     kind = _first_rule(answer, vendor)
     match kind:
         case "success":
@@ -135,7 +135,7 @@ def _by_rule(answer: Answered, vendor: Vendor, this: Try, now: datetime, chance:
             return None
 
 
-def _first_rule(answer: Answered, vendor: Vendor) -> str | None:
+def _first_rule(answer: Answer, vendor: Vendor) -> str | None:
     for rule in vendor.outcomes:
         document = {"status": answer.status, "headers": dict(answer.headers)}
         if "body" in rule.when:
@@ -148,7 +148,7 @@ def _first_rule(answer: Answered, vendor: Vendor) -> str | None:
     return None
 
 
-def _by_status(answer: Answered, vendor: Vendor, this: Try, now: datetime, chance: float) -> Verdict:
+def _by_status(answer: Answer, vendor: Vendor, this: Try, now: datetime, chance: float) -> Verdict:
     status = answer.status
     if status == 204:
         return Empty()
@@ -167,7 +167,7 @@ def _by_status(answer: Answered, vendor: Vendor, this: Try, now: datetime, chanc
     return GiveUp(f"refused_{status}: the vendor answered {status}{hint}")
 
 
-def _limited(answer: Answered, vendor: Vendor, this: Try, now: datetime) -> Setback:
+def _limited(answer: Answer, vendor: Vendor, this: Try, now: datetime) -> Setback:
     stalled = now - (this.limited_since or now)
     if stalled > vendor.retry.stall:
         return GiveUp(f"rate_limited: for {stalled}, which is longer than retry.stall")

@@ -7,7 +7,7 @@ from shared.specification.vendor import Vendor
 _MOST = 10_000
 
 
-class Rests:
+class EgressRests:
     """Egresses that a vendor has limited, in this process. They are left alone while others can be used."""
 
     def __init__(self) -> None:

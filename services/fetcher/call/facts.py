@@ -20,7 +20,7 @@ _PARAMETER = re.compile(r';\s*([A-Za-z0-9*-]+)\s*(?:=\s*(?:"([^"]*)"|([^\s;,"]*)
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class AnswerOrigin:
     """Where an answer came from; relative links start at `url`."""
 
     status: int
@@ -28,14 +28,14 @@ class Source:
     url: str
 
 
-def read_facts(wanted: FactsWanted, source: Source, body: bytes) -> Facts:
+def read_facts(wanted: FactsWanted, origin: AnswerOrigin, body: bytes) -> Facts:
     """Read what the planner wants to know."""
     digest = hashlib.sha256(body).hexdigest()
     try:
         content = read_json(body)
     except BodyUnreadable as error:
         return Facts(problem=str(error), digest=digest)
-    document = {"body": content, "headers": dict(source.headers), "status": source.status}
+    document = {"body": content, "headers": dict(origin.headers), "status": origin.status}
     found = find_items(content, wanted.select)
     items = None if found is None else len(found)
     told: dict[str, Any] = {"items": items, "digest": digest}
@@ -48,9 +48,9 @@ def read_facts(wanted: FactsWanted, source: Source, body: bytes) -> Facts:
     if items is None:
         problems.append("no list of records is where it was expected")
     try:
-        told |= _following(wanted, document, source)
+        told |= _following(wanted, document, origin)
         if wanted.detect:
-            told |= detect(content, link_next(source.headers, source.url), items or 0, source.url)
+            told |= detect(content, link_next(origin.headers, origin.url), items or 0, origin.url)
     except ValueError:
         problems.append("the link to the next page cannot be read")
     if len(told.get("next") or "") > _LONGEST_NEXT:
@@ -59,14 +59,14 @@ def read_facts(wanted: FactsWanted, source: Source, body: bytes) -> Facts:
     return Facts(**told, problem="; ".join(problems))
 
 
-def _following(wanted: FactsWanted, document: dict[str, Any], source: Source) -> dict[str, Any]:
+def _following(wanted: FactsWanted, document: dict[str, Any], origin: AnswerOrigin) -> dict[str, Any]:
     """What leads to the next page. `ValueError` if it should be a link and is none."""
     if wanted.next is not None:
         found = _search(wanted.next, document)
         text = _text(found)
-        return _cursor(found) if text is None or not wanted.link else {"next": urljoin(source.url, text)}
+        return _cursor(found) if text is None or not wanted.link else {"next": urljoin(origin.url, text)}
     if wanted.link:
-        return {"next": link_next(source.headers, source.url)}
+        return {"next": link_next(origin.headers, origin.url)}
     if wanted.last is not None:
         return _cursor(_last_key(wanted, document))
     return {}

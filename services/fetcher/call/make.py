@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from services.fetcher.call.decide import Answered as GotAnswer
 from services.fetcher.call.decide import (
+    Answer,
     Elsewhere,
     Empty,
     GiveUp,
@@ -22,14 +22,14 @@ from services.fetcher.call.decide import (
     setback,
     verdict,
 )
-from services.fetcher.call.egress import Rests
-from services.fetcher.call.facts import Source, read_facts
+from services.fetcher.call.egress import EgressRests
+from services.fetcher.call.facts import AnswerOrigin, read_facts
 from services.fetcher.call.outcome import Page, Timing, give_up, outcome_of
 from services.fetcher.call.pauses import spent_until
 from services.fetcher.call.prepare import CallbackUrls, prepare
-from services.fetcher.call.request import Refused, without_credentials
+from services.fetcher.call.request import Unsendable, without_credentials
 from services.fetcher.call.secrets import SigningSecrets
-from services.fetcher.call.transport import Answer, CallFailed, Exhausted, Failure, Transport
+from services.fetcher.call.transport import CallFailed, Exhausted, Failure, RawAnswer, Transport
 from services.fetcher.call.vendor_jobs import PURPOSES, read_heard
 from services.fetcher.call.webhooks import judge
 from services.fetcher.metrics import ANSWERS_HELD, PAYLOAD_BYTES
@@ -54,10 +54,10 @@ log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class Judged:
     """An answer, or that there was none, and what that means. `back` is what is handed back of it."""
 
-    result: GotAnswer | Unanswered
+    result: Answer | Unanswered
     decided: Page | Setback
     back: VendorAnswer | None = None
 
@@ -76,7 +76,7 @@ class CallMaker:
         self._payloads = payloads
         self._callbacks = callbacks or CallbackUrls()
         self._signing = signing or SigningSecrets()
-        self._rests = Rests()
+        self._rests = EgressRests()
         self._held = 0
         self._failed_to_store_at = -math.inf
 
@@ -95,25 +95,25 @@ class CallMaker:
             vendor = vendor.model_copy(update={"retry": call.request.retry})
         egress = self._rests.choose(vendor, call.attempt, began_at)
         request = prepare(call, vendor, self._callbacks, self._signing)
-        if isinstance(request, Refused):
+        if isinstance(request, Unsendable):
             return give_up(call, request.reason, None, Timing(began_at, 0.0, egress))
         status: int | None = None
         take = self._take if call.request.answer is None else self._take_back
         try:
             async with self._transport.send(request, vendor, egress, leave) as answer:
                 status = answer.status
-                taken = await take(call, vendor, answer)
+                judged = await take(call, vendor, answer)
         except CallFailed as error:
-            taken = _lost(call, vendor, Unanswered(str(error), sent=error.sent, final=error.failure in _FINAL))
+            judged = _lost(call, vendor, Unanswered(str(error), sent=error.sent, final=error.failure in _FINAL))
         except Unavailable as error:
             return await _put_off(call, error)
         timing = Timing(began_at, monotonic() - began, egress)
-        sent = may_have_it(taken.result)
-        if isinstance(taken.decided, Page):
-            spent = self._spent(vendor, egress, taken.result)
-            return outcome_of(call, taken.decided, status, timing, sent=sent, spent_until=spent)
-        decided = self._decide(call, taken.decided, vendor, status, egress)
-        return outcome_of(call, decided, status, timing, sent=sent, answer=taken.back)
+        sent = may_have_it(judged.result)
+        if isinstance(judged.decided, Page):
+            spent = self._spent(vendor, egress, judged.result)
+            return outcome_of(call, judged.decided, status, timing, sent=sent, spent_until=spent)
+        decided = self._decide(call, judged.decided, vendor, status, egress)
+        return outcome_of(call, decided, status, timing, sent=sent, answer=judged.back)
 
     def _decide(self, call: Claimed, decided: Setback, vendor: Vendor, status: int | None, egress: str) -> Setback:
         """What it means for a webhook. An egress that the vendor limits rests, and the call leaves by another one at
@@ -126,7 +126,7 @@ class CallMaker:
             return replace(decided, until=free_at) if free_at > now else Elsewhere(decided.reason)
         return decided
 
-    def _spent(self, vendor: Vendor, egress: str, result: GotAnswer | Unanswered) -> datetime | None:
+    def _spent(self, vendor: Vendor, egress: str, result: Answer | Unanswered) -> datetime | None:
         """Until when the vendor rests after a good answer that used up a quota; while another egress has some left,
         only this one does."""
         if isinstance(result, Unanswered):
@@ -136,47 +136,47 @@ class CallMaker:
         free_at = now if until is None else self._rests.rest(vendor, egress, until, now)
         return free_at if free_at > now else None
 
-    async def _take_back(self, call: Claimed, vendor: Vendor, answer: Answer) -> Taken:
+    async def _take_back(self, call: Claimed, vendor: Vendor, answer: RawAnswer) -> Judged:
         """Store the answer as it is, whatever it says, unless it is asked for again: it is what was asked for."""
         whole = _is_small(answer) or answer.status == 204 or _judges_bodies(vendor) or not call.repeatable
         body = await answer.read() if whole else answer.pieces
-        got = GotAnswer(answer.status, answer.headers, lambda: _content(body) if isinstance(body, bytes) else None)
+        got = Answer(answer.status, answer.headers, lambda: _content(body) if isinstance(body, bytes) else None)
         decided = verdict(got, vendor, _try(call), utc_now(), random.random())
         if not isinstance(decided, (Succeeded, Empty, GiveUp)):
-            return Taken(got, decided)
+            return Judged(got, decided)
         pointer = await self._put(call, answer, body) if body else None
         wanted = call.request.answer.headers if call.request.answer else ()
         kept = {name.lower(): answer.headers[name.lower()] for name in wanted if name.lower() in answer.headers}
         back = VendorAnswer(status=answer.status, headers=kept, body=pointer)
-        return Taken(got, decided if isinstance(decided, GiveUp) else Page(None, None, handed_back=back), back)
+        return Judged(got, decided if isinstance(decided, GiveUp) else Page(None, None, handed_back=back), back)
 
-    async def _take(self, call: Claimed, vendor: Vendor, answer: Answer) -> Taken:
+    async def _take(self, call: Claimed, vendor: Vendor, answer: RawAnswer) -> Judged:
         """Judge the answer, reading its body first only where a rule or the purpose looks at it."""
         purpose, body = call.request.purpose, b""
         judged = purpose in PURPOSES or _judges_bodies(vendor)
         if judged:
             body = await answer.read()
-        got = GotAnswer(answer.status, answer.headers, lambda: _content(body))
+        got = Answer(answer.status, answer.headers, lambda: _content(body))
         match verdict(got, vendor, _try(call), utc_now(), random.random()):
             case Succeeded() | Empty() if purpose in PURPOSES:
                 heard = read_heard(call.request, answer.status, answer.headers, _content(body))
-                return Taken(got, Page(None, None, heard=heard))
+                return Judged(got, Page(None, None, heard=heard))
             case Succeeded() | Empty() if purpose == "deliver":
-                return Taken(got, Page(None, None))
+                return Judged(got, Page(None, None))
             case Succeeded():
                 return await self._take_page(call, vendor, answer, got, body if judged else None)
             case Empty():
-                return Taken(got, Page(None, Facts(items=0) if call.request.facts else None))
+                return Judged(got, Page(None, Facts(items=0) if call.request.facts else None))
             case decided:
-                return Taken(got, decided)
+                return Judged(got, decided)
 
     async def _take_page(
-        self, call: Claimed, vendor: Vendor, answer: Answer, got: GotAnswer, body: bytes | None
-    ) -> Taken:
+        self, call: Claimed, vendor: Vendor, answer: RawAnswer, got: Answer, body: bytes | None
+    ) -> Judged:
         """Store the page; one that tells nothing about others and may be large goes through in pieces."""
         wanted = call.request.facts
         if body is None and wanted is None and call.repeatable and not _is_small(answer):
-            return Taken(got, Page(await self._put(call, answer, answer.pieces), None))
+            return Judged(got, Page(await self._put(call, answer, answer.pieces), None))
         body = await answer.read() if body is None else body
         problem = unreadable(body, whole=wanted is not None)
         if problem:
@@ -184,10 +184,10 @@ class CallMaker:
             return _lost(call, vendor, Unanswered(f"{problem.reason}: {problem}", sent=True, final=final))
         facts = _read(wanted, answer, vendor, body) if wanted else None
         if call.request.purpose == "metadata":
-            return Taken(got, Page(None, facts))
-        return Taken(got, Page(await self._put(call, answer, body), facts))
+            return Judged(got, Page(None, facts))
+        return Judged(got, Page(await self._put(call, answer, body), facts))
 
-    async def _put(self, call: Claimed, answer: Answer, body: Any) -> Pointer:
+    async def _put(self, call: Claimed, answer: RawAnswer, body: Any) -> Pointer:
         pointer = await self._keep(call, body, answer.media_type)
         PAYLOAD_BYTES.labels(vendor=vendor_label(call.request.vendor)).inc(pointer.size)
         return pointer
@@ -217,14 +217,14 @@ def _try(call: Claimed) -> Try:
     return Try(call.attempt, call.first_attempt_at, call.limited_since, call.repeatable)
 
 
-def _lost(call: Claimed, vendor: Vendor, result: Unanswered) -> Taken:
-    return Taken(result, setback(result, vendor, _try(call), utc_now(), random.random()))
+def _lost(call: Claimed, vendor: Vendor, result: Unanswered) -> Judged:
+    return Judged(result, setback(result, vendor, _try(call), utc_now(), random.random()))
 
 
-def _read(wanted: FactsWanted, answer: Answer, vendor: Vendor, body: bytes) -> Facts:
+def _read(wanted: FactsWanted, answer: RawAnswer, vendor: Vendor, body: bytes) -> Facts:
     """What is told of the next page is kept in tables and topics: the vendor's key is no part of it."""
     url = without_credentials(answer.url, vendor)
-    facts = read_facts(wanted, Source(answer.status, answer.headers, url), body)
+    facts = read_facts(wanted, AnswerOrigin(answer.status, answer.headers, url), body)
     return facts if facts.next is None else facts.model_copy(update={"next": without_credentials(facts.next, vendor)})
 
 
@@ -242,7 +242,7 @@ def _judges_bodies(vendor: Vendor) -> bool:
     return any("body" in rule.when for rule in vendor.outcomes)
 
 
-def _is_small(answer: Answer) -> bool:
+def _is_small(answer: RawAnswer) -> bool:
     length = answer.headers.get("content-length", "")
     return length.isdecimal() and int(length[:15]) <= _SMALL_BYTES
 

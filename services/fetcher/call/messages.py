@@ -47,8 +47,8 @@ def changed(
         told=heard.told if heard else None,
         answer=answer,
     )
-    told = derived_id(state.value, call.id, call.attempt, call.claim if state is not TaskState.STORED else "")
-    return outgoing(TASKS_EVENTS, request.job_id, event, id=told, at=now)
+    event_id = derived_id(state.value, call.id, call.attempt, call.claim if state is not TaskState.STORED else "")
+    return outgoing(TASKS_EVENTS, request.job_id, event, id=event_id, at=now)
 
 
 def stored(call: Claimed, pointer: Pointer, now: datetime) -> Outgoing:
@@ -90,8 +90,8 @@ def dead(call: Claimed, reason: str, history: tuple[str, ...], now: datetime) ->
         at=now,
         original=Original.of(record),
     )
-    told = derived_id("dead", call.id, letter.delivery)
-    return outgoing(DEAD["fetcher"], call.request.task_id, letter, id=told, at=now)
+    event_id = derived_id("dead", call.id, letter.delivery)
+    return outgoing(DEAD["fetcher"], call.request.task_id, letter, id=event_id, at=now)
 
 
 def given_up(

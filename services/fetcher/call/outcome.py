@@ -7,7 +7,7 @@ from services.fetcher.call.decide import Elsewhere, GiveUp, RateLimited, RetryAt
 from services.fetcher.call.messages import changed, given_up, stored
 from services.fetcher.call.vendor_jobs import Heard, is_unknown
 from services.fetcher.metrics import REQUEST_SECONDS, REQUESTS
-from services.fetcher.model import Answered, Claimed, Later, Outcome
+from services.fetcher.model import Claimed, Ended, Later, Outcome
 from shared.events.payloads import Pointer
 from shared.events.tasks import Attempt, Facts, TaskState, VendorAnswer
 from shared.messaging.handler import Outgoing
@@ -56,7 +56,7 @@ def outcome_of(
     match decided:
         case Page():
             attempt = _attempt(call, "succeeded", "", status, timing)
-            return Answered(call, tuple(_succeeded(call, decided, attempt, now)), attempt, True, spent_until)
+            return Ended(call, tuple(_succeeded(call, decided, attempt, now)), attempt, True, spent_until)
         case RetryAt(when=when, reason=reason):
             attempt = _attempt(call, "retry", reason, status, timing)
             return Later(
@@ -110,15 +110,13 @@ def give_up(
     *,
     unknown: bool = False,
     answer: VendorAnswer | None = None,
-) -> Answered:
+) -> Ended:
     """The call will not be tried again."""
     now = utc_now()
     attempt = _attempt(call, "give_up", reason, status, timing)
     place = {"task_id": str(call.request.task_id), "job_id": str(call.request.job_id)}
     log.warning("call.given_up", **place, purpose=call.request.purpose, reason=reason)
-    return Answered(
-        call, given_up(call, reason, attempt, now, unknown=unknown, answer=answer), attempt, succeeded=False
-    )
+    return Ended(call, given_up(call, reason, attempt, now, unknown=unknown, answer=answer), attempt, succeeded=False)
 
 
 def _attempt(call: Claimed, verdict_name: str, reason: str, status: int | None, timing: Timing) -> Attempt:

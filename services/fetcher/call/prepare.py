@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from services.fetcher.call.request import HttpRequest, Refused, build_request
+from services.fetcher.call.request import HttpRequest, Unsendable, build_request
 from services.fetcher.call.secrets import SigningSecrets, resolve_auth
 from services.fetcher.call.vendor_jobs import call_of
 from services.fetcher.call.webhooks import sign
@@ -30,7 +30,9 @@ class CallbackUrls:
         return resolve_own(self.key_reference).encode()
 
 
-def prepare(call: Claimed, vendor: Vendor, callbacks: CallbackUrls, signing: SigningSecrets) -> HttpRequest | Refused:
+def prepare(
+    call: Claimed, vendor: Vendor, callbacks: CallbackUrls, signing: SigningSecrets
+) -> HttpRequest | Unsendable:
     """The request as it leaves, with everything in it that is secret."""
     now = utc_now()
     try:
@@ -38,8 +40,8 @@ def prepare(call: Claimed, vendor: Vendor, callbacks: CallbackUrls, signing: Sig
         asked = call_of(call.request, callbacks.gateway_url, callbacks.key, now)
         key = signing.key(call.request.sign) if call.request.sign else None
     except SecretMissing as error:
-        return Refused(f"secret_missing: {error}")
-    request = asked if isinstance(asked, Refused) else build_request(asked, vendor, secrets, call.request.job_id)
-    if isinstance(request, Refused) or call.request.purpose != "deliver":
+        return Unsendable(f"secret_missing: {error}")
+    request = asked if isinstance(asked, Unsendable) else build_request(asked, vendor, secrets, call.request.job_id)
+    if isinstance(request, Unsendable) or call.request.purpose != "deliver":
         return request
     return sign(request, call.request.task_id, key, now)

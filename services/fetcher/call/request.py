@@ -33,13 +33,13 @@ class HttpRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Unsendable:
     """The call must not be made; `reason` begins with the word that dead letters are grouped by."""
 
     reason: str
 
 
-def build_request(call: Call, vendor: Vendor, secrets: Mapping[str, str], job_id: UUID) -> HttpRequest | Refused:
+def build_request(call: Call, vendor: Vendor, secrets: Mapping[str, str], job_id: UUID) -> HttpRequest | Unsendable:
     """Put a call together. A link that leads to another host is refused: credentials would go with it."""
     asked = {name.lower(): value for name, value in call.headers.items()}
     headers = {name: value for name, value in asked.items() if name not in OWN_HEADERS}
@@ -56,12 +56,12 @@ def build_request(call: Call, vendor: Vendor, secrets: Mapping[str, str], job_id
         headers.setdefault("content-type", "application/json")
     wrong = [name for name, value in headers.items() if not (value.isascii() and value.isprintable())]
     if wrong:
-        return Refused(f"invalid_request: the header {wrong[0][:64]!r} has a character that headers cannot carry")
+        return Unsendable(f"invalid_request: the header {wrong[0][:64]!r} has a character that headers cannot carry")
     try:
         url = _absolute(call, vendor, parameters)
         return refusal(url, vendor) or HttpRequest(call.method, url, headers, body)
     except ValueError:
-        return Refused("invalid_request: the URL cannot be read")
+        return Unsendable("invalid_request: the URL cannot be read")
 
 
 def _credentials(vendor: Vendor, secrets: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
@@ -80,15 +80,15 @@ def _credentials(vendor: Vendor, secrets: Mapping[str, str]) -> tuple[dict[str, 
             return {}, {}
 
 
-def refusal(url: str, vendor: Vendor) -> Refused | None:
+def refusal(url: str, vendor: Vendor) -> Unsendable | None:
     """Why this URL must not be called for this vendor, as far as its text tells; the socket is guarded again."""
     if _origin(url) != _origin(vendor.base_url):
         asked = urlsplit(url)
-        return Refused(f"next_elsewhere: the vendor's link leads to {asked.scheme}://{asked.hostname}")
+        return Unsendable(f"next_elsewhere: the vendor's link leads to {asked.scheme}://{asked.hostname}")
     return _not_public(url, vendor)
 
 
-def redirected(request: HttpRequest, status: int, location: str, vendor: Vendor) -> HttpRequest | Refused | None:
+def redirected(request: HttpRequest, status: int, location: str, vendor: Vendor) -> HttpRequest | Unsendable | None:
     """The request that a redirect leads to; nothing when there is none to follow. Credentials stay with their host."""
     if vendor.network.redirects == "refuse" or status not in _REDIRECTS or not location:
         return None
@@ -97,9 +97,9 @@ def redirected(request: HttpRequest, status: int, location: str, vendor: Vendor)
         here, there = _origin(request.url), _origin(url)
         refused = _not_public(url, vendor)
     except ValueError:
-        return Refused("ssrf_blocked: the redirect's target cannot be read")
+        return Unsendable("ssrf_blocked: the redirect's target cannot be read")
     if there[0] not in ("http", "https") or (here[0] == "https" and there[0] == "http") or "@" in there[1]:
-        return Refused("ssrf_blocked: the redirect leads to another scheme, or carries credentials")
+        return Unsendable("ssrf_blocked: the redirect leads to another scheme, or carries credentials")
     if refused:
         return refused
     headers = dict(request.headers)
@@ -112,10 +112,10 @@ def redirected(request: HttpRequest, status: int, location: str, vendor: Vendor)
     return HttpRequest("GET", url, headers, None)
 
 
-def _not_public(url: str, vendor: Vendor) -> Refused | None:
+def _not_public(url: str, vendor: Vendor) -> Unsendable | None:
     address = literal_address(urlsplit(url).hostname or "")
     if address is not None and not is_public(address) and vendor.network.private_addresses == "refuse":
-        return Refused("ssrf_blocked: the address is not public; network.private_addresses would have to allow it")
+        return Unsendable("ssrf_blocked: the address is not public; network.private_addresses would have to allow it")
     return None
 
 

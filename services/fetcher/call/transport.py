@@ -20,7 +20,7 @@ from aiohttp.abc import AbstractResolver
 
 from services.fetcher.call.connect import LEFT, Blocked, Pools
 from services.fetcher.call.decompress import ENCODINGS, Damaged, Inflater
-from services.fetcher.call.request import HttpRequest, Refused, redirected
+from services.fetcher.call.request import HttpRequest, Unsendable, redirected
 from services.fetcher.model import Leave
 from shared.errors import Unavailable
 from shared.runtime.clock import monotonic
@@ -61,7 +61,7 @@ class CallFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RawAnswer:
     """Status, headers (lower case), and the body as decoded pieces that can be read once. `url` is where the answer
     came from, after redirects."""
 
@@ -91,7 +91,7 @@ class Transport:
         await self._pools.close()
 
     @asynccontextmanager
-    async def send(self, request: HttpRequest, vendor: Vendor, egress: str, leave: Leave) -> AsyncIterator[Answer]:
+    async def send(self, request: HttpRequest, vendor: Vendor, egress: str, leave: Leave) -> AsyncIterator[RawAnswer]:
         """Send a request; the answer's body is read inside the block, under the same deadline. What else the block
         does is none of the deadline's business. `leave` hears whenever the request was written to a socket, and lets it
         be written again for a redirect.
@@ -107,7 +107,7 @@ class Transport:
                 response, url = await self._follow(request, vendor, egress, leave)
         try:
             pieces = _decoded(response, vendor.limits.body, until)
-            yield Answer(response.status_code, dict(response.headers), pieces, url)
+            yield RawAnswer(response.status_code, dict(response.headers), pieces, url)
         finally:
             with suppress(*_LIBRARY_ERRORS):
                 await response.aclose()
@@ -125,7 +125,7 @@ class Transport:
             if following is None:
                 return response, request.url
             await response.aclose()
-            if isinstance(following, Refused):
+            if isinstance(following, Unsendable):
                 raise CallFailed(Failure.BLOCKED, following.reason.partition(": ")[2], sent=True)
             request = following
         raise CallFailed(Failure.PROTOCOL, f"more than {_MOST_REDIRECTS} redirects", sent=True)

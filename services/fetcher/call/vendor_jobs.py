@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from services.fetcher.call.request import Refused
+from services.fetcher.call.request import Unsendable
 from shared.events.tasks import Call, FetchRequested, Purpose
 from shared.specification.invoke import CALLBACK_URL, TASK_ID
 from shared.specification.vendor_jobs import Told, told_by, vendor_job_of
@@ -47,14 +47,14 @@ def is_unknown(reason: str, *, sent: bool) -> bool:
     return reason.startswith("outcome_unknown") or (sent and not reason.startswith(_KNOWN_FAILURES))
 
 
-def call_of(request: FetchRequested, gateway_url: str, key: Callable[[], bytes], now: datetime) -> Call | Refused:
+def call_of(request: FetchRequested, gateway_url: str, key: Callable[[], bytes], now: datetime) -> Call | Unsendable:
     """The call with what belongs to its round filled in: the callback URL, and the task's id, by which the vendor knows
     it when it comes again. `key` is asked for only where there is a callback URL."""
     if request.submit is None:
         return request.call
     expires_at = now + request.submit.deadline if request.submit.deadline else request.submit.deadline_at
     if now >= expires_at:
-        return Refused("deadline_exceeded: the wait was over before the call could leave")
+        return Unsendable("deadline_exceeded: the wait was over before the call could leave")
     call, text = request.call, request.call.model_dump_json()
     if _TASK_ID in text:
         call = _filled(call, _TASK_ID, _id_of(request))

@@ -68,7 +68,7 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class LeaseRequest:
     """How many permits are wanted, from `now` on, none later than `until`; `pace` (0 to 1) slows spaced windows."""
 
     count: int
@@ -138,7 +138,7 @@ def _log(state: WindowState, counted: int, sent: Sequence[int], now: int) -> Win
     return replace(state, sent=tuple(sorted(kept.items())))
 
 
-def lease(budget: Budget, permits: Permits, wanted: Wanted) -> Lease:
+def lease(budget: Budget, permits: Permits, wanted: LeaseRequest) -> Lease:
     """Lease up to `wanted.count` moments from recorded permits. Without windows every moment is now."""
     if not budget.windows:
         return Lease((wanted.now,) * wanted.count, permits)
@@ -167,7 +167,7 @@ def _earliest(windows: Sequence["_Run"], moment: int) -> int:
 class _Run:
     """A window while moments are leased from it; they only go forward."""
 
-    def __init__(self, window: Window, state: WindowState, leased: Sequence[int], wanted: Wanted) -> None:
+    def __init__(self, window: Window, state: WindowState, leased: Sequence[int], wanted: LeaseRequest) -> None:
         self.state, self.arrival = state, state.arrival
         self._spaced = not window.is_quota
         self._interval = _interval(window, wanted.pace)

@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from services.fetcher.call import store
-from services.fetcher.cancel.handler import cancel_calls
-from services.fetcher.claim.handler import claim_calls
+from services.fetcher.control.handler import control_calls
+from services.fetcher.enqueue.handler import enqueue_calls
+from services.fetcher.lanes import store as lanes_store
+from services.fetcher.takeover import store as takeover_store
 from shared.database.pool import Database
 from shared.events.envelope import Incoming, Position, Record
 from shared.events.jobs import JobCounts, JobEnded, JobState
@@ -45,20 +46,20 @@ def cancelled(job_id: UUID) -> Incoming[JobEnded]:
 
 async def due(database: Database) -> int:
     async with database.transaction() as tx:
-        return len(await store.find_due(tx, "v", 100))
+        return len(await lanes_store.find_due(tx, "v", 100))
 
 
 async def test_what_waits_for_a_cancelled_job_is_not_called(database_for: DatabaseFor) -> None:
     database = await database_for("fetcher")
     ends, stays = new_id(), new_id()
     async with database.transaction() as tx:
-        await claim_calls(tx, [wanted(ends), wanted(ends), wanted(stays)])
+        await enqueue_calls(tx, [wanted(ends), wanted(ends), wanted(stays)])
     assert await due(database) == 3
     async with database.transaction() as tx:
-        await cancel_calls(tx, [cancelled(ends)])
+        await control_calls(tx, [cancelled(ends)])
     assert await due(database) == 1
     async with database.transaction() as tx:
-        await claim_calls(tx, [wanted(ends)])
+        await enqueue_calls(tx, [wanted(ends)])
     assert await due(database) == 1
 
 
@@ -66,24 +67,24 @@ async def test_a_call_that_was_open_at_the_cancellation_is_not_repeated(database
     database = await database_for("fetcher")
     job_id, fetcher_id = new_id(), new_id()
     async with database.transaction() as tx:
-        await claim_calls(tx, [wanted(job_id)])
-        await store.claim_calls(tx, await store.find_due(tx, "v", 1), fetcher_id)
-        await cancel_calls(tx, [cancelled(job_id)])
-        assert await store.count_running(tx, "v") == 1
-        await store.return_calls(tx, [fetcher_id])
-        assert await store.find_due(tx, "v", 1) == []
-        assert await store.find_busy_vendors(tx) == ["v"]
-        await store.delete_cancelled(tx)
-        assert await store.find_busy_vendors(tx) == []
+        await enqueue_calls(tx, [wanted(job_id)])
+        await lanes_store.claim_calls(tx, await lanes_store.find_due(tx, "v", 1), fetcher_id)
+        await control_calls(tx, [cancelled(job_id)])
+        assert await lanes_store.count_running(tx, "v") == 1
+        await takeover_store.return_calls(tx, [fetcher_id])
+        assert await lanes_store.find_due(tx, "v", 1) == []
+        assert await lanes_store.find_busy_vendors(tx) == ["v"]
+        await takeover_store.delete_cancelled(tx)
+        assert await lanes_store.find_busy_vendors(tx) == []
 
 
 async def test_a_job_that_ended_otherwise_takes_nothing_back(database_for: DatabaseFor) -> None:
     database = await database_for("fetcher")
     job_id = new_id()
     async with database.transaction() as tx:
-        await claim_calls(tx, [wanted(job_id)])
+        await enqueue_calls(tx, [wanted(job_id)])
         failed = cancelled(job_id).event.model_copy(update={"state": JobState.FAILED})
-        await cancel_calls(tx, [incoming(failed)])
+        await control_calls(tx, [incoming(failed)])
     assert await due(database) == 1
 
 
@@ -91,8 +92,8 @@ async def test_what_ends_a_vendors_job_outlives_ours(database_for: DatabaseFor) 
     database = await database_for("fetcher")
     job_id = new_id()
     async with database.transaction() as tx:
-        await claim_calls(tx, [wanted(job_id, "abort")])
-        await cancel_calls(tx, [cancelled(job_id)])
-        await claim_calls(tx, [wanted(job_id, "abort"), wanted(job_id, "page")])
-        await store.delete_cancelled(tx)
+        await enqueue_calls(tx, [wanted(job_id, "abort")])
+        await control_calls(tx, [cancelled(job_id)])
+        await enqueue_calls(tx, [wanted(job_id, "abort"), wanted(job_id, "page")])
+        await takeover_store.delete_cancelled(tx)
     assert await due(database) == 2

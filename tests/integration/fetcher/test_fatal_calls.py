@@ -6,11 +6,14 @@ from uuid import UUID
 
 import pytest
 
-from services.fetcher.call import store
-from services.fetcher.call.settle import Settlement
-from services.fetcher.call.takeover import Takeover
-from services.fetcher.claim.handler import claim_calls
+from services.fetcher.enqueue.handler import enqueue_calls
+from services.fetcher.lanes import store as lanes_store
 from services.fetcher.model import Claimed, Later, Leave, Outcome
+from services.fetcher.rows import touch_fetcher
+from services.fetcher.settle import store as settle_store
+from services.fetcher.settle.settle import Settlement
+from services.fetcher.takeover import store as takeover_store
+from services.fetcher.takeover.takeover import Takeover
 from shared.database.pool import Database
 from shared.ids import new_id
 from shared.messaging.producer import Producer
@@ -40,13 +43,13 @@ async def test_a_call_that_was_open_at_three_deaths_in_succession_is_given_up(
     dead, heir = await reader_for("fetcher.dead"), new_id()
     settlement = Settlement(database, producer, heir)
     async with database.transaction() as tx:
-        await claim_calls(tx, [wanted(new_id())])
+        await enqueue_calls(tx, [wanted(new_id())])
     for _ in range(2):
         await die(database, settlement, heir)
         assert list((await states(database)).values()) == ["waiting"]
     await die(database, settlement, heir)
     assert list((await states(database)).values()) == ["answered"]
-    await settlement.tell()
+    await settlement.send()
     [letter] = await eventually(lambda: dead.values, 20)
     assert letter["reason"] == "fatal"
 
@@ -55,13 +58,13 @@ async def test_deaths_count_only_in_succession(place: Place, database: Database)
     heir = new_id()
     settlement = Settlement(database, Producer(place.kafka, prefix=place.prefix), heir)
     async with database.transaction() as tx:
-        await claim_calls(tx, [wanted(new_id())])
+        await enqueue_calls(tx, [wanted(new_id())])
     for _ in range(3):
         await die(database, settlement, heir)
         await die(database, settlement, heir)
         [call] = await claim(database, heir)
         async with database.transaction() as tx:
-            await store.settle_calls(tx, heir, [Later(call, utc_now(), 2)])
+            await settle_store.settle_calls(tx, heir, [Later(call, utc_now(), 2)])
     assert list((await states(database)).values()) == ["waiting"]
 
 
@@ -69,12 +72,12 @@ async def test_a_fetcher_that_was_told_to_stop_was_ended_by_nothing(place: Place
     heir = new_id()
     settlement = Settlement(database, Producer(place.kafka, prefix=place.prefix), heir)
     async with database.transaction() as tx:
-        await claim_calls(tx, [wanted(new_id())])
+        await enqueue_calls(tx, [wanted(new_id())])
     for _ in range(5):
         stops = new_id()
-        await store.show_life(database, stops)
+        await touch_fetcher(database, stops)
         await claim(database, stops)
-        await store.stop_fetcher(database, stops)
+        await lanes_store.stop_fetcher(database, stops)
         async with database.transaction() as tx:
             await tx.execute("UPDATE fetchers SET seen_at = now() - interval '1 day' WHERE id = $1", stops)
         await take_over(database, settlement, heir)
@@ -86,7 +89,7 @@ async def test_a_fetcher_that_was_only_silent_was_ended_by_nothing(place: Place,
     settlement = Settlement(database, Producer(place.kafka, prefix=place.prefix), heir)
     sleeps = Takeover(database, settlement, sleeper, LEASE_SECONDS, clock=clock)
     async with database.transaction() as tx:
-        await claim_calls(tx, [wanted(new_id())])
+        await enqueue_calls(tx, [wanted(new_id())])
     for _ in range(5):
         await sleeps.step()
         await claim(database, sleeper)
@@ -101,15 +104,15 @@ async def test_what_must_not_be_repeated_is_unknown_all_the_same(place: Place, d
     heir = new_id()
     settlement = Settlement(database, Producer(place.kafka, prefix=place.prefix), heir)
     async with database.transaction() as tx:
-        await claim_calls(tx, [submit()])
+        await enqueue_calls(tx, [submit()])
     for _ in range(2):
         await die(database, settlement, heir)
     await claim(database, gone := new_id())
     async with database.transaction() as tx:
         await tx.execute("UPDATE calls SET may_have_left = true")
-        [row] = await store.find_lost(tx, [gone])
-        assert await store.return_calls(tx, [gone]) == []
-    assert not row["repeatable"]
+        [call] = await takeover_store.find_lost(tx, [gone])
+        assert await takeover_store.return_calls(tx, [gone]) == []
+    assert not call.repeatable
 
 
 async def test_of_calls_that_fetchers_ended_with_a_process_has_one_open_at_a_time(
@@ -131,7 +134,7 @@ async def test_of_calls_that_fetchers_ended_with_a_process_has_one_open_at_a_tim
 
     async with at_work(topics, payloads, hold) as (runtime, lanes):
         async with runtime.database.transaction() as tx:
-            await claim_calls(tx, [wanted(new_id(), vendor=f"url:{name}.example") for name in "aabb"])
+            await enqueue_calls(tx, [wanted(new_id(), vendor=f"url:{name}.example") for name in "aabb"])
             await tx.execute("UPDATE calls SET taken_from = ARRAY[gen_random_uuid(), gen_random_uuid()]")
         await ask(runtime, lanes, "url:a.example")
         await eventually(lambda: len(open_now) == 2, 20)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from services.fetcher.app import build
-from services.fetcher.call import lane
+from services.fetcher.lanes import lane
 from services.fetcher.settings import Settings
 from shared.events.catalogue import FETCH_REQUESTED, VENDORS
 from shared.events.configuration import VendorConfigured

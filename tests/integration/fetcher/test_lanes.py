@@ -11,13 +11,14 @@ from uuid import UUID
 import pytest
 from prometheus_client import REGISTRY
 
-from services.fetcher.call import store
-from services.fetcher.call.lanes import Lanes, Make
 from services.fetcher.call.outcome import Timing, give_up
-from services.fetcher.call.settle import Settlement
-from services.fetcher.claim.handler import claim_calls
+from services.fetcher.enqueue.handler import enqueue_calls
+from services.fetcher.lanes import store as lanes_store
+from services.fetcher.lanes.lanes import Lanes, Make
 from services.fetcher.model import Claimed, Later, Leave, Outcome
 from services.fetcher.settings import Settings
+from services.fetcher.settle.settle import Settlement
+from services.fetcher.takeover import store as takeover_store
 from shared.database.pool import Row, Transaction
 from shared.events.envelope import Incoming
 from shared.events.payloads import Processing
@@ -46,11 +47,11 @@ async def test_lanes_that_claim_at_the_same_time_open_no_more_calls_than_the_pro
     settings = place.settings(Settings, payloads, fetcher_calls=2, fetcher_vendor_share=1)
     runtime: Runtime[Settings] = open_runtime("fetcher", settings)
     await runtime.database.open()
-    together, may_end, find_due = asyncio.Barrier(2), asyncio.Event(), store.find_due
+    together, may_end, find_due = asyncio.Barrier(2), asyncio.Event(), lanes_store.find_due
 
     async def find_together(tx: Transaction, vendor: str, most: int, *, suspects: bool) -> list[UUID]:
         due = await find_due(tx, vendor, most, suspects=suspects)
-        monkeypatch.setattr(store, "find_due", find_due) if together.n_waiting else None
+        monkeypatch.setattr(lanes_store, "find_due", find_due) if together.n_waiting else None
         await together.wait()
         return due
 
@@ -64,18 +65,18 @@ async def test_lanes_that_claim_at_the_same_time_open_no_more_calls_than_the_pro
             await tx.execute("LOCK TABLE budgets IN EXCLUSIVE MODE")
             return int(await tx.fetchval("SELECT count(*) FROM calls WHERE state = 'running'"))
 
-    monkeypatch.setattr(store, "find_due", find_together)
+    monkeypatch.setattr(lanes_store, "find_due", find_together)
     async with runtime.database.transaction() as tx:
         for vendor in ("a", "b"):
             document = b'{"vendor": "%s", "base_url": "https://v.example"}' % vendor.encode()
             await tx.execute("INSERT INTO vendors (id, document) VALUES ($1, $2)", vendor, document)
-            await claim_calls(tx, [wanted(vendor) for _ in range(2)])
+            await enqueue_calls(tx, [wanted(vendor) for _ in range(2)])
     fetcher_id = new_id()
     settlement = Settlement(runtime.database, runtime.producer, fetcher_id)
     lanes = Lanes(runtime, settlement, fetcher_id, hold)
     running = asyncio.create_task(lanes.run())
     try:
-        await eventually(lambda: store.find_due is find_due, 20)
+        await eventually(lambda: lanes_store.find_due is find_due, 20)
         await eventually(open_calls, 20)
         assert await open_calls() == 2
     finally:
@@ -96,7 +97,7 @@ async def at_work(
     fetcher_id = new_id()
     settlement = Settlement(runtime.database, runtime.producer, fetcher_id)
     lanes = Lanes(runtime, settlement, fetcher_id, make)
-    parts = (lanes, settlement.writing, settlement.telling)
+    parts = (lanes, settlement.writing, settlement.sending)
     running = [asyncio.create_task(part.run()) for part in parts]
     try:
         yield runtime, lanes
@@ -111,7 +112,7 @@ async def at_work(
 async def ask(runtime: Runtime[Settings], lanes: Lanes, *vendors: str) -> None:
     """A call for each of these."""
     async with runtime.database.transaction() as tx:
-        await claim_calls(tx, [wanted(vendor) for vendor in vendors])
+        await enqueue_calls(tx, [wanted(vendor) for vendor in vendors])
     lanes.wake()
 
 
@@ -142,13 +143,13 @@ async def test_a_defect_of_a_lane_is_told_and_its_calls_are_made_all_the_same(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    dead, lock_budget = await reader_for("fetcher.dead"), store.lock_budget
+    dead, lock_budget = await reader_for("fetcher.dead"), lanes_store.lock_budget
 
     async def breaks_once(tx: Transaction, vendor: str) -> Row:
-        monkeypatch.setattr(store, "lock_budget", lock_budget)
+        monkeypatch.setattr(lanes_store, "lock_budget", lock_budget)
         raise ZeroDivisionError
 
-    monkeypatch.setattr(store, "lock_budget", breaks_once)
+    monkeypatch.setattr(lanes_store, "lock_budget", breaks_once)
     async with at_work(topics, payloads, ends) as (runtime, lanes):
         await ask(runtime, lanes, "url:host.example")
         await eventually(lambda: dead.values, 20)
@@ -177,7 +178,7 @@ async def test_nobody_finds_calls_of_a_fetcher_that_has_shown_no_life_yet(topics
 
     async def look(call: Claimed, leave: Leave) -> Outcome:
         async with runtime.database.transaction() as tx:
-            made.set_result(await store.find_silent(tx, 3600, new_id()))
+            made.set_result(await takeover_store.find_silent(tx, 3600, new_id()))
         return Later(call, utc_now() + timedelta(days=1), call.attempt)
 
     async with at_work(topics, payloads, look) as (runtime, lanes):

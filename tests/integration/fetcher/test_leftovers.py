@@ -11,12 +11,12 @@ import pytest
 
 from services.fetcher.app import build
 from services.fetcher.call.make import CallMaker
-from services.fetcher.call.mark import Marks
-from services.fetcher.call.settle import Settlement
 from services.fetcher.call.transport import Transport
-from services.fetcher.claim.handler import claim_calls
-from services.fetcher.model import Answered, Claimed, Outcome
+from services.fetcher.enqueue.handler import enqueue_calls
+from services.fetcher.lanes.mark import Marks
+from services.fetcher.model import Claimed, Ended, Outcome
 from services.fetcher.settings import Settings
+from services.fetcher.settle.settle import Settlement
 from shared.database.pool import Database
 from shared.events.payloads import Pointer, Processing
 from shared.events.tasks import AnswerWanted, Call, FetchRequested, Purpose
@@ -94,7 +94,7 @@ async def begin(database: Database, site: Site, fetcher_id: Any) -> Claimed:
 
 
 def pointer_of(outcome: Outcome) -> Pointer:
-    assert isinstance(outcome, Answered)
+    assert isinstance(outcome, Ended)
     told = [orjson.loads(message.value) for message in outcome.messages if message.value]
     [found] = [
         event.get("payload") or event["answer"]["body"] for event in told if {"payload", "answer"} & event.keys()
@@ -120,7 +120,7 @@ async def test_a_sleeper_that_wakes_up_replaces_nothing_that_its_heir_has_stored
     database, sleeper, heir = await database_for("fetcher"), new_id(), new_id()
     theirs, ours = (Settlement(database, Producer(place.kafka, prefix=place.prefix), one) for one in (sleeper, heir))
     async with database.transaction() as tx:
-        await claim_calls(tx, [asked_for(purpose)])
+        await enqueue_calls(tx, [asked_for(purpose)])
     sleeping = asyncio.create_task(maker.make(await begin(database, site, sleeper), FREE))
     await eventually(lambda: vendor.asked == 1)
     await take_over(database, ours, heir)
@@ -152,7 +152,7 @@ async def test_what_was_stored_by_a_fetcher_that_ended_before_it_could_say_so_do
     database, gone, heir = await database_for("fetcher"), new_id(), new_id()
     vendor.may_answer.set()
     async with database.transaction() as tx:
-        await claim_calls(tx, [asked_for(purpose, "GET" if purpose == "page" else "POST")])
+        await enqueue_calls(tx, [asked_for(purpose, "GET" if purpose == "page" else "POST")])
     call = await begin(database, site, gone)
     if not call.repeatable:
         assert await Marks(database, gone).mark(call)

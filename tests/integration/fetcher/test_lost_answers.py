@@ -8,13 +8,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from services.fetcher.call.lane import Lane
 from services.fetcher.call.messages import changed
 from services.fetcher.call.outcome import Timing, give_up
-from services.fetcher.call.settle import Settlement
-from services.fetcher.call.takeover import Takeover
-from services.fetcher.claim.handler import claim_calls
-from services.fetcher.model import Answered, Later
+from services.fetcher.enqueue.handler import enqueue_calls
+from services.fetcher.lanes.lane import Lane
+from services.fetcher.model import Ended, Later
+from services.fetcher.settle.settle import Settlement
+from services.fetcher.takeover.takeover import Takeover
 from shared.database.pool import Database
 from shared.errors import Unavailable
 from shared.events.tasks import TaskState
@@ -56,11 +56,11 @@ async def test_an_answer_that_was_written_unheard_is_told(
 ) -> None:
     told, fetcher_id = await reader_for("tasks.events"), new_id()
     async with database.transaction() as tx:
-        await claim_calls(tx, [wanted(new_id()), wanted(new_id())])
+        await enqueue_calls(tx, [wanted(new_id()), wanted(new_id())])
     ends, waits = await claim(database, fetcher_id)
     settlement, settled = Settlement(database, producer, fetcher_id), list[None]()
     message = changed(ends, TaskState.COMPLETED, utc_now())
-    settlement.add(Answered(ends, (message,), None, succeeded=True), lambda: settled.append(None))
+    settlement.add(Ended(ends, (message,), None, succeeded=True), lambda: settled.append(None))
     message = changed(waits, TaskState.RETRYING, utc_now())
     settlement.add(Later(waits, utc_now(), 2, (message,), limited=True, met_limit=True), lambda: settled.append(None))
 
@@ -78,7 +78,7 @@ async def test_an_attempt_that_was_written_unheard_is_logged_once(
 ) -> None:
     fetcher_id = new_id()
     async with database.transaction() as tx:
-        await claim_calls(tx, [wanted(new_id()), wanted(new_id())])
+        await enqueue_calls(tx, [wanted(new_id()), wanted(new_id())])
     calls = await claim(database, fetcher_id)
     settlement = Settlement(database, producer, fetcher_id)
     outcomes = [give_up(call, "refused", 400, Timing(utc_now(), 0.1, "direct")) for call in calls]
@@ -95,7 +95,7 @@ async def test_an_attempt_that_was_written_unheard_is_logged_once(
 
 async def test_calls_that_were_claimed_unheard_are_made(proxy: Proxy, database: Database) -> None:
     async with database.transaction() as tx:
-        await claim_calls(tx, [wanted(new_id()) for _ in range(2)])
+        await enqueue_calls(tx, [wanted(new_id()) for _ in range(2)])
     leaser = Leaser(database)
     lane = Lane("v", leaser)
     proxy.lose_answer_to(COMMIT)
@@ -110,7 +110,7 @@ async def test_calls_that_were_claimed_unheard_are_made(proxy: Proxy, database: 
 async def test_a_permit_that_was_returned_unheard_frees_no_other_calls_permit(proxy: Proxy, database: Database) -> None:
     """Of a quota, which is not spaced: permits for the same moment."""
     async with database.transaction() as tx:
-        await claim_calls(tx, [wanted(new_id()) for _ in range(2)])
+        await enqueue_calls(tx, [wanted(new_id()) for _ in range(2)])
     leaser = Leaser(database, QUOTA)
     lane = Lane("v", leaser)
     running = asyncio.create_task(lane.run())
@@ -134,10 +134,10 @@ async def test_calls_that_were_taken_over_unheard_are_told(
 ) -> None:
     told, gone, heir = await reader_for("tasks.events"), new_id(), new_id()
     async with database.transaction() as tx:
-        await claim_calls(tx, [wanted(new_id())])
+        await enqueue_calls(tx, [wanted(new_id())])
     [call] = await claim(database, gone)
     theirs = Settlement(database, producer, gone)
-    theirs.add(Answered(call, (changed(call, TaskState.COMPLETED, utc_now()),), None, True), lambda: None)
+    theirs.add(Ended(call, (changed(call, TaskState.COMPLETED, utc_now()),), None, True), lambda: None)
     await theirs.write()
 
     settlement = Settlement(database, producer, heir)
@@ -162,11 +162,11 @@ async def test_what_was_stored_for_an_answer_that_was_written_unheard_and_told_b
 ) -> None:
     store, fetcher_id, heir = PayloadStore(payloads.as_uri()), new_id(), new_id()
     async with database.transaction() as tx:
-        await claim_calls(tx, [wanted(new_id())])
+        await enqueue_calls(tx, [wanted(new_id())])
     [call] = await claim(database, fetcher_id)
     pointer = await store.put(call.request.job_id, call.payload, b"[]", media_type="application/json")
     settlement, others = (Settlement(database, producer, one) for one in (fetcher_id, heir))
-    settlement.add(Answered(call, (changed(call, TaskState.STORED, utc_now()),), None, True), lambda: None)
+    settlement.add(Ended(call, (changed(call, TaskState.STORED, utc_now()),), None, True), lambda: None)
     proxy.lose_answer_to(COMMIT)
     with pytest.raises(Unavailable):
         await settlement.write()
@@ -184,10 +184,10 @@ async def test_a_fault_while_the_rest_is_written_ends_nothing(
 ) -> None:
     fetcher_id = new_id()
     async with database.transaction() as tx:
-        await claim_calls(tx, [wanted(new_id())])
+        await enqueue_calls(tx, [wanted(new_id())])
     [call] = await claim(database, fetcher_id)
     settlement = Settlement(database, producer, fetcher_id)
-    settlement.add(Answered(call, (changed(call, TaskState.COMPLETED, utc_now()),), None, True), lambda: None)
+    settlement.add(Ended(call, (changed(call, TaskState.COMPLETED, utc_now()),), None, True), lambda: None)
     proxy.lose_answer_to(COMMIT)
     await settlement.drain(within_seconds=20)
     assert await states(database) == {}

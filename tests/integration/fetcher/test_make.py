@@ -13,7 +13,7 @@ from services.fetcher.call import make
 from services.fetcher.call.make import CallMaker
 from services.fetcher.call.secrets import SigningSecrets
 from services.fetcher.call.transport import Transport
-from services.fetcher.model import Answered, Claimed, Later, Outcome
+from services.fetcher.model import Claimed, Ended, Later, Outcome
 from shared.events.payloads import Processing
 from shared.events.tasks import AnswerWanted, Call, FactsWanted, FetchRequested
 from shared.ids import new_id
@@ -70,7 +70,7 @@ def claimed(site: Site, says: str, purpose: Any = "page", facts: FactsWanted | N
 
 def told_next(outcome: Outcome) -> str | None:
     """What is told of the next page; the key is in nothing that is told."""
-    assert isinstance(outcome, Answered)
+    assert isinstance(outcome, Ended)
     assert not any(CANARY in repr(message) for message in outcome.messages)
     told = [orjson.loads(message.value) for message in outcome.messages if message.value]
     [found] = [event["facts"]["next"] for event in told if event.get("facts")]
@@ -87,7 +87,7 @@ async def test_a_webhook_that_was_taken_is_over_whatever_the_receiver_says(
     maker: CallMaker, site: Site, says: str
 ) -> None:
     outcome = await maker.make(claimed(site, says, "deliver"), FREE)
-    assert isinstance(outcome, Answered)
+    assert isinstance(outcome, Ended)
     assert outcome.succeeded
     assert states(outcome) == ["completed"]
 
@@ -107,7 +107,7 @@ async def test_what_incoming_webhooks_are_proved_with_signs_nothing_where_signin
         call = claimed(site, "204", "deliver")
         request = call.request.model_copy(update={"sign": f"env:{name}"})
         outcome = await maker.make(replace(call, request=request), FREE)
-        assert isinstance(outcome, Answered)
+        assert isinstance(outcome, Ended)
         assert outcome.attempt is not None
         heads[name] = outcome.attempt.reason, [head for head in site.heads if "webhook-signature" in head]
     await transport.close()
@@ -122,7 +122,7 @@ async def test_a_secret_that_is_no_key_signs_nothing(
     call = claimed(site, "204", "deliver")
     request = call.request.model_copy(update={"sign": "env:SIGN_KEY"})
     outcome = await maker.make(replace(call, request=request), FREE)
-    assert isinstance(outcome, Answered)
+    assert isinstance(outcome, Ended)
     assert outcome.attempt is not None
     assert outcome.attempt.reason.startswith("secret_missing: the secret env:SIGN_KEY is no key: expected base64")
     assert site.heads == []
@@ -136,7 +136,7 @@ async def test_a_page_is_stored_and_an_empty_answer_is_complete(
     assert states(page) == ["stored", "enqueued"]
     for says in ("204", "404,nothing here"):
         empty = await maker.make(claimed(site, says, facts=facts, outcomes=RULES), FREE)
-        assert isinstance(empty, Answered)
+        assert isinstance(empty, Ended)
         assert empty.succeeded
         assert states(empty) == ["completed"]
 
@@ -158,7 +158,7 @@ async def test_rules_over_the_body_decide_of_requests_whose_answer_has_no_known_
     assert isinstance(await maker.make(claimed(site, f"200,{PENDING}", "answer", outcomes=BODY_RULES), FREE), Later)
     assert list(tmp_path.iterdir()) == []
     taken = await maker.make(claimed(site, '200,{"state": "done"}', "answer", outcomes=BODY_RULES), FREE)
-    assert isinstance(taken, Answered)
+    assert isinstance(taken, Ended)
     assert taken.succeeded
 
 
@@ -214,7 +214,7 @@ async def test_a_key_is_told_nobody_by_way_of_a_link_header(
 
 async def test_a_redirect_that_is_refused_says_what_would_follow_it(maker: CallMaker, site: Site) -> None:
     outcome = await maker.make(claimed(site, "301,moved"), FREE)
-    assert isinstance(outcome, Answered)
+    assert isinstance(outcome, Ended)
     assert outcome.attempt is not None
     assert outcome.attempt.reason == "refused_301: the vendor answered 301; network.redirects would have to be follow"
 
@@ -243,7 +243,7 @@ async def test_an_answer_that_cannot_be_kept_is_held_where_the_call_must_not_be_
     tmp_path.unlink()
     tmp_path.mkdir()
     outcome = await making
-    assert isinstance(outcome, Answered)
+    assert isinstance(outcome, Ended)
     assert states(outcome) == ["completed"]
     assert len(site.heads) == made + 1
 
@@ -252,7 +252,7 @@ async def test_a_page_of_very_many_values_is_refused_once_for_all(maker: CallMak
     call = claimed(site, "", facts=FactsWanted(total="body.total"))
     asked = call.request.model_copy(update={"call": Call(path="/crowd")})
     outcome = await maker.make(replace(call, request=asked), FREE)
-    assert isinstance(outcome, Answered)
+    assert isinstance(outcome, Ended)
     assert outcome.attempt is not None
     assert outcome.attempt.reason == "too_large: the body has more than 1500000 values"
     assert (len(site.heads), list(tmp_path.iterdir())) == (1, [])

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.fetcher.call import store
+from services.fetcher.settle import store as settle_store
 from shared.database.pool import Database
 from tests.conftest import DatabaseFor
 
@@ -19,12 +19,12 @@ async def database(database_for: DatabaseFor) -> Database:
 async def refuse(database: Database, vendor: str, *, until: datetime, times: int = 1, refused: bool = True) -> None:
     """So many calls at once hear that it is too much."""
     async with database.transaction() as tx:
-        await store.pause_vendors(tx, [store.Pause(vendor, until, refused)] * times)
+        await settle_store.pause_vendors(tx, [settle_store.Pause(vendor, until, refused)] * times)
 
 
 async def succeed(database: Database, vendor: str, times: int) -> None:
     async with database.transaction() as tx:
-        await store.quicken_vendors(tx, [vendor] * times)
+        await settle_store.speed_up_vendors(tx, [vendor] * times)
 
 
 async def pace(database: Database, vendor: str) -> float:

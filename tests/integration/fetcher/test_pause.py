@@ -7,10 +7,11 @@ from uuid import UUID
 import pytest
 
 from services.fetcher.app import build
-from services.fetcher.call import store
-from services.fetcher.cancel.handler import cancel_calls
-from services.fetcher.claim.handler import claim_calls
+from services.fetcher.control.handler import control_calls
+from services.fetcher.enqueue.handler import enqueue_calls
+from services.fetcher.lanes import store as lanes_store
 from services.fetcher.settings import Settings
+from services.fetcher.takeover import store as takeover_store
 from shared.database.pool import Database
 from shared.events.catalogue import FETCH_REQUESTED, JOBS_EVENTS
 from shared.events.envelope import Incoming
@@ -38,12 +39,12 @@ def told(job_id: UUID, state: JobState, second: int) -> Incoming[JobProgressed]:
 
 async def hear(database: Database, *events: Incoming[JobProgressed]) -> None:
     async with database.transaction() as tx:
-        await cancel_calls(tx, events)
+        await control_calls(tx, events)
 
 
 async def ask(database: Database, *calls: Incoming[FetchRequested]) -> None:
     async with database.transaction() as tx:
-        await claim_calls(tx, calls)
+        await enqueue_calls(tx, calls)
 
 
 async def test_what_waits_for_a_paused_job_is_called_when_it_goes_on(database_for: DatabaseFor) -> None:
@@ -87,10 +88,10 @@ async def test_a_call_that_was_open_at_the_pause_is_repeated_only_when_its_job_g
     database, job_id, fetcher_id = await database_for("fetcher"), new_id(), new_id()
     await ask(database, wanted(job_id))
     async with database.transaction() as tx:
-        await store.claim_calls(tx, await store.find_due(tx, "v", 1), fetcher_id)
+        await lanes_store.claim_calls(tx, await lanes_store.find_due(tx, "v", 1), fetcher_id)
     await hear(database, told(job_id, PAUSED, 1))
     async with database.transaction() as tx:
-        await store.return_calls(tx, [fetcher_id])
+        await takeover_store.return_calls(tx, [fetcher_id])
     assert await due(database) == 0
     await hear(database, told(job_id, RUNNING, 2))
     assert await due(database) == 1
@@ -111,7 +112,7 @@ async def test_a_paused_job_that_is_cancelled_is_over(database_for: DatabaseFor)
     database, job_id = await database_for("fetcher"), new_id()
     await ask(database, wanted(job_id))
     async with database.transaction() as tx:
-        await cancel_calls(tx, [told(job_id, PAUSED, 1), cancelled(job_id)])
+        await control_calls(tx, [told(job_id, PAUSED, 1), cancelled(job_id)])
         assert await tx.fetchval("SELECT count(*) FROM calls") == 0
 
 

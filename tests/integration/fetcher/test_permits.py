@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from services.fetcher.call import store
-from services.fetcher.call.lane import Lane
-from services.fetcher.call.permit import Permit
-from services.fetcher.call.places import Suspects
-from services.fetcher.claim.handler import claim_calls
+from services.fetcher.enqueue.handler import enqueue_calls
+from services.fetcher.lanes import store as lanes_store
+from services.fetcher.lanes.lane import Lane
+from services.fetcher.lanes.permit import Permit
+from services.fetcher.lanes.places import Suspects
 from services.fetcher.model import Claimed
 from services.fetcher.permits.state import read_permits
 from shared.database.pool import Database, Row
@@ -64,7 +64,7 @@ async def noted(database: Database) -> tuple[int, int]:
 async def test_a_call_that_leaves_while_its_lane_waits_for_its_turn_counts_once(database_for: DatabaseFor) -> None:
     database = await database_for("fetcher")
     async with database.transaction() as tx:
-        await claim_calls(tx, [wanted(new_id()) for _ in range(2)])
+        await enqueue_calls(tx, [wanted(new_id()) for _ in range(2)])
     leaser = Leaser(database)
     lane = Lane("v", leaser)
     running = asyncio.create_task(lane.run())
@@ -91,8 +91,8 @@ async def test_a_call_that_leaves_while_its_lane_waits_for_its_turn_counts_once(
 async def test_permits_are_for_the_time_after_the_wait_for_the_vendors_row(database_for: DatabaseFor) -> None:
     database = await database_for("fetcher")
     async with database.transaction() as tx:
-        await claim_calls(tx, [wanted(new_id())])
-        await store.lock_budget(tx, "v")
+        await enqueue_calls(tx, [wanted(new_id())])
+        await lanes_store.lock_budget(tx, "v")
     leaser = Leaser(database)
     running = asyncio.create_task(Lane("v", leaser).run())
 
@@ -119,7 +119,7 @@ async def test_permits_are_for_the_time_after_the_wait_for_the_vendors_row(datab
 async def test_a_call_that_the_library_sends_again_uses_up_no_other_calls_permit(database_for: DatabaseFor) -> None:
     database = await database_for("fetcher")
     async with database.transaction() as tx:
-        await claim_calls(tx, [wanted(new_id()) for _ in range(2)])
+        await enqueue_calls(tx, [wanted(new_id()) for _ in range(2)])
     leaser = Leaser(database, QUOTA)
     lane = Lane("v", leaser)
     running = asyncio.create_task(lane.run())

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from services.fetcher.app import build
-from services.fetcher.call import store
 from services.fetcher.configure.handler import SQL as CONFIGURE
+from services.fetcher.model import REFUSALS
 from services.fetcher.settings import Settings
+from services.fetcher.settle import store as settle_store
 from shared.database.pool import Database
 from shared.events.catalogue import FETCH_REQUESTED, VENDORS
 from shared.events.configuration import VendorConfigured
@@ -86,7 +87,7 @@ async def seconds(database: Database, vendor: str) -> float:
 async def refuse(database: Database, times: int = 1) -> float:
     """So many calls at once hear that their credential is unknown; gives for how long the vendor rests."""
     async with database.transaction() as tx:
-        await store.refuse_credentials(tx, ["acme"] * times)
+        await settle_store.refuse_credentials(tx, ["acme"] * times)
     return await seconds(database, "acme")
 
 
@@ -106,7 +107,7 @@ async def database(database_for: DatabaseFor) -> Database:
 async def test_a_few_refusals_are_nothing_and_each_after_them_doubles_the_rest_up_to_its_longest(
     database: Database,
 ) -> None:
-    assert await refuse(database, store.REFUSALS - 1) == 0
+    assert await refuse(database, REFUSALS - 1) == 0
     rests = []
     for _ in range(7):
         rests.append(round(await refuse(database)))
@@ -125,8 +126,8 @@ async def test_what_shows_that_the_credential_may_be_good_again_ends_it(database
     await refuse(database, 20)
     async with database.transaction() as tx:
         if ends == "a success":
-            await store.quicken_vendors(tx, ["acme"])
+            await settle_store.speed_up_vendors(tx, ["acme"])
         else:
             await tx.execute(CONFIGURE["end_pauses"], ["acme"])
     await rest_is_over(database)
-    assert await refuse(database, store.REFUSALS - 1) == 0
+    assert await refuse(database, REFUSALS - 1) == 0

@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from services.fetcher.call import store
 from services.fetcher.call.decide import Elsewhere, RateLimited, RetryAt
 from services.fetcher.call.outcome import Timing, outcome_of
-from services.fetcher.call.settle import Settlement
-from services.fetcher.call.takeover import claimed_of
-from services.fetcher.claim.handler import claim_calls
-from services.fetcher.model import Answered, Claimed, Later, Outcome
+from services.fetcher.enqueue.handler import enqueue_calls
+from services.fetcher.lanes import store as lanes_store
+from services.fetcher.model import Claimed, Ended, Later, Outcome
+from services.fetcher.settle import store as settle_store
+from services.fetcher.settle.settle import Settlement
 from shared.database.pool import Database, Transaction
 from shared.ids import new_id
 from shared.messaging.producer import Producer
@@ -30,8 +30,8 @@ Decided = RetryAt | RateLimited | Elsewhere | None
 async def claim(tx: Transaction) -> Claimed:
     """The one call, whenever it is due."""
     await tx.execute("UPDATE calls SET not_before = now()")
-    [row] = await store.claim_calls(tx, await store.find_due(tx, "v", 1), FETCHER)
-    return claimed_of(row)
+    [call] = await lanes_store.claim_calls(tx, await lanes_store.find_due(tx, "v", 1), FETCHER)
+    return call
 
 
 def came_of(call: Claimed, decided: Decided) -> Outcome:
@@ -43,12 +43,12 @@ def came_of(call: Claimed, decided: Decided) -> Outcome:
 async def tried(database: Database, what: Sequence[Decided]) -> tuple[Claimed, Claimed]:
     """The call at its first try, and after these outcomes."""
     async with database.transaction() as tx:
-        await claim_calls(tx, [wanted(new_id())])
+        await enqueue_calls(tx, [wanted(new_id())])
     async with database.transaction() as tx:
         first = call = await claim(tx)
     for decided in what:
         async with database.transaction() as tx:
-            assert await store.settle_calls(tx, FETCHER, [came_of(call, decided)]) == {call.id}
+            assert await settle_store.settle_calls(tx, FETCHER, [came_of(call, decided)]) == {call.id}
             call = await claim(tx)
     return first, call
 
@@ -89,8 +89,8 @@ async def test_waits_for_a_limit_that_others_met_are_no_part_of_it_either(databa
     first, _ = await tried(database, [RetryAt(later(0), "status_500"), RetryAt(later(0), "status_500")])
     async with database.transaction() as tx:
         await tx.execute("UPDATE calls SET state = 'waiting', not_before = now() - interval '40 minutes'")
-        [row] = await store.claim_calls(tx, await store.find_due(tx, "v", 1), FETCHER)
-    waited = claimed_of(row).first_attempt_at - first.first_attempt_at
+        [waiting_call] = await lanes_store.claim_calls(tx, await lanes_store.find_due(tx, "v", 1), FETCHER)
+    waited = waiting_call.first_attempt_at - first.first_attempt_at
     assert waited == pytest.approx(timedelta(minutes=40), abs=timedelta(minutes=1))
 
 
@@ -99,16 +99,15 @@ async def test_fetchers_that_hear_the_opposite_of_two_vendors_never_wait_for_eac
 ) -> None:
     database, producer = await database_for("fetcher"), Producer(place.kafka, prefix=place.prefix)
     async with database.transaction() as tx:
-        await claim_calls(tx, [wanted(new_id(), vendor=vendor) for vendor in "aabb"])
+        await enqueue_calls(tx, [wanted(new_id(), vendor=vendor) for vendor in "aabb"])
         await tx.execute("INSERT INTO budgets (vendor, pace) VALUES ('a', 0.5), ('b', 0.5)")
 
     async def refused_by(vendor: str, other: str) -> Settlement:
         settlement = Settlement(database, producer, new_id())
         for name, decided in ((vendor, RateLimited(later(1), "status_429")), (other, None)):
             async with database.transaction() as tx:
-                [row] = await store.claim_calls(tx, await store.find_due(tx, name, 1), new_id())
-            call = claimed_of(row)
-            settlement.add(came_of(call, decided) if decided else Answered(call, (), None, True), lambda: None)
+                [call] = await lanes_store.claim_calls(tx, await lanes_store.find_due(tx, name, 1), new_id())
+            settlement.add(came_of(call, decided) if decided else Ended(call, (), None, True), lambda: None)
         return settlement
 
     async def wait_for(writers: int) -> None:

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from services.fetcher.app import build
-from services.fetcher.call.lanes import Lanes
 from services.fetcher.call.messages import changed
-from services.fetcher.call.settle import Settlement
-from services.fetcher.claim.handler import claim_calls
-from services.fetcher.model import Answered, Claimed, Leave, Outcome
+from services.fetcher.enqueue.handler import enqueue_calls
+from services.fetcher.lanes.lanes import Lanes
+from services.fetcher.model import Claimed, Ended, Leave, Outcome
 from services.fetcher.settings import Settings
+from services.fetcher.settle.settle import Settlement
 from shared.events.catalogue import FETCH_REQUESTED
 from shared.events.payloads import Processing
 from shared.events.tasks import Call, FetchRequested, TaskState
@@ -103,7 +103,7 @@ async def test_what_is_answered_is_told_though_another_call_is_open_when_the_tim
 
     database, fetcher_id = await database_for("fetcher"), new_id()
     async with database.transaction() as tx:
-        await claim_calls(tx, [wanted(new_id())])
+        await enqueue_calls(tx, [wanted(new_id())])
     [call] = await claim(database, fetcher_id)
     runtime = open_runtime("fetcher", topics.settings(Settings, payloads))
     await runtime.database.open()
@@ -113,11 +113,11 @@ async def test_what_is_answered_is_told_though_another_call_is_open_when_the_tim
     running = asyncio.create_task(lanes.run())
     try:
         async with database.transaction() as tx:
-            await claim_calls(tx, [wanted_of("url:host.example")])
+            await enqueue_calls(tx, [wanted_of("url:host.example")])
         lanes.wake()
         await eventually(lambda: any(lane.open for lane in lanes._lanes.values()), 20)
         settlement.add(
-            Answered(call, (changed(call, TaskState.COMPLETED, utc_now()),), None, True), lambda: settled.append(None)
+            Ended(call, (changed(call, TaskState.COMPLETED, utc_now()),), None, True), lambda: settled.append(None)
         )
         lanes.stop()
         running.cancel()
@@ -135,12 +135,12 @@ async def test_a_round_that_is_under_way_while_the_rest_is_written_loses_nothing
     """More outcomes than one round takes; the loop has one in hand when the process begins to write the rest."""
     database, fetcher_id, count = await database_for("fetcher"), new_id(), 201
     async with database.transaction() as tx:
-        await claim_calls(tx, [wanted(new_id()) for _ in range(count)])
+        await enqueue_calls(tx, [wanted(new_id()) for _ in range(count)])
     calls = [call for _ in range(3) for call in await claim(database, fetcher_id)]
     settlement, settled = Settlement(database, producer, fetcher_id), list[None]()
     for call in calls:
         message = changed(call, TaskState.COMPLETED, utc_now())
-        settlement.add(Answered(call, (message,), None, succeeded=True), lambda: settled.append(None))
+        settlement.add(Ended(call, (message,), None, succeeded=True), lambda: settled.append(None))
 
     async with database.transaction() as other:
         await other.execute("SELECT FROM calls FOR UPDATE")

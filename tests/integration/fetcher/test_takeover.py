@@ -8,13 +8,16 @@ from uuid import UUID
 
 import pytest
 
-from services.fetcher.call import store
-from services.fetcher.call.mark import Marks
-from services.fetcher.call.settle import Settlement
-from services.fetcher.call.takeover import Takeover, claimed_of
-from services.fetcher.claim.handler import claim_calls
-from services.fetcher.model import Answered, Claimed, Later
+from services.fetcher.enqueue.handler import enqueue_calls
+from services.fetcher.lanes import store as lanes_store
+from services.fetcher.lanes.mark import Marks
+from services.fetcher.model import Claimed, Ended, Later
+from services.fetcher.rows import touch_fetcher
 from services.fetcher.settings import Settings
+from services.fetcher.settle import store as settle_store
+from services.fetcher.settle.settle import Settlement
+from services.fetcher.takeover import store as takeover_store
+from services.fetcher.takeover.takeover import Takeover
 from shared.database.pool import Database
 from shared.events.envelope import Incoming, Position, Record
 from shared.events.payloads import Processing
@@ -67,8 +70,7 @@ def submit(*, method: str = "POST") -> Incoming[FetchRequested]:
 async def claim(database: Database, fetcher_id: UUID) -> list[Claimed]:
     """All calls that wait are this fetcher's."""
     async with database.transaction() as tx:
-        rows = await store.claim_calls(tx, await store.find_due(tx, "v", 100), fetcher_id)
-    return [claimed_of(row) for row in rows]
+        return await lanes_store.claim_calls(tx, await lanes_store.find_due(tx, "v", 100), fetcher_id)
 
 
 async def states(database: Database) -> dict[UUID, str]:
@@ -97,7 +99,7 @@ async def test_only_what_never_left_is_made_again(
     database, gone, heir = await database_for("fetcher"), new_id(), new_id()
     never_left, may_have_left, repeatable = submit(), submit(), submit(method="PUT")
     async with database.transaction() as tx:
-        await claim_calls(tx, [never_left, may_have_left, repeatable])
+        await enqueue_calls(tx, [never_left, may_have_left, repeatable])
     before = {call.id: call for call in await claim(database, gone)}
     marks = Marks(database, gone)
     assert await marks.mark(before[may_have_left.id])
@@ -106,7 +108,7 @@ async def test_only_what_never_left_is_made_again(
     await take_over(database, settlement, heir)
     expected = {never_left.id: "waiting", may_have_left.id: "answered", repeatable.id: "waiting"}
     assert await states(database) == expected
-    await settlement.tell()
+    await settlement.send()
     [event] = await eventually(lambda: told.values, 20)
     assert (event["task_id"], event["state"]) == (str(may_have_left.event.task_id), "waiting")
     assert event["reason"].startswith("outcome_unknown")
@@ -114,7 +116,7 @@ async def test_only_what_never_left_is_made_again(
     assert [await marks.mark(call) for call in before.values()] == [False, False, False]
     async with database.transaction() as tx:
         late = [Later(call, utc_now(), 1) for call in before.values()]
-        assert await store.settle_calls(tx, gone, late) == set()
+        assert await settle_store.settle_calls(tx, gone, late) == set()
     assert {call.id for call in await claim(database, heir)} == {never_left.id, repeatable.id}
 
 
@@ -122,13 +124,13 @@ async def test_a_fetcher_that_only_slept_and_its_heir_never_both_send(database_f
     """Whoever is first decides: the mark, or the takeover."""
     database, sleeper, heir = await database_for("fetcher"), new_id(), new_id()
     async with database.transaction() as tx:
-        await claim_calls(tx, [submit() for _ in range(40)])
+        await enqueue_calls(tx, [submit() for _ in range(40)])
     calls = await claim(database, sleeper)
     marks = Marks(database, sleeper)
 
     async def take_over() -> None:
         async with database.transaction() as tx:
-            await store.return_calls(tx, [sleeper])
+            await takeover_store.return_calls(tx, [sleeper])
 
     marked, _ = await asyncio.gather(asyncio.gather(*(marks.mark(call) for call in calls)), take_over())
     leave = {call.id for call, good in zip(calls, marked, strict=True) if good}
@@ -142,11 +144,11 @@ async def test_calls_that_a_sleeper_has_locked_hold_up_neither_the_others_nor_a_
     """It stands still in the midst of a transaction, and Postgres has not noticed yet."""
     database, sleeper, heir = await database_for("fetcher"), new_id(), new_id()
     async with database.transaction() as tx:
-        await claim_calls(tx, [submit(), submit(), submit(), submit()])
+        await enqueue_calls(tx, [submit(), submit(), submit(), submit()])
     locked, free, locked_answer, free_answer = await claim(database, sleeper)
     settlement, clock = Settlement(database, Producer(place.kafka, prefix=place.prefix), sleeper), Clock()
     for call in (locked_answer, free_answer):
-        settlement.add(Answered(call, (), None, True), lambda: None)
+        settlement.add(Ended(call, (), None, True), lambda: None)
     await settlement.write()
     takeover = Takeover(database, settlement, heir, LEASE_SECONDS, clock=clock)
     await takeover.step()
@@ -188,7 +190,7 @@ async def test_a_newcomer_takes_nothing_before_its_neighbours_had_time_to_show_t
     """What has kept them silent may have been over only just now."""
     database, neighbour, newcomer = await database_for("fetcher"), new_id(), new_id()
     async with database.transaction() as tx:
-        await claim_calls(tx, [submit()])
+        await enqueue_calls(tx, [submit()])
     await claim(database, neighbour)
     settlement, clock = Settlement(database, Producer(place.kafka, prefix=place.prefix), newcomer), Clock()
     takeover = Takeover(database, settlement, newcomer, LEASE_SECONDS, clock=clock)
@@ -204,12 +206,12 @@ async def test_a_fetcher_that_sleeps_between_its_sign_of_life_and_its_look_judge
     place: Place, database_for: DatabaseFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not even itself."""
-    database, fetcher_id, find_silent = await database_for("fetcher"), new_id(), store.find_silent
+    database, fetcher_id, find_silent = await database_for("fetcher"), new_id(), takeover_store.find_silent
     async with database.transaction() as tx:
-        await claim_calls(tx, [submit()])
+        await enqueue_calls(tx, [submit()])
     await claim(database, fetcher_id)
     async with database.transaction() as tx:
-        await claim_calls(tx, [submit()])
+        await enqueue_calls(tx, [submit()])
     await claim(database, new_id())
     settlement, clock = Settlement(database, Producer(place.kafka, prefix=place.prefix), fetcher_id), Clock()
     takeover = Takeover(database, settlement, fetcher_id, LEASE_SECONDS, clock=clock)
@@ -222,7 +224,7 @@ async def test_a_fetcher_that_sleeps_between_its_sign_of_life_and_its_look_judge
         clock.now += 2 * LEASE_SECONDS
         return await find_silent(*given)
 
-    monkeypatch.setattr(store, "find_silent", find_late)
+    monkeypatch.setattr(takeover_store, "find_silent", find_late)
     await takeover.step()
     assert list((await states(database)).values()) == ["running"] * 2
 
@@ -237,14 +239,14 @@ async def test_fetchers_that_were_all_cut_off_from_the_database_take_nothing_fro
 
     async def other_is_silent() -> bool:
         async with database.transaction() as tx:
-            return other in await store.find_silent(tx, lease_seconds, first)
+            return other in await takeover_store.find_silent(tx, lease_seconds, first)
 
     async with database.transaction() as tx:
-        await claim_calls(tx, [submit()])
-    await store.show_life(database, other)
+        await enqueue_calls(tx, [submit()])
+    await touch_fetcher(database, other)
     await claim(database, other)
     await takeover.step()
-    await store.show_life(database, other)
+    await touch_fetcher(database, other)
     await eventually(other_is_silent)
     await takeover.step()
     assert set((await states(database)).values()) == {"running"}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import to_json
 
-from services.fetcher.call.facts import Source, link_next, read_facts
+from services.fetcher.call.facts import AnswerOrigin, link_next, read_facts
 from shared.events.tasks import Facts, FactsWanted
 
 URL = "https://api.acme.example/v2/orders?limit=2"
@@ -17,7 +17,7 @@ URL = "https://api.acme.example/v2/orders?limit=2"
 
 def facts(wanted: FactsWanted, content: Any, headers: dict[str, str] | None = None) -> Facts:
     body = content if isinstance(content, bytes) else orjson.dumps(content)
-    return read_facts(wanted, Source(200, headers or {}, URL), body)
+    return read_facts(wanted, AnswerOrigin(200, headers or {}, URL), body)
 
 
 def test_totals_and_items_are_read() -> None:
@@ -161,9 +161,9 @@ def test_a_way_on_that_cannot_be_taken_is_a_problem_and_not_the_end(
     ],
 )
 def test_a_cursor_that_is_a_number_is_told_as_one(value: Any, text: str | None, whole: bool) -> None:
-    found = read_facts(FactsWanted(next="body.next"), Source(200, {}, URL), to_json({"next": value, "data": []}))
+    found = read_facts(FactsWanted(next="body.next"), AnswerOrigin(200, {}, URL), to_json({"next": value, "data": []}))
     assert (found.next, found.next_is_whole) == (text, whole)
-    found = read_facts(FactsWanted(last="id"), Source(200, {}, URL), to_json([{"id": value}]))
+    found = read_facts(FactsWanted(last="id"), AnswerOrigin(200, {}, URL), to_json([{"id": value}]))
     assert (found.next, found.next_is_whole) == (text, whole)
 
 
@@ -255,9 +255,9 @@ def test_no_answer_is_an_exception(content: Any, link: str) -> None:
     except TypeError:
         body = repr(content).encode()
     for one in (wanted, FactsWanted(last="x"), FactsWanted(link=True), FactsWanted(detect=True)):
-        assert read_facts(one, Source(200, {"link": link}, URL), body).digest
+        assert read_facts(one, AnswerOrigin(200, {"link": link}, URL), body).digest
 
 
 @given(st.binary(max_size=40))
 def test_no_bytes_are_an_exception(body: bytes) -> None:
-    assert read_facts(FactsWanted(detect=True), Source(200, {}, URL), body).digest
+    assert read_facts(FactsWanted(detect=True), AnswerOrigin(200, {}, URL), body).digest

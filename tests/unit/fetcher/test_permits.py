@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from services.fetcher.permits.decide import (
     LATEST,
     SECOND,
+    LeaseRequest,
     Permits,
     Report,
-    Wanted,
     WindowState,
     ahead_of,
     lease,
@@ -58,7 +58,7 @@ class Fetchers:
         self.unreported = [one for one in self.unreported if one not in due]
         known = record(self.budget, self.permits, [report for _, report, _ in due], self.now)
         until = self.now + ahead_of(self.budget, AHEAD)
-        leased = lease(self.budget, known, Wanted(count, self.now, until))
+        leased = lease(self.budget, known, LeaseRequest(count, self.now, until))
         self.permits = read_permits(write_permits(leased.permits))
         for moment, late in zip(leased.moments, (lates * count)[:count], strict=False):
             sent_at = None if late is None else moment + late
@@ -156,7 +156,7 @@ def test_the_rate_is_told_with_the_room_that_the_vendor_needs() -> None:
 
 def test_a_quota_may_be_used_at_any_pace_and_then_waits_for_its_window() -> None:
     budget = Budget(windows=(Window(requests=100, per=timedelta(hours=1)),))
-    leased = lease(budget, record(budget, Permits(), (), START), Wanted(150, START, START + SECOND))
+    leased = lease(budget, record(budget, Permits(), (), START), LeaseRequest(150, START, START + SECOND))
     assert leased.moments == (START,) * 100
     assert leased.next_at is not None
     assert START + 3600 * SECOND <= leased.next_at <= START + 3672 * SECOND
@@ -174,14 +174,14 @@ def test_the_tightest_window_decides() -> None:
 
 
 def test_without_windows_every_moment_is_now() -> None:
-    assert lease(Budget(), Permits(), Wanted(3, START, START)).moments == (START,) * 3
+    assert lease(Budget(), Permits(), LeaseRequest(3, START, START)).moments == (START,) * 3
 
 
 def test_a_changed_contract_starts_without_a_burst() -> None:
     before = Budget(windows=(Window(requests=5, per=timedelta(seconds=1), burst=1),))
     after = Budget(windows=(FIFTY,))
-    permits = lease(before, record(before, Permits(), (), START), Wanted(5, START, START + SECOND)).permits
-    moments = lease(after, record(after, permits, (), START), Wanted(5, START, START + SECOND)).moments
+    permits = lease(before, record(before, Permits(), (), START), LeaseRequest(5, START, START + SECOND)).permits
+    moments = lease(after, record(after, permits, (), START), LeaseRequest(5, START, START + SECOND)).moments
     assert len(set(moments)) == 5
 
 

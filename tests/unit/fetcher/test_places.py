@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.fetcher.call.places import Places
+from services.fetcher.lanes.places import Places
 
 
 def hang(places: Places, wanted: list[int]) -> list[int]:

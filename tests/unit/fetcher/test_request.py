@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from services.fetcher.call.request import HttpRequest, Refused, build_request, redirected, without_credentials
+from services.fetcher.call.request import HttpRequest, Unsendable, build_request, redirected, without_credentials
 from shared.events.tasks import Call
 from shared.specification.vendor import Vendor
 
@@ -25,7 +25,7 @@ def built(call: Call, secrets: dict[str, str] | None = None, **fields: Any) -> H
 
 def refused(call: Call, secrets: dict[str, str] | None = None, **fields: Any) -> str:
     request = build_request(call, vendor(**fields), secrets or {}, JOB)
-    assert isinstance(request, Refused), request
+    assert isinstance(request, Unsendable), request
     return request.reason
 
 
@@ -168,7 +168,7 @@ def test_private_addresses_are_refused_unless_allowed(host: str) -> None:
     assert built(Call(), base_url=f"http://{host}", network={"private_addresses": "allow"}).url.startswith("http://")
 
 
-def follow(location: str, status: int = 302, method: str = "GET", **fields: Any) -> HttpRequest | Refused | None:
+def follow(location: str, status: int = 302, method: str = "GET", **fields: Any) -> HttpRequest | Unsendable | None:
     headers = {"authorization": "Bearer s", "x-key": "s", "content-type": "application/json"}
     request = HttpRequest(method, "https://api.acme.example/v2/a", headers, b"{}")
     return redirected(request, status, location, vendor(**{"network": {"redirects": "follow"}, **fields}))
@@ -204,5 +204,5 @@ def test_only_307_and_308_repeat_the_method(status: int, method: str) -> None:
 )
 def test_dangerous_redirects_are_refused(location: str) -> None:
     following = follow(location)
-    assert isinstance(following, Refused)
+    assert isinstance(following, Unsendable)
     assert following.reason.startswith("ssrf_blocked: ")

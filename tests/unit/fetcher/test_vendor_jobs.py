@@ -8,9 +8,9 @@ import orjson
 import pytest
 
 from services.fetcher.call.messages import given_up
-from services.fetcher.call.request import Refused
+from services.fetcher.call.request import Unsendable
 from services.fetcher.call.vendor_jobs import call_of, is_unknown, read_heard
-from services.fetcher.claim.store import _is_repeatable
+from services.fetcher.enqueue.store import _is_repeatable
 from services.fetcher.model import Claimed
 from shared.events.payloads import Processing
 from shared.events.tasks import Attempt, Call, FetchRequested, SubmitWanted
@@ -74,7 +74,7 @@ def test_a_call_without_a_callback_url_needs_no_key() -> None:
 
 def test_nothing_is_submitted_after_its_deadline() -> None:
     made = call_of(requested(), "https://me.example", lambda: KEY, DEADLINE)
-    assert isinstance(made, Refused) and made.reason.startswith("deadline_exceeded")
+    assert isinstance(made, Unsendable) and made.reason.startswith("deadline_exceeded")
 
 
 def test_a_callback_url_is_good_for_the_deadline_from_when_the_call_leaves() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.fetcher.call.decide import (
-    Answered,
+    Answer,
     Empty,
     GiveUp,
     RateLimited,
@@ -33,11 +33,11 @@ def vendor(**fields: Any) -> Vendor:
     return Vendor.model_validate({"vendor": "acme", "base_url": "https://api.acme.example", **fields})
 
 
-def answered(status: int, headers: Mapping[str, str] | None = None, body: Any = None) -> Answered:
-    return Answered(status, headers or {}, lambda: body)
+def answered(status: int, headers: Mapping[str, str] | None = None, body: Any = None) -> Answer:
+    return Answer(status, headers or {}, lambda: body)
 
 
-def decided(outcome: Answered | Unanswered, this: Try = FIRST, **fields: Any) -> Verdict:
+def decided(outcome: Answer | Unanswered, this: Try = FIRST, **fields: Any) -> Verdict:
     return verdict(outcome, vendor(**fields), this, NOW, 0.5)
 
 
@@ -165,7 +165,7 @@ def test_the_body_is_read_only_for_rules_that_mention_it() -> None:
         raise AssertionError
 
     rules = [{"when": "status == `200`", "is": "empty"}, {"when": "body.x", "is": "fail"}]
-    assert decided(Answered(200, {}, never), outcomes=rules) == Empty()
+    assert decided(Answer(200, {}, never), outcomes=rules) == Empty()
 
 
 @given(st.integers(1, 10_000), st.floats(0, 1))

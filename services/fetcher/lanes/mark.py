@@ -5,7 +5,7 @@ import asyncio
 from collections.abc import Sequence
 from uuid import UUID
 
-from services.fetcher.call import store
+from services.fetcher.lanes import store
 from services.fetcher.model import Claimed
 from shared.database.pool import Database
 from shared.errors import Unavailable

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from services.fetcher.call.lane import Lane
+from services.fetcher.lanes.lane import Lane
 from services.fetcher.metrics import PERMITS
 from services.fetcher.model import Claimed
 from services.fetcher.permits.decide import LATEST, SECOND, Report

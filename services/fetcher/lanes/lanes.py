@@ -6,17 +6,18 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
-from services.fetcher.call import store
-from services.fetcher.call.lane import IDLE_SECONDS, Lane
-from services.fetcher.call.mark import Marks
 from services.fetcher.call.messages import changed
 from services.fetcher.call.outcome import Timing, give_up
-from services.fetcher.call.permit import Permit
-from services.fetcher.call.places import Places, Suspects
-from services.fetcher.call.settle import Settlement
+from services.fetcher.lanes import store
+from services.fetcher.lanes.lane import IDLE_SECONDS, Lane
+from services.fetcher.lanes.mark import Marks
+from services.fetcher.lanes.permit import Permit
+from services.fetcher.lanes.places import Places, Suspects
 from services.fetcher.metrics import IN_FLIGHT
 from services.fetcher.model import Claimed, Later, Leave, Outcome
+from services.fetcher.rows import touch_fetcher
 from services.fetcher.settings import Settings
+from services.fetcher.settle.settle import Settlement
 from shared.database.pool import Row
 from shared.errors import Unavailable
 from shared.events.tasks import TaskState
@@ -96,7 +97,7 @@ class Lanes:
             self._woken.clear()
             try:
                 if not is_known:
-                    await store.show_life(self.database, self.fetcher_id)
+                    await touch_fetcher(self.database, self.fetcher_id)
                     is_known = True
                 async with self.database.transaction() as tx:
                     busy = await store.find_busy_vendors(tx)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from services.fetcher.claim import store
+from services.fetcher.enqueue import store
 from shared.database.pool import Transaction
 from shared.events.catalogue import TASKS_EVENTS
 from shared.events.envelope import Incoming
@@ -12,7 +12,7 @@ from shared.messaging.handler import Outgoing, Result, outgoing
 from shared.runtime.clock import utc_now
 
 
-async def claim_calls(tx: Transaction, batch: Sequence[Incoming[FetchRequested]]) -> list[Result]:
+async def enqueue_calls(tx: Transaction, batch: Sequence[Incoming[FetchRequested]]) -> list[Result]:
     """Write down what is to be called; the lanes take it from there."""
     await store.insert_calls(tx, sorted(batch, key=lambda incoming: incoming.id))
     return []
@@ -25,7 +25,7 @@ async def bury_call(_tx: Transaction, incoming: Incoming[FetchRequested], reason
     if request.purpose == "abort":
         return []
     asks = request.purpose == "status"
-    told = f"{reason}: the call could not be written down"
+    because = f"{reason}: the call could not be written down"
     event = TaskChanged(
         task_id=request.task_id,
         job_id=request.job_id,
@@ -34,9 +34,9 @@ async def bury_call(_tx: Transaction, incoming: Incoming[FetchRequested], reason
         state=TaskState.WAITING if asks else TaskState.DEAD,
         service="fetcher",
         at=now,
-        reason=told,
+        reason=because,
         purpose="status" if asks else None,
-        answer=VendorAnswer(reason=told) if request.purpose == "answer" else None,
+        answer=VendorAnswer(reason=because) if request.purpose == "answer" else None,
     )
-    buried = derived_id("buried", incoming.id, incoming.delivery)
-    return [outgoing(TASKS_EVENTS, request.job_id, event, id=buried, at=now)]
+    event_id = derived_id("buried", incoming.id, incoming.delivery)
+    return [outgoing(TASKS_EVENTS, request.job_id, event, id=event_id, at=now)]

@@ -4,14 +4,14 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from services.fetcher.cancel import store
+from services.fetcher.control import store
 from shared.database.pool import Transaction
 from shared.events.envelope import Incoming
 from shared.events.jobs import JobEnded, JobEvent, JobProgressed, JobState
 from shared.messaging.handler import Result
 
 
-async def cancel_calls(tx: Transaction, batch: Sequence[Incoming[JobEvent]]) -> list[Result]:
+async def control_calls(tx: Transaction, batch: Sequence[Incoming[JobEvent]]) -> list[Result]:
     """Take back what waits here for a cancelled job, and hold what waits for a paused one until it goes on. The planner
     has already told the end of a cancelled job's tasks. A call that is open ends as it ends."""
     events = [incoming.event for incoming in batch]

@@ -13,12 +13,11 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 from uuid import UUID
 
-from services.fetcher.call import store
-from services.fetcher.call.places import Suspects
-from services.fetcher.call.takeover import claimed_of
+from services.fetcher.lanes import store
+from services.fetcher.lanes.places import Suspects
 from services.fetcher.metrics import PAUSED_SECONDS, PERMITS, PERMITTED_RATE
-from services.fetcher.model import Claimed, ad_hoc
-from services.fetcher.permits.decide import SECOND, Report, Wanted, ahead_of, lease, rate_of, record
+from services.fetcher.model import REFUSALS, Claimed, ad_hoc
+from services.fetcher.permits.decide import SECOND, LeaseRequest, Report, ahead_of, lease, rate_of, record
 from services.fetcher.permits.state import read_permits, write_permits
 from shared.database.pool import Database, Row, Transaction
 from shared.errors import Unavailable
@@ -84,7 +83,7 @@ class Lane:
         self.contract = False
         self._process = process
         self._reports: list[Report] = []
-        self._unheard: tuple[UUID, ...] = ()
+        self._in_doubt: tuple[UUID, ...] = ()
         self._unknown_since: float | None = None
         self._may_have_suspect = False
 
@@ -117,7 +116,7 @@ class Lane:
     @property
     def is_done(self) -> bool:
         """Whether nothing is open, and nothing is to be noted."""
-        return not (self.open or self._reports or self._unheard)
+        return not (self.open or self._reports or self._in_doubt)
 
     async def _wait(self, seconds: float) -> None:
         """At least a turn, so that calls which end together are followed by calls which start together."""
@@ -127,20 +126,20 @@ class Lane:
                 await self.woken.wait()
 
     async def _claim(self) -> Block:
-        """Each report counts once: what comes after the lock is for the next claim. What was claimed by a commit whose
-        answer was lost, nobody else would ever return: this fetcher lives."""
-        if self._process.free(self) <= 0 and not self._reports and not self._unheard:
+        """Reports that arrive after the lock are left for the next claim. Calls of a commit whose answer was lost are
+        returned by the next claim; no takeover would, since this fetcher is alive."""
+        if self._process.free(self) <= 0 and not self._reports and not self._in_doubt:
             return Block((), _LONGEST_WAIT_SECONDS)
         async with self._process.database.transaction() as tx:
             row = await store.lock_budget(tx, self.vendor)
             self.clock.read(row["now_us"])
-            await store.return_unheard(tx, self._unheard, self._process.fetcher_id)
+            await store.return_in_doubt(tx, self._in_doubt, self._process.fetcher_id)
             reports = tuple(self._reports)
             block = await self._lease(tx, row, reports)
-            self._unheard += tuple(call.id for call in block.calls)
+            self._in_doubt += tuple(call.id for call in block.calls)
             doubtful = _doubtful(reports)
             self._reports[: len(reports)] = doubtful
-        self._unheard = ()
+        self._in_doubt = ()
         del self._reports[: len(doubtful)]
         return block
 
@@ -157,7 +156,7 @@ class Lane:
             budget = vendor.budget if vendor else CAREFUL_BUDGET
             permits = record(budget, read_permits(row["permits"]), (), now)
             until = now + ahead_of(budget, _AHEAD_FOR_OPEN_CALLS_US)
-            leased = lease(budget, permits, Wanted(1, now + _COMMIT_US, until, row["pace"]))
+            leased = lease(budget, permits, LeaseRequest(1, now + _COMMIT_US, until, row["pace"]))
             await store.update_permits(tx, self.vendor, write_permits(leased.permits))
         return next(iter(leased.moments), None), _LONGEST_WAIT_SECONDS
 
@@ -169,17 +168,17 @@ class Lane:
         PAUSED_SECONDS.labels(vendor=vendor_label(self.vendor)).set(max(row["paused_seconds"], 0))
         PERMITTED_RATE.labels(vendor=vendor_label(self.vendor)).set(rate_of(budget, pace) or 0)
         permits = record(budget, read_permits(row["permits"]), reports, now)
-        most = 1 if row["refused_credentials"] >= store.REFUSALS else budget.in_flight
+        most = 1 if row["refused_credentials"] >= REFUSALS else budget.in_flight
         due, pause_seconds = await self._due(tx, vendor, most, row["paused_seconds"])
         until = now + ahead_of(budget, _AHEAD_US)
-        leased = lease(budget, permits, Wanted(len(due), now + _COMMIT_US * self.contract, until, pace))
+        leased = lease(budget, permits, LeaseRequest(len(due), now + _COMMIT_US * self.contract, until, pace))
         if self.contract and (leased.moments or reports):
             await store.update_permits(tx, self.vendor, write_permits(leased.permits))
         if not due:
             return Block((), pause_seconds)
-        rows = await store.claim_calls(tx, due[: len(leased.moments)], self._process.fetcher_id)
-        PERMITS.labels(vendor=vendor_label(self.vendor), fate="leased").inc(len(rows))
-        calls = _in_order(rows, due, leased.moments, vendor)
+        claimed = await store.claim_calls(tx, due[: len(leased.moments)], self._process.fetcher_id)
+        PERMITS.labels(vendor=vendor_label(self.vendor), fate="leased").inc(len(claimed))
+        calls = _in_order(claimed, due, leased.moments, vendor)
         return Block(calls, self._pause(leased.next_at, until, now, len(due) - len(calls)))
 
     async def _due(self, tx: Transaction, vendor: Vendor | None, most: int, paused: float) -> tuple[list[UUID], float]:
@@ -220,11 +219,13 @@ def _doubtful(reports: Sequence[Report]) -> list[Report]:
     return [Report(None, report.sent_at) for report in reports if report.sent_at is not None]
 
 
-def _in_order(rows: list[Row], due: list[UUID], moments: tuple[int, ...], vendor: Vendor | None) -> tuple[Claimed, ...]:
-    by_id = {row["id"]: row for row in rows}
+def _in_order(
+    claimed: list[Claimed], due: list[UUID], moments: tuple[int, ...], vendor: Vendor | None
+) -> tuple[Claimed, ...]:
+    by_id = {call.id: call for call in claimed}
     calls = []
     for call_id, moment in zip(due, moments, strict=False):
-        call = replace(claimed_of(by_id[call_id]), moment=moment)
+        call = replace(by_id[call_id], moment=moment)
         calls.append(replace(call, vendor=vendor or _ad_hoc(call.request)))
     return tuple(calls)
 

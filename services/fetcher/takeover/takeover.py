@@ -17,28 +17,29 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from services.fetcher.call import store
 from services.fetcher.call.messages import given_up
-from services.fetcher.call.settle import Settlement
 from services.fetcher.metrics import TAKEN_OVER
-from services.fetcher.model import Claimed
-from shared.database.pool import Database, Row, Transaction
-from shared.events.tasks import Attempt, FetchRequested
+from services.fetcher.model import MOST_TAKEOVERS, Claimed, Unsent
+from services.fetcher.rows import touch_fetcher
+from services.fetcher.settle.settle import Settlement
+from services.fetcher.takeover import store
+from shared.database.pool import Database, Transaction
+from shared.events.tasks import Attempt
 from shared.observability.logs import get_logger
 from shared.runtime.clock import monotonic, utc_now
 
 _ROUNDS_PER_LEASE = 4
 _UNKNOWN = "outcome_unknown: the fetcher ended while the call was open"
-_FATAL = f"fatal: {store.MOST_TAKEOVERS} fetchers ended, one after the other, while the call was open"
+_FATAL = f"fatal: {MOST_TAKEOVERS} fetchers ended, one after the other, while the call was open"
 
 log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class TakenOver:
     """What is to be told of calls that were taken over, and the claims that ended with it without a word."""
 
-    told: Sequence[store.Told] = ()
+    unsent: Sequence[Unsent] = ()
     ended: Sequence[Claimed] = ()
 
 
@@ -61,32 +62,32 @@ class Takeover:
         self._clock = clock
         self._lived_at = -math.inf
         self._judges_from = math.inf
-        self._unheard: list[UUID] = []
+        self._in_doubt: list[UUID] = []
         """Calls that a commit whose answer was lost may have made this fetcher's."""
 
     async def step(self) -> float:
         """Show life, look for silence; gives the seconds until the next look."""
-        await self._show_life()
+        await self._touch()
         if self._settlement.waiting_seconds > self._lease_seconds and (count := await self._settlement.hand_over()):
             log.warning("calls.handed_over", count=count)
         async with self._database.transaction() as tx:
-            told = await store.find_inherited(tx, self._unheard, self._fetcher_id)
+            unsent = await store.find_inherited(tx, self._in_doubt, self._fetcher_id)
             silent = await store.find_silent(tx, self._lease_seconds, self._fetcher_id)
             may_judge = silent and self._may_judge()
-            taken = await self._take_over(tx, silent) if may_judge else Taken()
-            told += taken.told
+            taken = await self._take_over(tx, silent) if may_judge else TakenOver()
+            unsent += taken.unsent
             await store.delete_cancelled(tx)
-            self._unheard = [one.id for one in told]
-        self._unheard = []
-        self._settlement.inherit(told)
+            self._in_doubt = [one.id for one in unsent]
+        self._in_doubt = []
+        self._settlement.inherit(unsent)
         self._settlement.leftovers.add(taken.ended)
         return self._lease_seconds / _ROUNDS_PER_LEASE
 
-    async def _show_life(self) -> None:
+    async def _touch(self) -> None:
         """For itself: whatever holds up the rest makes nobody look dead. Counted from before it was sent, as nobody
         knows how long it was on its way."""
         was_awake, asked_at = self._is_awake(), self._clock()
-        await store.show_life(self._database, self._fetcher_id)
+        await touch_fetcher(self._database, self._fetcher_id)
         if not was_awake and self._lived_at > -math.inf:
             await store.clear_calls(self._database, self._fetcher_id)
         self._lived_at = asked_at
@@ -103,10 +104,10 @@ class Takeover:
         """Whether it has shown life within a lease."""
         return self._clock() - self._lived_at <= self._lease_seconds
 
-    async def _take_over(self, tx: Transaction, silent: list[UUID]) -> Taken:
+    async def _take_over(self, tx: Transaction, silent: list[UUID]) -> TakenOver:
         inherited = await store.inherit_answers(tx, silent, self._fetcher_id)
-        returned = [claimed_of(row) for row in await store.return_calls(tx, silent)]
-        lost = [claimed_of(row) for row in await store.find_lost(tx, silent)]
+        returned = await store.return_calls(tx, silent)
+        lost = await store.find_lost(tx, silent)
         given_up = [_given_up(call) for call in lost]
         await store.answer_calls(tx, given_up, self._fetcher_id)
         TAKEN_OVER.inc(len(inherited) + len(returned) + len(lost))
@@ -117,34 +118,14 @@ class Takeover:
             told_again=len(inherited),
             given_up=len(lost),
         )
-        return Taken([*inherited, *given_up], [*returned, *lost])
+        return TakenOver([*inherited, *given_up], [*returned, *lost])
 
 
-def _given_up(call: Claimed) -> store.Told:
+def _given_up(call: Claimed) -> Unsent:
     now = utc_now()
     unknown = not call.repeatable and call.may_have_left
     reason = _UNKNOWN if unknown else _FATAL
     attempt = Attempt(
         attempt=call.attempt, started_at=call.first_attempt_at, seconds=0.0, verdict="give_up", reason=reason
     )
-    return store.Told(call.id, given_up(call, reason, attempt, now, unknown=call.may_have_left))
-
-
-def claimed_of(row: Row) -> Claimed:
-    """A call as its row has it, without vendor and permit."""
-    return Claimed(
-        id=row["id"],
-        request=FetchRequested.model_validate_json(row["request"]),
-        raw=row["request"],
-        origin=store.read_origin(row),
-        vendor=None,
-        repeatable=row["repeatable"],
-        attempt=row["attempt"],
-        claim=row["claim"],
-        first_attempt_at=row["first_attempt_at"] or row["created_at"],
-        limited_since=row["limited_since"],
-        created_at=row["created_at"],
-        moment=0,
-        may_have_left=row["may_have_left"],
-        is_suspect=len(row["taken_from"]) >= store.SUSPECT_FROM,
-    )
+    return Unsent(call.id, given_up(call, reason, attempt, now, unknown=call.may_have_left))

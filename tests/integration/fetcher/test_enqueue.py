@@ -7,7 +7,7 @@ import pytest
 
 from services.callback_gateway.redrive.decide import closed_round
 from services.fetcher.app import build
-from services.fetcher.claim.handler import bury_call
+from services.fetcher.enqueue.handler import bury_call
 from services.fetcher.settings import Settings
 from shared.database.pool import Database
 from shared.events.catalogue import FETCH_REQUESTED

@@ -1,0 +1,67 @@
+"""Rows of calls that wait, and the budgets of their vendors."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from services.fetcher.model import SUSPECT_FROM, Claimed
+from services.fetcher.rows import claimed_of
+from shared.database.pool import Database, Row, Transaction
+from shared.database.queries import load_queries
+
+SQL = load_queries(__file__)
+
+
+async def find_busy_vendors(tx: Transaction) -> list[str]:
+    """Vendors that calls wait for."""
+    return [row["vendor"] for row in await tx.fetch(SQL["find_busy_vendors"])]
+
+
+async def lock_budget(tx: Transaction, vendor: str) -> Row:
+    """The vendor's budget, locked: whoever has it may claim calls and lease permits."""
+    row = await tx.fetchrow(SQL["lock_budget"], vendor)
+    if row is None:
+        await tx.execute(SQL["insert_budget"], vendor)
+        row = await tx.fetchrow(SQL["lock_budget"], vendor)
+    assert row is not None
+    return row
+
+
+async def count_running(tx: Transaction, vendor: str) -> int:
+    """Calls of this vendor that any fetcher has open."""
+    count: int = await tx.fetchval(SQL["count_running"], vendor)
+    return count
+
+
+async def find_due(tx: Transaction, vendor: str, most: int, *, suspects: bool = True) -> list[UUID]:
+    """The next calls of this vendor, locked; at most one that may have ended fetchers, and none without `suspects`."""
+    rows = await tx.fetch(SQL["find_due"], vendor, most, suspects, SUSPECT_FROM)
+    suspect = next((row["id"] for row in rows if row["suspect"]), None)
+    return [row["id"] for row in rows if not row["suspect"] or row["id"] == suspect]
+
+
+async def claim_calls(tx: Transaction, ids: Sequence[UUID], fetcher_id: UUID) -> list[Claimed]:
+    """These are this fetcher's now."""
+    return [claimed_of(row) for row in await tx.fetch(SQL["claim_calls"], ids, fetcher_id)]
+
+
+async def return_in_doubt(tx: Transaction, ids: Sequence[UUID], fetcher_id: UUID) -> None:
+    """Calls of a claim of which it is not known whether it took effect: none of them was begun."""
+    if ids:
+        await tx.execute(SQL["return_in_doubt"], ids, fetcher_id)
+
+
+async def mark_calls(tx: Transaction, fetcher_id: UUID, calls: Sequence[Claimed]) -> set[UUID]:
+    """These are about to leave; gives the ids of those that are still this fetcher's."""
+    ordered = sorted(calls, key=lambda call: call.id)
+    ids, claims = [call.id for call in ordered], [call.claim for call in ordered]
+    return {row["id"] for row in await tx.fetch(SQL["mark_calls"], fetcher_id, ids, claims)}
+
+
+async def update_permits(tx: Transaction, vendor: str, permits: dict[str, object]) -> None:
+    """Where the windows of the contract stand."""
+    await tx.execute(SQL["update_permits"], vendor, permits)
+
+
+async def stop_fetcher(database: Database, fetcher_id: UUID) -> None:
+    """This fetcher was told to stop: what it leaves open did not end it."""
+    await database.execute(SQL["stop_fetcher"], fetcher_id)

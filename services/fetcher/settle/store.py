@@ -1,0 +1,103 @@
+"""Rows of outcomes: calls, attempts, and what they mean for the budgets of vendors."""
+
+from collections.abc import Container, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+from services.fetcher.model import REFUSALS, Ended, Later, Outcome
+from shared.database.pool import Row, Transaction
+from shared.database.queries import load_queries
+from shared.messaging.ledger import pack
+
+SQL = load_queries(__file__)
+
+NOBODY = UUID(int=0)
+"""A fetcher that never lived: whatever is its, the next one takes over."""
+
+_FIRST_REST, _LONGEST_REST = timedelta(minutes=1), timedelta(minutes=15)
+
+
+class Pause(NamedTuple):
+    """A vendor that is to be left alone: it refused a call, or said that a quota is used up."""
+
+    vendor: str
+    until: datetime
+    refused: bool
+
+
+async def settle_calls(tx: Transaction, fetcher_id: UUID, outcomes: Sequence[Outcome]) -> set[UUID]:
+    """Write outcomes; gives the ids of the calls that were still this fetcher's."""
+    ordered = sorted(outcomes, key=lambda outcome: outcome.call.id)
+    rows = await tx.fetch(
+        SQL["settle_calls"],
+        fetcher_id,
+        [outcome.call.id for outcome in ordered],
+        [outcome.call.claim for outcome in ordered],
+        ["answered" if isinstance(outcome, Ended) else "waiting" for outcome in ordered],
+        [outcome.next_attempt if isinstance(outcome, Later) else outcome.call.attempt for outcome in ordered],
+        [outcome.not_before if isinstance(outcome, Later) else None for outcome in ordered],
+        [outcome.met_limit if isinstance(outcome, Later) else False for outcome in ordered],
+        [pack(outcome.messages) if isinstance(outcome, Ended) else None for outcome in ordered],
+        [isinstance(outcome, Later) and outcome.may_have_left for outcome in ordered],
+    )
+    return {row["id"] for row in rows}
+
+
+async def insert_attempts(tx: Transaction, outcomes: Sequence[Outcome], unheard: Container[UUID]) -> None:
+    """The attempt log: the proof of the contract. Those of `unheard` calls may be there."""
+    made = [(outcome.call, outcome.attempt) for outcome in outcomes if outcome.attempt is not None]
+    if not made:
+        return
+    await tx.execute(
+        SQL["insert_attempts"],
+        [call.id for call, _ in made],
+        [call.request.task_id for call, _ in made],
+        [call.request.vendor for call, _ in made],
+        [attempt.attempt for _, attempt in made],
+        [attempt.started_at for _, attempt in made],
+        [attempt.seconds for _, attempt in made],
+        [attempt.egress for _, attempt in made],
+        [attempt.status for _, attempt in made],
+        [attempt.verdict for _, attempt in made],
+        [attempt.reason[:500] for _, attempt in made],
+        [call.id in unheard for call, _ in made],
+    )
+
+
+async def lock_budgets(tx: Transaction, refused: Sequence[str], succeeded: Sequence[str]) -> None:
+    """Lock what `pause_vendors` and `speed_up_vendors` change: others may have to pause what is quickened here."""
+    if len({*refused, *succeeded}) > 1:
+        await tx.execute(SQL["lock_budgets"], refused, succeeded)
+
+
+async def refuse_credentials(tx: Transaction, vendors: Sequence[str]) -> list[Row]:
+    """Vendors that refused a credential; gives for how long each rests, and after how many refusals in a row."""
+    if not vendors:
+        return []
+    rows: list[Row] = await tx.fetch(SQL["refuse_credentials"], sorted(vendors), REFUSALS, _FIRST_REST, _LONGEST_REST)
+    return rows
+
+
+async def pause_vendors(tx: Transaction, pauses: Sequence[Pause]) -> None:
+    """Rest towards these vendors until then, for every fetcher; and slow down where they refused."""
+    if pauses:
+        columns = [list(column) for column in zip(*sorted(pauses), strict=True)]
+        await tx.execute(SQL["pause_vendors"], *columns)
+
+
+async def speed_up_vendors(tx: Transaction, vendors: Sequence[str]) -> None:
+    """Calls succeed: come back towards the contract's rate."""
+    if vendors:
+        await tx.execute(SQL["speed_up_vendors"], sorted(vendors))
+
+
+async def delete_calls(tx: Transaction, ids: Sequence[UUID]) -> None:
+    """These are told."""
+    if ids:
+        await tx.execute(SQL["delete_calls"], sorted(ids))
+
+
+async def hand_over_answers(tx: Transaction, fetcher_id: UUID) -> set[UUID]:
+    """Answered calls of this fetcher are nobody's now, as those of one that is gone; gives their ids."""
+    return {row["id"] for row in await tx.fetch(SQL["hand_over_answers"], fetcher_id, NOBODY)}

@@ -1,0 +1,1 @@
+"""Signs of life, and the calls of fetchers that give none."""
