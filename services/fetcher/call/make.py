@@ -24,7 +24,7 @@ from services.fetcher.call.decide import (
 )
 from services.fetcher.call.egress import EgressRests
 from services.fetcher.call.facts import AnswerOrigin, read_facts
-from services.fetcher.call.outcome import Page, Timing, give_up, outcome_of
+from services.fetcher.call.outcome import Page, Tried, give_up, outcome_of
 from services.fetcher.call.pauses import spent_until
 from services.fetcher.call.prepare import CallbackUrls, prepare
 from services.fetcher.call.request import Unsendable, without_credentials
@@ -90,13 +90,13 @@ class CallMaker:
         began_at, began = utc_now(), monotonic()
         vendor = call.vendor
         if vendor is None:
-            return give_up(call, "config_missing: the vendor is not configured", None, Timing(began_at, 0.0, "direct"))
+            return give_up(call, "config_missing: the vendor is not configured", Tried(began_at, 0.0), began_at)
         if call.request.retry is not None:
             vendor = vendor.model_copy(update={"retry": call.request.retry})
         egress = self._rests.choose(vendor, call.attempt, began_at)
         request = prepare(call, vendor, self._callbacks, self._signing)
         if isinstance(request, Unsendable):
-            return give_up(call, request.reason, None, Timing(began_at, 0.0, egress))
+            return give_up(call, request.reason, Tried(began_at, 0.0, egress), began_at)
         status: int | None = None
         take = self._take if call.request.answer is None else self._take_back
         try:
@@ -107,13 +107,12 @@ class CallMaker:
             judged = _lost(call, vendor, Unanswered(str(error), sent=error.sent, final=error.failure in _FINAL))
         except Unavailable as error:
             return await _put_off(call, error)
-        timing = Timing(began_at, monotonic() - began, egress)
-        sent = may_have_it(judged.result)
+        tried = Tried(began_at, monotonic() - began, egress, status, sent=may_have_it(judged.result))
         if isinstance(judged.decided, Page):
-            spent = self._spent(vendor, egress, judged.result)
-            return outcome_of(call, judged.decided, status, timing, sent=sent, spent_until=spent)
+            tried = replace(tried, spent_until=self._spent(vendor, egress, judged.result))
+            return outcome_of(call, judged.decided, tried, utc_now())
         decided = self._decide(call, judged.decided, vendor, status, egress)
-        return outcome_of(call, decided, status, timing, sent=sent, answer=judged.back)
+        return outcome_of(call, decided, replace(tried, answer=judged.back), utc_now())
 
     def _decide(self, call: Claimed, decided: Setback, vendor: Vendor, status: int | None, egress: str) -> Setback:
         """What it means for a webhook. An egress that the vendor limits rests, and the call leaves by another one at

@@ -1,5 +1,6 @@
 """What the fetcher tells of a call. Pure; ids are derived, so that telling twice counts once."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from services.fetcher.call.vendor_jobs import Heard
@@ -15,20 +16,24 @@ from shared.messaging.handler import Outgoing, outgoing
 _WITH_REASON = frozenset({TaskState.DEAD, TaskState.FAILED, TaskState.RETRYING})
 
 
-def changed(
-    call: Claimed,
-    state: TaskState,
-    now: datetime,
-    *,
-    attempt: Attempt | None = None,
-    facts: Facts | None = None,
-    records: int | None = None,
-    heard: Heard | None = None,
-    answer: VendorAnswer | None = None,
-) -> Outgoing:
-    """The task's state changed, something was `heard` of its vendor's job, or there is an `answer` to hand back."""
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The state that a task has now, after which attempt; what was `heard` of its vendor's job; what the vendor's
+    `answer` was, where that is handed back."""
+
+    state: TaskState
+    attempt: Attempt | None = None
+    facts: Facts | None = None
+    records: int | None = None
+    heard: Heard | None = None
+    answer: VendorAnswer | None = None
+
+
+def changed(call: Claimed, change: Change, now: datetime) -> Outgoing:
+    """Tell a change of the call's task."""
     request = call.request
-    told_reason = attempt.reason if attempt and state in _WITH_REASON else ""
+    state, attempt, heard = change.state, change.attempt, change.heard
+    reason = attempt.reason if attempt and state in _WITH_REASON else ""
     event = TaskChanged(
         task_id=request.task_id,
         job_id=request.job_id,
@@ -37,15 +42,15 @@ def changed(
         state=state,
         service="fetcher",
         at=now,
-        reason=heard.reason if heard else told_reason,
+        reason=heard.reason if heard else reason,
         attempt=attempt,
-        facts=facts,
-        records=records,
-        distinct=records,
+        facts=change.facts,
+        records=change.records,
+        distinct=change.records,
         purpose=request.purpose if heard else None,
         vendor_job=heard.vendor_job if heard else None,
         told=heard.told if heard else None,
-        answer=answer,
+        answer=change.answer,
     )
     event_id = derived_id(state.value, call.id, call.attempt, call.claim if state is not TaskState.STORED else "")
     return outgoing(TASKS_EVENTS, request.job_id, event, id=event_id, at=now)
@@ -105,14 +110,14 @@ def given_up(
     match call.request.purpose:
         case "submit" if unknown:
             because = reason if reason.startswith("outcome_unknown") else f"outcome_unknown: {reason}"
-            return (changed(call, TaskState.WAITING, now, attempt=attempt, heard=Heard(reason=because)),)
+            return (changed(call, Change(TaskState.WAITING, attempt, heard=Heard(reason=because)), now),)
         case "status":
-            return (changed(call, TaskState.WAITING, now, attempt=attempt, heard=Heard(reason=reason)),)
+            return (changed(call, Change(TaskState.WAITING, attempt, heard=Heard(reason=reason)), now),)
         case "abort":
             return (dead(call, reason, (f"attempt {call.attempt}: {reason}",), now),)
         case "answer" if answer is not None and answer.status is not None:
-            return (changed(call, TaskState.FAILED, now, attempt=attempt, answer=answer),)
+            return (changed(call, Change(TaskState.FAILED, attempt, answer=answer), now),)
         case _:
             history = (f"attempt {call.attempt}: {reason}",)
-            told = changed(call, TaskState.DEAD, now, attempt=attempt, answer=answer)
-            return told, dead(call, reason, history, now)
+            ended = changed(call, Change(TaskState.DEAD, attempt, answer=answer), now)
+            return ended, dead(call, reason, history, now)

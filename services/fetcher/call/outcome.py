@@ -1,21 +1,15 @@
-"""What came of a call → its outcome, with the messages that tell it. Pure but for clock, metrics and log."""
+"""What came of a call → its outcome, with the messages that tell it. Pure."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from services.fetcher.call.decide import Elsewhere, GiveUp, RateLimited, RetryAt, Setback
-from services.fetcher.call.messages import changed, given_up, stored
+from services.fetcher.call.messages import Change, changed, given_up, stored
 from services.fetcher.call.vendor_jobs import Heard, is_unknown
-from services.fetcher.metrics import REQUEST_SECONDS, REQUESTS
 from services.fetcher.model import Claimed, Ended, Later, Outcome
 from shared.events.payloads import Pointer
 from shared.events.tasks import Attempt, Facts, TaskState, VendorAnswer
 from shared.messaging.handler import Outgoing
-from shared.observability.logs import get_logger
-from shared.observability.metrics import vendor_label
-from shared.runtime.clock import utc_now
-
-log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,53 +23,46 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
-    """When a try began, and for how long it took."""
+class Tried:
+    """One try of a call. `sent`: the vendor may have it, and its answer does not tell. `answer` is what the vendor
+    said, where that is handed back; `spent_until`, when it has a quota again."""
 
     began_at: datetime
     seconds: float
-    egress: str
+    egress: str = "direct"
+    status: int | None = None
+    sent: bool = False
+    answer: VendorAnswer | None = None
+    spent_until: datetime | None = None
 
 
-def outcome_of(
-    call: Claimed,
-    decided: Page | Setback,
-    status: int | None,
-    timing: Timing,
-    *,
-    sent: bool,
-    answer: VendorAnswer | None = None,
-    spent_until: datetime | None = None,
-) -> Outcome:
-    """What becomes of the call, with the messages that tell it. `sent`: the vendor may have it, and its
-    answer does not tell. `answer` is what the vendor said, where that is handed back; `spent_until`, when it has a
-    quota again."""
-    now = utc_now()
-    may_have_left = sent or call.may_have_left
+def outcome_of(call: Claimed, decided: Page | Setback, tried: Tried, now: datetime) -> Outcome:
+    """What becomes of the call, with the messages that tell it."""
+    may_have_left = tried.sent or call.may_have_left
     between = TaskState.WAITING if call.request.purpose in ("status", "abort") else TaskState.RETRYING
     match decided:
         case Page():
-            attempt = _attempt(call, "succeeded", "", status, timing)
-            return Ended(call, tuple(_succeeded(call, decided, attempt, now)), attempt, True, spent_until)
+            attempt = _attempt(call, "succeeded", "", tried)
+            return Ended(call, tuple(_succeeded(call, decided, attempt, now)), attempt, True, tried.spent_until)
         case RetryAt(when=when, reason=reason):
-            attempt = _attempt(call, "retry", reason, status, timing)
+            attempt = _attempt(call, "retry", reason, tried)
             return Later(
                 call,
                 not_before=when,
                 next_attempt=call.attempt + 1,
-                messages=(changed(call, between, now, attempt=attempt),),
+                messages=(changed(call, Change(between, attempt), now),),
                 attempt=attempt,
                 met_limit=False,
                 reason=reason,
                 may_have_left=may_have_left,
             )
         case RateLimited(reason=reason) | Elsewhere(reason=reason):
-            attempt = _attempt(call, "rate_limited", reason, status, timing)
+            attempt = _attempt(call, "rate_limited", reason, tried)
             return Later(
                 call,
                 not_before=decided.until if isinstance(decided, RateLimited) else now,
                 next_attempt=call.attempt,
-                messages=(changed(call, between, now, attempt=attempt),),
+                messages=(changed(call, Change(between, attempt), now),),
                 attempt=attempt,
                 limited=isinstance(decided, RateLimited),
                 met_limit=True,
@@ -83,51 +70,38 @@ def outcome_of(
                 may_have_left=may_have_left,
             )
         case GiveUp(reason=reason, credential_refused=refused):
-            unknown = is_unknown(reason, sent=may_have_left)
-            ended = give_up(call, reason, status, timing, unknown=unknown, answer=answer)
+            ended = give_up(call, reason, tried, now, unknown=is_unknown(reason, sent=may_have_left))
             return replace(ended, credential_refused=refused)
 
 
 def _succeeded(call: Claimed, page: Page, attempt: Attempt, now: datetime) -> list[Outgoing]:
     """What becomes visible, in order; a page that needs no processing is complete at once."""
     if page.heard is not None:
-        return [changed(call, TaskState.WAITING, now, attempt=attempt, heard=page.heard)]
+        return [changed(call, Change(TaskState.WAITING, attempt, heard=page.heard), now)]
     if page.pointer is None or page.handed_back is not None:
-        answer = page.handed_back
-        return [changed(call, TaskState.COMPLETED, now, attempt=attempt, facts=page.facts, records=0, answer=answer)]
+        done = Change(TaskState.COMPLETED, attempt, facts=page.facts, records=0, answer=page.handed_back)
+        return [changed(call, done, now)]
     return [
-        changed(call, TaskState.STORED, now, attempt=attempt, facts=page.facts),
+        changed(call, Change(TaskState.STORED, attempt, facts=page.facts), now),
         stored(call, page.pointer, now),
-        changed(call, TaskState.ENQUEUED, now),
+        changed(call, Change(TaskState.ENQUEUED), now),
     ]
 
 
-def give_up(
-    call: Claimed,
-    reason: str,
-    status: int | None,
-    timing: Timing,
-    *,
-    unknown: bool = False,
-    answer: VendorAnswer | None = None,
-) -> Ended:
+def give_up(call: Claimed, reason: str, tried: Tried, now: datetime, *, unknown: bool = False) -> Ended:
     """The call will not be tried again."""
-    now = utc_now()
-    attempt = _attempt(call, "give_up", reason, status, timing)
-    place = {"task_id": str(call.request.task_id), "job_id": str(call.request.job_id)}
-    log.warning("call.given_up", **place, purpose=call.request.purpose, reason=reason)
-    return Ended(call, given_up(call, reason, attempt, now, unknown=unknown, answer=answer), attempt, succeeded=False)
+    attempt = _attempt(call, "give_up", reason, tried)
+    messages = given_up(call, reason, attempt, now, unknown=unknown, answer=tried.answer)
+    return Ended(call, messages, attempt, succeeded=False)
 
 
-def _attempt(call: Claimed, verdict_name: str, reason: str, status: int | None, timing: Timing) -> Attempt:
-    REQUESTS.labels(vendor=vendor_label(call.request.vendor), verdict=verdict_name).inc()
-    REQUEST_SECONDS.labels(vendor=vendor_label(call.request.vendor)).observe(timing.seconds)
+def _attempt(call: Claimed, verdict_name: str, reason: str, tried: Tried) -> Attempt:
     return Attempt(
         attempt=call.attempt,
-        started_at=timing.began_at,
-        seconds=round(timing.seconds, 6),
-        egress=timing.egress,
-        status=status,
+        started_at=tried.began_at,
+        seconds=round(tried.seconds, 6),
+        egress=tried.egress,
+        status=tried.status,
         verdict=verdict_name,
         reason=reason[:500],
     )

@@ -6,14 +6,14 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
-from services.fetcher.call.messages import changed
-from services.fetcher.call.outcome import Timing, give_up
+from services.fetcher.call.messages import Change, changed
+from services.fetcher.call.outcome import Tried, give_up
 from services.fetcher.lanes import store
 from services.fetcher.lanes.lane import IDLE_SECONDS, Lane
 from services.fetcher.lanes.mark import Marks
 from services.fetcher.lanes.permit import Permit
 from services.fetcher.lanes.places import Places, Suspects
-from services.fetcher.metrics import IN_FLIGHT
+from services.fetcher.metrics import IN_FLIGHT, REQUEST_SECONDS, REQUESTS
 from services.fetcher.model import Claimed, Later, Leave, Outcome
 from services.fetcher.rows import touch_fetcher
 from services.fetcher.settings import Settings
@@ -141,7 +141,9 @@ class Lanes:
         begun = [call for call in calls if call.request.purpose not in ("status", "abort")]
         if begun:
             now = utc_now()
-            task = asyncio.create_task(self._announce([changed(call, TaskState.STARTED, now) for call in begun]))
+            task = asyncio.create_task(
+                self._announce([changed(call, Change(TaskState.STARTED), now) for call in begun])
+            )
             self._calls.add(task)
             task.add_done_callback(self._calls.discard)
 
@@ -165,6 +167,7 @@ class Lanes:
         if await self._may_leave(permit, call):
             outcome = await self._try(call, permit)
         permit.close()
+        _count(outcome)
 
         def settled() -> None:
             lane.open -= 1
@@ -183,8 +186,8 @@ class Lanes:
         except Exception as error:
             log.exception("call.failed", task_id=str(call.request.task_id), job_id=str(call.request.job_id))
             unknown = permit.is_used or call.may_have_left
-            timing = Timing(began_at, monotonic() - began, "direct")
-            return give_up(call, f"bug: {told_of(error)}", None, timing, unknown=unknown)
+            tried = Tried(began_at, monotonic() - began)
+            return give_up(call, f"bug: {told_of(error)}", tried, utc_now(), unknown=unknown)
 
     async def _may_leave(self, permit: Permit, call: Claimed) -> bool:
         """Waits for the call's moment. Nothing that must not be repeated leaves without its mark."""
@@ -207,6 +210,17 @@ class Lanes:
         if running is None or running.done():
             lane = self._lanes.setdefault(vendor, Lane(vendor, self))
             self._running[vendor] = asyncio.create_task(_run(lane), name=f"lane {vendor}")
+
+
+def _count(outcome: Outcome) -> None:
+    request, attempt = outcome.call.request, outcome.attempt
+    if attempt is None:
+        return
+    REQUESTS.labels(vendor=vendor_label(request.vendor), verdict=attempt.verdict).inc()
+    REQUEST_SECONDS.labels(vendor=vendor_label(request.vendor)).observe(attempt.seconds)
+    if attempt.verdict == "give_up":
+        place = {"task_id": str(request.task_id), "job_id": str(request.job_id)}
+        log.warning("call.given_up", **place, purpose=request.purpose, reason=attempt.reason)
 
 
 async def _run(lane: Lane) -> None:

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from prometheus_client import REGISTRY
 
-from services.fetcher.call.outcome import Timing, give_up
+from services.fetcher.call.outcome import Tried, give_up
 from services.fetcher.enqueue.handler import enqueue_calls
 from services.fetcher.lanes import store as lanes_store
 from services.fetcher.lanes.lanes import Lanes, Make
@@ -118,7 +118,7 @@ async def ask(runtime: Runtime[Settings], lanes: Lanes, *vendors: str) -> None:
 
 async def ends(call: Claimed, leave: Leave) -> Outcome:
     leave.left()
-    return give_up(call, "for good", None, Timing(utc_now(), 0.0, "direct"))
+    return give_up(call, "for good", Tried(utc_now(), 0.0), utc_now())
 
 
 async def test_a_defect_in_making_a_call_ends_that_call_and_leaves_its_place_to_others(

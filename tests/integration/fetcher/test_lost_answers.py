@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from services.fetcher.call.messages import changed
-from services.fetcher.call.outcome import Timing, give_up
+from services.fetcher.call.messages import Change, changed
+from services.fetcher.call.outcome import Tried, give_up
 from services.fetcher.enqueue.handler import enqueue_calls
 from services.fetcher.lanes.lane import Lane
 from services.fetcher.model import Ended, Later
@@ -59,9 +59,9 @@ async def test_an_answer_that_was_written_unheard_is_told(
         await enqueue_calls(tx, [wanted(new_id()), wanted(new_id())])
     ends, waits = await claim(database, fetcher_id)
     settlement, settled = Settlement(database, producer, fetcher_id), list[None]()
-    message = changed(ends, TaskState.COMPLETED, utc_now())
+    message = changed(ends, Change(TaskState.COMPLETED), utc_now())
     settlement.add(Ended(ends, (message,), None, succeeded=True), lambda: settled.append(None))
-    message = changed(waits, TaskState.RETRYING, utc_now())
+    message = changed(waits, Change(TaskState.RETRYING), utc_now())
     settlement.add(Later(waits, utc_now(), 2, (message,), limited=True, met_limit=True), lambda: settled.append(None))
 
     proxy.lose_answer_to(COMMIT)
@@ -81,7 +81,7 @@ async def test_an_attempt_that_was_written_unheard_is_logged_once(
         await enqueue_calls(tx, [wanted(new_id()), wanted(new_id())])
     calls = await claim(database, fetcher_id)
     settlement = Settlement(database, producer, fetcher_id)
-    outcomes = [give_up(call, "refused", 400, Timing(utc_now(), 0.1, "direct")) for call in calls]
+    outcomes = [give_up(call, "refused", Tried(utc_now(), 0.1, status=400), utc_now()) for call in calls]
     settlement.add(outcomes[0], lambda: None)
     proxy.lose_answer_to(COMMIT)
     with pytest.raises(Unavailable):
@@ -137,7 +137,7 @@ async def test_calls_that_were_taken_over_unheard_are_told(
         await enqueue_calls(tx, [wanted(new_id())])
     [call] = await claim(database, gone)
     theirs = Settlement(database, producer, gone)
-    theirs.add(Ended(call, (changed(call, TaskState.COMPLETED, utc_now()),), None, True), lambda: None)
+    theirs.add(Ended(call, (changed(call, Change(TaskState.COMPLETED), utc_now()),), None, True), lambda: None)
     await theirs.write()
 
     settlement = Settlement(database, producer, heir)
@@ -166,7 +166,7 @@ async def test_what_was_stored_for_an_answer_that_was_written_unheard_and_told_b
     [call] = await claim(database, fetcher_id)
     pointer = await store.put(call.request.job_id, call.payload, b"[]", media_type="application/json")
     settlement, others = (Settlement(database, producer, one) for one in (fetcher_id, heir))
-    settlement.add(Ended(call, (changed(call, TaskState.STORED, utc_now()),), None, True), lambda: None)
+    settlement.add(Ended(call, (changed(call, Change(TaskState.STORED), utc_now()),), None, True), lambda: None)
     proxy.lose_answer_to(COMMIT)
     with pytest.raises(Unavailable):
         await settlement.write()
@@ -187,7 +187,7 @@ async def test_a_fault_while_the_rest_is_written_ends_nothing(
         await enqueue_calls(tx, [wanted(new_id())])
     [call] = await claim(database, fetcher_id)
     settlement = Settlement(database, producer, fetcher_id)
-    settlement.add(Ended(call, (changed(call, TaskState.COMPLETED, utc_now()),), None, True), lambda: None)
+    settlement.add(Ended(call, (changed(call, Change(TaskState.COMPLETED), utc_now()),), None, True), lambda: None)
     proxy.lose_answer_to(COMMIT)
     await settlement.drain(within_seconds=20)
     assert await states(database) == {}

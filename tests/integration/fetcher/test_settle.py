@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from services.fetcher.call.decide import Elsewhere, RateLimited, RetryAt
-from services.fetcher.call.outcome import Timing, outcome_of
+from services.fetcher.call.outcome import Tried, outcome_of
 from services.fetcher.enqueue.handler import enqueue_calls
 from services.fetcher.lanes import store as lanes_store
 from services.fetcher.model import Claimed, Ended, Later, Outcome
@@ -37,7 +37,7 @@ async def claim(tx: Transaction) -> Claimed:
 def came_of(call: Claimed, decided: Decided) -> Outcome:
     if decided is None:
         return Later(call, utc_now(), call.attempt)
-    return outcome_of(call, decided, 429, Timing(utc_now(), 0.1, "direct"), sent=False)
+    return outcome_of(call, decided, Tried(utc_now(), 0.1, status=429), utc_now())
 
 
 async def tried(database: Database, what: Sequence[Decided]) -> tuple[Claimed, Claimed]:

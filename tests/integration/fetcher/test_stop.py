@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.fetcher.app import build
-from services.fetcher.call.messages import changed
+from services.fetcher.call.messages import Change, changed
 from services.fetcher.enqueue.handler import enqueue_calls
 from services.fetcher.lanes.lanes import Lanes
 from services.fetcher.model import Claimed, Ended, Leave, Outcome
@@ -139,7 +139,7 @@ async def test_a_round_that_is_under_way_while_the_rest_is_written_loses_nothing
     calls = [call for _ in range(3) for call in await claim(database, fetcher_id)]
     settlement, settled = Settlement(database, producer, fetcher_id), list[None]()
     for call in calls:
-        message = changed(call, TaskState.COMPLETED, utc_now())
+        message = changed(call, Change(TaskState.COMPLETED), utc_now())
         settlement.add(Ended(call, (message,), None, succeeded=True), lambda: settled.append(None))
 
     async with database.transaction() as other:
