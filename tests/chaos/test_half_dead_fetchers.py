@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from services.fetcher.call.outcome import Timing, give_up
+from services.fetcher.call.outcome import Tried, give_up
 from services.fetcher.enqueue.handler import enqueue_calls
 from services.fetcher.lanes.lanes import Lanes
 from services.fetcher.model import Claimed, Leave, Outcome
@@ -56,7 +56,7 @@ class Fetcher:
     async def _make(self, call: Claimed, leave: Leave) -> Outcome:
         leave.left()
         self.made.append(call.request.task_id)
-        return give_up(call, "for good", None, Timing(utc_now(), 0.0, "direct"))
+        return give_up(call, "for good", Tried(utc_now(), 0.0), utc_now())
 
     async def ask(self, count: int) -> list[UUID]:
         """So many calls are to be made, by whichever fetcher."""
