@@ -116,10 +116,8 @@ async def test_what_is_answered_is_told_though_another_call_is_open_when_the_tim
             await enqueue_calls(tx, [wanted_of("url:host.example")])
         lanes.wake()
         await eventually(lambda: any(lane.open for lane in lanes._lanes.values()), 20)
-        settlement.add(
-            Ended(call, (changed(call, Change(TaskState.COMPLETED), utc_now()),), None, True),
-            lambda: settled.append(None),
-        )
+        message = changed(call, Change(TaskState.COMPLETED), utc_now())
+        settlement.add(Ended(call, (message,), None, succeeded=True), lambda: settled.append(None))
         lanes.stop()
         running.cancel()
         await asyncio.wait([running], timeout=20)
