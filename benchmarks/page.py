@@ -13,12 +13,12 @@ simulator and the same Postgres, sharing the machine with both, with Kafka and w
 `script` is a hand-written program (`benchmarks/peers/aiohttp_script.py`): one process, no plan that outlives it, no
 contract, no retry. `dlt` is its rest_api source into Postgres, as it comes.
 
-The figures depend on how the Python was built. On one machine and day, at commit a326e10, with 200,000 records:
+The figures depend on how the Python was built. On one machine, on one day, at commit a326e10, with 200,000 records:
 
-- CPython built with profile-guided optimisation (Debian's 3.11.2): 57,082 records/s; `script` 132,082, `dlt` 17,447.
-  That is 0.43 times `script` and 3.3 times `dlt`.
-- CPython built without it (3.11.7, by pyenv's defaults): 49,206 records/s; `script` 125,196, `dlt` 15,664. That is 0.39
-  times `script` and 3.1 times `dlt`.
+- CPython built with profile-guided optimisation (Debian's 3.11.2): 57,082 records/s, `script` 132,082, `dlt` 17,447;
+  that is 0.43 times `script` and 3.3 times `dlt`.
+- CPython built without it (3.11.7, by pyenv's defaults): 49,206 records/s, `script` 125,196, `dlt` 15,664; that is
+  0.39 times `script` and 3.1 times `dlt`.
 
 So run Sluice on an optimised build. Those of python.org, of Debian, of uv and of the image are.
 """

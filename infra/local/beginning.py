@@ -2,6 +2,7 @@
 changes one of them wants the services to be started again."""
 
 import hashlib
+import os
 import re
 import sys
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from pydantic import BaseModel
 
 PROJECT = Path(__file__).resolve().parents[2]
 _CODE = ("services", "shared", "infra/local", "infra/simulator")
+_SUFFIXES = (".py", ".sql")
 _LIBRARIES = "requirements.lock"
 _OF_THE_TERMINAL = re.compile(
     r"_|PATH|PWD|OLDPWD|SHLVL|PS\d|COLUMNS|LINES|DISPLAY|WINDOWID|COLORTERM|LS_COLORS|STY|MFLAGS|SECURITYSESSIONID"
@@ -30,12 +32,12 @@ class Beginning(BaseModel):
 def beginning(environment: Mapping[str, str]) -> Beginning:
     """What services would be started with now."""
     variables = {name: value for name, value in environment.items() if not _OF_THE_TERMINAL.fullmatch(name)}
-    return Beginning(code=_code(), variables={name: _digest(value.encode()) for name, value in variables.items()})
+    return Beginning(code=_code(), variables={name: _digest(os.fsencode(value)) for name, value in variables.items()})
 
 
 def difference(then: Beginning | None, now: Beginning) -> str:
-    """Why services that began so are to be started again; empty if there is no reason. That a variable is not set any
-    more is none: whoever looks after a stack from another terminal takes no secret away from it."""
+    """Why services that began so are to be started again; empty if there is no reason. A variable that is not set any
+    more is not a reason by itself: `make up` from another terminal shall not take a secret away from them."""
     if then is None:
         return "they were started by an older release"
     old, new = then.variables, now.variables
@@ -48,14 +50,10 @@ def difference(then: Beginning | None, now: Beginning) -> str:
 
 
 def _code() -> str:
-    files = [path for folder in _CODE for path in (PROJECT / folder).rglob("*") if _counts(path)]
+    files = [path for folder in _CODE for path in (PROJECT / folder).rglob("*") if path.suffix in _SUFFIXES]
     found = [*sorted(files), PROJECT / _LIBRARIES]
     parts = [f"{path.relative_to(PROJECT)} {_digest(path.read_bytes())}" for path in found]
     return _digest("\n".join([sys.version, *parts]).encode())
-
-
-def _counts(path: Path) -> bool:
-    return path.is_file() and path.suffix != ".pyc"
 
 
 def _digest(content: bytes) -> str:

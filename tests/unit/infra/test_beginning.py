@@ -33,5 +33,9 @@ def test_another_terminal_is_no_reason() -> None:
     assert difference(beginning(here), beginning(there)) == ""
 
 
+def test_a_value_may_be_any_bytes() -> None:
+    assert beginning({"ACME_TOKEN": os.fsdecode(b"\xff")}).variables["ACME_TOKEN"]
+
+
 def test_no_value_is_kept() -> None:
     assert "secret" not in beginning({**os.environ, "ACME_TOKEN": "secret"}).model_dump_json()
