@@ -74,7 +74,8 @@ def configure_logs(service: str, level: str) -> None:
         _redact,
     ]
     last: list[Any] = (
-        [structlog.dev.ConsoleRenderer()]
+        # Its own tracebacks would show what each function holds, passwords too.
+        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if on_terminal
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )

@@ -53,3 +53,28 @@ def test_what_a_library_repeats_is_told_once_and_counted() -> None:
         ("Unable connect to node with id 500", "warning", 499),
         ("what others call an error is one", "error", None),
     ]
+
+
+FAILING = """
+import logging, sys
+sys.stderr.isatty = lambda: True
+from shared.observability.logs import configure_logs, get_logger
+configure_logs("planner", "INFO")
+
+def fails(held):
+    raise ValueError("what went wrong")
+
+for log in (get_logger("x"), logging.getLogger("library")):
+    try:
+        fails("".join(["can", "ary"]))
+    except ValueError:
+        log.error("part.ended", exc_info=True)
+"""
+
+
+def test_a_traceback_on_a_terminal_tells_no_values() -> None:
+    """What a function holds may be a password."""
+    done = subprocess.run([sys.executable, "-c", FAILING], capture_output=True, check=True, text=True)
+    assert done.stderr.count("ValueError: what went wrong") == 2
+    assert "in fails" in done.stderr
+    assert "canary" not in done.stderr
