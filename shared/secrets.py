@@ -23,14 +23,15 @@ class SecretMissing(Exception):
 
 class Places:
     """Where secrets may be: `env:ACME_` for variables that begin with ACME_, `file:/run/secrets` for files below that
-    folder, separated by commas. Nothing given: anywhere."""
+    folder, separated by commas. Nothing given: anywhere; a list of nothing: nowhere."""
 
     def __init__(self, places: str = "") -> None:
+        self._anywhere = not places
         self._beginnings = tuple(_beginning(place.strip()) for place in places.split(",") if place.strip())
 
     def hold(self, reference: str) -> bool:
         """Whether what a reference names is in one of them; files are looked at where they are behind links."""
-        return not self._beginnings or _canonical(reference).startswith(self._beginnings)
+        return self._anywhere or _canonical(reference).startswith(self._beginnings)
 
 
 _allowed = Places()

@@ -69,6 +69,16 @@ def anywhere() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("anywhere")
+@pytest.mark.parametrize("places", [",", " , ", ",,"])
+def test_a_list_of_no_places_is_nowhere(monkeypatch: pytest.MonkeyPatch, places: str) -> None:
+    """Whoever gives a list means to narrow them."""
+    monkeypatch.setenv("ACME_TOKEN", "s3cret")
+    allow_only(places)
+    with pytest.raises(SecretMissing):
+        resolve("env:ACME_TOKEN")
+
+
+@pytest.mark.usefixtures("anywhere")
 def test_places_can_be_narrowed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     inside, outside = tmp_path / "secrets" / "acme", tmp_path / "other"
     inside.parent.mkdir()
