@@ -6,11 +6,11 @@ from typing import NamedTuple
 from shared.events.payloads import PayloadStored
 
 
-class Item(NamedTuple):
+class KeyedRecord(NamedTuple):
     """One record: its key within the source, and its JSON text."""
 
     key: str
-    record: bytes
+    text: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +23,8 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A stored payload with its items, or with what is wrong with it."""
+    """A stored payload with its records, or with what is wrong with it."""
 
     stored: PayloadStored
-    items: tuple[Item, ...] = ()
+    records: tuple[KeyedRecord, ...] = ()
     failure: Failure | None = None

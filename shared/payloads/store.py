@@ -116,11 +116,11 @@ class PayloadStore:
     async def delete_all_of(self, job_id: UUID) -> None:
         """Delete whatever a job has stored."""
         try:
-            found = await obstore.list(self._store, str(job_id)).collect_async()
+            objects = await obstore.list(self._store, str(job_id)).collect_async()
         except (BaseError, OSError) as error:
             raise Unavailable(f"payload store: {error}") from error
-        if found:
-            await self.delete([one["path"] for one in found])
+        if objects:
+            await self.delete([stored["path"] for stored in objects])
 
     async def _delete_each(self, uris: list[str]) -> None:
         for uri in uris:

@@ -126,24 +126,24 @@ def find_records(content: Any, select: str | None) -> list[Any] | None:
     plain = _plain_path(select)
     if plain is None:
         try:
-            found = evaluate(select, {"body": content})
+            selected = evaluate(select, {"body": content})
         except NotApplicable:
             return None
     else:
-        found = _project(_walk(content, plain[0]), plain[1])
-    if isinstance(found, dict):
-        return [found]
-    if found is None and _is_null(content, _page_list(select)):
+        selected = _project(_walk(content, plain[0]), plain[1])
+    if isinstance(selected, dict):
+        return [selected]
+    if selected is None and _is_null(content, _page_list(select)):
         return []
-    return found if isinstance(found, list) else None
+    return selected if isinstance(selected, list) else None
 
 
 def find_items(content: Any, select: str | None) -> list[Any] | None:
     """What the vendor put on a page, and counts in its paging: the list that a selection begins with, before it leaves
     anything out or takes anything apart. `body.orders[?open].lines[]` begins with `body.orders`."""
     begins = None if select is None else _page_list(select)
-    found = None if begins is None else _walk(content, begins)
-    return found if isinstance(found, list) else find_records(content, select)
+    selected = None if begins is None else _walk(content, begins)
+    return selected if isinstance(selected, list) else find_records(content, select)
 
 
 def is_one_for_one(select: str | None) -> bool:
@@ -183,13 +183,13 @@ def _is_null(content: Any, path: tuple[str, ...] | None) -> bool:
     return isinstance(holder, dict) and path[-1] in holder and holder[path[-1]] is None
 
 
-def _project(found: Any, how: str) -> Any:
+def _project(selected: Any, how: str) -> Any:
     """As JMESPath does it: `[*]` leaves nulls out, `[]` takes lists inside the list apart, too."""
-    if not how or not isinstance(found, list):
-        return found
-    if how == "[]" and any(isinstance(item, list) for item in found):
-        found = [inner for item in found for inner in (item if isinstance(item, list) else [item])]
-    return [item for item in found if item is not None]
+    if not how or not isinstance(selected, list):
+        return selected
+    if how == "[]" and any(isinstance(item, list) for item in selected):
+        selected = [inner for item in selected for inner in (item if isinstance(item, list) else [item])]
+    return [item for item in selected if item is not None]
 
 
 def _find_list(content: Any) -> list[Any] | None:

@@ -1,4 +1,4 @@
-"""A body → items with keys. Pure.
+"""A body → records with their keys. Pure.
 
 Numbers: whole numbers stay exact; fractions are read as IEEE 754 doubles and written in their shortest form, so `1.10`
 becomes `1.1`.
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from services.processor.formats.json_body import read_json, write_json
-from services.processor.model import Failure, Item, Page
+from services.processor.model import Failure, KeyedRecord, Page
 from shared.events.catalogue import MAX_MESSAGE_BYTES
 from shared.events.payloads import PayloadStored, Processing
 from shared.specification.bodies import BodyUnreadable, find_records
@@ -36,17 +36,17 @@ class _Mistake(Exception):
 
 
 def take_apart(stored: PayloadStored, body: bytes) -> Page:
-    """The items of a page; anything wrong with it is its failure."""
+    """The records of a page; anything wrong with it is its failure."""
     wanted = stored.processing.records
     try:
-        records = _select(read_json(body), wanted.select)
-        items = _items(records, _key_of(wanted.key, records))
-        _check_sinks(stored.processing, body, items)
+        selected = _select(read_json(body), wanted.select)
+        records = _keyed(selected, _key_of(wanted.key, selected))
+        _check_sinks(stored.processing, body, records)
     except BodyUnreadable as error:
         return Page(stored, failure=Failure(error.reason, str(error)))
     except _Mistake as error:
         return Page(stored, failure=error.failure)
-    return Page(stored, items)
+    return Page(stored, records)
 
 
 def _select(content: Any, select: str | None) -> list[Any]:
@@ -59,7 +59,7 @@ def _select(content: Any, select: str | None) -> list[Any]:
     return records
 
 
-def _items(records: list[Any], key_of: KeyOf) -> tuple[Item, ...]:
+def _keyed(records: list[Any], key_of: KeyOf) -> tuple[KeyedRecord, ...]:
     """All at once, since nearly every page is good; one by one where it is to be told which record is not."""
     try:
         keys, texts = [key for key in map(key_of, records) if key], list(map(write_json, records))
@@ -67,11 +67,11 @@ def _items(records: list[Any], key_of: KeyOf) -> tuple[Item, ...]:
         keys, texts = [], []
     longest = max(map(len, keys), default=0)
     if len(keys) == len(records) == len(texts) and longest <= _LONGEST_KEY_BYTES // 4 and "\x00" not in "".join(keys):
-        return tuple(map(Item, keys, texts))
-    return tuple([_item(record, key_of, number) for number, record in enumerate(records)])
+        return tuple(map(KeyedRecord, keys, texts))
+    return tuple([_keyed_one(record, key_of, number) for number, record in enumerate(records)])
 
 
-def _item(record: Any, key_of: KeyOf, number: int) -> Item:
+def _keyed_one(record: Any, key_of: KeyOf, number: int) -> KeyedRecord:
     try:
         key, text = key_of(record), write_json(record)
     except ValueError as error:
@@ -80,34 +80,34 @@ def _item(record: Any, key_of: KeyOf, number: int) -> Item:
         raise _Mistake("key_missing", f"record {number} has no usable key")
     if len(key) > _LONGEST_KEY_BYTES // 4 and len(key.encode()) > _LONGEST_KEY_BYTES:
         raise _Mistake("key_missing", f"record {number} has a key of more than {_LONGEST_KEY_BYTES} bytes")
-    return Item(key, text)
+    return KeyedRecord(key, text)
 
 
-def _check_sinks(processing: Processing, body: bytes, items: tuple[Item, ...]) -> None:
+def _check_sinks(processing: Processing, body: bytes, records: tuple[KeyedRecord, ...]) -> None:
     """What a sink would refuse is the page's mistake now, not a failed batch later."""
     for sink in processing.sinks:
         match sink:
             case PostgresSink():
-                _check_characters(body, items)
+                _check_characters(body, records)
             case TopicSink():
-                _check_sizes(items)
+                _check_sizes(records)
 
 
-def _check_characters(body: bytes, items: tuple[Item, ...]) -> None:
+def _check_characters(body: bytes, records: tuple[KeyedRecord, ...]) -> None:
     """Postgres does not store NUL, which in JSON is always an escape and rare: the whole body is searched first."""
     if b"\\u0000" not in body:
         return
-    for number, item in enumerate(items):
-        if _NUL.search(item.record):
+    for number, record in enumerate(records):
+        if _NUL.search(record.text):
             raise _Mistake("unstorable_value", f"record {number} has the character NUL, which cannot be stored")
 
 
-def _check_sizes(items: tuple[Item, ...]) -> None:
-    if len(items) > _MOST_ON_TOPIC:
-        raise _Mistake("too_large", f"the page has {len(items)} records, more than {_MOST_ON_TOPIC} for a topic")
-    for number, item in enumerate(items):
-        if len(item.record) > _LARGEST_ON_TOPIC_BYTES:
-            raise _Mistake("too_large", f"record {number} has {len(item.record)} bytes, more than a topic takes")
+def _check_sizes(records: tuple[KeyedRecord, ...]) -> None:
+    if len(records) > _MOST_ON_TOPIC:
+        raise _Mistake("too_large", f"the page has {len(records)} records, more than {_MOST_ON_TOPIC} for a topic")
+    for number, record in enumerate(records):
+        if len(record.text) > _LARGEST_ON_TOPIC_BYTES:
+            raise _Mistake("too_large", f"record {number} has {len(record.text)} bytes, more than a topic takes")
 
 
 def _key_of(expression: str | None, records: list[Any]) -> KeyOf:

@@ -47,7 +47,7 @@ def _keep_seconds(stored: PayloadStored, *, is_dead: bool) -> float:
 def _completed(page: Page, written: Written, now: datetime) -> Outgoing:
     """`distinct` counts what was new in this job."""
     distinct = written.counts[page.stored.task_id]
-    return _changed(page, TaskState.COMPLETED, now, records=len(page.items), distinct=distinct)
+    return _changed(page, TaskState.COMPLETED, now, records=len(page.records), distinct=distinct)
 
 
 def _failed(incoming: Incoming[Page], now: datetime) -> list[Result]:
@@ -56,16 +56,16 @@ def _failed(incoming: Incoming[Page], now: datetime) -> list[Result]:
     PAGES_FAILED.labels(reason=failure.reason).inc()
     stored = page.stored
     letter = Refuse(incoming, failure.reason, failure.detail, job_id=stored.job_id, task_id=stored.task_id)
-    told = _changed(page, TaskState.DEAD, now, reason=f"{failure.reason}: {failure.detail}")
-    return [told, letter]
+    ended = _changed(page, TaskState.DEAD, now, reason=f"{failure.reason}: {failure.detail}")
+    return [ended, letter]
 
 
 async def bury_page(tx: Transaction, incoming: Incoming[PayloadStored], reason: str) -> list[Outgoing]:
     """The shell gave a page up: its job must hear of it, and its payload goes when its letter does."""
     stored = incoming.event
     await store.insert_expiries(tx, {stored.payload.uri: _keep_seconds(stored, is_dead=True)})
-    told = f"{reason}: the page could not be processed"
-    return [_changed(Page(stored), TaskState.DEAD, utc_now(), reason=told)]
+    error = f"{reason}: the page could not be processed"
+    return [_changed(Page(stored), TaskState.DEAD, utc_now(), reason=error)]
 
 
 def _changed(

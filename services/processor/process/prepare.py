@@ -34,7 +34,7 @@ class _Held:
         Raises:
             TooMuchAtOnce: there are other pages in the batch, and together they have too many.
         """
-        self._records += len(page.items)
+        self._records += len(page.records)
         if self._pages > 1 and self._records > _MOST_RECORDS:
             raise TooMuchAtOnce
 

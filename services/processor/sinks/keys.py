@@ -27,29 +27,29 @@ Brought = tuple[UUID, str, UUID]
 
 async def write(tx: Transaction, pages: Sequence[Page]) -> Written:
     """Remember the keys of those pages that go to no table; gives what was new in each job."""
-    pages = [page for page in pages if page.items and not tables_of(page)]
+    pages = [page for page in pages if page.records and not tables_of(page)]
     written = Written()
     if not pages:
         return written
     # In one order, so that two transactions never wait for each other in a circle; the sort keeps the order of pages.
-    rows = [(page.stored.job_id, item.key, page.stored.task_id) for page in pages for item in page.items]
+    rows = [(page.stored.job_id, record.key, page.stored.task_id) for page in pages for record in page.records]
     rows.sort(key=itemgetter(0, 1))
     new = 0
     for columns in _columns(rows):
         new += changed_rows(await tx.execute(SQL["insert_keys"], *columns))
     await tx.execute(SQL["upsert_keyed_jobs"], sorted({page.stored.job_id for page in pages}), _KEEP)
-    written.counts.update({page.stored.task_id: len(page.items) for page in pages})
+    written.counts.update({page.stored.task_id: len(page.records) for page in pages})
     return written if new == len(rows) else await _look(tx, pages, rows)
 
 
 async def _look(tx: Transaction, pages: Sequence[Page], rows: Sequence[Brought]) -> Written:
     """Not all keys were new: ask which ones each task has brought."""
-    found = Written(keys={page.stored.task_id: set() for page in pages})
+    written = Written(keys={page.stored.task_id: set() for page in pages})
     for columns in _columns(rows):
         for row in await tx.fetch(SQL["find_keys"], *columns):
-            found.keys[row["task_id"]].update(row["keys"])
-    found.counts.update({task_id: len(keys) for task_id, keys in found.keys.items()})
-    return found
+            written.keys[row["task_id"]].update(row["keys"])
+    written.counts.update({task_id: len(keys) for task_id, keys in written.keys.items()})
+    return written
 
 
 def _columns(rows: Sequence[Brought]) -> Iterator[tuple[list[UUID], list[str], list[UUID]]]:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from services.processor.metrics import RECORDS
 from services.processor.model import Page
-from services.processor.sinks.written import Written, tables_of, tells
+from services.processor.sinks.written import Written, goes_to_topic, tables_of
 from shared.database.pool import Transaction, others_rules
 from shared.database.queries import changed_rows, load_queries
 from shared.runtime.clock import utc_now
@@ -23,7 +23,7 @@ SQL = load_queries(__file__)
 _STATEMENT_ROWS = 10_000
 _STATEMENT_BYTES = 16 * 1024**2
 
-Row = tuple[str, str, int, bytes]
+TableRecord = tuple[str, str, int, bytes]
 """A record for a table: source, key, the number of its page from 1, JSON text. A plain tuple, for there are many."""
 
 
@@ -37,10 +37,10 @@ async def write(tx: Transaction, pages: Sequence[Page]) -> Written:
     for table in sorted(by_table):
         await _ensure_table(tx, table)
         for share in _shares(by_table[table]):
-            found = await _upsert(tx, table, share)
+            of_share = await _upsert(tx, table, share)
             first = [page.stored.task_id for page in share if tables_of(page)[0] == table]
-            written.counts.update({task: found.counts[task] for task in first})
-            written.keys.update({task: found.keys[task] for task in first if task in found.keys})
+            written.counts.update({task: of_share.counts[task] for task in first})
+            written.keys.update({task: of_share.keys[task] for task in first if task in of_share.keys})
     return written
 
 
@@ -72,53 +72,53 @@ async def _upsert(tx: Transaction, table: str, pages: Sequence[Page]) -> Written
         with others_rules("sink_refused", f"the table {table}"):
             status = await tx.execute(upsert, keys, records, places, sources, jobs, tasks, fetched)
         taken += changed_rows(status)
-    found = Written()
-    found.counts.update({page.stored.task_id: len(page.items) for page in pages})
+    written = Written()
+    written.counts.update({page.stored.task_id: len(page.records) for page in pages})
     RECORDS.labels(sink="postgres", fate="written").inc(taken)
-    RECORDS.labels(sink="postgres", fate="repeated").inc(found.counts.total() - taken)
-    return found if found.counts.total() == taken else await _look(tx, table, pages, brought)
+    RECORDS.labels(sink="postgres", fate="repeated").inc(written.counts.total() - taken)
+    return written if written.counts.total() == taken else await _look(tx, table, pages, brought)
 
 
-async def _look(tx: Transaction, table: str, pages: Sequence[Page], rows: Sequence[Row]) -> Written:
+async def _look(tx: Transaction, table: str, pages: Sequence[Page], rows: Sequence[TableRecord]) -> Written:
     """Not all records were new: ask which ones the table has from each task. All that were brought are asked for: when
     pages come again in another order, the first of a key now is not the one that was first then."""
     find = SQL["find_written"].replace("{table}", table)
     sources, tasks = [page.stored.processing.source for page in pages], [page.stored.task_id for page in pages]
-    told = [tells(page) for page in pages]
-    found = Written(keys={page.stored.task_id: set() for page in pages if tells(page)})
-    for row in await tx.fetch(find, [row[1] for row in rows], [row[2] for row in rows], sources, tasks, told):
-        found.counts[row["task_id"]] += row["written"]
+    wanted = [goes_to_topic(page) for page in pages]
+    written = Written(keys={page.stored.task_id: set() for page in pages if goes_to_topic(page)})
+    for row in await tx.fetch(find, [row[1] for row in rows], [row[2] for row in rows], sources, tasks, wanted):
+        written.counts[row["task_id"]] += row["written"]
         if row["keys"] is not None:
-            found.keys[row["task_id"]].update(row["keys"])
-    return found
+            written.keys[row["task_id"]].update(row["keys"])
+    return written
 
 
-def _brought(pages: Sequence[Page]) -> list[Row]:
+def _brought(pages: Sequence[Page]) -> list[TableRecord]:
     """All records, in one order, so that two transactions seldom wait for each other in a circle."""
     rows = [
-        (page.stored.processing.source, item.key, place, item.record)
+        (page.stored.processing.source, record.key, place, record.text)
         for place, page in enumerate(pages, 1)
-        for item in page.items
+        for record in page.records
     ]
     rows.sort(key=itemgetter(0, 1, 2))
     return rows
 
 
-def _first(rows: list[Row]) -> list[Row]:
+def _first(rows: list[TableRecord]) -> list[TableRecord]:
     """Of each (source, key) the first one."""
     if len(set(map(itemgetter(0, 1), rows))) < len(rows):
         return list({row[:2]: row for row in reversed(rows)}.values())[::-1]
     return rows
 
 
-def _statements(rows: Sequence[Row]) -> Iterator[tuple[list[str], bytes, list[int]]]:
+def _statements(rows: Sequence[TableRecord]) -> Iterator[tuple[list[str], bytes, list[int]]]:
     """Rows as columns, in portions that a statement's deadline and the server's memory can bear."""
     for portion in _portions(rows):
         records = b"[" + b",".join([row[3] for row in portion]) + b"]"
         yield [row[1] for row in portion], records, [row[2] for row in portion]
 
 
-def _portions(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+def _portions(rows: Sequence[TableRecord]) -> Iterator[Sequence[TableRecord]]:
     if len(rows) <= _STATEMENT_ROWS and sum(len(row[3]) for row in rows) <= _STATEMENT_BYTES:
         yield rows
         return

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from services.processor.model import Item, Page
+from services.processor.model import KeyedRecord, Page
 from shared.specification.source import PostgresSink, TopicSink
 
 
@@ -20,10 +20,10 @@ class Written:
         """Both, of different tasks."""
         return Written(self.counts + other.counts, self.keys | other.keys)
 
-    def items_of(self, page: Page) -> Sequence[Item]:
-        """The items of a page that were new."""
+    def records_of(self, page: Page) -> Sequence[KeyedRecord]:
+        """The records of a page that were new."""
         fresh = self.keys.get(page.stored.task_id)
-        return page.items if fresh is None else [item for item in page.items if item.key in fresh]
+        return page.records if fresh is None else [record for record in page.records if record.key in fresh]
 
 
 def tables_of(page: Page) -> tuple[str, ...]:
@@ -31,6 +31,6 @@ def tables_of(page: Page) -> tuple[str, ...]:
     return tuple(sink.table for sink in page.stored.processing.sinks if isinstance(sink, PostgresSink))
 
 
-def tells(page: Page) -> bool:
+def goes_to_topic(page: Page) -> bool:
     """Whether a page goes to a topic."""
     return any(isinstance(sink, TopicSink) for sink in page.stored.processing.sinks)

@@ -28,10 +28,10 @@ async def test_pages_with_very_many_records_together_are_not_held_at_once() -> N
     with pytest.raises(TooMuchAtOnce):
         await preparation.prepare(await stored(payloads, 1, 30_000, 30_000))
     pages = await preparation.prepare(await stored(payloads, 1, 20_000, 20_000))
-    assert [len(incoming.event.items) for incoming in pages] == [1, 20_000, 20_000]
+    assert [len(incoming.event.records) for incoming in pages] == [1, 20_000, 20_000]
 
 
 async def test_a_page_with_very_many_records_is_read_alone() -> None:
     payloads = PayloadStore("memory://")
     [page] = await Preparation(payloads, 8).prepare(await stored(payloads, 80_000))
-    assert (page.event.failure, len(page.event.items)) == (None, 80_000)
+    assert (page.event.failure, len(page.event.records)) == (None, 80_000)

@@ -26,7 +26,7 @@ def taken(body: bytes, select: str | None = None, key: str | None = None, **fiel
 
 def keys(found: Page) -> list[str]:
     assert found.failure is None, found.failure
-    return [item.key for item in found.items]
+    return [record.key for record in found.records]
 
 
 @pytest.mark.parametrize(
@@ -62,13 +62,13 @@ def test_records_are_found_where_they_are(body: bytes, select: str | None, expec
 def test_a_plain_path_finds_what_the_interpreter_finds(select: str, records: list[Any]) -> None:
     body = {"meta": {"items": records}}
     found = taken(json.dumps(body).encode(), select)
-    assert [json.loads(item.record) for item in found.items] == jmespath.search(select, {"body": body})
+    assert [json.loads(record.text) for record in found.records] == jmespath.search(select, {"body": body})
 
 
 @given(st.lists(OBJECTS, max_size=5))
 def test_values_come_out_as_they_went_in(records: list[Any]) -> None:
     found = taken(json.dumps(records).encode())
-    assert [json.loads(item.record) for item in found.items] == records
+    assert [json.loads(record.text) for record in found.records] == records
 
 
 @given(WHOLE, WHOLE)
@@ -81,12 +81,12 @@ def test_two_whole_numbers_are_two_keys_however_long(first: int, second: int) ->
 def test_long_whole_numbers_stay_exact(key: str | None) -> None:
     found = taken(b'[{"id": 18446744073709551616, "n": -9999999999999999999}]', key=key)
     assert keys(found) == ["18446744073709551616"]
-    assert found.items[0].record == b'{"id":18446744073709551616,"n":-9999999999999999999}'
+    assert found.records[0].text == b'{"id":18446744073709551616,"n":-9999999999999999999}'
 
 
 def test_long_numbers_do_not_change_how_texts_are_kept() -> None:
     found = taken(b'[{"n": 123456789012345678901234567890, "t": "\\ud83d\\ude00"}]')
-    assert found.items[0].record == '{"n":123456789012345678901234567890,"t":"😀"}'.encode()
+    assert found.records[0].text == '{"n":123456789012345678901234567890,"t":"😀"}'.encode()
 
 
 @pytest.mark.parametrize(
@@ -167,14 +167,14 @@ def test_a_malformed_body_is_told_by_what_it_is(body: bytes, select: str | None,
 @given(st.binary(max_size=200))
 def test_no_body_makes_it_crash(body: bytes) -> None:
     found = taken(body)
-    assert (found.failure is None) or not found.items
+    assert (found.failure is None) or not found.records
 
 
 @pytest.mark.parametrize("depth", [200, 300, 900, 1000])
 @pytest.mark.parametrize("key", [None, "id"])
 def test_deep_nesting_is_kept_or_told(depth: int, key: str | None) -> None:
     found = taken(b'[{"id": 1, "n": ' + b"[" * depth + b"]" * depth + b"}]", key=key)
-    assert found.items or (found.failure is not None and "nest" in found.failure.detail)
+    assert found.records or (found.failure is not None and "nest" in found.failure.detail)
 
 
 @pytest.mark.parametrize(
