@@ -13,6 +13,7 @@ from shared.events.tasks import TaskChanged, TaskState, VendorAnswer
 from shared.events.webhooks import Notification
 from shared.messaging.handler import Outgoing, outgoing
 from shared.observability.logs import get_logger
+from shared.specification.notify import webhooks_of
 
 PROGRESS_SECONDS = 0.25
 """The least time between two tellings of a job's progress."""
@@ -89,8 +90,8 @@ def ended(
 
 def _notify(job: JobRow, event: JobEnded) -> list[Outgoing]:
     """A delivery tells nobody of its own end, or two receivers could keep each other busy."""
-    webhooks = tuple(one for one in job.resolved.delivery.notify if event.state.value in one.on)
-    if not webhooks or job.resolved.kind == "deliver":
+    notices = tuple(one for one in job.resolved.delivery.notify if event.state.value in one.on)
+    if not notices or job.resolved.kind == "deliver":
         return []
     told = Notification(
         subject=f"jobs/{job.id}",
@@ -109,7 +110,7 @@ def _notify(job: JobRow, event: JobEnded) -> list[Outgoing]:
                 "failures": [failure.model_dump(mode="json") for failure in event.failures or ()],
             },
         },
-        webhooks=webhooks,
+        webhooks=webhooks_of(notices),
         at=event.at,
     )
     return [outgoing(NOTIFICATIONS, told.subject, told, at=event.at)]

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from shared.errors import Invalid
 from shared.events.envelope import Event
-from shared.specification.notify import Notify
+from shared.specification.notify import Webhooks
 from shared.specification.parse import decode_json
 
 
@@ -52,5 +52,5 @@ class Notification(Event):
     subject: str
     text: str
     event: dict[str, Any]
-    webhooks: Notify = ()
+    webhooks: Webhooks = ()
     at: datetime

@@ -11,11 +11,8 @@ from shared.specification.invoke import Input, Invoke
 from shared.specification.notify import Notify
 from shared.specification.request import HeaderName, Pages, Path, Records, Request
 from shared.specification.source import Delivery, Poll
-from shared.specification.values import Name, Scalar, SecretReference, Strict
+from shared.specification.values import UNION_TAG, Name, Scalar, SecretReference, Strict
 from shared.specification.vendor import Retry, Url
-
-UNION_TAG = "job:"
-"""Marks the steps of an error's place that are no field of the document."""
 
 Parameters = Annotated[dict[str, Scalar], Field(max_length=100)]
 
@@ -111,12 +108,12 @@ def _tag(value: Any) -> str | None:
 
 
 JobSpecification = Annotated[
-    Annotated[SourceJob, Tag("job:source")]
-    | Annotated[PollJob, Tag("job:poll")]
-    | Annotated[InvokeJob, Tag("job:invoke")]
-    | Annotated[RequestJob, Tag("job:request")]
-    | Annotated[DeliverJob, Tag("job:deliver")]
-    | Annotated[UrlJob, Tag("job:url")],
+    Annotated[SourceJob, Tag("kind:source")]
+    | Annotated[PollJob, Tag("kind:poll")]
+    | Annotated[InvokeJob, Tag("kind:invoke")]
+    | Annotated[RequestJob, Tag("kind:request")]
+    | Annotated[DeliverJob, Tag("kind:deliver")]
+    | Annotated[UrlJob, Tag("kind:url")],
     Discriminator(
         _tag,
         custom_error_type="job_kind",

@@ -58,7 +58,7 @@ def _of_kind(error: dict[str, Any]) -> str:
 
 
 def _of_words(error: dict[str, Any]) -> str:
-    expected = error["ctx"]["expected"].replace("'", "")
+    expected = error["ctx"]["expected"].replace("'", "").replace("True", "true")
     return f"expected {expected}{_meant(str(error.get('input')), expected.replace(' or ', ', ').split(', '))}"
 
 

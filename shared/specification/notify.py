@@ -1,14 +1,16 @@
 """Whom to tell when something is over."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
-from shared.specification.values import Name, SecretReference, Strict
+from shared.specification.values import UNION_TAG, Name, SecretReference, Strict
 from shared.specification.vendor import Url
 
 End = Literal["completed", "completed_with_failures", "failed", "cancelled"]
+Ends = Annotated[tuple[End, ...], Field(min_length=1, max_length=4)]
+_EVERY_END: Ends = ("completed", "completed_with_failures", "failed", "cancelled")
 
 
 class Webhook(Strict):
@@ -19,14 +21,16 @@ class Webhook(Strict):
     """
 
     webhook: Url
-    on: Annotated[tuple[End, ...], Field(min_length=1, max_length=4)] = (
-        "completed",
-        "completed_with_failures",
-        "failed",
-        "cancelled",
-    )
+    on: Ends = _EVERY_END
     secret: SecretReference | None = None
     vendor: Name | None = None
+
+
+class OnTopic(Strict):
+    """A message on the topic `notifications`, for whoever reads it, and nothing else."""
+
+    topic: Literal[True]
+    on: Ends = _EVERY_END
 
 
 def leads_to(url: str, base_url: str) -> bool:
@@ -35,4 +39,21 @@ def leads_to(url: str, base_url: str) -> bool:
     return (here.scheme, here.netloc.lower()) == (there.scheme, there.netloc.lower())
 
 
-Notify = Annotated[tuple[Webhook, ...], Field(max_length=8)]
+def _tag(value: Any) -> str | None:
+    names = value if isinstance(value, dict) else vars(value) if isinstance(value, Strict) else {}
+    return next((f"{UNION_TAG}{name}" for name in ("webhook", "topic") if name in names), None)
+
+
+Notice = Annotated[
+    Annotated[Webhook, Tag("kind:webhook")] | Annotated[OnTopic, Tag("kind:topic")],
+    Discriminator(
+        _tag, custom_error_type="notice_kind", custom_error_message="expected an object with webhook, or topic: true"
+    ),
+]
+Webhooks = Annotated[tuple[Webhook, ...], Field(max_length=8)]
+Notify = Annotated[tuple[Notice, ...], Field(max_length=8)]
+
+
+def webhooks_of(notices: Notify) -> tuple[Webhook, ...]:
+    """Those that are told by webhook, and not on a topic alone."""
+    return tuple(one for one in notices if isinstance(one, Webhook))

@@ -7,9 +7,8 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from shared.errors import Invalid, Problem
-from shared.specification.job import UNION_TAG
 from shared.specification.mistakes import detail_of, without_echoes
-from shared.specification.values import is_finite
+from shared.specification.values import UNION_TAG, is_finite
 
 T = TypeVar("T")
 

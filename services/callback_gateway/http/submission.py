@@ -25,7 +25,7 @@ from shared.messaging.handler import outgoing
 from shared.specification.addresses import is_public, literal_address
 from shared.specification.invoke import Input
 from shared.specification.job import DeliverJob, SourceJob, UrlJob
-from shared.specification.notify import Notify, leads_to
+from shared.specification.notify import Notify, Webhook, leads_to
 from shared.specification.placeholders import missing_values, read_job
 
 _LONGEST_KEY = 255
@@ -134,6 +134,8 @@ async def check_notices(context: ApiContext, notices: Notify, pointer: str) -> N
     """
     problems = []
     for index, notice in enumerate(notices):
+        if not isinstance(notice, Webhook):
+            continue
         try:
             await check(context, DeliverJob(deliver=notice.webhook, vendor=notice.vendor, event={}))
         except Invalid as error:

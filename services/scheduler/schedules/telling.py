@@ -14,6 +14,7 @@ from shared.events.schedules import ScheduleChanged, ScheduleFact, ScheduleState
 from shared.events.webhooks import Notification
 from shared.ids import new_id
 from shared.messaging.handler import outgoing
+from shared.specification.notify import webhooks_of
 from shared.specification.schedule import Schedule
 
 _LONGEST_REASON = 2000
@@ -78,7 +79,7 @@ def notify(
         subject=str(schedule_id),
         text=f"schedule {name}: {reason[:_LONGEST_REASON]}",
         event=event,
-        webhooks=tuple(one for one in schedule.on_failure.notify if told.value in one.on),
+        webhooks=webhooks_of(tuple(one for one in schedule.on_failure.notify if told.value in one.on)),
         at=now,
     )
     message_id = new_id()

@@ -91,7 +91,8 @@ async def test_placeholders_that_nothing_fills_are_told_at_once(topics: Place, p
                 mistake["detail"]
                 == "unknown placeholder {parameters.region}; known here: none; a brace itself is written {{ or }}"
             )
-            assert await mistakes({"vendor": "acme", "parameters": {"region": "eu"}, **inline}) == []
+            told = {"parameters": {"region": "eu"}, "notify": [{"topic": True}]}
+            assert await mistakes({"vendor": "acme", **told, **inline}) == []
         assert await mistakes({"source": "orders"}) == [
             {"pointer": "/parameters", "detail": "orders needs {parameters.region}"}
         ]

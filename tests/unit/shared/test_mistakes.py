@@ -290,6 +290,10 @@ def test_inputs_belong_to_invoke_whatever_else_is_wrong() -> None:
         ("payloads", {"keep": "9" * 40 + "d"}, "/payloads/keep", "expected a duration between 0 and 10 years"),
         ("payloads", {"keep": "9" * 400 + "ms"}, "/payloads/keep", "expected a duration between 0 and 10 years"),
         ("notify", [{"webhook": "https://m.example", "on": ["done"]}], "/notify/0/on/0", "expected completed, complet"),
+        ("notify", [{"topic": True, "on": ["done"]}], "/notify/0/on/0", "expected completed, complet"),
+        ("notify", [{"topic": "alerts"}], "/notify/0/topic", "expected true"),
+        ("notify", [{"topic": True, "secret": "env:S"}], "/notify/0/secret", "unknown field; known here: on, topic"),
+        ("notify", [{"url": "https://m.example"}], "/notify/0", "expected an object with webhook, or topic: true"),
     ],
 )
 def test_mistakes_in_a_source(field: str, value: object, pointer: str, detail: str) -> None:
