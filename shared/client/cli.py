@@ -1,6 +1,7 @@
 """The `sluice` command. Exit codes: 0 good, 1 the job did not complete, 2 usage, connection or mistakes."""
 # ruff: noqa: PLC0415 - a command imports what it needs when it runs, so that --help answers at once
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
 
 import typer
@@ -23,6 +24,18 @@ app = typer.Typer(
 )
 
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="the job's id")]
+
+
+class DocumentKind(StrEnum):
+    """What a document may be."""
+
+    VENDOR = "vendor"
+    SOURCE = "source"
+    JOB = "job"
+    HOOK = "hook"
+    SCHEDULE = "schedule"
+
+
 Files = Annotated[list[str], typer.Argument(metavar="FILE", help="YAML or JSON files; - is standard input")]
 
 
@@ -191,6 +204,19 @@ def check(files: Files, as_json: AsJson = False) -> None:
         tables.show_json_line({"mistakes": [], "documents": len(found)})
     else:
         tables.show_text("1 document is good" if len(found) == 1 else f"{len(found)} documents are good")
+
+
+@app.command()
+def schema(
+    kind: Annotated[
+        DocumentKind | None, typer.Argument(metavar="KIND", help="vendor, source, job, hook, schedule")
+    ] = None,
+) -> None:
+    """Print the JSON Schema of a kind of document, or of any, for editors."""
+    from shared.client import tables
+    from shared.client.schemas import schema_of
+
+    tables.show_json(schema_of(kind and kind.value))
 
 
 app.command()(cli_schedules.schedule)

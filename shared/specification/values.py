@@ -114,10 +114,20 @@ Duration = Annotated[
 ]
 """A length of time, written `250ms 30s 5m 2h 7d` or as ISO 8601."""
 
-Size = Annotated[int, BeforeValidator(read_size), Field(ge=1, le=1024**4)]
+Size = Annotated[
+    int,
+    BeforeValidator(read_size),
+    Field(ge=1, le=1024**4),
+    WithJsonSchema({"type": ["integer", "string"], "minimum": 1, "examples": ["64KiB", "10MB", 65536]}),
+]
 """A number of bytes, written `64KiB`, `10MB` or as a number."""
 
-Share = Annotated[float, BeforeValidator(read_share), Field(ge=0, le=1)]
+Share = Annotated[
+    float,
+    BeforeValidator(read_share),
+    Field(ge=0, le=1),
+    WithJsonSchema({"type": ["number", "string"], "minimum": 0, "maximum": 1, "examples": ["1%", 0.01]}),
+]
 """A part of one, written `1%` or `0.01`."""
 
 SecretReference = Annotated[str, AfterValidator(_check_secret)]
