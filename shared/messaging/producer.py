@@ -26,7 +26,7 @@ from shared.events.catalogue import MAX_ENVELOPED_BYTES
 from shared.messaging.faults import KAFKA_FAULTS, kafka_faults
 from shared.messaging.handler import Outgoing
 from shared.messaging.sent import Sent
-from shared.messaging.topic_faults import TopicFault, find_fault
+from shared.messaging.topic_faults import TopicFault, find_fault, refresh_metadata
 from shared.observability.metrics import PRODUCED
 
 REQUEST_SECONDS = 10
@@ -108,6 +108,16 @@ class Producer:
                     _hang_up(producer)
                 raise
         _count(messages)
+
+    async def check(self) -> None:
+        """Ask a broker for something: whether it is the topics that take no messages, or nobody is there.
+
+        Raises:
+            Unavailable: no broker answers, or the producer is closed.
+        """
+        if self._producer is None:
+            raise Unavailable(_CLOSED)
+        await refresh_metadata(self._producer.client)
 
     async def find_fault(self, topic: str) -> TopicFault | None:
         """What is known to be wrong with a topic.

@@ -9,7 +9,7 @@ from aiokafka.errors import BrokerNotAvailableError, TopicAuthorizationFailedErr
 from shared.errors import Unavailable
 from shared.messaging.faults import kafka_faults
 
-_ASK_SECONDS = 5
+_ASK_SECONDS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +35,21 @@ async def find_fault(client: AIOKafkaClient, topic: str) -> TopicFault | None:
     """
     if _fault_of(client, topic) is None:
         return None
+    client.add_topic(topic)
+    await refresh_metadata(client)
+    return _fault_of(client, topic)
+
+
+async def refresh_metadata(client: AIOKafkaClient) -> None:
+    """Ask which topics there are and who leads their partitions.
+
+    Raises:
+        Unavailable: no broker answers.
+    """
     with kafka_faults():
         async with asyncio.timeout(_ASK_SECONDS):
-            client.add_topic(topic)
             if not await client.force_metadata_update():
                 raise BrokerNotAvailableError
-    return _fault_of(client, topic)
 
 
 def fault_behind(error: Unavailable) -> TopicFault:

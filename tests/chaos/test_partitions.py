@@ -1,15 +1,12 @@
 """The network loses every byte and closes no connection: deadlines find out, and all has happened once in the end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, contextmanager
-from contextvars import ContextVar
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import replace
-from typing import Any
 from uuid import UUID
 
 import pytest
-from aiokafka import client
 
 from shared.database import pool
 from shared.database.pool import Database
@@ -20,6 +17,7 @@ from shared.messaging import producer as producing
 from shared.messaging.handler import Outgoing
 from shared.messaging.producer import Producer
 from shared.messaging.subscriptions import Subscriptions
+from tests.behind import behind, proxy_to_kafka
 from tests.conftest import DatabaseFor, ReaderFor
 from tests.eventually import eventually
 from tests.integration.shared.shells import Seen, answer, order, shell
@@ -95,19 +93,6 @@ async def test_a_consumer_that_lost_postgres_waits_and_goes_on(
     assert not retries.records
 
 
-BEHIND: ContextVar[Proxy | None] = ContextVar("behind", default=None)
-"""What the Kafka connections that are made from here lead through."""
-
-
-@contextmanager
-def behind(proxy: Proxy) -> Iterator[None]:
-    token = BEHIND.set(proxy)
-    try:
-        yield
-    finally:
-        BEHIND.reset(token)
-
-
 def shares(*members: Subscriptions) -> tuple[int, ...]:
     """How many partitions each has."""
     return tuple(member.states()[0]["partitions"] for member in members)
@@ -115,17 +100,8 @@ def shares(*members: Subscriptions) -> tuple[int, ...]:
 
 @pytest.fixture
 async def to_kafka(topics: Place, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Proxy]:
-    host, _, port = topics.kafka.partition(",")[0].rpartition(":")
-    made, create_conn = Proxy(host, int(port)), client.create_conn
-
-    async def through(host: str, port: int, **options: Any) -> Any:
-        proxy = BEHIND.get()
-        return await create_conn(host, proxy.port if proxy else port, **options)
-
-    await made.open()
-    monkeypatch.setattr(client, "create_conn", through)
-    yield made
-    await made.close()
+    async with proxy_to_kafka(topics.kafka, monkeypatch) as made:
+        yield made
 
 
 @pytest.mark.parametrize("way", ["together", "each"])

@@ -9,8 +9,9 @@ If the process dies
   drop what they have had;
 - after the commit: nothing is left to do.
 
-What was not acknowledged in time is put off for a little while: a partition without a leader holds back no timers but
-its own.
+What was not acknowledged in time is postponed for a little while: a partition without a leader holds back no timers but
+its own. When no broker answers this replica at all, the fault may be its own: it postpones nothing and claims nothing
+until one does, so that other replicas fire what is due.
 """
 
 from collections.abc import Awaitable, Callable
@@ -35,9 +36,12 @@ class Fire:
 
     def __init__(self, runtime: Runtime[Settings]) -> None:
         self._runtime = runtime
+        self._is_cut_off = False
 
     async def step(self) -> float:
         """Fire one block if there is something due; gives the seconds until the next round."""
+        if self._is_cut_off:
+            await self._check()
         async with self._runtime.database.transaction() as tx:
             pause = pause_before(await store.find_pause(tx))
             if pause > 0:
@@ -47,12 +51,20 @@ class Fire:
             pairs = [((timer, lateness), timer.message) for timer, lateness in due]
             sent = await self._runtime.producer.send_each(pairs, within_seconds=_SEND_SECONDS)
             took = monotonic() - claimed_at
+            if due and not sent.acknowledged:
+                await self._check()
             await store.delete_timers(tx, [timer.id for timer, _ in sent.acknowledged])
             await store.put_off(tx, [timer.id for timer, _ in sent.missed], _PUT_OFF_SECONDS)
         for timer, lateness in sent.acknowledged:
             _tell(timer, lateness + took)
         sent.raise_if_none("timers")
         return pause_after(len(due))
+
+    async def _check(self) -> None:
+        """Whether a broker is there; what is claimed is free again if not."""
+        self._is_cut_off = True
+        await self._runtime.producer.check()
+        self._is_cut_off = False
 
 
 def count_pending(database: Database) -> Callable[[], Awaitable[float]]:

@@ -18,6 +18,7 @@ from services.scheduler.timers import store
 from services.scheduler.timers.decide import LOCKED_SECONDS
 from services.scheduler.timers.loop import Fire
 from shared.database.pool import Database
+from shared.errors import Unavailable
 from shared.events.catalogue import DEAD, RETRIES, TIMERS_REQUESTED
 from shared.events.dead_letters import Original, RetryRequested
 from shared.events.envelope import DELIVERY, RECIPIENT, Position, Record
@@ -28,6 +29,7 @@ from shared.messaging.producer import Producer
 from shared.payloads.store import PayloadStore
 from shared.runtime.app import Runtime
 from shared.runtime.clock import utc_now
+from tests.behind import behind, proxy_to_kafka
 from tests.conftest import DatabaseFor, ReaderFor
 from tests.eventually import eventually
 from tests.running import running
@@ -223,6 +225,37 @@ async def test_a_topic_that_does_not_answer_holds_back_no_timers_but_its_own(
     assert ids(reader) == [str(timer.id) for timer in good]
     assert await pending(database) == 3
     assert await Fire(runtime).step() > 0
+
+
+async def test_a_replica_that_is_cut_off_from_the_broker_leaves_timers_to_the_others(
+    topics: Place,
+    runtime: Runtime[Settings],
+    database: Database,
+    reader_for: ReaderFor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It fails after some seconds; the others must not have to wait for what it had claimed, nor find it claimed
+    again."""
+    reader = await reader_for("jobs.control")
+    async with proxy_to_kafka(topics.kafka, monkeypatch) as proxy:
+        with behind(proxy):
+            cut_off = Producer(topics.kafka, prefix=topics.prefix)
+            await cut_off.open()
+            await cut_off.send([timer.message for timer in due(1)])
+            proxy.cut()
+            fire = Fire(replace(runtime, producer=cut_off))
+            await keep(database, due(20))
+            with pytest.raises(Unavailable, match="Kafka"):
+                await fire.step()
+            assert await Fire(runtime).step() == 0
+            assert await pending(database) == 0
+            async with database.transaction() as tx:
+                await tx.execute("LOCK TABLE timers IN ACCESS EXCLUSIVE MODE")  # whoever looks for timers waits
+                with pytest.raises(Unavailable, match="Kafka"):
+                    await fire.step()
+        await eventually(lambda: len(reader.records) == 21, 30)
+        proxy.mend()
+        await cut_off.close()
 
 
 async def test_a_death_between_produce_and_delete_repeats_the_same_ids(
