@@ -21,7 +21,7 @@ from shared.runtime.app import Runtime
 from shared.runtime.clock import utc_now
 from shared.runtime.loop import Loop
 from shared.runtime.service import open_runtime
-from tests.chaos.test_partitions import behind, to_kafka
+from tests.behind import behind
 from tests.conftest import ReaderFor
 from tests.eventually import eventually
 from tests.integration.fetcher.test_lanes import wanted
@@ -29,7 +29,6 @@ from tests.proxy import Proxy
 from tests.stack import Place
 
 pytestmark = pytest.mark.chaos
-__all__ = ["to_kafka"]
 
 LEASE_SECONDS = 1.0
 HOST = "url:host.example"

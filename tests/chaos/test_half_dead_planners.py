@@ -14,14 +14,13 @@ from shared.messaging import producer as producing
 from shared.runtime.app import Runtime
 from shared.runtime.service import open_runtime
 from shared.specification.source import Poll
-from tests.chaos.test_partitions import behind, to_kafka
+from tests.behind import behind
 from tests.eventually import eventually
 from tests.integration.planner.test_release import plan
 from tests.proxy import Proxy
 from tests.stack import Place
 
 pytestmark = pytest.mark.chaos
-__all__ = ["to_kafka"]
 
 TASKS = 50
 HOST = "url:host.example"

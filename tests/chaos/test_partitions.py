@@ -17,7 +17,7 @@ from shared.messaging import producer as producing
 from shared.messaging.handler import Outgoing
 from shared.messaging.producer import Producer
 from shared.messaging.subscriptions import Subscriptions
-from tests.behind import behind, proxy_to_kafka
+from tests.behind import behind
 from tests.conftest import DatabaseFor, ReaderFor
 from tests.eventually import eventually
 from tests.integration.shared.shells import Seen, answer, order, shell
@@ -96,12 +96,6 @@ async def test_a_consumer_that_lost_postgres_waits_and_goes_on(
 def shares(*members: Subscriptions) -> tuple[int, ...]:
     """How many partitions each has."""
     return tuple(member.states()[0]["partitions"] for member in members)
-
-
-@pytest.fixture
-async def to_kafka(topics: Place, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Proxy]:
-    async with proxy_to_kafka(topics.kafka, monkeypatch) as made:
-        yield made
 
 
 @pytest.mark.parametrize("way", ["together", "each"])
