@@ -7,6 +7,7 @@ from typing import Any
 
 from services.processor.model import Failure, Page
 from services.processor.process.decide import take_apart
+from services.processor.sinks.written import goes_to_topic
 from shared.errors import Rejected, SluiceError
 from shared.events.envelope import Incoming
 from shared.events.payloads import PayloadStored
@@ -15,6 +16,8 @@ from shared.payloads.store import PayloadStore
 _LARGE_BYTES = 1024**2
 _MOST_BYTES = 16 * 1024**2
 _MOST_RECORDS = 50_000
+_MESSAGE = 3
+"""So many times what a record takes that goes to tables alone, one takes that becomes a message."""
 
 
 class TooMuchAtOnce(SluiceError):
@@ -34,7 +37,7 @@ class _Held:
         Raises:
             TooMuchAtOnce: there are other pages in the batch, and together they have too many.
         """
-        self._records += len(page.records)
+        self._records += len(page.records) * (_MESSAGE if goes_to_topic(page) else 1)
         if self._pages > 1 and self._records > _MOST_RECORDS:
             raise TooMuchAtOnce
 

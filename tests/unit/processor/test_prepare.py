@@ -10,16 +10,19 @@ from shared.events.payloads import PayloadStored
 from shared.ids import new_id
 from shared.payloads.store import PayloadStore
 from shared.runtime.clock import utc_now
-from tests.pages import stored_payload
+from shared.specification.source import PostgresSink, TopicSink
+from tests.pages import TABLE, TOPIC, stored_payload
 
 RECORD = Record(Position("t", 0, 0), None, b"", (), utc_now())
 
 
-async def stored(payloads: PayloadStore, *sizes: int) -> Sequence[Incoming[PayloadStored]]:
+async def stored(
+    payloads: PayloadStore, *sizes: int, sinks: tuple[TopicSink | PostgresSink, ...] = (TABLE,)
+) -> Sequence[Incoming[PayloadStored]]:
     """Events of pages with so many records each."""
     bodies = [b"[" + b",".join(b'{"id":%d}' % number for number in range(size)) + b"]" for size in sizes]
     pointers = [await payloads.put(new_id(), "0", body, media_type="application/json") for body in bodies]
-    return [Incoming(stored_payload(pointer), new_id(), 0, RECORD) for pointer in pointers]
+    return [Incoming(stored_payload(pointer, sinks=sinks), new_id(), 0, RECORD) for pointer in pointers]
 
 
 async def test_pages_with_very_many_records_together_are_not_held_at_once() -> None:
@@ -29,6 +32,8 @@ async def test_pages_with_very_many_records_together_are_not_held_at_once() -> N
         await preparation.prepare(await stored(payloads, 1, 30_000, 30_000))
     pages = await preparation.prepare(await stored(payloads, 1, 20_000, 20_000))
     assert [len(incoming.event.records) for incoming in pages] == [1, 20_000, 20_000]
+    with pytest.raises(TooMuchAtOnce):
+        await preparation.prepare(await stored(payloads, 10_000, 10_000, sinks=(TABLE, TOPIC)))
 
 
 async def test_a_page_with_very_many_records_is_read_alone() -> None:
