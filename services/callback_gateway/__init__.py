@@ -1,13 +1,26 @@
 """callback-gateway: what may enter. The one HTTP edge.
 
 - decides: who may ask (API keys), whether a request is well-formed, whether a webhook or a callback comes from whom it
-  says, which task a callback is for, whether something is a repetition (idempotency keys, senders' ids)
+  says, which task a callback is for, whether something is a repetition (idempotency keys, senders' ids), which dead
+  letters are sent again
 - reads: `jobs.events`, `tasks.events`, `callbacks.expected`, `callbacks.received`, `schedules.events`, `vendors`,
   `sources`, `hooks`, every service's dead letters
 - writes: `jobs.requested`, `jobs.control`, `callbacks.received`, `webhooks.received`, `schedules.requested`,
-  `tasks.events` (what vendors tell), `vendors`, `sources`, `hooks`
-- owns: read models of jobs, tasks, schedules and dead letters, tasks that wait and callbacks, idempotency keys, ids of
-  webhooks, API keys, the spool, in the schema `callback_gateway`
+  `tasks.events` (what vendors tell), `vendors`, `sources`, `hooks`; `callback-gateway.retry`, `callback-gateway.dead`
+  (also callbacks that nobody has waited for); the originals of dead letters that are sent again, on any topic but those
+  of the configuration
+- owns, in the schema `callback_gateway`: read models of jobs, their tasks and events, schedules and their firings, and
+  dead letters; its copy of vendors, sources and hooks; tasks that wait, and callbacks; idempotency keys, ids of
+  webhooks, API keys; the spool
+- creates: `records.<source>` when a source with such a sink is applied
+- deletes in the payload store: the bodies of answers whose time is over, and all that forgotten requests left there
+
+Files:
+- `app.py`: which topic goes to which behaviour, and what runs by itself
+- `configuration_cache.py`: vendors, sources and hooks as the edge knows them
+- `holding.py`: what the broker did not take rests for a while; `storable.py`: what Postgres cannot keep is replaced
+- behaviours: `http` (the API), `views` (what it shows), `match` (whose a callback is), `webhooks`, `schedules`,
+  `redrive`, `spool`, `configure`, `expire`; parts: `verify` (signatures), `keys` (API keys)
 
 A request is answered with 2xx after the broker has acknowledged its event. If the broker does not answer, the event
 is kept in the spool and produced later; if that fails, too, the answer is 503, never a promise kept in memory only.

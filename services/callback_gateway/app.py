@@ -40,7 +40,7 @@ def build(runtime: Runtime[Settings]) -> App:
     outbound = Outbound(runtime.producer, database, settings.gateway_produce_seconds)
     cache, following = ConfigurationCache(database), Following(database)
     names, follow = Loop("names", cache.refresh), Loop("follow", following.look)
-    api = build_api(ApiContext(settings, database, outbound, cache, JobRows(database), runtime.payloads), following)
+    context = ApiContext(settings, database, outbound, cache, JobRows(database), runtime.payloads, following)
     return App(
         consumers=[
             Consumer("views-jobs", JOBS_EVENTS, view_jobs, wake=follow.wake, spacing_seconds=0.02),
@@ -54,7 +54,9 @@ def build(runtime: Runtime[Settings]) -> App:
             Consumer("configure-hooks", HOOKS, configuration.hooks.handle, wake=names.wake),
         ],
         loops=[names, follow, Loop("spool", Drain(runtime).step), *_by_the_clock(runtime)],
-        workers=[HttpServer(api, settings.gateway_host, settings.gateway_port, settings.gateway_connections)],
+        workers=[
+            HttpServer(build_api(context), settings.gateway_host, settings.gateway_port, settings.gateway_connections)
+        ],
     )
 
 

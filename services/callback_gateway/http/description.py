@@ -81,6 +81,14 @@ def document(name: str, *examples: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def accepted_headers(what: str) -> dict[str, dict[str, Any]]:
+    """The description of the headers with which something is accepted."""
+    return {
+        "Location": {"description": what, "schema": {"type": "string"}},
+        "Retry-After": {"description": "Seconds after which a look is worth it", "schema": {"type": "integer"}},
+    }
+
+
 def describe(app: FastAPI, more: dict[str, Any]) -> None:
     """Complete the description that FastAPI makes of the routes; `more` are paths that are answered before it."""
     made = app.openapi

@@ -4,6 +4,7 @@ Who waits is woken by what the gateway reads of the job's events, whichever repl
 """
 
 from collections.abc import AsyncIterator, Mapping
+from typing import Any
 from uuid import UUID
 
 from fastapi import Request
@@ -22,6 +23,13 @@ from shared.events.payloads import Pointer
 from shared.payloads.store import PayloadStore
 from shared.runtime.clock import monotonic, utc_now
 
+PREFER: dict[str, Any] = {
+    "name": "Prefer",
+    "in": "header",
+    "description": "`wait=N`: rather wait for the end of the job, N seconds at most (RFC 7240)",
+    "required": False,
+    "schema": {"type": "string", "maxLength": 200},
+}
 _LONGEST_DIGITS = 6
 _NO_BODY = frozenset({204, 205, 304})
 _OF_ANOTHER_CONNECTION = frozenset(

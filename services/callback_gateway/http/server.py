@@ -3,7 +3,7 @@
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from time import perf_counter
 
 import uvicorn
@@ -14,12 +14,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.callback_gateway.http import problems
 from services.callback_gateway.http.access import Access
 from services.callback_gateway.http.body_budget import BodyBudget
-from services.callback_gateway.http.callback_rules import CallbackRules
 from services.callback_gateway.http.context import ApiContext
 from services.callback_gateway.http.description import describe
 from services.callback_gateway.http.fast_routes import direct, in_front
-from services.callback_gateway.http.follow import Following
-from services.callback_gateway.http.prefer_wait import PreferWait
 from services.callback_gateway.http.protocol import BoundedProtocol
 from services.callback_gateway.http.routes import (
     answers,
@@ -31,7 +28,7 @@ from services.callback_gateway.http.routes import (
     schedules,
     webhooks,
 )
-from services.callback_gateway.http.submission import Submission
+from services.callback_gateway.http.submission import submit_job
 from services.callback_gateway.keys.keyring import Keyring
 from services.callback_gateway.keys.pace import Pace
 from services.callback_gateway.metrics import HTTP_REQUESTS, HTTP_SECONDS
@@ -42,7 +39,7 @@ from shared.runtime.clock import monotonic
 log = get_logger(__name__)
 
 
-def build_api(context: ApiContext, following: Following) -> ASGIApp:
+def build_api(context: ApiContext) -> ASGIApp:
     """All routes, and their description at `/openapi.json`."""
     app = FastAPI(
         title="Sluice",
@@ -52,23 +49,25 @@ def build_api(context: ApiContext, following: Following) -> ASGIApp:
         redoc_url=None,
         redirect_slashes=False,
     )
+    app.state.context = context
     problems.install(app)
+    for one in (events, jobs, answers, schedules):
+        app.include_router(one.router)
+    for kind in configuration.KINDS:
+        app.include_router(configuration.routes(kind))
+    for one in (dead_letters, callbacks):
+        app.include_router(one.router)
+    describe(app, webhooks.DESCRIPTION)
+    return _guarded(context, app)
+
+
+def _guarded(context: ApiContext, app: FastAPI) -> ASGIApp:
+    """Behind the door, with the fast routes in front, within the budget of bodies."""
     settings = context.settings
     keyring, policy = Keyring(context.database), settings.gateway_api_keys
     pace = Pace(settings.gateway_key_rate, settings.gateway_key_burst, monotonic)
     app.add_middleware(Access, keyring=keyring, policy=policy, pace=pace)
-    waiting = PreferWait(context.database, following, context.payloads, context.settings)
-    submission = Submission(context, waiting)
-    app.include_router(events.routes(context, following))
-    app.include_router(jobs.routes(context, submission))
-    app.include_router(answers.routes(context, waiting))
-    app.include_router(schedules.routes(context))
-    for kind in configuration.KINDS:
-        app.include_router(configuration.routes(context, kind))
-    app.include_router(dead_letters.routes(context))
-    app.include_router(callbacks.routes(context, CallbackRules(context.database)))
-    describe(app, webhooks.DESCRIPTION)
-    new_jobs = Access(direct("/jobs", submission.answer), keyring, policy, pace)
+    new_jobs = Access(direct("/jobs", partial(submit_job, context)), keyring, policy, pace)
     api = in_front(direct(webhooks.ROUTE, webhooks.Webhooks(context).answer), new_jobs, app)
     return BodyBudget(api, max(settings.gateway_held_bytes, settings.gateway_body_bytes))
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from services.callback_gateway.verify.headers import without_secrets
 from services.callback_gateway.verify.verdict import Verified
 from shared.errors import Invalid
 from shared.events.catalogue import WEBHOOKS_RECEIVED
@@ -18,9 +19,7 @@ from shared.messaging.handler import Outgoing, outgoing
 from shared.specification.expressions import NotApplicable, evaluate
 from shared.specification.hook import Hook
 from shared.specification.parse import decode_json
-from shared.specification.verification import SharedToken
 
-_SECRETIVE = frozenset({"authorization", "proxy-authorization", "cookie"})
 _LONGEST_ID = 255
 
 
@@ -70,7 +69,7 @@ def read_webhook(hook: Hook, verdict: Verified, request: Received, new_id: UUID)
     media_type = headers.get("content-type", "").split(";", 1)[0].strip().lower()
     is_json = media_type == "application/json" or media_type.endswith("+json")
     content = _read(body) if is_json else content_of(body)
-    kept = _without_secrets(hook, headers)
+    kept = without_secrets(headers, hook.verify)
     document = {"body": content, "headers": kept}
     sender_id = _sender_id(hook, verdict, document)
     webhook_id = new_id if sender_id is None else derived_id("webhook", hook.hook, sender_id)
@@ -116,12 +115,6 @@ def _found(expression: str, document: Mapping[str, Any]) -> Any:
         return evaluate(expression, document)
     except NotApplicable:
         return None
-
-
-def _without_secrets(hook: Hook, headers: Mapping[str, str]) -> dict[str, str]:
-    """Signatures may be seen by whoever reads the topic; what logs somebody in may not."""
-    token = hook.verify.header.lower() if isinstance(hook.verify, SharedToken) else ""
-    return {name: value for name, value in headers.items() if name not in _SECRETIVE and name != token}
 
 
 def _sender_id(hook: Hook, verdict: Verified, document: Mapping[str, Any]) -> str | None:

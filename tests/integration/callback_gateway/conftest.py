@@ -67,8 +67,10 @@ async def topics(request: pytest.FixtureRequest, place: Place, standing: str) ->
 async def served(database: Database, producer: Producer, settings: Settings) -> AsyncIterator[Served]:
     outbound = Outbound(producer, database, settings.gateway_produce_seconds)
     payloads = PayloadStore(settings.payload_store)
-    edge = ApiContext(settings, database, outbound, ConfigurationCache(database), JobRows(database), payloads)
-    server = HttpServer(build_api(edge, Following(database)), "127.0.0.1", 0, settings.gateway_connections)
+    context = ApiContext(
+        settings, database, outbound, ConfigurationCache(database), JobRows(database), payloads, Following(database)
+    )
+    server = HttpServer(build_api(context), "127.0.0.1", 0, settings.gateway_connections)
     task = asyncio.create_task(server.run())
     async with httpx.AsyncClient(base_url=server.address, timeout=20, trust_env=False) as http:
         await eventually(lambda: http.get("/openapi.json"))

@@ -12,16 +12,15 @@ from fastapi.responses import Response
 
 from services.callback_gateway.http import store
 from services.callback_gateway.http.body import read_body
-from services.callback_gateway.http.callback_rules import CallbackRules
-from services.callback_gateway.http.context import ApiContext
+from services.callback_gateway.http.context import ApiContext, Context
 from services.callback_gateway.http.description import CallbackReference, CallbackViews
 from services.callback_gateway.http.json_response import json_response
 from services.callback_gateway.http.presentation import callback_body
 from services.callback_gateway.http.problems import Refusal, problem_responses
-from services.callback_gateway.http.routes.jobs import JobId, Limit
-from services.callback_gateway.http.verification_secrets import VerificationSecrets
+from services.callback_gateway.http.routes.lookup import JobId, Limit, job_or_404, page
 from services.callback_gateway.metrics import CALLBACKS
 from services.callback_gateway.settings import Settings
+from services.callback_gateway.verify.headers import without_secrets
 from services.callback_gateway.verify.scheme import verify
 from services.callback_gateway.verify.verdict import Forged, Reason
 from shared.errors import Unavailable
@@ -35,10 +34,9 @@ from shared.secrets import Found, SecretMissing, resolve_own
 from shared.specification.bodies import BodyUnreadable, read_json
 from shared.specification.vendor import Callbacks
 from shared.specification.vendor_jobs import LONGEST_ID, vendor_job_of
-from shared.specification.verification import SharedToken, Verification
+from shared.specification.verification import Verification
 from shared.tokens import Claim, read_token
 
-_PRIVATE_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
 _ANY_BODY: dict[str, Any] = {"requestBody": {"required": True, "content": {"*/*": {}}}}
 _ACCEPTED: dict[int | str, dict[str, Any]] = {
     202: {"model": CallbackReference},
@@ -49,61 +47,59 @@ VendorName = Annotated[str, Path(description="the vendor's name")]
 
 log = get_logger(__name__)
 
+router = APIRouter(tags=["callbacks"])
 
-def routes(context: ApiContext, senders: CallbackRules) -> APIRouter:
-    """The routes that vendors call, and the callbacks of a job."""
-    router = APIRouter(tags=["callbacks"])
-    proofs = VerificationSecrets()
 
-    @router.post(
-        "/callbacks/{vendor}/{token}",
-        status_code=202,
-        summary="Call back by token",
-        responses=_ACCEPTED,
-        openapi_extra=_ANY_BODY,
-    )
-    async def by_token(
-        vendor: VendorName, token: Annotated[str, Path(description="as the submit's URL has it")], request: Request
-    ) -> Response:
-        """Say what became of the job that was submitted with this URL."""
-        claim = _read_token(context.settings, token)
-        if claim is None:
-            raise _nowhere()
-        rules = await senders.rules_of(vendor)
-        if rules is None:
-            raise _nowhere()
-        return await _take(context, proofs, vendor, rules, request, claim)
+@router.post(
+    "/callbacks/{vendor}/{token}",
+    status_code=202,
+    summary="Call back by token",
+    responses=_ACCEPTED,
+    openapi_extra=_ANY_BODY,
+)
+async def by_token(
+    context: Context,
+    vendor: VendorName,
+    token: Annotated[str, Path(description="as the submit's URL has it")],
+    request: Request,
+) -> Response:
+    """Say what became of the job that was submitted with this URL."""
+    claim = _read_token(context.settings, token)
+    if claim is None:
+        raise _nowhere()
+    rules = await context.callback_rules.rules_of(vendor)
+    if rules is None:
+        raise _nowhere()
+    return await _take(context, vendor, rules, request, claim)
 
-    @router.post(
-        "/callbacks/{vendor}",
-        status_code=202,
-        summary="Call back by the vendor's own job id",
-        responses=_ACCEPTED,
-        openapi_extra=_ANY_BODY,
-    )
-    async def by_vendor_job(vendor: VendorName, request: Request) -> Response:
-        """Say what became of a job that the body names; taken only from vendors that prove who they are."""
-        rules = await senders.rules_of(vendor)
-        if rules is None or rules.verify is None or rules.vendor_job is None:
-            raise _nowhere()
-        return await _take(context, proofs, vendor, rules, request, None)
 
-    @router.get(
-        "/jobs/{job_id}/callbacks",
-        summary="A job's callbacks",
-        tags=["jobs"],
-        responses={200: {"model": CallbackViews}, **problem_responses(404, 422)},
-    )
-    async def list_callbacks(job_id: JobId, limit: Limit = 100, after: UUID | None = None) -> Response:
-        """The callbacks that were matched with a job's tasks, the oldest first, each with its verdict."""
-        async with context.database.transaction() as tx:
-            if await store.find_job(tx, job_id) is None:
-                raise Refusal(404, f"there is no job {job_id}")
-            rows = await store.find_callbacks(tx, job_id, after, limit)
-        following = str(rows[-1]["id"]) if len(rows) == limit else None
-        return json_response({"callbacks": [callback_body(row) for row in rows], "next": following})
+@router.post(
+    "/callbacks/{vendor}",
+    status_code=202,
+    summary="Call back by the vendor's own job id",
+    responses=_ACCEPTED,
+    openapi_extra=_ANY_BODY,
+)
+async def by_vendor_job(context: Context, vendor: VendorName, request: Request) -> Response:
+    """Say what became of a job that the body names; taken only from vendors that prove who they are."""
+    rules = await context.callback_rules.rules_of(vendor)
+    if rules is None or rules.verify is None or rules.vendor_job is None:
+        raise _nowhere()
+    return await _take(context, vendor, rules, request, None)
 
-    return router
+
+@router.get(
+    "/jobs/{job_id}/callbacks",
+    summary="A job's callbacks",
+    tags=["jobs"],
+    responses={200: {"model": CallbackViews}, **problem_responses(404, 422)},
+)
+async def list_callbacks(context: Context, job_id: JobId, limit: Limit = 100, after: UUID | None = None) -> Response:
+    """The callbacks that were matched with a job's tasks, the oldest first, each with its verdict."""
+    async with context.database.transaction() as tx:
+        await job_or_404(tx, job_id)
+        rows = await store.find_callbacks(tx, job_id, after, limit)
+    return json_response(page("callbacks", rows, callback_body, limit))
 
 
 def _nowhere() -> Refusal:
@@ -126,19 +122,12 @@ def _read_token(settings: Settings, token: str) -> Claim | None:
     return claim
 
 
-async def _take(
-    context: ApiContext,
-    proofs: VerificationSecrets,
-    vendor: str,
-    rules: Callbacks,
-    request: Request,
-    claim: Claim | None,
-) -> Response:
+async def _take(context: ApiContext, vendor: str, rules: Callbacks, request: Request, claim: Claim | None) -> Response:
     body = await read_body(request, context.settings)
     headers = dict(request.headers)
     if rules.verify is not None:
-        _prove(vendor, rules.verify, proofs.find(rules.verify), headers, body)
-    shown = _shown(headers, rules)
+        _prove(vendor, rules.verify, context.secrets.find(rules.verify), headers, body)
+    shown = without_secrets(headers, rules.verify)
     vendor_job = None if claim else _vendor_job(vendor, rules, {"body": _content(body), "headers": shown})
     callback_id = new_id()
     event = CallbackReceived(
@@ -180,9 +169,3 @@ def _content(body: bytes) -> Any:
         return read_json(body)
     except BodyUnreadable:
         return None
-
-
-def _shown(headers: Mapping[str, str], rules: Callbacks) -> dict[str, str]:
-    """The headers without whatever is a secret."""
-    hidden = {*_PRIVATE_HEADERS, rules.verify.header.lower() if isinstance(rules.verify, SharedToken) else ""}
-    return {name: value for name, value in headers.items() if name not in hidden}

@@ -11,20 +11,20 @@ from pydantic import TypeAdapter
 
 from services.callback_gateway.configuration_cache import unknown
 from services.callback_gateway.configure import store
-from services.callback_gateway.configure.announce import Announcement
+from services.callback_gateway.configure.announce import Announcement, Apply
 from services.callback_gateway.configure.handler import hooks, sources, vendors
 from services.callback_gateway.configure.store import Table
 from services.callback_gateway.http.body import read_json_body
-from services.callback_gateway.http.context import ApiContext
+from services.callback_gateway.http.checks import check_notices, check_values
+from services.callback_gateway.http.context import ApiContext, Context
 from services.callback_gateway.http.description import document
 from services.callback_gateway.http.json_response import json_response
 from services.callback_gateway.http.problems import Refusal, problem_responses
-from services.callback_gateway.http.submission import check_notices, check_values
 from shared.errors import Invalid, Problem
 from shared.events.catalogue import HOOKS, SOURCES, VENDORS, Topic, records_topic
 from shared.events.configuration import HookConfigured, SourceConfigured, VendorConfigured
 from shared.events.envelope import Event
-from shared.messaging.handler import outgoing, tombstone
+from shared.messaging.handler import Outgoing, outgoing, tombstone
 from shared.messaging.latest import Latest
 from shared.messaging.topics import Profile, create_topics
 from shared.specification.hook import Hook
@@ -101,25 +101,20 @@ KINDS = (
 )
 
 
-def routes(context: ApiContext, kind: Kind) -> APIRouter:
+def routes(kind: Kind) -> APIRouter:
     """The routes of one kind of configuration."""
     router = APIRouter(prefix=f"/{kind.table}", tags=["configuration"])
-    announcement = Announcement(context.database, context.outbound, context.settings.gateway_apply_seconds)
 
     @router.get("", summary=f"List {kind.table}", responses=problem_responses())
-    async def list_documents() -> Response:
+    async def list_documents(context: Context) -> Response:
         """All of them, by name."""
         async with context.database.transaction() as tx:
             return json_response({kind.table: await store.find_documents(tx, kind.table)})
 
     @router.get("/{name}", summary=f"Show a {kind.name}", responses=problem_responses(404))
-    async def show(name: Name) -> Response:
+    async def show(context: Context, name: Name) -> Response:
         """The document as it is in force."""
-        async with context.database.transaction() as tx:
-            found = await store.find_documents(tx, kind.table, only=name)
-        if not found:
-            raise Refusal(404, f"no {kind.name} is called {name}")
-        return json_response(found[0])
+        return json_response(await _found(context, kind, name))
 
     @router.put(
         "/{name}",
@@ -127,31 +122,46 @@ def routes(context: ApiContext, kind: Kind) -> APIRouter:
         responses={201: {"description": "Created"}, **problem_responses(400, 404, 408, 413, 415, 422)},
         openapi_extra={"requestBody": document(kind.name.capitalize(), kind.example)},
     )
-    async def put(name: Name, request: Request) -> Response:
+    async def put(context: Context, name: Name, request: Request) -> Response:
         """In force everywhere within two seconds; the next request to this process sees it at once."""
-        _, given = await read_json_body(request, context.settings)
-        found = kind.read({kind.name: name, **given} if isinstance(given, dict) else given)
-        await _check(context, kind, name, found)
-        await _create_topic(context, found)
-        async with context.database.transaction() as tx:
-            existed = bool(await store.find_documents(tx, kind.table, only=name))
-        message = outgoing(kind.topic, name, kind.event(found))
-        await announcement.tell(kind.table, message, lambda tx: kind.kept.put(tx, {name: found}))
-        await context.configuration.refresh()
-        body = found.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-        return json_response(body, 200 if existed else 201)
+        return await _put(context, kind, name, request)
 
     @router.delete("/{name}", status_code=204, summary=f"Delete a {kind.name}", responses=problem_responses(404))
-    async def delete(name: Name) -> Response:
+    async def delete(context: Context, name: Name) -> Response:
         """Running jobs of a source go on as it was; the calls of a vendor wait a minute for it to come back."""
-        async with context.database.transaction() as tx:
-            if not await store.find_documents(tx, kind.table, only=name):
-                raise Refusal(404, f"no {kind.name} is called {name}")
-        await announcement.tell(kind.table, tombstone(kind.topic, name), lambda tx: kind.kept.remove(tx, [name]))
-        await context.configuration.refresh()
+        await _found(context, kind, name)
+        await _announce(context, kind, tombstone(kind.topic, name), lambda tx: kind.kept.remove(tx, [name]))
         return Response(status_code=204)
 
     return router
+
+
+async def _found(context: ApiContext, kind: Kind, name: str) -> dict[str, Any]:
+    async with context.database.transaction() as tx:
+        found = await store.find_documents(tx, kind.table, only=name)
+    if not found:
+        raise Refusal(404, f"no {kind.name} is called {name}")
+    return found[0]
+
+
+async def _put(context: ApiContext, kind: Kind, name: str, request: Request) -> Response:
+    _, given = await read_json_body(request, context.settings)
+    found = kind.read({kind.name: name, **given} if isinstance(given, dict) else given)
+    await _check(context, kind, name, found)
+    await _create_topic(context, found)
+    async with context.database.transaction() as tx:
+        existed = bool(await store.find_documents(tx, kind.table, only=name))
+    message = outgoing(kind.topic, name, kind.event(found))
+    await _announce(context, kind, message, lambda tx: kind.kept.put(tx, {name: found}))
+    body = found.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    return json_response(body, 200 if existed else 201)
+
+
+async def _announce(context: ApiContext, kind: Kind, message: Outgoing, apply: Apply) -> None:
+    """The change is durable, and whoever asks this process next sees it."""
+    announcement = Announcement(context.database, context.outbound, context.settings.gateway_apply_seconds)
+    await announcement.tell(kind.table, message, apply)
+    await context.configuration.refresh()
 
 
 async def _create_topic(context: ApiContext, found: Any) -> None:

@@ -2,7 +2,6 @@
 
 import base64
 from typing import Annotated, Any
-from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request
@@ -11,11 +10,11 @@ from pydantic import TypeAdapter
 
 from services.callback_gateway.http import store
 from services.callback_gateway.http.body import read_json_body
-from services.callback_gateway.http.context import ApiContext
+from services.callback_gateway.http.context import ApiContext, Context
 from services.callback_gateway.http.description import DeadLetters, document
 from services.callback_gateway.http.json_response import json_response
 from services.callback_gateway.http.problems import Refusal, problem_responses
-from services.callback_gateway.http.routes.jobs import Limit
+from services.callback_gateway.http.routes.lookup import Limit, linked_page, page
 from services.callback_gateway.redrive import store as redrive_store
 from services.callback_gateway.redrive.decide import PUBLISHED_AGAIN, topics_of_state
 from services.callback_gateway.redrive.model import (
@@ -44,142 +43,134 @@ Text = Annotated[str | None, Query(max_length=500)]
 
 log = get_logger(__name__)
 
-
-def routes(context: ApiContext) -> APIRouter:
-    """The routes under `/dead-letters`."""
-    router = APIRouter(prefix="/dead-letters", tags=["dead letters"])
-    _reading(router, context)
-    _redriving(router, context)
-    _discarding(router, context)
-    return router
+router = APIRouter(prefix="/dead-letters", tags=["dead letters"])
 
 
-def _reading(router: APIRouter, context: ApiContext) -> None:
-    @router.get(
-        "", summary="List dead letters, newest first", responses={200: {"model": DeadLetters}, **problem_responses(422)}
-    )
-    async def list_letters(  # noqa: PLR0913, PLR0917 - the parameters of a query
-        service: Annotated[Service | None, Query(description="only of this service")] = None,
-        state: Annotated[State | None, Query(description="only in this state")] = None,
-        topic: Text = None,
-        reason: Text = None,
-        job_id: UUID | None = None,
-        since: Annotated[str | None, Query(alias="from", description="RFC 3339; not before")] = None,
-        until: Annotated[str | None, Query(alias="to", description="RFC 3339; before")] = None,
-        after: UUID | None = None,
-        limit: Limit = 50,
-    ) -> Response:
-        """A page at a time; `next` is the `after` of the next page."""
-        asked = {"service": service, "topic": topic, "reason": reason, "job_id": job_id, "from": since, "to": until}
-        given = {name: str(value) for name, value in asked.items() if value is not None}
-        selection = Selection(parse(_FILTER, given), context.settings.topic_prefix)
-        async with context.database.transaction() as tx:
-            rows = await store.find_dead_letters(tx, selection, state, after, limit)
-        following = str(rows[-1]["id"]) if len(rows) == limit else None
-        answer = json_response({"dead_letters": [_brief(row) for row in rows], "next": following})
-        if following:
-            more = {**given, **({"state": state} if state else {}), "after": following, "limit": limit}
-            answer.headers["Link"] = f'</dead-letters?{urlencode(more)}>; rel="next"'
-        return answer
-
-    @router.get(
-        "/{letter_id}",
-        summary="Show a dead letter",
-        responses={200: {"model": WholeDeadLetter}, **problem_responses(404)},
-    )
-    async def show(letter_id: LetterId) -> Response:
-        """With headers, history and the original, as text where it is text."""
-        row = await _found(context, letter_id)
-        return json_response({**_brief(row), **_whole(row["document"])})
+@router.get(
+    "", summary="List dead letters, newest first", responses={200: {"model": DeadLetters}, **problem_responses(422)}
+)
+async def list_letters(  # noqa: PLR0913, PLR0917 - the parameters of a query
+    context: Context,
+    service: Annotated[Service | None, Query(description="only of this service")] = None,
+    state: Annotated[State | None, Query(description="only in this state")] = None,
+    topic: Text = None,
+    reason: Text = None,
+    job_id: UUID | None = None,
+    since: Annotated[str | None, Query(alias="from", description="RFC 3339; not before")] = None,
+    until: Annotated[str | None, Query(alias="to", description="RFC 3339; before")] = None,
+    after: UUID | None = None,
+    limit: Limit = 50,
+) -> Response:
+    """A page at a time; `next` is the `after` of the next page."""
+    asked = {"service": service, "topic": topic, "reason": reason, "job_id": job_id, "from": since, "to": until}
+    given = {name: str(value) for name, value in asked.items() if value is not None}
+    selection = Selection(parse(_FILTER, given), context.settings.topic_prefix)
+    async with context.database.transaction() as tx:
+        rows = await store.find_dead_letters(tx, selection, state, after, limit)
+    more = {"state": state} if state else {}
+    return linked_page(page("dead_letters", rows, _brief, limit), "/dead-letters", {**given, **more, "limit": limit})
 
 
-def _redriving(router: APIRouter, context: ApiContext) -> None:
-    @router.post(
-        "/redrive",
-        status_code=202,
-        summary="Send dead letters again",
-        responses={
-            200: {"model": LettersAffected, "description": "A dry run: nothing was done"},
-            202: {"model": LettersAffected},
-            **problem_responses(400, 408, 413, 415, 422),
-        },
-        openapi_extra={
-            "requestBody": document("RedriveOrder", {"filter": {"reason": "attempts_exhausted"}, "dry_run": True})
-        },
-    )
-    async def redrive_all(request: Request) -> Response:
-        """All open ones that fit the filter, the oldest first, at a rate; those that came back three times are held
-        back without `force`, and always those of cancelled jobs and of configuration, which is published again
-        instead. A dry run tells how many there are."""
-        order = parse(REDRIVE, (await read_json_body(request, context.settings))[1])
-        selection = Selection(order.filter, context.settings.topic_prefix)
-        async with context.database.transaction() as tx:
-            seen = await redrive_store.survey(tx, selection, force=order.force)
-            count = seen.count
-            if not order.dry_run:
-                count = await redrive_store.schedule_redrives(tx, selection, rate=order.rate, force=order.force)
-                log.info("dead_letters.redrive_asked", count=count, held=seen.held)
-        return _affected(count, seen.held, seen.ids, dry_run=order.dry_run)
-
-    @router.post(
-        "/{letter_id}/redrive",
-        status_code=202,
-        summary="Send a dead letter again",
-        responses={202: {"model": LettersAffected}, **problem_responses(404, 409, 422)},
-    )
-    async def redrive(
-        letter_id: LetterId, force: Annotated[bool, Query(description="even if it came back three times")] = False
-    ) -> Response:
-        """To its task's job if it closed a task, else as the bytes it came as."""
-        row = await _found(context, letter_id)
-        if row["state"] != "open":
-            raise Refusal(409, f"the dead letter is {row['state']} already")
-        selection = Selection(LetterFilter(), context.settings.topic_prefix, letter_id)
-        async with context.database.transaction() as tx:
-            if (await redrive_store.survey(tx, selection, force=force)).held:
-                raise Refusal(409, _why_held(row, selection.prefix, force=force))
-            await redrive_store.schedule_redrives(tx, selection, rate=1, force=force)
-        return _affected(1, 0, (letter_id,), dry_run=False)
+@router.get(
+    "/{letter_id}",
+    summary="Show a dead letter",
+    responses={200: {"model": WholeDeadLetter}, **problem_responses(404)},
+)
+async def show(context: Context, letter_id: LetterId) -> Response:
+    """With headers, history and the original, as text where it is text."""
+    row = await _found(context, letter_id)
+    return json_response({**_brief(row), **_whole(row["document"])})
 
 
-def _discarding(router: APIRouter, context: ApiContext) -> None:
-    @router.post(
-        "/discard",
-        summary="Put dead letters away",
-        responses={200: {"model": LettersAffected}, **problem_responses(400, 408, 413, 415, 422)},
-        openapi_extra={
-            "requestBody": document("DiscardOrder", {"filter": {"topic": "jobs.requested"}, "reason": "a test"})
-        },
-    )
-    async def discard_all(request: Request) -> Response:
-        """All that fit the filter and are open or wait for their turn to be sent again, with the reason. Their tasks
-        stay dead, and their jobs as they ended."""
-        order = parse(DISCARD, (await read_json_body(request, context.settings))[1])
-        selection = Selection(order.filter, context.settings.topic_prefix)
-        async with context.database.transaction() as tx:
-            seen = await redrive_store.survey(tx, selection, force=True, states=DISCARDED)
-            count = seen.count + seen.held
-            if not order.dry_run:
-                count = await redrive_store.discard_letters(tx, selection, order.reason)
-                log.info("dead_letters.discarded", count=count)
-        return _affected(count, 0, seen.ids, dry_run=order.dry_run, status=200)
+@router.post(
+    "/redrive",
+    status_code=202,
+    summary="Send dead letters again",
+    responses={
+        200: {"model": LettersAffected, "description": "A dry run: nothing was done"},
+        202: {"model": LettersAffected},
+        **problem_responses(400, 408, 413, 415, 422),
+    },
+    openapi_extra={
+        "requestBody": document("RedriveOrder", {"filter": {"reason": "attempts_exhausted"}, "dry_run": True})
+    },
+)
+async def redrive_all(context: Context, request: Request) -> Response:
+    """All open ones that fit the filter, the oldest first, at a rate; those that came back three times are held
+    back without `force`, and always those of cancelled jobs and of configuration, which is published again
+    instead. A dry run tells how many there are."""
+    order = parse(REDRIVE, (await read_json_body(request, context.settings))[1])
+    selection = Selection(order.filter, context.settings.topic_prefix)
+    async with context.database.transaction() as tx:
+        seen = await redrive_store.survey(tx, selection, force=order.force)
+        count = seen.count
+        if not order.dry_run:
+            count = await redrive_store.schedule_redrives(tx, selection, rate=order.rate, force=order.force)
+            log.info("dead_letters.redrive_asked", count=count, held=seen.held)
+    return _affected(count, seen.held, seen.ids, dry_run=order.dry_run)
 
-    @router.post(
-        "/{letter_id}/discard",
-        summary="Put a dead letter away",
-        responses={200: {"model": LettersAffected}, **problem_responses(400, 404, 408, 409, 413, 415, 422)},
-        openapi_extra={"requestBody": document("DiscardReason", {"reason": "the vendor no longer has it"})},
-    )
-    async def discard(letter_id: LetterId, request: Request) -> Response:
-        """With the reason. One that waits for its turn is not sent. Its task stays dead, and its job as it ended."""
-        order = parse(REASON, (await read_json_body(request, context.settings))[1])
-        row = await _found(context, letter_id)
-        selection = Selection(LetterFilter(), context.settings.topic_prefix, letter_id)
-        async with context.database.transaction() as tx:
+
+@router.post(
+    "/{letter_id}/redrive",
+    status_code=202,
+    summary="Send a dead letter again",
+    responses={202: {"model": LettersAffected}, **problem_responses(404, 409, 422)},
+)
+async def redrive(
+    context: Context,
+    letter_id: LetterId,
+    force: Annotated[bool, Query(description="even if it came back three times")] = False,
+) -> Response:
+    """To its task's job if it closed a task, else as the bytes it came as."""
+    row = await _found(context, letter_id)
+    if row["state"] != "open":
+        raise Refusal(409, f"the dead letter is {row['state']} already")
+    selection = Selection(LetterFilter(), context.settings.topic_prefix, letter_id)
+    async with context.database.transaction() as tx:
+        if (await redrive_store.survey(tx, selection, force=force)).held:
+            raise Refusal(409, _why_held(row, selection.prefix, force=force))
+        await redrive_store.schedule_redrives(tx, selection, rate=1, force=force)
+    return _affected(1, 0, (letter_id,), dry_run=False)
+
+
+@router.post(
+    "/discard",
+    summary="Put dead letters away",
+    responses={200: {"model": LettersAffected}, **problem_responses(400, 408, 413, 415, 422)},
+    openapi_extra={
+        "requestBody": document("DiscardOrder", {"filter": {"topic": "jobs.requested"}, "reason": "a test"})
+    },
+)
+async def discard_all(context: Context, request: Request) -> Response:
+    """All that fit the filter and are open or wait for their turn to be sent again, with the reason. Their tasks
+    stay dead, and their jobs as they ended."""
+    order = parse(DISCARD, (await read_json_body(request, context.settings))[1])
+    selection = Selection(order.filter, context.settings.topic_prefix)
+    async with context.database.transaction() as tx:
+        seen = await redrive_store.survey(tx, selection, force=True, states=DISCARDED)
+        count = seen.count + seen.held
+        if not order.dry_run:
             count = await redrive_store.discard_letters(tx, selection, order.reason)
-        if not count:
-            raise Refusal(409, f"the dead letter is {row['state']} already")
-        return _affected(1, 0, (letter_id,), dry_run=False, status=200)
+            log.info("dead_letters.discarded", count=count)
+    return _affected(count, 0, seen.ids, dry_run=order.dry_run, status=200)
+
+
+@router.post(
+    "/{letter_id}/discard",
+    summary="Put a dead letter away",
+    responses={200: {"model": LettersAffected}, **problem_responses(400, 404, 408, 409, 413, 415, 422)},
+    openapi_extra={"requestBody": document("DiscardReason", {"reason": "the vendor no longer has it"})},
+)
+async def discard(context: Context, letter_id: LetterId, request: Request) -> Response:
+    """With the reason. One that waits for its turn is not sent. Its task stays dead, and its job as it ended."""
+    order = parse(REASON, (await read_json_body(request, context.settings))[1])
+    row = await _found(context, letter_id)
+    selection = Selection(LetterFilter(), context.settings.topic_prefix, letter_id)
+    async with context.database.transaction() as tx:
+        count = await redrive_store.discard_letters(tx, selection, order.reason)
+    if not count:
+        raise Refusal(409, f"the dead letter is {row['state']} already")
+    return _affected(1, 0, (letter_id,), dry_run=False, status=200)
 
 
 async def _found(context: ApiContext, letter_id: UUID) -> Row:

@@ -1,110 +1,64 @@
 """`/jobs/{id}/events`: a job's events as server-sent events (WHATWG), resumable by `Last-Event-ID`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Header
 from fastapi.responses import Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
 
 from services.callback_gateway.http import store
-from services.callback_gateway.http.context import ApiContext
-from services.callback_gateway.http.follow import LOOK_SECONDS, Following
+from services.callback_gateway.http.context import ApiContext, Context
+from services.callback_gateway.http.event_streams import PlacedStream
+from services.callback_gateway.http.follow import LOOK_SECONDS
 from services.callback_gateway.http.json_response import json_bytes
-from services.callback_gateway.http.problems import Refusal, problem_responses
-from services.callback_gateway.http.routes.jobs import JobId
-from services.callback_gateway.metrics import EVENT_STREAMS
+from services.callback_gateway.http.problems import problem_responses
+from services.callback_gateway.http.routes.lookup import JobId, job_or_404
 from shared.database.pool import Row, Transaction
 from shared.errors import Unavailable
 from shared.events.jobs import JobState
 
 _KEEP_ALIVE_SECONDS = 15.0
 _PAGE = 500
-_RETRY_SECONDS = 5
 _REDRIVE_SECONDS = 30.0
 """A redrive of which the planner has said nothing for so long has had no effect."""
 _ENDS = frozenset(f"job.{state.value}" for state in JobState if state.is_end)
 
 T = TypeVar("T")
 
-
-class Places:
-    """For so many streams at once: each holds a connection for as long as its client likes."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._taken = 0
-
-    @contextmanager
-    def take(self) -> Iterator[None]:
-        """Have a place for the length of the block.
-
-        Raises:
-            Refusal: all are taken.
-        """
-        if self._taken >= self._most:
-            retry_after = {"Retry-After": str(_RETRY_SECONDS)}
-            raise Refusal(503, f"{self._most} streams of events are open, as many as may be", headers=retry_after)
-        self._taken += 1
-        try:
-            with EVENT_STREAMS.track_inprogress():
-                yield
-        finally:
-            self._taken -= 1
+router = APIRouter(prefix="/jobs", tags=["jobs"])
 
 
-class PlacedStream(StreamingResponse):
-    """A stream that has a place from its first byte to its last, or is refused before."""
-
-    def __init__(self, places: Places, content: AsyncIterator[bytes], **more: Any) -> None:
-        super().__init__(content, **more)
-        self._places = places
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
-        with self._places.take():
-            await super().__call__(scope, receive, send)
-
-
-def routes(context: ApiContext, following: Following) -> APIRouter:
-    """The stream of a job's events."""
-    router = APIRouter(prefix="/jobs", tags=["jobs"])
-    places = Places(context.settings.gateway_streams)
-
-    @router.get(
-        "/{job_id}/events",
-        summary="Follow a job",
-        response_class=StreamingResponse,
-        responses={
-            200: {"content": {"text/event-stream": {}}, "description": "Server-sent events"},
-            204: {"description": "The job is over and nothing follows `Last-Event-ID`: do not connect again"},
-            **problem_responses(404, 422),
-        },
-    )
-    async def follow(job_id: JobId, last_event_id: Annotated[str, Header(max_length=40)] = "") -> Response:
-        """All events of the job from the beginning, or from the one after `Last-Event-ID`, until its end."""
-        after = int(last_event_id) if last_event_id.isdecimal() and len(last_event_id) < 19 else 0
-        async with context.database.transaction() as tx:
-            job = await store.find_job(tx, job_id)
-            if job is None:
-                raise Refusal(404, f"there is no job {job_id}")
-            over = job["ended_at"] is not None and not await store.is_redriven(tx, job_id, _REDRIVE_SECONDS)
-            if after and over and not await store.find_events(tx, job_id, after, 1):
-                return Response(status_code=204)
-        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        stream = _stream(context, following, job_id, after)
-        return PlacedStream(places, stream, media_type="text/event-stream", headers=headers)
-
-    return router
+@router.get(
+    "/{job_id}/events",
+    summary="Follow a job",
+    response_class=StreamingResponse,
+    responses={
+        200: {"content": {"text/event-stream": {}}, "description": "Server-sent events"},
+        204: {"description": "The job is over and nothing follows `Last-Event-ID`: do not connect again"},
+        **problem_responses(404, 422),
+    },
+)
+async def follow(
+    context: Context, job_id: JobId, last_event_id: Annotated[str, Header(max_length=40)] = ""
+) -> Response:
+    """All events of the job from the beginning, or from the one after `Last-Event-ID`, until its end."""
+    after = int(last_event_id) if last_event_id.isdecimal() and len(last_event_id) < 19 else 0
+    async with context.database.transaction() as tx:
+        job = await job_or_404(tx, job_id)
+        over = job["ended_at"] is not None and not await store.is_redriven(tx, job_id, _REDRIVE_SECONDS)
+        if after and over and not await store.find_events(tx, job_id, after, 1):
+            return Response(status_code=204)
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    stream = _stream(context, job_id, after)
+    return PlacedStream(context.streams, stream, media_type="text/event-stream", headers=headers)
 
 
-async def _stream(context: ApiContext, following: Following, job_id: UUID, after: int) -> AsyncIterator[bytes]:
+async def _stream(context: ApiContext, job_id: UUID, after: int) -> AsyncIterator[bytes]:
     over = False
-    with following.follow(job_id) as followed:
+    with context.following.follow(job_id) as followed:
         while True:
             rows = await _read(context, job_id, after)
             for row in rows:

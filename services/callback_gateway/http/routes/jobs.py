@@ -1,18 +1,21 @@
 """`/jobs`: ask for one, follow it, control it."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from services.callback_gateway.http import store
-from services.callback_gateway.http.context import ApiContext
-from services.callback_gateway.http.description import Jobs, Tasks, document
+from services.callback_gateway.http.context import Context
+from services.callback_gateway.http.description import Jobs, Tasks, accepted_headers, document
+from services.callback_gateway.http.idempotency import IDEMPOTENCY_KEY
 from services.callback_gateway.http.json_response import json_response
+from services.callback_gateway.http.prefer_wait import PREFER
 from services.callback_gateway.http.presentation import failures_of, job_body, task_body
 from services.callback_gateway.http.problems import Refusal, problem_responses
-from services.callback_gateway.http.submission import IDEMPOTENCY_KEY, PREFER, Submission, accepted
+from services.callback_gateway.http.routes.lookup import JobId, Limit, job_or_404, linked_page, page
+from services.callback_gateway.http.submission import accepted, submit_job
 from services.callback_gateway.redrive.store import await_jobs
 from shared.answers import Job, JobReference
 from shared.database.pool import Row
@@ -40,115 +43,96 @@ EXAMPLES = (
         "input": [{"month": "2026-01"}, {"month": "2026-02"}],
     },
 )
-ACCEPTED_HEADERS = {
-    "Location": {"description": "The job", "schema": {"type": "string"}},
-    "Retry-After": {"description": "Seconds after which a look is worth it", "schema": {"type": "integer"}},
-}
+_ACCEPTED: dict[int | str, dict[str, Any]] = {202: {"model": JobReference, "headers": accepted_headers("The job")}}
 
-JobId = Annotated[UUID, Path(description="the job's id")]
 Action = Literal["cancel", "pause", "resume", "redrive"]
-Limit = Annotated[int, Query(ge=1, le=1000, description="how many at most")]
+
+router = APIRouter(prefix="/jobs", tags=["jobs"])
 
 
-def routes(context: ApiContext, submission: Submission) -> APIRouter:
-    """The routes under `/jobs`."""
-    router = APIRouter(prefix="/jobs", tags=["jobs"])
-    _asking(router, submission)
-    _reading(router, context)
-    _ordering(router, context)
-    return router
-
-
-def _asking(router: APIRouter, submission: Submission) -> None:
-    @router.post(
-        "",
-        status_code=202,
-        summary="Ask for a job",
-        responses={
-            202: {"model": JobReference, "headers": ACCEPTED_HEADERS},
-            200: {
-                "model": Job,
-                "description": "With `Prefer: wait`: the job is over. Of a request: the vendor's answer",
-            },
-            "default": {"description": "With `Prefer: wait`: the status, headers and body of the vendor's own answer"},
-            **problem_responses(400, 408, 413, 415, 422, 502, 504),
+@router.post(
+    "",
+    status_code=202,
+    summary="Ask for a job",
+    responses={
+        **_ACCEPTED,
+        200: {
+            "model": Job,
+            "description": "With `Prefer: wait`: the job is over. Of a request: the vendor's answer",
         },
-        openapi_extra={
-            "parameters": [IDEMPOTENCY_KEY, PREFER],
-            "requestBody": document("JobSpecification", *EXAMPLES),
-        },
-    )
-    async def submit(request: Request) -> Response:
-        """Check a job specification, make it durable, answer with the job's place. All mistakes are told at once.
-        With `Prefer: wait=N` the answer comes when the job is over, if that is within N seconds."""
-        return await submission.answer(request)
+        "default": {"description": "With `Prefer: wait`: the status, headers and body of the vendor's own answer"},
+        **problem_responses(400, 408, 413, 415, 422, 502, 504),
+    },
+    openapi_extra={
+        "parameters": [IDEMPOTENCY_KEY, PREFER],
+        "requestBody": document("JobSpecification", *EXAMPLES),
+    },
+)
+async def submit(context: Context, request: Request) -> Response:
+    """Check a job specification, make it durable, answer with the job's place. All mistakes are told at once.
+    With `Prefer: wait=N` the answer comes when the job is over, if that is within N seconds."""
+    return await submit_job(context, request)
 
 
-def _reading(router: APIRouter, context: ApiContext) -> None:
-    @router.get("", summary="List jobs, newest first", responses={200: {"model": Jobs}, **problem_responses(422)})
-    async def list_jobs(
-        status: Annotated[JobState | None, Query(description="only jobs in this state")] = None,
-        limit: Limit = 50,
-        after: UUID | None = None,
-    ) -> Response:
-        """Jobs, a page at a time; `next` is the `after` of the next page."""
-        async with context.database.transaction() as tx:
-            rows = await store.find_jobs(tx, status, after, limit)
-        following, now = str(rows[-1]["id"]) if len(rows) == limit else None, utc_now()
-        answer = json_response({"jobs": [job_body(row, {}, failures_of(row), now) for row in rows], "next": following})
-        if following:
-            only = f"&status={status.value}" if status else ""
-            answer.headers["Link"] = f'</jobs?after={following}&limit={limit}{only}>; rel="next"'
-        return answer
-
-    @router.get("/{job_id}", summary="A job as it stands", responses={200: {"model": Job}, **problem_responses(404)})
-    async def show_job(job_id: JobId) -> Response:
-        """Status, counts, progress, completeness and failures of a job."""
-        async with context.database.transaction() as tx:
-            row = await store.find_job(tx, job_id)
-            if row is None:
-                raise Refusal(404, f"there is no job {job_id}")
-            counts = await store.count_tasks(tx, row)
-            failures = await store.count_failures(tx, row)
-        return json_response(job_body(row, counts, failures, utc_now()))
-
-    @router.get(
-        "/{job_id}/tasks", summary="A job's tasks", responses={200: {"model": Tasks}, **problem_responses(404, 422)}
-    )
-    async def list_tasks(
-        job_id: JobId,
-        state: Annotated[TaskState | None, Query(description="only tasks in this state")] = None,
-        limit: Limit = 100,
-        after: Annotated[int, Query(ge=-1, le=2**31 - 1)] = -1,
-    ) -> Response:
-        """Tasks in the order of their numbers, each with its attempts and the times of its states."""
-        async with context.database.transaction() as tx:
-            if await store.find_job(tx, job_id) is None:
-                raise Refusal(404, f"there is no job {job_id}")
-            rows = await store.find_tasks(tx, job_id, state, after, limit)
-        following = rows[-1]["number"] if len(rows) == limit else None
-        return json_response({"tasks": [task_body(row) for row in rows], "next": following})
+@router.get("", summary="List jobs, newest first", responses={200: {"model": Jobs}, **problem_responses(422)})
+async def list_jobs(
+    context: Context,
+    status: Annotated[JobState | None, Query(description="only jobs in this state")] = None,
+    limit: Limit = 50,
+    after: UUID | None = None,
+) -> Response:
+    """Jobs, a page at a time; `next` is the `after` of the next page."""
+    async with context.database.transaction() as tx:
+        rows = await store.find_jobs(tx, status, after, limit)
+    now = utc_now()
+    found = page("jobs", rows, lambda row: job_body(row, {}, failures_of(row), now), limit)
+    only = {"status": status.value} if status else {}
+    return linked_page(found, "/jobs", {"limit": limit, **only})
 
 
-def _ordering(router: APIRouter, context: ApiContext) -> None:
-    @router.post(
-        "/{job_id}/{action}",
-        status_code=202,
-        summary="Control a job",
-        responses={202: {"model": JobReference, "headers": ACCEPTED_HEADERS}, **problem_responses(404, 409)},
-    )
-    async def control(job_id: JobId, action: Action) -> Response:
-        """Cancel, pause or resume a job, or redrive its failed tasks."""
-        async with context.database.transaction() as tx:
-            row = await store.find_job(tx, job_id)
-            if row is None:
-                raise Refusal(404, f"there is no job {job_id}")
-            _check_order(row, action)
-            if action == "redrive":
-                await await_jobs(tx, [job_id])
-        event = JobControl(job_id=job_id, action=action, reason="by request")
-        await context.outbound.send([outgoing(JOBS_CONTROL, job_id, event)], in_order=True)
-        return accepted(job_id, row["kind"])
+@router.get("/{job_id}", summary="A job as it stands", responses={200: {"model": Job}, **problem_responses(404)})
+async def show_job(context: Context, job_id: JobId) -> Response:
+    """Status, counts, progress, completeness and failures of a job."""
+    async with context.database.transaction() as tx:
+        row = await job_or_404(tx, job_id)
+        counts = await store.count_tasks(tx, row)
+        failures = await store.count_failures(tx, row)
+    return json_response(job_body(row, counts, failures, utc_now()))
+
+
+@router.get(
+    "/{job_id}/tasks", summary="A job's tasks", responses={200: {"model": Tasks}, **problem_responses(404, 422)}
+)
+async def list_tasks(
+    context: Context,
+    job_id: JobId,
+    state: Annotated[TaskState | None, Query(description="only tasks in this state")] = None,
+    limit: Limit = 100,
+    after: Annotated[int, Query(ge=-1, le=2**31 - 1)] = -1,
+) -> Response:
+    """Tasks in the order of their numbers, each with its attempts and the times of its states."""
+    async with context.database.transaction() as tx:
+        await job_or_404(tx, job_id)
+        rows = await store.find_tasks(tx, job_id, state, after, limit)
+    return json_response(page("tasks", rows, task_body, limit, by="number"))
+
+
+@router.post(
+    "/{job_id}/{action}",
+    status_code=202,
+    summary="Control a job",
+    responses={**_ACCEPTED, **problem_responses(404, 409)},
+)
+async def control(context: Context, job_id: JobId, action: Action) -> Response:
+    """Cancel, pause or resume a job, or redrive its failed tasks."""
+    async with context.database.transaction() as tx:
+        row = await job_or_404(tx, job_id)
+        _check_order(row, action)
+        if action == "redrive":
+            await await_jobs(tx, [job_id])
+    event = JobControl(job_id=job_id, action=action, reason="by request")
+    await context.outbound.send([outgoing(JOBS_CONTROL, job_id, event)], in_order=True)
+    return accepted(job_id, row["kind"])
 
 
 def _check_order(job: Row, action: Action) -> None:

@@ -10,18 +10,13 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 
 from services.callback_gateway.http.body import read_json_body
-from services.callback_gateway.http.context import ApiContext
-from services.callback_gateway.http.description import Schedules, document
+from services.callback_gateway.http.checks import check, check_notices
+from services.callback_gateway.http.context import ApiContext, Context
+from services.callback_gateway.http.description import Schedules, accepted_headers, document
+from services.callback_gateway.http.idempotency import IDEMPOTENCY_KEY, idempotency_key, use_key
 from services.callback_gateway.http.json_response import json_response
 from services.callback_gateway.http.problems import Refusal, problem_responses
-from services.callback_gateway.http.routes.jobs import Limit
-from services.callback_gateway.http.submission import (
-    IDEMPOTENCY_KEY,
-    check,
-    check_notices,
-    claim,
-    idempotency_key,
-)
+from services.callback_gateway.http.routes.lookup import Limit, page
 from services.callback_gateway.schedules import store
 from services.callback_gateway.schedules.presentation import schedule_body
 from shared.answers import ScheduleReference, StandingSchedule
@@ -52,106 +47,91 @@ EXAMPLES = (
         "on_failure": {"reschedule": {"after": "15m", "at_most": 3}},
     },
 )
-_ACCEPTED_HEADERS = {
-    "Location": {"description": "The schedule", "schema": {"type": "string"}},
-    "Retry-After": {"description": "Seconds after which a look is worth it", "schema": {"type": "integer"}},
+_ACCEPTED: dict[int | str, dict[str, Any]] = {
+    202: {"model": ScheduleReference, "headers": accepted_headers("The schedule")}
 }
-_ACCEPTED: dict[int | str, dict[str, Any]] = {202: {"model": ScheduleReference, "headers": _ACCEPTED_HEADERS}}
 _FIRINGS = 50
 _PATIENCE_SECONDS = 1.0
 
 log = get_logger(__name__)
 
-
-def routes(context: ApiContext) -> APIRouter:
-    """The routes under `/schedules`."""
-    router = APIRouter(prefix="/schedules", tags=["schedules"])
-    _asking(router, context)
-    _reading(router, context)
-    _ordering(router, context)
-    return router
+router = APIRouter(prefix="/schedules", tags=["schedules"])
 
 
-def _asking(router: APIRouter, context: ApiContext) -> None:
-    @router.post(
-        "",
-        status_code=202,
-        summary="Schedule something",
-        responses={**_ACCEPTED, **problem_responses(400, 408, 413, 415, 422)},
-        openapi_extra={"parameters": [IDEMPOTENCY_KEY], "requestBody": document("Schedule", *EXAMPLES)},
+@router.post(
+    "",
+    status_code=202,
+    summary="Schedule something",
+    responses={**_ACCEPTED, **problem_responses(400, 408, 413, 415, 422)},
+    openapi_extra={"parameters": [IDEMPOTENCY_KEY], "requestBody": document("Schedule", *EXAMPLES)},
+)
+async def submit(context: Context, request: Request) -> Response:
+    """Check a schedule, make it durable, answer with its correlation id. With a name that is known already, it
+    replaces the schedule of that name."""
+    body, found = await read_json_body(request, context.settings)
+    fingerprint = hashlib.sha256(b"/schedules\0" + body).digest()
+    key = idempotency_key(request)
+    asked_at = await _asked_at(context, key, fingerprint)
+    schedule = await _checked(context, found, asked_at)
+    wanted, replayed = new_id(), False
+    if key is not None:
+        wanted, _, replayed = await use_key(context, key, fingerprint, wanted)
+    schedule_id = schedule_id_of(schedule.schedule) if schedule.schedule else wanted
+    event = ScheduleRequested(schedule_id=schedule_id, schedule=found, asked_at=asked_at)
+    message = outgoing(
+        SCHEDULES_REQUESTED, schedule_id, event, id=derived_id("schedule.requested", wanted), at=asked_at
     )
-    async def submit(request: Request) -> Response:
-        """Check a schedule, make it durable, answer with its correlation id. With a name that is known already, it
-        replaces the schedule of that name."""
-        body, found = await read_json_body(request, context.settings)
-        fingerprint = hashlib.sha256(b"/schedules\0" + body).digest()
-        key = idempotency_key(request)
-        asked_at = await _asked_at(context, key, fingerprint)
-        schedule = await _checked(context, found, asked_at)
-        wanted, replayed = new_id(), False
-        if key is not None:
-            wanted, replayed = await claim(context, key, fingerprint, wanted)
-        schedule_id = schedule_id_of(schedule.schedule) if schedule.schedule else wanted
-        event = ScheduleRequested(schedule_id=schedule_id, schedule=found, asked_at=asked_at)
-        message = outgoing(
-            SCHEDULES_REQUESTED, schedule_id, event, id=derived_id("schedule.requested", wanted), at=asked_at
-        )
-        await context.outbound.send([message], in_order=schedule.schedule is not None)
-        if not replayed:
-            await _show(context, schedule_id, schedule.schedule, found, asked_at)
-        log.info("schedule.requested", schedule_id=str(schedule_id), replayed=replayed)
-        first = schedule.trigger_at or next_time(schedule, asked_at, asked_at)
-        answer = _accepted(schedule_id, first)
-        if replayed:
-            answer.headers["Idempotency-Replayed"] = "true"
-        return answer
+    await context.outbound.send([message], in_order=schedule.schedule is not None)
+    if not replayed:
+        await _show(context, schedule_id, schedule.schedule, found, asked_at)
+    log.info("schedule.requested", schedule_id=str(schedule_id), replayed=replayed)
+    answer = _accepted(schedule_id, schedule.trigger_at or next_time(schedule, asked_at, asked_at))
+    if replayed:
+        answer.headers["Idempotency-Replayed"] = "true"
+    return answer
 
 
-def _reading(router: APIRouter, context: ApiContext) -> None:
-    @router.get(
-        "", summary="List schedules, newest first", responses={200: {"model": Schedules}, **problem_responses(422)}
-    )
-    async def list_schedules(
-        status: Annotated[
-            ScheduleState | None, Query(description="only schedules in this state; without, all but removed ones")
-        ] = None,
-        limit: Limit = 50,
-        after: UUID | None = None,
-    ) -> Response:
-        """Schedules, a page at a time; `next` is the `after` of the next page."""
-        async with context.database.transaction() as tx:
-            rows = await store.find_schedules(tx, status, after, limit)
-        following = str(rows[-1]["id"]) if len(rows) == limit else None
-        return json_response({"schedules": [schedule_body(row, []) for row in rows], "next": following})
-
-    @router.get(
-        "/{schedule}", summary="A schedule", responses={200: {"model": StandingSchedule}, **problem_responses(404)}
-    )
-    async def show(place: Place) -> Response:
-        """With its next times, and the verdict of each past firing, newest first."""
-        row = await _find(context, place)
-        async with context.database.transaction() as tx:
-            firings = await store.find_firings(tx, row["id"], _FIRINGS)
-        return json_response(schedule_body(row, firings))
+@router.get("", summary="List schedules, newest first", responses={200: {"model": Schedules}, **problem_responses(422)})
+async def list_schedules(
+    context: Context,
+    status: Annotated[
+        ScheduleState | None, Query(description="only schedules in this state; without, all but removed ones")
+    ] = None,
+    limit: Limit = 50,
+    after: UUID | None = None,
+) -> Response:
+    """Schedules, a page at a time; `next` is the `after` of the next page."""
+    async with context.database.transaction() as tx:
+        rows = await store.find_schedules(tx, status, after, limit)
+    return json_response(page("schedules", rows, lambda row: schedule_body(row, []), limit))
 
 
-def _ordering(router: APIRouter, context: ApiContext) -> None:
-    @router.post(
-        "/{schedule}/{action}",
-        status_code=202,
-        summary="Pause, resume or trigger a schedule",
-        responses={**_ACCEPTED, **problem_responses(404)},
-    )
-    async def control(place: Place, action: Action) -> Response:
-        """`trigger` fires it now, whatever else runs; a one-time schedule has had its time with that."""
-        return await _ask(context, place, action)
+@router.get("/{schedule}", summary="A schedule", responses={200: {"model": StandingSchedule}, **problem_responses(404)})
+async def show(context: Context, place: Place) -> Response:
+    """With its next times, and the verdict of each past firing, newest first."""
+    row = await _find(context, place)
+    async with context.database.transaction() as tx:
+        firings = await store.find_firings(tx, row["id"], _FIRINGS)
+    return json_response(schedule_body(row, firings))
 
-    @router.delete(
-        "/{schedule}", status_code=202, summary="Remove a schedule", responses={**_ACCEPTED, **problem_responses(404)}
-    )
-    async def delete(place: Place) -> Response:
-        """It fires no more; what it has started goes on. Its history can be seen for a month."""
-        return await _ask(context, place, "delete")
+
+@router.post(
+    "/{schedule}/{action}",
+    status_code=202,
+    summary="Pause, resume or trigger a schedule",
+    responses={**_ACCEPTED, **problem_responses(404)},
+)
+async def control(context: Context, place: Place, action: Action) -> Response:
+    """`trigger` fires it now, whatever else runs; a one-time schedule has had its time with that."""
+    return await _ask(context, place, action)
+
+
+@router.delete(
+    "/{schedule}", status_code=202, summary="Remove a schedule", responses={**_ACCEPTED, **problem_responses(404)}
+)
+async def delete(context: Context, place: Place) -> Response:
+    """It fires no more; what it has started goes on. Its history can be seen for a month."""
+    return await _ask(context, place, "delete")
 
 
 async def _asked_at(context: ApiContext, key: str | None, fingerprint: bytes) -> datetime:

@@ -12,7 +12,6 @@ from services.callback_gateway.http.body import read_body
 from services.callback_gateway.http.context import ApiContext
 from services.callback_gateway.http.json_response import json_bytes
 from services.callback_gateway.http.problems import Refusal, problem_responses
-from services.callback_gateway.http.verification_secrets import VerificationSecrets
 from services.callback_gateway.metrics import WEBHOOKS
 from services.callback_gateway.verify.scheme import verify
 from services.callback_gateway.verify.verdict import Forged, Reason, Verified
@@ -58,7 +57,6 @@ class Webhooks:
     def __init__(self, context: ApiContext) -> None:
         self._context = context
         self._intake = Intake(context.database, context.outbound)
-        self._proofs = VerificationSecrets()
 
     async def answer(self, request: Request) -> Response:
         """Verified over the raw bytes, then durable, then answered."""
@@ -100,7 +98,7 @@ class Webhooks:
         if hook.verify is None:
             return Verified()
         try:
-            known = self._proofs.find(hook.verify)
+            known = self._context.secrets.find(hook.verify)
         except Unavailable:
             WEBHOOKS.labels(hook=hook.hook, verdict="secret_missing").inc()
             raise

@@ -1,0 +1,85 @@
+"""What of a job can be checked before anybody is asked for it: names, addresses, values, whom to tell."""
+
+from collections.abc import Collection
+from typing import Any
+from urllib.parse import urlsplit
+
+from services.callback_gateway.http.context import ApiContext
+from shared.errors import Invalid, Problem, Unavailable
+from shared.specification.addresses import is_public, literal_address
+from shared.specification.invoke import Input
+from shared.specification.job import DeliverJob, SourceJob, UrlJob
+from shared.specification.notify import Notify, Webhook, leads_to
+from shared.specification.placeholders import missing_values
+
+
+async def check(context: ApiContext, job: Any) -> None:
+    """See what can be known of a job without asking anyone else.
+
+    Raises:
+        Invalid: it names what nobody has configured, or an address that is not public, or lacks a value.
+    """
+    if not isinstance(job, (DeliverJob, SourceJob)):
+        await check_notices(context, job.notify, "/notify")
+    if isinstance(job, UrlJob):
+        _check_public(job.url, "/url")
+        return
+    if isinstance(job, DeliverJob) and job.vendor is None:
+        _check_public(job.deliver, "/deliver")
+        return
+    try:
+        missing = await context.configuration.missing(job)
+        if missing is None and isinstance(job, SourceJob):
+            await check_values(context, job.source, job.parameters, job.input)
+        named = job.vendor if missing is None and isinstance(job, DeliverJob) else None
+        vendor = await context.configuration.vendor(named) if named else None
+    except Unavailable:
+        return  # the planner checks again; a database that is away is no reason to refuse what the broker can keep
+    problems = [] if missing is None else [missing]
+    if vendor is not None and not leads_to(job.deliver, vendor.base_url):
+        problems.append(Problem("/deliver", f"expected a URL of {vendor.vendor}, which is at {vendor.base_url}"))
+    if problems:
+        raise Invalid(problems)
+
+
+async def check_notices(context: ApiContext, notices: Notify, pointer: str) -> None:
+    """See that whoever is to be told can be told: a webhook is delivered by a job of its own.
+
+    Raises:
+        Invalid: it leads nowhere.
+    """
+    problems = []
+    for index, notice in enumerate(notices):
+        if not isinstance(notice, Webhook):
+            continue
+        try:
+            await check(context, DeliverJob(deliver=notice.webhook, vendor=notice.vendor, event={}))
+        except Invalid as error:
+            fields = {"/deliver": "webhook", "/vendor": "vendor"}
+            problems += [Problem(f"{pointer}/{index}/{fields[one.pointer]}", one.detail) for one in error.problems]
+    if problems:
+        raise Invalid(problems)
+
+
+async def check_values(
+    context: ApiContext, source: str, parameters: Collection[str], inputs: Input | None = None
+) -> None:
+    """See that a source will get what its placeholders need; of one that cannot be read nothing is known.
+
+    Raises:
+        Invalid: it will not; the places are below that of whoever names the source.
+    """
+    for is_fresh in (False, True):
+        found = await context.configuration.source(source)
+        problems = [] if found is None else missing_values(found, parameters, inputs)
+        if not problems:
+            return
+        if not is_fresh:
+            await context.configuration.refresh()
+    raise Invalid(problems)
+
+
+def _check_public(url: str, pointer: str) -> None:
+    address = literal_address(urlsplit(url).hostname or "")
+    if address is not None and not is_public(address):
+        raise Invalid([Problem(pointer, "expected a public address; private ones need a vendor that allows them")])
