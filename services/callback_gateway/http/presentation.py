@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from shared.database.pool import Row
 from shared.events.jobs import JobState
+from shared.specification.vendor import Window
 
 Failures: TypeAlias = Sequence[Mapping[str, Any]]
 """How many tasks failed for one `reason`: their `count`."""
@@ -16,8 +17,10 @@ _LEAST_SECONDS, _LEAST_TASKS = 1.0, 1.0
 _TOO_FAR = timedelta(days=3650)
 
 
-def job_body(row: Row, counts: dict[str, int], failures: Failures, now: datetime) -> dict[str, Any]:
-    """A job."""
+def job_body(
+    row: Row, counts: dict[str, int], failures: Failures, now: datetime, *, windows: Sequence[Window] = ()
+) -> dict[str, Any]:
+    """A job. `windows` are those of its vendor's contract, as far as it is known."""
     place = f"/jobs/{row['id']}"
     done = row["completed"] + row["failed"] + row["cancelled"]
     body: dict[str, Any] = {
@@ -36,7 +39,7 @@ def job_body(row: Row, counts: dict[str, int], failures: Failures, now: datetime
         "records": row["records"],
         "distinct": row["distinct_records"],
         "percent": _percent(row, done),
-        "finish_estimate_at": _finish(row, done, now),
+        "finish_estimate_at": _finish(row, done, now, windows),
         "completeness": _completeness(row),
         "sinks": row["sinks"] or [],
         "failures": list(failures),
@@ -82,8 +85,9 @@ def _percent(row: Row, done: int) -> float | None:
     return round(100 * done / planned, 1)
 
 
-def _finish(row: Row, done: int, now: datetime) -> datetime | None:
-    """At the rate of the last minutes in which the job ran; that nothing has ended since counts, too."""
+def _finish(row: Row, done: int, now: datetime, windows: Sequence[Window]) -> datetime | None:
+    """At the rate of the last minutes in which the job ran, and no sooner than the contract allows; that nothing has
+    ended since counts, too."""
     left = row["planned"] - done
     if row["state"] != JobState.RUNNING or not row["all_known"] or left <= 0 or row["told_at"] is None:
         return None
@@ -91,8 +95,16 @@ def _finish(row: Row, done: int, now: datetime) -> datetime | None:
     seconds = row["lately_seconds"] + quiet.total_seconds()
     if seconds < _LEAST_SECONDS or row["lately_done"] < _LEAST_TASKS:
         return None
-    wait = left * seconds / row["lately_done"]
+    wait = max(left * seconds / row["lately_done"], *(_least_seconds(window, left) for window in windows), 0.0)
     return now + timedelta(seconds=wait) if wait < _TOO_FAR.total_seconds() else None
+
+
+def _least_seconds(window: Window, calls: int) -> float:
+    """What so many calls take at least: a quota may be used at once, and then again when it is over."""
+    per: float = window.per.total_seconds()
+    if window.is_quota:
+        return per * ((calls - 1) // window.requests)
+    return per * max(calls - (window.burst or 1), 0) / window.requests
 
 
 def task_body(row: Row) -> dict[str, Any]:

@@ -5,8 +5,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from pydantic import TypeAdapter
 
 from services.callback_gateway.http.presentation import job_body
+from shared.specification.vendor import Window
 
 ROW: dict[str, Any] = {
     **dict.fromkeys(("ended_at", "reason", "note", "expected", "complete", "mistakes", "answer"), None),
@@ -30,6 +32,21 @@ def test_the_end_is_estimated_from_what_was_done_lately() -> None:
     job = shown(**RUNS)
     assert job["percent"] == 50.0
     assert job["finish_estimate_at"] - NOW == 400 * SECOND
+
+
+@pytest.mark.parametrize(
+    ("windows", "seconds"),
+    [
+        ([{"requests": 1, "per": "4s"}], 796),
+        ([{"requests": 10, "per": "20s", "burst": 10}], 400),
+        ([{"requests": 100, "per": "1d"}, {"requests": 100, "per": "1s"}], 86_400),
+        ([{"requests": 200, "per": "1d"}], 400),
+    ],
+)
+def test_no_end_is_promised_before_the_contract_allows_it(windows: list[dict[str, Any]], seconds: int) -> None:
+    found = TypeAdapter(tuple[Window, ...]).validate_python(windows)
+    row: Any = {**ROW, **RUNS, "created_at": NOW, "updated_at": NOW}
+    assert job_body(row, {}, [], NOW, windows=found)["finish_estimate_at"] - NOW == seconds * SECOND
 
 
 def test_while_nothing_ends_the_end_recedes() -> None:

@@ -1,5 +1,6 @@
 """`/jobs`: ask for one, follow it, control it."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -7,7 +8,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from services.callback_gateway.http import store
-from services.callback_gateway.http.context import Context
+from services.callback_gateway.http.context import ApiContext, Context
 from services.callback_gateway.http.description import Jobs, Tasks, accepted_headers, document
 from services.callback_gateway.http.idempotency import IDEMPOTENCY_KEY
 from services.callback_gateway.http.json_response import json_response
@@ -24,6 +25,7 @@ from shared.events.jobs import JobControl, JobState
 from shared.events.tasks import TaskState
 from shared.messaging.handler import outgoing
 from shared.runtime.clock import utc_now
+from shared.specification.vendor import Window
 
 EXAMPLES = (
     {"url": "https://api.example/items"},
@@ -84,8 +86,13 @@ async def list_jobs(
     """Jobs, a page at a time; `next` is the `after` of the next page."""
     async with context.database.transaction() as tx:
         rows = await store.find_jobs(tx, status, after, limit)
-    now = utc_now()
-    found = page("jobs", rows, lambda row: job_body(row, {}, failures_of(row), now), limit)
+    now, contracts = utc_now(), await _contracts(context, rows)
+    found = page(
+        "jobs",
+        rows,
+        lambda row: job_body(row, {}, failures_of(row), now, windows=contracts.get(row["vendor"], ())),
+        limit,
+    )
     only = {"status": status.value} if status else {}
     return linked_page(found, "/jobs", {"limit": limit, **only})
 
@@ -97,7 +104,8 @@ async def show_job(context: Context, job_id: JobId) -> Response:
         row = await job_or_404(tx, job_id)
         counts = await store.count_tasks(tx, row)
         failures = await store.count_failures(tx, row)
-    return json_response(job_body(row, counts, failures, utc_now()))
+    contracts = await _contracts(context, [row])
+    return json_response(job_body(row, counts, failures, utc_now(), windows=contracts.get(row["vendor"], ())))
 
 
 @router.get(
@@ -133,6 +141,13 @@ async def control(context: Context, job_id: JobId, action: Action) -> Response:
     event = JobControl(job_id=job_id, action=action, reason="by request")
     await context.outbound.send([outgoing(JOBS_CONTROL, job_id, event)], in_order=True)
     return accepted(job_id, row["kind"])
+
+
+async def _contracts(context: ApiContext, rows: Sequence[Row]) -> dict[str, Sequence[Window]]:
+    """The windows of the vendors of jobs that run."""
+    names = {row["vendor"] for row in rows if row["state"] == JobState.RUNNING and row["all_known"]}
+    vendors = [await context.configuration.vendor(name) for name in sorted(names)]
+    return {vendor.vendor: vendor.budget.windows for vendor in vendors if vendor is not None}
 
 
 def _check_order(job: Row, action: Action) -> None:
