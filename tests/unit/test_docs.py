@@ -1,15 +1,17 @@
 """What the documentation says is what the code does."""
 
 import re
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from prometheus_client import REGISTRY
 
 from shared.client.documents import load
-from shared.events.catalogue import SERVICES, topics
+from shared.events.catalogue import DEAD, RETRIES, SERVICES, Topic, records_topic, topics
 from shared.runtime.service import open_runtime
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -36,6 +38,37 @@ def test_whoever_is_said_to_read_a_topic_does() -> None:
             read.setdefault(consumer.topic.name, set()).add(service)
     for topic in topics():
         assert read[topic.name] == set(topic.consumers) - {"anyone"}, topic.name
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_each_service_says_what_it_reads_and_writes(service: str) -> None:
+    """The lists at the head of its package are those of the catalogue. What every service writes to its own retry and
+    dead-letter topics need not be there, nor what it sends where anyone may."""
+    everything = {topic.name: topic for topic in topics()} | {"records.<source>": records_topic("<source>")}
+    own = {RETRIES[service].name, DEAD[service].name}
+    reads, writes = (said(service, about) for about in ("reads", "writes"))
+    assert names_in(reads, everything) == {name for name, topic in everything.items() if service in topic.consumers}
+    written = {name for name, topic in everything.items() if service in topic.producers}
+    named = names_in(writes, everything)
+    assert "any topic" in writes or written - own <= named
+    assert named <= written | {name for name, topic in everything.items() if "anyone" in topic.producers}
+
+
+def said(service: str, about: str) -> str:
+    """What the head of a service's package says after `- reads:` or `- writes:`."""
+    text = import_module(f"services.{service.replace('-', '_')}").__doc__ or ""
+    [found] = re.findall(rf"^- {about}: (.*(?:\n  .*)*)", text, re.MULTILINE)
+    return str(found)
+
+
+def names_in(text: str, known: Mapping[str, Topic[Any]]) -> set[str]:
+    """The topics that a text names: one by one, or those of every service at once."""
+    text = " ".join(text.split())
+    named = {name for name in re.findall(r"`([\w.<>-]+)`", text) if "." in name or name in known}
+    assert named <= set(known), named - set(known)
+    retries = RETRIES.values() if "`retry` topic of every service" in text else ()
+    dead = DEAD.values() if "every service's dead letters" in text else ()
+    return named | {topic.name for topic in (*retries, *dead)}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
