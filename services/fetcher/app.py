@@ -30,7 +30,12 @@ def build(runtime: Runtime[Settings]) -> App:
     settings, fetcher_id = runtime.settings, new_id()
     settlement = Settlement(runtime.database, runtime.producer, fetcher_id)
     callbacks = CallbackUrls(settings.gateway_public_url, settings.callback_key)
-    maker = CallMaker(Transport(), runtime.payloads, callbacks, SigningSecrets(settings.signing_places))
+    maker = CallMaker(
+        Transport(body_bytes=settings.fetcher_body_bytes),
+        runtime.payloads,
+        callbacks,
+        SigningSecrets(settings.signing_places),
+    )
     lanes = Lanes(runtime, settlement, fetcher_id, maker.make, cannot_store=lambda: maker.cannot_store)
     takeover = Takeover(runtime.database, settlement, fetcher_id, settings.fetcher_lease_seconds)
     return App(

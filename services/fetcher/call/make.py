@@ -24,12 +24,13 @@ from services.fetcher.call.decide import (
 )
 from services.fetcher.call.egress import EgressRests
 from services.fetcher.call.facts import AnswerOrigin, read_facts
+from services.fetcher.call.failures import CallFailed, Exhausted, Failure
 from services.fetcher.call.outcome import Page, Tried, give_up, outcome_of
 from services.fetcher.call.pauses import spent_until
 from services.fetcher.call.prepare import CallbackUrls, prepare
 from services.fetcher.call.request import Unsendable, without_credentials
 from services.fetcher.call.secrets import SigningSecrets
-from services.fetcher.call.transport import CallFailed, Exhausted, Failure, RawAnswer, Transport
+from services.fetcher.call.transport import SMALL_BYTES, RawAnswer, Transport
 from services.fetcher.call.vendor_jobs import PURPOSES, read_heard
 from services.fetcher.call.webhooks import judge
 from services.fetcher.metrics import ANSWERS_HELD, PAYLOAD_BYTES
@@ -44,7 +45,6 @@ from shared.runtime.clock import monotonic, utc_now
 from shared.specification.bodies import BodyTooLarge, BodyUnreadable, read_json, unreadable
 from shared.specification.vendor import Vendor
 
-_SMALL_BYTES = 1024**2
 _FINAL = frozenset({Failure.BLOCKED, Failure.TOO_LARGE, Failure.INVALID})
 _STORE_PAUSE_SECONDS = 1.0
 _STORE_FAULT_SECONDS = 10.0
@@ -243,7 +243,7 @@ def _judges_bodies(vendor: Vendor) -> bool:
 
 def _is_small(answer: RawAnswer) -> bool:
     length = answer.headers.get("content-length", "")
-    return length.isdecimal() and int(length[:15]) <= _SMALL_BYTES
+    return length.isdecimal() and int(length[:15]) <= SMALL_BYTES
 
 
 def _content(body: bytes) -> Any:

@@ -6,69 +6,48 @@ comes out. Whatever goes wrong is a `CallFailed`, also while the body is read.
 """
 
 import asyncio
-import errno
-import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from enum import StrEnum
 from urllib.parse import urlsplit
 
-import aiohttp
 import httpx
 from aiohttp.abc import AbstractResolver
 
-from services.fetcher.call.connect import LEFT, Blocked, Pools
+from services.fetcher.call.connect import LEFT, Pools
 from services.fetcher.call.decompress import ENCODINGS, Damaged, Inflater
+from services.fetcher.call.failures import LIBRARY_ERRORS, CallFailed, Failure, explained
 from services.fetcher.call.request import HttpRequest, Unsendable, redirected
+from services.fetcher.call.room import Place, Room
 from services.fetcher.model import Leave
-from shared.errors import Unavailable
 from shared.runtime.clock import monotonic
 from shared.specification.vendor import Vendor
 
+SMALL_BYTES = 1024**2
 _GRACE_SECONDS = 10.0
 _LEAST_BYTES_PER_SECOND = 64
 _MOST_REDIRECTS = 3
-_LIBRARY_ERRORS = (httpx.HTTPError, aiohttp.ClientError, OSError, EOFError)
 
 
-class Failure(StrEnum):
-    """Why there is no answer."""
+@dataclass(slots=True)
+class Deadline:
+    """When a call has to be over, on the event loop's clock."""
 
-    CONNECT = "connect_failed"
-    DNS = "dns_failed"
-    TLS = "tls_failed"
-    BLOCKED = "ssrf_blocked"
-    TIMEOUT = "timeout"
-    TOO_SLOW = "too_slow"
-    TRUNCATED = "truncated"
-    TOO_LARGE = "too_large"
-    PROTOCOL = "protocol_error"
-    INVALID = "invalid_request"
-
-
-class Exhausted(Unavailable):
-    """This machine has no room for another connection; the vendor was not asked."""
-
-
-class CallFailed(Exception):
-    """No answer, or not the whole of it. `sent`: the vendor may have the request."""
-
-    def __init__(self, failure: Failure, detail: str, *, sent: bool) -> None:
-        super().__init__(f"{failure.value}: {detail}" if detail else failure.value)
-        self.failure = failure
-        self.sent = sent
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
 class RawAnswer:
     """Status, headers (lower case), and the body as decoded pieces that can be read once. `url` is where the answer
-    came from, after redirects."""
+    came from, after redirects. A large body that is read whole waits for its `place`, which moves the `deadline`, and
+    has it until the call is over."""
 
     status: int
     headers: dict[str, str]
     pieces: AsyncIterator[bytes]
     url: str
+    place: Place
+    deadline: Deadline
 
     @property
     def media_type(self) -> str:
@@ -77,14 +56,22 @@ class RawAnswer:
 
     async def read(self) -> bytes:
         """The whole body; bounded by the vendor's limit."""
-        return b"".join([piece async for piece in self.pieces])
+        pieces, size = [], 0
+        async for piece in self.pieces:
+            pieces.append(piece)
+            size += len(piece)
+            if size > SMALL_BYTES:
+                self.deadline.at += await self.place.take()
+        return b"".join(pieces)
 
 
 class Transport:
     """Sends requests, on connections that are kept alive."""
 
-    def __init__(self, resolver: AbstractResolver | None = None) -> None:
+    def __init__(self, resolver: AbstractResolver | None = None, *, body_bytes: int = 64 * 1024**2) -> None:
+        """`body_bytes`: how much large bodies, read whole, may take together."""
         self._pools = Pools(resolver)
+        self._room = Room(body_bytes)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -101,15 +88,17 @@ class Transport:
             Exhausted: nothing was sent.
         """
         LEFT.set(leave.left)
-        until = asyncio.get_running_loop().time() + vendor.timeouts.total.total_seconds()
-        with _explained(sent=False):
-            async with asyncio.timeout_at(until):
+        deadline = Deadline(asyncio.get_running_loop().time() + vendor.timeouts.total.total_seconds())
+        with explained(sent=False):
+            async with asyncio.timeout_at(deadline.at):
                 response, url = await self._follow(request, vendor, egress, leave)
+        place = Place(self._room, vendor.limits.body)
         try:
-            pieces = _decoded(response, vendor.limits.body, until)
-            yield RawAnswer(response.status_code, dict(response.headers), pieces, url)
+            pieces = _decoded(response, vendor.limits.body, deadline)
+            yield RawAnswer(response.status_code, dict(response.headers), pieces, url, place, deadline)
         finally:
-            with suppress(*_LIBRARY_ERRORS):
+            place.give_back()
+            with suppress(*LIBRARY_ERRORS):
                 await response.aclose()
 
     async def _follow(
@@ -156,14 +145,14 @@ def _outgoing(request: HttpRequest, vendor: Vendor) -> httpx.Request:
     )
 
 
-async def _decoded(response: httpx.Response, limit: int, until: float) -> AsyncIterator[bytes]:
+async def _decoded(response: httpx.Response, limit: int, deadline: Deadline) -> AsyncIterator[bytes]:
     """The body's pieces, decompressed, at most `limit` bytes before and after."""
     encoding = response.headers.get("content-encoding", "").strip().lower()
     if encoding not in ("", "identity", *ENCODINGS):
         raise CallFailed(Failure.PROTOCOL, f"content-encoding {encoding[:40]} was not asked for", sent=True)
     inflater = Inflater() if encoding in ENCODINGS else None
     size = 0
-    async for chunk in _received(response, limit, until):
+    async for chunk in _received(response, limit, deadline):
         for piece in [chunk] if inflater is None else _inflated(inflater, chunk):
             size += len(piece)
             if size > limit:
@@ -173,7 +162,7 @@ async def _decoded(response: httpx.Response, limit: int, until: float) -> AsyncI
         raise CallFailed(Failure.TRUNCATED, "the compressed body ends early", sent=True)
 
 
-async def _received(response: httpx.Response, limit: int, until: float) -> AsyncIterator[bytes]:
+async def _received(response: httpx.Response, limit: int, deadline: Deadline) -> AsyncIterator[bytes]:
     """The body as it comes over the line, until the deadline and not slower than the minimum rate."""
     declared = response.headers.get("content-length", "")
     if declared.isdecimal() and int(declared[:18]) > limit:
@@ -181,8 +170,8 @@ async def _received(response: httpx.Response, limit: int, until: float) -> Async
     began, size = monotonic(), 0
     chunks = response.aiter_raw()
     while True:
-        with _explained(sent=True):
-            async with asyncio.timeout_at(until):
+        with explained(sent=True):
+            async with asyncio.timeout_at(deadline.at):
                 chunk = await anext(chunks, None)
         if chunk is None:
             return
@@ -204,49 +193,3 @@ def _inflated(inflater: Inflater, chunk: bytes) -> Iterator[bytes]:
 
 def _too_large(limit: int) -> CallFailed:
     return CallFailed(Failure.TOO_LARGE, f"the body is larger than {limit} bytes", sent=True)
-
-
-@contextmanager
-def _explained(*, sent: bool) -> Iterator[None]:
-    """Make a `CallFailed` or `Exhausted` of whatever the libraries raise. `sent`: the answer has begun."""
-    try:
-        yield
-    except _LIBRARY_ERRORS as error:
-        raise _explain(error, answered=sent) from error
-
-
-def _explain(error: Exception, *, answered: bool) -> CallFailed | Exhausted:
-    causes = _causes(error)
-    if any(isinstance(cause, OSError) and cause.errno in _NO_ROOM for cause in causes):
-        return Exhausted(type(causes[-1]).__name__)
-    last = type(causes[-1]).__name__
-    for kinds, failure, detail in _NOT_SENT:
-        if any(isinstance(cause, kinds) for cause in causes):
-            return CallFailed(failure, detail or last, sent=False)
-    disconnected = any(isinstance(cause, _DISCONNECTS) for cause in causes)
-    if isinstance(error, TimeoutError) and not disconnected:
-        return CallFailed(Failure.TIMEOUT, "the call's total time is over", sent=True)
-    if isinstance(error, httpx.TimeoutException) and not disconnected:
-        return CallFailed(Failure.TIMEOUT, "the vendor sent nothing for too long", sent=True)
-    return CallFailed(Failure.TRUNCATED if answered or disconnected else Failure.PROTOCOL, last, sent=True)
-
-
-_NO_ROOM = (errno.EMFILE, errno.ENFILE)
-_DISCONNECTS = (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, ConnectionError)
-_NOT_SENT: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Failure, str], ...] = (
-    (Blocked, Failure.BLOCKED, "the name resolves to an address that is not public"),
-    ((aiohttp.ClientConnectorDNSError, socket.gaierror), Failure.DNS, "the name cannot be looked up"),
-    (aiohttp.ClientSSLError, Failure.TLS, ""),
-    (aiohttp.ClientHttpProxyError, Failure.CONNECT, "the proxy refuses to connect"),
-    (aiohttp.ClientConnectorError, Failure.CONNECT, ""),
-    (aiohttp.ConnectionTimeoutError, Failure.TIMEOUT, "connecting took too long"),
-)
-
-
-def _causes(error: BaseException) -> list[BaseException]:
-    """An error and what it was made from."""
-    found = [error]
-    while found[-1].__cause__ is not None:
-        found.append(found[-1].__cause__)
-    inner = [getattr(one, "os_error", None) for one in found]
-    return found + [one for one in inner if one is not None and one not in found]

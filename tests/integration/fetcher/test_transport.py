@@ -11,8 +11,9 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from services.fetcher.call import connect
 from services.fetcher.call import transport as module
+from services.fetcher.call.failures import CallFailed, Failure
 from services.fetcher.call.request import HttpRequest
-from services.fetcher.call.transport import CallFailed, Failure, Transport
+from services.fetcher.call.transport import Transport
 from shared.runtime.clock import monotonic
 from shared.specification.vendor import Vendor
 from tests.eventually import eventually
