@@ -158,6 +158,7 @@ class Lane:
             until = now + ahead_of(budget, _AHEAD_FOR_OPEN_CALLS_US)
             leased = lease(budget, permits, LeaseRequest(1, now + _COMMIT_US, until, row["pace"]))
             await store.update_permits(tx, self.vendor, write_permits(leased.permits))
+        PERMITS.labels(vendor=vendor_label(self.vendor), fate="leased").inc(len(leased.moments))
         return next(iter(leased.moments), None), _LONGEST_WAIT_SECONDS
 
     async def _lease(self, tx: Transaction, row: Row, reports: Sequence[Report]) -> Block:

@@ -38,6 +38,8 @@ class Permit:
     def left(self) -> None:
         """The request is on the socket."""
         self._lane.report(Report(self._moment, self._lane.clock.now()))
+        if self._moment is not None:
+            self._count("used")
         self._moment, self.is_used = None, True
 
     async def again(self) -> None:
@@ -56,11 +58,13 @@ class Permit:
 
     def close(self) -> None:
         """The call is over; if it never left, the permit is free again."""
-        fate = "used" if self.is_used else "returned"
-        PERMITS.labels(vendor=vendor_label(self._lane.vendor), fate=fate).inc()
         self._give_back()
 
     def _give_back(self) -> None:
         if self._moment is not None:
             self._lane.report(Report(self._moment, None))
+            self._count("returned")
             self._moment = None
+
+    def _count(self, fate: str) -> None:
+        PERMITS.labels(vendor=vendor_label(self._lane.vendor), fate=fate).inc()
