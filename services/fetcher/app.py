@@ -31,7 +31,7 @@ def build(runtime: Runtime[Settings]) -> App:
     settlement = Settlement(runtime.database, runtime.producer, fetcher_id)
     callbacks = CallbackUrls(settings.gateway_public_url, settings.callback_key)
     maker = CallMaker(
-        Transport(body_bytes=settings.fetcher_body_bytes),
+        Transport(private=settings.private_networks, body_bytes=settings.fetcher_body_bytes),
         runtime.payloads,
         callbacks,
         SigningSecrets(settings.signing_places),

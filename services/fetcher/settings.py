@@ -1,9 +1,21 @@
 """Settings of the fetcher."""
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from shared.environment import OwnSecret
 from shared.runtime.settings import ServiceSettings
+from shared.specification.addresses import PRIVATE_NETWORKS, networks_of
+
+
+def _networks(text: str) -> str:
+    try:
+        networks_of(text)
+    except ValueError:
+        raise PydanticCustomError("networks", "expected networks such as 10.0.0.0/8,::1/128") from None
+    return text
 
 
 class Settings(ServiceSettings):
@@ -26,6 +38,10 @@ class Settings(ServiceSettings):
     )
     signing_places: str = Field(
         "", description="where secrets of outgoing webhooks may be, as secret_places; empty: where all may be"
+    )
+    private_networks: Annotated[str, AfterValidator(_networks)] = Field(
+        PRIVATE_NETWORKS,
+        description="networks that vendors with network.private_addresses: allow may be in; empty: none",
     )
     fetcher_keep_days: float = Field(30.0, ge=1, description="days that the log of attempts is kept")
 

@@ -7,9 +7,10 @@ of Python thinks something else, and nobody has an API there. Hosts may be writt
 """
 
 import re
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 Address = IPv4Address | IPv6Address
+Networks = tuple[IPv4Network | IPv6Network, ...]
 
 _AZURE = "168.63.129.16/32"
 """Looks public, and is how machines in Azure reach what manages them."""
@@ -29,6 +30,10 @@ _REFUSED_V6 = tuple(
 )
 _NAT64 = IPv6Network("64:ff9b::/96")
 _COMPATIBLE = IPv6Network("::/96")
+PRIVATE_NETWORKS = "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16"
+"""Where vendors may be that are allowed private addresses, unless the installation says otherwise: never where clouds
+tell machines their credentials (link-local, Azure's, those that AWS has within fc00::/7)."""
+
 _PART = re.compile(r"0[xX][0-9a-fA-F]*|[0-9]+")
 _LOCAL_NAMES = frozenset({"localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"})
 
@@ -64,6 +69,15 @@ def _number(part: str) -> int:
     if part[:2] in ("0x", "0X"):
         return int(part[2:] or "0", 16)
     return int(part, 8) if part.startswith("0") and part != "0" else int(part)
+
+
+def networks_of(text: str) -> Networks:
+    """The networks of a list such as `10.0.0.0/8,::1/128`; none of an empty one.
+
+    Raises:
+        ValueError: one of them is none.
+    """
+    return tuple(ip_network(one.strip()) for one in text.split(",") if one.strip())
 
 
 def is_public(address: Address) -> bool:

@@ -19,11 +19,13 @@ import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
 from httpx_aiohttp import AiohttpTransport
 
-from shared.specification.addresses import is_public
+from shared.specification.addresses import Address, Networks, is_public
 
 _KEEP_ALIVE_SECONDS = 15
 _NAMES_KEPT_SECONDS = 30
 _LOOKUP_THREADS = 32
+
+BLOCKED = "the name resolves to an address that is not public, nor in a network that this vendor may be in"
 
 
 LEFT: ContextVar[Callable[[], None]] = ContextVar("left", default=lambda: None)
@@ -32,10 +34,10 @@ sends a request again because a kept connection was gone."""
 
 
 class Blocked(OSError):
-    """The address that a name resolved to is not public."""
+    """The address that a name resolved to is not one that this vendor may have."""
 
     def __init__(self) -> None:
-        super().__init__("the name resolves to an address that is not public")
+        super().__init__(BLOCKED)
 
 
 class Resolver(AbstractResolver):
@@ -62,18 +64,19 @@ class Resolver(AbstractResolver):
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-class PublicNames(AbstractResolver):
-    """Another resolver, whose every answer must be public."""
+class GuardedNames(AbstractResolver):
+    """Another resolver, whose every answer must be public, or in one of some networks."""
 
-    def __init__(self, inner: AbstractResolver) -> None:
+    def __init__(self, inner: AbstractResolver, networks: Networks) -> None:
         self._inner = inner
+        self._networks = networks
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """The addresses of a name; `Blocked` when one of them is not public."""
+        """The addresses of a name; `Blocked` when one of them is neither."""
         found = await self._inner.resolve(host, port, family)
-        if not all(_is_public(one["host"]) for one in found):
+        if not all(_may_be_called(one["host"], self._networks) for one in found):
             raise Blocked
         return found
 
@@ -94,10 +97,12 @@ def _resolved(host: str, port: int, info: aiohttp.AddrInfoType) -> ResolveResult
 
 
 class Pools:
-    """Pools of connections: for public addresses only, for vendors that may be private, and both for each proxy."""
+    """Pools of connections: for public addresses only, for vendors that may be in the `private` networks, too, and both
+    for each proxy."""
 
-    def __init__(self, resolver: AbstractResolver | None = None) -> None:
+    def __init__(self, resolver: AbstractResolver | None, private: Networks) -> None:
         self._resolver = resolver or Resolver()
+        self._private = private
         self._pools: dict[tuple[str, bool], AiohttpTransport] = {}
 
     def pool(self, egress: str, private: bool) -> AiohttpTransport:
@@ -109,14 +114,18 @@ class Pools:
             self._pools[egress, private] = pool
         return pool
 
-    async def check_name(self, host: str) -> None:
-        """Refuse to ask a proxy for a name of the own network.
+    async def check_name(self, host: str, private: bool) -> None:
+        """Refuse to ask a proxy for a name of the own network. What may be private may be known to the proxy alone.
 
         Raises:
-            Blocked: one of its addresses is not public.
+            Blocked: one of its addresses is not one that this vendor may have.
             OSError: the name cannot be looked up here, so nothing is known of it.
         """
-        await PublicNames(self._resolver).resolve(host)
+        try:
+            await self._names(private).resolve(host)
+        except socket.gaierror:
+            if not private:
+                raise
 
     async def close(self) -> None:
         """Close all connections."""
@@ -124,13 +133,19 @@ class Pools:
             await pool.aclose()
         await self._resolver.close()
 
+    def _names(self, private: bool) -> GuardedNames:
+        return GuardedNames(self._resolver, self._networks(private))
+
+    def _networks(self, private: bool) -> Networks:
+        return self._private if private else ()
+
     def _session(self, private: bool) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
             limit=0,
             keepalive_timeout=_KEEP_ALIVE_SECONDS,
             ttl_dns_cache=_NAMES_KEPT_SECONDS,
-            resolver=self._resolver if private else PublicNames(self._resolver),
-            socket_factory=_any_socket if private else _public_socket,
+            resolver=self._names(private),
+            socket_factory=partial(_guarded_socket, self._networks(private)),
         )
         tracing = aiohttp.TraceConfig()
         tracing.on_request_headers_sent.append(_left)
@@ -147,18 +162,22 @@ async def _left(session: aiohttp.ClientSession, context: object, sent: object) -
     LEFT.get()()
 
 
+def _may_be_called(text: str, networks: Networks) -> bool:
+    return _is_public(text) or any(_address(text) in network for network in networks)
+
+
 def _is_public(text: str) -> bool:
-    return is_public(ip_address(text.split("%", 1)[0]))
+    return is_public(_address(text))
 
 
-def _any_socket(info: aiohttp.AddrInfoType) -> socket.socket:
+def _address(text: str) -> Address:
+    return ip_address(text.split("%", 1)[0])
+
+
+def _guarded_socket(networks: Networks, info: aiohttp.AddrInfoType) -> socket.socket:
+    """A socket for a resolved address, if that may be called: the last moment before the connection."""
+    if not _may_be_called(str(info[4][0]), networks):
+        raise Blocked
     made = socket.socket(family=info[0], type=info[1], proto=info[2])
     made.setblocking(False)
     return made
-
-
-def _public_socket(info: aiohttp.AddrInfoType) -> socket.socket:
-    """A socket for a resolved address, if that is public: the last moment before the connection."""
-    if not _is_public(str(info[4][0])):
-        raise Blocked
-    return _any_socket(info)

@@ -9,7 +9,7 @@ from enum import StrEnum
 import aiohttp
 import httpx
 
-from services.fetcher.call.connect import Blocked
+from services.fetcher.call.connect import BLOCKED, Blocked
 from shared.errors import Unavailable
 
 LIBRARY_ERRORS = (httpx.HTTPError, aiohttp.ClientError, OSError, EOFError)
@@ -71,7 +71,7 @@ def _explain(error: Exception, *, answered: bool) -> CallFailed | Exhausted:
 _NO_ROOM = (errno.EMFILE, errno.ENFILE)
 _DISCONNECTS = (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, ConnectionError)
 _NOT_SENT: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Failure, str], ...] = (
-    (Blocked, Failure.BLOCKED, "the name resolves to an address that is not public"),
+    (Blocked, Failure.BLOCKED, BLOCKED),
     ((aiohttp.ClientConnectorDNSError, socket.gaierror), Failure.DNS, "the name cannot be looked up"),
     (aiohttp.ClientSSLError, Failure.TLS, ""),
     (aiohttp.ClientHttpProxyError, Failure.CONNECT, "the proxy refuses to connect"),

@@ -21,6 +21,7 @@ from services.fetcher.call.request import HttpRequest, Unsendable, redirected
 from services.fetcher.call.room import Place, Room
 from services.fetcher.model import Leave
 from shared.runtime.clock import monotonic
+from shared.specification.addresses import PRIVATE_NETWORKS, networks_of
 from shared.specification.vendor import Vendor
 
 SMALL_BYTES = 1024**2
@@ -68,9 +69,16 @@ class RawAnswer:
 class Transport:
     """Sends requests, on connections that are kept alive."""
 
-    def __init__(self, resolver: AbstractResolver | None = None, *, body_bytes: int = 64 * 1024**2) -> None:
-        """`body_bytes`: how much large bodies, read whole, may take together."""
-        self._pools = Pools(resolver)
+    def __init__(
+        self,
+        resolver: AbstractResolver | None = None,
+        private: str = PRIVATE_NETWORKS,
+        *,
+        body_bytes: int = 64 * 1024**2,
+    ) -> None:
+        """`private`: networks that vendors may be in, beyond the public internet, if they are allowed to be private.
+        `body_bytes`: how much large bodies, read whole, may take together."""
+        self._pools = Pools(resolver, networks_of(private))
         self._room = Room(body_bytes)
 
     async def close(self) -> None:
@@ -121,8 +129,8 @@ class Transport:
 
     async def _exchange(self, request: HttpRequest, vendor: Vendor, egress: str) -> httpx.Response:
         private = vendor.network.private_addresses == "allow"
-        if egress != "direct" and not private:
-            await self._pools.check_name(urlsplit(request.url).hostname or "")
+        if egress != "direct":
+            await self._pools.check_name(urlsplit(request.url).hostname or "", private)
         pool = self._pools.pool(egress, private)
         try:
             return await pool.handle_async_request(_outgoing(request, vendor))

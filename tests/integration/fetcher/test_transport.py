@@ -211,6 +211,46 @@ async def test_private_addresses_are_refused_where_the_socket_is_made(
     assert (failure.sent, site.connections) == (False, 0)
 
 
+METADATA = ["169.254.169.254", "168.63.129.16", "fe80::a9fe:a9fe", "fd00:ec2::254", "100.100.100.200", "0.0.0.0"]
+
+
+@pytest.mark.parametrize("address", METADATA)
+@pytest.mark.parametrize("egress", ["direct", "http://127.0.0.1:9"])
+async def test_a_vendor_that_may_be_private_is_not_where_clouds_keep_credentials(
+    transport: Transport, names: Names, site: Site, address: str, egress: str
+) -> None:
+    names.book = {"metadata.example": address, "beside.example": ["127.0.0.1", address], address: address}
+    literal = f"[{address}]" if ":" in address else address
+    for host in ("metadata.example", "beside.example", literal):
+        failure = await failing(transport, site, "", url=f"http://{host}:{site.port}/page", egress=egress)
+        assert (failure.failure, failure.sent, site.connections) == (Failure.BLOCKED, False, 0), host
+
+
+async def test_an_installation_says_which_private_networks_there_are(names: Names, site: Site) -> None:
+    names.book["own.example"] = "127.0.0.1"
+    for networks, host in (("", "own.example"), ("", "127.0.0.1"), ("10.0.0.0/8,::1/128", "127.0.0.1")):
+        closed = Transport(names, networks)
+        failure = await failing(closed, site, "", url=f"http://{host}:{site.port}/page")
+        assert (failure.failure, site.connections) == (Failure.BLOCKED, 0)
+        await closed.close()
+    opened = Transport(names, "127.0.0.1/32")
+    assert (await call(opened, site, "/page"))[0] == 200
+    await opened.close()
+
+
+async def test_what_the_proxy_alone_knows_is_asked_of_it(names: Names, site: Site) -> None:
+    """A name of the own network that cannot be looked up here."""
+
+    async def unknown(host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET) -> list[ResolveResult]:
+        raise socket.gaierror(socket.EAI_NONAME, host)
+
+    setattr(names, "resolve", unknown)  # noqa: B010 - one answer of a name server for this test
+    transport = Transport(names)
+    answer = await call(transport, site, "", url="http://inner.example/page", egress=site.url)
+    await transport.close()
+    assert answer[0] == 200
+
+
 @pytest.mark.parametrize(
     "addresses", [["8.8.8.8", "::1"], ["::1", "8.8.8.8"], ["2606:4700::1111", "10.0.0.1"], ["127.0.0.1", "8.8.8.8"]]
 )

@@ -30,6 +30,13 @@ def test_each_variable_that_is_wrong_is_named(monkeypatch: pytest.MonkeyPatch) -
     assert [one.pointer for one in raised.value.problems] == ["SLUICE_DATABASE_CONNECTIONS", "SLUICE_PAYLOAD_STORE"]
 
 
+@pytest.mark.parametrize("networks", ["10.0.0.0/33", "10.1.2.3/8", "everywhere", "10.0.0.0/8;::1"])
+def test_networks_that_are_none_are_refused(monkeypatch: pytest.MonkeyPatch, networks: str) -> None:
+    monkeypatch.setenv("SLUICE_PRIVATE_NETWORKS", networks)
+    with pytest.raises(Invalid, match=r"SLUICE_PRIVATE_NETWORKS: expected networks such as 10\.0\.0\.0/8"):
+        read_settings(FetcherSettings)
+
+
 def test_only_what_is_nearly_a_setting_is_reported() -> None:
     given = ["SLUICE_KAFKA_BOOTSTRAP_SERVER", "SLUICE_GATEWAY_PORT", "SLUICE_URL", "SLUICE_TOPIC_PREFIX", "PATH"]
     assert misspelt(FetcherSettings, given) == {"SLUICE_KAFKA_BOOTSTRAP_SERVER": "SLUICE_KAFKA_BOOTSTRAP_SERVERS"}
