@@ -6,6 +6,7 @@ from uuid import UUID
 
 from services.planner.accept import store
 from services.planner.accept.decide import Admitted, Refused, Unknown, admit, names_in
+from services.planner.configuration_lag import look_again
 from services.planner.metrics import TASKS_PLANNED
 from services.planner.telling import planned_task
 from shared.database.pool import Transaction
@@ -14,15 +15,10 @@ from shared.events.catalogue import JOBS_EVENTS
 from shared.events.envelope import Incoming
 from shared.events.jobs import JobAccepted, JobPlanned, JobRejected, JobRequested, Mistake
 from shared.ids import derived_id
-from shared.messaging.handler import Again, Outgoing, Refuse, Result, outgoing
+from shared.messaging.handler import Outgoing, Refuse, Result, outgoing
 from shared.observability.logs import get_logger
 from shared.observability.metrics import vendor_label
 from shared.runtime.clock import utc_now
-
-_CONFIGURATION_DELIVERIES = 5
-_CONFIGURATION_SECONDS = 1.0
-"""Configuration may be on its way for as long as a consumer takes to come back after its process was killed: the waits,
-each a second longer than the last, are a quarter of a minute together."""
 
 log = get_logger(__name__)
 
@@ -41,10 +37,8 @@ async def accept_jobs(tx: Transaction, batch: Sequence[Incoming[JobRequested]]) 
             case Refused(problems):
                 results += _reject(incoming, job_id, "schema_invalid", list(problems), now)
             case Unknown(problem):
-                if incoming.delivery < _CONFIGURATION_DELIVERIES:
-                    results.append(Again(incoming, _CONFIGURATION_SECONDS * (incoming.delivery + 1), "config_missing"))
-                else:
-                    results += _reject(incoming, job_id, "config_missing", [problem], now)
+                again = look_again(incoming)
+                results += [again] if again else _reject(incoming, job_id, "config_missing", [problem], now)
     for job_id in await store.insert_jobs(tx, list(admitted.values())):
         results += _tell(admitted[job_id], now)
     return results

@@ -3,6 +3,7 @@ and one id leads from the request to the last row."""
 
 from collections.abc import Sequence
 
+from services.planner.configuration_lag import look_again
 from services.planner.start import store
 from services.planner.start.decide import Passed, Started, Unusable, start
 from shared.database.pool import Transaction
@@ -11,12 +12,9 @@ from shared.events.envelope import Incoming
 from shared.events.jobs import JobRequested
 from shared.events.webhooks import WebhookReceived
 from shared.ids import derived_id
-from shared.messaging.handler import Again, Outgoing, Refuse, Result, outgoing
+from shared.messaging.handler import Outgoing, Refuse, Result, outgoing
 from shared.observability.logs import get_logger
 from shared.specification.hook import Hook
-
-_CONFIGURATION_DELIVERIES = 3
-_CONFIGURATION_SECONDS = 1.0
 
 log = get_logger(__name__)
 
@@ -46,9 +44,8 @@ def _result(hook: Hook | None, incoming: Incoming[WebhookReceived]) -> Result | 
 
 def _unknown(incoming: Incoming[WebhookReceived]) -> Result:
     """The hook may be on its way; if it was deleted, what came for it is put aside, not dropped."""
-    if incoming.delivery < _CONFIGURATION_DELIVERIES:
-        return Again(incoming, _CONFIGURATION_SECONDS, "config_missing")
-    return Refuse(incoming, "config_missing", f"no hook is called {incoming.event.hook}")
+    refusal = Refuse(incoming, "config_missing", f"no hook is called {incoming.event.hook}")
+    return look_again(incoming) or refusal
 
 
 def _request(webhook: WebhookReceived, document: dict[str, object]) -> Outgoing:

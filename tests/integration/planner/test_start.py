@@ -1,5 +1,6 @@
 """webhooks.received → jobs, once each; what cannot start one is a dead letter that says why."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from services.planner.settings import Settings
 from shared.database.pool import Database
 from shared.events.catalogue import HOOKS, SOURCES, VENDORS, WEBHOOKS_RECEIVED
 from shared.events.configuration import HookConfigured, SourceConfigured, VendorConfigured
+from shared.events.envelope import DELIVERY
 from shared.events.webhooks import WebhookReceived
 from shared.ids import new_id
 from shared.messaging.handler import Outgoing, outgoing, tombstone
@@ -86,3 +88,16 @@ async def test_a_webhook_may_overtake_its_hook(
         await producer.send([received({"id": 7, "action": "changed"})])
         [again] = await eventually(lambda: retries.values, 30)
         assert (again["reason"], again["delivery"]) == ("config_missing", 1)
+
+
+async def test_a_hook_is_waited_for_as_long_as_a_vendor_is_and_then_told(
+    topics: Place, producer: Producer, reader_for: ReaderFor, payloads: Path
+) -> None:
+    retries, dead = await reader_for("planner.retry"), await reader_for("planner.dead")
+    async with running("planner", Settings, build, topics, payloads):
+        for delivery in (b"4", b"5"):
+            webhook = received({"id": 7, "action": "changed"})
+            await producer.send([replace(webhook, headers=(*webhook.headers, (DELIVERY, delivery)))])
+        [again] = await eventually(lambda: retries.values, 30)
+        [letter] = await eventually(lambda: dead.values, 30)
+    assert (again["delivery"], letter["delivery"], letter["reason"]) == (5, 5, "config_missing")
