@@ -21,6 +21,9 @@ class Problem:
     pointer: str
     detail: str
 
+    def __str__(self) -> str:
+        return f"{self.pointer or '/'}: {self.detail}"
+
 
 class SluiceError(Exception):
     """The root of all errors that Sluice raises on purpose."""
@@ -56,5 +59,5 @@ class Invalid(SluiceError):
     """The document has mistakes; `problems` lists all of them."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__("; ".join(f"{problem.pointer or '/'}: {problem.detail}" for problem in problems))
+        super().__init__("; ".join(map(str, problems)))
         self.problems = tuple(problems)

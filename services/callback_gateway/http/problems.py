@@ -167,7 +167,7 @@ _DESCRIPTIONS = {
     422: "The document has mistakes; all of them are listed",
     429: "The API key asks more often than it may; `Retry-After` says when to come again",
     431: "The headers are too many or too large",
-    503: "Neither broker nor spool can keep the request; try again",
+    503: "There is no room for the request now, or nobody who can keep it; try again",
 }
 
 
