@@ -17,7 +17,7 @@ from infra.demo.tour import Tour
 from infra.local import services, stack
 from infra.local.errors import StackError
 from infra.local.stack import Addresses
-from shared.answers import Job
+from shared.api_models import Job
 from shared.client.client import SluiceClient
 from shared.client.connection import ApiError
 from shared.client.progress import watch

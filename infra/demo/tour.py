@@ -17,7 +17,7 @@ import yaml
 from rich.console import Console
 
 from infra.local import services
-from shared.answers import Reply
+from shared.api_models import Reply
 from shared.client.client import SluiceClient
 
 DOCUMENTS = Path(__file__).with_name("tour.yaml")

@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from shared.answers import (
+    from shared.api_models import (
         Attempt,
         DeadLetter,
         Firing,
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
         LettersAffected,
         Reply,
         ScheduleReference,
-        StandingSchedule,
+        ScheduleView,
         Task,
         WholeDeadLetter,
     )
@@ -32,8 +32,8 @@ __all__ = [
     "LettersAffected",
     "Reply",
     "ScheduleReference",
+    "ScheduleView",
     "SluiceClient",
-    "StandingSchedule",
     "Task",
     "WholeDeadLetter",
 ]
@@ -45,4 +45,4 @@ def __getattr__(name: str) -> Any:
     """Import on first use: `sluice --help` needs no HTTP library."""
     if name not in __all__:
         raise AttributeError(f"module {__name__} has no attribute {name}")
-    return getattr(import_module(_HERE.get(name, "shared.answers")), name)
+    return getattr(import_module(_HERE.get(name, "shared.api_models")), name)

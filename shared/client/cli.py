@@ -10,7 +10,7 @@ from shared.client import cli_dead_letters, cli_replay, cli_schedules
 from shared.client.command import FAILED, LOCAL, MISTAKEN, AsJson, Server, refuse, run, use_key
 
 if TYPE_CHECKING:
-    from shared.answers import Job
+    from shared.api_models import Job
     from shared.client.client import SluiceClient
     from shared.client.configuration import Kind
     from shared.client.jobs import Action

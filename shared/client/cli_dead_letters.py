@@ -8,7 +8,7 @@ import typer
 from shared.client.command import LOCAL, AsJson, Server, run
 
 if TYPE_CHECKING:
-    from shared.answers import LettersAffected
+    from shared.api_models import LettersAffected
     from shared.client.dead_letters import LetterFilter
 
 LetterId = Annotated[str, typer.Argument(metavar="LETTER", help="the dead letter's id")]

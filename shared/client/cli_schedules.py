@@ -8,7 +8,7 @@ import typer
 from shared.client.command import LOCAL, AsJson, Server, run
 
 if TYPE_CHECKING:
-    from shared.answers import ScheduleReference
+    from shared.api_models import ScheduleReference
     from shared.client.client import SluiceClient
     from shared.client.schedules import ScheduleAction
 

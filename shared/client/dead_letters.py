@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import TypedDict, Unpack
 
-from shared.answers import DeadLetter, LettersAffected, WholeDeadLetter
+from shared.api_models import DeadLetter, LettersAffected, WholeDeadLetter
 from shared.client.connection import Connection, Id, given
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import httpx
 
-from shared.answers import ENDS, Job, JobEvent, JobReference, Reply, Task
+from shared.api_models import ENDS, Job, JobEvent, JobReference, Reply, Task
 from shared.client.connection import ApiError, Connection, Id, given, refused
 from shared.client.stream import EventParser
 

@@ -8,7 +8,7 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from shared.answers import Job
+from shared.api_models import Job
 from shared.client.client import SluiceClient
 from shared.client.standing import Standing, line
 from shared.client.tables import show_json_line

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from shared.answers import ScheduleReference, StandingSchedule
+from shared.api_models import ScheduleReference, ScheduleView
 from shared.client.connection import Connection, Id
 
 ScheduleAction = Literal["pause", "resume", "trigger"]
@@ -21,13 +21,13 @@ class Schedules(Connection):
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
         return self._read(ScheduleReference, await self._call("POST", "/schedules", json=document, headers=headers))
 
-    async def find_schedule(self, schedule: Id) -> StandingSchedule:
+    async def find_schedule(self, schedule: Id) -> ScheduleView:
         """A schedule by its id or name, with its next times and the verdicts of its firings."""
-        return self._read(StandingSchedule, await self._call("GET", f"/schedules/{schedule}"))
+        return self._read(ScheduleView, await self._call("GET", f"/schedules/{schedule}"))
 
-    async def schedules(self, *, status: str | None = None, limit: int = 50) -> list[StandingSchedule]:
+    async def schedules(self, *, status: str | None = None, limit: int = 50) -> list[ScheduleView]:
         """The newest schedules; without a status all but those that are removed."""
-        return await self._list(StandingSchedule, "/schedules", "schedules", status=status, limit=limit)
+        return await self._list(ScheduleView, "/schedules", "schedules", status=status, limit=limit)
 
     async def control_schedule(self, schedule: Id, action: ScheduleAction) -> ScheduleReference:
         """Pause, resume or trigger a schedule: told to the scheduler, done soon after."""

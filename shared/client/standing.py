@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from shared.answers import ENDS, JobEvent
+from shared.api_models import ENDS, JobEvent
 
 _RATE_SECONDS = 10.0
 """The rate is taken over the events of so long."""

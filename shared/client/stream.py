@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from pydantic_core import from_json
 
-from shared.answers import JobEvent
+from shared.api_models import JobEvent
 
 
 class EventParser:

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 
-from shared.answers import DeadLetter, Job, StandingSchedule, Task, WholeDeadLetter
+from shared.api_models import DeadLetter, Job, ScheduleView, Task, WholeDeadLetter
 
 _NO_LIMIT = 10_000
 """Without a terminal nothing is cut: ids are there to be taken further."""
@@ -109,13 +109,13 @@ def show_job(job: Job) -> None:
         show_text(f"  {mistake.pointer or '/'}: {mistake.detail}")
 
 
-def show_schedules(schedules: Sequence[StandingSchedule]) -> None:
+def show_schedules(schedules: Sequence[ScheduleView]) -> None:
     """A line for each schedule."""
     rows = [(one.id, one.name, one.status, _when(one), one.next_at, one.reason) for one in schedules]
     _show(("id", "name", "status", "when", "next", "reason"), rows)
 
 
-def show_schedule(schedule: StandingSchedule) -> None:
+def show_schedule(schedule: ScheduleView) -> None:
     """All there is to say of one schedule: its next times, and the verdict of each past one."""
     facts = {
         "schedule": schedule.id,
@@ -142,7 +142,7 @@ def _error(letter: DeadLetter) -> str:
     return letter.error.removeprefix(f"{letter.reason}: ")
 
 
-def _when(schedule: StandingSchedule) -> str:
+def _when(schedule: ScheduleView) -> str:
     document = schedule.schedule or {}
     if "cron" in document:
         return f"{document['cron']} {document.get('zone', 'UTC')}"

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from services.callback_gateway.http.access import describe_access
 from services.callback_gateway.http.problems import PROBLEM_SCHEMA
 from services.callback_gateway.redrive.model import DiscardOrder, DiscardReason, RedriveOrder
-from shared.answers import Answer, Callback, DeadLetter, Job, StandingSchedule, Task
+from shared.api_models import Answer, Callback, DeadLetter, Job, ScheduleView, Task
 from shared.specification.hook import Hook
 from shared.specification.job import JobSpecification
 from shared.specification.schedule import Schedule
@@ -48,7 +48,7 @@ class Tasks(Answer):
 class Schedules(Answer):
     """A page of schedules; `next` is the `after` of the next page."""
 
-    schedules: list[StandingSchedule]
+    schedules: list[ScheduleView]
     next: UUID | None
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.answers import JobEvent
+from shared.api_models import JobEvent
 from shared.client.standing import Standing, line, span
 
 BEGAN = datetime(2026, 11, 20, 12, tzinfo=UTC)

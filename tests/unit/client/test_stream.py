@@ -7,7 +7,7 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.answers import JobEvent
+from shared.api_models import JobEvent
 from shared.client.stream import EventParser
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=30) | st.sampled_from(["\u2028", "\x85", "\r", "\x0b", "a\nb"])

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from rich.console import Console
 
-from shared.answers import DeadLetter, Task, WholeDeadLetter
+from shared.api_models import DeadLetter, Task, WholeDeadLetter
 from shared.client import tables
 
 LETTER = UUID("01900000-0000-7000-8000-000000000002")

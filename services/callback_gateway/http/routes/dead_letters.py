@@ -28,7 +28,7 @@ from services.callback_gateway.redrive.model import (
     State,
 )
 from services.callback_gateway.redrive.store import Selection
-from shared.answers import LettersAffected, WholeDeadLetter
+from shared.api_models import LettersAffected, WholeDeadLetter
 from shared.database.pool import Row
 from shared.observability.logs import get_logger
 from shared.specification.parse import parse

@@ -18,7 +18,7 @@ from services.callback_gateway.http.problems import Refusal, problem_responses
 from services.callback_gateway.http.routes.lookup import JobId, Limit, job_or_404, linked_page, page
 from services.callback_gateway.http.submission import accepted, submit_job
 from services.callback_gateway.redrive.store import await_jobs
-from shared.answers import Job, JobReference
+from shared.api_models import Job, JobReference
 from shared.database.pool import Row
 from shared.events.catalogue import JOBS_CONTROL
 from shared.events.jobs import JobControl, JobState

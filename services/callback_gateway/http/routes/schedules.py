@@ -19,7 +19,7 @@ from services.callback_gateway.http.problems import Refusal, problem_responses
 from services.callback_gateway.http.routes.lookup import Limit, page
 from services.callback_gateway.schedules import store
 from services.callback_gateway.schedules.presentation import schedule_body
-from shared.answers import ScheduleReference, StandingSchedule
+from shared.api_models import ScheduleReference, ScheduleView
 from shared.database.pool import Row
 from shared.errors import Invalid, Problem, Unavailable
 from shared.events.catalogue import SCHEDULES_REQUESTED
@@ -106,7 +106,7 @@ async def list_schedules(
     return json_response(page("schedules", rows, lambda row: schedule_body(row, []), limit))
 
 
-@router.get("/{schedule}", summary="A schedule", responses={200: {"model": StandingSchedule}, **problem_responses(404)})
+@router.get("/{schedule}", summary="A schedule", responses={200: {"model": ScheduleView}, **problem_responses(404)})
 async def show(context: Context, place: Place) -> Response:
     """With its next times, and the verdict of each past firing, newest first."""
     row = await _find(context, place)
@@ -150,7 +150,7 @@ async def _checked(context: ApiContext, found: Any, asked_at: datetime) -> Sched
         await _check_start(context, schedule, asked_at)
         await check_notices(context, schedule.on_failure.notify, "/on_failure/notify")
     except Invalid as error:
-        log.info("schedule.refused", mistakes=[f"{one.pointer}: {one.detail}" for one in error.problems])
+        log.info("schedule.refused", mistakes=[str(one) for one in error.problems])
         raise
     return schedule
 

@@ -222,7 +222,7 @@ class Firing(Answer):
     reason: str
 
 
-class StandingSchedule(Answer):
+class ScheduleView(Answer):
     """A schedule as it stands. `next` are its next times; its firings are shown one schedule at a time."""
 
     id: UUID
