@@ -97,12 +97,15 @@ def _mistakes_later(resolved: Resolved, one: Mapping[str, Scalar]) -> list[Probl
 
 
 def _silence(resolved: Resolved) -> list[Problem]:
-    """Nobody would ever say what became of the vendor's jobs."""
+    """Nobody would ever say what became of the vendor's jobs, or that one is done."""
     invoke, rules = invoke_of(resolved), resolved.callbacks
     if invoke.status is not None:
         if outcome_of_status(resolved).done is None:
             return [Problem(f"{_AT}/status", "expected done, here or in the vendor's callbacks.outcome")]
         return []
+    if rules.outcome.done is None and (rules.outcome.failed or rules.outcome.progress):
+        expected = "expected done in the vendor's callbacks.outcome, or status with a done of its own"
+        return [Problem(_AT, f"nothing would tell that a job is done: {expected}")]
     if mentions(invoke.submit, CALLBACK_URL) or (invoke.vendor_job and rules.vendor_job and rules.verify):
         return []
     expected = "expected {callback.url} in the submit, or status, or callbacks.vendor_job and verify of the vendor"

@@ -240,6 +240,17 @@ def test_what_can_never_work_is_refused_before_anything_is_submitted(more: Any, 
     assert any(problem.pointer == pointer and problem.detail.startswith(detail) for problem in problems), problems
 
 
+@pytest.mark.parametrize("outcome", [{"failed": "body.error"}, {"progress": "body.share", "failed": "body.error"}])
+def test_callbacks_that_can_never_say_done_are_refused_where_nothing_else_can(outcome: dict[str, str]) -> None:
+    problems = submits(resolved({"outcome": outcome}), {"month": "2026-01"})
+    assert isinstance(problems, list)
+    assert problems[0].pointer == "/invoke"
+    assert problems[0].detail.startswith("nothing would tell that a job is done")
+    status = {"request": {"path": "/status"}, "done": "body.ok"}
+    assert isinstance(submits(resolved({"outcome": outcome}, status=status), {"month": "2026-01"}), Step)
+    assert isinstance(submits(resolved({"outcome": {**outcome, "done": "body.ok"}}), {"month": "2026-01"}), Step)
+
+
 def job_row(job: Resolved, **more: Any) -> JobRow:
     row = JobRow(JOB, JobState.RUNNING, job, 1, 1, 0, 0, 0, 0, 0, None, 0, True, "", 0.0)
     return replace(row, **more)
