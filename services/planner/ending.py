@@ -4,6 +4,11 @@ from services.planner.model import JobRow
 from shared.events.jobs import JobState
 
 
+def cut_results(submit: int) -> str:
+    """How the reason begins where the results of this submit's vendor job could not be walked to their end."""
+    return f"results of task {submit}: "
+
+
 def end_of(job: JobRow) -> JobState | None:
     """The job's end, if no task is open."""
     if job.open > 0 or not job.is_open:

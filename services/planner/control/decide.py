@@ -1,10 +1,11 @@
 """What an order means for a job as it stands. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import NamedTuple, assert_never
 from uuid import UUID
 
+from services.planner.ending import cut_results
 from services.planner.model import JobRow
 from shared.events.jobs import JobControl, JobState
 from shared.events.tasks import TaskState
@@ -44,7 +45,14 @@ def _again(job: JobRow) -> JobRow:
     """Paging that ended for a reason has not come to its end: whatever answers now may lead on. A pause goes on."""
     stopped = job.resolved.poll is not None and job.reason != ""
     state = JobState.PAUSED if job.state is JobState.PAUSED else JobState.RUNNING
-    return replace(job, state=state, reason="", discovery_over=job.discovery_over and not stopped)
+    return replace(job, state=state, discovery_over=job.discovery_over and not stopped)
+
+
+def reason_after(job: JobRow, resumed: Collection[int]) -> str:
+    """Why the job still cannot be complete, once tasks were planned again. Results of a vendor job that were cut off
+    stay so when others are tried again, unless they are `resumed`: one of their pages will be read anew."""
+    cut = job.resolved.invoke is not None and not any(job.reason.startswith(cut_results(one)) for one in resumed)
+    return job.reason if cut else ""
 
 
 class Standing(NamedTuple):

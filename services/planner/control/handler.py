@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from services.planner.control import store
-from services.planner.control.decide import Named, Ordered, look_at, order
+from services.planner.control.decide import Named, Ordered, look_at, order, reason_after
 from services.planner.model import JobRow, Planned, Resolved, Task
 from services.planner.rows import count_failures, lock_jobs, planned_of
 from services.planner.telling import ended, moved_task, planned_task, progressed
@@ -109,7 +109,9 @@ async def _carry_out(tx: Transaction, ordered: Ordered, now: datetime) -> tuple[
         again = await store.redrive_tasks(tx, ordered.job, ordered.only)
         if not again:
             return None
-        job = await store.reopen_job(tx, ordered.job, len(again))
+        resumed = {task["slice"] for task in again if task["leads_on"] and task["slice"] is not None}
+        reopened = replace(ordered.job, reason=reason_after(ordered.job, resumed))
+        job = await store.reopen_job(tx, reopened, len(again))
         told = [planned_task(_task(task), now, round=task["round"]) for task in again]
         return job, [*told, progressed(job, now)]
     await store.set_state(tx, ordered.job)

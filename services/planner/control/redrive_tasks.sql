@@ -4,4 +4,4 @@ SET state = 'planned', rank = 0, round = round + 1, reason = '', ended_at = NULL
     wanted = CASE WHEN digest = '' THEN wanted END,
     deadline_at = NULL, submitted = false, vendor_job = NULL, told = NULL, beat = 0, ask = 0
 WHERE job_id = $1 AND state IN ('failed', 'dead', 'expired') AND ($2::uuid[] IS NULL OR id = ANY ($2))
-RETURNING id, job_id, number, round
+RETURNING id, job_id, number, round, slice, wanted IS NOT NULL AS leads_on

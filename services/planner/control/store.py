@@ -40,7 +40,7 @@ async def redrive_tasks(tx: Transaction, job: JobRow, only: Sequence[UUID] = ())
 
 async def reopen_job(tx: Transaction, job: JobRow, again: int) -> JobRow:
     """The job goes on, with that many more open tasks."""
-    await tx.execute(SQL["reopen_job"], job.id, again, job.discovery_over, job.state.value)
+    await tx.execute(SQL["reopen_job"], job.id, again, job.discovery_over, job.state.value, job.reason)
     return replace(job, open=job.open + again, failed=job.failed - again)
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from services.planner.ending import end_of
+from services.planner.ending import cut_results, end_of
 from services.planner.model import JobRow, Planned, Resolved
 from services.planner.paging.follow import has_plan, next_step, pages_so_far
 from services.planner.paging.step import Step
@@ -172,10 +172,11 @@ def _follow_results(before: Advance, told: Told, walk: Resolved) -> Advance:
     else:
         step = next_step(walk, told.planned, told.facts, pages_so_far(walk, told.planned))
     following = tuple(replace(one, slice=told.planned.slice) for one in step.planned)
-    problem = f"results of task {told.planned.slice}: {step.problem}" if step.problem else ""
-    job = replace(
-        job, planned=job.planned + len(following), open=job.open + len(following), reason=job.reason or problem
-    )
+    reason = job.reason
+    if step.problem and (not reason or not told.facts.problem):
+        # A page that could not be read may be, once it is tried again; what ended otherwise stays as it is.
+        reason = f"{cut_results(told.planned.slice or 0)}{step.problem}"
+    job = replace(job, planned=job.planned + len(following), open=job.open + len(following), reason=reason)
     return replace(before, job=job, planned=(*before.planned, *following), note=step.note or before.note)
 
 

@@ -207,6 +207,18 @@ async def test_a_paused_job_stays_paused_when_its_tasks_are_redriven(database_fo
         assert await tx.fetchval("SELECT state FROM jobs WHERE id = $1", job_id) == "paused"
 
 
+async def test_results_that_were_cut_off_stay_so_when_another_task_is_redriven(database_for: DatabaseFor) -> None:
+    database = await database_for("planner")
+    job_id, [_, second] = await asked_for(database, 2)
+    cut = "results of task 0: page_limit: more than 5 pages"
+    async with database.transaction() as tx:
+        await tx.execute("UPDATE jobs SET reason = $2 WHERE id = $1", job_id, cut)
+    await handled(database, track_tasks, died(job_id, second, 1))
+    assert planned(await handled(database, control_jobs, JobControl(job_id=job_id, action="redrive"))) == [(second, 1)]
+    async with database.transaction() as tx:
+        assert await tx.fetchval("SELECT reason FROM jobs WHERE id = $1", job_id) == cut
+
+
 async def test_what_has_not_failed_is_not_redriven(database_for: DatabaseFor) -> None:
     database = await database_for("planner")
     job_id, [task] = await asked_for(database, 1)

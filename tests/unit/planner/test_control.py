@@ -1,14 +1,38 @@
 """What an order to redrive means for the tasks that it names."""
 
+from collections.abc import Collection
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
 
-from services.planner.control.decide import Standing, look_at
-from shared.events.jobs import JobControl
+from services.planner.control.decide import Standing, look_at, reason_after
+from services.planner.model import JobRow, Resolved
+from shared.events.jobs import JobControl, JobState
 from shared.events.tasks import TaskState
+from shared.specification.invoke import Invoke
+from shared.specification.source import Poll
 
 TASK, STRANGER = UUID(int=1), UUID(int=2)
+
+
+CUT = "results of task 3: vendor_malformed: the body is HTML"
+
+
+@pytest.mark.parametrize(
+    ("reason", "resumed", "left"),
+    [(CUT, {3}, ""), (CUT, {30}, CUT), (CUT, (), CUT), ("cursor_loops: x", {3}, "cursor_loops: x")],
+)
+def test_the_reason_of_an_invocation_outlives_a_redrive_that_does_not_mend_it(
+    reason: str, resumed: Collection[int], left: str
+) -> None:
+    submit = {"path": "/x", "query": {"url": "{callback.url}"}}
+    invoke = Invoke.model_validate({"submit": submit, "deadline": "1h"})
+    resolved = Resolved(vendor="acme", source="x", invoke=invoke)
+    row = JobRow(UUID(int=9), JobState.FAILED, resolved, 5, 0, 4, 1, 0, 0, 0, None, 0, True, reason, 0.0)
+    assert reason_after(row, resumed) == left
+    polled = resolved.model_copy(update={"invoke": None, "poll": Poll()})
+    assert reason_after(replace(row, resolved=polled), resumed) == ""
 
 
 @pytest.mark.parametrize(
