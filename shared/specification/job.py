@@ -18,12 +18,13 @@ Parameters = Annotated[dict[str, Scalar], Field(max_length=100)]
 
 
 class SourceJob(Strict):
-    """Run a saved source, with parameters for its placeholders; an `input` replaces the source's own."""
+    """Run a saved source, with parameters for its placeholders; `input` and `notify` replace the source's own."""
 
     id: UUID | None = None
     source: Name
     parameters: Parameters = {}
     input: Input | None = None
+    notify: Notify = ()
 
 
 class PollJob(Delivery):

@@ -19,7 +19,7 @@ async def check(context: ApiContext, job: Any) -> None:
     Raises:
         Invalid: it names what nobody has configured, or an address that is not public, or lacks a value.
     """
-    if not isinstance(job, (DeliverJob, SourceJob)):
+    if not isinstance(job, DeliverJob):
         await check_notices(context, job.notify, "/notify")
     if isinstance(job, UrlJob):
         _check_public(job.url, "/url")

@@ -129,7 +129,8 @@ def _resolve_work(
     """`work` says what to do: the job itself, or the source that it names."""
     if work.vendor not in known.vendors:
         return Unknown(Problem("/vendor", _unknown("vendor", work.vendor, known.vendors)))
-    resolved = Resolved(vendor=work.vendor, source=name, delivery=_delivery(work))
+    delivery = _delivery(work).model_copy(update={"notify": job.notify or work.notify})
+    resolved = Resolved(vendor=work.vendor, source=name, delivery=delivery)
     match work:
         case PollJob(poll=Poll() as poll) | Source(poll=Poll() as poll):
             if isinstance(job, SourceJob) and job.input is not None:

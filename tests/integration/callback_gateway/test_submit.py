@@ -92,6 +92,7 @@ async def test_webhooks_that_lead_nowhere_are_refused(edge: Served) -> None:
     notify = [astray, {"webhook": "https://API.acme.example/x", "vendor": "acme"}, {**astray, "vendor": "nobody"}]
     places = ["/notify/0/webhook", "/notify/2/vendor"]
     assert await refused("POST", "/jobs", {**JOB, "notify": notify}) == places
+    assert await refused("POST", "/jobs", {"source": "orders", "notify": notify}) == places
     assert await refused("PUT", "/sources/orders", {"vendor": "acme", "poll": {}, "notify": notify}) == places
     assert await refused("POST", "/jobs", {"deliver": astray["webhook"], "vendor": "acme", "event": {}}) == ["/deliver"]
 

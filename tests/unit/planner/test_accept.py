@@ -13,6 +13,7 @@ from services.planner.accept.decide import Admitted, Known, Refused, admit
 from services.planner.model import Resolved
 from services.planner.paging.follow import first_step, next_step, pages_so_far
 from shared.events.tasks import Call, Facts
+from shared.specification.source import Source
 
 VENDORS = {"acme": orjson.dumps({"vendor": "acme", "base_url": "https://api.acme.example/v2"})}
 PLAN = {"path": "/{parameters.region}/size", "query": {"of": "{parameters.region}"}, "total": "body.total"}
@@ -54,6 +55,21 @@ def test_the_metadata_call_has_its_placeholders_filled_like_the_request() -> Non
     call = admitted({**document, "parameters": {"region": "eu"}}).tasks[0].planned.call
     assert (call.path, call.query) == ("/eu/size", {"of": "eu"})
     assert set(refused(document)) == {"/poll/pages/plan/path", "/poll/pages/plan/query/of"}
+
+
+@pytest.mark.parametrize(
+    ("own", "heard"),
+    [({}, "https://of-the-source.example/"), ({"notify": [{"webhook": "https://own.example/"}]}, None)],
+)
+def test_a_job_of_a_source_may_tell_others_than_its_source_does(own: dict[str, Any], heard: str | None) -> None:
+    source = Source.model_validate(
+        {"source": "orders", "vendor": "acme", "poll": {}, "notify": [{"webhook": "https://of-the-source.example/"}]}
+    )
+    known = Known(vendors=VENDORS, sources={"orders": source})
+    job = admit(uuid4(), {"source": "orders", **own}, known)
+    assert isinstance(job, Admitted), job
+    [webhook] = job.resolved.delivery.notify
+    assert webhook.webhook == (heard or "https://own.example/")
 
 
 def test_a_parameter_with_several_values_keeps_them() -> None:
