@@ -1,16 +1,16 @@
 """The planner as a table."""
 
-from services.planner.accept.handler import accept_jobs, bury_job
+from services.planner.accept.handler import accept_jobs, give_up_job
 from services.planner.configure import handler as configuration
 from services.planner.control.handler import control_jobs
 from services.planner.expire.loop import Expire
-from services.planner.invoke.handler import follow_invocations, wake_invocations
+from services.planner.invoke import handler as invoke
 from services.planner.notify.handler import deliver_notifications
 from services.planner.release.loop import Release
 from services.planner.release.watch import Watch
 from services.planner.settings import Settings
 from services.planner.start.handler import start_jobs
-from services.planner.track.handler import track_tasks
+from services.planner.track import handler as track
 from shared.events.catalogue import (
     HOOKS,
     JOBS_CONTROL,
@@ -22,13 +22,9 @@ from shared.events.catalogue import (
     VENDORS,
     WEBHOOKS_RECEIVED,
 )
-from shared.events.tasks import TaskState
 from shared.messaging.handler import Consumer
 from shared.runtime.app import App, Runtime
 from shared.runtime.loop import Loop
-
-_UNTOLD = frozenset({"task.planned", "task.released", "task.cancelled", "task.started", "task.enqueued"})
-_ALL_BUT_WAITING = frozenset(f"task.{state.value}" for state in TaskState if state is not TaskState.WAITING)
 
 
 def build(runtime: Runtime[Settings]) -> App:
@@ -36,24 +32,24 @@ def build(runtime: Runtime[Settings]) -> App:
     release = Loop("release", Release(runtime).step)
     return App(
         consumers=[
-            Consumer("accept", JOBS_REQUESTED, accept_jobs, wake=release.wake, bury=bury_job, spacing_seconds=0.03),
+            Consumer("accept", JOBS_REQUESTED, accept_jobs, wake=release.wake, bury=give_up_job, spacing_seconds=0.03),
             Consumer(
                 "track",
                 TASKS_EVENTS,
-                track_tasks,
+                track.track_tasks,
                 wake=release.wake,
-                skips=frozenset({*_UNTOLD, "task.waiting"}),
+                skips=track.SKIPS,
                 spacing_seconds=0.03,
             ),
             Consumer(
                 "invoke",
                 TASKS_EVENTS,
-                follow_invocations,
+                invoke.follow_invocations,
                 wake=release.wake,
-                skips=_ALL_BUT_WAITING,
+                skips=invoke.SKIPS,
                 spacing_seconds=0.05,
             ),
-            Consumer("invoke-due", TASKS_DUE, wake_invocations, wake=release.wake),
+            Consumer("invoke-due", TASKS_DUE, invoke.wake_invocations, wake=release.wake),
             Consumer("notify", NOTIFICATIONS, deliver_notifications),
             Consumer("control", JOBS_CONTROL, control_jobs, wake=release.wake),
             Consumer("configure-vendors", VENDORS, configuration.vendors.handle),

@@ -87,6 +87,11 @@ def no_deadline(task: Waiting) -> Outgoing:
     return outgoing(TIMERS_REQUESTED, timer_id, event, id=derived_id("cancel", timer_id))
 
 
+def nobody_waits(task: Waiting) -> list[Outgoing]:
+    """The wait is over: its callback is not expected any more, and its deadline not needed."""
+    return [expected(task, over=True), no_deadline(task)]
+
+
 def ask_status(task: Waiting, ask: int) -> Outgoing | None:
     """Ask the vendor for the status, if that is possible already."""
     call = status_call(task.resolved, task.input, task.vendor_job)

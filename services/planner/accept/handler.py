@@ -44,7 +44,7 @@ async def accept_jobs(tx: Transaction, batch: Sequence[Incoming[JobRequested]]) 
     return results
 
 
-async def bury_job(tx: Transaction, incoming: Incoming[JobRequested], reason: str) -> list[Outgoing]:
+async def give_up_job(tx: Transaction, incoming: Incoming[JobRequested], reason: str) -> list[Outgoing]:
     """The shell gave a request up: who waits for the end of its job hears of it, unless an earlier request made one."""
     job_id = incoming.event.id or incoming.id
     if await store.has_job(tx, job_id):

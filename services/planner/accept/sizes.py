@@ -23,10 +23,10 @@ def oversized(resolved: Resolved, planned: Iterable[Planned]) -> tuple[Problem, 
     for place, call in _calls(resolved, planned):
         size = _bytes(call) + shared
         if size > _most(FETCH_REQUESTED):
-            return (Problem(f"{place}{_largest(call, place)}", _told("a call", size, _most(FETCH_REQUESTED))),)
+            return (Problem(f"{place}{_largest(call, place)}", _too_large("a call", size, _most(FETCH_REQUESTED))),)
     size = _bytes(resolved)
     if size > _most(JOBS_EVENTS):
-        return (Problem("", _told("a job", size, _most(JOBS_EVENTS))),)
+        return (Problem("", _too_large("a job", size, _most(JOBS_EVENTS))),)
     return ()
 
 
@@ -56,5 +56,5 @@ def _largest(call: Call, place: str) -> str:
     return f"/{'json' if part == 'body' else part}"
 
 
-def _told(what: str, size: int, most: int) -> str:
+def _too_large(what: str, size: int, most: int) -> str:
     return f"too_large: with its values it makes {what} of {size} bytes; expected at most {most}"

@@ -10,7 +10,7 @@ from services.planner.control.decide import Named, Ordered, look_at, order, reas
 from services.planner.model import JobRow, Planned, Resolved, Task
 from services.planner.rows import count_failures, lock_jobs, planned_of
 from services.planner.telling import ended, moved_task, planned_task, progressed
-from services.planner.waiting import Waiting, end_vendor_job, expected, no_deadline
+from services.planner.waiting import Waiting, end_vendor_job, nobody_waits
 from shared.database.pool import Row, Transaction
 from shared.events.catalogue import JOBS_CONTROL
 from shared.events.envelope import Incoming
@@ -42,7 +42,7 @@ async def control_jobs(tx: Transaction, batch: Sequence[Incoming[JobControl]]) -
             messages.append(await _wait_for_job(tx, incoming))
             continue
         if incoming.delivery:
-            await store.let_go(tx, incoming.id)
+            await store.delete_early_order(tx, incoming.id)
         ordered = order(job, incoming.event)
         if ordered is not None and ordered.only:
             named = look_at(incoming.event, await store.find_tasks(tx, job.id, ordered.only))
@@ -61,13 +61,14 @@ async def control_jobs(tx: Transaction, batch: Sequence[Incoming[JobControl]]) -
 
 
 async def _wait_for_job(tx: Transaction, incoming: Incoming[JobControl]) -> Result:
-    """What is to stop a job holds it as soon as it comes: no call leaves before the order is there again."""
+    """A cancel or pause may arrive before its job. The job then starts paused and stays so until the order is delivered
+    again."""
     job_id, action = incoming.event.job_id, incoming.event.action
     result = _later(incoming, "job_unknown", f"no job {job_id} is there to {action}")
     if isinstance(result, Refuse):
-        await store.let_go(tx, incoming.id)
+        await store.delete_early_order(tx, incoming.id)
     elif action in ("cancel", "pause"):
-        await store.hold_job(tx, job_id, incoming.id)
+        await store.insert_early_order(tx, job_id, incoming.id)
     return result
 
 
@@ -141,4 +142,4 @@ def _given_up(row: Row, resolved: Resolved) -> list[Outgoing]:
         vendor_job=row["vendor_job"],
     )
     abort = end_vendor_job(waiting)
-    return [expected(waiting, over=True), no_deadline(waiting), *([] if abort is None else [abort])]
+    return [*nobody_waits(waiting), *([] if abort is None else [abort])]

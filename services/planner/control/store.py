@@ -49,11 +49,11 @@ async def set_state(tx: Transaction, job: JobRow) -> None:
     await tx.execute(SQL["set_state"], job.id, job.state.value)
 
 
-async def hold_job(tx: Transaction, job_id: UUID, order_id: UUID) -> None:
+async def insert_early_order(tx: Transaction, job_id: UUID, order_id: UUID) -> None:
     """A job that is still to come begins paused, because of this order."""
-    await tx.execute(SQL["hold_job"], order_id, job_id)
+    await tx.execute(SQL["insert_early_order"], order_id, job_id)
 
 
-async def let_go(tx: Transaction, order_id: UUID) -> None:
+async def delete_early_order(tx: Transaction, order_id: UUID) -> None:
     """This order holds nothing any more: it is carried out, or refused."""
-    await tx.execute(SQL["let_go"], order_id)
+    await tx.execute(SQL["delete_early_order"], order_id)

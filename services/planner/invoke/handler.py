@@ -12,7 +12,7 @@ from services.planner.metrics import INVOCATIONS_ENDED, TASKS_PLANNED
 from services.planner.model import JobRow, Task, number_tasks
 from services.planner.rows import JobUpdate, count_failures, insert_tasks, lock_jobs, update_jobs
 from services.planner.telling import PROGRESS_SECONDS, ended, moved_task, planned_task, progressed
-from services.planner.waiting import Waiting, ask_status, end_vendor_job, expected, no_deadline, timer
+from services.planner.waiting import Waiting, ask_status, end_vendor_job, expected, nobody_waits, timer
 from shared.database.pool import Transaction
 from shared.events.callbacks import TaskDue
 from shared.events.envelope import Incoming
@@ -24,6 +24,9 @@ from shared.observability.metrics import vendor_label
 from shared.runtime.clock import utc_now
 
 log = get_logger(__name__)
+
+SKIPS = frozenset(f"task.{state.value}" for state in TaskState if state is not TaskState.WAITING)
+"""States that are not even decoded: only tasks that wait are followed here."""
 
 
 async def follow_invocations(tx: Transaction, batch: Sequence[Incoming[TaskChanged]]) -> list[Outgoing]:
@@ -96,7 +99,7 @@ def _tell(one: Move, job: JobRow, now: datetime) -> list[Outgoing]:
     if one.ended:
         INVOCATIONS_ENDED.labels(vendor=vendor_label(job.resolved.vendor), state=task.state.value).inc()
         log.info(f"invocation.{task.state.value}", job_id=str(job.id), task_id=str(task.id), reason=task.reason)
-        messages += [_moved(task, now), expected(waiting, over=True), no_deadline(waiting)]
+        messages += [_moved(task, now), *nobody_waits(waiting)]
     elif one.expects and not task.state.is_end:
         messages.append(expected(waiting))
     if one.aborts:

@@ -1,5 +1,6 @@
 -- Vendors with planned tasks, by skipping from one to the next in the index, with what they have out and what waits to
--- be processed. What waits for a callback needs nobody's turn, and what the fetcher holds for a paused job is in nobody's way.
+-- be processed. Tasks that wait for a callback are left out: they use no budget. So are those of paused jobs, which the
+-- fetcher holds.
 WITH RECURSIVE busy AS (
     (SELECT vendor FROM tasks WHERE state = 'planned' ORDER BY vendor LIMIT 1)
     UNION ALL

@@ -47,13 +47,14 @@ class Submit(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A task whose state really changed. `wanted`: its answer leads on, or, with `growth`, would if there were more."""
+    """A task whose state really changed. `leads_on`: later pages are planned from its answer. `growth`: all pages are
+    planned; its answer only shows whether the total grew."""
 
     number: int
     state: TaskState
     records: int
     distinct: int
-    wanted: bool
+    leads_on: bool
     reason: str
     submit: Submit | None = None
     growth: bool = False
@@ -108,7 +109,7 @@ def _count(job: JobRow, changes: Sequence[Change]) -> JobRow:
             reason = change.reason
         elif change.growth:
             discovery_over = True
-        elif change.wanted and not discovery_over and not reason:
+        elif change.leads_on and not discovery_over and not reason:
             reason = f"paging stopped at task {change.number}: {change.reason}"
     return replace(
         job,

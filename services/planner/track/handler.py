@@ -16,7 +16,7 @@ from services.planner.rows import JobUpdate, count_failures, insert_tasks, lock_
 from services.planner.telling import PROGRESS_SECONDS, ended, planned_task, progressed
 from services.planner.track import store
 from services.planner.track.decide import Advance, Change, Submit, Told, advance, latest, loops
-from services.planner.waiting import Waiting, expected, no_deadline
+from services.planner.waiting import Waiting, nobody_waits
 from shared.database.pool import Row, Transaction
 from shared.events.catalogue import JOBS_EVENTS
 from shared.events.envelope import Incoming
@@ -25,6 +25,10 @@ from shared.events.tasks import Facts, TaskChanged, TaskState, VendorAnswer
 from shared.messaging.handler import Outgoing, outgoing
 from shared.observability.metrics import vendor_label
 from shared.runtime.clock import utc_now
+
+SKIPS = frozenset(f"task.{state}" for state in ("planned", "released", "started", "waiting", "enqueued", "cancelled"))
+"""States that are not even decoded: the planner moved the task there itself, another behaviour follows it, or nothing
+depends on it. A message without its type comes through all the same, and is looked at by what is in it."""
 
 
 async def track_tasks(tx: Transaction, batch: Sequence[Incoming[TaskChanged]]) -> list[Outgoing]:
@@ -59,7 +63,7 @@ async def _apply(tx: Transaction, events: Sequence[TaskChanged]) -> dict[UUID, l
             state=TaskState(row["state"]),
             records=row["records"] or 0,
             distinct=row["distinct_records"] or 0,
-            wanted=row["wants"],
+            leads_on=row["leads_on"],
             growth=row["growth"],
             reason=row["reason"],
             submit=_submit(row) if row["purpose"] == "submit" else None,
@@ -87,7 +91,7 @@ def _over(job: JobRow, changes: Sequence[Change]) -> list[Outgoing]:
                 input={},
                 deadline_at=submit.deadline_at or utc_now(),
             )
-            messages += [expected(waiting, over=True), no_deadline(waiting)]
+            messages += nobody_waits(waiting)
     return messages
 
 
@@ -117,8 +121,12 @@ async def _store(
     wanted = [(result, task) for result in advances for task in _number(result.job, result.planned)]
     new = await insert_tasks(tx, [(result.job.resolved.vendor, task) for result, task in wanted])
     lost: dict[UUID, int] = defaultdict(int)
+    planned: dict[UUID, list[Task]] = defaultdict(list)
     for _, task in wanted:
-        lost[task.job_id] += task.id not in new
+        if task.id in new:
+            planned[task.job_id].append(task)
+        else:
+            lost[task.job_id] += 1
     results = [_without_lost(result, lost[result.job.id]) for result in advances]
     telling = [_tells(result) for result in results]
     await update_jobs(
@@ -132,8 +140,7 @@ async def _store(
     messages: list[Outgoing] = []
     for result, tells in zip(results, telling, strict=True):
         job = result.job
-        tasks = [task for owner, task in wanted if owner.job.id == job.id and task.id in new]
-        messages += _tell(result, tasks, now, tells=tells)
+        messages += _tell(result, planned[job.id], now, tells=tells)
         if result.ended is not None:
             messages += ended(job, result.ended, now, failures=failures.get(job.id, ()), answer=answers.get(job.id))
     return messages

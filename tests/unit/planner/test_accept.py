@@ -13,6 +13,7 @@ from services.planner.accept.decide import Admitted, Known, Refused, admit
 from services.planner.model import Resolved
 from services.planner.paging.follow import first_step, next_step, pages_so_far
 from shared.events.tasks import Call, Facts
+from shared.specification.notify import Webhook
 from shared.specification.source import Source
 
 VENDORS = {"acme": orjson.dumps({"vendor": "acme", "base_url": "https://api.acme.example/v2"})}
@@ -69,6 +70,7 @@ def test_a_job_of_a_source_may_tell_others_than_its_source_does(own: dict[str, A
     job = admit(uuid4(), {"source": "orders", **own}, known)
     assert isinstance(job, Admitted), job
     [webhook] = job.resolved.delivery.notify
+    assert isinstance(webhook, Webhook)
     assert webhook.webhook == (heard or "https://own.example/")
 
 

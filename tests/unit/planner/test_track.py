@@ -47,7 +47,7 @@ def job(**more: Any) -> JobRow:
 
 
 def change(state: TaskState = TaskState.COMPLETED, **more: Any) -> Change:
-    values = {"number": 0, "records": 10, "distinct": 10, "wanted": False, "reason": ""}
+    values = {"number": 0, "records": 10, "distinct": 10, "leads_on": False, "reason": ""}
     return Change(state=state, **{**values, **more})
 
 
@@ -136,7 +136,7 @@ def test_a_total_plans_the_rest_at_once() -> None:
 
 
 def test_a_page_that_paging_needs_and_that_fails_is_the_reason() -> None:
-    after = advance(job(discovery_over=False), [change(TaskState.DEAD, wanted=True, reason="refused_404")], [])
+    after = advance(job(discovery_over=False), [change(TaskState.DEAD, leads_on=True, reason="refused_404")], [])
     assert after.job.reason == "paging stopped at task 0: refused_404"
     assert after.ended is JobState.FAILED
 
@@ -179,7 +179,7 @@ def test_a_metadata_call_is_no_page_of_the_limit() -> None:
 def test_a_failed_page_that_only_growth_depended_on_is_a_failed_page_like_others() -> None:
     poll = Resolved(vendor="acme", source="items", poll=POLL, delivery=Delivery(tolerate=0.5))
     row = job(planned=2, completed=1, discovery_over=False, resolved=poll)
-    dead = change(TaskState.DEAD, number=1, wanted=True, reason="status_500")
+    dead = change(TaskState.DEAD, number=1, leads_on=True, reason="status_500")
     assert advance(row, [dead], []).ended is JobState.FAILED
     after = advance(row, [replace(dead, growth=True)], [])
     assert (after.ended, after.job.reason) == (JobState.COMPLETED_WITH_FAILURES, "")
