@@ -1,0 +1,52 @@
+"""What the README says is not there yet: refused by its name, not taken and forgotten."""
+
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter
+
+from shared.specification.schedule import Schedule
+from tests.unit.shared.test_mistakes import VENDOR, told, told_of_source
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "pointer"),
+    [
+        *(("auth", {"type": kind}, "/auth/type") for kind in ("oauth2", "session", "hmac", "mtls")),
+        ("budget", {"urgent_share": "10%"}, "/budget/urgent_share"),
+        ("budget", {"cost": {"per_request": 0.002, "currency": "EUR", "cap": 150, "per": "30d"}}, "/budget/cost"),
+    ],
+)
+def test_what_a_vendor_cannot_have_yet_is_refused_by_name(field: str, value: object, pointer: str) -> None:
+    [(where, _)] = told(VENDOR, {"vendor": "acme", "base_url": "https://a.example", field: value})
+    assert where == pointer
+
+
+OVER = {"style": "list", "over": {"source": "acme-customers", "field": "id", "as": "customer"}}
+
+
+@pytest.mark.parametrize(
+    ("poll", "more", "pointer"),
+    [
+        ({"pages": {"style": "window"}}, {}, "/poll/pages/style"),
+        ({"pages": OVER}, {}, "/poll/pages/style"),
+        ({"records": {"schema": "./order.schema.json"}}, {}, "/poll/records/schema"),
+        ({"incremental": {"cursor": "updated_at", "into": {"query": "since"}}}, {}, "/poll/incremental"),
+        ({"changes": True}, {}, "/poll/changes"),
+        ({}, {"sinks": [{"type": "files", "format": "parquet"}]}, "/sinks/0/type"),
+    ],
+)
+def test_what_a_source_cannot_do_yet_is_refused_by_name(
+    poll: dict[str, Any], more: dict[str, Any], pointer: str
+) -> None:
+    [(where, _)] = told_of_source({"source": "orders", "vendor": "acme", "poll": poll, **more})
+    assert where == pointer
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("overlap", "buffer_one"), ("overlap", "cancel_other"), ("jitter", "1m"), ("backfill", {})]
+)
+def test_what_a_schedule_cannot_do_yet_is_refused_by_name(field: str, value: object) -> None:
+    document = {"cron": "0 3 * * *", "start": {"source": "orders"}, field: value}
+    [(where, _)] = told(TypeAdapter(Schedule), document)
+    assert where == f"/{field}"

@@ -1,0 +1,157 @@
+"""Placeholders that nothing fills, and requests that do not lead from page to page: told each at its place, and all at
+once."""
+
+from typing import Any
+
+import pytest
+
+from shared.errors import Invalid
+from shared.specification.placeholders import read_job, read_source
+from tests.unit.shared.test_mistakes import told_of_source
+
+
+@pytest.mark.parametrize(
+    ("submit", "status", "pointer", "detail"),
+    [
+        (
+            "{inptu.month}",
+            "{vendor_job}",
+            "/invoke/submit/json/a",
+            "{inptu.month}; known here: {parameters.NAME}, {inp",
+        ),
+        ("{callback.uri}", "{vendor_job}", "/invoke/submit/json/a", "{callback.uri}; known here: {parameters.NAME}, {"),
+        ("{vendor_job}", "", "/invoke/submit/json/a", "{vendor_job}; known here: {parameters.NAME}, {input.NAME}, {ca"),
+        (
+            "",
+            "{vendorjob}",
+            "/invoke/status/request/path",
+            "{vendorjob}; known here: {parameters.NAME}, {input.NAME}, {v",
+        ),
+        ("", "{callback.url}", "/invoke/status/request/path", "{callback.url}; known here: {parameters.NAME}, {inp"),
+    ],
+)
+def test_placeholders_that_nothing_can_ever_fill_in_an_invocation(
+    submit: str, status: str, pointer: str, detail: str
+) -> None:
+    asked = {"request": {"path": f"/{status}"}}
+    invoke = {"submit": {"path": "/", "json": {"a": submit or "{callback.url}"}}, "status": asked, "deadline": "1h"}
+    [(where, what)] = told_of_source({"source": "reports", "vendor": "acme", "invoke": invoke})
+    assert (where, what[: len(detail) + 20]) == (pointer, f"unknown placeholder {detail}")
+
+
+def test_all_mistakes_of_a_source_are_told_at_once_each_at_its_place() -> None:
+    poll = {
+        "request": {
+            "path": "/{region}",
+            "query": {"a/b": "{parameter.x}"},
+            "json": {"query": "query { items { id } }", "of": ["{{ok}}", "{month}"]},
+        },
+        "records": {"keys": "id"},
+    }
+    known = "known here: {parameters.NAME}; a brace itself is written {{ or }}"
+    found = told_of_source({"source": "orders", "vendor": "acme", "poll": poll, "invoke": {}, "tolerate": 1})
+    assert dict(found) == {
+        "/poll/records/keys": "unknown field; did you mean key?",
+        "/tolerate": "expected a share such as 1% or 0.01; all of it is 100% or 1.0",
+        "/invoke/submit": "is missing and has no default",
+        "/invoke/deadline": "is missing and has no default",
+        "": "expected exactly one of poll and invoke",
+        "/poll/request/path": f"unknown placeholder {{region}}; {known}",
+        "/poll/request/query/a~1b": f"unknown placeholder {{parameter.x}}; {known}",
+        "/poll/request/json/query": f"unknown placeholder {{ id }}; {known}",
+        "/poll/request/json/of/1": f"unknown placeholder {{month}}; {known}",
+    }
+    assert len(found) == 9
+
+
+BOTH = {"offset": "{page.offset}", "size": "{page.size}"}
+NEXT = {"style": "cursor", "next": "body.next"}
+NONE_ELSE = "a brace itself is written {{ or }}"
+
+
+@pytest.mark.parametrize(
+    ("pages", "request_part", "pointer", "detail"),
+    [
+        (
+            {"style": "cursor", "next": "body.next", "into": {"query": "cursor"}},
+            {"json": BOTH},
+            "/poll/request/json/offset",
+            "unknown placeholder {page.offset} where pages.style is cursor; known here: {parameters.NAME}, {page.curs",
+        ),
+        (
+            {"style": "page"},
+            {"json": {"query": "{{ items(offset: {page.offset}, page: {page.number}) {{ id }} }}"}},
+            "/poll/request/json/query",
+            f"unknown placeholder {{page.offset}} where pages.style is page; known here: {{parameters.NAME}}, "
+            f"{{page.number}}, {{page.size}}; {NONE_ELSE}",
+        ),
+        ({}, {"query": {"o": "{page.offset}"}}, "/poll/request/query/o", "unknown placeholder {page.offset} where p"),
+        ({"style": "link"}, {"json": "{page.size}"}, "/poll/request/json", "unknown placeholder {page.size} where pa"),
+        ({"style": "offset"}, {"json": {"n": "{page.size}"}}, "/poll/request", "has {page.size} and not {page.offset}"),
+        (NEXT, {}, "/poll/pages/into", "is missing, unless the request has {page.cursor}"),
+        ({**NEXT, "size": 5}, {"json": "{page.size}"}, "/poll/pages/into", "is missing, unless the request has {page"),
+        (
+            {**NEXT, "size": 5, "into": {"query": "c"}},
+            {"json": "{page.size}"},
+            "/poll/pages/into",
+            "expected {page.cursor} in the request instead, as that has {page.size}",
+        ),
+        (
+            {**NEXT, "into": {"query": "c"}},
+            {"headers": {"X-Cursor": "{page.cursor}"}},
+            "/poll/pages/into",
+            "expected none, as the request has {page.cursor}",
+        ),
+        (NEXT, {"path": "/items/{page.cursor}"}, "/poll/request/path", "unknown placeholder {page.cursor} in a path"),
+        (
+            {"style": "offset", "plan": {"path": "/n", "query": {"of": "{page.size}"}, "total": "body.n"}},
+            {},
+            "/poll/pages/plan/query/of",
+            "unknown placeholder {page.size}; known here: {parameters.NAME}; a brace",
+        ),
+    ],
+)
+def test_mistakes_in_how_a_request_asks_for_one_page_after_another(
+    pages: dict[str, Any], request_part: dict[str, Any], pointer: str, detail: str
+) -> None:
+    poll = {"request": {"method": "POST", "path": "/search", **request_part}, **({"pages": pages} if pages else {})}
+    found = dict(told_of_source({"source": "orders", "vendor": "acme", "poll": poll}))
+    assert found.get(pointer, "")[: len(detail)] == detail, found
+
+
+def test_what_is_wrong_with_a_style_says_nothing_of_its_placeholders() -> None:
+    poll = {"request": {"json": BOTH}, "pages": {"style": "ofset"}}
+    assert [where for where, _ in told_of_source({"source": "orders", "vendor": "acme", "poll": poll})] == [
+        "/poll/pages/style"
+    ]
+
+
+def test_pages_of_a_url_have_no_request_for_a_cursor() -> None:
+    with pytest.raises(Invalid) as caught:
+        read_job({"url": "https://api.example/items", "pages": NEXT})
+    assert [(one.pointer, one.detail) for one in caught.value.problems] == [
+        ("/pages/into", "is missing and has no default")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pages", "request_part"),
+    [
+        ({"style": "offset"}, {"json": BOTH}),
+        ({"style": "page"}, {"path": "/items/{page.number}"}),
+        (NEXT, {"json": {"variables": {"after": "{page.cursor}"}}}),
+        ({**NEXT, "into": {"query": "c"}}, {}),
+        ({"style": "keyset", "field": "id"}, {"query": {"after": "{page.cursor}", "n": "{page.size}"}}),
+    ],
+)
+def test_requests_may_ask_for_their_pages_themselves(pages: dict[str, Any], request_part: dict[str, Any]) -> None:
+    walk = {"request": {"method": "POST", "path": "/search", **request_part}, "pages": pages}
+    read_source({"source": "orders", "vendor": "acme", "poll": walk})
+    invoke = {"submit": {"path": "/", "json": "{callback.url}"}, "deadline": "1h", "results": walk}
+    read_job({"vendor": "acme", "invoke": invoke, "input": [{"a": 1}]})
+
+
+def test_a_job_with_other_mistakes_is_told_its_placeholders_too() -> None:
+    with pytest.raises(Invalid) as caught:
+        read_job({"vendor": "acme", "request": {"path": "/{id}", "pth": 1}, "parameters": {"ID": 1}})
+    assert [one.pointer for one in caught.value.problems] == ["/request/pth", "/request/path"]
