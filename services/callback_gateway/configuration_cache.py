@@ -1,15 +1,13 @@
 """What the edge knows of the configuration: refreshed once a second, after each change in this process, and before a
 refusal. Names, to tell mistakes at once; hooks whole, to judge webhooks without asking the database."""
 
-import difflib
-from collections.abc import Collection
-
 from services.callback_gateway.configure import store
 from shared.database.pool import Database
 from shared.errors import Problem, Unavailable
 from shared.messaging.latest import read_latest
 from shared.specification.hook import Hook
 from shared.specification.job import DeliverJob, InvokeJob, PollJob, RequestJob, SourceJob, UrlJob
+from shared.specification.mistakes import unknown
 from shared.specification.source import Source
 from shared.specification.vendor import Vendor
 
@@ -111,9 +109,3 @@ class ConfigurationCache:
                 return unknown("vendor", name, self.vendors)
             case _:
                 return None
-
-
-def unknown(what: str, name: str, known: Collection[str]) -> Problem:
-    """The problem of an unknown name, with the nearest known one."""
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return Problem(f"/{what}", f"no {what} is called {name}{f'; did you mean {near[0]}?' if near else ''}")

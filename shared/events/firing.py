@@ -66,10 +66,10 @@ def target_of(schedule: Schedule, schedule_id: UUID, time: datetime, run_id: UUI
     Raises:
         Invalid: the target is not what its topic takes.
     """
-    pen = _Pen(_values(schedule, schedule_id, time))
+    filler = _Filler(_values(schedule, schedule_id, time))
     if schedule.publish is not None:
-        return _published(schedule.publish, pen, schedule_id, run_id)
-    document = filled_start(schedule, schedule_id, time, pen)
+        return _published(schedule.publish, filler, schedule_id, run_id)
+    document = filled_start(schedule, schedule_id, time, filler)
     return Target(
         JOBS_REQUESTED,
         str(run_id),
@@ -78,37 +78,39 @@ def target_of(schedule: Schedule, schedule_id: UUID, time: datetime, run_id: UUI
     )
 
 
-def filled_start(schedule: Schedule, schedule_id: UUID, time: datetime, pen: "_Pen | None" = None) -> dict[str, Any]:
+def filled_start(
+    schedule: Schedule, schedule_id: UUID, time: datetime, filler: "_Filler | None" = None
+) -> dict[str, Any]:
     """The job specification of one firing.
 
     Raises:
         Invalid: it is none, or brings an id although every firing has its own.
     """
-    pen = pen or _Pen(_values(schedule, schedule_id, time))
-    document: dict[str, Any] = pen.whole(schedule.start or {}, "/start")
+    filler = filler or _Filler(_values(schedule, schedule_id, time))
+    document: dict[str, Any] = filler.whole(schedule.start or {}, "/start")
     if "id" in document:
-        pen.problems.append(Problem("/start/id", "expected none: each firing is a job of its own"))
+        filler.problems.append(Problem("/start/id", "expected none: each firing is a job of its own"))
     try:
         read_job(document)
     except Invalid as error:
-        pen.problems += [Problem(f"/start{one.pointer}", one.detail) for one in error.problems]
-    if pen.problems:
-        raise Invalid(pen.problems)
+        filler.problems += [Problem(f"/start{one.pointer}", one.detail) for one in error.problems]
+    if filler.problems:
+        raise Invalid(filler.problems)
     return document
 
 
-def _published(publish: Publish, pen: "_Pen", schedule_id: UUID, run_id: UUID) -> Target:
+def _published(publish: Publish, filler: "_Filler", schedule_id: UUID, run_id: UUID) -> Target:
     topic = _OPEN.get(publish.topic)
-    key = pen.text(publish.key, "/publish/key") or str(schedule_id)
-    document = pen.whole(publish.event, "/publish/event")
+    key = filler.text(publish.key, "/publish/key") or str(schedule_id)
+    document = filler.whole(publish.event, "/publish/event")
     if topic is None:
-        pen.problems.append(Problem("/publish/topic", f"expected one of: {', '.join(_OPEN)}"))
-    elif not pen.problems:
+        filler.problems.append(Problem("/publish/topic", f"expected one of: {', '.join(_OPEN)}"))
+    elif not filler.problems:
         try:
             return Target(topic, key, parse(topic.adapter, document), run_id)
         except Invalid as error:
-            pen.problems += [Problem(f"/publish/event{one.pointer}", one.detail) for one in error.problems]
-    raise Invalid(pen.problems)
+            filler.problems += [Problem(f"/publish/event{one.pointer}", one.detail) for one in error.problems]
+    raise Invalid(filler.problems)
 
 
 def _values(schedule: Schedule, schedule_id: UUID, time: datetime) -> dict[str, str]:
@@ -127,7 +129,7 @@ def _is_in_url(pointer: str) -> bool:
     return name in ("url", "path", "deliver") and _FREE.isdisjoint(places)
 
 
-class _Pen:
+class _Filler:
     """Fills the placeholders of schedules; those of jobs, and doubled braces, are left for the planner."""
 
     def __init__(self, values: Mapping[str, str]) -> None:

@@ -2,10 +2,12 @@
 Pure."""
 
 import difflib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, get_args
 
 from pydantic import BaseModel
+
+from shared.errors import Problem
 
 _DURATION = "expected a duration with its unit, such as 250ms, 30s, 5m, 2h, 7d or ISO 8601"
 _SCALARS = frozenset({"string_type", "int_type", "float_type", "bool_type", "int_parsing", "float_parsing"})
@@ -87,6 +89,11 @@ _TELL: dict[str, Tell] = {
     "string_type": lambda error: "expected a text",
     "bool_type": lambda error: "expected true or false",
 }
+
+
+def unknown(what: str, name: str, known: Collection[str]) -> Problem:
+    """The problem of a vendor, source … that nobody has configured, with the nearest name that somebody has."""
+    return Problem(f"/{what}", f"no {what} is called {name}{_meant(name, list(known))}")
 
 
 def without_echoes(errors: list[dict[str, Any]]) -> list[dict[str, Any]]:

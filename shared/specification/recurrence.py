@@ -12,8 +12,8 @@ from cronsim import CronSim
 
 from shared.errors import Problem
 from shared.specification.schedule import Schedule
+from shared.specification.values import FARTHEST
 
-FARTHEST = timedelta(days=3660)
 _TICK = timedelta(microseconds=1)
 
 

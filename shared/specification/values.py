@@ -17,7 +17,8 @@ _DURATION = re.compile(rf"(?:{_PART.pattern})+")
 _SIZES = {"": 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "kB": 1000, "MB": 1000**2, "GB": 1000**3}
 _SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB|kB|MB|GB)?")
 _SECRET = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:/.+")
-_MAX_DURATION = timedelta(days=3660)
+FARTHEST = timedelta(days=3660)
+"""The longest time that can be said, and how far away anything may be planned: ten years."""
 _BEYOND = "expected a duration between 0 and 10 years"
 
 
@@ -57,7 +58,7 @@ def read_duration(value: Any) -> Any:
 
 
 def _check_duration(value: timedelta) -> timedelta:
-    if not timedelta() <= value <= _MAX_DURATION:
+    if not timedelta() <= value <= FARTHEST:
         raise ValueError(_BEYOND)
     return value
 

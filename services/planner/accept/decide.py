@@ -1,7 +1,6 @@
 """Whether a requested job is accepted, and what it runs with. Pure."""
 
-import difflib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -16,6 +15,7 @@ from services.planner.placeholders import fill_walk, named
 from services.planner.single import delivery_of, first_call, request_of
 from shared.errors import Invalid, Problem
 from shared.specification.job import DeliverJob, InvokeJob, PollJob, RequestJob, SourceJob, UrlJob
+from shared.specification.mistakes import unknown
 from shared.specification.notify import leads_to
 from shared.specification.placeholders import read_job
 from shared.specification.request import AutoPages, Request
@@ -101,7 +101,7 @@ def _resolve(job: Any, known: Known) -> Resolved | Refused | Unknown:
         case SourceJob():
             source = known.sources.get(job.source)
             if source is None:
-                return Unknown(Problem("/source", _unknown("source", job.source, known.sources)))
+                return Unknown(unknown("source", job.source, known.sources))
             return _resolve_work(job, source, job.source, known)
         case InvokeJob():
             return _resolve_work(job, job, f"{job.vendor}{job.invoke.submit.path}", known)
@@ -111,7 +111,7 @@ def _resolve(job: Any, known: Known) -> Resolved | Refused | Unknown:
 
 def _resolve_single(job: RequestJob | DeliverJob, known: Known) -> Resolved | Refused | Unknown:
     if job.vendor is not None and job.vendor not in known.vendors:
-        return Unknown(Problem("/vendor", _unknown("vendor", job.vendor, known.vendors)))
+        return Unknown(unknown("vendor", job.vendor, known.vendors))
     if isinstance(job, RequestJob):
         resolved = request_of(job)
         return resolved if isinstance(resolved, Resolved) else Refused(tuple(resolved))
@@ -128,7 +128,7 @@ def _resolve_work(
 ) -> Resolved | Refused | Unknown:
     """`work` says what to do: the job itself, or the source that it names."""
     if work.vendor not in known.vendors:
-        return Unknown(Problem("/vendor", _unknown("vendor", work.vendor, known.vendors)))
+        return Unknown(unknown("vendor", work.vendor, known.vendors))
     delivery = _delivery(work).model_copy(update={"notify": job.notify or work.notify})
     resolved = Resolved(vendor=work.vendor, source=name, delivery=delivery)
     match work:
@@ -167,8 +167,3 @@ def _delivery(job: Delivery) -> Delivery:
     return Delivery(
         sinks=job.sinks, payloads=job.payloads, tolerate=job.tolerate, priority=job.priority, notify=job.notify
     )
-
-
-def _unknown(what: str, name: str, known: Collection[str]) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1)
-    return f"no {what} is called {name}{f'; did you mean {near[0]}?' if near else ''}"

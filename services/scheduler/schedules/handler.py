@@ -14,7 +14,7 @@ from shared.events.jobs import JobEnded, JobEvent, JobRejected, JobState
 from shared.events.schedules import ScheduleRequested, schedule_id_of
 from shared.messaging.handler import Outgoing, Refuse, Result, outgoing
 from shared.observability.logs import get_logger
-from shared.specification.recurrence import FARTHEST
+from shared.specification.values import FARTHEST
 
 log = get_logger(__name__)
 

@@ -1,7 +1,7 @@
 """Requests for later → timers; how long to sleep. Pure."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from services.scheduler.model import Timer
@@ -11,8 +11,8 @@ from shared.events.envelope import CE_ID, CE_SOURCE, CE_TYPE, CE_VERSION
 from shared.events.timers import TimerRequested
 from shared.ids import derived_id
 from shared.messaging.handler import Outgoing
+from shared.specification.values import FARTHEST
 
-FARTHEST = timedelta(days=3660)
 LOOK_SECONDS = 1.0
 """The longest sleep: another replica may have set a timer that is due sooner, and died."""
 LOCKED_SECONDS = 0.02

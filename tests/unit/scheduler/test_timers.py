@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from services.scheduler.model import Timer
 from services.scheduler.timers.decide import (
-    FARTHEST,
     LOCKED_SECONDS,
     LOOK_SECONDS,
     Refused,
@@ -24,6 +23,7 @@ from shared.events.envelope import DELIVERY, RECIPIENT, Headers, Position, Recor
 from shared.events.timers import TimerRequested
 from shared.ids import derived_id, new_id
 from shared.messaging.handler import Outgoing
+from shared.specification.values import FARTHEST
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 ID = derived_id("test")

@@ -9,7 +9,6 @@ from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 from pydantic import TypeAdapter
 
-from services.callback_gateway.configuration_cache import unknown
 from services.callback_gateway.configure import store
 from services.callback_gateway.configure.announce import Announcement, Apply
 from services.callback_gateway.configure.handler import hooks, sources, vendors
@@ -28,6 +27,7 @@ from shared.messaging.handler import Outgoing, outgoing, tombstone
 from shared.messaging.latest import Latest
 from shared.messaging.topics import Profile, create_topics
 from shared.specification.hook import Hook
+from shared.specification.mistakes import unknown
 from shared.specification.parse import parse
 from shared.specification.placeholders import read_source
 from shared.specification.source import Source, TopicSink
