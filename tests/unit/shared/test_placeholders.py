@@ -1,9 +1,12 @@
 """Placeholders that nothing fills, and requests that do not lead from page to page: told each at its place, and all at
 once."""
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.errors import Invalid
 from shared.specification.placeholders import read_job, read_source
@@ -155,3 +158,21 @@ def test_a_job_with_other_mistakes_is_told_its_placeholders_too() -> None:
     with pytest.raises(Invalid) as caught:
         read_job({"vendor": "acme", "request": {"path": "/{id}", "pth": 1}, "parameters": {"ID": 1}})
     assert [one.pointer for one in caught.value.problems] == ["/request/pth", "/request/path"]
+
+
+NAMES = st.sampled_from(
+    ["url", "source", "poll", "invoke", "request", "results", "pages", "style", "into", "parameters", "input", "json"]
+)
+WORDS = st.sampled_from(["offset", "cursor", "{page.offset}", "{page.cursor}", "{", "{}", "{{x}}", "acme", "/"])
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=5),
+    max_leaves=30,
+)
+
+
+@given(st.dictionaries(NAMES, ANYTHING, max_size=6) | ANYTHING)
+def test_whatever_is_written_is_read_or_refused(document: Any) -> None:
+    for read in (read_job, read_source):
+        with suppress(Invalid):
+            read(document)
