@@ -49,7 +49,7 @@ class Unknown:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class Configured:
     """What is configured; vendors as JSON."""
 
     vendors: Mapping[str, bytes]
@@ -62,7 +62,7 @@ def names_in(document: Mapping[str, Any]) -> tuple[str, str]:
     return (source if isinstance(source, str) else "", vendor if isinstance(vendor, str) else "")
 
 
-def admit(job_id: UUID, document: Mapping[str, Any], known: Known) -> Admitted | Refused | Unknown:
+def admit(job_id: UUID, document: Mapping[str, Any], known: Configured) -> Admitted | Refused | Unknown:
     """Check a specification and resolve it into what the job runs with."""
     try:
         specification = read_job(dict(document))
@@ -82,7 +82,7 @@ def admit(job_id: UUID, document: Mapping[str, Any], known: Known) -> Admitted |
     return Admitted(job_id, resolved, step, tuple(number_tasks(job_id, list(step.planned), 0)))
 
 
-def _first(job: Any, resolved: Resolved, known: Known) -> Step | list[Problem]:
+def _first(job: Any, resolved: Resolved, known: Configured) -> Step | list[Problem]:
     """What can be called at once."""
     if resolved.single is not None:
         return first_call(resolved.single)
@@ -92,7 +92,7 @@ def _first(job: Any, resolved: Resolved, known: Known) -> Step | list[Problem]:
     return plan_submits(resolved, job.input or saved or ({},))
 
 
-def _resolve(job: Any, known: Known) -> Resolved | Refused | Unknown:
+def _resolve(job: Any, known: Configured) -> Resolved | Refused | Unknown:
     match job:
         case UrlJob():
             return _from_url(job)
@@ -109,7 +109,7 @@ def _resolve(job: Any, known: Known) -> Resolved | Refused | Unknown:
             return _resolve_work(job, job, f"{job.vendor}{job.poll.request.path}", known)
 
 
-def _resolve_single(job: RequestJob | DeliverJob, known: Known) -> Resolved | Refused | Unknown:
+def _resolve_single(job: RequestJob | DeliverJob, known: Configured) -> Resolved | Refused | Unknown:
     if job.vendor is not None and job.vendor not in known.vendors:
         return Unknown(unknown("vendor", job.vendor, known.vendors))
     if isinstance(job, RequestJob):
@@ -124,7 +124,7 @@ def _resolve_single(job: RequestJob | DeliverJob, known: Known) -> Resolved | Re
 
 
 def _resolve_work(
-    job: SourceJob | PollJob | InvokeJob, work: Source | PollJob | InvokeJob, name: str, known: Known
+    job: SourceJob | PollJob | InvokeJob, work: Source | PollJob | InvokeJob, name: str, known: Configured
 ) -> Resolved | Refused | Unknown:
     """`work` says what to do: the job itself, or the source that it names."""
     if work.vendor not in known.vendors:

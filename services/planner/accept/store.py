@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from services.planner.accept.decide import Admitted, Known
+from services.planner.accept.decide import Admitted, Configured
 from services.planner.rows import insert_tasks
 from shared.database.pool import Transaction
 from shared.database.queries import load_queries
@@ -12,14 +12,14 @@ from shared.specification.source import Source
 SQL = load_queries(__file__)
 
 
-async def find_configuration(tx: Transaction, names: Sequence[tuple[str, str]]) -> Known:
+async def find_configuration(tx: Transaction, names: Sequence[tuple[str, str]]) -> Configured:
     """The sources and vendors of these names, and the vendors of those sources."""
     sources = sorted({source for source, _ in names if source})
     rows = await tx.fetch(SQL["find_sources"], sources)
     found = {row["id"]: Source.model_validate_json(row["document"]) for row in rows}
     vendors = {vendor for _, vendor in names if vendor} | {source.vendor for source in found.values()}
     rows = await tx.fetch(SQL["find_vendors"], sorted(vendors))
-    return Known(vendors={row["id"]: row["document"] for row in rows}, sources=found)
+    return Configured(vendors={row["id"]: row["document"] for row in rows}, sources=found)
 
 
 async def insert_jobs(tx: Transaction, jobs: Sequence[Admitted]) -> list[UUID]:

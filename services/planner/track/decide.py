@@ -61,7 +61,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class PageRead:
     """What the answer to a planned call told. `repeats`: its bytes are those of the page before. The results of a
     vendor job are a `walk` of their own."""
 
@@ -83,7 +83,7 @@ class Advance:
     ended: JobState | None = None
 
 
-def advance(job: JobRow, changes: Sequence[Change], told: Sequence[Told]) -> Advance:
+def advance(job: JobRow, changes: Sequence[Change], told: Sequence[PageRead]) -> Advance:
     """Count what changed, follow what was told, and see whether the job is over."""
     job = _count(job, changes)
     result = Advance(job)
@@ -125,7 +125,7 @@ def _count(job: JobRow, changes: Sequence[Change]) -> JobRow:
     )
 
 
-def _follow(before: Advance, told: Told) -> Advance:
+def _follow(before: Advance, told: PageRead) -> Advance:
     job = before.job
     if job.reason or job.discovery_over or not job.is_open:
         return before
@@ -163,7 +163,7 @@ def _shrinks(job: JobRow, step: Step) -> str:
     return f"{went_down}; a record may have been missed, which the next job fetches"
 
 
-def _follow_results(before: Advance, told: Told, walk: Resolved) -> Advance:
+def _follow_results(before: Advance, told: PageRead, walk: Resolved) -> Advance:
     """The next pages of one vendor job. What is wrong with them fails the job, but stops no other vendor job."""
     job = before.job
     if not job.is_open:

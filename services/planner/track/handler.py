@@ -15,7 +15,7 @@ from services.planner.model import JobRow, Planned, Resolved, Task, number_tasks
 from services.planner.rows import JobUpdate, count_failures, insert_tasks, lock_jobs, planned_of, update_jobs
 from services.planner.telling import PROGRESS_SECONDS, ended, planned_task, progressed
 from services.planner.track import store
-from services.planner.track.decide import Advance, Change, Submit, Told, advance, latest, loops
+from services.planner.track.decide import Advance, Change, PageRead, Submit, advance, latest, loops
 from services.planner.waiting import Waiting, nobody_waits
 from shared.database.pool import Row, Transaction
 from shared.events.catalogue import JOBS_EVENTS
@@ -97,15 +97,15 @@ def _over(job: JobRow, changes: Sequence[Change]) -> list[Outgoing]:
 
 async def _told(
     tx: Transaction, events: Sequence[TaskChanged], jobs: Mapping[UUID, Resolved]
-) -> dict[UUID, list[Told]]:
+) -> dict[UUID, list[PageRead]]:
     facts: dict[UUID, Facts] = {event.task_id: event.facts for event in events if event.facts is not None}
-    told: dict[UUID, list[Told]] = defaultdict(list)
+    told: dict[UUID, list[PageRead]] = defaultdict(list)
     if facts:
         for row in await store.find_positions(tx, list(facts)):
             found = facts[row["id"]]
             repeats = bool(found.digest) and found.digest == row["previous_digest"]
             walk = _walk(row, jobs.get(row["job_id"]))
-            told[row["job_id"]].append(Told(planned_of(row), found, repeats, walk))
+            told[row["job_id"]].append(PageRead(planned_of(row), found, repeats, walk))
     return told
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.planner.accept.decide import Admitted, Known, Refused, admit
+from services.planner.accept.decide import Admitted, Configured, Refused, admit
 from services.planner.model import Resolved
 from services.planner.paging.follow import first_step, next_step, pages_so_far
 from shared.events.tasks import Call, Facts
@@ -21,13 +21,13 @@ PLAN = {"path": "/{parameters.region}/size", "query": {"of": "{parameters.region
 
 
 def admitted(document: dict[str, Any]) -> Admitted:
-    found = admit(uuid4(), document, Known(VENDORS, {}))
+    found = admit(uuid4(), document, Configured(VENDORS, {}))
     assert isinstance(found, Admitted), found
     return found
 
 
 def refused(document: dict[str, Any]) -> dict[str, str]:
-    found = admit(uuid4(), document, Known(VENDORS, {}))
+    found = admit(uuid4(), document, Configured(VENDORS, {}))
     assert isinstance(found, Refused), found
     return {problem.pointer: problem.detail for problem in found.problems}
 
@@ -66,7 +66,7 @@ def test_a_job_of_a_source_may_tell_others_than_its_source_does(own: dict[str, A
     source = Source.model_validate(
         {"source": "orders", "vendor": "acme", "poll": {}, "notify": [{"webhook": "https://of-the-source.example/"}]}
     )
-    known = Known(vendors=VENDORS, sources={"orders": source})
+    known = Configured(vendors=VENDORS, sources={"orders": source})
     job = admit(uuid4(), {"source": "orders", **own}, known)
     assert isinstance(job, Admitted), job
     [webhook] = job.resolved.delivery.notify
@@ -163,7 +163,7 @@ def test_whatever_is_admitted_can_be_read_back(value: str, path: str) -> None:
         poll(value, path="/a/{parameters.p}"),
         {"url": f"https://a.example/{path}"},
     ):
-        found = admit(uuid4(), document, Known(VENDORS, {}))
+        found = admit(uuid4(), document, Configured(VENDORS, {}))
         if isinstance(found, Admitted):
             text = found.resolved.model_dump_json(by_alias=True, exclude_defaults=True)
             assert Resolved.model_validate_json(text).poll is not None

@@ -6,14 +6,14 @@ from uuid import UUID
 
 import pytest
 
-from services.planner.accept.decide import Admitted, Known, Refused, Unknown, admit
+from services.planner.accept.decide import Admitted, Configured, Refused, Unknown, admit
 from services.planner.model import Resolved
 from services.planner.single import DELIVERY
 from shared.specification.vendor import Timeouts, Vendor
 
 JOB = UUID(int=1)
 ACME = Vendor(vendor="acme", base_url="https://acme.example/v2").model_dump_json(by_alias=True).encode()
-KNOWN = Known(vendors={"acme": ACME}, sources={})
+KNOWN = Configured(vendors={"acme": ACME}, sources={})
 
 
 def admitted(document: dict[str, Any]) -> Admitted:
@@ -46,7 +46,7 @@ def test_a_delivery_to_a_vendor_is_tried_by_its_policy_if_it_has_one() -> None:
     document = {"deliver": "https://acme.example/v2/hook", "event": {}, "vendor": "acme"}
     patient, own = admitted(document).resolved.single, {"vendor": "acme", "base_url": "https://acme.example/v2"}
     vendor = Vendor.model_validate({**own, "retry": {"attempts": 3}}).model_dump_json(by_alias=True).encode()
-    found = admit(JOB, document, Known(vendors={"acme": vendor}, sources={}))
+    found = admit(JOB, document, Configured(vendors={"acme": vendor}, sources={}))
     assert isinstance(found, Admitted)
     assert patient is not None
     assert found.resolved.single is not None

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from services.planner.ending import end_of, reason_of
 from services.planner.model import JobRow, Planned, Resolved, Single
 from services.planner.telling import ended
-from services.planner.track.decide import MOST_BARREN_PAGES, Change, Told, advance, latest, loops
+from services.planner.track.decide import MOST_BARREN_PAGES, Change, PageRead, advance, latest, loops
 from shared.events.jobs import JobEnded, JobState
 from shared.events.tasks import Call, Facts, FactsWanted, TaskChanged, TaskState
 from shared.specification.request import OffsetPages, Records, Request
@@ -58,10 +58,10 @@ def event(number: int, state: TaskState, round: int = 0, facts: Facts | None = N
     )
 
 
-def told_total(total: int, position: int) -> Told:
+def told_total(total: int, position: int) -> PageRead:
     offset = {"offset": str(position), "limit": "10"}
     asked = Planned(call=Call(path="/items", query=offset), wanted=FIRST.wanted, position=position)
-    return Told(asked, Facts(total=total, items=min(10, total - position)), repeats=False)
+    return PageRead(asked, Facts(total=total, items=min(10, total - position)), repeats=False)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_fewer_records_than_the_vendor_told_are_noticed() -> None:
 
 
 def test_a_total_plans_the_rest_at_once() -> None:
-    after = advance(job(discovery_over=False), [], [Told(FIRST, Facts(total=35, items=10), repeats=False)])
+    after = advance(job(discovery_over=False), [], [PageRead(FIRST, Facts(total=35, items=10), repeats=False)])
     assert [one.call.query["offset"] for one in after.planned] == ["10", "20", "30"]
     assert (after.job.planned, after.job.open, after.job.expected, after.became_known) == (4, 4, 35, True)
 
@@ -142,7 +142,7 @@ def test_a_page_that_paging_needs_and_that_fails_is_the_reason() -> None:
 
 
 def test_the_same_bytes_again_end_the_chain() -> None:
-    after = advance(job(discovery_over=False), [], [Told(FIRST, Facts(total=35, items=10), repeats=True)])
+    after = advance(job(discovery_over=False), [], [PageRead(FIRST, Facts(total=35, items=10), repeats=True)])
     assert after.job.reason.startswith("pages_repeat")
     assert (after.planned, after.job.discovery_over) == ((), True)
 
@@ -170,9 +170,9 @@ def test_a_metadata_call_is_no_page_of_the_limit() -> None:
     poll = POLL.model_copy(update={"pages": OffsetPages.model_validate(plan)})
     row = job(open=0, discovery_over=False, resolved=Resolved(vendor="acme", source="items", poll=poll))
     asked = Planned(call=Call(path="/size"), purpose="metadata", wanted=FactsWanted(total="body.total"))
-    after = advance(row, [], [Told(asked, Facts(total=30), False)])
+    after = advance(row, [], [PageRead(asked, Facts(total=30), False)])
     assert (len(after.planned), after.note) == (3, "")
-    after = advance(row, [], [Told(asked, Facts(total=31), False)])
+    after = advance(row, [], [PageRead(asked, Facts(total=31), False)])
     assert (len(after.planned), after.job.reason) == (3, "page_limit: more than 3 pages")
 
 
