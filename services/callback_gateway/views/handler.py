@@ -44,10 +44,10 @@ def _latest(moves: Iterable[JobProgressed | JobEnded]) -> dict[UUID, JobProgress
 
 
 def _is_news(before: JobProgressed | JobEnded, event: JobProgressed | JobEnded) -> bool:
-    """Progress reports less than 0.1 s apart are taken in the order they were read, as `progress_jobs.sql` does."""
+    """What was told less than 0.1 s apart is taken in the order it was read, as the statements do."""
     if isinstance(before, JobEnded):
         return before.at < event.at
-    return isinstance(event, JobEnded) or before.at <= event.at + _ALMOST
+    return before.at <= event.at + _ALMOST
 
 
 def _moves(event: JobEvent) -> TypeGuard[JobProgressed | JobEnded]:

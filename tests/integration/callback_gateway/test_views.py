@@ -204,6 +204,26 @@ async def test_a_job_is_told_with_its_sinks_and_how_far_it_is(edge: Served) -> N
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])
+async def test_the_end_of_an_earlier_round_that_comes_late_does_not_end_a_redriven_job(edge: Served, size: int) -> None:
+    """Who was to tell of it died between its commit and its send; a redrive was told of before another did that."""
+    job_id = new_id()
+    accepted = JobAccepted(job_id=job_id, kind="poll", vendor="v", source="s", specification={}, at=BEGAN)
+    ended = JobEnded(
+        job_id=job_id, state=JobState.FAILED, reason="r", counts=JobCounts(), at=BEGAN + timedelta(seconds=1)
+    )
+    redriven = JobProgressed(job_id=job_id, state=JobState.RUNNING, counts=JobCounts(), at=BEGAN + timedelta(seconds=2))
+    over = ended.model_copy(update={"state": JobState.COMPLETED, "at": BEGAN + timedelta(seconds=3)})
+    events = [accepted, redriven, ended]
+    for start in range(0, len(events), size):
+        async with edge.database.transaction() as tx:
+            await view_jobs(tx, [incoming(event) for event in events[start : start + size]])
+    assert (await edge.http.get(f"/jobs/{job_id}")).json()["status"] == "running"
+    async with edge.database.transaction() as tx:
+        await view_jobs(tx, [incoming(over)])
+    assert (await edge.http.get(f"/jobs/{job_id}")).json()["status"] == "completed"
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
 async def test_progress_that_was_overtaken_by_the_end_of_its_job_is_no_news(edge: Served, size: int) -> None:
     job_id, later = new_id(), BEGAN + timedelta(seconds=1)
     accepted = JobAccepted(job_id=job_id, kind="poll", vendor="v", source="s", specification={}, at=BEGAN)
