@@ -73,7 +73,6 @@ class Subscriptions:
         self.subscribers = [
             self._subscribe(shell, f"{replica}.{n}" if replica else "") for n, shell in enumerate(shells)
         ]
-        self._committing: asyncio.Task[None] | None = None
 
     def _subscribe(self, shell: Shell, replica: str) -> BatchSubscriber:
         subscriber = self._broker.subscriber(
@@ -108,7 +107,6 @@ class Subscriptions:
                 await self._broker.connect()
                 self._read_by_our_own()
                 await asyncio.gather(*(self._start(*pair) for pair in zip(self._shells, self.subscribers, strict=True)))
-        self._committing = asyncio.create_task(self._commit_offsets(), name="offsets")
 
     def _read_by_our_own(self) -> None:
         config = self._broker.config.broker_config
@@ -126,14 +124,16 @@ class Subscriptions:
             shell.closing = True
             async with shell.gate.lock:
                 await shell.gate.commit()
-        if self._committing is not None:
-            self._committing.cancel()
         await asyncio.gather(*(subscriber.stop() for subscriber in self.subscribers), return_exceptions=True)
 
-    async def _commit_offsets(self) -> None:
-        while True:
-            await asyncio.sleep(_COMMIT_EVERY_SECONDS)
-            await asyncio.gather(*(shell.gate.commit() for shell in self._shells))
+    async def commit_offsets(self) -> float:
+        """One step of the loop that commits the offsets of all consumers; gives the seconds until the next. What one
+        of them fails with is raised after all have had their turn."""
+        outcomes = await asyncio.gather(*(shell.gate.commit() for shell in self._shells), return_exceptions=True)
+        for outcome in outcomes:
+            if outcome is not None:
+                raise outcome
+        return _COMMIT_EVERY_SECONDS
 
     def states(self) -> list[dict[str, Any]]:
         """For health and the watchdog: what each consumer is doing."""

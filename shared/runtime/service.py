@@ -124,13 +124,14 @@ class Process:
         self._settings = settings
         self._app = app
         clock = Loop("clock", partial(ask_database, runtime.database))
-        self._loops = [*app.loops, clock, Loop("ledger", _forgetting(runtime.database))]
         shells = [
             Shell(name, settings.topic_prefix, consumer, runtime.database, runtime.producer, clock=utc_now)
             for consumer in app.consumers
             for _ in range(consumer.members)
         ]
         self._subscriptions = Subscriptions(settings.brokers, shells, replica=settings.replica)
+        offsets = Loop("offsets", self._subscriptions.commit_offsets)
+        self._loops = [*app.loops, clock, Loop("ledger", _forgetting(runtime.database)), offsets]
         self._heartbeat = Heartbeat()
         self._stopping = False
 

@@ -1,5 +1,6 @@
 """A shell with a handler that remembers, for the tests of this folder."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from shared.messaging.handler import Consumer, Outgoing, outgoing
 from shared.messaging.producer import Producer
 from shared.messaging.subscriptions import Subscriptions
 from shared.runtime.clock import utc_now
+from shared.runtime.loop import Loop
 from tests.stack import Place
 
 
@@ -62,10 +64,14 @@ async def running(
 ) -> AsyncIterator[Subscriptions]:
     """A running consumer of the planner's."""
     subscriptions = Subscriptions(place.kafka, [Shell("planner", place.prefix, consumer, database, producer)])
+    offsets = Loop("offsets", subscriptions.commit_offsets)
     await subscriptions.open()
+    committing = asyncio.create_task(offsets.run())
     try:
         yield subscriptions
     finally:
+        offsets.stop()
+        await committing
         await subscriptions.close()
 
 

@@ -364,6 +364,24 @@ async def test_offsets_that_cannot_be_committed_are_counted_and_committed_later(
         await eventually(lambda: _reaches(topics, 10), 30)
 
 
+async def test_a_defect_in_committing_offsets_does_not_end_it(
+    topics: Place, database: Database, producer: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit, failed = Reader.commit, list[object]()
+
+    async def fails_once(self: Reader, offsets: object) -> None:
+        if not failed:
+            failed.append(offsets)
+            raise RuntimeError("nobody has thought of this")
+        await commit(self, offsets)
+
+    monkeypatch.setattr(Reader, "commit", fails_once)
+    async with shell(Seen(), topics, database, producer):
+        await producer.send([order(new_id()) for _ in range(10)])
+        await eventually(lambda: failed, 30)
+        await eventually(lambda: _reaches(topics, 10), 30)
+
+
 async def test_nobody_waits_for_a_commit_without_end(
     topics: Place, database: Database, producer: Producer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
