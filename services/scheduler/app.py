@@ -1,6 +1,6 @@
 """The scheduler as a table."""
 
-from services.scheduler.schedules.handler import change_schedules, end_firings
+from services.scheduler.schedules.handler import PASSED_OVER, change_schedules, end_firings
 from services.scheduler.schedules.loop import FailAbandoned, FireSchedules
 from services.scheduler.settings import Settings
 from services.scheduler.timers.handler import set_retries, set_timers
@@ -10,21 +10,19 @@ from shared.messaging.handler import Consumer
 from shared.runtime.app import App, Runtime
 from shared.runtime.loop import Loop
 
-_NO_ENDS = frozenset({"job.accepted", "job.planned", "job.progressed"})
-
 
 def build(runtime: Runtime[Settings]) -> App:
     """Which topic goes to which behaviour, and what runs by itself."""
-    fire = Loop("fire", Fire(runtime).step)
-    schedules = Loop("schedules", FireSchedules(runtime.database, fire.wake).step)
-    abandoned = Loop("abandoned", FailAbandoned(runtime.database, fire.wake).step)
+    fire = Loop("timers-fire", Fire(runtime).step)
+    schedules = Loop("schedules-fire", FireSchedules(runtime.database, fire.wake).step)
+    abandoned = Loop("schedules-expire", FailAbandoned(runtime.database, fire.wake).step)
     retry = set_retries(runtime.settings.topic_prefix)
     return App(
         consumers=[
             Consumer("timers", TIMERS_REQUESTED, set_timers, wake=fire.wake),
             *(Consumer(f"timers-{name}", topic, retry, wake=fire.wake) for name, topic in RETRIES.items()),
             Consumer("schedules", SCHEDULES_REQUESTED, change_schedules, wake=schedules.wake),
-            Consumer("schedules-ends", JOBS_EVENTS, end_firings, wake=schedules.wake, skips=_NO_ENDS),
+            Consumer("schedules-ends", JOBS_EVENTS, end_firings, wake=schedules.wake, skips=PASSED_OVER),
         ],
-        loops=[fire, schedules, abandoned, Loop("pending", count_pending(runtime.database))],
+        loops=[fire, schedules, abandoned, Loop("timers-count", count_pending(runtime.database))],
     )

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from services.scheduler.schedules import store
-from services.scheduler.schedules.decide import End, Refused, ended, request
+from services.scheduler.schedules.counting import counted
+from services.scheduler.schedules.decide import RefusedChange, ended, request
+from services.scheduler.schedules.firing import End
 from services.scheduler.schedules.model import Decision
-from services.scheduler.schedules.watch import seen
 from shared.database.pool import Transaction
 from shared.events.catalogue import SCHEDULES_EVENTS
 from shared.events.envelope import Incoming
@@ -15,6 +16,9 @@ from shared.events.schedules import ScheduleRequested, schedule_id_of
 from shared.messaging.handler import Outgoing, Refuse, Result, outgoing
 from shared.observability.logs import get_logger
 from shared.specification.values import FARTHEST
+
+PASSED_OVER = frozenset({"job.accepted", "job.planned", "job.progressed"})
+"""Types of `jobs.events` that are no end of a job: `end_firings` need not see them."""
 
 log = get_logger(__name__)
 
@@ -31,13 +35,13 @@ async def change_schedules(tx: Transaction, batch: Sequence[Incoming[ScheduleReq
         # Anybody's clock: what lies beyond the calendar of schedules is as far as that goes.
         asked_at = min(max(event.asked_at or incoming.record.timestamp, now - FARTHEST), now)
         decision = request(after[schedule_id], event, incoming.id, asked_at, now)
-        if isinstance(decision, Refused):
+        if isinstance(decision, RefusedChange):
             text = "; ".join(f"{one.pointer or '/'}: {one.detail}" for one in decision.problems)
             log.info("schedule.refused", schedule_id=str(schedule_id), action=event.action, reason=text)
             results.append(Refuse(incoming, decision.reason, text))
             decision = decision.decision
         after[schedule_id] = decision.standing
-        results += told(decision)
+        results += messages_of(decision)
     await store.save(tx, before, after, now)
     return results
 
@@ -54,7 +58,7 @@ async def end_firings(tx: Transaction, batch: Sequence[Incoming[JobEvent]]) -> l
                 ends[job_id] = End(JobState.REJECTED, f"the job was rejected: {text}")
             case _:
                 pass
-    return [message for decision in await settle(tx, ends) for message in told(decision)]
+    return [message for decision in await settle(tx, ends) for message in messages_of(decision)]
 
 
 async def settle(tx: Transaction, ends: Mapping[UUID, End]) -> list[Decision]:
@@ -73,9 +77,9 @@ async def settle(tx: Transaction, ends: Mapping[UUID, End]) -> list[Decision]:
     return decisions
 
 
-def told(decision: Decision) -> list[Outgoing]:
-    """What a decision tells and sends."""
-    messages = [outgoing(SCHEDULES_EVENTS, fact.schedule_id, fact, at=fact.at) for fact in seen(decision.facts)]
+def messages_of(decision: Decision) -> list[Outgoing]:
+    """What a decision sends: what it starts, notices, and its facts."""
+    messages = [outgoing(SCHEDULES_EVENTS, fact.schedule_id, fact, at=fact.at) for fact in counted(decision.facts)]
     return [*(timer.message for timer in decision.messages), *messages]
 
 

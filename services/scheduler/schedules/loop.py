@@ -16,10 +16,11 @@ from datetime import timedelta
 
 from services.scheduler.model import Timer
 from services.scheduler.schedules import store
-from services.scheduler.schedules.decide import End, due, unread
+from services.scheduler.schedules.counting import counted
+from services.scheduler.schedules.decide import due, unread
+from services.scheduler.schedules.firing import End
 from services.scheduler.schedules.handler import settle
 from services.scheduler.schedules.model import Decision
-from services.scheduler.schedules.watch import seen
 from services.scheduler.timers.decide import pause_after, pause_before
 from services.scheduler.timers.store import insert_timers
 from shared.database.pool import Database, Transaction
@@ -80,7 +81,7 @@ class FailAbandoned:
 
 async def _send(tx: Transaction, decisions: list[Decision]) -> None:
     timers = [timer for decision in decisions for timer in decision.messages]
-    for fact in (fact for decision in decisions for fact in seen(decision.facts)):
+    for fact in (fact for decision in decisions for fact in counted(decision.facts)):
         message_id = new_id()
         message = outgoing(SCHEDULES_EVENTS, fact.schedule_id, fact, id=message_id, at=fact.at)
         timers.append(Timer(message_id, fact.at, message))

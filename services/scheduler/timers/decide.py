@@ -23,17 +23,17 @@ _HEADER_BYTES = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class NoTimer:
     """No timer can be made of it."""
 
     reason: str
     detail: str
 
 
-def timer_of(event: TimerRequested, now: datetime) -> Timer | Refused:
+def timer_of(event: TimerRequested, now: datetime) -> Timer | NoTimer:
     """A timer that somebody sets."""
     if not event.value:
-        return Refused("schema_invalid", "value: expected JSON text")
+        return NoTimer("schema_invalid", "value: expected JSON text")
     headers = (
         (CE_ID, str(event.timer_id).encode()),
         (CE_TYPE, event.ce_type_of.encode()),
@@ -44,7 +44,7 @@ def timer_of(event: TimerRequested, now: datetime) -> Timer | Refused:
     return _checked(event.timer_id, "due_at", event.due_at, message, now)
 
 
-def timer_of_retry(event: RetryRequested, prefix: str, now: datetime) -> Timer | Refused:
+def timer_of_retry(event: RetryRequested, prefix: str, now: datetime) -> Timer | NoTimer:
     """The original again: same key, bytes and headers, as the next delivery, for the one group that asked for it.
 
     A key may be any bytes; those that are no text are carried as surrogates and are the same bytes when sent.
@@ -53,7 +53,7 @@ def timer_of_retry(event: RetryRequested, prefix: str, now: datetime) -> Timer |
         record = event.original.record()
         headers = event.original.headers_again(event.event_id, event.delivery, event.group)
     except ValueError as error:
-        return Refused("undecodable", f"original: {error}")
+        return NoTimer("undecodable", f"original: {error}")
     topic = record.position.topic.removeprefix(f"{prefix}.")
     key = (record.key or b"").decode("utf-8", errors="surrogateescape")
     # One delivery may be put off several times, each time until later.
@@ -71,20 +71,20 @@ def pause_after(claimed: int) -> float:
     return 0.0 if claimed else LOCKED_SECONDS
 
 
-def _checked(timer_id: UUID, field: str, due_at: datetime | None, message: Outgoing, now: datetime) -> Timer | Refused:
+def _checked(timer_id: UUID, field: str, due_at: datetime | None, message: Outgoing, now: datetime) -> Timer | NoTimer:
     """What the broker would refuse is refused here: it would hold back every timer that is claimed with it."""
     if due_at is None or due_at.tzinfo is None:
-        return Refused("schema_invalid", f"{field}: expected a time with its offset")
+        return NoTimer("schema_invalid", f"{field}: expected a time with its offset")
     if due_at > now + FARTHEST:
-        return Refused("deadline_exceeded", f"{field}: expected a time within ten years")
+        return NoTimer("deadline_exceeded", f"{field}: expected a time within ten years")
     topic = _TOPICS.get(message.topic)
     if topic is None:
-        return Refused("schema_invalid", f"topic: no topic is called {message.topic[:100]}")
+        return NoTimer("schema_invalid", f"topic: no topic is called {message.topic[:100]}")
     if topic.is_state:
-        return Refused("schema_invalid", f"topic: what {topic.name} carries is published again, not sent again")
+        return NoTimer("schema_invalid", f"topic: what {topic.name} carries is published again, not sent again")
     size = _record_bytes(message)
     if size > topic.max_message_bytes:
-        return Refused("too_large", f"a message of {size} bytes is too large for {topic.name}")
+        return NoTimer("too_large", f"a message of {size} bytes is too large for {topic.name}")
     return Timer(timer_id, max(due_at, now - FARTHEST), message)
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from services.scheduler.metrics import TIMERS_CANCELLED, TIMERS_SET
 from services.scheduler.model import Timer
 from services.scheduler.timers import store
-from services.scheduler.timers.decide import Refused, timer_of, timer_of_retry
+from services.scheduler.timers.decide import NoTimer, timer_of, timer_of_retry
 from shared.database.pool import Transaction
 from shared.events.dead_letters import RetryRequested
 from shared.events.envelope import Incoming
@@ -34,7 +34,7 @@ async def set_timers(tx: Transaction, batch: Sequence[Incoming[TimerRequested]])
         match timer_of(incoming.event, now):
             case Timer() as timer:
                 timers.setdefault(timer.id, timer)
-            case Refused(reason, detail):
+            case NoTimer(reason, detail):
                 results.append(Refuse(incoming, reason, detail))
     TIMERS_CANCELLED.inc(await store.delete_timers(tx, sorted(cancelled)))
     TIMERS_SET.inc(await store.insert_timers(tx, list(timers.values())))
@@ -53,7 +53,7 @@ def set_retries(prefix: str) -> Handler[RetryRequested]:
             match timer_of_retry(incoming.event, prefix, now):
                 case Timer() as timer:
                     timers.setdefault(timer.id, timer)
-                case Refused(reason, detail):
+                case NoTimer(reason, detail):
                     results.append(Refuse(incoming, reason, detail))
         TIMERS_SET.inc(await store.insert_timers(tx, list(timers.values())))
         return results

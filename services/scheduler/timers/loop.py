@@ -27,7 +27,7 @@ from shared.runtime.clock import monotonic
 
 _SEND_SECONDS = 3.0
 """Bounds the transaction that holds a block while a partition is away."""
-_PUT_OFF_SECONDS = 10.0
+_POSTPONED_SECONDS = 10.0
 _COUNT_SECONDS = 10.0
 
 
@@ -54,9 +54,9 @@ class Fire:
             if due and not sent.acknowledged:
                 await self._check()
             await store.delete_timers(tx, [timer.id for timer, _ in sent.acknowledged])
-            await store.put_off(tx, [timer.id for timer, _ in sent.missed], _PUT_OFF_SECONDS)
+            await store.postpone_timers(tx, [timer.id for timer, _ in sent.missed], _POSTPONED_SECONDS)
         for timer, lateness in sent.acknowledged:
-            _tell(timer, lateness + took)
+            _count(timer, lateness + took)
         sent.raise_if_none("timers")
         return pause_after(len(due))
 
@@ -78,6 +78,6 @@ def count_pending(database: Database) -> Callable[[], Awaitable[float]]:
     return step
 
 
-def _tell(timer: Timer, lateness_seconds: float) -> None:
+def _count(timer: Timer, lateness_seconds: float) -> None:
     TIMERS_FIRED.labels(topic=timer.message.topic).inc()
     LATENESS_SECONDS.observe(max(lateness_seconds, 0.0))

@@ -38,10 +38,10 @@ async def delete_timers(tx: Transaction, ids: Sequence[UUID]) -> int:
     return changed_rows(await tx.execute(SQL["delete_timers"], ids))
 
 
-async def put_off(tx: Transaction, ids: Sequence[UUID], seconds: float) -> None:
+async def postpone_timers(tx: Transaction, ids: Sequence[UUID], seconds: float) -> None:
     """Let timers be due again a little later."""
     if ids:
-        await tx.execute(SQL["put_off"], ids, timedelta(seconds=seconds))
+        await tx.execute(SQL["postpone_timers"], ids, timedelta(seconds=seconds))
 
 
 async def claim_due(tx: Transaction, most: int) -> list[tuple[Timer, float]]:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.scheduler.schedules.decide import PUNCTUAL, End, Refused, due, ended, request
+from services.scheduler.schedules.decide import RefusedChange, due, ended, request
+from services.scheduler.schedules.firing import PUNCTUAL, End
 from services.scheduler.schedules.model import Decision, Standing
 from shared.events.jobs import JobState
 from shared.events.schedules import ScheduleFact, ScheduleRequested, ScheduleState
@@ -20,7 +21,7 @@ START = {"source": "acme-orders"}
 FAILED, COMPLETED = End(JobState.FAILED, "vendor_down"), End(JobState.COMPLETED)
 
 
-def ask(standing: Standing, action: str, at: datetime = NOW, **document: Any) -> Decision | Refused:
+def ask(standing: Standing, action: str, at: datetime = NOW, **document: Any) -> Decision | RefusedChange:
     event = ScheduleRequested.model_validate({"action": action, "schedule": document or None})
     return request(standing, event, uuid4(), at, at)
 
@@ -194,7 +195,7 @@ def test_past_times_are_judged_by_when_they_were_asked_for() -> None:
     in_time = request(Standing(ID), event, uuid4(), asked, NOW + timedelta(hours=1))
     assert isinstance(in_time, Decision) and facts(due(in_time.standing, NOW + timedelta(hours=1))) == ["fired"]
     refused = request(Standing(ID), event, uuid4(), NOW, NOW)
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, RefusedChange)
     assert [problem.pointer for problem in refused.problems] == ["/triggerAt"]
     assert (facts(refused.decision), refused.decision.standing) == (["rejected"], Standing(ID))
 
@@ -202,7 +203,7 @@ def test_past_times_are_judged_by_when_they_were_asked_for() -> None:
 def test_a_bad_change_leaves_what_was_in_force() -> None:
     standing = put(every="1h")
     refused = ask(standing, "put", cron="61 * * * *", start=START)
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, RefusedChange)
     assert refused.decision.standing == standing
     assert refused.decision.facts[0].state is ScheduleState.ACTIVE
 
@@ -359,7 +360,7 @@ def test_deletion_drops_what_waits_and_hears_of_what_runs() -> None:
 def test_nothing_can_be_done_to_what_is_not_there() -> None:
     for action in ("pause", "resume", "trigger", "delete"):
         refused = ask(Standing(ID), action)
-        assert isinstance(refused, Refused) and refused.reason == "unknown_schedule"
+        assert isinstance(refused, RefusedChange) and refused.reason == "unknown_schedule"
 
 
 def test_what_is_published_is_over_with_that() -> None:

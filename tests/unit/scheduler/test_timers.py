@@ -11,7 +11,7 @@ from services.scheduler.model import Timer
 from services.scheduler.timers.decide import (
     LOCKED_SECONDS,
     LOOK_SECONDS,
-    Refused,
+    NoTimer,
     pause_after,
     pause_before,
     timer_of,
@@ -53,8 +53,8 @@ def as_received(message: Outgoing) -> Record:
     return Record(Position(f"sluice.{message.topic}", 0, 0), key, message.value, message.headers, NOW)
 
 
-def reason(found: Timer | Refused) -> str:
-    return found.reason if isinstance(found, Refused) else ""
+def reason(found: Timer | NoTimer) -> str:
+    return found.reason if isinstance(found, NoTimer) else ""
 
 
 def test_a_fired_timer_is_the_event_of_its_id() -> None:
@@ -87,9 +87,9 @@ def test_any_time_makes_a_timer_that_is_never_early(due_at: datetime) -> None:
     match timer_of(requested(due_at=due_at), NOW):
         case Timer() as timer:
             assert timer.due_at == max(due_at, NOW - FARTHEST)
-        case Refused(reason="deadline_exceeded"):
+        case NoTimer(reason="deadline_exceeded"):
             assert due_at > NOW + FARTHEST
-        case Refused() as refused:
+        case NoTimer() as refused:
             raise AssertionError(refused)
 
 

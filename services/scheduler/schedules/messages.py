@@ -1,4 +1,4 @@
-"""The messages of schedules: what they start, what is told of them, who is notified. Pure."""
+"""The messages of schedules: what they start, the facts about them, who is notified. Pure."""
 
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from shared.events.firing import target_of
 from shared.events.jobs import JobState, Mistake
 from shared.events.schedules import ScheduleChanged, ScheduleFact, ScheduleState
 from shared.events.webhooks import Notification
-from shared.ids import new_id
+from shared.ids import derived_id
 from shared.messaging.handler import outgoing
 from shared.specification.notify import webhooks_of
 from shared.specification.schedule import Schedule
@@ -32,10 +32,10 @@ def start(standing: Standing, firing: Firing, schedule: Schedule) -> Timer:
     return Timer(target.id, firing.due_at or firing.planned_at, message)
 
 
-def tell(
+def changed(
     standing: Standing, fact: ScheduleFact, now: datetime, firing: Firing | None = None, reason: str = "", **more: Any
 ) -> ScheduleChanged:
-    """A fact, with where the schedule stands after it."""
+    """A fact about a schedule, with where it stands after that."""
     kept = standing.kept
     about: dict[str, Any] = {"state": kept.state if kept else ScheduleState.REMOVED}
     if kept is not None:
@@ -52,21 +52,21 @@ def created(standing: Standing, schedule: Schedule, now: datetime, *, anew: bool
     """A schedule is in force, with its document."""
     document = schedule.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     fact = ScheduleFact.CREATED if anew else ScheduleFact.CHANGED
-    return tell(standing, fact, now, schedule=document)
+    return changed(standing, fact, now, schedule=document)
 
 
 def rejected(standing: Standing, problems: tuple[Problem, ...], now: datetime) -> ScheduleChanged:
     """A document has mistakes; what was in force before stays."""
     mistakes = tuple(Mistake(pointer=one.pointer, detail=one.detail) for one in problems)
     state = standing.kept.state if standing.kept else ScheduleState.REJECTED
-    return tell(standing, ScheduleFact.REJECTED, now, state=state, mistakes=mistakes)
+    return changed(standing, ScheduleFact.REJECTED, now, state=state, mistakes=mistakes)
 
 
 def notify(
     schedule_id: UUID, schedule: Schedule, planned_at: datetime, end: JobState, reason: str, now: datetime
 ) -> Timer:
     """Somebody should hear that a firing failed or was missed. What could not be started counts as failed."""
-    told = JobState.CANCELLED if end is JobState.CANCELLED else JobState.FAILED
+    outcome = JobState.CANCELLED if end is JobState.CANCELLED else JobState.FAILED
     name = schedule.schedule or str(schedule_id)
     event = {
         "type": "schedule.failed",
@@ -79,8 +79,9 @@ def notify(
         subject=str(schedule_id),
         text=f"schedule {name}: {reason[:_LONGEST_REASON]}",
         event=event,
-        webhooks=webhooks_of(tuple(one for one in schedule.on_failure.notify if told.value in one.on)),
+        webhooks=webhooks_of(tuple(one for one in schedule.on_failure.notify if outcome.value in one.on)),
         at=now,
     )
-    message_id = new_id()
+    # The moment is part of it: the same time may be asked for again, and fail again for the same reason.
+    message_id = derived_id("schedule.notice", schedule_id, planned_at.timestamp(), now.timestamp(), reason)
     return Timer(message_id, now, outgoing(NOTIFICATIONS, schedule_id, notification, id=message_id, at=now))

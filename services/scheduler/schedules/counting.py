@@ -9,7 +9,7 @@ from shared.observability.logs import get_logger
 log = get_logger(__name__)
 
 
-def seen(facts: Sequence[ScheduleChanged]) -> Sequence[ScheduleChanged]:
+def counted(facts: Sequence[ScheduleChanged]) -> Sequence[ScheduleChanged]:
     """The same facts, counted and logged."""
     for fact in facts:
         SCHEDULE_FACTS.labels(fact=fact.fact.value).inc()

@@ -1,0 +1,130 @@
+"""What becomes of a time that has come: it is fired, skipped or missed; what fails is tried again, or is over. Pure."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from services.scheduler.schedules.messages import changed, notify, start
+from services.scheduler.schedules.model import Decision, Firing, Kept, Standing
+from shared.errors import Invalid, Rejected
+from shared.events.jobs import JobState
+from shared.events.schedules import ScheduleFact, ScheduleState
+from shared.ids import derived_id
+from shared.specification.recurrence import last_time, next_time
+from shared.specification.schedule import CatchUp
+
+PUNCTUAL = timedelta(seconds=10)
+"""A firing that is late by less was not missed, whatever the schedule says of catching up."""
+_TICK = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a job ended, and why. `lost`: nobody knows, it may run still."""
+
+    state: JobState
+    reason: str = ""
+    lost: bool = False
+
+
+def fire_planned(standing: Standing, kept: Kept, planned_at: datetime, now: datetime) -> Decision:
+    """A planned time has come, or has passed long ago."""
+    time, next_at = _choose(kept, planned_at, now)
+    kept = replace(kept, next_at=next_at)
+    decision = Decision(standing.changed(kept))
+    if time != planned_at:
+        decision = decision.then(_missed(decision.standing, kept, planned_at, time, now))
+    if time is None:
+        return decision
+    firing = Firing(_run_id(standing.id, kept, time), time)
+    if standing.open and kept.schedule.overlap == "skip":
+        skipped = changed(
+            decision.standing, ScheduleFact.SKIPPED, now, reason="the last run is not over", planned_at=time
+        )
+        return decision.then(Decision(decision.standing, (skipped,)))
+    return decision.then(fire(decision.standing, kept, firing, now))
+
+
+def _choose(kept: Kept, planned_at: datetime, now: datetime) -> tuple[datetime | None, datetime | None]:
+    """Which planned time to fire now, if any, and which is the next."""
+    schedule, catch_up = kept.schedule, kept.schedule.catch_up
+    if schedule.is_once and catch_up is None:
+        return planned_at, None
+    catch_up = catch_up or CatchUp()
+    within = timedelta() if catch_up.policy == "none" else catch_up.within
+    oldest = now - max(within, PUNCTUAL)
+    first = planned_at if planned_at >= oldest else next_time(schedule, oldest - _TICK, kept.anchor)
+    if first is None or first > now:
+        return None, first
+    time = first
+    if catch_up.policy != "all":
+        time = last_time(schedule, now, first, kept.anchor) or first
+    return time, next_time(schedule, time, kept.anchor)
+
+
+def _missed(standing: Standing, kept: Kept, planned_at: datetime, instead: datetime | None, now: datetime) -> Decision:
+    reason = "nobody could fire it in time"
+    if instead is not None:
+        reason = f"{reason}; {instead.isoformat()} is fired instead"
+    elif kept.next_at is not None:
+        reason = f"{reason}; the next is {kept.next_at.isoformat()}"
+    notice = notify(standing.id, kept.schedule, planned_at, JobState.FAILED, reason, now)
+    closed = close(standing, now, failed=True) if instead is None else Decision(standing)
+    fact = changed(closed.standing, ScheduleFact.MISSED, now, reason=reason, planned_at=planned_at)
+    return Decision(standing, (fact,), (notice,)).then(closed)
+
+
+def fire(standing: Standing, kept: Kept, firing: Firing, now: datetime) -> Decision:
+    """Send the start. What was published is over with that; a job is heard of when it ends."""
+    running = replace(firing, due_at=None)
+    left = standing.without(firing.id)
+    try:
+        message = start(standing, firing, kept.schedule)
+    except (Invalid, Rejected) as error:
+        return fail(left, kept, running, End(JobState.REJECTED, f"it could not be started: {error}"), now)
+    if kept.schedule.publish is None:
+        left = left.having(running)
+        return Decision(left, (changed(left, ScheduleFact.FIRED, now, running),), (message,))
+    facts = (changed(left, ScheduleFact.FIRED, now, running), changed(left, ScheduleFact.SUCCEEDED, now, running))
+    return Decision(left, facts, (message,)).then(close(left, now))
+
+
+def fail(left: Standing, kept: Kept | None, firing: Firing, end: End, now: datetime) -> Decision:
+    """Tried again later while the schedule allows it, but never beside a run that may not be over; else it has failed,
+    and whoever wants to hears of it."""
+    reason = end.reason or end.state.value
+    if kept is None:
+        return Decision(left, (changed(left, ScheduleFact.FAILED, now, firing, reason),))
+    again = kept.schedule.on_failure.reschedule
+    repeatable = end.state is not JobState.CANCELLED and not end.lost
+    if again is not None and firing.attempt < again.at_most and repeatable:
+        number = firing.attempt + 1
+        run_id = derived_id("schedule.run", left.id, firing.id, number)
+        waiting = Firing(run_id, firing.planned_at, number, now + again.after)
+        left = left.having(waiting)
+        return Decision(left, (changed(left, ScheduleFact.RESCHEDULED, now, waiting, reason),))
+    closed = close(left, now, failed=True)
+    fact = changed(closed.standing, ScheduleFact.FAILED, now, firing, reason)
+    notice = notify(left.id, kept.schedule, firing.planned_at, end.state, reason, now)
+    return Decision(left, (fact,), (notice,)).then(closed)
+
+
+def close(standing: Standing, now: datetime, *, failed: bool = False) -> Decision:
+    """A schedule that will never fire again removes itself, unless it had one time and failed: that is for a person."""
+    kept = standing.kept
+    if kept is None or kept.next_at is not None or standing.open or kept.state is ScheduleState.FAILED:
+        return Decision(standing)
+    if failed and kept.schedule.is_once:
+        return Decision(standing.changed(replace(kept, state=ScheduleState.FAILED)))
+    left = standing.changed(None)
+    return Decision(left, (changed(left, ScheduleFact.REMOVED, now, reason="its last run is over"),))
+
+
+def _run_id(schedule_id: UUID, kept: Kept, time: datetime) -> UUID:
+    """A one-time schedule without a name and its job share one id, until it is changed after it has fired. One with a
+    name may be asked for again, for the same time, too."""
+    if not kept.schedule.is_once:
+        return derived_id("schedule.run", schedule_id, time.timestamp())
+    if kept.schedule.schedule is None and not kept.id_used:
+        return schedule_id
+    return derived_id("schedule.run", schedule_id, time.timestamp(), kept.anchor.timestamp())
