@@ -41,7 +41,7 @@ def build(runtime: Runtime[Settings]) -> App:
     return App(
         consumers=[
             Consumer("control", JOBS_EVENTS, control_calls, wake=lanes.wake, skips=_NO_ORDERS),
-            Consumer("enqueue", FETCH_REQUESTED, enqueue_calls, wake=lanes.wake, bury=bury_call),
+            Consumer("enqueue", FETCH_REQUESTED, enqueue_calls, wake=lanes.wake, on_given_up=bury_call),
             Consumer("configure", VENDORS, configuration.vendors.handle, wake=lanes.wake),
         ],
         loops=[

@@ -32,7 +32,9 @@ def build(runtime: Runtime[Settings]) -> App:
     release = Loop("release", Release(runtime).step)
     return App(
         consumers=[
-            Consumer("accept", JOBS_REQUESTED, accept_jobs, wake=release.wake, bury=give_up_job, spacing_seconds=0.03),
+            Consumer(
+                "accept", JOBS_REQUESTED, accept_jobs, wake=release.wake, on_given_up=give_up_job, spacing_seconds=0.03
+            ),
             Consumer(
                 "track",
                 TASKS_EVENTS,

@@ -19,7 +19,7 @@ def build(runtime: Runtime[Settings]) -> App:
         PAYLOADS_STORED,  # type: ignore[arg-type] # the preparation turns these events into pages
         process_pages,  # type: ignore[arg-type]
         prepare=preparation.prepare,
-        bury=bury_page,
+        on_given_up=bury_page,
         max_records=runtime.settings.processor_pages,
         members=runtime.settings.processor_members,
     )

@@ -62,14 +62,15 @@ class Topic(Generic[E]):
 
     @property
     def is_inner(self) -> bool:
-        """Whether only services produce to it, and for the moment: what a later release adds, to the parts of the
-        language within, too, is passed over. What people write, and what is kept as state, is read strictly."""
+        """Whether only services produce to it, and it carries no state. Then unknown fields are ignored at every depth,
+        so that a newer release may add some. What people write, and what is kept as state, is read strictly."""
         return self.producers != ANYONE and not self.is_state
 
     @property
     def is_state(self) -> bool:
-        """Whether the last record of a key is what is in force. Then no record is ever sent again: it would come behind
-        what was said of the key since, and what is meant for one group alone would be all that compaction keeps."""
+        """Whether the last record of a key is what is in force. No record of such a topic is ever sent again by a retry
+        or redrive: it would take the place of a newer one, and be all that compaction keeps, although it is for one
+        group."""
         return self.cleanup == "compact"
 
     def full_name(self, prefix: str) -> str:

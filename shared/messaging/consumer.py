@@ -19,6 +19,7 @@ No exception leaves `on_batch`: FastStream would swallow it and go on behind the
 import asyncio
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
@@ -28,23 +29,22 @@ from aiokafka import ConsumerRecord
 from shared.database.pool import Database, Transaction
 from shared.errors import Rejected, Unavailable
 from shared.events.envelope import CE_TYPE, RECIPIENT, Incoming, Record
-from shared.messaging import ledger
-from shared.messaging.dead_letter import Circuit, Desk, told_of, unread_of
+from shared.messaging.dead_letter import Circuit, LetterWriter
 from shared.messaging.decode import Poison, decode
-from shared.messaging.gate import Gate
-from shared.messaging.handler import Again, Bundle, Consumer, Outgoing, Refuse, Result
-from shared.messaging.ledger import Decide, Outcome, Row
+from shared.messaging.gate import COMMIT_SECONDS, Gate
+from shared.messaging.giving_up import CIRCUIT_RUN, CircuitOpen, GivingUp
+from shared.messaging.handler import Bundle, Consumer, Outgoing
+from shared.messaging.ledger import Row
 from shared.messaging.producer import Producer
 from shared.messaging.sending import Sending
 from shared.observability.logs import get_logger
-from shared.observability.metrics import BATCH_SECONDS, CIRCUIT_OPEN, EVENTS, KEYLESS, WAITING
+from shared.observability.metrics import BATCH_SECONDS, CIRCUIT_OPEN, KEYLESS, WAITING
 
 PATIENCE_SECONDS = 20.0
 _FIRST_WAIT_SECONDS = 0.1
 _LONGEST_WAIT_SECONDS = 3.0
-_CIRCUIT_RUN = 100
 _MANY = 20
-"""So many events in a batch tell of load; after fewer, the next batch need not wait for as long."""
+"""So many events in one batch are a sign of load; after fewer, the next batch waits for a shorter time."""
 _TRIES_OF_STATE = 4
 _BETWEEN_TRIES_SECONDS = 0.05
 """Short: a hundred that fail in a row must not last as long as a rebalance waits."""
@@ -52,8 +52,17 @@ _BETWEEN_TRIES_SECONDS = 0.05
 log = get_logger(__name__)
 
 
-class CircuitOpen(Exception):
-    """Too many dead letters in a row: stand still until a person has looked."""
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a batch is tried before it goes back, how many dead letters in a row are too many, and how long a
+    commit of offsets may take."""
+
+    patience_seconds: float = PATIENCE_SECONDS
+    circuit_run: int = CIRCUIT_RUN
+    commit_seconds: float = COMMIT_SECONDS
+
+
+_LIMITS = Limits()
 
 
 class Shell:
@@ -68,24 +77,24 @@ class Shell:
         producer: Producer,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        limits: Limits = _LIMITS,
     ) -> None:
         self.consumer = consumer
         self.group = f"{prefix}.{service}.{consumer.behaviour}"
         self.topic = consumer.topic.full_name(prefix)
-        self.gate = Gate(self.group)
+        self.gate = Gate(self.group, commit_seconds=limits.commit_seconds)
         self._skipped = {name.encode() for name in consumer.skips}
         self._recipients = (None, b"", self.group.encode())
         self.batches = 0
         self.waiting = False
         self.circuit_open = False
         self.closing = False
-        self._database = database
         self._producer = producer
-        self._clock = clock
+        self._patience_seconds = limits.patience_seconds
         self._tries = _TRIES_OF_STATE if consumer.topic.is_state else 1
-        self._desk = Desk(service, self.group, sends_again=not consumer.topic.is_state)
-        self._circuit = Circuit(_CIRCUIT_RUN)
-        self._sending = Sending(consumer, database, producer, self._desk, clock)
+        letters = LetterWriter(service, self.group, sends_again=not consumer.topic.is_state)
+        self._giving_up = GivingUp(consumer, database, letters, clock, Circuit(limits.circuit_run))
+        self._sending = Sending(consumer, database, producer, letters, clock)
 
     async def on_batch(self, records: Sequence[ConsumerRecord]) -> None:
         """Take a batch to its end, or back to its beginning. Its broad `except` keeps FastStream from going on."""
@@ -103,7 +112,7 @@ class Shell:
             except CircuitOpen:
                 self._stand_still(mine)
             except Exception as error:
-                self._tell(error)
+                self._log(error)
                 self.gate.seek_back(mine)
                 await asyncio.sleep(random.uniform(0.5, 1.5))
             else:
@@ -118,7 +127,7 @@ class Shell:
             await asyncio.sleep(left)
 
     async def _patiently(self, records: Sequence[ConsumerRecord]) -> None:
-        wait, deadline = _FIRST_WAIT_SECONDS, monotonic() + PATIENCE_SECONDS
+        wait, deadline = _FIRST_WAIT_SECONDS, monotonic() + self._patience_seconds
         while True:
             try:
                 await self._process(records)
@@ -148,7 +157,7 @@ class Shell:
             await self._apply(list(good.values()))
             self.consumer.wake()
         if bad:
-            await self._put_aside(bad)
+            await self._producer.send(await self._giving_up.put_aside(bad))
 
     def _concerns_us(self, record: ConsumerRecord) -> bool:
         """By its headers alone: most of what is said on a busy topic means nothing to most of its groups."""
@@ -172,90 +181,23 @@ class Shell:
                 await asyncio.sleep(tried * _BETWEEN_TRIES_SECONDS)
                 await self._apply(batch, tried + 1)
                 return
-            rows = await self._blame(batch[0], error)
+            rows = await self._giving_up.blame(batch[0], error)
         await self._sending.send(batch, rows)
 
     async def _commit(self, batch: Sequence[Incoming[Any]]) -> Sequence[Row]:
         prepared = await self.consumer.prepare(batch) if self.consumer.prepare else batch
 
         async def handle(tx: Transaction, fresh: Sequence[Incoming[Any]]) -> Sequence[Outgoing | Bundle]:
-            return [self._message(result) for result in await self.consumer.handler(tx, fresh)]
+            return [self._giving_up.message(result) for result in await self.consumer.handler(tx, fresh)]
 
-        outcome = await self._once(prepared, handle, "handled")
-        for incoming in outcome.fresh:
-            self._circuit.passed(incoming.record.position.partition)
+        outcome = await self._giving_up.once(prepared, handle, "handled")
+        self._giving_up.passed(outcome.fresh)
         return outcome.rows
-
-    async def _once(self, batch: Sequence[Incoming[Any]], decide: Decide, word: str) -> Outcome:
-        outcome = await ledger.once(self._database, self.consumer.behaviour, batch, decide)
-        EVENTS.labels(group=self.group, outcome=word).inc(len(outcome.fresh))
-        if len(outcome.fresh) < len(batch):
-            EVENTS.labels(group=self.group, outcome="duplicate").inc(len(batch) - len(outcome.fresh))
-        return outcome
-
-    def _message(self, result: Result) -> Outgoing | Bundle:
-        match result:
-            case Outgoing() | Bundle():
-                return result
-            case Refuse():
-                EVENTS.labels(group=self.group, outcome=f"dead_{result.reason}").inc()
-                return self._desk.refuse(result, self._clock())
-            case Again():
-                EVENTS.labels(group=self.group, outcome="retry").inc()
-                return self._desk.again(result, self._clock())
-
-    async def _blame(self, incoming: Incoming[Any], error: Exception) -> Sequence[Row]:
-        """That it failed is the outcome of this delivery: when its batch comes again, the same messages are sent, and
-        the event is not handled beside them. What has an outcome already is not to blame."""
-        told = told_of(error)
-        known = {"event_id": str(incoming.id), "delivery": incoming.delivery}
-        log.error("event.failed", group=self.group, **known, told=told, exc_info=error)
-        reason = self._desk.gives_up(incoming, error)
-
-        async def give_up(tx: Transaction, _: Sequence[Incoming[Any]]) -> Sequence[Outgoing]:
-            if self._circuit.refused(incoming.record.position.partition):
-                raise CircuitOpen from error
-            buried = await self.consumer.bury(tx, incoming, reason) if reason and self.consumer.bury else ()
-            return [self._desk.failed(incoming, error, self._clock()), *buried]
-
-        return (await self._once([incoming], give_up, f"dead_{reason}" if reason else "failed")).rows
-
-    async def _put_aside(self, bad: Sequence[Poison]) -> None:
-        """On topics that anyone may produce to, nonsense is the sender's mistake and never opens the circuit."""
-        later, never = list[Poison](), list[Poison]()
-        for poison in bad:
-            log.warning(
-                "event.refused",
-                group=self.group,
-                reason=poison.reason,
-                partition=poison.record.position.partition,
-                offset=poison.record.position.offset,
-            )
-            if self._desk.may_be_read_later(poison):
-                later.append(poison)
-                continue
-            if not self.consumer.topic.public and self._circuit.refused(poison.record.position.partition):
-                raise CircuitOpen
-            EVENTS.labels(group=self.group, outcome=f"dead_{poison.reason}").inc()
-            never.append(poison)
-        put_off = await self._put_off(later) if later else ()
-        await self._producer.send([*put_off, *(self._desk.poison(poison, self._clock()) for poison in never)])
-
-    async def _put_off(self, later: Sequence[Poison]) -> list[Outgoing]:
-        """These will be read as their next deliveries, and so never as this one: a release that can may come to them
-        before their time. What nobody will read has no place in the ledger: its id may be another event's."""
-        unread = {(one.id, one.delivery): one for one in map(unread_of, later)}
-
-        async def send_again(_: Transaction, fresh: Sequence[Incoming[Any]]) -> Sequence[Outgoing]:
-            return [self._desk.put_off(one, self._clock()) for one in fresh]
-
-        outcome = await self._once(list(unread.values()), send_again, "retry")
-        return [message for row in outcome.rows for message in row.messages]
 
     def _stand_still(self, records: Sequence[ConsumerRecord]) -> None:
         self.circuit_open = True
         CIRCUIT_OPEN.labels(group=self.group).set(1)
-        log.error("consumer.circuit_open", group=self.group, in_a_row=_CIRCUIT_RUN)
+        log.error("consumer.circuit_open", group=self.group)
         self.gate.seek_back(records)
         if self.gate.consumer is not None:
             self.gate.consumer.pause(*self.gate.consumer.assignment())
@@ -264,7 +206,7 @@ class Shell:
         self.waiting = waiting
         WAITING.labels(group=self.group).set(waiting)
 
-    def _tell(self, error: Exception) -> None:
+    def _log(self, error: Exception) -> None:
         if isinstance(error, Unavailable):
             log.warning("consumer.goes_back", group=self.group, error=str(error))
         else:

@@ -26,9 +26,9 @@ _LONGEST_ERROR = 4000
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """Writes retry and dead-letter messages for one consumer group of one service. Where `sends_again` is false there
-    is no other delivery, whoever asks for it."""
+class LetterWriter:
+    """Writes the retry and dead-letter messages of one consumer group of one service. Where `sends_again` is false
+    (topics that are state) nothing is delivered again: what would be becomes a dead letter at once."""
 
     service: str
     group: str
@@ -42,7 +42,7 @@ class Desk:
 
     def failed(self, incoming: Incoming[Any], error: Exception, now: datetime) -> Outgoing:
         """A single event whose handling raised: refused for good, or tried again a few times."""
-        text = str(error) if isinstance(error, Rejected) else told_of(error)
+        text = str(error) if isinstance(error, Rejected) else describe_defect(error)
         if reason := self.gives_up(incoming, error):
             return self.refuse(Refuse(incoming, reason, text), now)
         return self.again(Again(incoming, _wait_after(incoming.delivery), _word_for(error)), now, error=text)
@@ -167,9 +167,9 @@ class Circuit:
         return self._in_a_row[partition] > self._run
 
 
-def told_of(error: Exception) -> str:
-    """What is told of a defect: its kind, where it showed, and a digest of the way there, by which the same defects are
-    known. Not what the error itself says, which may hold values of the event; the log has that."""
+def describe_defect(error: Exception) -> str:
+    """A defect for a dead letter: its kind, where it showed, and a digest of its traceback, by which the same defect is
+    recognised. The error's own text may hold values of the event, so it is left to the log."""
     if isinstance(error, RuledOut):
         return str(error)
     frames = extract_tb(error.__traceback__)
@@ -187,12 +187,12 @@ def times_postponed(record: Record) -> int:
 
 
 def unread_of(poison: Poison) -> Incoming[Poison]:
-    """What an event is known by that could not be read."""
+    """A record that could not be read, with the id and the delivery that the ledger knows it by."""
     return Incoming(poison, event_id(poison.record), delivery(poison.record), poison.record)
 
 
 def _word_for(error: Exception) -> str:
-    """What nobody has foreseen is a defect of ours."""
+    """The reason in one word; an error that is none of the known kinds is a defect of ours."""
     return error.reason if isinstance(error, RuledOut) else "bug"
 
 

@@ -16,7 +16,7 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from shared.observability.logs import get_logger
 from shared.observability.metrics import COMMIT_FAULTS
 
-_COMMIT_SECONDS = 5
+COMMIT_SECONDS = 5.0
 
 log = get_logger(__name__)
 
@@ -24,8 +24,9 @@ log = get_logger(__name__)
 class Gate(ConsumerRebalanceListener):  # type: ignore[misc]
     """Guards the partitions and offsets of one consumer."""
 
-    def __init__(self, group: str) -> None:
+    def __init__(self, group: str, *, commit_seconds: float = COMMIT_SECONDS) -> None:
         self.lock = asyncio.Lock()
+        self._commit_seconds = commit_seconds
         self._group = group
         self._consumer: AIOKafkaConsumer | None = None
         self._noted: dict[TopicPartition, int] = {}
@@ -85,7 +86,7 @@ class Gate(ConsumerRebalanceListener):  # type: ignore[misc]
         offsets = {partition: offset for partition, offset in pending.items() if partition in assigned}
         try:
             if offsets:
-                async with asyncio.timeout(_COMMIT_SECONDS):
+                async with asyncio.timeout(self._commit_seconds):
                     await self._consumer.commit(offsets)
         except (KafkaError, IllegalStateError, TimeoutError) as error:
             COMMIT_FAULTS.labels(group=self._group).inc()

@@ -103,9 +103,9 @@ Prepare = Callable[[Sequence[Incoming[Any]]], Awaitable[Sequence[Incoming[Any]]]
 """Loads what a handler needs from elsewhere (the payload store) before the transaction begins; keeps order and ids."""
 
 
-Bury = Callable[[Transaction, Incoming[Any], str], Awaitable[Sequence[Outgoing]]]
-"""What to tell when the shell gives an event up: whoever counts on it must hear of its end. Gets the reason, and the
-transaction that writes the end down; an event that is sent again may be given up more than once."""
+OnGivenUp = Callable[[Transaction, Incoming[Any], str], Awaitable[Sequence[Outgoing]]]
+"""What to send when the shell gives an event up, so that whoever waits for its outcome hears of it. Gets the reason,
+and the transaction in which the ledger records the end. An event that is redriven may be given up more than once."""
 
 
 def _nothing() -> None:
@@ -119,7 +119,7 @@ class Consumer(Generic[E]):
     `behaviour` begins with the folder's name; the consumer group is `<prefix>.<service>.<behaviour>`.
     `wake` is called after a batch was committed and its messages produced, to wake a loop that waits for work.
     `members` is how many of the group's members this process is: one computes while another waits for the database.
-    `bury` says what is told beside the dead letter of an event that the shell gave up.
+    `on_given_up` says what is told beside the dead letter of an event that the shell gave up.
     `skips` are CloudEvents types that mean nothing here: their records are passed over unread.
     `spacing_seconds` is the least time from one batch of many events to the next, less after one of few: under load
     events gather, and what several of them say of one thing is written once. Where little happens nothing is delayed.
@@ -133,5 +133,5 @@ class Consumer(Generic[E]):
     max_records: int = 500
     members: int = 1
     skips: frozenset[str] = frozenset()
-    bury: Bury | None = None
+    on_given_up: OnGivenUp | None = None
     spacing_seconds: float = 0.0

@@ -60,21 +60,21 @@ Decide = Callable[[Transaction, Sequence[Incoming[Any]]], Awaitable[Sequence[Out
 
 
 async def once(database: Database, group: str, batch: Sequence[Incoming[Any]], decide: Decide) -> Outcome:
-    """Decide what becomes of those events of a batch that nothing has become of yet, and keep it; all or nothing. What
-    was sent because of the others is given again.
+    """Runs `decide` on the events that this group has not handled yet, and stores what they send in the same
+    transaction. For the others it gives the messages that were stored with them.
 
     Raises:
-        Unavailable: the database does not answer; whatever may have been kept is given by the next call.
+        Unavailable: the database does not answer. If the commit took place all the same, the next call finds it.
     """
     async with database.transaction() as tx:
-        recorded = await record(tx, group, batch)
+        recorded = await record_events(tx, group, batch)
         fresh = [incoming for incoming in batch if (incoming.id, incoming.delivery) in recorded.fresh]
         made = _rows(fresh, await decide(tx, fresh)) if fresh else []
-        await keep(tx, group, made)
+        await keep_outgoing(tx, group, made)
     return Outcome(fresh, [*recorded.stored, *made])
 
 
-async def record(tx: Transaction, group: str, batch: Sequence[Incoming[Any]]) -> Recorded:
+async def record_events(tx: Transaction, group: str, batch: Sequence[Incoming[Any]]) -> Recorded:
     """Write the batch's ids, in order, so that two transactions can never wait for each other in a circle."""
     keys = sorted({(incoming.id, incoming.delivery) for incoming in batch})
     ids, deliveries = [key[0] for key in keys], [key[1] for key in keys]
@@ -88,7 +88,7 @@ async def record(tx: Transaction, group: str, batch: Sequence[Incoming[Any]]) ->
     return Recorded(fresh, tuple(stored))
 
 
-async def keep(tx: Transaction, group: str, rows: Sequence[Row]) -> None:
+async def keep_outgoing(tx: Transaction, group: str, rows: Sequence[Row]) -> None:
     """Store what is sent in the rows of events that were recorded; what stood there before is replaced."""
     if rows:
         ids, deliveries = [row.key[0] for row in rows], [row.key[1] for row in rows]
@@ -108,7 +108,7 @@ def _rows(fresh: Sequence[Incoming[Any]], results: Sequence[Outgoing | Bundle]) 
     return [Row(key, tuple(messages)) for key, messages in sent.items() if messages]
 
 
-async def forget(database: Database, *, older_than: timedelta) -> int:
+async def forget_events(database: Database, *, older_than: timedelta) -> int:
     """Delete one block of rows older than that (twice the topics' retention); returns how many were deleted."""
     async with database.transaction() as tx:
         return changed_rows(await tx.execute(SQL["forget_events"], older_than, _BLOCK_ROWS))

@@ -21,7 +21,7 @@ from shared.errors import Unavailable
 from shared.events.catalogue import is_records_topic
 from shared.events.envelope import Incoming
 from shared.messaging import ledger
-from shared.messaging.dead_letter import Desk, times_postponed
+from shared.messaging.dead_letter import LetterWriter, times_postponed
 from shared.messaging.handler import Consumer, Outgoing, Refuse
 from shared.messaging.ledger import Key, Row
 from shared.messaging.producer import Producer
@@ -45,13 +45,13 @@ class Sending:
         consumer: Consumer[Any],
         database: Database,
         producer: Producer,
-        desk: Desk,
+        letters: LetterWriter,
         clock: Callable[[], datetime],
     ) -> None:
         self._consumer = consumer
         self._database = database
         self._producer = producer
-        self._desk = desk
+        self._letters = letters
         self._clock = clock
 
     async def send(self, batch: Sequence[Incoming[Any]], rows: Sequence[Row]) -> None:
@@ -92,21 +92,21 @@ class Sending:
             number = times_postponed(incoming.record)
             is_over = fault.by_choice and number >= _MOST_POSTPONED
             outcome = f"dead_{SINK_REFUSED}" if is_over else "postponed"
-            EVENTS.labels(group=self._desk.group, outcome=outcome).inc()
-            log.warning(f"event.{outcome}", group=self._desk.group, event_id=str(incoming.id), why=fault.text)
+            EVENTS.labels(group=self._letters.group, outcome=outcome).inc()
+            log.warning(f"event.{outcome}", group=self._letters.group, event_id=str(incoming.id), why=fault.text)
             if is_over:
                 messages += await self._give_up(incoming, fault)
             else:
-                messages.append(self._desk.postpone(incoming, number + 1, fault.text, self._clock()))
+                messages.append(self._letters.postpone(incoming, number + 1, fault.text, self._clock()))
         await self._producer.send(messages)
 
     async def _give_up(self, incoming: Incoming[Any], fault: TopicFault) -> Sequence[Outgoing]:
         """What is told of the end takes the place of what could not be sent."""
-        letter = self._desk.refuse(Refuse(incoming, SINK_REFUSED, fault.text), self._clock())
+        letter = self._letters.refuse(Refuse(incoming, SINK_REFUSED, fault.text), self._clock())
         async with self._database.transaction() as tx:
-            told = await self._consumer.bury(tx, incoming, SINK_REFUSED) if self._consumer.bury else ()
+            told = await self._consumer.on_given_up(tx, incoming, SINK_REFUSED) if self._consumer.on_given_up else ()
             row = Row((incoming.id, incoming.delivery), (letter, *told))
-            await ledger.keep(tx, self._consumer.behaviour, [row])
+            await ledger.keep_outgoing(tx, self._consumer.behaviour, [row])
         return row.messages
 
 

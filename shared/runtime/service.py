@@ -211,7 +211,7 @@ def _settle_memory() -> None:
 
 def _forgetting(database: Database) -> Callable[[], Any]:
     async def step() -> float:
-        deleted = await ledger.forget(database, older_than=timedelta(seconds=_LEDGER_AGE.total_seconds()))
+        deleted = await ledger.forget_events(database, older_than=timedelta(seconds=_LEDGER_AGE.total_seconds()))
         return 0.5 if deleted else _LEDGER_PAUSE_SECONDS
 
     return step

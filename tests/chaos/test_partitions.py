@@ -12,7 +12,6 @@ from shared.database import pool
 from shared.database.pool import Database
 from shared.errors import Unavailable
 from shared.ids import new_id
-from shared.messaging import consumer as messaging
 from shared.messaging import producer as producing
 from shared.messaging.handler import Outgoing
 from shared.messaging.producer import Producer
@@ -44,7 +43,6 @@ async def database(topics: Place, to_postgres: Proxy, monkeypatch: pytest.Monkey
     """Behind the proxy, with less patience."""
     for deadline in ("_STATEMENT_SECONDS", "_CONNECT_SECONDS", "_ACQUIRE_SECONDS"):
         monkeypatch.setattr(pool, deadline, 1)
-    monkeypatch.setattr(messaging, "PATIENCE_SECONDS", 1.0)
     login, server = topics.admin_url.rsplit("@", 1)
     place = replace(topics, admin_url=f"{login}@127.0.0.1:{to_postgres.port}/{server.partition('/')[2]}")
     made = Database(place.database_url().replace("{service}", "planner"), schema="planner", connections=CONNECTIONS)
@@ -79,7 +77,7 @@ async def test_a_consumer_that_lost_postgres_waits_and_goes_on(
 ) -> None:
     answers, dead, retries = [await reader_for(name) for name in ("jobs.events", "planner.dead", "planner.retry")]
     jobs = [new_id() for _ in range(2 * HALF)]
-    async with shell(Seen(), topics, database, producer) as subscriptions:
+    async with shell(Seen(), topics, database, producer, patience_seconds=1.0) as subscriptions:
         await producer.send([order(job) for job in jobs[:HALF]])
         await eventually(lambda: len(answers.records) >= HALF, 30)
         to_postgres.cut()
@@ -135,7 +133,6 @@ async def test_a_member_that_lost_the_broker_is_replaced_and_comes_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What it had in hand when it was cut off is done by the other one; back again, it does nothing twice."""
-    monkeypatch.setattr(messaging, "PATIENCE_SECONDS", 1.0)
     monkeypatch.setattr(producing, "REQUEST_SECONDS", 1)
     database = await database_for("planner")
     answers, dead = await reader_for("jobs.events"), await reader_for("planner.dead")
@@ -145,8 +142,8 @@ async def test_a_member_that_lost_the_broker_is_replaced_and_comes_back(
         with behind(to_kafka):
             await own.open()
             stack.push_async_callback(own.close)
-            one = await stack.enter_async_context(shell(lost, topics, database, own))
-        two = await stack.enter_async_context(shell(other, topics, database, producer))
+            one = await stack.enter_async_context(shell(lost, topics, database, own, patience_seconds=1.0))
+        two = await stack.enter_async_context(shell(other, topics, database, producer, patience_seconds=1.0))
         await eventually(lambda: shares(one, two) == (1, 1), 30)
         await producer.send([order(job) for job in jobs[:HALF]])
         await eventually(lambda: lost.jobs and other.jobs, 30)

@@ -21,7 +21,7 @@ from services.fetcher.settle.settle import Settlement
 from shared.database.pool import Row
 from shared.errors import Unavailable
 from shared.events.tasks import TaskState
-from shared.messaging.dead_letter import told_of
+from shared.messaging.dead_letter import describe_defect
 from shared.messaging.handler import Outgoing
 from shared.messaging.latest import read_latest
 from shared.observability.logs import get_logger
@@ -187,7 +187,7 @@ class Lanes:
             log.exception("call.failed", task_id=str(call.request.task_id), job_id=str(call.request.job_id))
             unknown = permit.is_used or call.may_have_left
             tried = Tried(began_at, monotonic() - began)
-            return give_up(call, f"bug: {told_of(error)}", tried, utc_now(), unknown=unknown)
+            return give_up(call, f"bug: {describe_defect(error)}", tried, utc_now(), unknown=unknown)
 
     async def _may_leave(self, permit: Permit, call: Claimed) -> bool:
         """Waits for the call's moment. Nothing that must not be repeated leaves without its mark."""

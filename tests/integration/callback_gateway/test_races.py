@@ -126,7 +126,7 @@ async def test_a_change_that_the_consumer_came_to_after_all_does_not_undo_the_ne
 
     async def apply(tx: Transaction) -> None:
         async with database.transaction() as other:
-            await ledger.record(other, "configure-vendors", batch)
+            await ledger.record_events(other, "configure-vendors", batch)
             await vendors.handle(other, batch)
         if isinstance(change[1], Removed):
             await vendors.remove(tx, ["acme"])

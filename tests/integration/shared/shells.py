@@ -14,7 +14,7 @@ from shared.events.catalogue import JOBS_CONTROL, JOBS_EVENTS
 from shared.events.envelope import Incoming
 from shared.events.jobs import JobControl, JobCounts, JobProgressed, JobState
 from shared.ids import derived_id
-from shared.messaging.consumer import Shell
+from shared.messaging.consumer import Limits, Shell
 from shared.messaging.handler import Consumer, Outgoing, outgoing
 from shared.messaging.producer import Producer
 from shared.messaging.subscriptions import Subscriptions
@@ -52,18 +52,22 @@ def order(job_id: UUID, **headers: bytes) -> Outgoing:
 
 
 @asynccontextmanager
-async def shell(seen: Seen, place: Place, database: Database, producer: Producer) -> AsyncIterator[Subscriptions]:
-    """A running consumer of `jobs.control`."""
-    async with running(Consumer("control", JOBS_CONTROL, seen.handle), place, database, producer) as subscriptions:
+async def shell(
+    seen: Seen, place: Place, database: Database, producer: Producer, **limits: Any
+) -> AsyncIterator[Subscriptions]:
+    """A running consumer of `jobs.control`; `limits` are the fields of `Limits`."""
+    control = Consumer("control", JOBS_CONTROL, seen.handle)
+    async with running(control, place, database, producer, **limits) as subscriptions:
         yield subscriptions
 
 
 @asynccontextmanager
 async def running(
-    consumer: Consumer[Any], place: Place, database: Database, producer: Producer
+    consumer: Consumer[Any], place: Place, database: Database, producer: Producer, **limits: Any
 ) -> AsyncIterator[Subscriptions]:
     """A running consumer of the planner's."""
-    subscriptions = Subscriptions(place.kafka, [Shell("planner", place.prefix, consumer, database, producer)])
+    made = Shell("planner", place.prefix, consumer, database, producer, limits=Limits(**limits))
+    subscriptions = Subscriptions(place.kafka, [made])
     offsets = Loop("offsets", subscriptions.commit_offsets)
     await subscriptions.open()
     committing = asyncio.create_task(offsets.run())

@@ -21,8 +21,7 @@ from shared.events.envelope import DELIVERY, RECIPIENT, Incoming
 from shared.events.jobs import JobControl
 from shared.ids import derived_id, new_id
 from shared.messaging import consumer as messaging
-from shared.messaging import gate
-from shared.messaging.consumer import Shell
+from shared.messaging.consumer import Limits, Shell
 from shared.messaging.handler import Consumer, Outgoing
 from shared.messaging.producer import Producer
 from shared.messaging.reader import Reader
@@ -135,13 +134,11 @@ async def test_a_run_of_bad_records_stops_the_consumer_and_loses_none(
     database: Database,
     producer: Producer,
     reader_for: ReaderFor,
-    monkeypatch: pytest.MonkeyPatch,
     by: str,
 ) -> None:
     """A deployment that cannot handle anything must not move a topic into the dead letters. What it gave up before it
     stood still comes again, and the rest is where it was."""
     retries = await reader_for("planner.retry")
-    monkeypatch.setattr(messaging, "_CIRCUIT_RUN", 5)
 
     def fails(event: JobControl) -> None:
         raise ValueError("never")
@@ -149,7 +146,8 @@ async def test_a_run_of_bad_records_stops_the_consumer_and_loses_none(
     read_as = JOBS_CONTROL if by == "handler" else JOBS_EVENTS
     inner: Topic[Any] = replace(read_as, name="jobs.control", public=False)
     jobs, seen = [new_id() for _ in range(40)], Seen()
-    broken = Shell("planner", topics.prefix, Consumer("control", inner, Seen(fails=fails).handle), database, producer)
+    consumer = Consumer("control", inner, Seen(fails=fails).handle)
+    broken = Shell("planner", topics.prefix, consumer, database, producer, limits=Limits(circuit_run=5))
     subscriptions = Subscriptions(topics.kafka, [broken])
     await subscriptions.open()
     await producer.send([order(job) for job in jobs])
@@ -266,7 +264,7 @@ async def test_whoever_counts_on_an_event_hears_of_its_end(
         return [answer(incoming.event.job_id)]
 
     told, job = await reader_for("jobs.events"), new_id()
-    consumer = Consumer("control", JOBS_CONTROL, Seen(fails=fails).handle, bury=tell)
+    consumer = Consumer("control", JOBS_CONTROL, Seen(fails=fails).handle, on_given_up=tell)
     subscriptions = Subscriptions(topics.kafka, [Shell("planner", topics.prefix, consumer, database, producer)])
     await subscriptions.open()
     await producer.send([order(job)])
@@ -279,7 +277,6 @@ async def test_patience_is_measured_by_the_clock(
     topics: Place, database: Database, producer: Producer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Attempts that are slow themselves must not keep a rebalance waiting: four of them last longer than patience."""
-    monkeypatch.setattr(messaging, "PATIENCE_SECONDS", 1.0)
     tries, went_back_after = 0, list[int]()
     monkeypatch.setattr(messaging, "monotonic", lambda: monotonic() + tries * 0.3)
 
@@ -288,9 +285,8 @@ async def test_patience_is_measured_by_the_clock(
         tries += 1
         raise Unavailable("away")
 
-    made = Shell(
-        "planner", topics.prefix, Consumer("control", JOBS_CONTROL, Seen().handle, prepare=slow), database, producer
-    )
+    consumer = Consumer("control", JOBS_CONTROL, Seen().handle, prepare=slow)
+    made = Shell("planner", topics.prefix, consumer, database, producer, limits=Limits(patience_seconds=1.0))
     seek_back = made.gate.seek_back
 
     def counted(records: Sequence[ConsumerRecord]) -> None:
@@ -307,9 +303,8 @@ async def test_patience_is_measured_by_the_clock(
 
 
 async def test_a_batch_that_goes_back_comes_again_from_all_its_partitions(
-    topics: Place, database: Database, producer: Producer, monkeypatch: pytest.MonkeyPatch
+    topics: Place, database: Database, producer: Producer
 ) -> None:
-    monkeypatch.setattr(messaging, "PATIENCE_SECONDS", 0.0)
     tries, jobs = 0, [new_id() for _ in range(40)]
 
     def fails(event: JobControl) -> None:
@@ -320,7 +315,7 @@ async def test_a_batch_that_goes_back_comes_again_from_all_its_partitions(
 
     seen = Seen(fails=fails)
     await producer.send([order(job) for job in jobs])
-    async with shell(seen, topics, database, producer):
+    async with shell(seen, topics, database, producer, patience_seconds=0.0):
         await eventually(lambda: sorted(seen.jobs) == sorted(jobs), 30)
         await eventually(lambda: _reaches(topics, 40), 30)
 
@@ -386,14 +381,13 @@ async def test_nobody_waits_for_a_commit_without_end(
     topics: Place, database: Database, producer: Producer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """aiokafka's own commit goes on until the coordinator is back."""
-    monkeypatch.setattr(gate, "_COMMIT_SECONDS", 0.2)
 
     async def hangs(self: Reader, offsets: object) -> None:
         await asyncio.Event().wait()
 
     monkeypatch.setattr(Reader, "commit", hangs)
     seen = Seen()
-    async with shell(seen, topics, database, producer):
+    async with shell(seen, topics, database, producer, commit_seconds=0.2):
         await producer.send([order(new_id())])
         await eventually(lambda: len(seen.jobs) == 1, 30)
 

@@ -203,7 +203,7 @@ async def test_an_end_that_cannot_be_told_of_is_none(
             raise Unavailable("away")
         return [answer(incoming.event.job_id)]
 
-    consumer = Consumer("control", JOBS_CONTROL, Seen(fails=fails).handle, bury=tell)
+    consumer = Consumer("control", JOBS_CONTROL, Seen(fails=fails).handle, on_given_up=tell)
     unheard = Unheard(topics.kafka, prefix=topics.prefix)
     await unheard.open()
     subscriptions = Subscriptions(topics.kafka, [Shell("planner", topics.prefix, consumer, database, unheard)])

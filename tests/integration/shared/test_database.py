@@ -170,7 +170,7 @@ async def test_two_members_that_have_the_same_events_in_another_order_never_lock
 
     async def handle(events: list[Incoming[JobControl]]) -> None:
         async with database.transaction() as tx:
-            fresh.append(len((await ledger.record(tx, "control", events)).fresh))
+            fresh.append(len((await ledger.record_events(tx, "control", events)).fresh))
             await _let_others_run(tx)
 
     await asyncio.gather(handle(batch), handle(batch[::-1]), handle(batch[150:] + batch[:150]))
