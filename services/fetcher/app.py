@@ -9,7 +9,7 @@ from services.fetcher.call.secrets import SigningSecrets
 from services.fetcher.call.transport import Transport
 from services.fetcher.configure import handler as configuration
 from services.fetcher.control.handler import control_calls
-from services.fetcher.enqueue.handler import bury_call, enqueue_calls
+from services.fetcher.enqueue.handler import enqueue_calls, give_up_call
 from services.fetcher.expire.loop import Expire
 from services.fetcher.lanes.lanes import Lanes
 from services.fetcher.settings import Settings
@@ -41,7 +41,7 @@ def build(runtime: Runtime[Settings]) -> App:
     return App(
         consumers=[
             Consumer("control", JOBS_EVENTS, control_calls, wake=lanes.wake, skips=_NO_ORDERS),
-            Consumer("enqueue", FETCH_REQUESTED, enqueue_calls, wake=lanes.wake, on_given_up=bury_call),
+            Consumer("enqueue", FETCH_REQUESTED, enqueue_calls, wake=lanes.wake, on_given_up=give_up_call),
             Consumer("configure", VENDORS, configuration.vendors.handle, wake=lanes.wake),
         ],
         loops=[

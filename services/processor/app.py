@@ -2,7 +2,7 @@
 
 from services.processor.expire.keys import ExpireKeys
 from services.processor.expire.loop import Expire
-from services.processor.process.handler import bury_page, process_pages
+from services.processor.process.handler import give_up_page, process_pages
 from services.processor.process.prepare import Preparation
 from services.processor.settings import Settings
 from shared.events.catalogue import PAYLOADS_STORED
@@ -19,7 +19,7 @@ def build(runtime: Runtime[Settings]) -> App:
         PAYLOADS_STORED,  # type: ignore[arg-type] # the preparation turns these events into pages
         process_pages,  # type: ignore[arg-type]
         prepare=preparation.prepare,
-        on_given_up=bury_page,
+        on_given_up=give_up_page,
         max_records=runtime.settings.processor_pages,
         members=runtime.settings.processor_members,
     )

@@ -18,7 +18,7 @@ async def enqueue_calls(tx: Transaction, batch: Sequence[Incoming[FetchRequested
     return []
 
 
-async def bury_call(_tx: Transaction, incoming: Incoming[FetchRequested], reason: str) -> list[Outgoing]:
+async def give_up_call(_tx: Transaction, incoming: Incoming[FetchRequested], reason: str) -> list[Outgoing]:
     """The shell gave a call up before it was one: its task ends with that. A task goes on without the answer to a
     question about its status, which is asked again; what was to end a vendor's job is left to a person."""
     request, now = incoming.event, utc_now()

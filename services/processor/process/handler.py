@@ -60,7 +60,7 @@ def _failed(incoming: Incoming[Page], now: datetime) -> list[Result]:
     return [ended, letter]
 
 
-async def bury_page(tx: Transaction, incoming: Incoming[PayloadStored], reason: str) -> list[Outgoing]:
+async def give_up_page(tx: Transaction, incoming: Incoming[PayloadStored], reason: str) -> list[Outgoing]:
     """The shell gave a page up: its job must hear of it, and its payload goes when its letter does."""
     stored = incoming.event
     await store.insert_expiries(tx, {stored.payload.uri: _keep_seconds(stored, is_dead=True)})

@@ -7,7 +7,7 @@ import pytest
 
 from services.callback_gateway.redrive.decide import closed_round
 from services.fetcher.app import build
-from services.fetcher.enqueue.handler import bury_call
+from services.fetcher.enqueue.handler import give_up_call
 from services.fetcher.settings import Settings
 from shared.database.pool import Database
 from shared.events.catalogue import FETCH_REQUESTED
@@ -82,6 +82,6 @@ async def database(database_for: DatabaseFor) -> Database:
 async def test_a_call_that_is_given_up_twice_is_told_of_once(database: Database) -> None:
     call = Incoming(wanted("page"), new_id(), 4, Record(Position("t", 0, 0), None, b"", (), utc_now()))
     async with database.transaction() as tx:
-        [first] = await bury_call(tx, call, "bug")
-        [second] = await bury_call(tx, call, "bug")
+        [first] = await give_up_call(tx, call, "bug")
+        [second] = await give_up_call(tx, call, "bug")
     assert dict(first.headers)["ce_id"] == dict(second.headers)["ce_id"]
