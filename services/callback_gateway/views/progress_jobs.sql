@@ -1,6 +1,7 @@
 -- Where jobs stand; gives those for which it was news: that were not over since, nor heard of something later. A tenth of
 -- a second is no later: the clocks of two planners need not agree on it. What was done lately, and in how long, fades within
--- minutes and grows only while a job runs: neither a pause nor what was before a redrive slows it down. $1 ids uuid[], $2 states text[], $3 planned integer[], $4 completed integer[], $5 failed integer[], $6 cancelled integer[], $7 records bigint[], $8 distinct_records bigint[], $9 at timestamptz[]
+-- minutes (never to nothing: a product too small is an error) and grows only while a job runs: neither a pause nor what was
+-- before a redrive slows it down. $1 ids uuid[], $2 states text[], $3 planned integer[], $4 completed integer[], $5 failed integer[], $6 cancelled integer[], $7 records bigint[], $8 distinct_records bigint[], $9 at timestamptz[]
 UPDATE jobs
 SET state = given.state,
     planned = given.planned,
@@ -10,7 +11,7 @@ SET state = given.state,
     records = given.records,
     distinct_records = given.distinct_records,
     lately_done = CASE WHEN jobs.state = 'running' AND jobs.told_at < given.at
-        THEN jobs.lately_done * 300 / (300 + extract(epoch FROM given.at - jobs.told_at))
+        THEN greatest(jobs.lately_done, 1e-9) * 300 / (300 + extract(epoch FROM given.at - jobs.told_at))
             + greatest(given.completed + given.failed + given.cancelled
                 - jobs.completed - jobs.failed - jobs.cancelled, 0)
         ELSE jobs.lately_done END,
