@@ -71,11 +71,12 @@ class RetryRequested(Event):
 
 
 class DeadLetter(Event):
-    """What could not be handled, with its reason, its history and its original bytes."""
+    """What could not be handled, with its reason, its history and its original bytes. `group` is the consumer group
+    that gave it up; empty where none did (a call that failed, say): then it is sent again for all groups."""
 
     type: Literal["dead_letter"] = "dead_letter"
     service: str
-    group: str
+    group: str = ""
     event_id: UUID
     delivery: int
     reason: str

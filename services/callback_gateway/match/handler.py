@@ -55,7 +55,6 @@ async def expect_callbacks(tx: Transaction, batch: Sequence[Incoming[CallbackExp
 def _letter(incoming: Incoming[CallbackReceived], now: datetime) -> DeadLetter:
     return DeadLetter(
         service="callback-gateway",
-        group="callbacks.received match",
         event_id=incoming.id,
         delivery=incoming.delivery,
         reason=UNMATCHED,

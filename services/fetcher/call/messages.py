@@ -5,7 +5,7 @@ from datetime import datetime
 
 from services.fetcher.call.vendor_jobs import Heard
 from services.fetcher.model import Claimed
-from shared.events.catalogue import DEAD, FETCH_REQUESTED, PAYLOADS_STORED, TASKS_EVENTS
+from shared.events.catalogue import DEAD, PAYLOADS_STORED, TASKS_EVENTS
 from shared.events.dead_letters import DeadLetter, Original
 from shared.events.envelope import CE_ID, CE_TYPE, Position, Record
 from shared.events.payloads import PayloadStored, Pointer
@@ -84,7 +84,6 @@ def dead(call: Claimed, reason: str, history: tuple[str, ...], now: datetime) ->
     )
     letter = DeadLetter(
         service="fetcher",
-        group=f"{FETCH_REQUESTED.name} call",
         event_id=call.id,
         delivery=int(origin["delivery"]),
         reason=reason.split(":", 1)[0],

@@ -54,8 +54,9 @@ def test_a_message_goes_back_as_it_came_to_the_group_that_gave_it_up() -> None:
     assert sent(letter) == message
 
 
-def test_a_group_that_is_none_means_every_group() -> None:
-    letter = letter_of(b"{}", topic="sluice.callbacks.received", group="callbacks.received match")
+@pytest.mark.parametrize("group", ["", "callbacks.received match"])
+def test_a_group_that_is_none_means_every_group(group: str) -> None:
+    letter = letter_of(b"{}", topic="sluice.callbacks.received", group=group)
     assert RECIPIENT not in dict(sent(letter).headers)
 
 
