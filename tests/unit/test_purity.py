@@ -9,7 +9,6 @@ import pytest
 PROJECT = Path(__file__).resolve().parents[2]
 IMPURE = {"new_id", "utc_now", "monotonic", "now", "utcnow", "today", "uuid4", "uuid7"}
 IMPURE_MODULES = {"random", "time", "secrets", "os"}
-NOT_YET = {"services/callback_gateway/http/presentation.py", "services/callback_gateway/webhooks/decide.py"}
 
 
 def pure_modules() -> Iterator[Path]:
@@ -37,7 +36,4 @@ def impure_calls(path: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", pure_modules(), ids=lambda path: str(path.relative_to(PROJECT)))
 def test_what_is_pure_calls_nothing_that_differs_each_time(path: Path) -> None:
-    found = list(impure_calls(path))
-    if str(path.relative_to(PROJECT)) in NOT_YET:
-        pytest.xfail(str(found))
-    assert not found
+    assert not list(impure_calls(path))

@@ -20,7 +20,7 @@ with open("/proc/self/status") as status:
     used = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmData"))
 resource.setrlimit(resource.RLIMIT_DATA, (used + int(sys.argv[1]) * MIB,) * 2)
 page = take_apart(stored_payload(records=Records(), sinks=sinks), body)
-pack(list(topic.write([page], Written())))
+pack([event for events in topic.write([page], Written()).values() for event in events])
 print(page.failure.reason if page.failure else "taken")
 """
 _ORDINARY = '{"id":%d,"name":"customer","email":"c@a.org","amount":9.25,"paid":true,"at":"2026-01-01","tags":["a"]}'
