@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from services.planner.model import Planned, Resolved
 from services.planner.paging.step import Step, call_of
-from services.planner.placeholders import fill, fill_walk, mentions, named
+from services.planner.placeholders import fill, fill_walk, is_template, named
 from shared.errors import Problem
 from shared.events.tasks import Call
 from shared.specification.invoke import CALLBACK_URL, IN_SUBMIT, VENDOR_JOB, Invoke
@@ -106,7 +106,7 @@ def _silence(resolved: Resolved) -> list[Problem]:
     if rules.outcome.done is None and (rules.outcome.failed or rules.outcome.progress):
         expected = "expected done in the vendor's callbacks.outcome, or status with a done of its own"
         return [Problem(_AT, f"nothing would tell that a job is done: {expected}")]
-    if mentions(invoke.submit, CALLBACK_URL) or (invoke.vendor_job and rules.vendor_job and rules.verify):
+    if is_template(invoke.submit, [CALLBACK_URL]) or (invoke.vendor_job and rules.vendor_job and rules.verify):
         return []
     expected = "expected {callback.url} in the submit, or status, or callbacks.vendor_job and verify of the vendor"
     return [Problem(_AT, f"nothing would tell the outcome: {expected}")]

@@ -42,8 +42,14 @@ def fill(
     request: Request, values: Mapping[str, Value], at: str, *, later: Collection[str] = ()
 ) -> Request | list[Problem]:
     """The request with its placeholders filled, or one problem for each unknown one, or for each part that its values
-    make unusable, at the place `at`. Those `later` are left as they stand: whoever knows them fills them."""
-    return _checked(_Filler(values, later), request, at)
+    make unusable, at the place `at`. Those `later` are left as they stand: whoever knows them fills them. If there is
+    one, the request stays a template, in which other braces are written twice: no value can bring a placeholder."""
+    return _checked(_Filler(values, later, keeps=is_template(request, later)), request, at)
+
+
+def is_template(request: Request, names: Collection[str]) -> bool:
+    """Whether a placeholder with one of these names stands anywhere in a request."""
+    return any(name in names for _, name in placeholders_in(_parts(request)))
 
 
 def fill_page(request: Request, numbers: Mapping[str, int]) -> Request:
@@ -56,7 +62,7 @@ def fill_walk(resolved: Resolved, poll: Poll, values: Mapping[str, Scalar], at: 
     """The job with a poll in which all is filled that is known before any page is; problems as in `fill`. Where the
     request has placeholders of pages it stays a template, in which other braces are written twice."""
     names = names_in(poll.pages)
-    paged = any(name in names for _, name in placeholders_in(_parts(poll.request)))
+    paged = is_template(poll.request, names)
     request = _checked(_Filler(values, names, keeps=paged), poll.request, f"{at}/request")
     pages = fill_pages(poll.pages, values, f"{at}/pages")
     if isinstance(request, list) or isinstance(pages, list):
@@ -110,11 +116,6 @@ def _mistakes(adapter: TypeAdapter[Any], filled: Strict, written: Strict, at: st
     return []
 
 
-def mentions(request: Request, name: str) -> bool:
-    """Whether a placeholder of that name stands anywhere in a request."""
-    return any(found == name for _, found in placeholders_in(_parts(request)))
-
-
 def _parts(request: Request) -> list[Any]:
     return [request.path, request.query, request.headers, request.json_]
 
@@ -139,7 +140,7 @@ class _Filler:
                 return match[0]
             value = self._value(match[1], pointer)
             found = "" if value is Absent.ABSENT else str(value)
-            return quote(found, safe="") if in_path else found
+            return quote(found, safe="") if in_path else str(self._kept(found))
 
         return PLACEHOLDER.sub(one, template)
 
@@ -149,7 +150,7 @@ class _Filler:
             case str():
                 alone = PLACEHOLDER.fullmatch(value)
                 if alone and alone[1] and alone[1] not in self._later:
-                    return self._value(alone[1], pointer)
+                    return self._kept(self._value(alone[1], pointer))
                 return self.text(value, pointer)
             case dict():
                 found = {name: self.whole(inner, f"{pointer}/{name}") for name, inner in value.items()}
@@ -165,6 +166,10 @@ class _Filler:
         if value is None:
             self.problems.append(unknown_placeholder(pointer, name, (*self._values, *self._later)))
             return ""
+        return value
+
+    def _kept(self, value: Value) -> Value:
+        """A value as it stands in what is a template again."""
         if self._keeps and isinstance(value, str):
             return value.replace("{", "{{").replace("}", "}}")
         return value

@@ -119,11 +119,13 @@ Purpose = Literal["metadata", "page", "submit", "status", "abort", "answer", "de
 class SubmitWanted(Event):
     """The submit of an asynchronous vendor job. `vendor_job` finds the vendor's id in the answer; `{callback.url}` in
     the call stands for the task's callback URL, which is good for `deadline` from when the call leaves. Earlier
-    releases told only until when, `deadline_at`."""
+    releases told only until when, `deadline_at`. In a `template` braces that are not a placeholder's are written twice;
+    what is none is sent as it is. Earlier releases did not tell: placeholders are filled, and braces stay."""
 
     vendor_job: Expression | None = None
     deadline_at: datetime
     deadline: Duration | None = None
+    template: bool | None = None
 
 
 class AnswerWanted(Event):

@@ -9,10 +9,10 @@ from urllib.parse import quote
 from services.fetcher.call.request import Unsendable
 from shared.events.tasks import Call, FetchRequested, Purpose
 from shared.specification.invoke import CALLBACK_URL, TASK_ID
+from shared.specification.templates import PLACEHOLDER
 from shared.specification.vendor_jobs import Told, told_by, vendor_job_of
 from shared.tokens import Claim, make_token
 
-_CALLBACK_URL, _TASK_ID = f"{{{CALLBACK_URL}}}", f"{{{TASK_ID}}}"
 PURPOSES: frozenset[Purpose] = frozenset({"submit", "status", "abort"})
 """What concerns a vendor's job. The task waits all the while; none of these answers is a page."""
 
@@ -55,13 +55,15 @@ def call_of(request: FetchRequested, gateway_url: str, key: Callable[[], bytes],
     expires_at = now + request.submit.deadline if request.submit.deadline else request.submit.deadline_at
     if now >= expires_at:
         return Unsendable("deadline_exceeded: the wait was over before the call could leave")
-    call, text = request.call, request.call.model_dump_json()
-    if _TASK_ID in text:
-        call = _filled(call, _TASK_ID, _id_of(request))
-    if _CALLBACK_URL in text:
+    if request.submit.template is False:
+        return request.call
+    values = {TASK_ID: _id_of(request)}
+    if f"{{{CALLBACK_URL}}}" in request.call.model_dump_json():
         token = make_token(key(), Claim(request.task_id, request.round, expires_at))
-        call = _filled(call, _CALLBACK_URL, f"{gateway_url.rstrip('/')}/callbacks/{request.vendor}/{token}")
-    return call
+        values[CALLBACK_URL] = f"{gateway_url.rstrip('/')}/callbacks/{request.vendor}/{token}"
+    if request.submit.template:
+        values |= {"{{": "{", "}}": "}"}
+    return _filled(request.call, values)
 
 
 def _id_of(request: FetchRequested) -> str:
@@ -69,24 +71,28 @@ def _id_of(request: FetchRequested) -> str:
     return str(request.task_id) if request.round == 0 else f"{request.task_id}-{request.round}"
 
 
-def _filled(call: Call, placeholder: str, value: str) -> Call:
+def _filled(call: Call, values: Mapping[str, str]) -> Call:
     return call.model_copy(
         update={
-            "path": call.path.replace(placeholder, quote(value, safe="")),
-            "query": {name: _inside(given, placeholder, value) for name, given in call.query.items()},
-            "headers": {name: text.replace(placeholder, value) for name, text in call.headers.items()},
-            "body": _inside(call.body, placeholder, value),
+            "path": _text(call.path, {name: quote(value, safe="") for name, value in values.items()}),
+            "query": _inside(call.query, values),
+            "headers": _inside(call.headers, values),
+            "body": _inside(call.body, values),
         }
     )
 
 
-def _inside(template: Any, placeholder: str, value: str) -> Any:
+def _inside(template: Any, values: Mapping[str, str]) -> Any:
     match template:
         case str():
-            return template.replace(placeholder, value)
+            return _text(template, values)
         case dict():
-            return {name: _inside(inner, placeholder, value) for name, inner in template.items()}
+            return {name: _inside(inner, values) for name, inner in template.items()}
         case list() | tuple():
-            return [_inside(inner, placeholder, value) for inner in template]
+            return [_inside(inner, values) for inner in template]
         case _:
             return template
+
+
+def _text(template: str, values: Mapping[str, str]) -> str:
+    return PLACEHOLDER.sub(lambda found: values.get(found[1] or found[0], found[0]), template)

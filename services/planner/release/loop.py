@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from services.planner.invocation import invoke_of
 from services.planner.metrics import JOBS_ENDED, TASKS_RELEASED
 from services.planner.model import Planned, Resolved
+from services.planner.placeholders import is_template
 from services.planner.release import store
 from services.planner.release.decide import Turn, room
 from services.planner.rows import planned_of
@@ -33,6 +34,7 @@ from shared.observability.logs import get_logger
 from shared.observability.metrics import vendor_label
 from shared.runtime.app import Runtime
 from shared.runtime.clock import utc_now
+from shared.specification.invoke import IN_SUBMIT
 
 _IDLE_SECONDS = 1.0
 _BUSY_SECONDS = 0.2
@@ -185,4 +187,9 @@ def _place(row: Row) -> dict[str, Any]:
 
 def _wanted(submit: Waiting) -> SubmitWanted:
     invoke = invoke_of(submit.resolved)
-    return SubmitWanted(vendor_job=invoke.vendor_job, deadline_at=submit.deadline_at, deadline=invoke.deadline)
+    return SubmitWanted(
+        vendor_job=invoke.vendor_job,
+        deadline_at=submit.deadline_at,
+        deadline=invoke.deadline,
+        template=is_template(invoke.submit, IN_SUBMIT),
+    )

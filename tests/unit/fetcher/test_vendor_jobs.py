@@ -53,6 +53,18 @@ def test_the_callback_url_stands_wherever_it_is_asked_for() -> None:
     assert "/" not in made.path.removeprefix("/x/") and made.path.startswith("/x/https%3A%2F%2Fme.example")
 
 
+def test_only_placeholders_of_the_template_are_filled() -> None:
+    """Braces of values are written twice in it; a request that is none is sent as it is."""
+    call = Call(path="/%7Bcallback.url%7D", query={"q": "{{callback.url}}"}, body=["{task.id}", "{{", "a}}b", "{}"])
+    submit = SubmitWanted(deadline_at=DEADLINE, template=True)
+    made = call_of(requested(call=call, submit=submit), "https://me.example", lambda: KEY, NOW)
+    assert isinstance(made, Call)
+    assert (made.path, made.query) == ("/%7Bcallback.url%7D", {"q": "{callback.url}"})
+    assert made.body == [f"{TASK}-3", "{", "a}b", "{}"]
+    plain = submit.model_copy(update={"template": False})
+    assert call_of(requested(call=call, submit=plain), "https://me.example", lambda: KEY, NOW) == call
+
+
 def test_the_tasks_id_is_the_same_for_all_attempts_and_another_one_in_the_next_round() -> None:
     call = Call(path="/x/{task.id}", headers={"Idempotency-Key": "{task.id}"}, body={"n": ["{task.id}"]})
 

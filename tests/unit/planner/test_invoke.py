@@ -4,6 +4,7 @@ often as they come, it ends once, and its results are planned once."""
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID
 
 import pytest
@@ -215,6 +216,25 @@ def test_what_belongs_to_another_round_means_nothing() -> None:
 
 def submits(job: Resolved, *inputs: dict[str, Any]) -> Step | list[Problem]:
     return plan_submits(job, inputs)
+
+
+@pytest.mark.parametrize(
+    ("url", "month", "expected"),
+    [
+        ("{callback.url}", "{callback.url}", "{{callback.url}}"),
+        ("{{callback.url}}", "{callback.url}", "{callback.url}"),
+        ("{callback.url}", "2026", "2026"),
+    ],
+)
+def test_no_input_brings_a_placeholder_into_a_submit(url: str, month: str, expected: str) -> None:
+    """What comes from outside, by a webhook say, gets no secret URL sent to where it likes."""
+    submit = {**SUBMIT, "path": "/reports/{input.month}", "json": {"month": "{input.month}", "url": url}}
+    status = {"request": {"path": "/status"}, "done": "body.done"}
+    step = plan_submits(resolved(submit=submit, status=status), [{"month": month}])
+    assert isinstance(step, Step)
+    [call] = [one.call for one in step.planned]
+    assert call.body["month"] == expected
+    assert call.path == f"/reports/{quote(month, safe='')}"
 
 
 def test_one_submit_for_each_input_with_the_callback_url_left_open() -> None:
