@@ -35,6 +35,8 @@ PASSWORD = "{service}_password"
 """The variable with the password of a service's role; each process gets its own alone."""
 
 ANSWER_SECONDS = 60.0
+_OF_THE_COMMAND = ("SLUICE_URL", "SLUICE_KAFKA", "SLUICE_API_KEY")
+"""What the `sluice` command reads is none of the services' business."""
 SERVICES = {
     "planner": "services.planner",
     "fetcher": "services.fetcher",
@@ -50,7 +52,11 @@ def environment(root: Path, addresses: Addresses, *logins: str) -> dict[str, str
 
     Each service logs in as its own role; the superuser's password is known to the steps before them alone.
     """
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SLUICE_LOCAL_")}
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("SLUICE_LOCAL_") and name not in _OF_THE_COMMAND
+    }
     server = urlsplit(database_url(addresses))
     record = records.load(root)
     gateway = record.ports.gateway if record else records.GATEWAY_PORT

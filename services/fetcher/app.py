@@ -40,7 +40,7 @@ def build(runtime: Runtime[Settings]) -> App:
     takeover = Takeover(runtime.database, settlement, fetcher_id, settings.fetcher_lease_seconds)
     return App(
         consumers=[
-            Consumer("control", JOBS_EVENTS, control_calls, wake=lanes.wake, skips=_NO_ORDERS),
+            Consumer("control", JOBS_EVENTS, control_calls, skips=_NO_ORDERS),
             Consumer("enqueue", FETCH_REQUESTED, enqueue_calls, wake=lanes.wake, on_given_up=give_up_call),
             Consumer("configure", VENDORS, configuration.vendors.handle, wake=lanes.wake),
         ],

@@ -46,8 +46,9 @@ class Resolved(Strict):
 
     Exactly one of `poll`, `invoke` and `single` is there. `base_url` is set for an ad-hoc vendor. `pages` replaces
     automatic paging once its style was found. `paged`: the request of the poll has placeholders of pages, which are
-    filled page by page. An invocation keeps its placeholders, which are filled job by job, the
-    `parameters` for them, and the vendor's rules for `callbacks`.
+    filled page by page. `templated`: submits were planned as templates, where something is left for the fetcher to
+    fill; earlier releases left their braces as they were. An invocation keeps its placeholders, which are filled job by
+    job, the `parameters` for them, and the vendor's rules for `callbacks`.
     """
 
     vendor: str
@@ -55,6 +56,7 @@ class Resolved(Strict):
     source: str
     poll: Poll | None = None
     paged: bool = False
+    templated: bool = False
     invoke: Invoke | None = None
     single: Single | None = None
     pages: Pages | None = None

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from shared.errors import Rejected, RuledOut
 from shared.events.catalogue import DEAD, RETRIES
-from shared.events.dead_letters import POSTPONED, DeadLetter, Original, RetryRequested
+from shared.events.dead_letters import POSTPONED, REFUSED, DeadLetter, Original, RetryRequested
 from shared.events.envelope import Incoming, Record, delivery, event_id, place_of
 from shared.ids import derived_id
 from shared.messaging.decode import UNSUPPORTED_VERSION, Poison
@@ -98,11 +98,13 @@ class LetterWriter:
         poison = unread.event
         return self.again(Again(unread, _wait_after(unread.delivery), poison.reason), now, error=poison.error)
 
-    def postpone(self, incoming: Incoming[Any], number: int, why: str, now: datetime) -> Outgoing:
-        """Send the original once more as the same delivery, later, for the `number`th time: what it causes is in the
-        ledger and could not be sent."""
-        own = tuple((name, value) for name, value in incoming.record.headers if name != POSTPONED)
-        record = replace(incoming.record, headers=(*own, (POSTPONED, str(number).encode())))
+    def postpone(self, incoming: Incoming[Any], refused: int, why: str, now: datetime) -> Outgoing:
+        """Send the original once more as the same delivery, later: what it causes is in the ledger and could not be
+        sent. `refused`: how often of late by somebody's choice."""
+        number = times(POSTPONED, incoming.record) + 1
+        own = tuple((name, value) for name, value in incoming.record.headers if name not in (POSTPONED, REFUSED))
+        counts = ((POSTPONED, str(number).encode()), (REFUSED, str(refused).encode()))
+        record = replace(incoming.record, headers=(*own, *counts))
         event = RetryRequested(
             service=self.service,
             group=self.group,
@@ -180,9 +182,9 @@ def describe_defect(error: Exception) -> str:
     return f"{type(error).__name__} in {last.name} ({Path(last.filename).name}:{last.lineno}), traceback {digest}"
 
 
-def times_postponed(record: Record) -> int:
-    """How often this delivery was put off before; 0 for nonsense."""
-    text = record.header(POSTPONED)
+def times(header: str, record: Record) -> int:
+    """The number in a header that counts; 0 for nonsense."""
+    text = record.header(header)
     return int(text) if text.isdecimal() and len(text) < 6 else 0
 
 

@@ -8,8 +8,8 @@ its partitions may have lost its leader. This must not hold back other events, s
    is completed when its records are where they belong;
 2. a bundle that cannot be sent now is postponed: its event is sent again later as the same delivery, for which the
    ledger gives the same messages. So nothing is decided twice, and nothing is lost;
-3. while somebody's choice is the reason, it is postponed `_MOST_POSTPONED` times, a quarter of an hour in all. Then the
-   event is given up, and the ledger says so from then on. An outage is waited for as long as it takes.
+3. while somebody's choice is the reason, it is postponed `_MOST_REFUSED` times in a row, for a quarter of an hour or
+   more. Then the event is given up, and the ledger says so from then on. An outage is waited for as long as it takes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,9 +19,10 @@ from typing import Any
 from shared.database.pool import Database
 from shared.errors import Unavailable
 from shared.events.catalogue import is_records_topic
+from shared.events.dead_letters import REFUSED
 from shared.events.envelope import Incoming
 from shared.messaging import ledger
-from shared.messaging.dead_letter import LetterWriter, times_postponed
+from shared.messaging.dead_letter import LetterWriter, times
 from shared.messaging.handler import Consumer, Outgoing, Refuse
 from shared.messaging.ledger import Key, Row
 from shared.messaging.producer import Producer
@@ -31,7 +32,7 @@ from shared.observability.metrics import EVENTS
 
 _SEND_SECONDS = 5.0
 """Other batches wait for a topic that falls silent."""
-_MOST_POSTPONED = 8
+_MOST_REFUSED = 8
 SINK_REFUSED = "sink_refused"
 
 log = get_logger(__name__)
@@ -89,15 +90,16 @@ class Sending:
     async def _set_aside(self, stuck: Sequence[tuple[Incoming[Any], TopicFault]]) -> None:
         messages: list[Outgoing] = []
         for incoming, fault in stuck:
-            number = times_postponed(incoming.record)
-            is_over = fault.by_choice and number >= _MOST_POSTPONED
+            refused = times(REFUSED, incoming.record)
+            is_over = fault.by_choice and refused >= _MOST_REFUSED
             outcome = f"dead_{SINK_REFUSED}" if is_over else "postponed"
             EVENTS.labels(group=self._letters.group, outcome=outcome).inc()
             log.warning(f"event.{outcome}", group=self._letters.group, event_id=str(incoming.id), why=fault.text)
             if is_over:
                 messages += await self._give_up(incoming, fault)
             else:
-                messages.append(self._letters.postpone(incoming, number + 1, fault.text, self._clock()))
+                refused = refused + 1 if fault.by_choice else 0
+                messages.append(self._letters.postpone(incoming, refused, fault.text, self._clock()))
         await self._producer.send(messages)
 
     async def _give_up(self, incoming: Incoming[Any], fault: TopicFault) -> Sequence[Outgoing]:

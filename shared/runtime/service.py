@@ -21,7 +21,7 @@ import uvloop
 from shared import secrets
 from shared.database.pool import Database
 from shared.errors import SluiceError
-from shared.events.catalogue import DEAD, RETRIES, WEEK
+from shared.events.catalogue import DEAD, RETRIES, SERVICES, WEEK
 from shared.messaging import ledger
 from shared.messaging.consumer import Shell
 from shared.messaging.producer import Producer
@@ -74,10 +74,11 @@ def leave(code: int) -> NoReturn:
 
 def open_runtime(name: str, settings: S) -> Runtime[S]:
     """The resources of a process, not yet opened; from here on its secrets come from the allowed places only, and those
-    of its settings are its own."""
+    that settings lead to, its own and other services', are out of the reach of specifications."""
     schema = name.replace("-", "_")
     secrets.allow_only(settings.secret_places)
-    secrets.reserve(*(reference.replace("{service}", schema) for reference in own_secrets(settings)))
+    everybody = [service.replace("-", "_") for service in SERVICES]
+    secrets.reserve(*(one.replace("{service}", any_) for one in own_secrets(settings) for any_ in everybody))
     return Runtime(
         settings=settings,
         database=Database(

@@ -15,16 +15,19 @@ class CountOpen:
     def __init__(self, database: Database, *, most_reasons: int = _MOST_REASONS) -> None:
         self._database = database
         self._most_reasons = most_reasons
+        self._shown: set[tuple[str, str]] = set()
 
     async def step(self) -> float:
         """Count them all; gives the seconds until the next round."""
         async with self._database.transaction() as tx:
             counted = await store.count_open(tx)
-        # What is counted no more has no series any more. Nothing is awaited in here, so nobody sees half of it.
-        LETTERS_OPEN.clear()
-        for service, reason, count in counted[: self._most_reasons]:
-            LETTERS_OPEN.labels(service=service, reason=reason).set(count)
-        rest = sum(count for _, _, count in counted[self._most_reasons :])
-        if rest:
-            LETTERS_OPEN.labels(service="other", reason="other").set(rest)
+        found = {(service, reason): count for service, reason, count in counted[: self._most_reasons]}
+        if rest := sum(count for _, _, count in counted[self._most_reasons :]):
+            found["other", "other"] = rest
+        for labels, count in found.items():
+            LETTERS_OPEN.labels(*labels).set(count)
+        # Afterwards: metrics are read by other threads, which must not miss what is still open.
+        for labels in self._shown - found.keys():
+            LETTERS_OPEN.remove(*labels)
+        self._shown = set(found)
         return _PAUSE_SECONDS

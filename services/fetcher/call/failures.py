@@ -54,12 +54,12 @@ def explained(*, sent: bool) -> Iterator[None]:
 
 def _explain(error: Exception, *, answered: bool) -> CallFailed | Exhausted:
     causes = _causes(error)
-    if any(isinstance(cause, OSError) and cause.errno in _NO_ROOM for cause in causes):
+    if not answered and any(isinstance(cause, OSError) and cause.errno in _NO_ROOM for cause in causes):
         return Exhausted(type(causes[-1]).__name__)
     last = type(causes[-1]).__name__
     for kinds, failure, detail in _NOT_SENT:
         if any(isinstance(cause, kinds) for cause in causes):
-            return CallFailed(failure, detail or last, sent=False)
+            return CallFailed(failure, detail or last, sent=answered)
     disconnected = any(isinstance(cause, _DISCONNECTS) for cause in causes)
     if isinstance(error, TimeoutError) and not disconnected:
         return CallFailed(Failure.TIMEOUT, "the call's total time is over", sent=True)

@@ -100,7 +100,7 @@ class Transport:
         with explained(sent=False):
             async with asyncio.timeout_at(deadline.at):
                 response, url = await self._follow(request, vendor, egress, leave)
-        place = Place(self._room, vendor.limits.body)
+        place = Place(self._room, vendor.vendor, vendor.limits.body)
         try:
             pieces = _decoded(response, vendor.limits.body, deadline)
             yield RawAnswer(response.status_code, dict(response.headers), pieces, url, place, deadline)
@@ -115,9 +115,10 @@ class Transport:
         """The first answer that is no redirect, or none that this vendor's definition lets follow. Each request needs a
         permit: the first one came with the call."""
         for redirects in range(_MOST_REDIRECTS + 1):
-            if redirects:
-                await leave.again()
-            response = await self._exchange(request, vendor, egress)
+            with explained(sent=redirects > 0):
+                if redirects:
+                    await leave.again()
+                response = await self._exchange(request, vendor, egress)
             following = redirected(request, response.status_code, response.headers.get("location", ""), vendor)
             if following is None:
                 return response, request.url

@@ -194,8 +194,10 @@ class Lane:
         room = min(free, most - await store.count_running(tx, self.vendor))
         if room <= 0:
             return [], _TURN_SECONDS * 4
-        self._may_have_suspect = self._process.suspects.take()
-        due = await store.find_due(tx, self.vendor, room, suspects=self._may_have_suspect)
+        due = await store.find_due(tx, self.vendor, room, suspects=False)
+        if not due and self._process.suspects.take():
+            self._may_have_suspect = True
+            due = await store.find_due(tx, self.vendor, 1)
         due = due[: self._process.free(self)]
         self.claiming = len(due)
         return due, IDLE_SECONDS

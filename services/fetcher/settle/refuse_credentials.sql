@@ -1,9 +1,12 @@
 -- Counts refused credentials in a row, and rests from `most` of them on: longer with each, up to the longest. Those that were under way when the rest began count no more. Gives the rests. $1 vendors text[], $2 most integer, $3 first interval, $4 longest interval
-WITH counted AS (
-    SELECT budgets.vendor, least(budgets.refused_credentials + given.refused, greatest($2, budgets.refused_credentials + 1))::integer AS refused
-    FROM budgets
+WITH locked AS (
+    SELECT vendor, refused_credentials, paused_until FROM budgets WHERE vendor = ANY ($1) ORDER BY vendor FOR UPDATE
+),
+counted AS (
+    SELECT locked.vendor, least(locked.refused_credentials + given.refused, greatest($2, locked.refused_credentials + 1))::integer AS refused
+    FROM locked
     JOIN (SELECT vendor, count(*) AS refused FROM unnest($1::text[]) AS each (vendor) GROUP BY vendor) AS given USING (vendor)
-    WHERE budgets.paused_until < now()
+    WHERE locked.paused_until < now()
 )
 UPDATE budgets
 SET refused_credentials = counted.refused,

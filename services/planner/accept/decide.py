@@ -139,7 +139,8 @@ def _resolve_work(
             return Refused(tuple(filled)) if isinstance(filled, list) else filled
         case _:
             rules = Vendor.model_validate_json(known.vendors[work.vendor]).callbacks
-            return resolved.model_copy(update={"invoke": work.invoke, "parameters": job.parameters, "callbacks": rules})
+            found = {"invoke": work.invoke, "parameters": job.parameters, "callbacks": rules, "templated": True}
+            return resolved.model_copy(update=found)
 
 
 def _from_url(job: UrlJob) -> Resolved:

@@ -1,6 +1,6 @@
 -- Vendors with planned tasks, by skipping from one to the next in the index, with what they have out and what waits to
 -- be processed. Tasks that wait for a callback are left out: they use no budget. So are those of paused jobs, which the
--- fetcher holds.
+-- fetcher holds, and webhooks that are tried again, for hours perhaps: other receivers of the same host are not to wait.
 WITH RECURSIVE busy AS (
     (SELECT vendor FROM tasks WHERE state = 'planned' ORDER BY vendor LIMIT 1)
     UNION ALL
@@ -17,7 +17,8 @@ SELECT busy.vendor, out.outstanding, out.unprocessed
 FROM busy
 CROSS JOIN LATERAL (
     SELECT
-        count(*) FILTER (WHERE rank <= 2 AND tasks.job_id <> ALL (ARRAY(SELECT id FROM jobs WHERE state = 'paused')))::integer
+        count(*) FILTER (WHERE rank <= 2 AND tasks.job_id NOT IN (SELECT id FROM jobs WHERE state = 'paused')
+            AND NOT (tasks.state = 'retrying' AND tasks.purpose = 'deliver'))::integer
             AS outstanding,
         count(*) FILTER (WHERE rank > 2)::integer AS unprocessed
     FROM tasks

@@ -52,8 +52,8 @@ class Release:
         self._runtime = runtime
         self._served: dict[Turn, UUID] = {}
         self._was_heard = True
-        """Whether the broker took what was sent last. While it does not, one task at a time shows when it does again:
-        the others stay free for a planner that reaches it."""
+        """Whether the broker took what was sent last. While it does not, one task of each vendor shows when it does
+        again: the others stay free for a planner that reaches it."""
 
     async def step(self) -> float:
         """Release what each vendor has room for; gives the seconds until the next look."""
@@ -71,7 +71,7 @@ class Release:
             }
             rooms = {vendor: free for vendor, free in rooms.items() if free}
             if not self._was_heard:
-                rooms = dict.fromkeys(list(rooms)[:1], 1)
+                rooms = dict.fromkeys(rooms, 1)
             self._served = {turn: job_id for turn, job_id in self._served.items() if turn[0] in busy}
             rows = await store.claim_window(tx, rooms, self._served)
             if not rows:
@@ -191,5 +191,5 @@ def _wanted(submit: Waiting) -> SubmitWanted:
         vendor_job=invoke.vendor_job,
         deadline_at=submit.deadline_at,
         deadline=invoke.deadline,
-        template=is_template(invoke.submit, IN_SUBMIT),
+        template=is_template(invoke.submit, IN_SUBMIT) if submit.resolved.templated else None,
     )

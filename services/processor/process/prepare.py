@@ -35,9 +35,17 @@ class _Held:
         """Count a page's records in.
 
         Raises:
-            TooMuchAtOnce: there are other pages in the batch, and together they have too many.
+            TooMuchAtOnce: as `check`.
         """
         self._records += len(page.records) * (_MESSAGE if goes_to_topic(page) else 1)
+        self.check()
+
+    def check(self) -> None:
+        """See that there is room for more.
+
+        Raises:
+            TooMuchAtOnce: there are other pages in the batch, and together they have too many records.
+        """
         if self._pages > 1 and self._records > _MOST_RECORDS:
             raise TooMuchAtOnce
 
@@ -60,12 +68,20 @@ class Preparation:
         if len(batch) > 1 and sum(incoming.event.payload.size for incoming in batch) > _MOST_BYTES:
             raise TooMuchAtOnce
         held = _Held(len(batch))
-        return await asyncio.gather(*(self._one(incoming, held) for incoming in batch))
+        reading = [asyncio.create_task(self._one(incoming, held)) for incoming in batch]
+        try:
+            return await asyncio.gather(*reading)
+        finally:
+            # Where one of them failed, the others would go on, and hold what nobody waits for.
+            for task in reading:
+                task.cancel()
+            await asyncio.gather(*reading, return_exceptions=True)
 
     async def _one(self, incoming: Incoming[PayloadStored], held: _Held) -> Incoming[Any]:
         async with self._reading:
+            held.check()
             page: Any = await self._page(incoming.event)
-        held.take(page)
+            held.take(page)
         return replace(incoming, event=page)
 
     async def _page(self, stored: PayloadStored) -> Page:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from services.fetcher.call.request import HttpRequest
+from services.fetcher.call.room import Room
 from services.fetcher.call.transport import SMALL_BYTES, Transport
 from shared.specification.vendor import Vendor
 from tests.eventually import eventually
@@ -75,6 +76,32 @@ async def test_a_large_answer_waits_for_room_until_another_call_is_over(transpor
     await eventually(lambda: second.size == LARGE, 20)
     await second.end()
     await small.end()
+
+
+async def test_who_waits_for_room_is_admitted_in_turn_but_not_beyond_half_of_it() -> None:
+    room, order = Room(8), list[str]()
+
+    async def take(vendor: str, size: int) -> None:
+        await room.take(vendor, size)
+        order.append(vendor)
+
+    async def settle() -> None:
+        await eventually(lambda: sum(task.done() for task in tasks) == len(order), 5)
+
+    tasks = [
+        asyncio.create_task(take(vendor, size)) for vendor, size in (("a", 3), ("a", 3), ("b", 4), ("c", 8), ("d", 1))
+    ]
+    await eventually(lambda: len(order) == 2, 5)
+    assert order == ["a", "b"]
+    room.give_back("b", 4)
+    room.give_back("a", 3)
+    await eventually(lambda: len(order) == 3, 5)
+    room.give_back("a", 3)
+    await eventually(lambda: len(order) == 4, 5)
+    room.give_back("c", 8)
+    await eventually(lambda: len(order) == 5, 5)
+    assert order == ["a", "b", "a", "c", "d"]
+    await settle()
 
 
 async def test_the_time_for_which_a_large_answer_waits_for_room_is_none_of_its_own(

@@ -12,7 +12,7 @@ from services.processor.settings import Settings
 from services.scheduler.app import build as build_scheduler
 from services.scheduler.settings import Settings as SchedulerSettings
 from shared.events.catalogue import PAYLOADS_STORED, records_topic
-from shared.events.dead_letters import POSTPONED
+from shared.events.dead_letters import REFUSED
 from shared.events.payloads import PayloadStored
 from shared.ids import derived_id, new_id
 from shared.messaging.handler import Outgoing, outgoing
@@ -91,7 +91,7 @@ async def test_a_page_whose_topic_never_comes_back_is_given_up_for_good(
     tasks, dead = await reader_for("tasks.events"), await reader_for("processor.dead")
     page, marker = await page_of(store, "goes", 1), await page_of(store, "stays", 1)
     await make_topic(topics, "stays")
-    often = stored(page, (POSTPONED, b"8"))
+    often = stored(page, (REFUSED, b"8"))
     async with running("processor", Settings, build, topics, payloads):
         await producer.send([often])
         await eventually(lambda: in_state(tasks, "dead") == {page.task_id}, 40)

@@ -6,7 +6,7 @@ import pytest
 
 from services.processor.process.prepare import Preparation, TooMuchAtOnce
 from shared.events.envelope import Incoming, Position, Record
-from shared.events.payloads import PayloadStored
+from shared.events.payloads import PayloadStored, Pointer
 from shared.ids import new_id
 from shared.payloads.store import PayloadStore
 from shared.runtime.clock import utc_now
@@ -34,6 +34,23 @@ async def test_pages_with_very_many_records_together_are_not_held_at_once() -> N
     assert [len(incoming.event.records) for incoming in pages] == [1, 20_000, 20_000]
     with pytest.raises(TooMuchAtOnce):
         await preparation.prepare(await stored(payloads, 10_000, 10_000, sinks=(TABLE, TOPIC)))
+
+
+class Counting(PayloadStore):
+    """Counts how often a payload is read."""
+
+    reads = 0
+
+    async def get(self, pointer: Pointer) -> bytes:
+        self.reads += 1
+        return await super().get(pointer)
+
+
+async def test_once_there_is_too_much_no_other_page_is_read() -> None:
+    payloads = Counting("memory://")
+    with pytest.raises(TooMuchAtOnce):
+        await Preparation(payloads, 2).prepare(await stored(payloads, *[30_000] * 12))
+    assert payloads.reads <= 4
 
 
 async def test_a_page_with_very_many_records_is_read_alone() -> None:
