@@ -14,7 +14,7 @@ from shared.events.jobs import JobAccepted, JobEnded, JobEvent, JobPlanned, JobP
 from shared.events.tasks import TaskChanged
 from shared.messaging.handler import Result
 
-_ALMOST, _ALMOST_END = timedelta(seconds=0.1), timedelta(minutes=1)
+_ALMOST = timedelta(seconds=0.1)
 """The clocks of two planners need not agree on less."""
 
 
@@ -44,10 +44,10 @@ def _latest(moves: Iterable[JobProgressed | JobEnded]) -> dict[UUID, JobProgress
 
 
 def _is_news(before: JobProgressed | JobEnded, event: JobProgressed | JobEnded) -> bool:
-    """What was told at almost the same time is taken in the order it was read, as the statements do."""
+    """What was told less than 0.1 s apart is taken in the order it was read, as the statements do."""
     if isinstance(before, JobEnded):
         return before.at < event.at
-    return before.at <= event.at + (_ALMOST_END if isinstance(event, JobEnded) else _ALMOST)
+    return before.at <= event.at + _ALMOST
 
 
 def _moves(event: JobEvent) -> TypeGuard[JobProgressed | JobEnded]:
