@@ -14,10 +14,12 @@ from shared.specification.source import Delivery
 from shared.specification.vendor import AD_HOC, Backoff, Retry, Vendor
 
 DELIVERY = Retry(
-    attempts=10, backoff=Backoff(base=timedelta(minutes=5), cap=timedelta(hours=6)), total=timedelta(hours=24)
+    attempts=10,
+    backoff=Backoff(base=timedelta(seconds=10), factor=4, cap=timedelta(hours=6)),
+    total=timedelta(hours=24),
 )
-"""Receivers of webhooks are down for an evening now and then: the nine waits are 11 hours together as a rule, and 23 at
-most."""
+"""Receivers of webhooks fail for a moment, or are down for an evening: the first wait is some seconds, and all nine are
+11 hours together as a rule, and 22 at most."""
 
 
 def request_of(job: RequestJob) -> Resolved | list[Problem]:

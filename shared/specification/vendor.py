@@ -124,9 +124,10 @@ class Budget(Strict):
 
 
 class Backoff(Strict):
-    """Exponential with full jitter: the n-th wait is random between 0 and `base`·2ⁿ⁻¹, at most `cap`."""
+    """Exponential with full jitter: the n-th wait is random between 0 and `base`·`factor`ⁿ⁻¹, at most `cap`."""
 
     base: Duration = timedelta(seconds=1)
+    factor: Annotated[float, Field(ge=1, le=10)] = 2.0
     cap: Duration = timedelta(minutes=2)
 
 

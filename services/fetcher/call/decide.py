@@ -187,6 +187,7 @@ def again(reason: str, vendor: Vendor, this: Try, now: datetime, chance: float) 
 
 
 def wait(backoff: Backoff, attempt: int, chance: float) -> timedelta:
-    """Exponential backoff with full jitter: between nothing and base · 2^(attempt-1), at most the cap."""
-    longest: timedelta = min(backoff.cap, backoff.base * 2 ** min(attempt - 1, 16))
+    """Exponential backoff with full jitter: between nothing and base · factor^(attempt-1), at most the cap."""
+    grown = backoff.base.total_seconds() * backoff.factor ** min(attempt - 1, 100)
+    longest = timedelta(seconds=min(backoff.cap.total_seconds(), grown))
     return longest * chance

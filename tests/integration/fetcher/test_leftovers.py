@@ -178,9 +178,13 @@ async def test_what_a_sleeper_leaves_is_deleted_by_its_process(
     told, database = await reader_for("payloads.stored"), await database_for("fetcher")
 
     async def is_made_again() -> bool:
-        """While its first fetcher looks as if it slept."""
+        """While its first fetcher looks as if it slept, until the first claim has ended."""
         async with database.transaction() as tx:
-            await tx.execute("UPDATE fetchers SET seen_at = to_timestamp(0) WHERE id = $1", sleeper)
+            await tx.execute(
+                "UPDATE fetchers SET seen_at = to_timestamp(0)"
+                " WHERE id = $1 AND EXISTS (SELECT FROM calls WHERE fetcher_id = $1 AND claim = 1)",
+                sleeper,
+            )
         return vendor.asked == 2
 
     async with running("fetcher", Settings, build, topics, payloads, fetcher_lease_seconds=3):
