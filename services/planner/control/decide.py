@@ -12,31 +12,43 @@ from shared.events.tasks import TaskState
 
 
 @dataclass(frozen=True, slots=True)
-class Ordered:
-    """The job's next state; `cancels` its open tasks, or `redrives` its failed ones (`only` these, if any is named)."""
+class Cancel:
+    """End the job, and every task of it that is open."""
 
     job: JobRow
-    cancels: bool = False
-    redrives: bool = False
-    only: tuple[UUID, ...] = ()
 
 
-def order(job: JobRow, control: JobControl) -> Ordered | None:
-    """The order's effect, or nothing where it has none (a job that is over cannot be paused)."""
+@dataclass(frozen=True, slots=True)
+class Redrive:
+    """Plan the job's failed tasks again: `only` these, if any is named."""
+
+    job: JobRow
+    only: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SetState:
+    """Pause the job, or let it go on."""
+
+    job: JobRow
+
+
+def order(job: JobRow, control: JobControl) -> Cancel | Redrive | SetState | None:
+    """The order's effect, with the job as it will be, or nothing where it has none (a job that is over cannot be
+    paused)."""
     match control.action:
         case "cancel":
             if not job.is_open:
                 return None
-            reason = control.reason or "cancelled by request"
-            return Ordered(replace(job, state=JobState.CANCELLED, reason=reason), cancels=True)
+            return Cancel(replace(job, state=JobState.CANCELLED, reason=control.reason or "cancelled by request"))
         case "pause":
-            return Ordered(replace(job, state=JobState.PAUSED)) if job.is_open else None
+            return SetState(replace(job, state=JobState.PAUSED)) if job.is_open else None
         case "resume":
-            return Ordered(replace(job, state=JobState.RUNNING)) if job.state is JobState.PAUSED else None
+            return SetState(replace(job, state=JobState.RUNNING)) if job.state is JobState.PAUSED else None
         case "redrive":
             if job.state is JobState.CANCELLED or not (job.failed or control.task_ids):
                 return None
-            return Ordered(_again(job), redrives=True, only=control.task_ids)
+            return Redrive(_again(job), control.task_ids)
         case _:
             assert_never(control.action)
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from services.planner.control import store
-from services.planner.control.decide import Named, Ordered, look_at, order, reason_after
+from services.planner.control.decide import Cancel, Named, Redrive, SetState, look_at, order, reason_after
 from services.planner.model import JobRow, Planned, Resolved, Task
 from services.planner.rows import count_failures, lock_jobs, planned_of
 from services.planner.telling import ended, moved_task, planned_task, progressed
@@ -43,12 +43,12 @@ async def control_jobs(tx: Transaction, batch: Sequence[Incoming[JobControl]]) -
             continue
         if incoming.delivery:
             await store.delete_early_order(tx, incoming.id)
-        ordered = order(job, incoming.event)
-        if ordered is not None and ordered.only:
-            named = look_at(incoming.event, await store.find_tasks(tx, job.id, ordered.only))
+        effect = order(job, incoming.event)
+        if isinstance(effect, Redrive) and effect.only:
+            named = look_at(incoming.event, await store.find_tasks(tx, job.id, effect.only))
             messages += _put_off(incoming, named)
-            ordered = replace(ordered, only=named.ready) if named.ready else None
-        carried = await _carry_out(tx, ordered, now) if ordered else None
+            effect = replace(effect, only=named.ready) if named.ready else None
+        carried = None if effect is None else await _carry_out(tx, effect, now)
         log.info(
             f"job.{incoming.event.action}",
             job_id=str(incoming.event.job_id),
@@ -98,25 +98,38 @@ def _later(incoming: Incoming[JobControl], reason: str, error: str, *, task_id: 
     return Refuse(incoming, reason, error, task_id=task_id)
 
 
-async def _carry_out(tx: Transaction, ordered: Ordered, now: datetime) -> tuple[JobRow, list[Outgoing]] | None:
+async def _carry_out(
+    tx: Transaction, effect: Cancel | Redrive | SetState, now: datetime
+) -> tuple[JobRow, list[Outgoing]] | None:
     """The job afterwards and what to tell, or nothing if none of the tasks to redrive has failed."""
-    if ordered.cancels:
-        cancelled = await store.cancel_tasks(tx, ordered.job)
-        job = await store.close_job(tx, ordered.job, len(cancelled))
-        told = [message for task in cancelled for message in (_cancelled(task, now), *_given_up(task, job.resolved))]
-        failures = await count_failures(tx, [job])
-        return job, [*told, *ended(job, JobState.CANCELLED, now, failures=failures.get(job.id, ()))]
-    if ordered.redrives:
-        again = await store.redrive_tasks(tx, ordered.job, ordered.only)
-        if not again:
-            return None
-        resumed = {task["slice"] for task in again if task["leads_on"] and task["slice"] is not None}
-        reopened = replace(ordered.job, reason=reason_after(ordered.job, resumed))
-        job = await store.reopen_job(tx, reopened, len(again))
-        told = [planned_task(_task(task), now, round=task["round"]) for task in again]
-        return job, [*told, progressed(job, now)]
-    await store.set_state(tx, ordered.job)
-    return ordered.job, [progressed(ordered.job, now)]
+    match effect:
+        case Cancel(job):
+            return await _cancel(tx, job, now)
+        case Redrive(job, only):
+            return await _redrive(tx, job, only, now)
+        case SetState(job):
+            await store.set_state(tx, job)
+            return job, [progressed(job, now)]
+
+
+async def _cancel(tx: Transaction, job: JobRow, now: datetime) -> tuple[JobRow, list[Outgoing]]:
+    tasks = await store.cancel_tasks(tx, job)
+    job = await store.close_job(tx, job, len(tasks))
+    failures = await count_failures(tx, [job])
+    messages = [message for task in tasks for message in (_cancelled(task, now), *_given_up(task, job.resolved))]
+    return job, [*messages, *ended(job, JobState.CANCELLED, now, failures=failures.get(job.id, ()))]
+
+
+async def _redrive(
+    tx: Transaction, job: JobRow, only: Sequence[UUID], now: datetime
+) -> tuple[JobRow, list[Outgoing]] | None:
+    tasks = await store.redrive_tasks(tx, job, only)
+    if not tasks:
+        return None
+    resumed = {task["slice"] for task in tasks if task["leads_on"] and task["slice"] is not None}
+    job = await store.reopen_job(tx, replace(job, reason=reason_after(job, resumed)), len(tasks))
+    messages = [planned_task(_task(task), now, round=task["round"]) for task in tasks]
+    return job, [*messages, progressed(job, now)]
 
 
 def _task(row: Row) -> Task:
