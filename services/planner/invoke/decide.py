@@ -42,6 +42,26 @@ class Invocation:
 
 
 @dataclass(frozen=True, slots=True)
+class End:
+    """The task is over: everyone hears of it, and nobody waits for its callback any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expect:
+    """Its callback is expected under the vendor's id and until the deadline that it has now."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskStatus:
+    """Ask the vendor for the status."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndVendorJob:
+    """Tell the vendor that nobody waits for its job any more."""
+
+
+@dataclass(frozen=True, slots=True)
 class Wake:
     """Look again after a time; `number` is the beat or ask that it belongs to."""
 
@@ -50,17 +70,20 @@ class Wake:
     number: int
 
 
+Effect = End | Expect | AskStatus | EndVendorJob | Wake
+
+
 @dataclass(frozen=True, slots=True)
 class Move:
-    """The task after what it heard. `ended` by it; `expects`: its vendor's id or its deadline is another one now;
-    `asks` for the status; `aborts` the vendor's job."""
+    """The task after what it heard, and what others are to hear of that: each effect once, of the task as it is in the
+    end."""
 
     task: Invocation
-    ended: bool = False
-    expects: bool = False
-    asks: bool = False
-    aborts: bool = False
-    wakes: tuple[Wake, ...] = ()
+    effects: tuple[Effect, ...] = ()
+
+    def then(self, task: Invocation, *effects: Effect) -> "Move":
+        """The task moves on, with these effects besides."""
+        return Move(task, tuple(dict.fromkeys((*self.effects, *effects))))
 
 
 def move(before: Move, resolved: Resolved, event: TaskChanged | TaskDue, now: datetime, *, paused: bool) -> Move:
@@ -80,7 +103,7 @@ def _too_late(before: Move, event: TaskChanged | TaskDue) -> Move:
     task = before.task
     if isinstance(event, TaskDue) or event.purpose != "submit" or task.state not in _ABANDONED:
         return before
-    return replace(before, task=replace(task, vendor_job=task.vendor_job or event.vendor_job), aborts=True)
+    return before.then(replace(task, vendor_job=task.vendor_job or event.vendor_job), EndVendorJob())
 
 
 def _due(before: Move, resolved: Resolved, event: TaskDue, now: datetime, *, paused: bool) -> Move:
@@ -100,35 +123,35 @@ def _due(before: Move, resolved: Resolved, event: TaskDue, now: datetime, *, pau
         case "status" if event.ask == task.ask and invoke.status is not None:
             if paused or status_call(resolved, task.input, task.vendor_job) is None:
                 return _ask_again(before, invoke.status.every)
-            return replace(before, asks=True)
+            return before.then(task, AskStatus())
         case _:
             return before
 
 
 def _extended(before: Move, now: datetime, left: timedelta, number: int) -> Move:
-    task = replace(before.task, deadline_at=now + left)
-    return replace(before, task=task, expects=True, wakes=(*before.wakes, Wake("deadline", left, number)))
+    return before.then(replace(before.task, deadline_at=now + left), Expect(), Wake("deadline", left, number))
 
 
 def _expired(before: Move, reason: str) -> Move:
-    task = replace(before.task, state=TaskState.EXPIRED, reason=reason)
-    return Move(task, ended=True, aborts=True)
+    return _ended(replace(before.task, state=TaskState.EXPIRED, reason=reason), EndVendorJob())
+
+
+def _ended(task: Invocation, *effects: Effect) -> Move:
+    """Nothing else that the task was to do counts any more."""
+    return Move(task, (End(), *effects))
 
 
 def _heard(before: Move, resolved: Resolved, event: TaskChanged) -> Move:
     task, invoke = before.task, invoke_of(resolved)
     known = task.vendor_job or event.vendor_job
-    after = replace(
-        before,
-        task=replace(task, state=TaskState.WAITING, vendor_job=known, reason=event.reason or task.reason),
-        expects=before.expects or known != task.vendor_job,
-    )
+    waiting = replace(task, state=TaskState.WAITING, vendor_job=known, reason=event.reason or task.reason)
+    after = before.then(waiting) if known == task.vendor_job else before.then(waiting, Expect())
     if event.purpose == "submit" and not task.submitted:
         after = _submitted(after, resolved, event.at)
     if event.told == "progress":
         after = _progressed(after, resolved)
     elif event.told is not None and after.task.told is None:
-        after = replace(after, task=replace(after.task, told=event.told))
+        after = after.then(replace(after.task, told=event.told))
     if event.purpose == "status" and invoke.status is not None:
         after = _ask_again(after, invoke.status.every)
     return _decided(after, resolved)
@@ -136,33 +159,31 @@ def _heard(before: Move, resolved: Resolved, event: TaskChanged) -> Move:
 
 def _submitted(before: Move, resolved: Resolved, at: datetime) -> Move:
     invoke = invoke_of(resolved)
-    task = replace(before.task, submitted=True, deadline_at=at + invoke.deadline)
-    wakes = list(before.wakes)
+    after = before.then(replace(before.task, submitted=True, deadline_at=at + invoke.deadline), Expect())
     if invoke.heartbeat is not None:
-        wakes.append(Wake("heartbeat", invoke.heartbeat, task.beat))
+        after = after.then(after.task, Wake("heartbeat", invoke.heartbeat, after.task.beat))
     if invoke.status is not None:
-        wakes.append(Wake("status", invoke.status.after, task.ask))
-    return replace(before, task=task, expects=True, wakes=tuple(wakes))
+        after = after.then(after.task, Wake("status", invoke.status.after, after.task.ask))
+    return after
 
 
 def _progressed(before: Move, resolved: Resolved) -> Move:
     task, heartbeat = replace(before.task, beat=before.task.beat + 1), invoke_of(resolved).heartbeat
-    wakes = before.wakes if heartbeat is None else (*before.wakes, Wake("heartbeat", heartbeat, task.beat))
-    return replace(before, task=task, wakes=wakes)
+    return before.then(task) if heartbeat is None else before.then(task, Wake("heartbeat", heartbeat, task.beat))
 
 
 def _ask_again(before: Move, every: timedelta) -> Move:
     task = replace(before.task, ask=before.task.ask + 1)
-    return replace(before, task=task, wakes=(*before.wakes, Wake("status", every, task.ask)))
+    return before.then(task, Wake("status", every, task.ask))
 
 
 def _decided(before: Move, resolved: Resolved) -> Move:
     task = before.task
     if task.told == "failed":
         reason = "vendor_failed: the vendor says that its job failed"
-        return Move(replace(task, state=TaskState.FAILED, reason=reason), ended=True)
+        return _ended(replace(task, state=TaskState.FAILED, reason=reason))
     if task.told == "done" and (invoke_of(resolved).results is None or _results(task, resolved)):
-        return Move(replace(task, state=TaskState.COMPLETED, reason=""), ended=True)
+        return _ended(replace(task, state=TaskState.COMPLETED, reason=""))
     return before
 
 

@@ -7,7 +7,18 @@ from uuid import UUID
 
 from services.planner.ending import end_of
 from services.planner.invoke import store
-from services.planner.invoke.decide import Invocation, Move, count, move
+from services.planner.invoke.decide import (
+    AskStatus,
+    Effect,
+    End,
+    EndVendorJob,
+    Expect,
+    Invocation,
+    Move,
+    Wake,
+    count,
+    move,
+)
 from services.planner.metrics import INVOCATIONS_ENDED, TASKS_PLANNED
 from services.planner.model import JobRow, Task, number_tasks
 from services.planner.rows import JobUpdate, count_failures, insert_tasks, lock_jobs, update_jobs
@@ -54,12 +65,12 @@ async def _take(tx: Transaction, events: Sequence[TaskChanged | TaskDue]) -> lis
             job = jobs[before.task.job_id]
             moves[event.task_id] = move(before, job.resolved, event, now, paused=job.state is JobState.PAUSED)
     await store.update_invocations(tx, [one.task for one in moves.values()])
-    messages = [message for one in moves.values() for message in _tell(one, jobs[one.task.job_id], now)]
+    messages = [message for one in moves.values() for message in _messages(one, jobs[one.task.job_id], now)]
     ends: dict[UUID, list[Invocation]] = defaultdict(list)
     for one in moves.values():
-        if one.ended:
+        if End() in one.effects:
             ends[one.task.job_id].append(one.task)
-        elif one.expects and jobs[one.task.job_id].is_open:
+        elif Expect() in one.effects and jobs[one.task.job_id].is_open:
             ends.setdefault(one.task.job_id, [])
     return messages + await _count(tx, [(jobs[job_id], gone) for job_id, gone in sorted(ends.items())], now)
 
@@ -93,21 +104,33 @@ def _standing(update: JobUpdate, failures: Mapping[UUID, Sequence[FailureCount]]
     return ended(update.job, update.ended, now, failures=failures.get(update.job.id, ()))
 
 
-def _tell(one: Move, job: JobRow, now: datetime) -> list[Outgoing]:
-    task, waiting = one.task, _waiting(one.task, job, now)
-    messages: list[Outgoing | None] = []
-    if one.ended:
-        INVOCATIONS_ENDED.labels(vendor=vendor_label(job.resolved.vendor), state=task.state.value).inc()
-        log.info(f"invocation.{task.state.value}", job_id=str(job.id), task_id=str(task.id), reason=task.reason)
-        messages += [_moved(task, now), *nobody_waits(waiting)]
-    elif one.expects and not task.state.is_end:
-        messages.append(expected(waiting))
-    if one.aborts:
-        messages.append(end_vendor_job(waiting))
-    messages += [timer(waiting, wake.kind, now + wake.after, number=wake.number) for wake in one.wakes]
-    if one.asks:
-        messages.append(ask_status(waiting, task.ask))
-    return [message for message in messages if message is not None]
+def _messages(one: Move, job: JobRow, now: datetime) -> list[Outgoing]:
+    waiting = _waiting(one.task, job, now)
+    return [message for effect in one.effects for message in _carry_out(effect, one.task, waiting, now)]
+
+
+def _carry_out(effect: Effect, task: Invocation, waiting: Waiting, now: datetime) -> list[Outgoing]:
+    match effect:
+        case End():
+            return _ended(task, waiting, now)
+        case Expect():
+            return [expected(waiting)]
+        case Wake(kind, after, number):
+            return [timer(waiting, kind, now + after, number=number)]
+        case AskStatus():
+            return _if_any(ask_status(waiting, task.ask))
+        case EndVendorJob():
+            return _if_any(end_vendor_job(waiting))
+
+
+def _if_any(message: Outgoing | None) -> list[Outgoing]:
+    return [] if message is None else [message]
+
+
+def _ended(task: Invocation, waiting: Waiting, now: datetime) -> list[Outgoing]:
+    INVOCATIONS_ENDED.labels(vendor=vendor_label(waiting.resolved.vendor), state=task.state.value).inc()
+    log.info(f"invocation.{task.state.value}", job_id=str(task.job_id), task_id=str(task.id), reason=task.reason)
+    return [_moved(task, now), *nobody_waits(waiting)]
 
 
 def _moved(task: Invocation, now: datetime) -> Outgoing:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from services.planner.invocation import outcome_of_status, plan_submits, walk_of
-from services.planner.invoke.decide import Invocation, Move, Wake, count, move
+from services.planner.invoke.decide import AskStatus, End, EndVendorJob, Expect, Invocation, Move, Wake, count, move
 from services.planner.model import JobRow, Resolved
 from services.planner.paging.follow import first_step, next_step
 from services.planner.paging.step import Step
@@ -106,8 +106,9 @@ LATER = NOW + timedelta(hours=1)
 
 def test_a_submit_that_is_answered_waits_under_its_vendors_id() -> None:
     found = after(resolved(heartbeat="10m", status={"request": {"path": "/s"}, "done": "body.ok"}), SUBMITTED)
-    assert (found.task.state, found.task.vendor_job, found.expects) == (TaskState.WAITING, "r1", True)
-    assert found.wakes == (
+    assert (found.task.state, found.task.vendor_job) == (TaskState.WAITING, "r1")
+    assert found.effects == (
+        Expect(),
         Wake("heartbeat", timedelta(minutes=10), 0),
         Wake("status", timedelta(minutes=1), 0),
     )
@@ -115,7 +116,7 @@ def test_a_submit_that_is_answered_waits_under_its_vendors_id() -> None:
 
 def test_done_completes_and_plans_the_results_within_the_same_job() -> None:
     found = after(resolved(), SUBMITTED, heard(told="done"))
-    assert (found.ended, found.task.state) == (True, TaskState.COMPLETED)
+    assert (found.effects, found.task.state) == ((End(),), TaskState.COMPLETED)
     job = job_row(resolved())
     counted, [page] = count(job, [found.task])
     assert (page.call.path, page.call.query, page.slice) == ("/reports/r1/rows", {"month": "2026-01"}, 0)
@@ -124,7 +125,7 @@ def test_done_completes_and_plans_the_results_within_the_same_job() -> None:
 
 def test_a_callback_before_the_submits_answer_waits_for_the_id_that_its_results_need() -> None:
     early = after(resolved(), heard(told="done"))
-    assert (early.ended, early.task.told) == (False, "done")
+    assert (early.effects, early.task.told) == ((), "done")
     assert after(resolved(), SUBMITTED, task=early.task).task.state is TaskState.COMPLETED
 
 
@@ -148,9 +149,9 @@ def test_a_failed_vendor_job_fails_its_task() -> None:
 
 def test_a_deadline_ends_the_wait_and_the_vendors_job() -> None:
     found = after(resolved(), due("deadline"), task=after(resolved(), SUBMITTED).task, now=LATER)
-    assert (found.task.state, found.aborts) == (TaskState.EXPIRED, True)
+    assert (found.task.state, found.effects) == (TaskState.EXPIRED, (End(), EndVendorJob()))
     assert found.task.reason == "deadline_exceeded: no outcome within 3600s"
-    assert not after(resolved(), heard(told="done"), task=found.task).ended
+    assert not after(resolved(), heard(told="done"), task=found.task).effects
 
 
 def test_a_deadline_says_when_only_the_vendors_id_was_missing() -> None:
@@ -163,41 +164,41 @@ def test_a_deadline_says_when_only_the_vendors_id_was_missing() -> None:
 def test_a_deadline_before_the_submit_ends_nothing(state: TaskState) -> None:
     """A release that died, a call that waits for its permit, a vendor that is paused."""
     found = after(resolved(), due("deadline"), task=replace(waits(), state=state))
-    assert (found.ended, found.expects, found.wakes) == (False, True, (Wake("deadline", timedelta(hours=1), 1),))
+    assert found.effects == (Expect(), Wake("deadline", timedelta(hours=1), 1))
 
 
 def test_a_deadline_is_counted_from_the_submit() -> None:
     submitted = after(resolved(), SUBMITTED).task
     assert submitted.deadline_at == LATER
     early = after(resolved(), due("deadline", beat=3), task=submitted, now=LATER - timedelta(minutes=5))
-    assert (early.ended, early.wakes) == (False, (Wake("deadline", timedelta(minutes=5), 4),))
-    assert after(resolved(), due("deadline", beat=4), task=early.task, now=LATER).ended
+    assert early.effects == (Expect(), Wake("deadline", timedelta(minutes=5), 4))
+    assert after(resolved(), due("deadline", beat=4), task=early.task, now=LATER).effects == (End(), EndVendorJob())
 
 
 def test_a_submit_answered_after_its_task_was_given_up_is_ended_at_the_vendor() -> None:
     expired = replace(waits(), state=TaskState.EXPIRED)
     late = after(resolved(), SUBMITTED, task=expired)
-    assert (late.aborts, late.task.vendor_job, late.task.state) == (True, "r1", TaskState.EXPIRED)
+    assert (late.effects, late.task.vendor_job, late.task.state) == ((EndVendorJob(),), "r1", TaskState.EXPIRED)
     completed = replace(expired, state=TaskState.COMPLETED)
-    assert not after(resolved(), SUBMITTED, task=completed).aborts
+    assert not after(resolved(), SUBMITTED, task=completed).effects
 
 
 def test_progress_extends_the_wait_by_a_heartbeat() -> None:
     job = resolved(heartbeat="10m")
     found = after(job, SUBMITTED, heard(told="progress"))
-    assert found.wakes[-1] == Wake("heartbeat", timedelta(minutes=10), 1)
-    assert not after(job, due("heartbeat", beat=0), task=found.task).ended
+    assert found.effects[-1] == Wake("heartbeat", timedelta(minutes=10), 1)
+    assert not after(job, due("heartbeat", beat=0), task=found.task).effects
     assert after(job, due("heartbeat", beat=1), task=found.task).task.state is TaskState.EXPIRED
 
 
 def test_the_status_is_asked_again_after_each_answer() -> None:
     job = resolved(status={"request": {"path": "/reports/{vendor_job}"}, "every": "5s", "done": "body.ok"})
     asked = after(job, due("status"), task=after(job, SUBMITTED).task)
-    assert asked.asks
+    assert asked.effects == (AskStatus(),)
     answered = after(job, heard(purpose="status"), task=asked.task)
-    assert answered.wakes == (Wake("status", timedelta(seconds=5), 1),)
-    assert not after(job, due("status", ask=0), task=answered.task).asks
-    assert after(job, due("status", ask=1), task=answered.task).asks
+    assert answered.effects == (Wake("status", timedelta(seconds=5), 1),)
+    assert not after(job, due("status", ask=0), task=answered.task).effects
+    assert after(job, due("status", ask=1), task=answered.task).effects == (AskStatus(),)
 
 
 @pytest.mark.parametrize(("paused", "submitted"), [(True, True), (False, False)])
@@ -205,7 +206,7 @@ def test_a_status_that_cannot_be_asked_now_is_asked_later(paused: bool, submitte
     job = resolved(status={"request": {"path": "/reports/{vendor_job}"}, "every": "5s", "done": "body.ok"})
     task = after(job, SUBMITTED).task if submitted else waits()
     found = after(job, due("status"), task=task, paused=paused)
-    assert (found.asks, found.wakes) == (False, (Wake("status", timedelta(seconds=5), 1),))
+    assert found.effects == (Wake("status", timedelta(seconds=5), 1),)
 
 
 def test_what_belongs_to_another_round_means_nothing() -> None:
@@ -296,10 +297,12 @@ class Life(RuleBasedStateMachine):
         found = move(Move(self.task), self.job, event, self.now, paused=False)
         if not self.task.state.is_end:
             self.task = found.task
-        if found.ended:
+        if End() in found.effects:
             self.ends.append(found.task.state)
             self.planned += len(count(job_row(self.job), [found.task])[1])
-        self.deadlines += [self.now + wake.after for wake in found.wakes if wake.kind == "deadline"]
+        self.deadlines += [
+            self.now + one.after for one in found.effects if isinstance(one, Wake) and one.kind == "deadline"
+        ]
 
     @rule(known=st.booleans())
     def submit_is_recorded(self, known: bool) -> None:
