@@ -17,6 +17,9 @@ from shared.specification.source import Delivery, Poll
 from shared.specification.values import Scalar, SecretReference, Strict
 from shared.specification.vendor import Callbacks, Retry, Url
 
+PROGRESS_SECONDS = 0.25
+"""The least time between two reports of a job's progress."""
+
 PRIORITIES = {"high": 0, "normal": 1, "low": 2}
 
 
@@ -167,6 +170,11 @@ class JobRow:
     def is_open(self) -> bool:
         """Not over yet."""
         return self.state in (JobState.RUNNING, JobState.PAUSED)
+
+    @property
+    def progress_is_due(self) -> bool:
+        """Long enough ago that its progress was reported."""
+        return self.since_progress > PROGRESS_SECONDS
 
     @classmethod
     def of(cls, row: Any) -> "JobRow":

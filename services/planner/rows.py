@@ -75,12 +75,13 @@ def storable(reason: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class JobUpdate:
-    """A job as it is now. `respecified`: what it runs with changed, too; `tells`: its progress is told now."""
+    """A job as it is now. `respecified`: what it runs with changed, too; `reports_progress`: its
+    standing is reported now."""
 
     job: JobRow
     ended: JobState | None = None
     respecified: bool = False
-    tells: bool = False
+    reports_progress: bool = False
 
 
 async def update_jobs(tx: Transaction, updates: Sequence[JobUpdate]) -> None:
@@ -102,7 +103,7 @@ async def update_jobs(tx: Transaction, updates: Sequence[JobUpdate]) -> None:
         [job.barren for job in jobs],
         [job.discovery_over for job in jobs],
         [storable(job.reason) for job in jobs],
-        [update.tells for update in updates],
+        [update.reports_progress for update in updates],
         [job.shrank for job in jobs],
     )
 

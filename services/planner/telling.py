@@ -15,9 +15,6 @@ from shared.messaging.handler import Outgoing, outgoing
 from shared.observability.logs import get_logger
 from shared.specification.notify import webhooks_of
 
-PROGRESS_SECONDS = 0.25
-"""The least time between two tellings of a job's progress."""
-
 log = get_logger(__name__)
 
 

@@ -22,7 +22,7 @@ from services.planner.invoke.decide import (
 from services.planner.metrics import INVOCATIONS_ENDED, TASKS_PLANNED
 from services.planner.model import JobRow, Task, number_tasks
 from services.planner.rows import JobUpdate, count_failures, insert_tasks, lock_jobs, update_jobs
-from services.planner.telling import PROGRESS_SECONDS, ended, moved_task, planned_task, progressed
+from services.planner.telling import ended, moved_task, planned_task, progressed
 from services.planner.waiting import Waiting, ask_status, end_vendor_job, expected, nobody_waits, timer
 from shared.database.pool import Transaction
 from shared.events.callbacks import TaskDue
@@ -86,7 +86,7 @@ async def _count(tx: Transaction, ends: Sequence[tuple[JobRow, Sequence[Invocati
         counted, planned = count(job, gone)
         tasks += [(job.resolved.vendor, task) for task in number_tasks(job.id, list(planned), job.planned)]
         end = end_of(counted)
-        updates.append(JobUpdate(counted, end, tells=end is not None or job.since_progress > PROGRESS_SECONDS))
+        updates.append(JobUpdate(counted, end, reports_progress=end is not None or job.progress_is_due))
     await insert_tasks(tx, tasks)
     await update_jobs(tx, updates)
     for vendor, _ in tasks:
@@ -94,7 +94,7 @@ async def _count(tx: Transaction, ends: Sequence[tuple[JobRow, Sequence[Invocati
     failures = await count_failures(tx, [one.job for one in updates if one.ended])
     messages = [planned_task(task, now) for _, task in tasks]
     for one in updates:
-        messages += _standing(one, failures, now) if one.tells else []
+        messages += _standing(one, failures, now) if one.reports_progress else []
     return messages
 
 

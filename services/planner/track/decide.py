@@ -7,7 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from services.planner.ending import cut_results, end_of
-from services.planner.model import JobRow, Planned, Resolved
+from services.planner.model import JobRow, Planned, Resolved, Task, number_tasks
 from services.planner.paging.follow import has_plan, next_step, pages_so_far
 from services.planner.paging.step import Step
 from shared.events.jobs import JobState
@@ -73,7 +73,7 @@ class PageRead:
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """The job after the batch: its row, the calls that follow, and what to tell."""
+    """The job after the batch: its row, the calls that follow, and what to report."""
 
     job: JobRow
     planned: tuple[Planned, ...] = ()
@@ -82,16 +82,36 @@ class Advance:
     became_known: bool = False
     ended: JobState | None = None
 
+    @property
+    def tasks(self) -> list[Task]:
+        """The calls that follow, with their places, which are the last of the job."""
+        return number_tasks(self.job.id, list(self.planned), self.job.planned - len(self.planned))
 
-def advance(job: JobRow, changes: Sequence[Change], told: Sequence[PageRead]) -> Advance:
-    """Count what changed, follow what was told, and see whether the job is over."""
+    @property
+    def reports_progress(self) -> bool:
+        """Not of a job that was over before: who hears of progress after the end takes the job for running again."""
+        return self.ended is not None or (self.job.is_open and self.job.progress_is_due)
+
+
+def advance(job: JobRow, changes: Sequence[Change], pages: Sequence[PageRead]) -> Advance:
+    """Count what changed, follow the pages that were read, and see whether the job is over."""
     job = _count(job, changes)
     result = Advance(job)
-    for one in told:
-        result = _follow(result, one) if one.walk is None else _follow_results(result, one, one.walk)
+    for page in pages:
+        result = _follow(result, page) if page.walk is None else _follow_results(result, page, page.walk)
     job = result.job
     if job.barren >= MOST_BARREN_PAGES and not job.discovery_over:
         job = replace(job, discovery_over=True, reason=f"no_new_records: {job.barren} pages in a row had none")
+    return replace(result, job=job, ended=end_of(job))
+
+
+def inserted(result: Advance, tasks: int) -> Advance:
+    """The same, once so many of the tasks that follow were new. Those that were not have a cursor that the job has
+    had."""
+    lost = len(result.planned) - tasks
+    if not lost:
+        return result
+    job = loops(result.job, lost)
     return replace(result, job=job, ended=end_of(job))
 
 
@@ -125,15 +145,15 @@ def _count(job: JobRow, changes: Sequence[Change]) -> JobRow:
     )
 
 
-def _follow(before: Advance, told: PageRead) -> Advance:
+def _follow(before: Advance, page: PageRead) -> Advance:
     job = before.job
     if job.reason or job.discovery_over or not job.is_open:
         return before
-    if told.repeats and told.facts.items:
-        problem = f"pages_repeat: task {told.planned.position} has the same bytes as the page before it"
+    if page.repeats and page.facts.items:
+        problem = f"pages_repeat: task {page.planned.position} has the same bytes as the page before it"
         return replace(before, job=replace(job, discovery_over=True, reason=problem))
     pages = job.planned - has_plan(job.resolved)
-    step = next_step(job.resolved, told.planned, told.facts, pages)
+    step = next_step(job.resolved, page.planned, page.facts, pages)
     resolved = job.resolved.model_copy(update={"pages": step.pages}) if step.pages else job.resolved
     shrinks = _shrinks(job, step)
     job = replace(
@@ -163,20 +183,20 @@ def _shrinks(job: JobRow, step: Step) -> str:
     return f"{went_down}; a record may have been missed, which the next job fetches"
 
 
-def _follow_results(before: Advance, told: PageRead, walk: Resolved) -> Advance:
+def _follow_results(before: Advance, page: PageRead, walk: Resolved) -> Advance:
     """The next pages of one vendor job. What is wrong with them fails the job, but stops no other vendor job."""
     job = before.job
     if not job.is_open:
         return before
-    if told.repeats and told.facts.items:
+    if page.repeats and page.facts.items:
         step = Step(problem="pages_repeat: a page has the same bytes as the page before it")
     else:
-        step = next_step(walk, told.planned, told.facts, pages_so_far(walk, told.planned))
-    following = tuple(replace(one, slice=told.planned.slice) for one in step.planned)
+        step = next_step(walk, page.planned, page.facts, pages_so_far(walk, page.planned))
+    following = tuple(replace(one, slice=page.planned.slice) for one in step.planned)
     reason = job.reason
-    if step.problem and (not reason or not told.facts.problem):
+    if step.problem and (not reason or not page.facts.problem):
         # A page that could not be read may be, once it is tried again; what ended otherwise stays as it is.
-        reason = f"{cut_results(told.planned.slice or 0)}{step.problem}"
+        reason = f"{cut_results(page.planned.slice or 0)}{step.problem}"
     job = replace(job, planned=job.planned + len(following), open=job.open + len(following), reason=reason)
     return replace(before, job=job, planned=(*before.planned, *following), note=step.note or before.note)
 

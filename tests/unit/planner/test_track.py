@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from services.planner.ending import end_of, reason_of
 from services.planner.model import JobRow, Planned, Resolved, Single
 from services.planner.telling import ended
-from services.planner.track.decide import MOST_BARREN_PAGES, Change, PageRead, advance, latest, loops
+from services.planner.track.decide import MOST_BARREN_PAGES, Advance, Change, PageRead, advance, inserted, latest, loops
 from shared.events.jobs import JobEnded, JobState
 from shared.events.tasks import Call, Facts, FactsWanted, TaskChanged, TaskState
 from shared.specification.request import OffsetPages, Records, Request
@@ -197,6 +197,13 @@ def test_a_cursor_that_came_back_plans_nothing() -> None:
     after = loops(job(planned=3, open=2, discovery_over=False), 1)
     assert (after.planned, after.open, after.discovery_over) == (2, 1, True)
     assert after.reason.startswith("cursor_loops")
+
+
+def test_what_was_not_inserted_does_not_keep_the_job_open() -> None:
+    following = Advance(job(planned=2, open=1, completed=1, discovery_over=False), planned=(FIRST,))
+    assert inserted(following, 1) == following
+    after = inserted(following, 0)
+    assert (after.job.planned, after.job.open, after.ended) == (1, 0, JobState.FAILED)
 
 
 @given(st.data())
