@@ -1,13 +1,15 @@
-"""Rows that more than one behaviour of the planner writes."""
+"""Rows that more than one behaviour of the planner reads or writes."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from pydantic_core import from_json, to_json
 
-from services.planner.model import JobRow, Planned, Task
+from services.planner.model import JobRow, Planned, Resolved, Task
+from services.planner.waiting import Wait
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
 from shared.events.jobs import FailureCount, JobState
@@ -51,6 +53,20 @@ def planned_of(row: Row) -> Planned:
         cursor=row["cursor"],
         slice=row["slice"],
         input=None if row["input"] is None else from_json(row["input"]),
+    )
+
+
+def wait_of(row: Row, resolved: Resolved, deadline_at: datetime) -> Wait:
+    """The wait of a submit's row, which need not have its input and its vendor's job."""
+    return Wait(
+        task_id=row["id"],
+        job_id=row["job_id"],
+        number=row["number"],
+        round=row["round"],
+        resolved=resolved,
+        input=from_json(row.get("input") or b"{}"),
+        deadline_at=deadline_at,
+        vendor_job=row.get("vendor_job"),
     )
 
 

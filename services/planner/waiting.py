@@ -24,7 +24,7 @@ DueKind = Literal["deadline", "heartbeat", "status"]
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class Wait:
     """A submit in its round, as far as others are concerned."""
 
     task_id: UUID
@@ -37,88 +37,88 @@ class Waiting:
     vendor_job: str | None = None
 
 
-def expected(task: Waiting, *, over: bool = False, id: UUID | None = None) -> Outgoing:
+def expected(wait: Wait, *, over: bool = False, id: UUID | None = None) -> Outgoing:
     """A callback is expected, or (`over`) not any more."""
     event = CallbackExpected(
-        task_id=task.task_id,
-        job_id=task.job_id,
-        number=task.number,
-        round=task.round,
-        vendor=task.resolved.vendor,
-        rules=task.resolved.callbacks,
-        deadline_at=task.deadline_at,
-        vendor_job=task.vendor_job,
+        task_id=wait.task_id,
+        job_id=wait.job_id,
+        number=wait.number,
+        round=wait.round,
+        vendor=wait.resolved.vendor,
+        rules=wait.resolved.callbacks,
+        deadline_at=wait.deadline_at,
+        vendor_job=wait.vendor_job,
         over=over,
     )
-    return outgoing(CALLBACKS_EXPECTED, task.task_id, event, id=id)
+    return outgoing(CALLBACKS_EXPECTED, wait.task_id, event, id=id)
 
 
-def first_expected(task: Waiting) -> Outgoing:
+def first_expected(wait: Wait) -> Outgoing:
     """The same before the submit goes out; told twice it is one event."""
-    return expected(task, id=derived_id("expected", task.task_id, task.round))
+    return expected(wait, id=derived_id("expected", wait.task_id, wait.round))
 
 
-def timer(task: Waiting, kind: DueKind, due_at: datetime, *, number: int = 0) -> Outgoing:
+def timer(wait: Wait, kind: DueKind, due_at: datetime, *, number: int = 0) -> Outgoing:
     """Wake the task then. `number` is its beat or ask."""
     due = TaskDue(
-        task_id=task.task_id,
-        job_id=task.job_id,
-        round=task.round,
+        task_id=wait.task_id,
+        job_id=wait.job_id,
+        round=wait.round,
         kind=kind,
         beat=number if kind != "status" else 0,
         ask=number if kind == "status" else 0,
     )
-    timer_id = derived_id("due", kind, task.task_id, task.round, number)
+    timer_id = derived_id("due", kind, wait.task_id, wait.round, number)
     event = TimerRequested(
         timer_id=timer_id,
         due_at=due_at,
         topic=TASKS_DUE.name,
-        key=str(task.job_id),
+        key=str(wait.job_id),
         ce_type_of=due.ce_type,
         value=due.model_dump_json(),
     )
     return outgoing(TIMERS_REQUESTED, timer_id, event, id=derived_id("set", timer_id))
 
 
-def no_deadline(task: Waiting) -> Outgoing:
+def no_deadline(wait: Wait) -> Outgoing:
     """The wait is over before its deadline."""
-    timer_id = derived_id("due", "deadline", task.task_id, task.round, 0)
+    timer_id = derived_id("due", "deadline", wait.task_id, wait.round, 0)
     event = TimerRequested(timer_id=timer_id, action="cancel")
     return outgoing(TIMERS_REQUESTED, timer_id, event, id=derived_id("cancel", timer_id))
 
 
-def nobody_waits(task: Waiting) -> list[Outgoing]:
+def nobody_waits(wait: Wait) -> list[Outgoing]:
     """The wait is over: its callback is not expected any more, and its deadline not needed."""
-    return [expected(task, over=True), no_deadline(task)]
+    return [expected(wait, over=True), no_deadline(wait)]
 
 
-def ask_status(task: Waiting, ask: int) -> Outgoing | None:
+def ask_status(wait: Wait, ask: int) -> Outgoing | None:
     """Ask the vendor for the status, if that is possible already."""
-    call = status_call(task.resolved, task.input, task.vendor_job)
-    return None if call is None else _fetch(task, call, "status", f"status {ask}")
+    call = status_call(wait.resolved, wait.input, wait.vendor_job)
+    return None if call is None else _fetch(wait, call, "status", f"status {ask}")
 
 
-def end_vendor_job(task: Waiting) -> Outgoing | None:
+def end_vendor_job(wait: Wait) -> Outgoing | None:
     """Tell the vendor that nobody waits any more, if it wants to know."""
-    call = abort_call(task.resolved, task.input, task.vendor_job)
-    return None if call is None else _fetch(task, call, "abort", "abort")
+    call = abort_call(wait.resolved, wait.input, wait.vendor_job)
+    return None if call is None else _fetch(wait, call, "abort", "abort")
 
 
-def _fetch(task: Waiting, call: Call, purpose: Literal["status", "abort"], what: str) -> Outgoing | None:
+def _fetch(wait: Wait, call: Call, purpose: Literal["status", "abort"], what: str) -> Outgoing | None:
     """Nothing where the vendor's own id of its job made the call too large: what else is told must not wait for it."""
     event = FetchRequested(
-        task_id=task.task_id,
-        job_id=task.job_id,
-        number=task.number,
-        round=task.round,
-        vendor=task.resolved.vendor,
+        task_id=wait.task_id,
+        job_id=wait.job_id,
+        number=wait.number,
+        round=wait.round,
+        vendor=wait.resolved.vendor,
         purpose=purpose,
         call=call,
-        status=outcome_of_status(task.resolved) if purpose == "status" else None,
-        processing=task.resolved.processing,
-        priority=task.resolved.priority,
+        status=outcome_of_status(wait.resolved) if purpose == "status" else None,
+        processing=wait.resolved.processing,
+        priority=wait.resolved.priority,
     )
     try:
-        return outgoing(FETCH_REQUESTED, task.task_id, event, id=derived_id(what, task.task_id, task.round))
+        return outgoing(FETCH_REQUESTED, wait.task_id, event, id=derived_id(what, wait.task_id, wait.round))
     except Rejected:
         return None

@@ -8,9 +8,9 @@ from uuid import UUID
 from services.planner.control import store
 from services.planner.control.decide import Cancel, Named, Redrive, SetState, look_at, order, reason_after
 from services.planner.model import JobRow, Planned, Resolved, Task
-from services.planner.rows import count_failures, lock_jobs, planned_of
+from services.planner.rows import count_failures, lock_jobs, wait_of
 from services.planner.telling import ended, moved_task, planned_task, progressed
-from services.planner.waiting import Waiting, end_vendor_job, nobody_waits
+from services.planner.waiting import end_vendor_job, nobody_waits
 from shared.database.pool import Row, Transaction
 from shared.events.catalogue import JOBS_CONTROL
 from shared.events.envelope import Incoming
@@ -144,15 +144,6 @@ def _given_up(row: Row, resolved: Resolved) -> list[Outgoing]:
     """A submit that went out: nobody waits for its callback any more, and its vendor's job may end."""
     if row["purpose"] != "submit" or row["deadline_at"] is None:
         return []
-    waiting = Waiting(
-        task_id=row["id"],
-        job_id=row["job_id"],
-        number=row["number"],
-        round=row["round"],
-        resolved=resolved,
-        input=planned_of(row).input or {},
-        deadline_at=row["deadline_at"],
-        vendor_job=row["vendor_job"],
-    )
-    abort = end_vendor_job(waiting)
-    return [*nobody_waits(waiting), *([] if abort is None else [abort])]
+    wait = wait_of(row, resolved, row["deadline_at"])
+    abort = end_vendor_job(wait)
+    return [*nobody_waits(wait), *([] if abort is None else [abort])]

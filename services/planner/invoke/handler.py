@@ -23,7 +23,7 @@ from services.planner.metrics import INVOCATIONS_ENDED, TASKS_PLANNED
 from services.planner.model import JobRow, Task, number_tasks
 from services.planner.rows import JobUpdate, count_failures, insert_tasks, lock_jobs, update_jobs
 from services.planner.telling import ended, moved_task, planned_task, progressed
-from services.planner.waiting import Waiting, ask_status, end_vendor_job, expected, nobody_waits, timer
+from services.planner.waiting import Wait, ask_status, end_vendor_job, expected, nobody_waits, timer
 from shared.database.pool import Transaction
 from shared.events.callbacks import TaskDue
 from shared.events.envelope import Incoming
@@ -105,40 +105,40 @@ def _standing(update: JobUpdate, failures: Mapping[UUID, Sequence[FailureCount]]
 
 
 def _messages(one: Move, job: JobRow, now: datetime) -> list[Outgoing]:
-    waiting = _waiting(one.task, job, now)
-    return [message for effect in one.effects for message in _carry_out(effect, one.task, waiting, now)]
+    wait = _wait(one.task, job, now)
+    return [message for effect in one.effects for message in _carry_out(effect, one.task, wait, now)]
 
 
-def _carry_out(effect: Effect, task: Invocation, waiting: Waiting, now: datetime) -> list[Outgoing]:
+def _carry_out(effect: Effect, task: Invocation, wait: Wait, now: datetime) -> list[Outgoing]:
     match effect:
         case End():
-            return _ended(task, waiting, now)
+            return _ended(task, wait, now)
         case Expect():
-            return [expected(waiting)]
+            return [expected(wait)]
         case Wake(kind, after, number):
-            return [timer(waiting, kind, now + after, number=number)]
+            return [timer(wait, kind, now + after, number=number)]
         case AskStatus():
-            return _if_any(ask_status(waiting, task.ask))
+            return _if_any(ask_status(wait, task.ask))
         case EndVendorJob():
-            return _if_any(end_vendor_job(waiting))
+            return _if_any(end_vendor_job(wait))
 
 
 def _if_any(message: Outgoing | None) -> list[Outgoing]:
     return [] if message is None else [message]
 
 
-def _ended(task: Invocation, waiting: Waiting, now: datetime) -> list[Outgoing]:
-    INVOCATIONS_ENDED.labels(vendor=vendor_label(waiting.resolved.vendor), state=task.state.value).inc()
+def _ended(task: Invocation, wait: Wait, now: datetime) -> list[Outgoing]:
+    INVOCATIONS_ENDED.labels(vendor=vendor_label(wait.resolved.vendor), state=task.state.value).inc()
     log.info(f"invocation.{task.state.value}", job_id=str(task.job_id), task_id=str(task.id), reason=task.reason)
-    return [_moved(task, now), *nobody_waits(waiting)]
+    return [_moved(task, now), *nobody_waits(wait)]
 
 
 def _moved(task: Invocation, now: datetime) -> Outgoing:
     return moved_task(task.id, task.job_id, task.number, task.round, task.state, now, reason=task.reason)
 
 
-def _waiting(task: Invocation, job: JobRow, now: datetime) -> Waiting:
-    return Waiting(
+def _wait(task: Invocation, job: JobRow, now: datetime) -> Wait:
+    return Wait(
         task_id=task.id,
         job_id=task.job_id,
         number=task.number,

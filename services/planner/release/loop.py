@@ -19,10 +19,10 @@ from services.planner.model import Planned, Resolved
 from services.planner.placeholders import is_template
 from services.planner.release import store
 from services.planner.release.decide import Turn, room
-from services.planner.rows import planned_of
+from services.planner.rows import planned_of, wait_of
 from services.planner.settings import Settings
 from services.planner.single import answer_of
-from services.planner.waiting import Waiting, first_expected, timer
+from services.planner.waiting import Wait, first_expected, timer
 from shared.database.pool import Row, Transaction
 from shared.errors import Rejected
 from shared.events.catalogue import FETCH_REQUESTED, JOBS_EVENTS, TASKS_EVENTS
@@ -133,7 +133,9 @@ def _release(row: Row, resolved: Resolved, now: datetime) -> _Released:
     """A call that cannot be told fails its task, and holds back no other: all vendors share this transaction."""
     try:
         planned = planned_of(row)
-        submit = _submit(row, planned, resolved, now) if planned.purpose == "submit" else None
+        submit = None
+        if planned.purpose == "submit":
+            submit = wait_of(row, resolved, now + invoke_of(resolved).deadline)
         before = [] if submit is None else [first_expected(submit), timer(submit, "deadline", submit.deadline_at)]
         messages = [_moved(row, TaskState.RELEASED, now), _fetch(row, planned, resolved, submit, now)]
         return _Released(row["id"], before, messages, None if submit is None else submit.deadline_at)
@@ -145,25 +147,12 @@ def _release(row: Row, resolved: Resolved, now: datetime) -> _Released:
     return _Released(row["id"], [], [_moved(row, TaskState.DEAD, now, reason)], goes_out=False)
 
 
-def _submit(row: Row, planned: Planned, resolved: Resolved, now: datetime) -> Waiting:
-    """The submit as others will wait with it."""
-    return Waiting(
-        task_id=row["id"],
-        job_id=row["job_id"],
-        number=row["number"],
-        round=row["round"],
-        resolved=resolved,
-        input=planned.input or {},
-        deadline_at=now + invoke_of(resolved).deadline,
-    )
-
-
 def _moved(row: Row, state: TaskState, now: datetime, reason: str = "") -> Outgoing:
     event = TaskChanged(**_place(row), state=state, service="planner", reason=reason, at=now)
     return outgoing(TASKS_EVENTS, row["job_id"], event, id=derived_id(state.value, row["id"], row["round"]), at=now)
 
 
-def _fetch(row: Row, planned: Planned, resolved: Resolved, submit: Waiting | None, now: datetime) -> Outgoing:
+def _fetch(row: Row, planned: Planned, resolved: Resolved, submit: Wait | None, now: datetime) -> Outgoing:
     event = FetchRequested(
         **_place(row),
         vendor=resolved.vendor,
@@ -185,7 +174,7 @@ def _place(row: Row) -> dict[str, Any]:
     return {"task_id": row["id"], "job_id": row["job_id"], "number": row["number"], "round": row["round"]}
 
 
-def _wanted(submit: Waiting) -> SubmitWanted:
+def _wanted(submit: Wait) -> SubmitWanted:
     invoke = invoke_of(submit.resolved)
     return SubmitWanted(
         vendor_job=invoke.vendor_job,

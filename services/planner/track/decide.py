@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import NamedTuple
 from uuid import UUID
 
 from services.planner.ending import cut_results, end_of
@@ -37,14 +35,6 @@ def latest(events: Iterable[TaskChanged]) -> list[TaskChanged]:
     return sorted(merged.values(), key=lambda event: event.task_id)
 
 
-class Submit(NamedTuple):
-    """The submit of a vendor job, in its round."""
-
-    task_id: UUID
-    round: int
-    deadline_at: datetime | None
-
-
 @dataclass(frozen=True, slots=True)
 class Change:
     """A task whose state really changed. `leads_on`: later pages are planned from its answer. `growth`: all pages are
@@ -56,7 +46,6 @@ class Change:
     distinct: int
     leads_on: bool
     reason: str
-    submit: Submit | None = None
     growth: bool = False
 
 

@@ -9,12 +9,12 @@ from pydantic_core import from_json
 
 from services.planner.invocation import walk_of
 from services.planner.metrics import TASKS_PLANNED
-from services.planner.model import JobRow, Resolved, Task
-from services.planner.rows import JobUpdate, count_failures, insert_tasks, lock_jobs, planned_of, update_jobs
+from services.planner.model import Resolved, Task
+from services.planner.rows import JobUpdate, count_failures, insert_tasks, lock_jobs, planned_of, update_jobs, wait_of
 from services.planner.telling import ended, planned_task, progressed
 from services.planner.track import store
-from services.planner.track.decide import Advance, Change, PageRead, Submit, advance, inserted, latest
-from services.planner.waiting import Waiting, nobody_waits
+from services.planner.track.decide import Advance, Change, PageRead, advance, inserted, latest
+from services.planner.waiting import nobody_waits
 from shared.database.pool import Row, Transaction
 from shared.events.catalogue import JOBS_EVENTS
 from shared.events.envelope import Incoming
@@ -35,8 +35,10 @@ async def track_tasks(tx: Transaction, batch: Sequence[Incoming[TaskChanged]]) -
     if not events:
         return []
     jobs = await lock_jobs(tx, sorted({event.job_id for event in events}))
-    changes = await _apply_changes(tx, events)
-    pages = await _find_pages(tx, events, {job.id: job.resolved for job in jobs})
+    moved = await store.apply_task_events(tx, events)
+    changes = _changes(moved)
+    specifications = {job.id: job.resolved for job in jobs}
+    pages = await _find_pages(tx, events, specifications)
     advances = [advance(job, changes[job.id], pages[job.id]) for job in jobs]
     now = utc_now()
     tasks = await _insert_following(tx, advances)
@@ -44,7 +46,7 @@ async def track_tasks(tx: Transaction, batch: Sequence[Incoming[TaskChanged]]) -
     await update_jobs(tx, [_update(one) for one in advances])
     messages = [message for one in advances for message in _report(one, tasks[one.job.id], now)]
     messages += await _report_ends(tx, advances, events, now)
-    return messages + [message for job in jobs for message in _no_callbacks(job, changes[job.id], now)]
+    return messages + _no_callbacks(moved, specifications, now)
 
 
 def _matters(event: TaskChanged) -> bool:
@@ -55,9 +57,9 @@ def _matters(event: TaskChanged) -> bool:
     return event.state not in (TaskState.STARTED, TaskState.ENQUEUED)
 
 
-async def _apply_changes(tx: Transaction, events: Sequence[TaskChanged]) -> dict[UUID, list[Change]]:
+def _changes(moved: Sequence[Row]) -> dict[UUID, list[Change]]:
     changes: dict[UUID, list[Change]] = defaultdict(list)
-    for row in await store.apply_task_events(tx, events):
+    for row in moved:
         change = Change(
             number=row["number"],
             state=TaskState(row["state"]),
@@ -66,25 +68,20 @@ async def _apply_changes(tx: Transaction, events: Sequence[TaskChanged]) -> dict
             leads_on=row["leads_on"],
             growth=row["growth"],
             reason=row["reason"],
-            submit=_submit(row) if row["purpose"] == "submit" else None,
         )
         changes[row["job_id"]].append(change)
     return changes
 
 
-def _submit(row: Row) -> Submit:
-    return Submit(row["id"], row["round"], row["deadline_at"])
-
-
 async def _find_pages(
-    tx: Transaction, events: Sequence[TaskChanged], jobs: Mapping[UUID, Resolved]
+    tx: Transaction, events: Sequence[TaskChanged], specifications: Mapping[UUID, Resolved]
 ) -> dict[UUID, list[PageRead]]:
     facts: dict[UUID, Facts] = {event.task_id: event.facts for event in events if event.facts is not None}
     pages: dict[UUID, list[PageRead]] = defaultdict(list)
     for row in await store.find_positions(tx, list(facts)) if facts else ():
         found = facts[row["id"]]
         repeats = bool(found.digest) and found.digest == row["previous_digest"]
-        walk = _walk(row, jobs.get(row["job_id"]))
+        walk = _walk(row, specifications.get(row["job_id"]))
         pages[row["job_id"]].append(PageRead(planned_of(row), found, repeats, walk))
     return pages
 
@@ -144,20 +141,11 @@ async def _report_ends(
     ]
 
 
-def _no_callbacks(job: JobRow, changes: Sequence[Change], now: datetime) -> list[Outgoing]:
+def _no_callbacks(moved: Sequence[Row], specifications: Mapping[UUID, Resolved], now: datetime) -> list[Outgoing]:
     """Submits that failed: nobody waits for their callbacks any more."""
     messages: list[Outgoing] = []
-    for change in changes:
-        if change.submit is not None and change.state.is_end:
-            submit = change.submit
-            waiting = Waiting(
-                task_id=submit.task_id,
-                job_id=job.id,
-                number=change.number,
-                round=submit.round,
-                resolved=job.resolved,
-                input={},
-                deadline_at=submit.deadline_at or now,
-            )
-            messages += nobody_waits(waiting)
+    for row in moved:
+        resolved = specifications.get(row["job_id"])
+        if resolved is not None and row["purpose"] == "submit" and TaskState(row["state"]).is_end:
+            messages += nobody_waits(wait_of(row, resolved, row["deadline_at"] or now))
     return messages
