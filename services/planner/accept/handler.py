@@ -7,8 +7,8 @@ from uuid import UUID
 from services.planner.accept import store
 from services.planner.accept.decide import Admitted, Refused, Unknown, admit, names_in
 from services.planner.configuration_lag import look_again
+from services.planner.messages import planned_task
 from services.planner.metrics import TASKS_PLANNED
-from services.planner.telling import planned_task
 from shared.database.pool import Transaction
 from shared.errors import Problem
 from shared.events.catalogue import JOBS_EVENTS

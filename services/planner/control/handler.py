@@ -7,9 +7,9 @@ from uuid import UUID
 
 from services.planner.control import store
 from services.planner.control.decide import Cancel, Named, Redrive, SetState, look_at, order, reason_after
+from services.planner.messages import ended, moved_task, planned_task, progressed
 from services.planner.model import JobRow, Planned, Resolved, Task
 from services.planner.rows import count_failures, lock_jobs, wait_of
-from services.planner.telling import ended, moved_task, planned_task, progressed
 from services.planner.waiting import end_vendor_job, nobody_waits
 from shared.database.pool import Row, Transaction
 from shared.events.catalogue import JOBS_CONTROL

@@ -19,10 +19,10 @@ from services.planner.invoke.decide import (
     count,
     move,
 )
+from services.planner.messages import ended, moved_task, planned_task, progressed
 from services.planner.metrics import INVOCATIONS_ENDED, TASKS_PLANNED
 from services.planner.model import JobRow, Task, number_tasks
 from services.planner.rows import JobUpdate, count_failures, insert_tasks, lock_jobs, update_jobs
-from services.planner.telling import ended, moved_task, planned_task, progressed
 from services.planner.waiting import Wait, ask_status, end_vendor_job, expected, nobody_waits, timer
 from shared.database.pool import Transaction
 from shared.events.callbacks import TaskDue

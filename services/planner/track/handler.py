@@ -8,10 +8,10 @@ from uuid import UUID
 from pydantic_core import from_json
 
 from services.planner.invocation import walk_of
+from services.planner.messages import ended, planned_task, progressed
 from services.planner.metrics import TASKS_PLANNED
 from services.planner.model import Resolved, Task
 from services.planner.rows import JobUpdate, count_failures, insert_tasks, lock_jobs, planned_of, update_jobs, wait_of
-from services.planner.telling import ended, planned_task, progressed
 from services.planner.track import store
 from services.planner.track.decide import Advance, Change, PageRead, advance, inserted, latest
 from services.planner.waiting import nobody_waits

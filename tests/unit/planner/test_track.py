@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.planner.ending import end_of, reason_of
+from services.planner.messages import ended
 from services.planner.model import JobRow, Planned, Resolved, Single
-from services.planner.telling import ended
 from services.planner.track.decide import MOST_BARREN_PAGES, Advance, Change, PageRead, advance, inserted, latest, loops
 from shared.events.jobs import JobEnded, JobState
 from shared.events.tasks import Call, Facts, FactsWanted, TaskChanged, TaskState

@@ -8,8 +8,8 @@ import orjson
 import pytest
 from pydantic import TypeAdapter
 
+from services.planner.messages import ended
 from services.planner.model import JobRow, Resolved
-from services.planner.telling import ended
 from shared.events.jobs import JobState
 from shared.specification.notify import Notify
 from shared.specification.source import Delivery, Poll

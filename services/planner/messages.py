@@ -1,4 +1,4 @@
-"""Events that more than one behaviour of the planner tells."""
+"""Messages that more than one behaviour of the planner sends."""
 
 from collections.abc import Sequence
 from datetime import datetime
