@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from services.planner.model import Planned, Resolved
+from services.planner.model import PlannedCall, Resolved
 from services.planner.paging.step import Step, call_of
 from services.planner.placeholders import fill, fill_walk, is_template, named
 from shared.errors import Problem
@@ -21,15 +21,15 @@ Inputs = Sequence[Mapping[str, Scalar]]
 def plan_submits(resolved: Resolved, inputs: Inputs) -> Step | list[Problem]:
     """One submit for each input, or the mistakes: those of the first input that has any."""
     invoke = invoke_of(resolved)
-    planned: list[Planned] = []
+    planned: list[PlannedCall] = []
     for number, one in enumerate(inputs):
         submit = fill(invoke.submit, _known(resolved, one), f"{_AT}/submit", later=IN_SUBMIT)
         problems = submit if isinstance(submit, list) else []
         problems = [*problems, *_mistakes_later(resolved, one), *(_silence(resolved) if number == 0 else ())]
         if problems or not isinstance(submit, Request):
             return problems
-        planned.append(Planned(call_of(submit), "submit", input=dict(one)))
-    return Step(tuple(planned), over=True)
+        planned.append(PlannedCall(call_of(submit), "submit", input=dict(one)))
+    return Step(tuple(planned), all_planned=True)
 
 
 def invoke_of(resolved: Resolved) -> Invoke:

@@ -110,7 +110,7 @@ class Resolved(Strict):
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlannedCall:
     """A call that a job needs. `position` is where it stands in the paging; `cursor` marks it as part of a chain.
 
     A submit has its `input`. A page of a vendor job's results has its `slice`: the number of the submit.
@@ -132,7 +132,7 @@ class Task:
     id: UUID
     job_id: UUID
     number: int
-    planned: Planned
+    planned: PlannedCall
 
 
 def task_id(job_id: UUID, number: int) -> UUID:
@@ -140,14 +140,15 @@ def task_id(job_id: UUID, number: int) -> UUID:
     return derived_id("task", job_id, number)
 
 
-def number_tasks(job_id: UUID, planned: list[Planned], first: int) -> list[Task]:
+def number_tasks(job_id: UUID, planned: list[PlannedCall], first: int) -> list[Task]:
     """Give calls their places, from `first` on."""
     return [Task(task_id(job_id, number), job_id, number, call) for number, call in enumerate(planned, first)]
 
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    """A job as the table has it. `shrank`: the vendor's total went down while pages were read."""
+    """A job as the table has it, where `pages_without_new_records`, those in a row, are called barren. `shrank`: the
+    vendor's total went down while pages were read."""
 
     id: UUID
     state: JobState
@@ -160,7 +161,7 @@ class JobRow:
     records: int
     distinct: int
     expected: int | None
-    barren: int
+    pages_without_new_records: int
     discovery_over: bool
     reason: str
     since_progress: float
@@ -191,7 +192,7 @@ class JobRow:
             records=row["records"],
             distinct=row["distinct_records"],
             expected=row["expected"],
-            barren=row["barren"],
+            pages_without_new_records=row["barren"],
             discovery_over=row["discovery_over"],
             reason=row["reason"],
             since_progress=row["since_progress"],

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic_core import from_json, to_json
 
-from services.planner.model import JobRow, Planned, Resolved, Task
+from services.planner.model import JobRow, PlannedCall, Resolved, Task
 from services.planner.waiting import Wait
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
@@ -43,9 +43,9 @@ def _wanted(wanted: FactsWanted | None) -> bytes | None:
     return None if wanted is None else wanted.model_dump_json(exclude_defaults=True).encode()
 
 
-def planned_of(row: Row) -> Planned:
+def planned_of(row: Row) -> PlannedCall:
     """The planned call of a task's row."""
-    return Planned(
+    return PlannedCall(
         call=Call.model_validate_json(row["call"]),
         purpose=row["purpose"],
         wanted=None if row["wanted"] is None else FactsWanted.model_validate_json(row["wanted"]),
@@ -116,7 +116,7 @@ async def update_jobs(tx: Transaction, updates: Sequence[JobUpdate]) -> None:
         [job.records for job in jobs],
         [job.distinct for job in jobs],
         [job.expected for job in jobs],
-        [job.barren for job in jobs],
+        [job.pages_without_new_records for job in jobs],
         [job.discovery_over for job in jobs],
         [storable(job.reason) for job in jobs],
         [update.reports_progress for update in updates],

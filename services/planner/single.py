@@ -3,7 +3,7 @@
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-from services.planner.model import Planned, Resolved, Single
+from services.planner.model import PlannedCall, Resolved, Single
 from services.planner.paging.step import Step, call_of
 from services.planner.placeholders import fill, named
 from shared.errors import Problem
@@ -55,9 +55,9 @@ def delivery_of(job: DeliverJob, vendor: Vendor | None = None) -> Resolved:
 def first_call(single: Single) -> Step:
     """The only call there is."""
     if single.kind == "request":
-        return Step((Planned(call_of(single.request), purpose="answer"),), over=True)
+        return Step((PlannedCall(call_of(single.request), purpose="answer"),), all_planned=True)
     call = Call(method="POST", url=single.url, body=single.request.json_)
-    return Step((Planned(call, purpose="deliver"),), over=True)
+    return Step((PlannedCall(call, purpose="deliver"),), all_planned=True)
 
 
 def answer_of(resolved: Resolved) -> AnswerWanted | None:

@@ -77,9 +77,9 @@ def admit(job_id: UUID, document: Mapping[str, Any], known: Configured) -> Admit
     step = _first(specification, resolved, known)
     if not isinstance(step, Step):
         return Refused(tuple(step))
-    if problems := oversized(resolved, step.planned):
+    if problems := oversized(resolved, step.calls):
         return Refused(problems)
-    return Admitted(job_id, resolved, step, tuple(number_tasks(job_id, list(step.planned), 0)))
+    return Admitted(job_id, resolved, step, tuple(number_tasks(job_id, list(step.calls), 0)))
 
 
 def _first(job: Any, resolved: Resolved, known: Configured) -> Step | list[Problem]:

@@ -67,7 +67,7 @@ def _tell(job: Admitted, now: datetime) -> list[Outgoing]:
         at=now,
     )
     told = [outgoing(JOBS_EVENTS, job.job_id, accepted, at=now)]
-    if job.step.over:
+    if job.step.all_planned:
         has_results = resolved.invoke is not None and resolved.invoke.results is not None
         planned = JobPlanned(
             job_id=job.job_id,

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from services.planner.invocation import abort_call, status_call
-from services.planner.model import Planned, Resolved
+from services.planner.model import PlannedCall, Resolved
 from shared.errors import Problem
 from shared.events.catalogue import FETCH_REQUESTED, JOBS_EVENTS, Topic
 from shared.events.tasks import Call
@@ -17,7 +17,7 @@ _PLACES = {"page": "/poll/request", "submit": "/invoke/submit", "answer": "/requ
 _PARTS = ("path", "query", "headers", "body")
 
 
-def oversized(resolved: Resolved, planned: Iterable[Planned]) -> tuple[Problem, ...]:
+def oversized(resolved: Resolved, planned: Iterable[PlannedCall]) -> tuple[Problem, ...]:
     """The first call whose event would be too large for its topic, or else the job as a whole."""
     shared = _bytes(resolved.processing)
     for place, call in _calls(resolved, planned):
@@ -30,7 +30,7 @@ def oversized(resolved: Resolved, planned: Iterable[Planned]) -> tuple[Problem, 
     return ()
 
 
-def _calls(resolved: Resolved, planned: Iterable[Planned]) -> Iterable[tuple[str, Call]]:
+def _calls(resolved: Resolved, planned: Iterable[PlannedCall]) -> Iterable[tuple[str, Call]]:
     """What is asked now and, of vendor jobs, later on."""
     for one in planned:
         yield _PLACES.get(one.purpose, "/poll/pages/plan"), one.call

@@ -35,7 +35,7 @@ async def insert_jobs(tx: Transaction, jobs: Sequence[Admitted]) -> list[UUID]:
         [job.resolved.model_dump_json(by_alias=True, exclude_defaults=True).encode() for job in ordered],
         [len(job.tasks) for job in ordered],
         [job.step.expected for job in ordered],
-        [job.step.over for job in ordered],
+        [job.step.all_planned for job in ordered],
     )
     new = {row["id"] for row in rows}
     tasks = [(job.resolved.vendor, task) for job in ordered if job.job_id in new for task in job.tasks]

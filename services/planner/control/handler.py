@@ -8,7 +8,7 @@ from uuid import UUID
 from services.planner.control import store
 from services.planner.control.decide import Cancel, Named, Redrive, SetState, look_at, order, reason_after
 from services.planner.messages import ended, moved_task, planned_task, progressed
-from services.planner.model import JobRow, Planned, Resolved, Task
+from services.planner.model import JobRow, PlannedCall, Resolved, Task
 from services.planner.rows import count_failures, lock_jobs, wait_of
 from services.planner.waiting import end_vendor_job, nobody_waits
 from shared.database.pool import Row, Transaction
@@ -133,7 +133,7 @@ async def _redrive(
 
 
 def _task(row: Row) -> Task:
-    return Task(row["id"], row["job_id"], row["number"], Planned(Call()))
+    return Task(row["id"], row["job_id"], row["number"], PlannedCall(Call()))
 
 
 def _cancelled(row: Row, now: datetime) -> Outgoing:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from services.planner.invocation import invoke_of, status_call, walk_of
-from services.planner.model import JobRow, Planned, Resolved
+from services.planner.model import JobRow, PlannedCall, Resolved
 from services.planner.paging.follow import first_step
 from services.planner.waiting import DueKind
 from shared.events.callbacks import TaskDue
@@ -191,15 +191,15 @@ def _results(task: Invocation, resolved: Resolved) -> Resolved | None:
     return walk_of(resolved, task.input, task.vendor_job)
 
 
-def results_of(task: Invocation, resolved: Resolved) -> tuple[Planned, ...]:
+def results_of(task: Invocation, resolved: Resolved) -> tuple[PlannedCall, ...]:
     """The first calls for the results of a vendor job that is done."""
     if task.state is not TaskState.COMPLETED or invoke_of(resolved).results is None:
         return ()
     walk = _results(task, resolved)
-    return () if walk is None else tuple(replace(one, slice=task.number) for one in first_step(walk).planned)
+    return () if walk is None else tuple(replace(one, slice=task.number) for one in first_step(walk).calls)
 
 
-def count(job: JobRow, ended: Sequence[Invocation]) -> tuple[JobRow, tuple[Planned, ...]]:
+def count(job: JobRow, ended: Sequence[Invocation]) -> tuple[JobRow, tuple[PlannedCall, ...]]:
     """The job after these of its tasks have ended, and the calls for their results."""
     planned = tuple(call for task in ended for call in results_of(task, job.resolved))
     completed = sum(task.state is TaskState.COMPLETED for task in ended)

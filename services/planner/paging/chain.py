@@ -2,7 +2,7 @@
 
 import hashlib
 
-from services.planner.model import Planned, Walk
+from services.planner.model import PlannedCall, Walk
 from services.planner.paging.step import Step, call_of
 from services.planner.placeholders import Absent, Value, fill
 from shared.errors import Problem
@@ -13,30 +13,34 @@ from shared.specification.walks import CURSOR, SIZE
 Chained = CursorPages | KeysetPages | NextPages | LinkPages
 
 
-def chain(walk: Walk, pages: Chained, done: Planned, facts: Facts) -> Step:
+def chain(walk: Walk, pages: Chained, done: PlannedCall, facts: Facts) -> Step:
     """The next link of a chain. The cursor's digest makes a chain that comes back to itself visible."""
     following = facts.next
     if not following:
-        return Step(over=True)
+        return Step(all_planned=True)
     if isinstance(pages, (NextPages, LinkPages)):
         call: Call | list[Problem] = call_of(walk.request).model_copy(update={"url": following})
     else:
         call = cursor_call(walk, pages, int(following) if facts.next_is_whole else following)
     if isinstance(call, list):
         problem = f"vendor_malformed: the cursor cannot be sent: {call[0].pointer} {call[0].detail}"
-        return Step(over=True, problem=problem)
+        return Step(all_planned=True, problem=problem)
     digest = hashlib.sha256(following.encode("utf-8", errors="replace")).hexdigest()[:32]
     return Step(
-        (Planned(call, wanted=done.wanted and _narrow(done.wanted, pages), position=done.position + 1, cursor=digest),)
+        (
+            PlannedCall(
+                call, wanted=done.wanted and _narrow(done.wanted, pages), position=done.position + 1, cursor=digest
+            ),
+        )
     )
 
 
-def after_key(walk: Walk, pages: KeysetPages, done: Planned, facts: Facts) -> Step:
+def after_key(walk: Walk, pages: KeysetPages, done: PlannedCall, facts: Facts) -> Step:
     """The page behind the last key of this one; an empty page is the end."""
     if facts.items == 0:
-        return Step(over=True)
+        return Step(all_planned=True)
     if facts.next is None:
-        return Step(over=True, problem=f"vendor_malformed: the last record has no {pages.field} to go on from")
+        return Step(all_planned=True, problem=f"vendor_malformed: the last record has no {pages.field} to go on from")
     return chain(walk, pages, done, facts)
 
 
@@ -44,9 +48,9 @@ def first_of_chain(walk: Walk, pages: CursorPages | KeysetPages) -> Step:
     """The call that needs no cursor."""
     call = cursor_call(walk, pages, Absent.ABSENT)
     if isinstance(call, list):
-        return Step(over=True, problem=f"invalid_request: {call[0].pointer} {call[0].detail}")
+        return Step(all_planned=True, problem=f"invalid_request: {call[0].pointer} {call[0].detail}")
     told = {"next": pages.next} if isinstance(pages, CursorPages) else {"last": pages.field}
-    return Step((Planned(call, wanted=FactsWanted(select=walk.records.select, **told)),))
+    return Step((PlannedCall(call, wanted=FactsWanted(select=walk.records.select, **told)),))
 
 
 def cursor_call(walk: Walk, pages: CursorPages | KeysetPages, cursor: Value) -> Call | list[Problem]:

@@ -7,7 +7,7 @@ shorter than the longest so far: that tells the end also where a vendor serves f
 from dataclasses import replace
 from math import ceil
 
-from services.planner.model import Planned, Walk
+from services.planner.model import PlannedCall, Walk
 from services.planner.paging.step import Step, call_of, page_call
 from shared.events.tasks import Facts, FactsWanted
 from shared.specification.request import NumberedPages, OffsetPages, Pages, Request
@@ -20,12 +20,12 @@ _GROWN, _LONGEST = "grown ", "longest "
 """What a page has to know of those before it, in its cursor, which no other of the job has."""
 
 
-def first_counted(walk: Walk, pages: OffsetPages | NumberedPages) -> Planned:
+def first_counted(walk: Walk, pages: OffsetPages | NumberedPages) -> PlannedCall:
     """The metadata call, or else the first page."""
     if pages.plan is not None:
         request = Request(path=pages.plan.path, query=pages.plan.query)
         wanted = FactsWanted(total=pages.plan.total, size=pages.plan.size)
-        return Planned(call_of(request), "metadata", wanted)
+        return PlannedCall(call_of(request), "metadata", wanted)
     position = 0 if isinstance(pages, OffsetPages) else pages.first
     return _counted(walk, pages, position, pages.size, wants=True)
 
@@ -33,29 +33,29 @@ def first_counted(walk: Walk, pages: OffsetPages | NumberedPages) -> Planned:
 def after_metadata(walk: Walk, pages: Pages, facts: Facts) -> Step:
     """All pages, in the largest size that the vendor allows."""
     if not isinstance(pages, (OffsetPages, NumberedPages)):
-        return Step(over=True, problem="metadata answers belong to offset or page paging")
+        return Step(all_planned=True, problem="metadata answers belong to offset or page paging")
     if facts.total is None:
-        return Step(over=True, problem=f"vendor_malformed: {facts.problem or 'the metadata tell no total'}")
+        return Step(all_planned=True, problem=f"vendor_malformed: {facts.problem or 'the metadata tell no total'}")
     size = min(pages.size, facts.size) if facts.size else pages.size
     if facts.total == 0:
-        return Step(over=True, expected=0)
+        return Step(all_planned=True, expected=0)
     return _fan_out(walk, pages, size, first=0, total=facts.total)
 
 
-def after_offset(walk: Walk, pages: OffsetPages, done: Planned, facts: Facts) -> Step:
+def after_offset(walk: Walk, pages: OffsetPages, done: PlannedCall, facts: Facts) -> Step:
     """What follows a page that was asked for by offset: its items say where the next one begins."""
     items, end = facts.items or 0, done.position + (facts.items or 0)
     asked = size_asked(pages, done)
     if facts.total is None:
         return _walk_on(_counted(walk, pages, end, asked, wants=True), done, items, asked if done.position else 0)
     if facts.total <= end or items == 0:
-        return Step(over=True, expected=facts.total)
+        return Step(all_planned=True, expected=facts.total)
     if done.position == 0:
         return _fan_out(walk, pages, items, first=1, total=facts.total)
     return _follow_growth((_counted(walk, pages, end, asked, wants=True),), done, facts.total, seen=end)
 
 
-def after_number(walk: Walk, pages: NumberedPages, done: Planned, facts: Facts) -> Step:
+def after_number(walk: Walk, pages: NumberedPages, done: PlannedCall, facts: Facts) -> Step:
     """What follows a page that was asked for by its number."""
     index, items = done.position - pages.first, facts.items or 0
     asked = size_asked(pages, done)
@@ -66,9 +66,9 @@ def after_number(walk: Walk, pages: NumberedPages, done: Planned, facts: Facts) 
     if count is None:
         return _walk_on(_counted(walk, pages, done.position + 1, asked, wants=True), done, items, asked if index else 0)
     if index + 1 >= count or items == 0:
-        return Step(over=True, expected=facts.total)
+        return Step(all_planned=True, expected=facts.total)
     if count > MOST_TASKS_AT_ONCE:
-        return Step(over=True, problem=f"page_limit: {count} pages; larger pages are needed")
+        return Step(all_planned=True, problem=f"page_limit: {count} pages; larger pages are needed")
     planned = [
         _counted(walk, pages, pages.first + later, asked, wants=later == count - 1, growth=True)
         for later in range(index + 1, count)
@@ -78,7 +78,7 @@ def after_number(walk: Walk, pages: NumberedPages, done: Planned, facts: Facts) 
     return _follow_growth(tuple(planned), done, facts.total, seen=None)
 
 
-def size_asked(pages: OffsetPages | NumberedPages, done: Planned) -> int:
+def size_asked(pages: OffsetPages | NumberedPages, done: PlannedCall) -> int:
     """The size that a page was asked for in, which metadata may have made smaller than the configured one."""
     if done.wanted is not None and done.wanted.asked is not None:
         return done.wanted.asked
@@ -88,7 +88,7 @@ def size_asked(pages: OffsetPages | NumberedPages, done: Planned) -> int:
 
 def _counted(
     walk: Walk, pages: OffsetPages | NumberedPages, position: int, size: int, *, wants: bool, growth: bool = False
-) -> Planned:
+) -> PlannedCall:
     """One page by offset or number; with `wants`, its answer is read for what comes next, or for `growth` only."""
     wanted = None
     if wants:
@@ -101,38 +101,40 @@ def _counted(
         if pages.size_parameter:
             query[pages.size_parameter] = size
     numbers = {OFFSET if isinstance(pages, OffsetPages) else NUMBER: position, SIZE: size}
-    return Planned(page_call(walk, numbers, query), wanted=wanted, position=position)
+    return PlannedCall(page_call(walk, numbers, query), wanted=wanted, position=position)
 
 
 def _fan_out(walk: Walk, pages: OffsetPages | NumberedPages, size: int, *, first: int, total: int) -> Step:
     """All pages from index `first` on; the last one is read again, because the total may have grown meanwhile."""
     count = ceil(total / size)
     if count - first > MOST_TASKS_AT_ONCE:
-        return Step(over=True, problem=f"page_limit: {count} pages of {size}; larger pages are needed")
+        return Step(all_planned=True, problem=f"page_limit: {count} pages of {size}; larger pages are needed")
     planned = []
     for index in range(first, count):
         position = index * size if isinstance(pages, OffsetPages) else pages.first + index
         planned.append(_counted(walk, pages, position, size, wants=index == count - 1, growth=True))
-    return Step(tuple(planned), over=not planned, expected=total)
+    return Step(tuple(planned), all_planned=not planned, expected=total)
 
 
-def _walk_on(following: Planned, done: Planned, items: int, asked: int) -> Step:
+def _walk_on(following: PlannedCall, done: PlannedCall, items: int, asked: int) -> Step:
     """The next page, unless this was the last: shorter than the longest of its walk or, where none is known, than
     `asked`."""
     if items == 0 or items < (_number_in(done, _LONGEST) or asked):
-        return Step(over=True)
+        return Step(all_planned=True)
     return Step((replace(following, cursor=f"{_LONGEST}{items} at {following.position}"),))
 
 
-def _number_in(done: Planned, prefix: str) -> int:
+def _number_in(done: PlannedCall, prefix: str) -> int:
     cursor = done.cursor or ""
     return int(cursor.removeprefix(prefix).split()[0]) if cursor.startswith(prefix) else 0
 
 
-def _follow_growth(planned: tuple[Planned, ...], done: Planned, total: int | None, *, seen: int | None) -> Step:
+def _follow_growth(planned: tuple[PlannedCall, ...], done: PlannedCall, total: int | None, *, seen: int | None) -> Step:
     """The total grew while pages were fetched: follow it, but not for ever."""
     times = _number_in(done, _GROWN) + 1
     if times > MOST_GROWTH:
-        return Step(over=True, expected=seen, note="the vendor's total keeps growing; the rest is left to the next job")
+        return Step(
+            all_planned=True, expected=seen, note="the vendor's total keeps growing; the rest is left to the next job"
+        )
     *first, last = planned
     return Step((*first, replace(last, cursor=f"{_GROWN}{times}")), expected=total)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from services.planner.model import Planned
+from services.planner.model import PlannedCall
 from shared.events.tasks import Facts
 from shared.specification.request import (
     AutoPages,
@@ -36,8 +36,8 @@ def style_of(auto: AutoPages, facts: Facts) -> Pages:
 
 
 def from_where_it_began(
-    found: OffsetPages | NumberedPages, done: Planned, facts: Facts
-) -> tuple[OffsetPages | NumberedPages, Planned, Facts]:
+    found: OffsetPages | NumberedPages, done: PlannedCall, facts: Facts
+) -> tuple[OffsetPages | NumberedPages, PlannedCall, Facts]:
     """Where the total was found once it is looked at again, so that a last page that is full needs none after it. But
     the first request may have asked for a place itself; from a later one on, pages are walked to the end."""
     name = found.offset_parameter if isinstance(found, OffsetPages) else found.page_parameter

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import assert_never
 
-from services.planner.model import Planned, Resolved
+from services.planner.model import PlannedCall, Resolved
 from services.planner.paging.chain import after_key, chain, first_of_chain
 from services.planner.paging.counted import after_metadata, after_number, after_offset, first_counted, size_asked
 from services.planner.paging.detected import from_where_it_began, style_of
@@ -27,20 +27,20 @@ def first_step(resolved: Resolved) -> Step:
     pages, walk = resolved.paging, resolved.walk
     match pages:
         case NoPages():
-            return Step((Planned(call_of(walk.request)),), over=True)
+            return Step((PlannedCall(call_of(walk.request)),), all_planned=True)
         case AutoPages():
             wanted = FactsWanted(select=walk.records.select, detect=True)
-            return Step((Planned(call_of(walk.request), wanted=wanted),))
+            return Step((PlannedCall(call_of(walk.request), wanted=wanted),))
         case OffsetPages() | NumberedPages():
             return Step((first_counted(walk, pages),))
         case CursorPages() | KeysetPages():
             return first_of_chain(walk, pages)
         case NextPages():
             wanted = FactsWanted(select=walk.records.select, next=pages.next, link=True)
-            return Step((Planned(call_of(walk.request), wanted=wanted),))
+            return Step((PlannedCall(call_of(walk.request), wanted=wanted),))
         case LinkPages():
             wanted = FactsWanted(select=walk.records.select, link=True)
-            return Step((Planned(call_of(walk.request), wanted=wanted),))
+            return Step((PlannedCall(call_of(walk.request), wanted=wanted),))
         case _:
             assert_never(pages)
 
@@ -51,7 +51,7 @@ def has_plan(resolved: Resolved) -> bool:
     return isinstance(pages, (OffsetPages, NumberedPages)) and pages.plan is not None
 
 
-def pages_so_far(resolved: Resolved, done: Planned) -> int:
+def pages_so_far(resolved: Resolved, done: PlannedCall) -> int:
     """The place of a page in its own walk, counted from 1: a job may have many walks, each with its own limit."""
     if done.purpose == "metadata":
         return 0
@@ -64,31 +64,31 @@ def pages_so_far(resolved: Resolved, done: Planned) -> int:
             return done.position + 1
 
 
-def next_step(resolved: Resolved, done: Planned, facts: Facts, planned_so_far: int) -> Step:
+def next_step(resolved: Resolved, done: PlannedCall, facts: Facts, planned_so_far: int) -> Step:
     """What follows from the answer to `done`, within the paging's own limit of pages."""
     step = _follow(resolved, done, facts)
     if step.expected is not None and not is_one_for_one(resolved.records.select):
         step = replace(step, expected=None)
     limit = resolved.paging.limit
     room = limit - planned_so_far
-    if len(step.planned) <= room:
+    if len(step.calls) <= room:
         return step
     # What fits is fetched all the same: those who set a limit want that much, and are told that there is more.
-    fitting = () if done.cursor else step.planned[: max(0, room)]
-    return replace(step, planned=fitting, over=True, problem=f"page_limit: more than {limit} pages")
+    fitting = () if done.cursor else step.calls[: max(0, room)]
+    return replace(step, calls=fitting, all_planned=True, problem=f"page_limit: more than {limit} pages")
 
 
-def _follow(resolved: Resolved, done: Planned, facts: Facts) -> Step:  # noqa: C901 - a line for each style
+def _follow(resolved: Resolved, done: PlannedCall, facts: Facts) -> Step:  # noqa: C901 - a line for each style
     pages, walk = resolved.paging, resolved.walk
     if isinstance(pages, AutoPages):
         return _detected(resolved, pages, done, facts)
     if done.purpose == "metadata":
         return after_metadata(walk, pages, facts)
     if facts.problem and not (isinstance(pages, (OffsetPages, NumberedPages)) and facts.items is not None):
-        return Step(over=True, problem=f"vendor_malformed: {facts.problem}")
+        return Step(all_planned=True, problem=f"vendor_malformed: {facts.problem}")
     match pages:
         case NoPages():
-            return Step(over=True)
+            return Step(all_planned=True)
         case OffsetPages():
             return after_offset(walk, pages, done, facts)
         case NumberedPages():
@@ -101,15 +101,15 @@ def _follow(resolved: Resolved, done: Planned, facts: Facts) -> Step:  # noqa: C
             assert_never(pages)
 
 
-def _detected(resolved: Resolved, pages: AutoPages, done: Planned, facts: Facts) -> Step:
+def _detected(resolved: Resolved, pages: AutoPages, done: PlannedCall, facts: Facts) -> Step:
     if facts.problem:
-        return Step(over=True, problem=f"vendor_malformed: {facts.problem}")
+        return Step(all_planned=True, problem=f"vendor_malformed: {facts.problem}")
     if facts.detected == "unknown":
         problem = f"paging_unknown: {facts.detected_in} says that there is more, and nothing says where; name the style"
-        return Step(over=True, problem=problem)
+        return Step(all_planned=True, problem=problem)
     found = style_of(pages, facts)
     if isinstance(found, NoPages):
-        return Step(over=True, expected=facts.total, note="paging detected: a single page", pages=found)
+        return Step(all_planned=True, expected=facts.total, note="paging detected: a single page", pages=found)
     if isinstance(found, (OffsetPages, NumberedPages)):
         found, done, facts = from_where_it_began(found, done, facts)
     step = _follow(resolved.model_copy(update={"pages": found}), done, facts)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from services.planner.model import Planned, Walk
+from services.planner.model import PlannedCall, Walk
 from services.planner.placeholders import fill_page
 from shared.events.tasks import Call
 from shared.specification.request import Pages, Request
@@ -13,13 +13,13 @@ from shared.specification.request import Pages, Request
 class Step:
     """What follows from one answer.
 
-    `over`: all calls of the job are known now. `expected`: records that the vendor says there are, where its items are
-    the records. `problem`: why the job cannot go on. `pages`: the style that automatic paging found. `planned` may be
-    `limit` pages more than wanted.
+    `all_planned`: after these `calls` none will follow. `expected`: records that the vendor says there are, where its
+    items are the records. `problem`: why the job cannot go on. `pages`: the style that automatic paging found. `calls`
+    may be `limit` pages more than wanted.
     """
 
-    planned: tuple[Planned, ...] = ()
-    over: bool = False
+    calls: tuple[PlannedCall, ...] = ()
+    all_planned: bool = False
     expected: int | None = None
     problem: str = ""
     note: str = ""
@@ -29,8 +29,8 @@ class Step:
     def all_known(self) -> bool:
         """Whether it is known how many calls there are: all are planned, or as many as a total asks for, and only its
         growth can lead on."""
-        by_total = any(one.wanted is not None and one.wanted.growth for one in self.planned)
-        return self.over or self.expected is not None or by_total
+        by_total = any(one.wanted is not None and one.wanted.growth for one in self.calls)
+        return self.all_planned or self.expected is not None or by_total
 
 
 def page_call(walk: Walk, numbers: Mapping[str, int], query: dict[str, object]) -> Call:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from services.planner.invocation import invoke_of
 from services.planner.metrics import JOBS_ENDED, TASKS_RELEASED
-from services.planner.model import Planned, Resolved
+from services.planner.model import PlannedCall, Resolved
 from services.planner.placeholders import is_template
 from services.planner.release import store
 from services.planner.release.decide import Turn, room
@@ -152,7 +152,7 @@ def _moved(row: Row, state: TaskState, now: datetime, reason: str = "") -> Outgo
     return outgoing(TASKS_EVENTS, row["job_id"], event, id=derived_id(state.value, row["id"], row["round"]), at=now)
 
 
-def _fetch(row: Row, planned: Planned, resolved: Resolved, submit: Wait | None, now: datetime) -> Outgoing:
+def _fetch(row: Row, planned: PlannedCall, resolved: Resolved, submit: Wait | None, now: datetime) -> Outgoing:
     event = FetchRequested(
         **_place(row),
         vendor=resolved.vendor,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from services.planner.ending import cut_results, end_of
-from services.planner.model import JobRow, Planned, Resolved, Task, number_tasks
+from services.planner.model import JobRow, PlannedCall, Resolved, Task, number_tasks
 from services.planner.paging.follow import has_plan, next_step, pages_so_far
 from services.planner.paging.step import Step
 from shared.events.jobs import JobState
@@ -13,7 +13,7 @@ from shared.events.tasks import END_RANK, Facts, TaskChanged, TaskState
 from shared.specification.bodies import is_one_for_one
 from shared.specification.request import Pages
 
-MOST_BARREN_PAGES = 50
+MOST_PAGES_WITHOUT_NEW_RECORDS = 50
 """Pages in a row without a single new record, after which a chain is taken for endless."""
 
 
@@ -54,7 +54,7 @@ class PageRead:
     """What the answer to a planned call told. `repeats`: its bytes are those of the page before. The results of a
     vendor job are a `walk` of their own."""
 
-    planned: Planned
+    planned: PlannedCall
     facts: Facts
     repeats: bool
     walk: Resolved | None = None
@@ -65,7 +65,7 @@ class Advance:
     """The job after the batch: its row, the calls that follow, and what to report."""
 
     job: JobRow
-    planned: tuple[Planned, ...] = ()
+    planned: tuple[PlannedCall, ...] = ()
     note: str = ""
     pages: Pages | None = None
     became_known: bool = False
@@ -89,8 +89,10 @@ def advance(job: JobRow, changes: Sequence[Change], pages: Sequence[PageRead]) -
     for page in pages:
         result = _follow(result, page) if page.walk is None else _follow_results(result, page, page.walk)
     job = result.job
-    if job.barren >= MOST_BARREN_PAGES and not job.discovery_over:
-        job = replace(job, discovery_over=True, reason=f"no_new_records: {job.barren} pages in a row had none")
+    if job.pages_without_new_records >= MOST_PAGES_WITHOUT_NEW_RECORDS and not job.discovery_over:
+        job = replace(
+            job, discovery_over=True, reason=f"no_new_records: {job.pages_without_new_records} pages in a row had none"
+        )
     return replace(result, job=job, ended=end_of(job))
 
 
@@ -108,10 +110,10 @@ def _count(job: JobRow, changes: Sequence[Change]) -> JobRow:
     ends = [change for change in changes if change.state.rank == END_RANK]
     completed = [change for change in ends if change.state is TaskState.COMPLETED]
     failed = [change for change in ends if change.state in (TaskState.FAILED, TaskState.DEAD, TaskState.EXPIRED)]
-    barren = job.barren
+    without_new = job.pages_without_new_records
     for change in completed:
         if change.records or is_one_for_one(job.resolved.records.select):
-            barren = 0 if change.distinct else barren + 1
+            without_new = 0 if change.distinct else without_new + 1
     reason, discovery_over = job.reason, job.discovery_over
     for change in failed:
         if job.resolved.single is not None:
@@ -128,7 +130,7 @@ def _count(job: JobRow, changes: Sequence[Change]) -> JobRow:
         cancelled=job.cancelled + len(ends) - len(completed) - len(failed),
         records=job.records + sum(change.records for change in completed),
         distinct=job.distinct + sum(change.distinct for change in completed),
-        barren=barren,
+        pages_without_new_records=without_new,
         discovery_over=discovery_over,
         reason=reason,
     )
@@ -148,16 +150,16 @@ def _follow(before: Advance, page: PageRead) -> Advance:
     job = replace(
         job,
         resolved=resolved,
-        planned=job.planned + len(step.planned),
-        open=job.open + len(step.planned),
+        planned=job.planned + len(step.calls),
+        open=job.open + len(step.calls),
         expected=job.expected if step.expected is None else step.expected,
-        discovery_over=step.over,
+        discovery_over=step.all_planned,
         reason=step.problem,
         shrank=job.shrank or bool(shrinks),
     )
     return Advance(
         job=job,
-        planned=(*before.planned, *step.planned),
+        planned=(*before.planned, *step.calls),
         note=step.note or shrinks or before.note,
         pages=step.pages or before.pages,
         became_known=step.all_known,
@@ -181,7 +183,7 @@ def _follow_results(before: Advance, page: PageRead, walk: Resolved) -> Advance:
         step = Step(problem="pages_repeat: a page has the same bytes as the page before it")
     else:
         step = next_step(walk, page.planned, page.facts, pages_so_far(walk, page.planned))
-    following = tuple(replace(one, slice=page.planned.slice) for one in step.planned)
+    following = tuple(replace(one, slice=page.planned.slice) for one in step.calls)
     reason = job.reason
     if step.problem and (not reason or not page.facts.problem):
         # A page that could not be read may be, once it is tried again; what ended otherwise stays as it is.

@@ -93,10 +93,10 @@ def follow(resolved: Resolved, *answers: Facts) -> list[Call]:
     """The calls of a chain, of a job that was read back from its row."""
     stored = resolved.model_dump_json(by_alias=True, exclude_defaults=True)
     resolved = Resolved.model_validate_json(stored)
-    [planned] = first_step(resolved).planned
+    [planned] = first_step(resolved).calls
     calls = [planned.call]
     for answer in answers:
-        [planned] = next_step(resolved, planned, answer, len(calls)).planned
+        [planned] = next_step(resolved, planned, answer, len(calls)).calls
         calls.append(planned.call)
     return calls
 
@@ -104,9 +104,9 @@ def follow(resolved: Resolved, *answers: Facts) -> list[Call]:
 def test_pages_that_are_asked_for_in_the_body_are_asked_for_nowhere_else() -> None:
     json = {"from": "{page.offset}", "size": "{page.size}", "of": "{parameters.p}", "kept": "{{page.offset}}"}
     resolved = searched("{page.offset}", {"style": "offset", "size": 10, "total": "body.n"}, json)
-    [first] = first_step(resolved).planned
+    [first] = first_step(resolved).calls
     step = next_step(resolved, first, Facts(total=25, items=10), 1)
-    calls = [first.call, *(one.call for one in step.planned)]
+    calls = [first.call, *(one.call for one in step.calls)]
     assert [call.body for call in calls] == [
         {"from": at, "size": 10, "of": "{page.offset}", "kept": "{page.offset}"} for at in (0, 10, 20)
     ]
@@ -116,16 +116,16 @@ def test_pages_that_are_asked_for_in_the_body_are_asked_for_nowhere_else() -> No
 def test_pages_may_be_asked_for_in_every_part_of_a_request() -> None:
     parts = {"path": "/{page.number}", "query": {"n": "{page.size}"}, "headers": {"X-Page": "{page.number}"}}
     resolved = searched("", {"style": "page", "size": 5, "pages": "body.n"}, None, **parts)
-    [first] = first_step(resolved).planned
-    [second] = next_step(resolved, first, Facts(pages=2, items=5), 1).planned
+    [first] = first_step(resolved).calls
+    [second] = next_step(resolved, first, Facts(pages=2, items=5), 1).calls
     assert (second.call.path, second.call.query, second.call.headers) == ("/2", {"n": "5"}, {"X-Page": "2"})
 
 
 def test_the_size_that_metadata_allow_is_the_size_that_is_asked_for_in_the_body() -> None:
     plan = {"path": "/n", "total": "body.n", "size": "body.max"}
     resolved = searched("", {"style": "offset", "size": 100, "plan": plan}, {"o": "{page.offset}", "n": "{page.size}"})
-    [metadata] = first_step(resolved).planned
-    planned = next_step(resolved, metadata, Facts(total=25, size=10), 1).planned
+    [metadata] = first_step(resolved).calls
+    planned = next_step(resolved, metadata, Facts(total=25, size=10), 1).calls
     assert [one.call.body for one in planned] == [{"o": at, "n": 10} for at in (0, 10, 20)]
     assert pages_so_far(resolved, planned[-1]) == 3
 
@@ -149,9 +149,9 @@ def test_a_cursor_in_the_body_is_left_out_of_the_first_page() -> None:
 def test_a_cursor_that_no_header_can_carry_ends_the_job_with_its_reason() -> None:
     pages = {"style": "keyset", "field": "id"}
     resolved = searched("", pages, None, headers={"X-After": "{page.cursor}"})
-    [first] = first_step(resolved).planned
+    [first] = first_step(resolved).calls
     step = next_step(resolved, first, Facts(items=3, next="a\nb"), 1)
-    assert (step.planned, step.over) == ((), True)
+    assert (step.calls, step.all_planned) == ((), True)
     assert step.problem.startswith("vendor_malformed: the cursor cannot be sent: /headers/X-After expected")
 
 

@@ -55,8 +55,8 @@ def test_results_may_be_paged_in_the_body() -> None:
     for month in ("2026-01", "{page.cursor}"):
         walk = walk_of(resolved(results=results), {"month": month}, "j1")
         assert walk is not None
-        [first] = first_step(walk).planned
-        [second] = next_step(walk, first, Facts(items=1, next="c1"), 1).planned
+        [first] = first_step(walk).calls
+        [second] = next_step(walk, first, Facts(items=1, next="c1"), 1).calls
         assert (first.call.path, first.call.body) == ("/j1/rows", {"of": month})
         assert (second.call.path, second.call.body) == ("/j1/rows", {"of": month, "at": "c1"})
 
@@ -240,9 +240,9 @@ def test_no_input_brings_a_placeholder_into_a_submit(url: str, month: str, expec
 
 def test_one_submit_for_each_input_with_the_callback_url_left_open() -> None:
     step = submits(resolved(), {"month": "2026-01"}, {"month": "2026-02"})
-    assert isinstance(step, Step) and step.over
-    assert [one.call.body["month"] for one in step.planned] == ["2026-01", "2026-02"]
-    assert {one.call.body["url"] for one in step.planned} == {"{callback.url}"}
+    assert isinstance(step, Step) and step.all_planned
+    assert [one.call.body["month"] for one in step.calls] == ["2026-01", "2026-02"]
+    assert {one.call.body["url"] for one in step.calls} == {"{callback.url}"}
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def job(notify: list[dict[str, Any]]) -> JobRow:
         records=1,
         distinct=1,
         expected=None,
-        barren=0,
+        pages_without_new_records=0,
         discovery_over=True,
         reason="",
         since_progress=0.0,

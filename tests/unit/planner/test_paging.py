@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from services.planner.model import Planned, Resolved
+from services.planner.model import PlannedCall, Resolved
 from services.planner.paging.counted import MOST_GROWTH
 from services.planner.paging.follow import first_step, next_step
 from services.planner.paging.step import Step
@@ -18,7 +18,7 @@ from shared.specification.request import Pages, Records, Request
 from shared.specification.source import Poll
 
 PAGES: TypeAdapter[Any] = TypeAdapter(Pages)
-Answer = Callable[[Planned], Facts]
+Answer = Callable[[PlannedCall], Facts]
 
 
 def resolved(**pages: Any) -> Resolved:
@@ -26,12 +26,12 @@ def resolved(**pages: Any) -> Resolved:
     return Resolved(vendor="acme", source="items", poll=poll)
 
 
-def walk(job: Resolved, answer: Answer, most: int = 500) -> tuple[list[Planned], list[Step]]:
+def walk(job: Resolved, answer: Answer, most: int = 500) -> tuple[list[PlannedCall], list[Step]]:
     """Plan, answer, plan again, as the planner does: only calls that want facts lead on."""
     step = first_step(job)
-    made: list[Planned] = []
-    steps, waiting = [step], list(step.planned)
-    over = step.over
+    made: list[PlannedCall] = []
+    steps, waiting = [step], list(step.calls)
+    over = step.all_planned
     while waiting and len(made) < most:
         call = waiting.pop(0)
         made.append(call)
@@ -40,19 +40,19 @@ def walk(job: Resolved, answer: Answer, most: int = 500) -> tuple[list[Planned],
         step = next_step(job, call, answer(call), len(made) + len(waiting))
         job = job.model_copy(update={"pages": step.pages}) if step.pages else job
         steps.append(step)
-        over = over or step.over
-        waiting += step.planned
+        over = over or step.all_planned
+        waiting += step.calls
     return made, steps
 
 
-def offsets(made: list[Planned]) -> list[int]:
+def offsets(made: list[PlannedCall]) -> list[int]:
     return [int(str(call.call.query["offset"])) for call in made]
 
 
 def serving(total: int, largest: int = 10_000, told: bool = True) -> Answer:
     """A vendor that serves `total` records in pages of at most `largest`."""
 
-    def answer(call: Planned) -> Facts:
+    def answer(call: PlannedCall) -> Facts:
         offset, limit = int(str(call.call.query["offset"])), int(str(call.call.query["limit"]))
         items = max(0, min(limit, largest, total - offset))
         return Facts(total=total if told else None, items=items, problem="" if told else "no total")
@@ -65,11 +65,11 @@ def test_offsets_cover_every_record_exactly_once(total: int, size: int, largest:
     made, steps = walk(resolved(style="offset", size=size, total="body.total"), serving(total, largest), most=10_000)
     seen = [index for call in made for index in _range(call, total, largest)]
     assert sorted(seen) == list(range(total))
-    assert steps[-1].over
+    assert steps[-1].all_planned
     assert not any(step.problem for step in steps)
 
 
-def _range(call: Planned, total: int, largest: int) -> range:
+def _range(call: PlannedCall, total: int, largest: int) -> range:
     offset, limit = int(str(call.call.query["offset"])), int(str(call.call.query["limit"]))
     return range(offset, max(offset, min(offset + min(limit, largest), total)))
 
@@ -79,7 +79,7 @@ def test_without_a_total_pages_are_walked_to_the_end(total: int, size: int, larg
     """Also where the vendor's pages are smaller than asked for."""
     made, steps = walk(resolved(style="offset", size=size), serving(total, largest, told=False), most=10_000)
     assert sorted(i for call in made for i in _range(call, total, largest)) == list(range(total))
-    assert steps[-1].over
+    assert steps[-1].all_planned
 
 
 @pytest.mark.parametrize("size_parameter", ["limit", None])
@@ -90,7 +90,7 @@ def test_without_a_total_numbered_pages_are_walked_to_the_end(
     """Of a vendor that serves at most so many at once, or always as many as it likes."""
     seen: list[int] = []
 
-    def answer(call: Planned) -> Facts:
+    def answer(call: PlannedCall) -> Facts:
         served = min(largest, int(str(call.call.query.get("limit", largest))))
         page = range(total)[served * (call.position - 1) : served * call.position]
         seen.extend(page)
@@ -99,59 +99,59 @@ def test_without_a_total_numbered_pages_are_walked_to_the_end(
     made, steps = walk(resolved(style="page", size_parameter=size_parameter), answer, most=10_000)
     assert seen == list(range(total))
     assert len({call.cursor for call in made}) == len(made)
-    assert steps[-1].over
+    assert steps[-1].all_planned
 
 
 def test_a_total_that_grows_is_followed_from_the_last_page() -> None:
     totals = iter([100, 130, 130, 130, 130])
 
-    def answer(call: Planned) -> Facts:
+    def answer(call: PlannedCall) -> Facts:
         total = next(totals)
         offset = int(str(call.call.query["offset"]))
         return Facts(total=total, items=max(0, min(10, total - offset)))
 
     made, steps = walk(resolved(style="offset", size=10, total="body.total"), answer)
     assert offsets(made) == list(range(0, 130, 10))
-    assert steps[-1].over
+    assert steps[-1].all_planned
     assert steps[-1].expected == 130
 
 
 def test_a_total_that_grows_for_ever_is_not_followed_for_ever() -> None:
-    def answer(call: Planned) -> Facts:
+    def answer(call: PlannedCall) -> Facts:
         return Facts(total=int(str(call.call.query["offset"])) + 100, items=10)
 
     made, steps = walk(resolved(style="offset", size=10, total="body.total"), answer)
     assert len(made) == 10 + MOST_GROWTH
-    assert steps[-1].over
+    assert steps[-1].all_planned
     assert "keeps growing" in steps[-1].note
 
 
 def test_a_total_that_shrinks_lowers_what_is_expected() -> None:
     totals = iter([100, 95])
 
-    def answer(call: Planned) -> Facts:
+    def answer(call: PlannedCall) -> Facts:
         total = next(totals)
         return Facts(total=total, items=max(0, min(10, total - int(str(call.call.query["offset"])))))
 
     _, steps = walk(resolved(style="offset", size=10, total="body.total"), answer)
     assert steps[-1].expected == 95
-    assert steps[-1].over
+    assert steps[-1].all_planned
 
 
 def test_a_metadata_call_plans_everything_at_once() -> None:
     plan = {"path": "/items/metadata", "total": "body.total", "size": "body.size"}
     job = resolved(style="offset", size=100, plan=plan)
-    first = first_step(job).planned[0]
+    first = first_step(job).calls[0]
     assert (first.purpose, first.call.path) == ("metadata", "/items/metadata")
     step = next_step(job, first, Facts(total=120, size=50), 1)
-    assert [int(str(call.call.query["offset"])) for call in step.planned] == [0, 50, 100]
+    assert [int(str(call.call.query["offset"])) for call in step.calls] == [0, 50, 100]
 
 
 def test_a_metadata_answer_without_a_total_ends_the_job_with_its_reason() -> None:
     plan = {"path": "/items/metadata", "total": "body.total"}
     job = resolved(style="offset", plan=plan)
-    step = next_step(job, first_step(job).planned[0], Facts(problem="the body is HTML"), 1)
-    assert step.over
+    step = next_step(job, first_step(job).calls[0], Facts(problem="the body is HTML"), 1)
+    assert step.all_planned
     assert step.problem == "vendor_malformed: the body is HTML"
 
 
@@ -166,7 +166,7 @@ def test_a_cursor_is_followed_until_it_is_gone() -> None:
     job = resolved(style="cursor", next="body.next", into={"query": "cursor"})
     made, steps = walk(job, lambda call: Facts(items=10, next=next(cursors)))
     assert [call.call.query.get("cursor") for call in made] == [None, "a", "b"]
-    assert steps[-1].over
+    assert steps[-1].all_planned
 
 
 def test_of_a_chain_it_is_known_at_its_end_how_long_it_is() -> None:
@@ -190,8 +190,8 @@ def test_with_a_total_it_is_known_from_the_first_page_on_how_many_there_are(sele
 
 def test_a_cursor_that_comes_back_has_the_same_mark() -> None:
     job = resolved(style="cursor", next="body.next", into={"query": "cursor"})
-    first = first_step(job).planned[0]
-    again = [next_step(job, first, Facts(items=1, next="same"), 1).planned[0].cursor for _ in range(2)]
+    first = first_step(job).calls[0]
+    again = [next_step(job, first, Facts(items=1, next="same"), 1).calls[0].cursor for _ in range(2)]
     assert again[0] == again[1] is not None
 
 
@@ -208,16 +208,16 @@ def test_keyset_paging_starts_after_the_last_record_and_ends_with_an_empty_page(
     last = iter([Facts(items=10, next="10"), Facts(items=10, next="20"), Facts(items=0)])
     made, steps = walk(job, lambda call: next(last))
     assert [call.call.query.get("after_id") for call in made] == [None, "10", "20"]
-    assert steps[-1].over
+    assert steps[-1].all_planned
 
 
 def test_a_vendor_with_larger_pages_than_asked_for_is_followed_in_its_own_steps() -> None:
-    def answer(call: Planned) -> Facts:
+    def answer(call: PlannedCall) -> Facts:
         return Facts(total=10_000, items=250)
 
     made, steps = walk(resolved(style="offset", size=100, total="body.total"), answer)
     assert offsets(made) == list(range(0, 10_000, 250))
-    assert (steps[-1].over, steps[-1].note) == (True, "")
+    assert (steps[-1].all_planned, steps[-1].note) == (True, "")
 
 
 def begun_with(query: dict[str, str], answer: Answer) -> list[dict[str, str]]:
@@ -237,7 +237,7 @@ def begun_with(query: dict[str, str], answer: Answer) -> list[dict[str, str]]:
     ],
 )
 def test_automatic_paging_goes_on_from_the_page_that_was_asked_for(query: dict[str, str], pages: list[str]) -> None:
-    def answer(call: Planned) -> Facts:
+    def answer(call: PlannedCall) -> Facts:
         index = int(str(call.call.query.get("page", "1"))) - (0 if query.get("page") == "0" else 1)
         return Facts(items=max(0, min(10, 25 - 10 * index)), total=25, detected="page")
 
@@ -247,7 +247,7 @@ def test_automatic_paging_goes_on_from_the_page_that_was_asked_for(query: dict[s
 def test_automatic_paging_goes_on_from_page_0_where_the_first_answer_says_that_it_is_that() -> None:
     """As Spring Data counts."""
 
-    def answer(call: Planned) -> Facts:
+    def answer(call: PlannedCall) -> Facts:
         index = int(str(call.call.query.get("page", "0")))
         return Facts(items=max(0, min(10, 25 - 10 * index)), total=25, detected="page", first=0)
 
@@ -256,7 +256,7 @@ def test_automatic_paging_goes_on_from_page_0_where_the_first_answer_says_that_i
 
 @pytest.mark.parametrize(("query", "offsets"), [({}, [None, "10", "20"]), ({"offset": "15"}, ["15", "25"])])
 def test_automatic_paging_goes_on_from_the_offset_that_was_asked_for(query: dict[str, str], offsets: list[str]) -> None:
-    def answer(call: Planned) -> Facts:
+    def answer(call: PlannedCall) -> Facts:
         offset = int(str(call.call.query.get("offset", "0")))
         return Facts(items=max(0, min(10, 25 - offset)), total=25 if offset < 15 else None, detected="offset")
 
@@ -266,7 +266,7 @@ def test_automatic_paging_goes_on_from_the_offset_that_was_asked_for(query: dict
 @pytest.mark.parametrize("style", ["offset", "page"])
 @pytest.mark.parametrize(("total", "grown"), [(30, 30), (25, 25), (30, 41)])
 def test_automatic_paging_asks_for_no_page_behind_a_last_one_that_is_full(style: str, total: int, grown: int) -> None:
-    def answer(call: Planned) -> Facts:
+    def answer(call: PlannedCall) -> Facts:
         first = call.wanted is not None and call.wanted.detect
         now = total if first else grown
         begin = call.position if style == "offset" else 10 * max(call.position - 1, 0)
@@ -276,12 +276,12 @@ def test_automatic_paging_asks_for_no_page_behind_a_last_one_that_is_full(style:
 
     made, steps = walk(resolved(style="auto"), answer)
     assert len(made) == -(-grown // 10)
-    assert (steps[-1].over, steps[-1].expected) == (True, grown)
+    assert (steps[-1].all_planned, steps[-1].expected) == (True, grown)
 
 
 def test_keyset_paging_without_a_key_to_go_on_from_is_no_end() -> None:
     job = resolved(style="keyset", field="idd", into={"query": "after_id"}, size=10)
-    step = next_step(job, first_step(job).planned[0], Facts(items=10), 1)
+    step = next_step(job, first_step(job).calls[0], Facts(items=10), 1)
     assert step.problem == "vendor_malformed: the last record has no idd to go on from"
 
 
@@ -298,15 +298,15 @@ def test_keyset_paging_without_a_key_to_go_on_from_is_no_end() -> None:
 def test_a_total_is_expected_only_where_each_item_becomes_a_record(select: str, expected: int | None) -> None:
     poll = Poll(pages=PAGES.validate_python({"style": "offset", "total": "body.total"}), records=Records(select=select))
     job = Resolved(vendor="acme", source="items", poll=poll)
-    step = next_step(job, first_step(job).planned[0], Facts(total=7, items=7), 1)
-    assert (step.over, step.expected) == (True, expected)
+    step = next_step(job, first_step(job).calls[0], Facts(total=7, items=7), 1)
+    assert (step.all_planned, step.expected) == (True, expected)
 
 
 def test_automatic_paging_does_not_take_a_first_page_for_everything() -> None:
     job = resolved(style="auto")
     facts = Facts(items=10, detected="unknown", detected_in="body.has_more")
-    step = next_step(job, first_step(job).planned[0], facts, 1)
-    assert step.over
+    step = next_step(job, first_step(job).calls[0], facts, 1)
+    assert step.all_planned
     assert step.problem.startswith("paging_unknown: body.has_more says that there is more")
 
 
@@ -324,5 +324,5 @@ def test_automatic_paging_takes_up_the_style_it_found() -> None:
 
 def test_an_answer_that_cannot_be_read_ends_the_chain_with_a_reason() -> None:
     job = resolved(style="next", next="body.next")
-    step = next_step(job, first_step(job).planned[0], Facts(problem="expected JSON, the body is HTML"), 1)
+    step = next_step(job, first_step(job).calls[0], Facts(problem="expected JSON, the body is HTML"), 1)
     assert step.problem == "vendor_malformed: expected JSON, the body is HTML"

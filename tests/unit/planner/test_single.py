@@ -28,7 +28,7 @@ def test_a_request_is_one_call_with_its_placeholders_filled() -> None:
     request = {"method": "POST", "path": "/quotes/{parameters.sku}", "json": {"count": "{parameters.count}"}}
     job = admitted({"vendor": "acme", "request": request, "parameters": {"sku": "a/b", "count": 3}})
     [task] = job.tasks
-    assert (job.resolved.kind, task.planned.purpose, job.step.over) == ("request", "answer", True)
+    assert (job.resolved.kind, task.planned.purpose, job.step.all_planned) == ("request", "answer", True)
     assert (task.planned.call.path, task.planned.call.body) == ("/quotes/a%2Fb", {"count": 3})
 
 

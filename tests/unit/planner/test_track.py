@@ -11,8 +11,17 @@ from hypothesis import strategies as st
 
 from services.planner.ending import end_of, reason_of
 from services.planner.messages import ended
-from services.planner.model import JobRow, Planned, Resolved, Single
-from services.planner.track.decide import MOST_BARREN_PAGES, Advance, Change, PageRead, advance, inserted, latest, loops
+from services.planner.model import JobRow, PlannedCall, Resolved, Single
+from services.planner.track.decide import (
+    MOST_PAGES_WITHOUT_NEW_RECORDS,
+    Advance,
+    Change,
+    PageRead,
+    advance,
+    inserted,
+    latest,
+    loops,
+)
 from shared.events.jobs import JobEnded, JobState
 from shared.events.tasks import Call, Facts, FactsWanted, TaskChanged, TaskState
 from shared.specification.request import OffsetPages, Records, Request
@@ -21,7 +30,9 @@ from shared.specification.source import Delivery, Poll
 JOB = UUID(int=1)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 POLL = Poll(request=Request(path="/items"), pages=OffsetPages(style="offset", size=10, total="body.total"))
-FIRST = Planned(call=Call(path="/items", query={"offset": "0", "limit": "10"}), wanted=FactsWanted(total="body.total"))
+FIRST = PlannedCall(
+    call=Call(path="/items", query={"offset": "0", "limit": "10"}), wanted=FactsWanted(total="body.total")
+)
 
 
 def job(**more: Any) -> JobRow:
@@ -38,7 +49,7 @@ def job(**more: Any) -> JobRow:
         records=0,
         distinct=0,
         expected=None,
-        barren=0,
+        pages_without_new_records=0,
         discovery_over=True,
         reason="",
         since_progress=0.0,
@@ -60,7 +71,7 @@ def event(number: int, state: TaskState, round: int = 0, facts: Facts | None = N
 
 def told_total(total: int, position: int) -> PageRead:
     offset = {"offset": str(position), "limit": "10"}
-    asked = Planned(call=Call(path="/items", query=offset), wanted=FIRST.wanted, position=position)
+    asked = PlannedCall(call=Call(path="/items", query=offset), wanted=FIRST.wanted, position=position)
     return PageRead(asked, Facts(total=total, items=min(10, total - position)), repeats=False)
 
 
@@ -149,10 +160,11 @@ def test_the_same_bytes_again_end_the_chain() -> None:
 
 def test_pages_without_anything_new_end_the_chain() -> None:
     many = job(open=200, planned=200, discovery_over=False)
-    barren = [change(distinct=0)] * MOST_BARREN_PAGES
-    assert not advance(many, barren[1:], []).job.discovery_over
-    assert advance(many, [*barren[1:], change(), *barren[1:]], []).job.barren == MOST_BARREN_PAGES - 1
-    after = advance(many, barren, [])
+    known = [change(distinct=0)] * MOST_PAGES_WITHOUT_NEW_RECORDS
+    assert not advance(many, known[1:], []).job.discovery_over
+    between = advance(many, [*known[1:], change(), *known[1:]], [])
+    assert between.job.pages_without_new_records == MOST_PAGES_WITHOUT_NEW_RECORDS - 1
+    after = advance(many, known, [])
     assert after.job.reason.startswith("no_new_records")
     assert after.job.discovery_over
 
@@ -169,7 +181,7 @@ def test_a_metadata_call_is_no_page_of_the_limit() -> None:
     plan = {"style": "offset", "size": 10, "plan": {"path": "/size", "total": "body.total"}, "limit": 3}
     poll = POLL.model_copy(update={"pages": OffsetPages.model_validate(plan)})
     row = job(open=0, discovery_over=False, resolved=Resolved(vendor="acme", source="items", poll=poll))
-    asked = Planned(call=Call(path="/size"), purpose="metadata", wanted=FactsWanted(total="body.total"))
+    asked = PlannedCall(call=Call(path="/size"), purpose="metadata", wanted=FactsWanted(total="body.total"))
     after = advance(row, [], [PageRead(asked, Facts(total=30), False)])
     assert (len(after.planned), after.note) == (3, "")
     after = advance(row, [], [PageRead(asked, Facts(total=31), False)])
@@ -189,7 +201,7 @@ def test_a_failed_page_that_only_growth_depended_on_is_a_failed_page_like_others
 def test_pages_of_which_nothing_is_selected_are_no_endless_chain(select: str, ends: bool) -> None:
     poll = POLL.model_copy(update={"records": Records(select=select)})
     many = job(planned=99, open=99, discovery_over=False, resolved=Resolved(vendor="acme", source="items", poll=poll))
-    after = advance(many, [change(records=0, distinct=0)] * MOST_BARREN_PAGES, [])
+    after = advance(many, [change(records=0, distinct=0)] * MOST_PAGES_WITHOUT_NEW_RECORDS, [])
     assert bool(after.job.reason) == ends
 
 
