@@ -24,7 +24,7 @@ from shared.payloads.store import PayloadStore
 from tests.cluster import PROJECT, SERVICES
 from tests.eventually import eventually
 from tests.integration.fetcher.site import FREE, Site
-from tests.integration.fetcher.test_make import claimed
+from tests.integration.fetcher.site_calls import claimed
 from tests.stack import Place
 
 pytestmark = pytest.mark.chaos

@@ -24,7 +24,7 @@ from shared.runtime.service import open_runtime
 from tests.behind import behind
 from tests.conftest import ReaderFor
 from tests.eventually import eventually
-from tests.integration.fetcher.test_lanes import wanted
+from tests.integration.fetcher.calls import wanted
 from tests.proxy import Proxy
 from tests.stack import Place
 
@@ -59,7 +59,7 @@ class Fetcher:
 
     async def ask(self, count: int) -> list[UUID]:
         """So many calls are to be made, by whichever fetcher."""
-        calls = [wanted(HOST) for _ in range(count)]
+        calls = [wanted(new_id(), vendor=HOST) for _ in range(count)]
         async with self.runtime.database.transaction() as tx:
             await enqueue_calls(tx, calls)
         self.lanes.wake()

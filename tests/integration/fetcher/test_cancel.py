@@ -1,52 +1,13 @@
 """jobs.events → calls of cancelled jobs are not made."""
 
-from datetime import UTC, datetime
-from typing import Any
-from uuid import UUID
-
 from services.fetcher.control.handler import control_calls
 from services.fetcher.enqueue.handler import enqueue_calls
 from services.fetcher.lanes import store as lanes_store
 from services.fetcher.takeover import store as takeover_store
-from shared.database.pool import Database
-from shared.events.envelope import Incoming, Position, Record
-from shared.events.jobs import JobCounts, JobEnded, JobState
-from shared.events.payloads import Processing
-from shared.events.tasks import Call, FetchRequested, Purpose
+from shared.events.jobs import JobState
 from shared.ids import new_id
-from shared.specification.request import Records
 from tests.conftest import DatabaseFor
-
-AT = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-def incoming(event: Any) -> Incoming[Any]:
-    value = event.model_dump_json().encode()
-    return Incoming(event, new_id(), 0, Record(Position("t", 0, 0), None, value, (), AT))
-
-
-def wanted(job_id: UUID, purpose: Purpose = "page", vendor: str = "v") -> Incoming[FetchRequested]:
-    processing = Processing(source="s", records=Records())
-    return incoming(
-        FetchRequested(
-            task_id=new_id(),
-            job_id=job_id,
-            number=0,
-            vendor=vendor,
-            purpose=purpose,
-            call=Call(path="/x"),
-            processing=processing,
-        )
-    )
-
-
-def cancelled(job_id: UUID) -> Incoming[JobEnded]:
-    return incoming(JobEnded(job_id=job_id, state=JobState.CANCELLED, reason="", counts=JobCounts(), at=AT))
-
-
-async def due(database: Database) -> int:
-    async with database.transaction() as tx:
-        return len(await lanes_store.find_due(tx, "v", 100))
+from tests.integration.fetcher.calls import cancelled, due, incoming, wanted
 
 
 async def test_what_waits_for_a_cancelled_job_is_not_called(database_for: DatabaseFor) -> None:

@@ -20,9 +20,9 @@ from shared.messaging.producer import Producer
 from shared.runtime.clock import utc_now
 from tests.conftest import DatabaseFor, ReaderFor
 from tests.eventually import eventually
-from tests.integration.fetcher.test_cancel import wanted
-from tests.integration.fetcher.test_lanes import ask, at_work
-from tests.integration.fetcher.test_takeover import LEASE_SECONDS, Clock, claim, states, submit, take_over
+from tests.integration.fetcher.calls import claim, states, submit, wanted
+from tests.integration.fetcher.lanes_at_work import ask, at_work
+from tests.integration.fetcher.takeovers import LEASE_SECONDS, Clock, take_over
 from tests.stack import Place
 
 

@@ -9,16 +9,15 @@ from services.fetcher.app import build
 from services.fetcher.lanes import lane
 from services.fetcher.settings import Settings
 from shared.events.catalogue import FETCH_REQUESTED, VENDORS
-from shared.events.configuration import VendorConfigured
 from shared.events.payloads import Processing
 from shared.events.tasks import Call, FetchRequested
 from shared.ids import new_id
 from shared.messaging.handler import Outgoing, outgoing, tombstone
 from shared.messaging.producer import Producer
-from shared.specification.vendor import Vendor
 from tests.conftest import DatabaseFor, ReaderFor
 from tests.eventually import eventually
 from tests.integration.fetcher.site import Site
+from tests.integration.fetcher.site_calls import configured
 from tests.running import running
 from tests.stack import Place
 
@@ -28,11 +27,6 @@ def wanted(vendor: str = "v") -> Outgoing:
         task_id=new_id(), job_id=new_id(), number=0, vendor=vendor, call=Call(), processing=Processing(source="s")
     )
     return outgoing(FETCH_REQUESTED, event.task_id, event)
-
-
-def configured(site: Site) -> Outgoing:
-    document = {"vendor": "v", "base_url": site.url, "network": {"private_addresses": "allow"}}
-    return outgoing(VENDORS, "v", VendorConfigured(vendor=Vendor.model_validate(document)))
 
 
 async def test_calls_of_an_unknown_vendor_wait_for_its_configuration_but_not_for_ever(

@@ -1,11 +1,8 @@
 """All lanes of a process: what they may have open together."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -14,31 +11,21 @@ from prometheus_client import REGISTRY
 from services.fetcher.call.outcome import Tried, give_up
 from services.fetcher.enqueue.handler import enqueue_calls
 from services.fetcher.lanes import store as lanes_store
-from services.fetcher.lanes.lanes import Lanes, Make
+from services.fetcher.lanes.lanes import Lanes
 from services.fetcher.model import Claimed, Later, Leave, Outcome
 from services.fetcher.settings import Settings
 from services.fetcher.settle.settle import Settlement
 from services.fetcher.takeover import store as takeover_store
 from shared.database.pool import Row, Transaction
-from shared.events.envelope import Incoming
-from shared.events.payloads import Processing
-from shared.events.tasks import Call, FetchRequested
 from shared.ids import new_id
 from shared.runtime.app import Runtime
 from shared.runtime.clock import utc_now
 from shared.runtime.service import open_runtime
 from tests.conftest import ReaderFor
 from tests.eventually import eventually
-from tests.integration.fetcher.test_cancel import incoming
+from tests.integration.fetcher.calls import wanted
+from tests.integration.fetcher.lanes_at_work import ask, at_work
 from tests.stack import Place
-
-
-def wanted(vendor: str) -> Incoming[FetchRequested]:
-    return incoming(
-        FetchRequested(
-            task_id=new_id(), job_id=new_id(), number=0, vendor=vendor, call=Call(), processing=Processing(source="s")
-        )
-    )
 
 
 async def test_lanes_that_claim_at_the_same_time_open_no_more_calls_than_the_process_may(
@@ -70,7 +57,7 @@ async def test_lanes_that_claim_at_the_same_time_open_no_more_calls_than_the_pro
         for vendor in ("a", "b"):
             document = b'{"vendor": "%s", "base_url": "https://v.example"}' % vendor.encode()
             await tx.execute("INSERT INTO vendors (id, document) VALUES ($1, $2)", vendor, document)
-            await enqueue_calls(tx, [wanted(vendor) for _ in range(2)])
+            await enqueue_calls(tx, [wanted(new_id(), vendor=vendor) for _ in range(2)])
     fetcher_id = new_id()
     settlement = Settlement(runtime.database, runtime.producer, fetcher_id)
     lanes = Lanes(runtime, settlement, fetcher_id, hold)
@@ -84,36 +71,6 @@ async def test_lanes_that_claim_at_the_same_time_open_no_more_calls_than_the_pro
         may_end.set()
         await running
         await runtime.database.close()
-
-
-@asynccontextmanager
-async def at_work(
-    place: Place, payloads: Path, make: Make, **more: Any
-) -> AsyncIterator[tuple[Runtime[Settings], Lanes]]:
-    """Lanes whose calls are made like this, with everything that tells of them."""
-    runtime: Runtime[Settings] = open_runtime("fetcher", place.settings(Settings, payloads, **more))
-    await runtime.database.open()
-    await runtime.producer.open()
-    fetcher_id = new_id()
-    settlement = Settlement(runtime.database, runtime.producer, fetcher_id)
-    lanes = Lanes(runtime, settlement, fetcher_id, make)
-    parts = (lanes, settlement.writing, settlement.sending)
-    running = [asyncio.create_task(part.run()) for part in parts]
-    try:
-        yield runtime, lanes
-    finally:
-        for part in parts:
-            part.stop()
-        await asyncio.gather(*running)
-        await runtime.producer.close()
-        await runtime.database.close()
-
-
-async def ask(runtime: Runtime[Settings], lanes: Lanes, *vendors: str) -> None:
-    """A call for each of these."""
-    async with runtime.database.transaction() as tx:
-        await enqueue_calls(tx, [wanted(vendor) for vendor in vendors])
-    lanes.wake()
 
 
 async def ends(call: Claimed, leave: Leave) -> Outcome:

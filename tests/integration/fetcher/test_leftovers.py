@@ -27,11 +27,10 @@ from shared.specification.vendor import Vendor
 from tests.conftest import DatabaseFor, ReaderFor
 from tests.eventually import eventually
 from tests.integration.fetcher import site as vendors
+from tests.integration.fetcher.calls import claim, incoming, states
 from tests.integration.fetcher.site import FREE, Site
-from tests.integration.fetcher.test_cancel import incoming
-from tests.integration.fetcher.test_lane import configured
-from tests.integration.fetcher.test_stop import held
-from tests.integration.fetcher.test_takeover import claim, states, take_over
+from tests.integration.fetcher.site_calls import configured, held
+from tests.integration.fetcher.takeovers import take_over
 from tests.running import running
 from tests.stack import Place
 

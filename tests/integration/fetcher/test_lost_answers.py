@@ -24,9 +24,9 @@ from shared.payloads.store import PayloadStore
 from shared.runtime.clock import utc_now
 from tests.conftest import ReaderFor
 from tests.eventually import eventually
-from tests.integration.fetcher.test_cancel import wanted
-from tests.integration.fetcher.test_permits import QUOTA, Leaser, noted
-from tests.integration.fetcher.test_takeover import LEASE_SECONDS, Clock, claim, states, take_over
+from tests.integration.fetcher.calls import claim, states, wanted
+from tests.integration.fetcher.leaser import QUOTA, Leaser, noted
+from tests.integration.fetcher.takeovers import LEASE_SECONDS, Clock, take_over
 from tests.proxy import Proxy
 from tests.stack import Place
 

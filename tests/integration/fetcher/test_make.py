@@ -13,15 +13,12 @@ from services.fetcher.call import make
 from services.fetcher.call.make import CallMaker
 from services.fetcher.call.secrets import SigningSecrets
 from services.fetcher.call.transport import Transport
-from services.fetcher.model import Claimed, Ended, Later, Outcome
-from shared.events.payloads import Processing
-from shared.events.tasks import AnswerWanted, Call, FactsWanted, FetchRequested
-from shared.ids import new_id
+from services.fetcher.model import Ended, Later, Outcome
+from shared.events.tasks import Call, FactsWanted
 from shared.payloads.store import PayloadStore
-from shared.runtime.clock import utc_now
-from shared.specification.vendor import Vendor
 from tests.eventually import eventually
 from tests.integration.fetcher.site import FREE, Site
+from tests.integration.fetcher.site_calls import claimed
 
 CANARY = "sk_canary_key_77a1"
 BY_QUERY = {"type": "query", "name": "key", "value": "env:ACME_TEST_KEY"}
@@ -35,37 +32,6 @@ async def maker(tmp_path: Path) -> AsyncIterator[CallMaker]:
     transport = Transport()
     yield CallMaker(transport, PayloadStore(tmp_path.as_uri()))
     await transport.close()
-
-
-def claimed(site: Site, says: str, purpose: Any = "page", facts: FactsWanted | None = None, **vendor: Any) -> Claimed:
-    """A call whose answer is a status and, behind a comma, a body."""
-    document = {"vendor": "x", "base_url": site.url, "network": {"private_addresses": "allow"}, **vendor}
-    request = FetchRequested(
-        task_id=new_id(),
-        job_id=new_id(),
-        number=0,
-        vendor="x",
-        purpose=purpose,
-        call=Call(method="POST" if purpose == "deliver" else "GET", path="/status", query={"says": says}),
-        facts=facts,
-        answer=AnswerWanted() if purpose == "answer" else None,
-        processing=Processing(source="x"),
-    )
-    now = utc_now()
-    return Claimed(
-        id=new_id(),
-        request=request,
-        raw=b"",
-        origin={"topic": "fetch.requested", "partition": 0, "offset": 0, "delivery": 0},
-        vendor=Vendor.model_validate(document),
-        repeatable=True,
-        attempt=1,
-        claim=1,
-        first_attempt_at=now,
-        limited_since=None,
-        created_at=now,
-        moment=0,
-    )
 
 
 def told_next(outcome: Outcome) -> str | None:

@@ -13,7 +13,7 @@ from services.fetcher.model import Claimed
 from shared.database.pool import Transaction
 from shared.ids import new_id
 from tests.conftest import DatabaseFor
-from tests.integration.fetcher.test_takeover import claim, submit
+from tests.integration.fetcher.calls import claim, submit
 
 
 async def test_a_defect_lets_nothing_leave_and_nobody_wait_for_ever(

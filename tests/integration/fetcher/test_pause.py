@@ -22,9 +22,9 @@ from shared.messaging.handler import outgoing
 from shared.messaging.producer import Producer
 from tests.conftest import DatabaseFor, ReaderFor
 from tests.eventually import eventually
+from tests.integration.fetcher.calls import AT, cancelled, due, incoming, wanted
 from tests.integration.fetcher.site import Site
-from tests.integration.fetcher.test_cancel import AT, cancelled, due, incoming, wanted
-from tests.integration.fetcher.test_lane import configured
+from tests.integration.fetcher.site_calls import configured
 from tests.running import running
 from tests.stack import Place
 

@@ -19,7 +19,7 @@ from shared.messaging.producer import Producer
 from shared.runtime.clock import utc_now
 from tests.conftest import DatabaseFor
 from tests.eventually import eventually
-from tests.integration.fetcher.test_cancel import wanted
+from tests.integration.fetcher.calls import wanted
 from tests.locks import waiting
 from tests.stack import Place
 

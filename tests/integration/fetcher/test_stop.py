@@ -13,34 +13,21 @@ from services.fetcher.lanes.lanes import Lanes
 from services.fetcher.model import Claimed, Ended, Leave, Outcome
 from services.fetcher.settings import Settings
 from services.fetcher.settle.settle import Settlement
-from shared.events.catalogue import FETCH_REQUESTED
-from shared.events.payloads import Processing
-from shared.events.tasks import Call, FetchRequested, TaskState
+from shared.events.tasks import TaskState
 from shared.ids import new_id
-from shared.messaging.handler import Outgoing, outgoing
 from shared.messaging.producer import Producer
 from shared.runtime.clock import utc_now
 from shared.runtime.service import Process, open_runtime
 from tests.conftest import DatabaseFor, ReaderFor
 from tests.eventually import eventually
 from tests.integration.fetcher import site as vendors
+from tests.integration.fetcher.calls import claim, states, wanted
 from tests.integration.fetcher.site import Site
-from tests.integration.fetcher.test_cancel import wanted
-from tests.integration.fetcher.test_lane import configured
-from tests.integration.fetcher.test_lanes import wanted as wanted_of
-from tests.integration.fetcher.test_takeover import claim, states
+from tests.integration.fetcher.site_calls import configured, held
 from tests.locks import waiting
 from tests.stack import Place
 
 PAGE = b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 13\r\n\r\n{"items": []}'
-
-
-def held(name: str) -> Outgoing:
-    call = Call(path="/held", query={"until": name})
-    event = FetchRequested(
-        task_id=new_id(), job_id=new_id(), number=0, vendor="v", call=call, processing=Processing(source="s")
-    )
-    return outgoing(FETCH_REQUESTED, event.task_id, event)
 
 
 async def test_while_one_call_is_still_open_the_others_are_told_and_it_stays_its_fetchers(
@@ -96,8 +83,10 @@ async def test_what_is_answered_is_told_though_another_call_is_open_when_the_tim
     topics: Place, payloads: Path, database_for: DatabaseFor
 ) -> None:
     """By the lanes themselves: the loops that write and tell may have ended."""
+    is_open = asyncio.Event()
 
     async def hang(call: Claimed, leave: Leave) -> Outcome:
+        is_open.set()
         await asyncio.Event().wait()
         raise AssertionError
 
@@ -113,9 +102,9 @@ async def test_what_is_answered_is_told_though_another_call_is_open_when_the_tim
     running = asyncio.create_task(lanes.run())
     try:
         async with database.transaction() as tx:
-            await enqueue_calls(tx, [wanted_of("url:host.example")])
+            await enqueue_calls(tx, [wanted(new_id(), vendor="url:host.example")])
         lanes.wake()
-        await eventually(lambda: any(lane.open for lane in lanes._lanes.values()), 20)
+        await asyncio.wait_for(is_open.wait(), 20)
         message = changed(call, Change(TaskState.COMPLETED), utc_now())
         settlement.add(Ended(call, (message,), None, succeeded=True), lambda: settled.append(None))
         lanes.stop()

@@ -9,9 +9,8 @@ from uuid import UUID
 import pytest
 
 from services.fetcher.enqueue.handler import enqueue_calls
-from services.fetcher.lanes import store as lanes_store
 from services.fetcher.lanes.mark import Marks
-from services.fetcher.model import Claimed, Ended, Later
+from services.fetcher.model import Ended, Later
 from services.fetcher.rows import touch_fetcher
 from services.fetcher.settings import Settings
 from services.fetcher.settle import store as settle_store
@@ -19,63 +18,15 @@ from services.fetcher.settle.settle import Settlement
 from services.fetcher.takeover import store as takeover_store
 from services.fetcher.takeover.takeover import Takeover
 from shared.database.pool import Database
-from shared.events.envelope import Incoming, Position, Record
-from shared.events.payloads import Processing
-from shared.events.tasks import Call, FetchRequested, SubmitWanted
 from shared.ids import new_id
 from shared.messaging.producer import Producer
 from shared.runtime.clock import utc_now
 from shared.runtime.service import open_runtime
 from tests.conftest import DatabaseFor, ReaderFor
 from tests.eventually import PATIENCE, eventually
+from tests.integration.fetcher.calls import claim, states, submit
+from tests.integration.fetcher.takeovers import LEASE_SECONDS, Clock, take_over
 from tests.stack import Place
-
-LEASE_SECONDS = 3600.0
-
-
-class Clock:
-    """Stands still until a test moves it."""
-
-    def __init__(self) -> None:
-        self.now = 1.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-async def take_over(database: Database, settlement: Settlement, heir: UUID) -> None:
-    """What an heir does once it may judge."""
-    clock = Clock()
-    takeover = Takeover(database, settlement, heir, LEASE_SECONDS, clock=clock)
-    await takeover.step()
-    clock.now += LEASE_SECONDS
-    await takeover.step()
-
-
-def submit(*, method: str = "POST") -> Incoming[FetchRequested]:
-    event = FetchRequested(
-        task_id=new_id(),
-        job_id=new_id(),
-        number=0,
-        vendor="v",
-        purpose="submit",
-        call=Call.model_validate({"method": method, "path": "/reports"}),
-        submit=SubmitWanted(vendor_job="body.id", deadline_at=utc_now()),
-        processing=Processing(source="s"),
-    )
-    value = event.model_dump_json().encode()
-    return Incoming(event, new_id(), 0, Record(Position("t", 0, 0), None, value, (), utc_now()))
-
-
-async def claim(database: Database, fetcher_id: UUID) -> list[Claimed]:
-    """All calls that wait are this fetcher's."""
-    async with database.transaction() as tx:
-        return await lanes_store.claim_calls(tx, await lanes_store.find_due(tx, "v", 100), fetcher_id)
-
-
-async def states(database: Database) -> dict[UUID, str]:
-    async with database.transaction() as tx:
-        return {row["id"]: row["state"] for row in await tx.fetch("SELECT id, state FROM calls")}
 
 
 async def holders(database: Database) -> dict[UUID, UUID]:
