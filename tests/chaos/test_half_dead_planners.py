@@ -17,7 +17,7 @@ from shared.runtime.service import open_runtime
 from shared.specification.source import Poll
 from tests.behind import behind
 from tests.eventually import eventually
-from tests.integration.planner.test_release import plan
+from tests.integration.planner.plans import plan
 from tests.proxy import Proxy
 from tests.stack import Place
 

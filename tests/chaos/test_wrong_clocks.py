@@ -22,7 +22,7 @@ from shared.specification.vendor import Vendor
 from tests.conftest import DatabaseFor, ReaderFor
 from tests.eventually import eventually
 from tests.integration.fetcher.site import Site
-from tests.integration.planner.test_invoke import released
+from tests.integration.planner.invocations import released
 from tests.running import running
 from tests.stack import Place
 

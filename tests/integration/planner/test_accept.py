@@ -3,38 +3,26 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 import orjson
 
 from services.planner.app import build
 from services.planner.settings import Settings
-from shared.database.pool import Database
-from shared.events.catalogue import JOBS_REQUESTED, VENDORS
+from shared.events.catalogue import VENDORS
 from shared.events.configuration import VendorConfigured
-from shared.events.jobs import JobRequested
 from shared.ids import new_id
 from shared.messaging.handler import Outgoing, outgoing
 from shared.messaging.producer import Producer
 from shared.specification.vendor import Vendor
 from tests.conftest import DatabaseFor, ReaderFor
 from tests.eventually import eventually
+from tests.integration.planner.jobs import count_vendors, requested
 from tests.running import running
 from tests.stack import Place
 
 ACME = Vendor(vendor="acme", base_url="https://acme.example")
 POLL = {"request": {"path": "/items"}, "pages": {"style": "offset", "size": 10, "total": "body.total"}}
-
-
-async def count_vendors(database: Database) -> int:
-    async with database.transaction() as tx:
-        count: int = await tx.fetchval("SELECT count(*) FROM vendors")
-    return count
-
-
-def requested(document: dict[str, Any], job_id: UUID) -> Outgoing:
-    return outgoing(JOBS_REQUESTED, job_id, JobRequested.model_validate({**document, "id": str(job_id)}))
 
 
 async def test_a_job_is_planned_and_its_first_page_released(

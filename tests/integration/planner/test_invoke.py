@@ -3,54 +3,23 @@
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import orjson
 
 from services.planner.app import build
 from services.planner.settings import Settings
-from shared.database.pool import Database
 from shared.events.callbacks import TaskDue
-from shared.events.catalogue import JOBS_CONTROL, TASKS_DUE, TASKS_EVENTS, VENDORS
-from shared.events.configuration import VendorConfigured
+from shared.events.catalogue import JOBS_CONTROL, TASKS_DUE, TASKS_EVENTS
 from shared.events.jobs import JobControl
 from shared.events.tasks import Facts, TaskChanged, TaskState
 from shared.ids import new_id
 from shared.messaging.handler import Outgoing, outgoing
 from shared.messaging.producer import Producer
-from shared.specification.vendor import Vendor
 from tests.conftest import DatabaseFor, ReaderFor
 from tests.eventually import eventually
-from tests.integration.planner.test_accept import count_vendors, requested
+from tests.integration.planner.invocations import released
 from tests.running import running
 from tests.stack import Place
-from tests.topic_reader import TopicReader
-
-ACME = Vendor(vendor="acme", base_url="https://acme.example")
-INVOKE: dict[str, Any] = {
-    "submit": {"method": "POST", "path": "/reports", "json": {"m": "{input.m}", "url": "{callback.url}"}},
-    "vendor_job": "body.id",
-    "deadline": "1h",
-    "heartbeat": "10m",
-    "results": {
-        "request": {"path": "/reports/{vendor_job}/rows"},
-        "pages": {"style": "cursor", "next": "body.next", "into": {"query": "cursor"}},
-    },
-    "abort": {"method": "DELETE", "path": "/reports/{vendor_job}"},
-}
-
-
-def job(job_id: UUID, *inputs: str) -> Outgoing:
-    return requested({"vendor": "acme", "invoke": INVOKE, "input": [{"m": one} for one in inputs]}, job_id)
-
-
-async def released(producer: Producer, database: Database, fetches: TopicReader, job_id: UUID) -> list[dict[str, Any]]:
-    """Two submits on their way to the fetcher."""
-    await producer.send([outgoing(VENDORS, "acme", VendorConfigured(vendor=ACME))])
-    await eventually(lambda: count_vendors(database), 30)
-    await producer.send([job(job_id, "a", "b")])
-    await eventually(lambda: len(fetches.values) == 2, 30)
-    return sorted(fetches.values, key=lambda call: int(call["number"]))
 
 
 def told(call: dict[str, Any], state: TaskState, service: str = "fetcher", **more: Any) -> Outgoing:

@@ -27,43 +27,15 @@ from shared.messaging.producer import Producer
 from shared.specification.source import Poll
 from tests.conftest import DatabaseFor, ReaderFor
 from tests.eventually import eventually
+from tests.integration.planner.plans import HIGH, NORMAL, plan
 from tests.running import running
 from tests.stack import Place
 from tests.topic_reader import TopicReader
-
-HIGH, NORMAL = 0, 1
 
 
 @pytest.fixture
 async def database(database_for: DatabaseFor) -> Database:
     return await database_for("planner")
-
-
-async def plan(
-    database: Database, tasks: int, vendor: str = "acme", priority: int = NORMAL, state: str = "running"
-) -> UUID:
-    """A job with so many planned tasks."""
-    job_id = new_id()
-    async with database.transaction() as tx:
-        await tx.execute(
-            """INSERT INTO jobs (id, state, vendor, priority, specification, planned, open)
-            VALUES ($1, $2, $3, $4, '{}', $5, $5)""",
-            job_id,
-            state,
-            vendor,
-            priority,
-            tasks,
-        )
-        await tx.execute(
-            """INSERT INTO tasks (id, job_id, number, vendor, priority, purpose, call, position)
-            SELECT gen_random_uuid(), $1, number, $2, $3, 'page', '{}', number
-            FROM generate_series(0, $4 - 1) AS number""",
-            job_id,
-            vendor,
-            priority,
-            tasks,
-        )
-    return job_id
 
 
 async def release(database: Database, rooms: Mapping[str, int], served: Mapping[Turn, UUID] | None = None) -> list[Row]:
