@@ -17,7 +17,7 @@ from tests.cluster import PROJECT
 from tests.conftest import DatabaseFor, ReaderFor
 from tests.eventually import eventually
 from tests.integration.callback_gateway.conftest import Served, ServeEdge
-from tests.integration.callback_gateway.test_spool import AWAY
+from tests.integration.callback_gateway.outages import AWAY
 from tests.stack import Place
 
 REMOTE = {"X-Forwarded-For": "192.0.2.7"}

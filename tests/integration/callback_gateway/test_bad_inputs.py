@@ -1,6 +1,5 @@
 """Whatever comes in is answered with a problem, never with 5xx."""
 
-import asyncio
 from uuid import uuid4
 
 import httpx
@@ -9,6 +8,7 @@ from shared.messaging.producer import Producer
 from tests.conftest import ReaderFor
 from tests.eventually import eventually
 from tests.integration.callback_gateway.conftest import Served, ServeEdge
+from tests.integration.callback_gateway.raw_http import all_spoken, spoken
 
 JSON = {"Content-Type": "application/json"}
 LIMIT = 1024**2
@@ -183,27 +183,3 @@ def is_problem(answer: httpx.Response) -> bool:
     return (
         answer.headers["content-type"] == "application/problem+json" and answer.json()["status"] == answer.status_code
     )
-
-
-async def all_spoken(port: int, request: bytes, *, end: bool = False) -> bytes:
-    """All that is answered until the connection is closed; with `end`, ours is, as soon as the request was sent."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        writer.write(request)
-        if end:
-            writer.write_eof()
-        async with asyncio.timeout(8):
-            return await reader.read(-1)
-    finally:
-        writer.close()
-
-
-async def spoken(port: int, request: bytes) -> bytes:
-    """What is answered to these bytes."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        writer.write(request)
-        async with asyncio.timeout(8):
-            return await reader.read(2000)
-    finally:
-        writer.close()

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from datetime import UTC, datetime
 from uuid import UUID
 
 import httpx
@@ -10,30 +9,12 @@ import pytest
 from prometheus_client import REGISTRY
 
 from services.callback_gateway.http.routes import events
-from shared.events.catalogue import JOBS_EVENTS
-from shared.events.jobs import JobAccepted, JobCounts, JobEnded, JobPlanned, JobState
 from shared.ids import new_id
-from shared.messaging.handler import Outgoing, outgoing
 from shared.messaging.producer import Producer
 from shared.runtime.clock import monotonic
 from tests.eventually import eventually
 from tests.integration.callback_gateway.conftest import ServeEdge
-
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-def accepted(job_id: UUID) -> Outgoing:
-    event = JobAccepted(job_id=job_id, kind="poll", vendor="v", source="s", specification={}, at=NOW)
-    return outgoing(JOBS_EVENTS, job_id, event)
-
-
-def planned(job_id: UUID) -> Outgoing:
-    return outgoing(JOBS_EVENTS, job_id, JobPlanned(job_id=job_id, tasks=3, at=NOW))
-
-
-def ended(job_id: UUID) -> Outgoing:
-    event = JobEnded(job_id=job_id, state=JobState.COMPLETED, reason="", counts=JobCounts(), at=NOW)
-    return outgoing(JOBS_EVENTS, job_id, event)
+from tests.integration.callback_gateway.job_events import accepted, ended, planned
 
 
 async def follow(gateway: httpx.AsyncClient, job_id: UUID, after: str = "") -> AsyncGenerator[tuple[str, str], None]:

@@ -1,42 +1,22 @@
 """Accepted means durable: in the broker, else in the spool, else not accepted."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from services.callback_gateway.settings import Settings
 from services.callback_gateway.spool import store
-from services.callback_gateway.spool.loop import Drain
 from services.callback_gateway.spool.outbound import Outbound
 from shared.database.pool import Database
 from shared.errors import Unavailable
 from shared.messaging.handler import Outgoing
 from shared.messaging.producer import Producer
-from shared.payloads.store import PayloadStore
-from shared.runtime.app import Runtime
 from tests.conftest import DatabaseFor, ReaderFor
 from tests.eventually import eventually
 from tests.integration.callback_gateway.conftest import ServeEdge
+from tests.integration.callback_gateway.outages import AWAY, drain, drain_of, without_broker
 from tests.stack import Place
 
 JOB = {"url": "https://api.example/items"}
-AWAY = Database("postgresql://nobody@127.0.0.1:1/none", schema="none")
-
-
-def without_broker(place: Place) -> Producer:
-    """A producer that never reached its broker."""
-    return Producer(place.kafka, prefix=place.prefix)
-
-
-def drain_of(place: Place, payloads: Path, producer: Producer, database: Database) -> Drain:
-    settings = place.settings(Settings, payloads)
-    runtime: Runtime[Any] = Runtime(settings, database, producer, PayloadStore("memory://"))
-    return Drain(runtime)
-
-
-async def drain(place: Place, payloads: Path, producer: Producer, database: Database) -> None:
-    await drain_of(place, payloads, producer, database).step()
 
 
 def numbered(topic: str, key: str, count: int) -> list[Outgoing]:

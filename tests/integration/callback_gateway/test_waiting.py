@@ -14,7 +14,7 @@ from shared.messaging.producer import Producer
 from tests.conftest import ReaderFor
 from tests.eventually import eventually
 from tests.integration.callback_gateway.conftest import ServeEdge
-from tests.integration.callback_gateway.test_events import accepted, ended
+from tests.integration.callback_gateway.job_events import accepted, ended
 from tests.running import running
 from tests.stack import Place
 

@@ -19,7 +19,7 @@ from shared.messaging.producer import Producer
 from tests.conftest import ReaderFor
 from tests.eventually import eventually
 from tests.integration.callback_gateway.conftest import Served, ServeEdge
-from tests.integration.callback_gateway.test_spool import AWAY, drain, without_broker
+from tests.integration.callback_gateway.outages import AWAY, drain, without_broker
 from tests.locks import waiting
 from tests.signing import SECRET, signed
 from tests.stack import Place

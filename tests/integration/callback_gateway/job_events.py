@@ -1,0 +1,27 @@
+"""Events of a job from its beginning to its end."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from shared.events.catalogue import JOBS_EVENTS
+from shared.events.jobs import JobAccepted, JobCounts, JobEnded, JobPlanned, JobState
+from shared.messaging.handler import Outgoing, outgoing
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def accepted(job_id: UUID) -> Outgoing:
+    """The job begins."""
+    event = JobAccepted(job_id=job_id, kind="poll", vendor="v", source="s", specification={}, at=NOW)
+    return outgoing(JOBS_EVENTS, job_id, event)
+
+
+def planned(job_id: UUID) -> Outgoing:
+    """It has three tasks."""
+    return outgoing(JOBS_EVENTS, job_id, JobPlanned(job_id=job_id, tasks=3, at=NOW))
+
+
+def ended(job_id: UUID) -> Outgoing:
+    """It is completed."""
+    event = JobEnded(job_id=job_id, state=JobState.COMPLETED, reason="", counts=JobCounts(), at=NOW)
+    return outgoing(JOBS_EVENTS, job_id, event)

@@ -1,0 +1,31 @@
+"""A database and a broker that are away, and what is sent once they are back."""
+
+from pathlib import Path
+from typing import Any
+
+from services.callback_gateway.settings import Settings
+from services.callback_gateway.spool.loop import Drain
+from shared.database.pool import Database
+from shared.messaging.producer import Producer
+from shared.payloads.store import PayloadStore
+from shared.runtime.app import Runtime
+from tests.stack import Place
+
+AWAY = Database("postgresql://nobody@127.0.0.1:1/none", schema="none")
+
+
+def without_broker(place: Place) -> Producer:
+    """A producer that never reached its broker."""
+    return Producer(place.kafka, prefix=place.prefix)
+
+
+def drain_of(place: Place, payloads: Path, producer: Producer, database: Database) -> Drain:
+    """The loop that sends what stands in the spool."""
+    settings = place.settings(Settings, payloads)
+    runtime: Runtime[Any] = Runtime(settings, database, producer, PayloadStore("memory://"))
+    return Drain(runtime)
+
+
+async def drain(place: Place, payloads: Path, producer: Producer, database: Database) -> None:
+    """Send what stands in the spool, once."""
+    await drain_of(place, payloads, producer, database).step()
