@@ -12,29 +12,17 @@ import pytest
 
 from infra.local import stack as embedded
 from shared.ids import new_id
+from tests.chaos.long_jobs import POLL, RECORDS, prepare
 from tests.cluster import SERVICES, Cluster, cluster
 from tests.eventually import eventually
 from tests.stack import ROOT, Place
 
 pytestmark = [pytest.mark.chaos]
 
-RECORDS = 4000
-POLL = {
-    "request": {"path": "/items"},
-    "pages": {"style": "offset", "size": 20, "total": "body.meta.total"},
-    "records": {"key": "id"},
-}
 BACK_SECONDS = 20
 HANG_SECONDS = 15
 """Longer than a consumer may be silent before its group gives its partitions away."""
 ANSWER_SECONDS = 20
-
-
-async def prepare(running: Cluster) -> None:
-    """A vendor with errors, slow enough that a job lasts some seconds."""
-    await running.configure_simulator("acme", records=RECORDS, error_share=0.1, delay_seconds=[0.05, 0.15])
-    retry = {"backoff": {"base": "50ms", "cap": "500ms"}, "attempts": 12}
-    await running.apply_vendor("acme", retry=retry, budget={"in_flight": 6})
 
 
 async def survives(running: Cluster, table: str, strike: Callable[[], Awaitable[None]]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from shared.database.pool import Database
 from shared.ids import new_id
 from shared.messaging.producer import Producer
 from shared.messaging.subscriptions import Subscriptions
-from tests.chaos.test_kills import POLL, RECORDS, prepare
+from tests.chaos.long_jobs import POLL, RECORDS, prepare
 from tests.cluster import Cluster, cluster
 from tests.conftest import DatabaseFor, ReaderFor
 from tests.eventually import eventually

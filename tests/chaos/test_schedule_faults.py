@@ -11,7 +11,7 @@ import pytest
 
 from infra.local import stack as embedded
 from tests.cluster import Cluster, cluster
-from tests.end_to_end.test_schedule import POLL, schedule, shown
+from tests.end_to_end.schedules import POLL, schedule, shown
 from tests.eventually import eventually
 from tests.stack import ROOT, Place
 

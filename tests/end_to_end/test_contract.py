@@ -4,8 +4,8 @@ from functools import partial
 from pathlib import Path
 
 from tests.cluster import Cluster, cluster
-from tests.end_to_end.test_invoke import INVOKE, OUTCOME, tasks
-from tests.end_to_end.test_schedule import schedule, shown
+from tests.end_to_end.invocations import INVOKE, OUTCOME, tasks
+from tests.end_to_end.schedules import schedule, shown
 from tests.eventually import eventually
 from tests.reports import Reports
 from tests.stack import Place

@@ -3,65 +3,14 @@ results fetched, each record once."""
 
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import httpx
 
 from tests.cluster import Cluster, cluster
+from tests.end_to_end.invocations import apply, callbacks, invoke, tasks
 from tests.eventually import eventually
 from tests.reports import Report, Reports
 from tests.stack import Place
-
-OUTCOME = {
-    "done": "body.status == 'succeeded'",
-    "failed": "body.status == 'failed'",
-    "progress": "body.status == 'running'",
-}
-INVOKE: dict[str, Any] = {
-    "submit": {
-        "method": "POST",
-        "path": "/reports",
-        "json": {"month": "{input.month}", "callback_url": "{callback.url}"},
-    },
-    "vendor_job": "body.id",
-    "deadline": "2m",
-    "results": {
-        "request": {"path": "/reports/{vendor_job}/rows"},
-        "pages": {"style": "cursor", "next": "body.next", "into": {"query": "cursor"}},
-    },
-    "abort": {"method": "DELETE", "path": "/reports/{vendor_job}"},
-    "records": {"select": "body.rows[]", "key": "id"},
-}
-
-
-async def apply(running: Cluster, reports: Reports, *, in_flight: int = 20, **callbacks: Any) -> None:
-    """Configure the vendor `acme` that lives in this test."""
-    document = {
-        "vendor": "acme",
-        "base_url": reports.url,
-        "network": {"private_addresses": "allow"},
-        "callbacks": {"outcome": OUTCOME, **callbacks},
-        "budget": {"in_flight": in_flight},
-        "retry": {"attempts": 3, "backoff": {"base": "50ms", "cap": "200ms"}},
-    }
-    answer = await running.http.put(f"{running.gateway}/vendors/acme", json=document)
-    assert answer.status_code in (200, 201), answer.text
-
-
-async def invoke(running: Cluster, inputs: list[dict[str, Any]], table: str = "reports", **invoke: Any) -> str:
-    document = {"vendor": "acme", "invoke": {**INVOKE, **invoke}, "input": inputs}
-    return await running.submit({**document, "sinks": [{"type": "postgres", "table": table}]})
-
-
-async def tasks(running: Cluster, job_id: str) -> list[dict[str, Any]]:
-    answer = await running.http.get(f"{running.gateway}/jobs/{job_id}/tasks")
-    found: list[dict[str, Any]] = answer.json()["tasks"]
-    return found
-
-
-async def callbacks(running: Cluster, job_id: str) -> list[tuple[str, str]]:
-    answer = await running.http.get(f"{running.gateway}/jobs/{job_id}/callbacks")
-    return sorted((one["told"], one["verdict"]) for one in answer.json()["callbacks"])
 
 
 async def test_vendor_jobs_are_done_however_their_callbacks_come(topics: Place, tmp_path: Path) -> None:

@@ -4,28 +4,16 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from tests.cluster import Cluster, cluster
+from tests.cluster import cluster
 from tests.conftest import ReaderFor
+from tests.end_to_end.schedules import POLL, running_jobs, schedule, shown
 from tests.eventually import eventually
 from tests.stack import Place
 from tests.topic_reader import TopicReader
 
-POLL = {"request": {"path": "/items"}, "pages": {"style": "none"}, "records": {"key": "id"}}
 FIRINGS = 200
 KILLED_AT = (0, 30, 75, 120, 160)
-
-
-async def schedule(running: Cluster, **document: Any) -> str:
-    answer = await running.http.post(f"{running.gateway}/schedules", json=document)
-    assert answer.status_code == 202, answer.text
-    return str(answer.json()["correlation_id"])
-
-
-async def shown(running: Cluster, schedule_id: str, status: str) -> dict[str, Any] | None:
-    found: dict[str, Any] = (await running.http.get(f"{running.gateway}/schedules/{schedule_id}")).json()
-    return found if found["status"] == status else None
 
 
 def further(reader: TopicReader, seen: int) -> bool:
@@ -106,8 +94,3 @@ async def test_a_recurring_schedule_skips_while_its_run_lasts_and_goes_on(topics
         await running.http.delete(f"{running.gateway}/schedules/often")
         await eventually(lambda: shown(running, "often", "removed"), 20)
         await asyncio.gather(*(running.ended(str(job["id"])) for job in await running_jobs(running)))
-
-
-async def running_jobs(running: Cluster) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = (await running.http.get(f"{running.gateway}/jobs")).json()["jobs"]
-    return found

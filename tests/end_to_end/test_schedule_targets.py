@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.cluster import Cluster, cluster
-from tests.end_to_end.test_schedule import POLL, running_jobs, schedule, shown
+from tests.end_to_end.schedules import POLL, running_jobs, schedule, shown
 from tests.eventually import eventually
 from tests.signing import SECRET
 from tests.stack import Place

@@ -11,7 +11,7 @@ import pytest
 
 from shared.runtime.clock import utc_now
 from tests.cluster import Cluster, cluster
-from tests.end_to_end.test_invoke import INVOKE, OUTCOME, callbacks, tasks
+from tests.end_to_end.invocations import INVOKE, OUTCOME, callbacks, tasks
 from tests.eventually import eventually
 from tests.reports import Report, Reports
 from tests.signing import SECRET, signed

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from tests.cluster import Cluster, cluster
-from tests.end_to_end.test_invoke import INVOKE, OUTCOME, tasks
+from tests.end_to_end.invocations import INVOKE, OUTCOME, tasks
 from tests.eventually import eventually
 from tests.reports import Reports
 from tests.signing import SECRET, signed
