@@ -27,6 +27,7 @@ from tests import stack
 from tests.conftest import DatabaseFor
 from tests.eventually import eventually
 from tests.running import running
+from tests.signing import SECRET
 from tests.stack import Place
 
 
@@ -96,6 +97,12 @@ async def serve_edge(topics: Place, payloads: Path, database_for: DatabaseFor) -
 async def edge(serve_edge: ServeEdge, producer: Producer) -> Served:
     """The HTTP edge without consumers."""
     return await serve_edge(producer)
+
+
+@pytest.fixture
+def hook_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The secret that the hooks of these tests name."""
+    monkeypatch.setenv("ACME_HOOK", SECRET)
 
 
 @pytest.fixture

@@ -7,18 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import orjson
 import pytest
 
 from infra.local.ports import free_port
 from services.callback_gateway.app import build
 from services.callback_gateway.settings import Settings
-from shared.ids import new_id
 from shared.messaging.producer import Producer
-from shared.payloads.store import PayloadStore
 from tests.conftest import ReaderFor
 from tests.eventually import eventually
 from tests.integration.callback_gateway.conftest import Served, ServeEdge
+from tests.integration.callback_gateway.problems import check_problem
 from tests.running import running
 from tests.stack import Place
 
@@ -155,7 +153,7 @@ async def test_every_bad_request_is_a_problem_and_nothing_else(
         for what, body, headers, status in BAD:
             answer = await http.post("/jobs", content=body, headers=headers)
             assert answer.status_code == status, (what, answer.text)
-            _is_problem(answer, status)
+            check_problem(answer, status)
         assert not requested.records
 
 
@@ -197,7 +195,7 @@ async def test_what_is_not_there_is_a_problem(
     topics: Place, payloads: Path, method: str, path: str, status: int
 ) -> None:
     async with gateway(topics, payloads) as http:
-        _is_problem(await http.request(method, path), status)
+        check_problem(await http.request(method, path), status)
 
 
 async def test_the_description_of_the_api_is_served(topics: Place, payloads: Path) -> None:
@@ -205,85 +203,6 @@ async def test_the_description_of_the_api_is_served(topics: Place, payloads: Pat
         document: dict[str, Any] = (await http.get("/openapi.json")).json()
         assert document["openapi"].startswith("3.1")
         assert "/jobs/{job_id}/events" in document["paths"]
-
-
-def _is_problem(answer: httpx.Response, status: int) -> None:
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["status"] == status
-
-
-async def test_the_answer_of_a_vendor_is_handed_on_without_what_belongs_to_its_own_connection(
-    serve_edge: ServeEdge, producer: Producer
-) -> None:
-    edge = await serve_edge(producer)
-    job_id = new_id()
-    told = {"etag": '"7"', "x-name": "\u4e2d", "content-length": "999", "content-encoding": "gzip", "date": "then"}
-    answer = orjson.dumps({"status": 200, "headers": told, "reason": ""})
-    async with edge.database.transaction() as tx:
-        wanted = "INSERT INTO jobs (id, state, kind, answer, ended_at) VALUES ($1, 'completed', 'request', $2, now())"
-        await tx.execute(wanted, job_id, answer)
-    found = await edge.http.get(f"/jobs/{job_id}/answer")
-    assert (found.status_code, found.content) == (200, b"")
-    assert (found.headers["etag"], found.headers["x-name"]) == ('"7"', "?")
-    assert "content-encoding" not in found.headers
-    assert found.headers["date"] != "then"
-
-
-@pytest.mark.parametrize(
-    ("kind", "state", "status"),
-    [
-        ("request", "cancelled", 502),
-        ("request", "rejected", 422),
-        ("poll", "completed", 409),
-        ("poll", "cancelled", 409),
-    ],
-)
-async def test_whoever_asks_for_an_answer_that_never_comes_is_told(
-    serve_edge: ServeEdge, producer: Producer, kind: str, state: str, status: int
-) -> None:
-    edge, job_id = await serve_edge(producer), new_id()
-    async with edge.database.transaction() as tx:
-        wanted = "INSERT INTO jobs (id, state, kind, ended_at) VALUES ($1, $2, $3, now())"
-        await tx.execute(wanted, job_id, state, kind)
-    _is_problem(await edge.http.get(f"/jobs/{job_id}/answer"), status)
-
-
-@pytest.mark.parametrize("page", [b"", b"<script>fetch('/schedules')</script>"])
-async def test_a_vendors_page_runs_nothing_at_the_address_of_the_gateway(
-    serve_edge: ServeEdge, producer: Producer, payloads: Path, page: bytes
-) -> None:
-    """Whatever its own headers say of that."""
-    edge, job_id = await serve_edge(producer), new_id()
-    told = {"content-security-policy": "default-src *", "x-content-type-options": "no", "sluice-job": "another"}
-    answer: dict[str, Any] = {"status": 200, "headers": told, "reason": ""}
-    if page:
-        kept = await PayloadStore(payloads.as_uri()).put(job_id, "0-0-0-1", page, media_type="text/html")
-        answer["body"] = kept.model_dump(mode="json")
-    async with edge.database.transaction() as tx:
-        wanted = "INSERT INTO jobs (id, state, kind, answer, ended_at) VALUES ($1, 'completed', 'request', $2, now())"
-        await tx.execute(wanted, job_id, orjson.dumps(answer))
-    found = await edge.http.get(f"/jobs/{job_id}/answer")
-    assert (found.status_code, found.content) == (200, page)
-    assert found.headers.get_list("content-security-policy") == ["sandbox"]
-    assert found.headers.get_list("x-content-type-options") == ["nosniff"]
-    assert found.headers.get_list("sluice-job") == [str(job_id)]
-
-
-@pytest.mark.parametrize("media_type", ["text/plain; name=\u4e2d", "text/csv"])
-async def test_an_answer_has_the_vendors_media_type_and_no_other(
-    serve_edge: ServeEdge, producer: Producer, payloads: Path, media_type: str
-) -> None:
-    """Neither a letter that headers cannot have nor a charset that the vendor did not tell."""
-    edge, job_id = await serve_edge(producer), new_id()
-    kept = await PayloadStore(payloads.as_uri()).put(job_id, "0-0-0-1", b"a;b", media_type=media_type)
-    answer = {"status": 200, "headers": {}, "reason": "", "body": kept.model_dump(mode="json")}
-    async with edge.database.transaction() as tx:
-        wanted = "INSERT INTO jobs (id, state, kind, answer, ended_at) VALUES ($1, 'completed', 'request', $2, now())"
-        await tx.execute(wanted, job_id, orjson.dumps(answer))
-    found = await edge.http.get(f"/jobs/{job_id}/answer")
-    assert (found.status_code, found.content) == (200, b"a;b")
-    assert found.headers["content-type"] == media_type.replace("\u4e2d", "?")
 
 
 async def test_a_job_is_of_its_kind_from_the_beginning(serve_edge: ServeEdge, producer: Producer) -> None:

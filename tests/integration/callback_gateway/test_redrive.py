@@ -1,30 +1,21 @@
 """Dead letters that are sent again or put away, over HTTP."""
 
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import httpx
-import orjson
 import pytest
 
-from services.callback_gateway.metrics import LETTERS_OPEN
 from services.callback_gateway.redrive import store
-from services.callback_gateway.redrive.count import CountOpen
 from services.callback_gateway.redrive.decide import PUBLISHED_AGAIN
 from services.callback_gateway.redrive.loop import Redrive
 from services.callback_gateway.redrive.model import LetterFilter
 from services.callback_gateway.settings import Settings
-from services.callback_gateway.views.handler import view_dead_letters, view_jobs, view_tasks
-from shared.database.pool import Database
 from shared.errors import Unavailable
 from shared.events.catalogue import DEAD
-from shared.events.dead_letters import DeadLetter, Original
-from shared.events.envelope import DELIVERY, RECIPIENT, REDRIVES, Incoming, Position, Record
-from shared.events.jobs import JobAccepted, JobCounts, JobEnded, JobProgressed, JobState
-from shared.events.tasks import TaskChanged, TaskState
+from shared.events.envelope import DELIVERY, RECIPIENT, REDRIVES
 from shared.ids import new_id
 from shared.messaging.handler import outgoing
 from shared.messaging.producer import Producer
@@ -33,40 +24,9 @@ from shared.runtime.service import open_runtime
 from tests.conftest import ReaderFor
 from tests.eventually import eventually
 from tests.integration.callback_gateway.conftest import Served
+from tests.integration.callback_gateway.dead_letters import keep, letter_of, letter_of_task, listed
+from tests.integration.callback_gateway.job_events import BEGAN
 from tests.stack import Place
-
-BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-def letter_of(prefix: str = "sluice", *headers: tuple[str, bytes], **more: Any) -> DeadLetter:
-    value = more.pop("value", b'{"url": "https://a.example"}')
-    record = Record(Position(f"{prefix}.{more.pop('topic', 'jobs.requested')}", 0, 0), b"k", value, headers, BEGAN)
-    told = {"service": "planner", "group": f"{prefix}.planner.accept", "reason": "bug", "delivery": 4, "at": BEGAN}
-    return DeadLetter(event_id=new_id(), original=Original.of(record), **{**told, **more})
-
-
-def letter_of_task(job_id: UUID, task_id: UUID, *, round: int = 0, **more: Any) -> DeadLetter:
-    call = {"type": "fetch.requested", "task_id": str(task_id), "job_id": str(job_id), "number": 0, "vendor": "v"}
-    value = orjson.dumps({**call, "call": {}, "processing": {"source": "s"}, "round": round})
-    return letter_of(service="fetcher", job_id=job_id, task_id=task_id, value=value, **more)
-
-
-def incoming(event: Any) -> Incoming[Any]:
-    return Incoming(event, new_id(), 0, Record(Position("t", 0, 0), None, b"", (), BEGAN))
-
-
-async def keep(database: Database, *letters: DeadLetter) -> list[str]:
-    """As if they had come from their topics; gives their ids."""
-    batch = [incoming(letter) for letter in letters]
-    async with database.transaction() as tx:
-        await view_dead_letters(tx, batch)
-    return [str(one.id) for one in batch]
-
-
-async def listed(http: httpx.AsyncClient, **query: Any) -> list[str]:
-    answer = await http.get("/dead-letters", params=query)
-    assert answer.status_code == 200, answer.text
-    return [one["id"] for one in answer.json()["dead_letters"]]
 
 
 async def test_letters_are_found_by_what_they_are(edge: Served) -> None:
@@ -216,74 +176,6 @@ async def test_a_configuration_is_not_sent_again(edge: Served, standing: str) ->
     assert (done.status_code, done.json()["count"]) == (200, 3)
 
 
-async def test_a_task_that_was_planned_again_leaves_no_open_letter(edge: Served) -> None:
-    job_id, task_id = new_id(), new_id()
-    first = letter_of_task(job_id, task_id)
-    await keep(edge.database, first)
-    again = TaskChanged(
-        task_id=task_id, job_id=job_id, number=0, round=1, state=TaskState.PLANNED, service="planner", at=BEGAN
-    )
-    async with edge.database.transaction() as tx:
-        await view_tasks(tx, [incoming(again)])
-    assert await listed(edge.http, state="open") == []
-    await keep(edge.database, first)
-    [current] = await keep(edge.database, letter_of_task(job_id, task_id, round=1))
-    assert await listed(edge.http, state="open") == [current]
-
-
-async def test_a_letter_whose_task_was_planned_again_before_its_turn_is_not_sent(edge: Served) -> None:
-    """Its order would be for a round that is over."""
-    job_id, task_id = new_id(), new_id()
-    [waits] = await keep(edge.database, letter_of_task(job_id, task_id))
-    assert (await edge.http.post(f"/dead-letters/{waits}/redrive")).status_code == 202
-    again = TaskChanged(
-        task_id=task_id, job_id=job_id, number=0, round=1, state=TaskState.PLANNED, service="planner", at=BEGAN
-    )
-    async with edge.database.transaction() as tx:
-        await view_tasks(tx, [incoming(again)])
-        assert await store.claim_due(tx, 10) == []
-    assert await listed(edge.http, state="redriven") == [waits]
-
-
-async def test_nothing_of_a_cancelled_job_is_redriven(edge: Served) -> None:
-    job_id = new_id()
-    accepted = JobAccepted(job_id=job_id, kind="poll", vendor="v", source="s", specification={}, at=BEGAN)
-    ended = JobEnded(job_id=job_id, state=JobState.CANCELLED, reason="", counts=JobCounts(failed=1), at=BEGAN)
-    async with edge.database.transaction() as tx:
-        await view_jobs(tx, [incoming(accepted), incoming(ended)])
-    [letter_id] = await keep(edge.database, letter_of_task(job_id, new_id()))
-    answer = await edge.http.post(f"/dead-letters/{letter_id}/redrive")
-    assert (answer.status_code, answer.json()["detail"]) == (409, "its job is cancelled")
-
-
-async def test_who_follows_a_redriven_job_does_not_see_its_earlier_end_as_the_last_word(edge: Served) -> None:
-    job_id, counts = new_id(), JobCounts(planned=1, failed=1)
-    accepted = JobAccepted(job_id=job_id, kind="poll", vendor="v", source="s", specification={}, at=BEGAN)
-    ended = JobEnded(job_id=job_id, state=JobState.FAILED, reason="r", counts=counts, at=BEGAN)
-    async with edge.database.transaction() as tx:
-        await view_jobs(tx, [incoming(accepted), incoming(ended)])
-    assert (await edge.http.get(f"/jobs/{job_id}/events")).text.count("event: ") == 2
-    assert (await edge.http.post(f"/jobs/{job_id}/redrive")).status_code == 202
-    seen = b""
-    async with edge.http.stream("GET", f"/jobs/{job_id}/events") as answer:
-        async for chunk in answer.aiter_bytes():
-            seen += chunk
-            if b"job.failed" in seen and b"job.completed" not in seen:
-                await _go_on(edge.database, job_id)
-    assert seen.count(b"event: job.progressed") == 1
-    assert seen.count(b"event: job.completed") == 1
-
-
-async def _go_on(database: Database, job_id: UUID) -> None:
-    at, counts = BEGAN + timedelta(seconds=1), JobCounts(planned=1, completed=1)
-    running = JobProgressed(job_id=job_id, state=JobState.RUNNING, counts=JobCounts(planned=1), at=at)
-    ended = JobEnded(job_id=job_id, state=JobState.COMPLETED, reason="", counts=counts, at=at + timedelta(seconds=1))
-    async with database.transaction() as tx:
-        await view_jobs(tx, [incoming(running)])
-    async with database.transaction() as tx:
-        await view_jobs(tx, [incoming(ended)])
-
-
 async def test_a_crash_before_the_commit_sends_the_same_once_more(
     topics: Place, payloads: Path, reader_for: ReaderFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -317,36 +209,3 @@ async def test_a_crash_before_the_commit_sends_the_same_once_more(
     await eventually(lambda: len(reader.records) == 40, 20)
     again = Counter((record.value, tuple(sorted(record.headers))) for record in reader.records)
     assert sorted(again.values()) == [2] * 20
-
-
-def open_letters() -> dict[tuple[str, str], float]:
-    """What the metric says, by service and reason."""
-    [family] = LETTERS_OPEN.collect()
-    return {(one.labels["service"], one.labels["reason"]): one.value for one in family.samples}
-
-
-async def test_open_letters_are_counted_by_service_and_reason(edge: Served) -> None:
-    count = CountOpen(edge.database, most_reasons=3)
-    ids = await keep(
-        edge.database,
-        letter_of(),
-        letter_of(),
-        letter_of(reason="empty"),
-        letter_of_task(new_id(), new_id(), reason="attempts_exhausted"),
-    )
-    await count.step()
-    expected = {("planner", "bug"): 2, ("planner", "empty"): 1, ("fetcher", "attempts_exhausted"): 1}
-    assert open_letters() == expected
-    for letter_id, verb in ((ids[0], "redrive"), (ids[2], "discard")):
-        answer = await edge.http.post(
-            f"/dead-letters/{letter_id}/{verb}", json={"reason": "x"} if verb == "discard" else None
-        )
-        assert answer.is_success, answer.text
-    await count.step()
-    assert open_letters() == {("planner", "bug"): 1, ("fetcher", "attempts_exhausted"): 1}
-    await keep(edge.database, *(letter_of(reason=f"refused_{number}") for number in range(500, 505)), letter_of())
-    await count.step()
-    found = open_letters()
-    assert sum(found.values()) == 8
-    assert len(found) == 4
-    assert (found["planner", "bug"], found["other", "other"]) == (2, 4)
