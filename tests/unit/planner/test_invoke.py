@@ -233,7 +233,7 @@ def test_no_input_brings_a_placeholder_into_a_submit(url: str, month: str, expec
     status = {"request": {"path": "/status"}, "done": "body.done"}
     step = plan_submits(resolved(submit=submit, status=status), [{"month": month}])
     assert isinstance(step, Step)
-    [call] = [one.call for one in step.planned]
+    [call] = [one.call for one in step.calls]
     assert call.body["month"] == expected
     assert call.path == f"/reports/{quote(month, safe='')}"
 
