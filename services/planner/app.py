@@ -41,7 +41,7 @@ def build(runtime: Runtime[Settings]) -> App:
                 track.track_tasks,
                 wake=release.wake,
                 skips=track.SKIPS,
-                spacing_seconds=0.03,
+                spacing_seconds=0.06,
             ),
             Consumer(
                 "invoke",
@@ -49,7 +49,7 @@ def build(runtime: Runtime[Settings]) -> App:
                 invoke.follow_invocations,
                 wake=release.wake,
                 skips=invoke.SKIPS,
-                spacing_seconds=0.05,
+                spacing_seconds=0.1,
             ),
             Consumer("invoke-due", TASKS_DUE, invoke.wake_invocations, wake=release.wake),
             Consumer("notify", NOTIFICATIONS, deliver_notifications),

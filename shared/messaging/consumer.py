@@ -43,8 +43,6 @@ from shared.observability.metrics import BATCH_SECONDS, CIRCUIT_OPEN, KEYLESS, W
 PATIENCE_SECONDS = 20.0
 _FIRST_WAIT_SECONDS = 0.1
 _LONGEST_WAIT_SECONDS = 3.0
-_MANY = 20
-"""So many events in one batch are a sign of load; after fewer, the next batch waits for a shorter time."""
 _TRIES_OF_STATE = 4
 _BETWEEN_TRIES_SECONDS = 0.05
 """Short: a hundred that fail in a row must not last as long as a rebalance waits."""
@@ -99,7 +97,6 @@ class Shell:
     async def on_batch(self, records: Sequence[ConsumerRecord]) -> None:
         """Take a batch to its end, or back to its beginning. Its broad `except` keeps FastStream from going on."""
         async with self.gate.lock:
-            began = monotonic()
             mine = self.gate.still_ours(records)
             if not mine or self.closing:
                 return
@@ -118,13 +115,6 @@ class Shell:
             else:
                 self.gate.note(mine)
                 self.batches += 1
-        await self._gather(began, len(mine))
-
-    async def _gather(self, began: float, taken: int) -> None:
-        """Outside the lock, so that a rebalance need not wait."""
-        left = self.consumer.spacing_seconds * min(1.0, taken / _MANY) - (monotonic() - began)
-        if left > 0 and not self.closing:
-            await asyncio.sleep(left)
 
     async def _patiently(self, records: Sequence[ConsumerRecord]) -> None:
         wait, deadline = _FIRST_WAIT_SECONDS, monotonic() + self._patience_seconds

@@ -1,4 +1,9 @@
-"""The read call under FastStream: waits for records instead of sleeping, and goes round what cannot be read.
+"""The read call under FastStream: waits for records instead of sleeping, gathers them under load, and goes round what
+cannot be read.
+
+aiokafka has one fetch under way for a broker. While records of one partition lie here unread, it waits a tenth of a
+second and then fetches from the others alone; if nothing comes there, the broker keeps that fetch for half a second,
+and the busy partition stands still as long. So it is told to wait longer: a batch is seldom in hand for a second.
 
 aiokafka raises out of a whole read call when one batch of one partition is damaged, and what the call had taken from
 the other partitions is gone: their positions have moved on. So after such an error every partition goes back to what
@@ -6,6 +11,7 @@ is committed (the ledger knows what was handled since), and then each is read al
 bad batch shows itself. Its partition is paused and looked at again now and then; the others go on.
 """
 
+import asyncio
 from time import monotonic
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -14,7 +20,13 @@ from aiokafka.errors import CorruptRecordException, IllegalStateError, KafkaErro
 from shared.observability.logs import get_logger
 
 LOOK_AGAIN_SECONDS = 30.0
+UNREAD_SECONDS = 1.0
+"""So long may records lie unread before the other partitions are fetched without theirs."""
 _WAIT_MS = 500
+_GATHER_SECONDS = 0.01
+"""Under load the read call looks again so often."""
+_MANY = 20
+"""So many records in one batch are a sign of load; after fewer, the next batch gathers for a shorter time."""
 _WAIT_ALONE_MS = 200
 _UNREADABLE = (UnsupportedCodecError, CorruptRecordException)
 
@@ -28,9 +40,16 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]
 
     def __init__(self, **options: object) -> None:
         super().__init__(**options)
+        self.spacing_seconds = 0.0
+        self._gathers_until = 0.0
         self._set_aside: dict[TopicPartition, int] = {}
         self._look_again_at = 0.0
         self._must_go_back = self._searching = False
+
+    async def start(self) -> None:
+        """Join the group. aiokafka has no public setting for what its fetcher does with unread records."""
+        await super().start()
+        self._fetcher._prefetch_backoff = UNREAD_SECONDS
 
     @property
     def unreadable(self) -> dict[TopicPartition, int]:
@@ -46,7 +65,7 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]
             return await self._look_again(limit)
         if not (self._searching or self._must_go_back):
             try:
-                read: Read = await super().getmany(timeout_ms=_WAIT_MS, max_records=limit)
+                read = await self._gathered(limit)
             except _UNREADABLE:
                 self._must_go_back = True
             else:
@@ -55,6 +74,19 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]
             await self._go_back()
             self._must_go_back, self._searching = False, True
         return await self._read_each(limit)
+
+    async def _gathered(self, limit: int) -> Read:
+        """Under load what comes within the spacing is one batch. Each look takes what one fetch brought."""
+        read: Read = await super().getmany(timeout_ms=_WAIT_MS, max_records=limit)
+        taken = _count(read)
+        while taken < limit and (left := self._gathers_until - monotonic()) > 0:
+            await asyncio.sleep(min(left, _GATHER_SECONDS))
+            more: Read = await super().getmany(timeout_ms=0, max_records=limit - taken)
+            for partition, records in more.items():
+                read.setdefault(partition, []).extend(records)
+            taken += _count(more)
+        self._gathers_until = monotonic() + self.spacing_seconds * min(1.0, taken / _MANY)
+        return read
 
     async def _go_back(self) -> None:
         """To the committed offsets; nothing is read before every partition is there. Where they cannot be read, nothing
@@ -112,3 +144,7 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]
             offset=offset,
             error=f"{type(error).__name__}: {error}",
         )
+
+
+def _count(read: Read) -> int:
+    return sum(map(len, read.values()))

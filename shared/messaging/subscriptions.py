@@ -117,6 +117,8 @@ class Subscriptions:
         await subscriber.start()
         if subscriber.consumer is not None:
             shell.gate.attach(subscriber.consumer)
+        if isinstance(subscriber.consumer, Reader):
+            subscriber.consumer.spacing_seconds = shell.consumer.spacing_seconds
 
     async def close(self) -> None:
         """Stop polling, let the batches in hand end, commit their offsets, leave the groups."""

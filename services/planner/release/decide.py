@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from shared.specification.vendor import CAREFUL_BUDGET, Budget, Vendor
 
-_LEAST_SHARE = 8
+_LEAST_SHARE = 4
 _MOST_OUTSTANDING = 2000
 _IN_FLIGHT_TIMES = 6
 
