@@ -43,7 +43,7 @@ def build(runtime: Runtime[Settings]) -> App:
     context = ApiContext(settings, database, outbound, cache, JobRows(database), runtime.payloads, following)
     return App(
         consumers=[
-            Consumer("views-jobs", JOBS_EVENTS, view_jobs, wake=follow.wake, spacing_seconds=0.02),
+            Consumer("views-jobs", JOBS_EVENTS, view_jobs, wake=follow.wake, spacing_seconds=0.06),
             Consumer("views-tasks", TASKS_EVENTS, view_tasks, max_records=2000, spacing_seconds=0.25),
             Consumer("schedules", SCHEDULES_EVENTS, view_schedules),
             Consumer("match", CALLBACKS_RECEIVED, match_callbacks),

@@ -33,7 +33,7 @@ def build(runtime: Runtime[Settings]) -> App:
     return App(
         consumers=[
             Consumer(
-                "accept", JOBS_REQUESTED, accept_jobs, wake=release.wake, on_given_up=give_up_job, spacing_seconds=0.03
+                "accept", JOBS_REQUESTED, accept_jobs, wake=release.wake, on_given_up=give_up_job, spacing_seconds=0.1
             ),
             Consumer(
                 "track",

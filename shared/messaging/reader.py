@@ -23,8 +23,8 @@ LOOK_AGAIN_SECONDS = 30.0
 UNREAD_SECONDS = 1.0
 """So long may records lie unread before the other partitions are fetched without theirs."""
 _WAIT_MS = 500
-_GATHER_SECONDS = 0.01
-"""Under load the read call looks again so often."""
+_LOOKS = 3
+"""How often the read call looks again while it gathers: each look costs a fetch."""
 _MANY = 20
 """So many records in one batch are a sign of load; after fewer, the next batch gathers for a shorter time."""
 _WAIT_ALONE_MS = 200
@@ -78,9 +78,9 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]
     async def _gathered(self, limit: int) -> Read:
         """Under load what comes within the spacing is one batch. Each look takes what one fetch brought."""
         read: Read = await super().getmany(timeout_ms=_WAIT_MS, max_records=limit)
-        taken = _count(read)
+        taken, pause = _count(read), self.spacing_seconds / _LOOKS
         while taken < limit and (left := self._gathers_until - monotonic()) > 0:
-            await asyncio.sleep(min(left, _GATHER_SECONDS))
+            await asyncio.sleep(min(left, pause))
             more: Read = await super().getmany(timeout_ms=0, max_records=limit - taken)
             for partition, records in more.items():
                 read.setdefault(partition, []).extend(records)

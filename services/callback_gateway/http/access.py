@@ -9,6 +9,7 @@ A key that asks more often than it may is answered with 429; nobody else waits f
 """
 
 import math
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any, Literal
 
@@ -116,8 +117,7 @@ def is_local(scope: Scope) -> bool:
     client = scope.get("client")
     if client is None or is_foreign(headers) or any(name in headers for name in _OF_OTHERS):
         return False
-    asked = literal_address(_host(headers.get("host", "")))
-    return asked is not None and asked.is_loopback and _is_loopback(client[0])
+    return _names_loopback(headers.get("host", "")) and _is_loopback(client[0])
 
 
 def is_foreign(headers: Headers) -> bool:
@@ -129,6 +129,13 @@ def is_foreign(headers: Headers) -> bool:
     return origin is not None and origin.partition("://")[2].lower() != headers.get("host", "").lower()
 
 
+@lru_cache(maxsize=256)
+def _names_loopback(host: str) -> bool:
+    asked = literal_address(_host(host))
+    return asked is not None and asked.is_loopback
+
+
+@lru_cache(maxsize=256)
 def _is_loopback(address: str) -> bool:
     try:
         found: Any = ip_address(address)

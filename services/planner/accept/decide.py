@@ -26,10 +26,11 @@ from shared.specification.vendor import AD_HOC, Vendor
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """The job, as it runs, with its first tasks."""
+    """The job, as it runs, with its first tasks. `specification` is `resolved` as it is written down, JSON."""
 
     job_id: UUID
     resolved: Resolved
+    specification: bytes
     step: Step
     tasks: tuple[Task, ...]
 
@@ -77,9 +78,10 @@ def admit(job_id: UUID, document: Mapping[str, Any], known: Configured) -> Admit
     step = _first(specification, resolved, known)
     if not isinstance(step, Step):
         return Refused(tuple(step))
-    if problems := oversized(resolved, step.calls):
+    specification = resolved.model_dump_json(by_alias=True, exclude_defaults=True).encode()
+    if problems := oversized(resolved, specification, step.calls):
         return Refused(problems)
-    return Admitted(job_id, resolved, step, tuple(number_tasks(job_id, list(step.calls), 0)))
+    return Admitted(job_id, resolved, specification, step, tuple(number_tasks(job_id, list(step.calls), 0)))
 
 
 def _first(job: Any, resolved: Resolved, known: Configured) -> Step | list[Problem]:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from pydantic_core import from_json
+
 from services.planner.accept import store
 from services.planner.accept.decide import Admitted, Refused, Unknown, admit, names_in
 from services.planner.configuration_lag import look_again
@@ -57,13 +59,12 @@ def _tell(job: Admitted, now: datetime) -> list[Outgoing]:
     resolved = job.resolved
     log.info("job.accepted", job_id=str(job.job_id), vendor=resolved.vendor, source=resolved.source)
     TASKS_PLANNED.labels(vendor=vendor_label(resolved.vendor)).inc(len(job.tasks))
-    specification = resolved.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     accepted = JobAccepted(
         job_id=job.job_id,
         kind=resolved.kind,
         vendor=resolved.vendor,
         source=resolved.source,
-        specification=specification,
+        specification=from_json(job.specification),
         at=now,
     )
     told = [outgoing(JOBS_EVENTS, job.job_id, accepted, at=now)]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 from aiokafka import TopicPartition
@@ -47,10 +48,9 @@ async def test_under_load_what_comes_within_the_spacing_is_one_batch(reader: Rea
     while read < MANY:
         read += count(await reader.getmany(max_records=MANY - read))
     reading = asyncio.create_task(reader.getmany(max_records=2))
-    for _ in range(2):
+    for wanted in (MANY + 1, MANY + 2):
         await producer.send([order(new_id())])
-        read += 1
-        await eventually(lambda: _has_taken(reader, read), 10)
+        await eventually(partial(_has_taken, reader, wanted), 10)
     assert count(await reading) == 2
 
 
