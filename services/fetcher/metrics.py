@@ -9,7 +9,7 @@ REQUEST_SECONDS = Histogram(
     ["vendor"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120),
 )
-IN_FLIGHT = Gauge("sluice_vendor_calls_in_flight", "Calls of this process that are open", ["vendor"])
+IN_FLIGHT = Gauge("sluice_vendor_calls_in_flight", "Calls of this process that a vendor has not answered", ["vendor"])
 PERMITS = Counter("sluice_vendor_permits_total", "Permits by what became of them", ["vendor", "fate"])
 PERMITTED_RATE = Gauge("sluice_vendor_permitted_requests_per_second", "What the contract allows now", ["vendor"])
 PAUSED_SECONDS = Gauge("sluice_vendor_paused_seconds", "For how long a vendor is still paused", ["vendor"])

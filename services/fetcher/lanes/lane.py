@@ -33,6 +33,7 @@ _AHEAD_FOR_OPEN_CALLS_US = 10 * SECOND
 _COMMIT_US = 10_000
 """The first moment lies this far ahead: until the claim is committed, a permit for now would be late already."""
 _TURN_SECONDS = 0.004
+_SHARES = 4
 _LONGEST_WAIT_SECONDS = 1.0
 IDLE_SECONDS = 1.0
 _CONFIGURATION_SECONDS = 60.0
@@ -76,6 +77,9 @@ class Lane:
     def __init__(self, vendor: str, process: Process) -> None:
         self.vendor = vendor
         self.open = 0
+        """Calls that have a place in the process, from their claim until their outcome is written down."""
+        self.answered = 0
+        """Those of them that the vendor has answered well: it has room for others."""
         self.claiming = 0
         """Calls that a claim under way will open."""
         self.woken = asyncio.Event()
@@ -86,6 +90,19 @@ class Lane:
         self._in_doubt: tuple[UUID, ...] = ()
         self._unknown_since: float | None = None
         self._may_have_suspect = False
+        self._in_flight = 1
+
+    @property
+    def at_vendor(self) -> int:
+        """Calls that are in flight, or about to be."""
+        return self.open - self.answered
+
+    def was_answered(self) -> None:
+        """The vendor answered one of the open calls well. It is asked again when there is room for a share of what may
+        be in flight: a claim for every single answer would cost too much."""
+        self.answered += 1
+        if self.at_vendor * _SHARES <= self._in_flight * (_SHARES - 1):
+            self.woken.set()
 
     def report(self, report: Report) -> None:
         """Note what became of a permit, for the next claim; where nothing is limited nobody asks."""
@@ -169,7 +186,7 @@ class Lane:
         PAUSED_SECONDS.labels(vendor=vendor_label(self.vendor)).set(max(row["paused_seconds"], 0))
         PERMITTED_RATE.labels(vendor=vendor_label(self.vendor)).set(rate_of(budget, pace) or 0)
         permits = record(budget, read_permits(row["permits"]), reports, now)
-        most = 1 if row["refused_credentials"] >= REFUSALS else budget.in_flight
+        most = self._in_flight = 1 if row["refused_credentials"] >= REFUSALS else budget.in_flight
         due, pause_seconds = await self._due(tx, vendor, most, row["paused_seconds"])
         until = now + ahead_of(budget, _AHEAD_US)
         leased = lease(budget, permits, LeaseRequest(len(due), now + _COMMIT_US * self.contract, until, pace))
@@ -191,7 +208,8 @@ class Lane:
         free = self._process.free(self)
         if free <= 0:
             return [], _LONGEST_WAIT_SECONDS
-        room = min(free, most - await store.count_running(tx, self.vendor))
+        elsewhere = await store.count_elsewhere(tx, self.vendor, self._process.fetcher_id)
+        room = min(free, most - elsewhere - self.at_vendor)
         if room <= 0:
             return [], _TURN_SECONDS * 4
         due = await store.find_due(tx, self.vendor, room, suspects=False)

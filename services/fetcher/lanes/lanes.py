@@ -14,7 +14,7 @@ from services.fetcher.lanes.mark import Marks
 from services.fetcher.lanes.permit import Permit
 from services.fetcher.lanes.places import Places, Suspects
 from services.fetcher.metrics import IN_FLIGHT, REQUEST_SECONDS, REQUESTS
-from services.fetcher.model import Claimed, Later, Leave, Outcome
+from services.fetcher.model import Claimed, Ended, Later, Leave, Outcome
 from services.fetcher.rows import touch_fetcher
 from services.fetcher.settings import Settings
 from services.fetcher.settle.settle import Settlement
@@ -168,12 +168,19 @@ class Lanes:
             outcome = await self._try(call, permit)
         permit.close()
         _count(outcome)
+        has_room = _leaves_room(outcome)
+        if has_room:
+            lane.was_answered()
+            IN_FLIGHT.labels(vendor=vendor_label(lane.vendor)).dec()
 
         def settled() -> None:
             lane.open -= 1
             if call.is_suspect:
                 self.suspects.release()
-            IN_FLIGHT.labels(vendor=vendor_label(lane.vendor)).dec()
+            if has_room:
+                lane.answered -= 1
+            else:
+                IN_FLIGHT.labels(vendor=vendor_label(lane.vendor)).dec()
             lane.woken.set()
 
         self._settlement.add(outcome, settled)
@@ -229,3 +236,9 @@ async def _run(lane: Lane) -> None:
         await lane.run()
     except Exception:
         log.exception("lane.failed", vendor=lane.vendor)
+
+
+def _leaves_room(outcome: Outcome) -> bool:
+    """Whether its vendor may be asked for something else at once. What a refusal asks for, or a quota that is used up,
+    is written down first."""
+    return isinstance(outcome, Ended) and outcome.succeeded and outcome.spent_until is None

@@ -26,9 +26,9 @@ async def lock_budget(tx: Transaction, vendor: str) -> Row:
     return row
 
 
-async def count_running(tx: Transaction, vendor: str) -> int:
-    """Calls of this vendor that any fetcher has open."""
-    count: int = await tx.fetchval(SQL["count_running"], vendor)
+async def count_elsewhere(tx: Transaction, vendor: str, fetcher_id: UUID) -> int:
+    """Calls of this vendor that other fetchers have open."""
+    count: int = await tx.fetchval(SQL["count_elsewhere"], vendor, fetcher_id)
     return count
 
 

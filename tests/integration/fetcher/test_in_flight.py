@@ -1,0 +1,78 @@
+"""How many calls of a vendor are open at once: all that it allows."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from services.fetcher.lanes import store as lanes_store
+from services.fetcher.lanes.lanes import Lanes
+from services.fetcher.model import Claimed, Ended, Later, Leave, Outcome
+from services.fetcher.settings import Settings
+from shared.database.pool import Transaction
+from shared.runtime.app import Runtime
+from shared.runtime.clock import utc_now
+from tests.eventually import eventually
+from tests.integration.fetcher.lanes_at_work import ask, at_work
+from tests.stack import Place
+
+ONE_AT_A_TIME = b'{"vendor": "v", "base_url": "https://v.example", "budget": {"windows": [], "in_flight": 1}}'
+CALLS = 5
+
+
+async def ask_vendor(runtime: Runtime[Settings], lanes: Lanes) -> None:
+    async with runtime.database.transaction() as tx:
+        await tx.execute("INSERT INTO vendors (id, document) VALUES ('v', $1)", ONE_AT_A_TIME)
+    await ask(runtime, lanes, *["v"] * CALLS)
+
+
+async def test_a_vendor_that_has_answered_is_asked_again_before_its_answer_is_written_down(
+    topics: Place, payloads: Path
+) -> None:
+    begun, open_now, most = 0, 0, 0
+
+    async def answers(call: Claimed, leave: Leave) -> Outcome:
+        nonlocal begun, open_now, most
+        begun, open_now = begun + 1, open_now + 1
+        most = max(most, open_now)
+        leave.left()
+        await asyncio.sleep(0)
+        open_now -= 1
+        return Ended(call, (), None, succeeded=True)
+
+    async with at_work(topics, payloads, answers) as (runtime, lanes):
+        async with lanes._settlement._one_writer:
+            await ask_vendor(runtime, lanes)
+            await eventually(lambda: begun == CALLS, 20)
+        await eventually(lambda: not lanes._lanes, 20)
+    assert most == 1
+
+
+@pytest.mark.parametrize("refusal", ["limited", "spent"])
+async def test_a_vendor_that_wants_to_be_left_alone_is_asked_nothing_before_that_is_written_down(
+    topics: Place, payloads: Path, monkeypatch: pytest.MonkeyPatch, refusal: str
+) -> None:
+    begun, looks, count_elsewhere = 0, 0, lanes_store.count_elsewhere
+    tomorrow = utc_now() + timedelta(days=1)
+
+    async def refuses(call: Claimed, leave: Leave) -> Outcome:
+        nonlocal begun
+        begun += 1
+        leave.left()
+        if refusal == "limited":
+            return Later(call, tomorrow, call.attempt, limited=True)
+        return Ended(call, (), None, succeeded=True, spent_until=tomorrow)
+
+    async def counted(tx: Transaction, *others: object) -> int:
+        nonlocal looks
+        looks += bool(begun)
+        return await count_elsewhere(tx, *others)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(lanes_store, "count_elsewhere", counted)
+    async with at_work(topics, payloads, refuses) as (runtime, lanes):
+        async with lanes._settlement._one_writer:
+            await ask_vendor(runtime, lanes)
+            await eventually(lambda: looks >= CALLS, 20)
+        await eventually(lambda: not lanes._settlement._outcomes, 20)
+    assert begun == 1
