@@ -10,7 +10,8 @@ from tests.stack import ROOT
 
 _ZSTD = 4
 _HEADER = 61
-"""Bytes of a record batch's header (Kafka's message format 2); the checksum stands at 17 and covers what follows."""
+"""Bytes of a record batch's header (Kafka's message format 2)."""
+_CHECKSUM_AT, _CHECKED_FROM = 17, 21
 
 
 async def send_zstd(kafka: str, topic: str, partition: int, values: Sequence[bytes]) -> None:
@@ -22,6 +23,21 @@ async def send_zstd(kafka: str, topic: str, partition: int, values: Sequence[byt
         for value in values:
             batch.append(timestamp=None, key=b"key", value=value)
         batch._buffer = _compressed(bytes(batch._build()))
+        await (await producer.send_batch(batch, topic, partition=partition))
+    finally:
+        await producer.stop()
+
+
+async def send_broken_header(kafka: str, topic: str, partition: int, value: bytes) -> None:
+    """A record with a header whose name is no UTF-8: brokers take it, and clients that know only bytes write it."""
+    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+    await producer.start()
+    try:
+        batch = producer.create_batch()
+        batch.append(timestamp=None, key=b"key", value=value, headers=[("name", b"value")])
+        built = bytearray(bytes(batch._build()).replace(b"\x08name", b"\x08n\xe4me"))
+        struct.pack_into(">I", built, _CHECKSUM_AT, calc_crc32c(bytes(built[_CHECKED_FROM:])))
+        batch._buffer = built
         await (await producer.send_batch(batch, topic, partition=partition))
     finally:
         await producer.stop()
@@ -46,7 +62,7 @@ def _compressed(batch: bytes) -> bytearray:
     made = bytearray(batch[:_HEADER] + _zstd_frame(batch[_HEADER:]))
     struct.pack_into(">i", made, 8, len(made) - 12)
     struct.pack_into(">h", made, 21, _ZSTD)
-    struct.pack_into(">I", made, 17, calc_crc32c(bytes(made[21:])))
+    struct.pack_into(">I", made, _CHECKSUM_AT, calc_crc32c(bytes(made[_CHECKED_FROM:])))
     return made
 
 

@@ -28,7 +28,8 @@ _LOOKS = 3
 _MANY = 20
 """So many records in one batch are a sign of load; after fewer, the next batch gathers for a shorter time."""
 _WAIT_ALONE_MS = 200
-_UNREADABLE = (UnsupportedCodecError, CorruptRecordException)
+UNREADABLE = (UnsupportedCodecError, CorruptRecordException, UnicodeDecodeError)
+"""The last is raised for a header whose name is no UTF-8, which brokers take."""
 
 Read = dict[TopicPartition, list[ConsumerRecord]]
 
@@ -66,7 +67,7 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]
         if not (self._searching or self._must_go_back):
             try:
                 read = await self._gathered(limit)
-            except _UNREADABLE:
+            except UNREADABLE:
                 self._must_go_back = True
             else:
                 return read
@@ -76,17 +77,30 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]
         return await self._read_each(limit)
 
     async def _gathered(self, limit: int) -> Read:
-        """Under load what comes within the spacing is one batch. Each look takes what one fetch brought."""
+        """Under load what comes within the spacing is one batch."""
         read: Read = await super().getmany(timeout_ms=_WAIT_MS, max_records=limit)
-        taken, pause = _count(read), self.spacing_seconds / _LOOKS
+        try:
+            taken = await self._gather(read, limit)
+        except Exception:
+            # The positions have moved on behind what is in hand.
+            self._must_go_back = True
+            raise
+        self._gathers_until = monotonic() + self.spacing_seconds * min(1.0, taken / _MANY)
+        return read
+
+    async def _gather(self, read: Read, limit: int) -> int:
+        """Adds to what was read; gives how many records that are. Each look takes what one fetch brought. A rebalance
+        is not waited for with records in hand."""
+        taken = _count(read)
         while taken < limit and (left := self._gathers_until - monotonic()) > 0:
-            await asyncio.sleep(min(left, pause))
+            await asyncio.sleep(min(left, self.spacing_seconds / _LOOKS))
+            if self._subscription.reassignment_in_progress:
+                break
             more: Read = await super().getmany(timeout_ms=0, max_records=limit - taken)
             for partition, records in more.items():
                 read.setdefault(partition, []).extend(records)
             taken += _count(more)
-        self._gathers_until = monotonic() + self.spacing_seconds * min(1.0, taken / _MANY)
-        return read
+        return taken
 
     async def _go_back(self) -> None:
         """To the committed offsets; nothing is read before every partition is there. Where they cannot be read, nothing
@@ -121,13 +135,13 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]
                 if partition not in read:
                     break
                 records += read[partition]
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             await self._put_aside(partition, error)
         except KafkaError as error:
             log.warning("partition.not_read", group=self._group_id, error=f"{type(error).__name__}: {error}")
         return records
 
-    async def _put_aside(self, partition: TopicPartition, error: KafkaError) -> None:
+    async def _put_aside(self, partition: TopicPartition, error: Exception) -> None:
         try:
             offset = await self.position(partition)
             self.pause(partition)

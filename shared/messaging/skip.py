@@ -8,11 +8,11 @@ after all, nothing is changed.
 import asyncio
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
 
 from shared.brokers import Brokers, options_of
 from shared.errors import SluiceError
 from shared.messaging.faults import administration, kafka_faults
+from shared.messaging.reader import UNREADABLE
 
 _EMPTY_STATES = ("Empty", "Dead")
 _READ_MS = 5000
@@ -72,7 +72,7 @@ async def _first_readable(consumer: AIOKafkaConsumer, at: TopicPartition, offset
         consumer.seek(at, offset)
         try:
             read = await consumer.getmany(at, timeout_ms=_READ_MS, max_records=1)
-        except (UnsupportedCodecError, CorruptRecordException):
+        except UNREADABLE:
             offset += 1
             continue
         if not read:

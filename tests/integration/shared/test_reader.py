@@ -17,7 +17,7 @@ from shared.messaging.reader import Reader
 from shared.messaging.skip import NotSkipped, skip
 from shared.messaging.subscriptions import Subscriptions
 from tests.conftest import DatabaseFor
-from tests.damage import flip_byte, send_zstd
+from tests.damage import flip_byte, send_broken_header, send_zstd
 from tests.eventually import eventually
 from tests.integration.shared.shells import Seen, order, shell
 from tests.stack import Place
@@ -93,6 +93,26 @@ async def test_a_codec_that_is_missing_stops_one_partition_only_until_an_operato
         await eventually(lambda: len(seen.jobs) >= 120, 30)
         assert not unreadable(subscriptions)
     assert sorted(seen.jobs) == sorted([*before, *after, *later])
+
+
+async def test_a_header_whose_name_is_no_text_stops_one_partition_only_until_it_is_skipped(
+    topics: Place, database: Database, producer: Producer
+) -> None:
+    seen, before, after = Seen(), orders(40), orders(40)
+    group = f"{topics.prefix}.planner.control"
+    await send(producer, before)
+    await send_broken_header(topics.kafka, topic(topics), PARTITION, order(new_id()).value or b"")
+    await send(producer, after)
+    async with shell(seen, topics, database, producer) as subscriptions:
+        [found] = await eventually(lambda: unreadable(subscriptions), 30)
+        offset = int(found.rsplit(" ", 1)[1])
+        await eventually(lambda: set(before) <= set(seen.jobs), 30)
+        readable = await eventually(lambda: set(seen.jobs) & set(after), 30)
+        assert readable < set(after)
+    assert await skip(topics.kafka, group, topic(topics), PARTITION, offset) == offset + 1
+    async with shell(seen, topics, database, producer):
+        await eventually(lambda: len(seen.jobs) >= 80, 30)
+    assert sorted(seen.jobs) == sorted([*before, *after])
 
 
 async def test_a_batch_damaged_on_the_brokers_disk_is_read_as_soon_as_it_is_mended(

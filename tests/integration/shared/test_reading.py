@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 from functools import partial
 
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import TopicAuthorizationFailedError
 
 from shared.events.catalogue import JOBS_CONTROL
 from shared.ids import new_id
@@ -59,6 +60,45 @@ async def test_where_little_happens_nothing_is_delayed(reader: Reader, producer:
     await producer.send([order(new_id())])
     async with asyncio.timeout(LONG_SECONDS / 2):
         assert count(await reader.getmany(max_records=MANY)) == 1
+
+
+async def test_what_was_gathered_before_a_look_that_fails_is_read_again(
+    topics: Place, producer: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    getmany, job = AIOKafkaConsumer.getmany, order(new_id())
+
+    async def forbidden(self: Reader, *partitions: TopicPartition, timeout_ms: int, max_records: int) -> Read:
+        """Every look but the first of a read call."""
+        if not timeout_ms:
+            raise TopicAuthorizationFailedError
+        read: Read = await getmany(self, *partitions, timeout_ms=timeout_ms, max_records=max_records)
+        return read
+
+    options = {"bootstrap_servers": topics.kafka, "group_id": "g", "auto_offset_reset": "earliest"}
+    reader = Reader(**options, enable_auto_commit=False)
+    reader.subscribe([JOBS_CONTROL.full_name(topics.prefix)])
+    await reader.start()
+    try:
+        reader.spacing_seconds = LONG_SECONDS
+        await producer.send([order(new_id()) for _ in range(MANY)])
+        assert await eventually(lambda: reader.getmany(max_records=1), 30)
+        assert await reader.getmany(max_records=MANY - 1)
+        await producer.send([job])
+        monkeypatch.setattr(AIOKafkaConsumer, "getmany", forbidden)
+        with pytest.raises(TopicAuthorizationFailedError):
+            await reader.getmany(max_records=MANY)
+        monkeypatch.setattr(AIOKafkaConsumer, "getmany", getmany)
+        reader.spacing_seconds = 0
+        found = set[bytes | None]()
+
+        async def reads_it() -> bool:
+            read = await reader.getmany(max_records=MANY)
+            found.update(record.value for records in read.values() for record in records)
+            return job.value in found
+
+        await eventually(reads_it, 30)
+    finally:
+        await reader.stop()
 
 
 async def _has_taken(reader: Reader, wanted: int) -> bool:
