@@ -1,0 +1,113 @@
+"""What becomes of a schedule when it is paused, resumed, triggered or deleted, and of what it runs meanwhile."""
+
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.scheduler.schedules.decide import RefusedChange, due, ended
+from services.scheduler.schedules.firing import End
+from services.scheduler.schedules.model import Decision, Standing
+from shared.events.jobs import JobState
+from shared.events.schedules import ScheduleFact, ScheduleState
+from tests.unit.scheduler.schedules import COMPLETED, FAILED, ID, NOW, ask, done, facts, once, put, started
+
+
+def test_pause_holds_and_resume_goes_on_with_what_is_still_to_come() -> None:
+    paused = done(put(every="1h"), "pause").standing
+    assert (paused.due_at, due(paused, NOW + timedelta(hours=5))) == (None, Decision(paused))
+    resumed = done(paused, "resume", NOW + timedelta(hours=5, minutes=1)).standing
+    assert resumed.due_at == NOW + timedelta(hours=6)
+    later = done(done(once(), "pause").standing, "resume", NOW + timedelta(hours=1)).standing
+    assert facts(due(later, NOW + timedelta(hours=1))) == ["fired"]
+
+
+def test_a_change_does_not_wake_a_paused_schedule() -> None:
+    paused = done(put(every="1h"), "pause").standing
+    changed = put(paused, every="2h")
+    assert changed.kept is not None and (changed.kept.state, changed.due_at) == (ScheduleState.PAUSED, None)
+
+
+def test_trigger_fires_now_whatever_runs_and_the_times_stay() -> None:
+    running = due(put(every="1h"), NOW + timedelta(hours=1)).standing
+    decision = done(running, "trigger", NOW + timedelta(hours=1, minutes=30))
+    assert facts(decision) == ["fired"]
+    assert (len(decision.standing.open), decision.standing.due_at) == (2, NOW + timedelta(hours=2))
+
+
+def test_a_one_time_schedule_that_is_triggered_has_had_its_time() -> None:
+    decision = done(once(), "trigger")
+    assert facts(decision) == ["fired"]
+    assert decision.standing.due_at is None
+    over = ended(decision.standing, decision.standing.open[0], COMPLETED, NOW)
+    assert facts(over) == ["succeeded", "removed"]
+
+
+def test_deletion_drops_what_waits_and_hears_of_what_runs() -> None:
+    running = due(put(every="1h", on_failure={"reschedule": {"after": "1m"}}), NOW + timedelta(hours=1)).standing
+    gone = done(running, "delete")
+    assert (facts(gone), gone.standing.kept, len(gone.standing.open)) == (["removed"], None, 1)
+    assert facts(ended(gone.standing, running.open[0], FAILED, NOW)) == ["failed"]
+    waiting = ended(running, running.open[0], FAILED, NOW).standing
+    assert done(waiting, "delete").standing == Standing(ID)
+
+
+def test_nothing_can_be_done_to_what_is_not_there() -> None:
+    for action in ("pause", "resume", "trigger", "delete"):
+        refused = ask(Standing(ID), action)
+        assert isinstance(refused, RefusedChange) and refused.reason == "unknown_schedule"
+
+
+def test_what_is_published_is_over_with_that() -> None:
+    publish = {"topic": "jobs.control", "event": {"job_id": str(ID), "action": "pause"}}
+    decision = due(once(publish=publish), NOW + timedelta(minutes=1))
+    assert facts(decision) == ["fired", "succeeded", "removed"]
+    assert [timer.message.topic for timer in decision.messages] == ["jobs.control"]
+
+
+def test_a_schedule_that_has_ended_goes_when_its_last_run_is_over() -> None:
+    standing = put(every="1h", ends=(NOW + timedelta(hours=1)).isoformat())
+    decision = due(standing, NOW + timedelta(hours=1))
+    assert facts(decision) == ["fired"]
+    assert facts(ended(decision.standing, decision.standing.open[0], FAILED, NOW)) == ["failed", "removed"]
+
+
+def test_a_target_that_became_too_large_fails_its_firing() -> None:
+    start = {"source": "x", "parameters": {str(n): "{schedule.name}" * 4000 for n in range(5)}}
+    decision = due(once(start=start, schedule="n" * 60), NOW + timedelta(minutes=1))
+    assert facts(decision) == ["failed"]
+    assert "could not be started" in decision.facts[0].reason
+
+
+STEPS = st.sampled_from(["pause", "resume", "trigger", "wait", "wait", "wait", "succeeds", "fails", "is cancelled"])
+ENDS = {"succeeds": COMPLETED, "fails": FAILED, "is cancelled": End(JobState.CANCELLED)}
+
+
+@given(st.lists(STEPS, max_size=40), st.booleans(), st.sampled_from(["skip", "allow"]), st.booleans())
+def test_whatever_happens_no_job_is_started_twice_and_no_firing_is_left_open(
+    story: list[str], recurring: bool, overlap: str, again: bool
+) -> None:
+    on_failure = {"reschedule": {"after": "10m", "at_most": 2}} if again else {}
+    times = {"every": "15m"} if recurring else {"triggerAt": (NOW + timedelta(minutes=15)).isoformat()}
+    standing, now, jobs = put(**times, overlap=overlap, on_failure=on_failure), NOW, list[str]()
+    for step in story:
+        now += timedelta(minutes=7)
+        running = [firing for firing in standing.open if firing.due_at is None]
+        before = standing
+        match step:
+            case "wait":
+                decision = due(standing, now)
+                assert (before.due_at is not None and before.due_at <= now) or decision == Decision(before)
+            case "pause" | "resume" | "trigger" if standing.kept is not None:
+                decision = done(standing, step, now)
+            case _ if running and step in ENDS:
+                decision = ended(standing, running[0], ENDS[step], now)
+            case _:
+                continue
+        standing, jobs = decision.standing, jobs + started(decision)
+        assert len(set(jobs)) == len(jobs)
+        assert overlap == "allow" or step == "trigger" or len(standing.open) <= max(1, len(before.open))
+        assert standing.kept is not None or not [one for one in standing.open if one.due_at]
+        assert standing.kept is not None or not recurring
+        told = [fact for fact in decision.facts if fact.fact is ScheduleFact.FIRED]
+        assert [str(fact.job_id) for fact in told] == started(decision)
