@@ -1,6 +1,7 @@
 """Decisions, and what says that it is pure, ask for no clock, no random source and no new id: those are arguments."""
 
 import ast
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,13 @@ import pytest
 PROJECT = Path(__file__).resolve().parents[2]
 IMPURE = {"new_id", "utc_now", "monotonic", "now", "utcnow", "today", "uuid4", "uuid7"}
 IMPURE_MODULES = {"random", "time", "secrets", "os"}
+
+
+def forbidden_modules() -> set[str]:
+    """What no decision may import, by the contract of the import rules."""
+    rules = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    [found] = [rule for rule in rules if rule["name"] == "Decisions are pure"]
+    return set(found["forbidden_modules"])
 
 
 def pure_modules() -> Iterator[Path]:
@@ -37,3 +45,22 @@ def impure_calls(path: Path) -> Iterator[str]:
 @pytest.mark.parametrize("path", pure_modules(), ids=lambda path: str(path.relative_to(PROJECT)))
 def test_what_is_pure_calls_nothing_that_differs_each_time(path: Path) -> None:
     assert not list(impure_calls(path))
+
+
+def forbidden_imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        match node:
+            case ast.Import(names=names):
+                modules = [name.name for name in names]
+            case ast.ImportFrom(module="shared.database.pool", names=[ast.alias(name="Row")]):
+                continue  # The type of a row reads nothing.
+            case ast.ImportFrom(module=str(module)):
+                modules = [module]
+            case _:
+                continue
+        yield from (one for one in modules if any(f"{one}.".startswith(f"{bad}.") for bad in forbidden_modules()))
+
+
+@pytest.mark.parametrize("path", pure_modules(), ids=lambda path: str(path.relative_to(PROJECT)))
+def test_what_is_pure_imports_nothing_that_is_not(path: Path) -> None:
+    assert not list(forbidden_imports(path))
