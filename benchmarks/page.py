@@ -20,7 +20,11 @@ The figures depend on how the Python was built. On one machine, on one day, at c
 - CPython built without it (3.11.7, by pyenv's defaults): 49,206 records/s, `script` 125,196, `dlt` 15,664; that is
   0.39 times `script` and 3.1 times `dlt`.
 
-So run Sluice on an optimised build. Those of python.org, of Debian, of uv and of the image are.
+So run Sluice on an optimised build. Those of python.org, of Debian, of uv and of the image are, and `make setup` takes
+the distribution's own where it fits.
+
+The rates of `/jobs` are those of jobs that are accepted, planned and shown at the same time, on the same two cores:
+a planner that lags behind would make them look a quarter better.
 """
 TITLES = {
     "end_to_end": "Records per second, end to end, pages of 100 into Postgres",
