@@ -7,16 +7,20 @@ asked for is looked up here first.
 """
 
 import asyncio
+import select
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from functools import partial
 from ipaddress import ip_address
+from typing import ClassVar
+from weakref import WeakSet
 
 import aiohttp
 import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.connector import Connection
 from httpx_aiohttp import AiohttpTransport
 
 from shared.specification.addresses import Address, Networks, is_public
@@ -29,8 +33,7 @@ BLOCKED = "the name resolves to an address that is not public, nor in a network 
 
 
 LEFT: ContextVar[Callable[[], None]] = ContextVar("left", default=lambda: None)
-"""What to call when a request was written to its socket, for the calls of this context: also each time that the library
-sends a request again because a kept connection was gone."""
+"""What to call when a request is written to its socket, for the calls of this context."""
 
 
 class Blocked(OSError):
@@ -38,6 +41,10 @@ class Blocked(OSError):
 
     def __init__(self) -> None:
         super().__init__(BLOCKED)
+
+
+class Gone(Exception):
+    """The vendor has closed the kept connection; nothing was written to it, and it is kept no longer."""
 
 
 class Resolver(AbstractResolver):
@@ -149,13 +156,39 @@ class Pools:
         )
         tracing = aiohttp.TraceConfig()
         tracing.on_request_headers_sent.append(_left)
-        return aiohttp.ClientSession(
+        session = aiohttp.ClientSession(
             connector=connector,
             trust_env=False,
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
             trace_configs=[tracing],
+            request_class=_Request,
         )
+        session._retry_connection = False  # it would write again what the vendor may have read, and without a permit
+        return session
+
+
+class _Request(aiohttp.ClientRequest):
+    """Looks before it writes: a kept connection that has something to read has come to its end, although the event loop
+    may not have noticed yet."""
+
+    _used: ClassVar[WeakSet[object]] = WeakSet()
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        """Write the request; `Gone` when it was not, as the connection is gone."""
+        if conn.protocol in self._used and _is_readable(conn.transport):
+            raise Gone
+        self._used.add(conn.protocol)
+        return await super().send(conn)
+
+
+def _is_readable(transport: asyncio.Transport | None) -> bool:
+    under = transport.get_extra_info("socket") if transport else None
+    if under is None or under.fileno() < 0:
+        return True
+    poll = select.poll()
+    poll.register(under.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 async def _left(session: aiohttp.ClientSession, context: object, sent: object) -> None:

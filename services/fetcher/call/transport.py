@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 from aiohttp.abc import AbstractResolver
 
-from services.fetcher.call.connect import LEFT, Pools
+from services.fetcher.call.connect import LEFT, Gone, Pools
 from services.fetcher.call.decompress import ENCODINGS, Damaged, Inflater
 from services.fetcher.call.failures import LIBRARY_ERRORS, CallFailed, Failure, explained
 from services.fetcher.call.request import HttpRequest, Unsendable, redirected
@@ -129,12 +129,16 @@ class Transport:
         raise CallFailed(Failure.PROTOCOL, f"more than {_MOST_REDIRECTS} redirects", sent=True)
 
     async def _exchange(self, request: HttpRequest, vendor: Vendor, egress: str) -> httpx.Response:
+        """Write the request once, on the first kept connection that is not gone, or a new one. What was written and not
+        answered may have been read, so the vendor's policy decides whether it is written again."""
         private = vendor.network.private_addresses == "allow"
         if egress != "direct":
             await self._pools.check_name(urlsplit(request.url).hostname or "", private)
         pool = self._pools.pool(egress, private)
         try:
-            return await pool.handle_async_request(_outgoing(request, vendor))
+            while True:
+                with suppress(Gone):
+                    return await pool.handle_async_request(_outgoing(request, vendor))
         except (ValueError, httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             detail = f"{type(error).__name__} in URL, method or headers"
             raise CallFailed(Failure.INVALID, detail, sent=False) from None

@@ -2,6 +2,8 @@
 
 import asyncio
 import gzip
+import socket
+import struct
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from urllib.parse import unquote, unquote_plus
@@ -52,6 +54,11 @@ class Site:
     def url(self) -> str:
         """The base URL."""
         return f"http://127.0.0.1:{self.port}"
+
+    def end_connections(self) -> None:
+        """Close what is kept, at once: the client's event loop has not noticed when this returns."""
+        for writer in self._open:
+            writer.get_extra_info("socket").shutdown(socket.SHUT_WR)
 
     async def pause(self, seconds: float) -> None:
         """Let the caller wait, but not longer than the test."""
@@ -150,6 +157,17 @@ async def _close(site: Site, writer: asyncio.StreamWriter, query: str) -> None:
     writer.close()
 
 
+async def _close_later(site: Site, writer: asyncio.StreamWriter, query: str) -> None:
+    await site.pause(0.05)
+    writer.close()
+
+
+async def _reset(site: Site, writer: asyncio.StreamWriter, query: str) -> None:
+    """The connection ends without a farewell."""
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.close()
+
+
 async def _rubbish(site: Site, writer: asyncio.StreamWriter, query: str) -> None:
     writer.write(b"SSH-2.0-OpenSSH_9.6\r\n\r\n")
 
@@ -191,6 +209,8 @@ ACTS: dict[str, Act] = {
     "/brotli": _brotli,
     "/empty": _empty,
     "/close": _close,
+    "/close-later": _close_later,
+    "/reset": _reset,
     "/rubbish": _rubbish,
     "/redirect": _redirect,
     "/status": _status,
