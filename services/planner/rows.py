@@ -12,6 +12,7 @@ from services.planner.model import JobRow, PlannedCall, Resolved, Task
 from services.planner.waiting import Wait
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
+from shared.database.storable import storable_text
 from shared.events.jobs import FailureCount, JobState
 from shared.events.tasks import Call, FactsWanted
 
@@ -84,11 +85,6 @@ async def count_failures(tx: Transaction, jobs: Iterable[JobRow]) -> Mapping[UUI
     return counted
 
 
-def storable(reason: str) -> str:
-    """A reason as Postgres can keep it: it may tell of a vendor's link, and that may have the character NUL."""
-    return reason.replace("\0", "\ufffd")
-
-
 @dataclass(frozen=True, slots=True)
 class JobUpdate:
     """A job as it is now. `respecified`: what it runs with changed, too; `reports_progress`: its
@@ -118,7 +114,7 @@ async def update_jobs(tx: Transaction, updates: Sequence[JobUpdate]) -> None:
         [job.expected for job in jobs],
         [job.pages_without_new_records for job in jobs],
         [job.discovery_over for job in jobs],
-        [storable(job.reason) for job in jobs],
+        [storable_text(job.reason) for job in jobs],
         [update.reports_progress for update in updates],
         [job.shrank for job in jobs],
     )

@@ -7,9 +7,9 @@ from uuid import UUID
 
 from services.callback_gateway.redrive.decide import Letter, topics_of_state
 from services.callback_gateway.redrive.model import MOST_REDRIVES, LetterFilter, State
-from services.callback_gateway.storable import storable_text
 from shared.database.pool import Row, Transaction
 from shared.database.queries import changed_rows, load_queries
+from shared.database.storable import storable_text
 from shared.events.dead_letters import DeadLetter
 
 SQL = load_queries(__file__)

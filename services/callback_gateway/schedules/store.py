@@ -7,9 +7,9 @@ from uuid import UUID
 from pydantic_core import to_json
 
 from services.callback_gateway.schedules.decide import FiringView, ScheduleView
-from services.callback_gateway.storable import storable_json, storable_text
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
+from shared.database.storable import storable_json, storable_text
 
 SQL = load_queries(__file__)
 

@@ -7,10 +7,10 @@ import orjson
 from pydantic_core import to_json
 
 from services.callback_gateway.redrive.decide import closed_round, times_redriven
-from services.callback_gateway.storable import storable_json, storable_text
 from services.callback_gateway.views.decide import TaskView, latest_plans, sinks_of
 from shared.database.pool import Transaction
 from shared.database.queries import load_queries
+from shared.database.storable import storable_json, storable_text
 from shared.events.dead_letters import DeadLetter
 from shared.events.envelope import Incoming
 from shared.events.jobs import JobAccepted, JobEnded, JobEvent, JobPlanned, JobProgressed, JobRejected

@@ -4,6 +4,8 @@ First one transaction says what came of the calls, with the messages that tell i
 two waves: what happened to the tasks, then the pointers to their payloads, so that nobody hears of a page's records
 before the page itself is known. A call's row goes when its messages were acknowledged; if this process dies earlier,
 whoever takes over finds the messages in the row and produces them again, under the same ids.
+
+An outcome that Postgres cannot store ends its own call, with that as its reason, and holds back no other.
 """
 
 import asyncio
@@ -11,18 +13,19 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from services.fetcher.call.outcome import Tried, give_up
 from services.fetcher.metrics import CREDENTIALS_REFUSED
 from services.fetcher.model import Ended, Later, Outcome, Unsent
 from services.fetcher.settle import store
 from services.fetcher.settle.leftovers import Leftovers
 from shared.database.pool import Database, Row
-from shared.errors import Unavailable
+from shared.errors import Rejected, Unavailable
 from shared.events.catalogue import PAYLOADS_STORED
 from shared.messaging.handler import Outgoing
 from shared.messaging.producer import Producer
 from shared.observability.logs import get_logger
 from shared.observability.metrics import vendor_label
-from shared.runtime.clock import monotonic
+from shared.runtime.clock import monotonic, utc_now
 from shared.runtime.loop import Loop
 
 _MOST_AT_ONCE = 200
@@ -87,11 +90,29 @@ class Settlement:
         taken, sent_ids = self._outcomes[:_MOST_AT_ONCE], list(self._sent_ids)
         if not taken and not sent_ids:
             return _IDLE_SECONDS
-        outcomes = [outcome for outcome, _ in taken]
+        try:
+            await self._write_together([outcome for outcome, _ in taken], sent_ids)
+        except Rejected:
+            for outcome, _ in taken:
+                await self._write_alone(outcome)
+        return 0.0 if self._outcomes else _IDLE_SECONDS
+
+    async def _write_alone(self, outcome: Outcome) -> None:
+        """Write the first outcome at hand. If that cannot be, its call is given up, and what it stored is deleted."""
+        try:
+            await self._write_together([outcome], ())
+        except Rejected as error:
+            log.error("outcome.unstorable", task_id=str(outcome.call.request.task_id), error=str(error))
+            await self._write_together([_unstorable(outcome, error.reason)], ())
+            self.leftovers.add([outcome.call])
+
+    async def _write_together(self, outcomes: Sequence[Outcome], sent_ids: Sequence[UUID]) -> None:
+        """One transaction for the first outcomes at hand, as they are given, which are at hand no more then."""
         pauses = [pause for outcome in outcomes if (pause := _pause(outcome))]
         succeeded = [_vendor(outcome) for outcome in outcomes if _succeeded(outcome)]
         refused = [_vendor(o) for o in outcomes if isinstance(o, Ended) and o.credential_refused]
-        in_doubt = self._in_doubt
+        in_doubt = frozenset(self._in_doubt)
+        written = {outcome.call.id for outcome in outcomes}
         async with self._database.transaction() as tx:
             await store.lock_budgets(tx, [*(pause.vendor for pause in pauses), *refused], succeeded)
             await store.pause_vendors(tx, pauses)
@@ -100,11 +121,12 @@ class Settlement:
             ours = await store.settle_calls(tx, self._fetcher_id, outcomes) if outcomes else set()
             await store.insert_attempts(tx, outcomes, in_doubt)
             await store.delete_calls(tx, sent_ids)
-            self._in_doubt = {outcome.call.id for outcome in outcomes}
-        self._in_doubt = set()
+            self._in_doubt |= written
+        self._in_doubt -= written
         _report_rests(refused, rests)
         self.leftovers.add(outcome.call for outcome in outcomes if outcome.call.id not in ours | in_doubt)
-        del self._outcomes[: len(taken)]
+        taken = self._outcomes[: len(outcomes)]
+        del self._outcomes[: len(outcomes)]
         del self._sent_ids[: len(sent_ids)]
         self._add_unsent(
             Unsent(o.call.id, o.messages, isinstance(o, Ended))
@@ -113,7 +135,6 @@ class Settlement:
         )
         for _, settled in taken:
             settled()
-        return 0.0 if self._outcomes else _IDLE_SECONDS
 
     def _add_unsent(self, unsent: Iterable[Unsent]) -> None:
         self._unsent += unsent
@@ -157,6 +178,14 @@ def split(messages: Sequence[Outgoing]) -> tuple[Sequence[Outgoing], Sequence[Ou
         if message.topic == PAYLOADS_STORED.name:
             return messages[:index], messages[index:]
     return messages, ()
+
+
+def _unstorable(outcome: Outcome, reason: str) -> Ended:
+    """The end of a call whose outcome cannot be stored: with nothing of that but when it began."""
+    call, attempt, now = outcome.call, outcome.attempt, utc_now()
+    unknown = outcome.may_have_left if isinstance(outcome, Later) else outcome.succeeded or call.may_have_left
+    tried = Tried(attempt.started_at if attempt else now, 0.0)
+    return give_up(call, f"{reason}: what came of the call cannot be stored", tried, now, unknown=unknown)
 
 
 def _report_rests(refused: Sequence[str], rests: Sequence[Row]) -> None:

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from services.planner.control.decide import Standing
 from services.planner.model import JobRow
-from services.planner.rows import storable
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
+from shared.database.storable import storable_text
 from shared.events.tasks import TaskState
 
 SQL = load_queries(__file__)
@@ -22,7 +22,7 @@ async def cancel_tasks(tx: Transaction, job: JobRow) -> list[Row]:
 
 async def close_job(tx: Transaction, job: JobRow, cancelled: int) -> JobRow:
     """The job is cancelled, with that many of its tasks."""
-    await tx.execute(SQL["close_job"], job.id, cancelled, storable(job.reason))
+    await tx.execute(SQL["close_job"], job.id, cancelled, storable_text(job.reason))
     return replace(job, open=job.open - cancelled, cancelled=job.cancelled + cancelled)
 
 

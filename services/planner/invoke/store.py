@@ -6,9 +6,9 @@ from uuid import UUID
 from pydantic_core import from_json
 
 from services.planner.invoke.decide import Invocation
-from services.planner.rows import storable
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
+from shared.database.storable import storable_text
 from shared.events.tasks import TaskState
 
 SQL = load_queries(__file__)
@@ -34,7 +34,7 @@ async def update_invocations(tx: Transaction, tasks: Sequence[Invocation]) -> No
         [task.told for task in tasks],
         [task.beat for task in tasks],
         [task.ask for task in tasks],
-        [storable(task.reason[:500]) for task in tasks],
+        [storable_text(task.reason[:500]) for task in tasks],
     )
 
 

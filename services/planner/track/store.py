@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from services.planner.rows import storable
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
+from shared.database.storable import storable_text
 from shared.events.tasks import TaskChanged
 
 SQL = load_queries(__file__)
@@ -21,7 +21,7 @@ async def apply_task_events(tx: Transaction, events: Sequence[TaskChanged]) -> l
         [event.state.rank for event in events],
         [event.records for event in events],
         [event.distinct for event in events],
-        [storable(event.reason[:500]) for event in events],
+        [storable_text(event.reason[:500]) for event in events],
         [_digest(event) for event in events],
     )
     return rows

@@ -1,4 +1,5 @@
-"""What Postgres cannot keep in text and jsonb: the NUL character. It is replaced, so that a view never fails. Pure."""
+"""What Postgres cannot keep in text and jsonb: the NUL character, which vendors' links may have, and what is told of
+them. It is replaced, so that writing never fails. Pure."""
 
 import re
 
