@@ -7,8 +7,8 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.callback_gateway.storable import storable_json, storable_text
 from services.callback_gateway.views.decide import latest_plans, sinks_of, task_views
+from shared.database.storable import storable_json, storable_text
 from shared.events.jobs import JobAccepted, JobPlanned
 from shared.events.tasks import TaskChanged, TaskState
 
