@@ -37,12 +37,12 @@ def build(runtime: Runtime[Settings]) -> App:
         SigningSecrets(settings.signing_places),
     )
     lanes = Lanes(runtime, settlement, fetcher_id, maker.make, cannot_store=lambda: maker.cannot_store)
-    takeover = Takeover(runtime.database, settlement, fetcher_id, settings.fetcher_lease_seconds)
+    takeover = Takeover(runtime.database, settlement, fetcher_id, settings.fetcher_lease_seconds, wake=lanes.wake)
     return App(
         consumers=[
             Consumer("control", JOBS_EVENTS, control_calls, skips=_NO_ORDERS),
             Consumer("enqueue", FETCH_REQUESTED, enqueue_calls, wake=lanes.wake, on_given_up=give_up_call),
-            Consumer("configure", VENDORS, configuration.vendors.handle, wake=lanes.wake),
+            Consumer("configure", VENDORS, configuration.vendors.handle, wake=lanes.wake_all),
         ],
         loops=[
             *_loops(settlement, takeover),

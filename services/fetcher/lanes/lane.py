@@ -9,19 +9,18 @@ clock; the lane knows how far its own monotonic clock is from it.
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from typing import Protocol
 from uuid import UUID
 
 from services.fetcher.lanes import store
+from services.fetcher.lanes.block import Block, doubtful_of, in_order
 from services.fetcher.lanes.places import Suspects
 from services.fetcher.metrics import PAUSED_SECONDS, PERMITS, PERMITTED_RATE
-from services.fetcher.model import REFUSALS, Claimed, ad_hoc
+from services.fetcher.model import REFUSALS, Claimed
 from services.fetcher.permits.decide import SECOND, LeaseRequest, Report, ahead_of, lease, rate_of, record
 from services.fetcher.permits.state import read_permits, write_permits
 from shared.database.pool import Database, Row, Transaction
 from shared.errors import Unavailable
-from shared.events.tasks import FetchRequested
 from shared.observability.logs import get_logger
 from shared.observability.metrics import vendor_label
 from shared.runtime.clock import DatabaseClock, monotonic
@@ -36,18 +35,15 @@ _TURN_SECONDS = 0.004
 _SHARES = 4
 _LONGEST_WAIT_SECONDS = 1.0
 IDLE_SECONDS = 1.0
+_CROWDED_SECONDS, _LONGEST_CROWDED_SECONDS = 0.016, 0.5
+"""While other fetchers have all that may be in flight, looks follow each other in pauses that double from the first of
+these up to the second: their answers wake nobody here."""
+_REPORTS_SECONDS = 0.1
+"""While there is no room for more calls, reports of those that have left are noted so soon: others lease by them."""
 _CONFIGURATION_SECONDS = 60.0
 """A vendor's configuration may be on its way for so long; then the calls that wait for it are given up."""
 
 log = get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """What one claim brought: calls with their moments, and when it is worth looking again (seconds)."""
-
-    calls: tuple[Claimed, ...]
-    pause_seconds: float
 
 
 class Process(Protocol):
@@ -91,6 +87,13 @@ class Lane:
         self._unknown_since: float | None = None
         self._may_have_suspect = False
         self._in_flight = 1
+        self._crowded_seconds = 0.0
+        self._lacks_calls = True
+
+    def wake(self) -> None:
+        """There are calls that are due. A lane that waits for something else looks when it has come."""
+        if self._lacks_calls:
+            self.woken.set()
 
     @property
     def at_vendor(self) -> int:
@@ -113,6 +116,7 @@ class Lane:
         """Until nothing is left to do here."""
         while not self._process.stopping:
             self.woken.clear()
+            self._lacks_calls = True
             block = Block((), _LONGEST_WAIT_SECONDS)
             try:
                 block = await self._claim()
@@ -126,21 +130,28 @@ class Lane:
             self._process.announce(block.calls)
             for call in block.calls:
                 self._process.start(self, call)
-            if not block.calls and self.is_done and block.pause_seconds >= IDLE_SECONDS:
+            is_idle = not block.calls and self.is_done and not self.woken.is_set()
+            if is_idle and block.pause_seconds >= IDLE_SECONDS:
                 return
-            await self._wait(block.pause_seconds)
+            await self._wait(block)
 
     @property
     def is_done(self) -> bool:
         """Whether nothing is open, and nothing is to be noted."""
         return not (self.open or self._reports or self._in_doubt)
 
-    async def _wait(self, seconds: float) -> None:
+    async def _wait(self, block: Block) -> None:
         """At least a turn, so that calls which end together are followed by calls which start together."""
         await asyncio.sleep(_TURN_SECONDS)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(max(0.0, min(seconds, _LONGEST_WAIT_SECONDS) - _TURN_SECONDS)):
-                await self.woken.wait()
+        left = min(block.pause_seconds, _LONGEST_WAIT_SECONDS) - _TURN_SECONDS
+        step = _REPORTS_SECONDS if block.to_report else left
+        while left > 0 and not self.woken.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(step, left)):
+                    await self.woken.wait()
+            if self._reports and block.to_report:
+                return
+            left -= step
 
     async def _claim(self) -> Block:
         """Reports that arrive after the lock are left for the next claim. Calls of a commit whose answer was lost are
@@ -154,7 +165,7 @@ class Lane:
             reports = tuple(self._reports)
             block = await self._lease(tx, row, reports)
             self._in_doubt += tuple(call.id for call in block.calls)
-            doubtful = _doubtful(reports)
+            doubtful = doubtful_of(reports)
             self._reports[: len(reports)] = doubtful
         self._in_doubt = ()
         del self._reports[: len(doubtful)]
@@ -193,31 +204,39 @@ class Lane:
         if self.contract and (leased.moments or reports):
             await store.update_permits(tx, self.vendor, write_permits(leased.permits))
         if not due:
-            return Block((), pause_seconds)
+            return Block((), pause_seconds, to_report=not self._lacks_calls)
         claimed = await store.claim_calls(tx, due[: len(leased.moments)], self._process.fetcher_id)
         PERMITS.labels(vendor=vendor_label(self.vendor), fate="leased").inc(len(claimed))
-        calls = _in_order(claimed, due, leased.moments, vendor)
+        calls = in_order(claimed, due, leased.moments, vendor)
+        if self.at_vendor + len(calls) >= most:
+            return Block(calls, _LONGEST_WAIT_SECONDS, to_report=True)
         return Block(calls, self._pause(leased.next_at, until, now, len(due) - len(calls)))
 
     async def _due(self, tx: Transaction, vendor: Vendor | None, most: int, paused: float) -> tuple[list[UUID], float]:
-        """The calls that there is room for now; where there are none, the seconds after which a look is worth it."""
+        """The calls that there is room for now; where there are none, the seconds after which a look is worth it. What
+        this process has open takes no asking: the end of each wakes the lane."""
+        self._lacks_calls = False
         if self._may_become_known(vendor):
             return [], IDLE_SECONDS / 2
         if paused > 0:
             return [], paused if paused < IDLE_SECONDS else IDLE_SECONDS / 2
         free = self._process.free(self)
-        if free <= 0:
+        if free <= 0 or self.at_vendor >= most:
             return [], _LONGEST_WAIT_SECONDS
         elsewhere = await store.count_elsewhere(tx, self.vendor, self._process.fetcher_id)
         room = min(free, most - elsewhere - self.at_vendor)
         if room <= 0:
-            return [], _TURN_SECONDS * 4
+            longer = max(_CROWDED_SECONDS, 2 * self._crowded_seconds)
+            self._crowded_seconds = min(longer, _LONGEST_CROWDED_SECONDS)
+            return [], self._crowded_seconds
+        self._crowded_seconds = 0.0
         due = await store.find_due(tx, self.vendor, room, suspects=False)
         if not due and self._process.suspects.take():
             self._may_have_suspect = True
             due = await store.find_due(tx, self.vendor, 1)
         due = due[: self._process.free(self)]
         self.claiming = len(due)
+        self._lacks_calls = len(due) < room
         return due, IDLE_SECONDS
 
     def _may_become_known(self, vendor: Vendor | None) -> bool:
@@ -232,24 +251,3 @@ class Lane:
         if not left or next_at is None:
             return _TURN_SECONDS
         return max(_TURN_SECONDS, (next_at - now - (until - now) / 2) / SECOND)
-
-
-def _doubtful(reports: Sequence[Report]) -> list[Report]:
-    """What is to be noted again where it is not known whether it was: as it is, it might free another call's permit
-    for the same moment. So what left counts once more, and what never left counts until it is silent."""
-    return [Report(None, report.sent_at) for report in reports if report.sent_at is not None]
-
-
-def _in_order(
-    claimed: list[Claimed], due: list[UUID], moments: tuple[int, ...], vendor: Vendor | None
-) -> tuple[Claimed, ...]:
-    by_id = {call.id: call for call in claimed}
-    calls = []
-    for call_id, moment in zip(due, moments, strict=False):
-        call = replace(by_id[call_id], moment=moment)
-        calls.append(replace(call, vendor=vendor or _ad_hoc(call.request)))
-    return tuple(calls)
-
-
-def _ad_hoc(request: FetchRequested) -> Vendor | None:
-    return ad_hoc(request.vendor, request.base_url) if request.base_url else None

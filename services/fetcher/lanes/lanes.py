@@ -71,7 +71,11 @@ class Lanes:
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
-        """New calls were written down, or calls wait again."""
+        """New calls were written down, or calls wait again: lanes look whose vendors have calls that are due."""
+        self._woken.set()
+
+    def wake_all(self) -> None:
+        """What lanes wait for may have changed: a contract, the end of a pause."""
         self._woken.set()
         for lane in self._lanes.values():
             lane.woken.set()
@@ -79,7 +83,7 @@ class Lanes:
     def stop(self) -> None:
         """Claim no more; what is open ends first."""
         self.stopping = True
-        self.wake()
+        self.wake_all()
 
     async def run(self) -> None:
         """Until told to stop and all calls are over. When the time for that is over first, what was answered is told
@@ -217,6 +221,8 @@ class Lanes:
         if running is None or running.done():
             lane = self._lanes.setdefault(vendor, Lane(vendor, self))
             self._running[vendor] = asyncio.create_task(_run(lane), name=f"lane {vendor}")
+        else:
+            self._lanes[vendor].wake()
 
 
 def _count(outcome: Outcome) -> None:

@@ -43,6 +43,10 @@ class TakenOver:
     ended: Sequence[Claimed] = ()
 
 
+def _nothing() -> None:
+    pass
+
+
 class Takeover:
     """One step of the takeover loop."""
 
@@ -53,12 +57,15 @@ class Takeover:
         fetcher_id: UUID,
         lease_seconds: float,
         *,
+        wake: Callable[[], None] = _nothing,
         clock: Callable[[], float] = monotonic,
     ) -> None:
+        """`wake` is called when calls wait again."""
         self._database = database
         self._settlement = settlement
         self._fetcher_id = fetcher_id
         self._lease_seconds = lease_seconds
+        self._wake = wake
         self._clock = clock
         self._lived_at = -math.inf
         self._judges_from = math.inf
@@ -81,6 +88,8 @@ class Takeover:
         self._in_doubt = []
         self._settlement.inherit(unsent)
         self._settlement.leftovers.add(taken.ended)
+        if taken.ended:
+            self._wake()
         return self._lease_seconds / _ROUNDS_PER_LEASE
 
     async def _touch(self) -> None:

@@ -153,6 +153,20 @@ async def test_a_newcomer_takes_nothing_before_its_neighbours_had_time_to_show_t
     assert set((await states(database)).values()) == {"waiting"}
 
 
+async def test_lanes_are_woken_for_calls_that_a_takeover_gives_back(place: Place, database_for: DatabaseFor) -> None:
+    database, gone, heir, woken = await database_for("fetcher"), new_id(), new_id(), []
+    async with database.transaction() as tx:
+        await enqueue_calls(tx, [submit()])
+    await claim(database, gone)
+    settlement, clock = Settlement(database, Producer(place.kafka, prefix=place.prefix), heir), Clock()
+    takeover = Takeover(database, settlement, heir, LEASE_SECONDS, wake=lambda: woken.append(1), clock=clock)
+    await takeover.step()
+    assert not woken
+    clock.now += LEASE_SECONDS
+    await takeover.step()
+    assert woken
+
+
 async def test_a_fetcher_that_sleeps_between_its_sign_of_life_and_its_look_judges_nobody(
     place: Place, database_for: DatabaseFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,41 @@
+"""What one claim of a lane brings, and what is to be noted again after one that may not have taken effect."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from services.fetcher.model import Claimed, ad_hoc
+from services.fetcher.permits.decide import Report
+from shared.events.tasks import FetchRequested
+from shared.specification.vendor import Vendor
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What one claim brought: calls with their moments, and when it is worth looking again (seconds); sooner where
+    there is something `to_report`."""
+
+    calls: tuple[Claimed, ...]
+    pause_seconds: float
+    to_report: bool = False
+
+
+def doubtful_of(reports: Sequence[Report]) -> list[Report]:
+    """What is to be noted again where it is not known whether it was: as it is, it might free another call's permit
+    for the same moment. So what left counts once more, and what never left counts until it is silent."""
+    return [Report(None, report.sent_at) for report in reports if report.sent_at is not None]
+
+
+def in_order(
+    claimed: list[Claimed], due: list[UUID], moments: tuple[int, ...], vendor: Vendor | None
+) -> tuple[Claimed, ...]:
+    by_id = {call.id: call for call in claimed}
+    calls = []
+    for call_id, moment in zip(due, moments, strict=False):
+        call = replace(by_id[call_id], moment=moment)
+        calls.append(replace(call, vendor=vendor or _ad_hoc(call.request)))
+    return tuple(calls)
+
+
+def _ad_hoc(request: FetchRequested) -> Vendor | None:
+    return ad_hoc(request.vendor, request.base_url) if request.base_url else None

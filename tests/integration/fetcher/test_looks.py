@@ -1,0 +1,123 @@
+"""How often a lane looks at its vendor's row: not while there is nothing to be gained."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from services.fetcher.enqueue.handler import enqueue_calls
+from services.fetcher.lanes import lane as lanes_lane
+from services.fetcher.lanes import store as lanes_store
+from services.fetcher.lanes.lane import Lane
+from shared.database.pool import Database, Row, Transaction
+from shared.ids import new_id
+from shared.runtime.clock import monotonic
+from shared.specification.vendor import Budget
+from tests.conftest import DatabaseFor
+from tests.eventually import eventually
+from tests.integration.fetcher.calls import claim, wanted
+from tests.integration.fetcher.leaser import QUOTA, Leaser, noted
+
+FULL = QUOTA.model_copy(update={"budget": Budget(windows=QUOTA.budget.windows, in_flight=2)})
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """When a lane looked at its vendor's row."""
+    found, lock_budget = [], lanes_store.lock_budget
+
+    async def lock(tx: Transaction, vendor: str) -> Row:
+        found.append(monotonic())
+        return await lock_budget(tx, vendor)
+
+    monkeypatch.setattr(lanes_store, "lock_budget", lock)
+    return found
+
+
+async def enqueue(database: Database, count: int) -> None:
+    async with database.transaction() as tx:
+        await enqueue_calls(tx, [wanted(new_id()) for _ in range(count)])
+
+
+@asynccontextmanager
+async def at_work(lane: Lane) -> AsyncIterator[None]:
+    running = asyncio.create_task(lane.run())
+    try:
+        yield
+    finally:
+        running.cancel()
+
+
+async def looks_within(looks: list[float], seconds: float) -> int:
+    """How many there were since the first, when so much time has passed."""
+    await eventually(lambda: looks and monotonic() > looks[0] + seconds, 20)
+    return len(looks)
+
+
+async def test_a_lane_looks_for_no_room_that_its_own_calls_take(
+    database_for: DatabaseFor, looks: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes_lane, "_LONGEST_WAIT_SECONDS", 3600.0)
+    database = await database_for("fetcher")
+    await enqueue(database, 3)
+    leaser = Leaser(database, FULL)
+    lane = Lane("v", leaser)
+    async with at_work(lane):
+        await eventually(lambda: len(leaser.permits) == 2, 20)
+        assert await looks_within(looks, 0.6) == 1
+        lane.wake()
+        assert not lane.woken.is_set()
+        lane.open -= 1
+        lane.woken.set()
+        await eventually(lambda: len(leaser.permits) == 3, 20)
+
+
+async def test_a_lane_looks_ever_more_rarely_for_room_that_others_take(
+    database_for: DatabaseFor, looks: list[float]
+) -> None:
+    database = await database_for("fetcher")
+    await enqueue(database, 2)
+    await claim(database, new_id())
+    await enqueue(database, 1)
+    leaser = Leaser(database, FULL)
+    async with at_work(Lane("v", leaser)):
+        assert await looks_within(looks, 1.0) <= 12
+        async with database.transaction() as tx:
+            await tx.execute("DELETE FROM calls WHERE state = 'running'")
+        await eventually(lambda: leaser.permits, 20)
+
+
+async def test_what_has_left_is_noted_while_there_is_no_room(
+    database_for: DatabaseFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others lease by it."""
+    monkeypatch.setattr(lanes_lane, "_LONGEST_WAIT_SECONDS", 3600.0)
+    database = await database_for("fetcher")
+    await enqueue(database, 3)
+    leaser = Leaser(database, FULL)
+    async with at_work(Lane("v", leaser)):
+        await eventually(lambda: len(leaser.permits) == 2, 20)
+        for permit in leaser.permits:
+            permit.left()
+
+        async def is_noted() -> bool:
+            return await noted(database) == (2, 0)
+
+        await eventually(is_noted, 20)
+
+
+async def test_a_lane_that_lacks_calls_looks_when_there_are_some(
+    database_for: DatabaseFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes_lane, "_LONGEST_WAIT_SECONDS", 3600.0)
+    monkeypatch.setattr(lanes_lane, "IDLE_SECONDS", 3600.0)
+    database = await database_for("fetcher")
+    await enqueue(database, 1)
+    leaser = Leaser(database, FULL)
+    lane = Lane("v", leaser)
+    async with at_work(lane):
+        await eventually(lambda: len(leaser.permits) == 1, 20)
+        await enqueue(database, 1)
+        lane.wake()
+        await eventually(lambda: len(leaser.permits) == 2, 20)
