@@ -1,4 +1,4 @@
--- Vendors that calls wait for, by skipping from one to the next in the index.
+-- Vendors with calls that are due, by skipping from one vendor to the next in the index.
 WITH RECURSIVE busy AS (
     (SELECT vendor FROM calls WHERE state = 'waiting' ORDER BY vendor LIMIT 1)
     UNION ALL
@@ -6,4 +6,9 @@ WITH RECURSIVE busy AS (
     FROM busy
     WHERE busy.vendor IS NOT NULL
 )
-SELECT vendor FROM busy WHERE vendor IS NOT NULL
+SELECT vendor FROM busy
+WHERE vendor IS NOT NULL
+    AND (
+        SELECT true FROM calls WHERE calls.vendor = busy.vendor AND state = 'waiting' AND not_before <= now()
+        ORDER BY priority, created_at LIMIT 1
+    )

@@ -12,7 +12,7 @@ SQL = load_queries(__file__)
 
 
 async def find_busy_vendors(tx: Transaction) -> list[str]:
-    """Vendors that calls wait for."""
+    """Vendors with calls that are due."""
     return [row["vendor"] for row in await tx.fetch(SQL["find_busy_vendors"])]
 
 

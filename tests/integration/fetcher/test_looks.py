@@ -121,3 +121,19 @@ async def test_a_lane_that_lacks_calls_looks_when_there_are_some(
         await enqueue(database, 1)
         lane.wake()
         await eventually(lambda: len(leaser.permits) == 2, 20)
+
+
+async def test_calls_that_wait_until_later_are_passed_over_in_the_index(database_for: DatabaseFor) -> None:
+    """A receiver that is gone may leave any number of them, and the vendor's row is locked meanwhile."""
+    database = await database_for("fetcher")
+    await enqueue(database, 5000)
+    async with database.transaction() as tx:
+        await tx.execute("UPDATE calls SET not_before = now() + interval '1 hour'")
+        assert await lanes_store.find_busy_vendors(tx) == []
+    await enqueue(database, 3)
+    query = lanes_store.SQL["find_due"].replace("$1", "'v'").replace("$2", "20").replace("$3", "true")
+    async with database.transaction() as tx:
+        assert await lanes_store.find_busy_vendors(tx) == ["v"]
+        assert len(await lanes_store.find_due(tx, "v", 20)) == 3
+        plan = await tx.fetch(f"EXPLAIN (ANALYZE, TIMING off) {query.replace('$4', '2')}")
+    assert not [line for [line] in plan if "Rows Removed" in line], plan
