@@ -94,8 +94,8 @@ class Lanes:
             await self._settlement.drain(within_seconds=10)
 
     async def _keep_lanes(self) -> None:
-        """Keep a lane for each vendor with calls that are due. Life is shown before the first claim: whoever has calls and
-        was never heard of counts as gone."""
+        """Keep a lane for each vendor with calls that are due. Life is shown before the first claim: whoever has calls
+        and was never heard of counts as gone."""
         is_known = False
         while not self.stopping:
             self._woken.clear()

@@ -20,7 +20,6 @@ from uuid import UUID
 from services.fetcher.call.messages import given_up
 from services.fetcher.metrics import TAKEN_OVER
 from services.fetcher.model import MOST_TAKEOVERS, Claimed, Unsent
-from services.fetcher.rows import touch_fetcher
 from services.fetcher.settle.settle import Settlement
 from services.fetcher.takeover import store
 from shared.database.pool import Database, Transaction
@@ -94,9 +93,11 @@ class Takeover:
 
     async def _touch(self) -> None:
         """For itself: whatever holds up the rest makes nobody look dead. Counted from before it was sent, as nobody
-        knows how long it was on its way."""
+        knows how long it was on its way. The database's clock is asked as well: the clock here stands still while the
+        machine is suspended, and goes on where it was."""
         was_awake, asked_at = self._is_awake(), self._clock()
-        await touch_fetcher(self._database, self._fetcher_id)
+        silent_seconds = await store.show_life(self._database, self._fetcher_id)
+        was_awake = was_awake and silent_seconds is not None and silent_seconds <= self._lease_seconds
         if not was_awake and self._lived_at > -math.inf:
             await store.clear_calls(self._database, self._fetcher_id)
         self._lived_at = asked_at

@@ -204,7 +204,7 @@ async def test_fetchers_that_were_all_cut_off_from_the_database_take_nothing_fro
 
     async def other_is_silent() -> bool:
         async with database.transaction() as tx:
-            return other in await takeover_store.find_silent(tx, lease_seconds, first)
+            return other in await takeover_store.find_silent(tx, lease_seconds, new_id())
 
     async with database.transaction() as tx:
         await enqueue_calls(tx, [submit()])
@@ -221,3 +221,42 @@ async def test_fetchers_that_were_all_cut_off_from_the_database_take_nothing_fro
         return set((await states(database)).values()) == {"waiting"}
 
     await eventually(is_taken_over)
+
+
+@pytest.mark.parametrize("after_its_sign_of_life", [False, True])
+async def test_fetchers_of_a_machine_that_was_suspended_take_nothing_from_each_other(
+    place: Place, database_for: DatabaseFor, monkeypatch: pytest.MonkeyPatch, after_its_sign_of_life: bool
+) -> None:
+    """Their own clocks stood still meanwhile, the database's did not."""
+    database, first, other, show_life = await database_for("fetcher"), new_id(), new_id(), takeover_store.show_life
+    settlement, clock = Settlement(database, Producer(place.kafka, prefix=place.prefix), first), Clock()
+    takeover = Takeover(database, settlement, first, LEASE_SECONDS, clock=clock)
+
+    async def suspend() -> None:
+        async with database.transaction() as tx:
+            await tx.execute("UPDATE fetchers SET seen_at = seen_at - interval '1 day'")
+
+    async def show_life_and_sleep(database: Database, fetcher_id: UUID) -> float | None:
+        silent_seconds = await show_life(database, fetcher_id)
+        await suspend()
+        return silent_seconds
+
+    await touch_fetcher(database, other)
+    async with database.transaction() as tx:
+        await enqueue_calls(tx, [submit()])
+    await claim(database, other)
+    await takeover.step()
+    clock.now += LEASE_SECONDS
+    await takeover.step()
+    if after_its_sign_of_life:
+        monkeypatch.setattr(takeover_store, "show_life", show_life_and_sleep)
+    else:
+        await suspend()
+    await takeover.step()
+    monkeypatch.setattr(takeover_store, "show_life", show_life)
+    for _ in range(3):
+        await takeover.step()
+        assert set((await states(database)).values()) == {"running"}
+        clock.now += LEASE_SECONDS / 3
+    await takeover.step()
+    assert set((await states(database)).values()) == {"waiting"}
