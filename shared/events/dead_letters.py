@@ -14,7 +14,8 @@ REFUSED = "sluice-refused"
 
 
 class Original(Event):
-    """A record exactly as it came; bytes are base64, so that anything at all can be carried."""
+    """A record exactly as it came; bytes are base64, so that anything at all can be carried. `left_out` says what could
+    not be, because it is too large: such a record cannot be sent again."""
 
     topic: str
     partition: int
@@ -23,6 +24,7 @@ class Original(Event):
     key: str | None = None
     value: str | None = None
     headers: tuple[tuple[str, str | None], ...]
+    left_out: str | None = None
 
     @classmethod
     def of(cls, record: Record) -> "Original":

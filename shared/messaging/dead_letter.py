@@ -23,6 +23,7 @@ _RETRY_GROWTH = 4.0
 _FIRST_POSTPONED_SECONDS = 2.5
 _LONGEST_POSTPONED_SECONDS = 300.0
 _LONGEST_ERROR = 4000
+_LONGEST_KEY_BYTES = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +141,14 @@ class LetterWriter:
         return self.sends_again and number + 1 < DELIVERIES
 
     def _letter(self, key: str, event: DeadLetter, id: UUID) -> Outgoing:
-        """Names of headers can grow sixfold in JSON; a letter that is too large for that goes without them."""
-        try:
-            return outgoing(DEAD[self.service], key, event, id=id)
-        except Rejected:
-            bare = event.original.model_copy(update={"headers": ()})
-            return outgoing(DEAD[self.service], key, event.model_copy(update={"original": bare}), id=id)
+        """Names of headers can grow sixfold in JSON, and what a topic takes is measured compressed: a letter that is
+        too large goes without its original's headers, and if it must, without its value."""
+        for whole in (event, _without_headers(event)):
+            try:
+                return outgoing(DEAD[self.service], key, whole, id=id)
+            except Rejected:
+                continue
+        return outgoing(DEAD[self.service], key, _without_value(event), id=id)
 
     def _id(self, kind: str, event: UUID, number: int) -> UUID:
         return derived_id(kind, self.group, event, number)
@@ -180,6 +183,26 @@ def describe_defect(error: Exception) -> str:
     last, way = frames[-1], [f"{Path(frame.filename).name} {frame.name} {frame.line}" for frame in frames]
     digest = hashlib.sha256("\n".join([type(error).__name__, *way]).encode()).hexdigest()[:12]
     return f"{type(error).__name__} in {last.name} ({Path(last.filename).name}:{last.lineno}), traceback {digest}"
+
+
+def _without_headers(letter: DeadLetter) -> DeadLetter:
+    return letter.model_copy(update={"original": letter.original.model_copy(update={"headers": ()})})
+
+
+def _without_value(letter: DeadLetter) -> DeadLetter:
+    """What is left out is told in the error, so that it can be recognised where it still is."""
+    record = letter.original.record()
+    left_out, key = [_digest("value", record.value or b"")], letter.original.key
+    if record.key and len(record.key) > _LONGEST_KEY_BYTES:
+        left_out, key = [*left_out, _digest("key", record.key)], None
+    told = " and ".join(left_out)
+    original = letter.original.model_copy(update={"headers": (), "value": None, "key": key, "left_out": told})
+    error = f"{letter.error}; too large for a dead letter: {told}".removeprefix("; ")
+    return letter.model_copy(update={"original": original, "error": error})
+
+
+def _digest(what: str, data: bytes) -> str:
+    return f"a {what} of {len(data)} bytes (SHA-256 {hashlib.sha256(data).hexdigest()})"
 
 
 def times(header: str, record: Record) -> int:

@@ -78,6 +78,11 @@ def topics_of_state(prefix: str) -> list[str]:
     return [topic.full_name(prefix) for topic in _TOPICS.values() if topic.is_state]
 
 
+def not_whole(left_out: str | None) -> str:
+    """Why an original of which something was left out cannot be sent again; nothing if it is all there."""
+    return f"its message was too large for a dead letter, and is not kept: {left_out}" if left_out else ""
+
+
 def message_of(letter: Letter, prefix: str) -> Outgoing | Unsendable:
     """What to send. It is the same whenever it is made, so that sending it twice counts once."""
     event = letter.event
@@ -95,6 +100,8 @@ def message_of(letter: Letter, prefix: str) -> Outgoing | Unsendable:
 
 def _original_again(letter: Letter, prefix: str) -> Outgoing | Unsendable:
     event = letter.event
+    if why := not_whole(event.original.left_out):
+        return Unsendable(why)
     try:
         record = event.original.record()
     except ValueError as error:

@@ -76,6 +76,15 @@ async def test_a_message_goes_back_to_its_group_once(
     assert (await gateway.post(f"/dead-letters/{letter_id}/discard", json={"reason": "x"})).status_code == 409
 
 
+async def test_a_letter_without_its_value_is_refused_and_sends_no_tombstone(edge: Served) -> None:
+    letter = letter_of()
+    without = letter.original.model_copy(update={"value": None, "left_out": "a value of 9 bytes"})
+    [letter_id] = await keep(edge.database, letter.model_copy(update={"original": without}))
+    refused = await edge.http.post(f"/dead-letters/{letter_id}/redrive")
+    assert (refused.status_code, "a value of 9 bytes" in refused.json()["detail"]) == (409, True)
+    assert await listed(edge.http, state="open") == [letter_id]
+
+
 async def test_a_filter_is_tried_before_it_is_used(
     gateway: httpx.AsyncClient, topics: Place, producer: Producer, reader_for: ReaderFor
 ) -> None:

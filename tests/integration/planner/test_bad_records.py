@@ -1,6 +1,7 @@
 """Whatever is on a topic that anyone may produce to: it is put aside with its reason, and what is good is handled."""
 
 import base64
+import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -243,6 +244,32 @@ async def test_a_record_too_odd_for_its_dead_letter_is_put_aside_without_its_hea
     await raw.send_and_wait(topic, b"{", key=b"next")
     await eventually(lambda: reasons(dead) == {"odd": "undecodable", "next": "undecodable"}, 40)
     assert [letter["original"]["headers"] for letter in dead.values] == [[], []]
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (b'{"x":"%s"}' % (b"x" * 3 * LIMIT), "schema_invalid"),
+        (b'{"vendor":"acme","poll":{}}' + b" " * 3 * LIMIT, "config_missing"),
+        (b'{"vendor":"a\\u0000","poll":{}}' + b" " * 3 * LIMIT, "unstorable_value"),
+    ],
+)
+async def test_a_record_too_large_for_its_dead_letter_is_put_aside_without_its_value(
+    topics: Place, planner: None, reader_for: ReaderFor, value: bytes, reason: str
+) -> None:
+    """A topic's limit is one of compressed bytes."""
+    dead, topic = await reader_for("planner.dead"), f"{topics.prefix}.jobs.requested"
+    async with AIOKafkaProducer(
+        bootstrap_servers=topics.kafka, compression_type="gzip", max_request_size=4 * LIMIT
+    ) as compressed:
+        await compressed.send_and_wait(topic, value, key=b"large", partition=0, headers=[(DELIVERY, b"5")])
+        await compressed.send_and_wait(topic, b"{", key=b"next", partition=0)
+    await eventually(lambda: reasons(dead) == {"large": reason, "next": "undecodable"}, 40)
+    left_out = f"a value of {len(value)} bytes (SHA-256 {hashlib.sha256(value).hexdigest()})"
+    letter = next(one for one in dead.values if one["reason"] == reason)
+    assert letter["original"]["left_out"] == left_out
+    assert letter["error"].endswith(f"too large for a dead letter: {left_out}")
+    assert "value" not in letter["original"]
 
 
 async def test_a_vendor_that_nobody_knows_is_waited_for_and_then_told(

@@ -98,8 +98,10 @@ def test_what_closed_no_task_goes_back_as_it_came(value: dict[str, Any], more: d
 def test_what_cannot_be_sent_says_why() -> None:
     letter = letter_of(b"{}")
     broken = letter.model_copy(update={"original": letter.original.model_copy(update={"value": "a"})})
+    without = letter.original.model_copy(update={"value": None, "left_out": "a value of 9 bytes"})
     for bad, why in (
         (broken, "undecodable"),
+        (letter.model_copy(update={"original": without}), "is not kept: a value of 9 bytes"),
         (letter_of(b"{}", topic="other.jobs.requested"), "no topic"),
         (letter_of(b"x" * 2**20), "too large"),
         (letter_of(b"{}", topic="sluice.vendors"), "published again"),

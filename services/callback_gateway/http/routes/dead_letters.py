@@ -16,7 +16,7 @@ from services.callback_gateway.http.json_response import json_response
 from services.callback_gateway.http.problems import Refusal, problem_responses
 from services.callback_gateway.http.routes.lookup import Limit, linked_page, page
 from services.callback_gateway.redrive import store as redrive_store
-from services.callback_gateway.redrive.decide import PUBLISHED_AGAIN, topics_of_state
+from services.callback_gateway.redrive.decide import PUBLISHED_AGAIN, not_whole, topics_of_state
 from services.callback_gateway.redrive.model import (
     DISCARDED,
     MOST_REDRIVES,
@@ -125,6 +125,8 @@ async def redrive(
     row = await _found(context, letter_id)
     if row["state"] != "open":
         raise Refusal(409, f"the dead letter is {row['state']} already")
+    if why := not_whole(row["document"]["original"].get("left_out")):
+        raise Refusal(409, why)
     selection = Selection(LetterFilter(), context.settings.topic_prefix, letter_id)
     async with context.database.transaction() as tx:
         if (await redrive_store.survey(tx, selection, force=force)).held:
