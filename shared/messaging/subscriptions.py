@@ -124,8 +124,7 @@ class Subscriptions:
         """Stop polling, let the batches in hand end, commit their offsets, leave the groups."""
         for shell in self._shells:
             shell.closing = True
-            async with shell.gate.lock:
-                await shell.gate.commit()
+        await asyncio.gather(*(_finish(shell) for shell in self._shells))
         await asyncio.gather(*(subscriber.stop() for subscriber in self.subscribers), return_exceptions=True)
 
     async def commit_offsets(self) -> float:
@@ -140,6 +139,11 @@ class Subscriptions:
     def states(self) -> list[dict[str, Any]]:
         """For health and the watchdog: what each consumer is doing."""
         return [_state(*pair) for pair in zip(self._shells, self.subscribers, strict=True)]
+
+
+async def _finish(shell: Shell) -> None:
+    async with shell.gate.lock:
+        await shell.gate.commit()
 
 
 def _state(shell: Shell, subscriber: BatchSubscriber) -> dict[str, Any]:

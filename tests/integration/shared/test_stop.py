@@ -5,13 +5,25 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
 
 from infra.local.ports import free_port
+from shared.database.pool import Transaction
+from shared.events.catalogue import JOBS_CONTROL
+from shared.events.envelope import Incoming
+from shared.events.jobs import JobControl
+from shared.ids import new_id
+from shared.messaging.consumer import Shell
+from shared.messaging.handler import Consumer, Outgoing
+from shared.messaging.producer import Producer
+from shared.messaging.subscriptions import Subscriptions
 from tests.cluster import PROJECT, SERVICES
+from tests.conftest import DatabaseFor
 from tests.eventually import eventually
+from tests.integration.shared.shells import Seen, committed, order
 from tests.stack import Place
 
 
@@ -36,3 +48,35 @@ async def test_a_connection_that_says_nothing_at_the_port_of_health_hinders_neit
     finally:
         process.kill()
         process.wait()
+
+
+async def test_a_batch_that_lasts_keeps_no_other_consumer_from_ending(
+    topics: Place, database_for: DatabaseFor, producer: Producer
+) -> None:
+    database, quick = await database_for("planner"), Seen()
+    began, may_end = asyncio.Event(), asyncio.Event()
+
+    async def lasts(tx: Transaction, batch: Sequence[Incoming[JobControl]]) -> list[Outgoing]:
+        began.set()
+        await may_end.wait()
+        return []
+
+    consumers = [Consumer("slow", JOBS_CONTROL, lasts), Consumer("control", JOBS_CONTROL, quick.handle)]
+    shells = [Shell("planner", topics.prefix, consumer, database, producer) for consumer in consumers]
+    subscriptions = Subscriptions(topics.kafka, shells)
+    await subscriptions.open()
+    await producer.send([order(new_id())])
+    await eventually(lambda: began.is_set() and shells[1].batches, 30)
+
+    async def is_committed() -> bool:
+        return await committed(topics) == 1
+
+    closing = asyncio.create_task(subscriptions.close())
+    try:
+        await eventually(is_committed, 30)
+        assert shells[1].closing
+        assert not closing.done()
+    finally:
+        may_end.set()
+        await closing
+    assert await committed(topics, behaviour="slow") == 1
