@@ -79,10 +79,13 @@ class Provisioner:
 
 
 async def _create_role(admin: "Connection", role: str, verifier: str) -> None:
-    exists = await admin.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role)
-    verb = "ALTER" if exists else "CREATE"
+    """Of a role that is there, only what may have changed is set: to say again that it is no superuser takes one."""
+    may_log_in = await admin.fetchval("SELECT rolcanlogin FROM pg_roles WHERE rolname = $1", role)
     password = f"PASSWORD '{verifier}'" if verifier else ""
-    await admin.execute(f"{verb} ROLE {role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE {password}")
+    if may_log_in is None:
+        await admin.execute(f"CREATE ROLE {role} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE {password}")
+    elif password or not may_log_in:
+        await admin.execute(f"ALTER ROLE {role} LOGIN {password}")
 
 
 def _verifier(schema: str, password: str) -> str:

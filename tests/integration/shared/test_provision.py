@@ -14,6 +14,7 @@ from shared.database.address import Login
 from shared.database.pool import Database
 from shared.database.roles import Provisioner
 from shared.errors import Invalid, Unavailable
+from shared.events.catalogue import SERVICES
 from tests.cluster import PROJECT
 from tests.eventually import eventually
 from tests.stack import ROOT, Place, make_name
@@ -124,3 +125,57 @@ async def test_no_password_comes_into_the_log_of_the_server(roles: Roles) -> Non
 async def test_a_password_that_clients_would_read_differently_is_refused(roles: Roles) -> None:
     with pytest.raises(Invalid, match="printable ASCII"):
         await roles.create(one="pässword", other="another")
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A role that may create roles and databases, and is no superuser."""
+
+    login: Login
+    database: str
+    schemas: tuple[str, ...]
+
+    async def provision(self, password: str) -> list[str]:
+        """Everything; gives the names of the migrations applied."""
+        provisioner = Provisioner(self.login, self.database)
+        await provisioner.create_roles(dict.fromkeys(self.schemas, password))
+        await provisioner.create_open_schema(f"open_{self.schemas[0]}", self.schemas[0])
+        folders = (PROJECT / "services" / service.replace("-", "_") / "migrations" for service in SERVICES)
+        return await provisioner.migrate(dict(zip(self.schemas, folders, strict=True)))
+
+
+@pytest.fixture
+async def owner(place: Place) -> AsyncIterator[Owner]:
+    name, database, schemas = make_name(), make_name(), tuple(make_name() for _ in SERVICES)
+    admin = await asyncpg.connect(place.admin_url)
+    await admin.execute(f"CREATE ROLE {name} LOGIN CREATEROLE CREATEDB PASSWORD '{CANARY}'")
+    server = place.admin_url.rpartition("@")[2]
+    yield Owner(Login(f"postgresql://{name}@{server}", CANARY), database, schemas)
+    await admin.execute(f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
+    for role in (*(f"sluice_{schema}" for schema in schemas), name):
+        await admin.execute(f"DROP ROLE IF EXISTS {role}")
+    await admin.close()
+
+
+async def test_who_may_create_roles_and_databases_may_provision_again(place: Place, owner: Owner) -> None:
+    assert await owner.provision("first")
+    assert await owner.provision("second") == []
+    assert await owner.provision("") == []
+    one, server = owner.schemas[0], place.admin_url.rpartition("@")[2].partition("/")[0]
+    database = Database(Login(f"postgresql://sluice_{one}@{server}/{owner.database}", "second"), schema=one)
+    await database.open()
+    async with database.transaction() as tx:
+        assert await tx.fetchval("SELECT count(*) FROM ledger") == 0
+    await database.close()
+
+
+async def test_a_role_that_may_not_log_in_any_more_may_again(place: Place, owner: Owner) -> None:
+    await owner.provision("first")
+    admin = await asyncpg.connect(place.admin_url)
+    try:
+        await admin.execute(f"ALTER ROLE sluice_{owner.schemas[0]} NOLOGIN")
+        await owner.provision("")
+        asked = "SELECT rolcanlogin FROM pg_roles WHERE rolname = $1"
+        assert await admin.fetchval(asked, f"sluice_{owner.schemas[0]}")
+    finally:
+        await admin.close()
