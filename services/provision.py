@@ -64,7 +64,7 @@ def _provisioner(settings: ProvisionSettings) -> Provisioner:
 
 
 async def provision_topics(settings: ProvisionSettings) -> None:
-    """Create the topics that are missing, and tell what those that exist have otherwise than the catalogue."""
+    """Create the topics that are missing, and tell what those that exist have otherwise than wanted."""
     profile = Profile(settings.topic_partitions, settings.topic_replication)
     place = (settings.brokers, settings.topic_prefix, list(topics()), profile)
     for name in await create_topics(*place):
@@ -76,7 +76,7 @@ async def provision_topics(settings: ProvisionSettings) -> None:
         print(f"topics were not compared with the catalogue: {error}")
         return
     for one in differences:
-        print(f"left as it is: {one.topic} has {one.setting}={one.found}, the catalogue says {one.declared}")
+        print(f"left as it is: {one.topic} has {one.setting}={one.found}, expected {one.declared}")
 
 
 async def provision(what: str, settings: ProvisionSettings) -> None:

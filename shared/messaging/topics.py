@@ -1,6 +1,6 @@
 """Topics are created from the catalogue, by a provisioning step; services only check that they are there."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ _QUIET_PARTITIONS = 3
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A topic that exists is not as the catalogue declares it."""
+    """A topic that exists is not as the catalogue declares it, or not as the profile asks for."""
 
     topic: str
     setting: str
@@ -66,17 +66,24 @@ async def create_topics(
 async def find_differences(
     brokers: Brokers | str, prefix: str, wanted: Iterable[Topic[Any]], profile: Profile
 ) -> list[Difference]:
-    """What existing topics have otherwise than the catalogue: from an older release, or on purpose. Only told, never
-    changed: somebody's longer retention is theirs.
+    """What existing topics have otherwise than the catalogue and the profile: from an older release, or on purpose.
+    Only told, never changed: somebody's longer retention is theirs.
 
     Raises:
         Unavailable: no broker answers, or it refuses.
     """
+    shapes = {topic.full_name(prefix): _shape(topic, profile) for topic in wanted}
     declared = {topic.full_name(prefix): _settings(topic, profile) for topic in wanted}
     resources = [ConfigResource(ConfigResourceType.TOPIC, *item) for item in declared.items()]
     async with administration(brokers) as admin:
+        described = await admin.describe_topics(list(shapes))
         [answer] = await admin.describe_configs(resources)
-    differences = []
+    differences = [
+        Difference(one["topic"], setting, found, shapes[one["topic"]][setting])
+        for one in described
+        for setting, found in _shape_found(one).items()
+        if found != shapes[one["topic"]][setting]
+    ]
     for code, message, _, name, entries in answer.resources:
         if code:
             raise Unavailable(f"Kafka: topic {name}: {for_code(code).__name__} {message or ''}")
@@ -96,6 +103,24 @@ def _new_topic(topic: Topic[Any], prefix: str, profile: Profile) -> NewTopic:
         replication_factor=profile.replication,
         topic_configs=_settings(topic, profile),
     )
+
+
+def _shape(topic: Topic[Any], profile: Profile) -> dict[str, str]:
+    """What a topic is created with and no configuration of it shows."""
+    return {"partitions": str(profile.partitions_of(topic)), "replication": str(profile.replication)}
+
+
+def _shape_found(described: Mapping[str, Any]) -> dict[str, str]:
+    """The same of a topic that exists; of partitions with more and fewer replicas, the fewest count.
+
+    Raises:
+        Unavailable: the broker does not say.
+    """
+    if described["error_code"]:
+        raise Unavailable(f"Kafka: topic {described['topic']}: {for_code(described['error_code']).__name__}")
+    partitions = described["partitions"]
+    fewest = min(len(one["replicas"]) for one in partitions)
+    return {"partitions": str(len(partitions)), "replication": str(fewest)}
 
 
 def _settings(topic: Topic[Any], profile: Profile) -> dict[str, str]:

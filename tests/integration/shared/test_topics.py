@@ -57,3 +57,20 @@ async def test_what_exists_otherwise_than_the_catalogue_says_is_told_and_left(pl
         assert await find_differences(*asked) == told
     finally:
         await stack.drop_topics(place.kafka, place.prefix)
+
+
+async def test_topics_with_fewer_replicas_or_other_partitions_than_wanted_are_told(place: Place) -> None:
+    """As where an installation grew from one broker to three: it would look replicated, and be not."""
+    wanted: list[Topic[Any]] = [JOBS_EVENTS, VENDORS]
+    await create_topics(place.kafka, place.prefix, wanted, Profile(partitions=1))
+    try:
+        found = await find_differences(place.kafka, place.prefix, wanted, Profile(partitions=6, replication=3))
+        for topic, partitions in ((JOBS_EVENTS, "6"), (VENDORS, "3")):
+            name = topic.full_name(place.prefix)
+            assert {(one.setting, one.found, one.declared) for one in found if one.topic == name} == {
+                ("partitions", "1", partitions),
+                ("replication", "1", "3"),
+                ("min.insync.replicas", "1", "2"),
+            }
+    finally:
+        await stack.drop_topics(place.kafka, place.prefix)
