@@ -139,8 +139,10 @@ class PreferWait:
 
 
 def _unanswered(job_id: UUID, what: str, reason: str) -> Refusal:
+    """A time-out is one only where the call may be made again: else what counts is that its outcome is unknown."""
     detail = f"{what}: {reason}" if reason else what
-    return Refusal(504 if "timeout" in reason else 502, detail, headers={"Location": f"/jobs/{job_id}"})
+    timed_out = "timeout" in reason and not reason.startswith("outcome_unknown")
+    return Refusal(504 if timed_out else 502, detail, headers={"Location": f"/jobs/{job_id}"})
 
 
 def _carried(headers: Mapping[str, str]) -> dict[str, str]:

@@ -49,6 +49,27 @@ async def test_whoever_asks_for_an_answer_that_never_comes_is_told(
     check_problem(await edge.http.get(f"/jobs/{job_id}/answer"), status)
 
 
+@pytest.mark.parametrize(
+    ("reason", "status"),
+    [
+        ("attempts_exhausted: 6 attempts, the last one: timeout: the vendor sent nothing for too long", 504),
+        ("attempts_exhausted: 6 attempts, the last one: connect_failed: the proxy refuses to connect", 502),
+        ("outcome_unknown: timeout: the vendor sent nothing for too long", 502),
+    ],
+)
+async def test_a_time_out_is_told_apart_from_an_outcome_that_nobody_knows(
+    serve_edge: ServeEdge, producer: Producer, reason: str, status: int
+) -> None:
+    edge, job_id = await serve_edge(producer), new_id()
+    answer = orjson.dumps({"status": None, "headers": {}, "reason": reason})
+    async with edge.database.transaction() as tx:
+        wanted = "INSERT INTO jobs (id, state, kind, answer, ended_at) VALUES ($1, 'failed', 'request', $2, now())"
+        await tx.execute(wanted, job_id, answer)
+    found = await edge.http.get(f"/jobs/{job_id}/answer")
+    check_problem(found, status)
+    assert reason in found.json()["detail"]
+
+
 @pytest.mark.parametrize("page", [b"", b"<script>fetch('/schedules')</script>"])
 async def test_a_vendors_page_runs_nothing_at_the_address_of_the_gateway(
     serve_edge: ServeEdge, producer: Producer, payloads: Path, page: bytes
