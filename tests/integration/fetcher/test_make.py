@@ -117,6 +117,19 @@ async def test_an_answer_that_is_no_success_by_rule_is_no_page(
     assert states(outcome) == ["retrying"]
 
 
+@pytest.mark.parametrize("says", ["200,<html>sorry</html>", "200,"])
+async def test_a_page_that_is_no_json_is_asked_for_again_as_often_as_the_policy_has_it(
+    maker: CallMaker, site: Site, says: str
+) -> None:
+    facts = FactsWanted(total="body.total")
+    assert states(await maker.make(claimed(site, says, facts=facts), FREE)) == ["retrying"]
+    last = await maker.make(claimed(site, says, facts=facts, retry={"attempts": 1}), FREE)
+    assert isinstance(last, Ended)
+    assert states(last) == ["dead"]
+    assert last.attempt is not None
+    assert last.attempt.reason.startswith("attempts_exhausted: 1 attempts, the last one: vendor_malformed")
+
+
 async def test_rules_over_the_body_decide_of_requests_whose_answer_has_no_known_length(
     maker: CallMaker, site: Site, tmp_path: Path
 ) -> None:
