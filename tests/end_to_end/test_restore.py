@@ -10,6 +10,7 @@ import asyncpg
 
 from infra.local.services import PROJECT
 from shared.client.replay import Wanted, replay
+from shared.ids import new_id
 from tests.cluster import SERVICES, Cluster, cluster
 from tests.eventually import eventually
 from tests.stack import Place
@@ -105,3 +106,20 @@ async def the_configuration_comes_back(running: Cluster, place: Place) -> None:
     await replay(place.kafka, place.prefix, Wanted("vendors", "vendors", since, until))
     job = await running.ended(await running.submit(order(ORDERS)))
     assert job["status"] == "completed", job
+
+
+async def test_nothing_that_waits_to_be_sent_starts_anything_after_a_restore(place: Place) -> None:
+    """Neither what the gateway accepted while the broker was away nor what comes again later: it has come since."""
+    starts = {"jobs.requested", "jobs.control", "webhooks.received", "schedules.requested"}
+    kept = {"callbacks.received", "tasks.due", "fetch.requested"}
+    owner = await asyncpg.connect(place.owner_url())
+    try:
+        for topic in starts | kept:
+            await owner.execute("INSERT INTO callback_gateway.spool (topic, key, headers) VALUES ($1, '', '[]')", topic)
+            wanted = "INSERT INTO scheduler.timers (id, due_at, topic, key, headers) VALUES ($1, now(), $2, '', '')"
+            await owner.execute(wanted, new_id(), topic)
+        assert await close_what_is_open(place) == []
+        for table in ("callback_gateway.spool", "scheduler.timers"):
+            assert {row["topic"] for row in await owner.fetch(f"SELECT topic FROM {table}")} == kept, table
+    finally:
+        await owner.close()
