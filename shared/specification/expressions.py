@@ -61,20 +61,28 @@ def roots_of(expression: str) -> frozenset[str]:
     return frozenset(_roots(jmespath.compile(expression).parsed))
 
 
+@lru_cache(maxsize=1024)
+def roots_with_steps(expression: str) -> frozenset[str]:
+    """Those of `roots_of` in which it looks for something, such as `body` in `body.id`; of a good expression."""
+    return frozenset(_roots(jmespath.compile(expression).parsed, alone=False))
+
+
 _OF_THE_FIRST = frozenset(
     {"subexpression", "pipe", "projection", "value_projection", "filter_projection", "index_expression", "flatten"}
 )
 """What stands behind the first part of these is looked for in what that found."""
 
 
-def _roots(node: Any) -> Iterator[str]:
-    if node["type"] == "field":
+def _roots(node: Any, *, alone: bool = True, stepped: bool = False) -> Iterator[str]:
+    """`alone`: also those behind which no step follows. `stepped`: one follows behind this node."""
+    if node["type"] == "field" and (alone or stepped):
         yield node["value"]
     if node["type"] == "expref":
         return
+    steps = node["type"] in _OF_THE_FIRST
     children = [child for child in node.get("children", ()) if isinstance(child, dict)]
-    for child in children[:1] if node["type"] in _OF_THE_FIRST else children:
-        yield from _roots(child)
+    for child in children[:1] if steps else children:
+        yield from _roots(child, alone=alone, stepped=steps)
 
 
 @lru_cache(maxsize=1024)

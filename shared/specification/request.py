@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from shared.specification.values import AnswerExpression, BodyExpression, Expression, QueryValue, Strict
+from shared.specification.values import AnswerExpression, BodyExpression, QueryValue, RecordExpression, Strict
 
 
 def check_path(value: str) -> str:
@@ -119,10 +119,10 @@ class CursorPages(Paged):
 
 
 class KeysetPages(Paged):
-    """The next page starts after the last record's `field`; an empty page ends the chain."""
+    """The next page starts after the last record's `field`, which is over that record; an empty page ends the chain."""
 
     style: Literal["keyset"]
-    field: Expression
+    field: RecordExpression
     into: Into | None = None
     size: PageSize = 100
     size_parameter: str = "limit"
@@ -148,7 +148,8 @@ Pages = Annotated[
 
 
 class Records(Strict):
-    """Which part of a body is records. `select` is over `body`; without it the list in the body is found."""
+    """Which part of a body is records. `select` is over `body`; without it the list in the body is found. `key` is over
+    one record."""
 
     select: BodyExpression | None = None
-    key: Expression | None = None
+    key: RecordExpression | None = None

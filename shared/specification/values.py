@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
-from shared.specification.expressions import mistake_in, roots_of
+from shared.specification.expressions import mistake_in, roots_of, roots_with_steps
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
@@ -156,6 +156,19 @@ AnswerExpression = Annotated[Expression, _over("none of body, headers and status
 
 MessageExpression = Annotated[Expression, _over("neither body nor headers", "body", "headers")]
 """A JMESPath expression over what others send, callbacks and webhooks: `body` and `headers`; it has no status."""
+
+
+def _check_record_expression(value: str) -> str:
+    wrong = sorted(roots_with_steps(value) & {"body", "record"})
+    if wrong:
+        raise ValueError(
+            f"is looked for in a record itself: leave {wrong[0]}. out, or write @.{wrong[0]} for a field of that name"
+        )
+    return value
+
+
+RecordExpression = Annotated[Expression, AfterValidator(_check_record_expression)]
+"""A JMESPath expression over one record: `id`, not `record.id` or `body.id`, which would never find anything."""
 
 BodyExpression = Annotated[Expression, _over("not body", "body")]
 """A JMESPath expression over the `body` of an answer that is kept."""

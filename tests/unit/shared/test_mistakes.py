@@ -102,11 +102,29 @@ def test_mistakes_in_a_vendor(field: str, value: object, pointer: str, detail: s
             "headers is not body; did you mean body",
         ),
         ({"records": {"keys": "id"}}, "/poll/records/keys", "unknown field; did you mean key?"),
+        (
+            {"records": {"key": "record.id"}},
+            "/poll/records/key",
+            "is looked for in a record itself: leave record. out, or write @.record for a field of that name",
+        ),
+        ({"records": {"key": "join('-', [body.id, to_string(n)])"}}, "/poll/records/key", "is looked for in a record"),
+        (
+            {"pages": {"style": "keyset", "field": "body.id", "into": {"query": "after"}}},
+            "/poll/pages/field",
+            "is looked for in a record itself: leave body. out",
+        ),
     ],
 )
 def test_mistakes_in_a_poll(poll: dict[str, Any], pointer: str, detail: str) -> None:
     [(where, what)] = told_of_source({"source": "orders", "vendor": "acme", "poll": poll})
     assert (where, what[: len(detail)]) == (pointer, detail)
+
+
+@pytest.mark.parametrize("key", ["body", "record", "status.id", "parent.body.id", "@.body.id", "[?body.id] | [0]"])
+def test_a_key_may_be_a_field_whatever_it_is_called(key: str) -> None:
+    source = read_source({"source": "orders", "vendor": "acme", "poll": {"records": {"key": key}}})
+    assert source.poll is not None
+    assert source.poll.records.key == key
 
 
 @pytest.mark.parametrize("work", [{}, {"poll": {}, "invoke": {"submit": {"path": "/"}, "deadline": "1h"}}])
