@@ -18,8 +18,9 @@ from tests.unit.shared.test_mistakes import VENDOR, told, told_of_source
     ],
 )
 def test_what_a_vendor_cannot_have_yet_is_refused_by_name(field: str, value: object, pointer: str) -> None:
-    [(where, _)] = told(VENDOR, {"vendor": "acme", "base_url": "https://a.example", field: value})
+    [(where, what)] = told(VENDOR, {"vendor": "acme", "base_url": "https://a.example", field: value})
     assert where == pointer
+    assert "not there yet" in what
 
 
 OVER = {"style": "list", "over": {"source": "acme-customers", "field": "id", "as": "customer"}}
@@ -39,8 +40,9 @@ OVER = {"style": "list", "over": {"source": "acme-customers", "field": "id", "as
 def test_what_a_source_cannot_do_yet_is_refused_by_name(
     poll: dict[str, Any], more: dict[str, Any], pointer: str
 ) -> None:
-    [(where, _)] = told_of_source({"source": "orders", "vendor": "acme", "poll": poll, **more})
+    [(where, what)] = told_of_source({"source": "orders", "vendor": "acme", "poll": poll, **more})
     assert where == pointer
+    assert "not there yet" in what
 
 
 @pytest.mark.parametrize(
@@ -48,5 +50,12 @@ def test_what_a_source_cannot_do_yet_is_refused_by_name(
 )
 def test_what_a_schedule_cannot_do_yet_is_refused_by_name(field: str, value: object) -> None:
     document = {"cron": "0 3 * * *", "start": {"source": "orders"}, field: value}
-    [(where, _)] = told(TypeAdapter(Schedule), document)
+    [(where, what)] = told(TypeAdapter(Schedule), document)
     assert where == f"/{field}"
+    assert "not there yet" in what
+
+
+def test_what_is_to_come_elsewhere_is_an_unknown_field_here() -> None:
+    document = {"source": "orders", "vendor": "acme", "poll": {}, "jitter": "1m"}
+    [(where, what)] = told_of_source(document)
+    assert (where, what[:13]) == ("/jitter", "unknown field")
