@@ -49,7 +49,10 @@ def read_schedule(document: Any, asked_at: datetime) -> Schedule:
     Raises:
         Invalid: with one problem for each mistake.
     """
-    schedule = parse(_SCHEDULE, document)
+    try:
+        schedule = parse(_SCHEDULE, document)
+    except Invalid as error:
+        raise Invalid([*error.problems, *_mistakes_of_start(document, asked_at)]) from None
     problems = time_problems(schedule, asked_at)
     try:
         target_of(schedule, _SAMPLE, asked_at, _SAMPLE)
@@ -58,6 +61,18 @@ def read_schedule(document: Any, asked_at: datetime) -> Schedule:
     if problems:
         raise Invalid(problems)
     return schedule
+
+
+def _mistakes_of_start(document: Any, time: datetime) -> list[Problem]:
+    """Those of the job in a schedule that has other mistakes, too; none while nobody can say what is a job there."""
+    start = document.get("start") if isinstance(document, dict) else None
+    if not isinstance(start, dict):
+        return []
+    try:
+        filled_start(Schedule.model_construct(start=start), _SAMPLE, time)
+    except Invalid as error:
+        return list(error.problems)
+    return []
 
 
 def target_of(schedule: Schedule, schedule_id: UUID, time: datetime, run_id: UUID) -> Target:

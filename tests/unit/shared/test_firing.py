@@ -98,4 +98,11 @@ def test_all_mistakes_are_told_with_their_places() -> None:
     assert mistakes(publish={"topic": "jobs.control", "event": {"job_id": "x", "action": "pause"}}).keys() == {
         "/publish/event/job_id"
     }
+    assert mistakes(zone="Berlin", start={"source": "x", "id": str(ID), "inptu": []}).keys() == {
+        "/zone",
+        "/start/id",
+        "/start/inptu",
+    }
+    assert mistakes(every="soon", start={1: 2}).keys() == {"/every", "/start/1", "/start"}
+    assert mistakes(every="soon", start=7).keys() == {"/every", "/start"}
     assert "" in mistakes(start={"source": "x"}, publish={"topic": "jobs.control", "event": {}})
