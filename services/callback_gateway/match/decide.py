@@ -1,7 +1,8 @@
 """What a callback means for the task that waits for it. Pure.
 
 A token names a task and its round, and counts for one outcome. What comes after the outcome, after the wait, or for an
-earlier round is recorded and not applied.
+earlier round is recorded and not applied. A vendor's own id may be that of several tasks: many vendors answer the same
+submit twice with the same job.
 """
 
 import base64
@@ -17,6 +18,7 @@ from shared.specification.vendor import Callbacks
 from shared.specification.vendor_jobs import Told, told_by, vendor_job_of
 
 Verdict = Literal["parked", "accepted", "duplicate", "late", "unknown"]
+_BEST_FIRST: tuple[Verdict, ...] = ("accepted", "duplicate", "late", "unknown", "parked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A callback with its verdict. `expectation` is the one that it is for, as it is afterwards."""
+    """A callback with its verdict for one task. `expectation` is that task's, as it is afterwards."""
 
     callback: CallbackReceived
     verdict: Verdict
@@ -83,26 +85,40 @@ def _document(callback: CallbackReceived) -> dict[str, Any]:
     return {"body": body, "headers": callback.headers}
 
 
-def find(callback: CallbackReceived, expectations: Iterable[Expectation]) -> Expectation | None:
-    """The task that a callback is for: by its token, else the latest that waits for that vendor's job."""
+def find(callback: CallbackReceived, expectations: Iterable[Expectation]) -> list[Expectation]:
+    """The tasks that a callback is for: by its token that one, else all that wait for that vendor's job; where nobody
+    waits any more, the latest that did."""
     if callback.task_id is not None:
-        return next((one for one in expectations if one.task_id == callback.task_id), None)
+        return [one for one in expectations if one.task_id == callback.task_id]
     if callback.vendor_job is None:
-        return None
+        return []
     named = [one for one in expectations if (one.vendor, one.vendor_job) == (callback.vendor, callback.vendor_job)]
-    return max(named, key=lambda one: (not one.over, one.updated_at), default=None)
+    named.sort(key=lambda one: (not one.over, one.updated_at), reverse=True)
+    return [one for one in named if not one.over] or named[:1]
 
 
 def judge_all(callbacks: Sequence[CallbackReceived], expectations: Sequence[Expectation]) -> list[Judged]:
-    """Judge callbacks one after the other: an outcome that the first one tells is known to the next."""
+    """Judge callbacks one after the other, each for every task that it is for: an outcome that the first one tells is
+    known to the next."""
     known = {one.task_id: one for one in expectations}
     judged = []
     for callback in callbacks:
-        one = judge(callback, find(callback, known.values()))
-        if one.expectation is not None:
-            known[one.expectation.task_id] = one.expectation
-        judged.append(one)
+        tasks: list[Expectation | None] = [*find(callback, known.values())]
+        for one in [judge(callback, found) for found in tasks or [None]]:
+            if one.expectation is not None:
+                known[one.expectation.task_id] = one.expectation
+            judged.append(one)
     return judged
+
+
+def one_for_each(judged: Iterable[Judged]) -> list[Judged]:
+    """What is shown of each callback: of its verdicts the best, in the order in which they came."""
+    best: dict[UUID, Judged] = {}
+    for one in judged:
+        before = best.get(one.callback.callback_id)
+        if before is None or _BEST_FIRST.index(one.verdict) < _BEST_FIRST.index(before.verdict):
+            best[one.callback.callback_id] = one
+    return list(best.values())
 
 
 def latest(events: Iterable[CallbackExpected]) -> list[CallbackExpected]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from services.callback_gateway.match import store
-from services.callback_gateway.match.decide import Judged, judge_all, keys_of, latest
+from services.callback_gateway.match.decide import Judged, judge_all, keys_of, latest, one_for_each
 from services.callback_gateway.metrics import CALLBACK_SECONDS, CALLBACKS
 from shared.database.pool import Transaction
 from shared.events.callbacks import CallbackExpected, CallbackReceived
@@ -27,13 +27,13 @@ log = get_logger(__name__)
 
 
 async def match_callbacks(tx: Transaction, batch: Sequence[Incoming[CallbackReceived]]) -> list[Outgoing]:
-    """Find the task that each callback is for; one that is for none yet is parked."""
+    """Find the tasks that each callback is for; one that is for none yet is parked."""
     callbacks = [incoming.event for incoming in batch]
     await store.lock_keys(tx, keys_of(callbacks))
     judged = judge_all(callbacks, await store.find_expectations(tx, callbacks))
     now = utc_now()
     letters = {incoming.event.callback_id: _letter(incoming, now) for incoming in batch}
-    await store.upsert_callbacks(tx, judged, letters)
+    await store.upsert_callbacks(tx, one_for_each(judged), letters)
     await store.set_told(tx, judged)
     return _tell(judged, now)
 
@@ -47,7 +47,7 @@ async def expect_callbacks(tx: Transaction, batch: Sequence[Incoming[CallbackExp
     if not parked:
         return []
     judged = [one for one in judge_all(parked, expectations) if one.verdict != "parked"]
-    await store.upsert_callbacks(tx, judged, {})
+    await store.upsert_callbacks(tx, one_for_each(judged), {})
     await store.set_told(tx, judged)
     return _tell(judged, utc_now())
 
@@ -66,20 +66,19 @@ def _letter(incoming: Incoming[CallbackReceived], now: datetime) -> DeadLetter:
 
 
 def _tell(judged: Sequence[Judged], now: datetime) -> list[Outgoing]:
-    messages = []
-    for one in judged:
+    for one in one_for_each(judged):
         callback = one.callback
         CALLBACKS.labels(vendor=callback.vendor, verdict=one.verdict).inc()
+        if one.verdict == "accepted":
+            CALLBACK_SECONDS.labels(vendor=callback.vendor).observe((now - callback.received_at).total_seconds())
+    for one in judged:
         log.info(
             f"callback.{one.verdict}",
-            callback_id=str(callback.callback_id),
+            callback_id=str(one.callback.callback_id),
             task_id=str(one.expectation.task_id) if one.expectation else None,
             told=one.told,
         )
-        if one.verdict == "accepted":
-            CALLBACK_SECONDS.labels(vendor=callback.vendor).observe((now - callback.received_at).total_seconds())
-            messages.append(_told(one, now))
-    return messages
+    return [_told(one, now) for one in judged if one.verdict == "accepted"]
 
 
 def _told(one: Judged, now: datetime) -> Outgoing:
@@ -95,4 +94,5 @@ def _told(one: Judged, now: datetime) -> Outgoing:
         vendor_job=one.vendor_job,
         told=one.told,
     )
-    return outgoing(TASKS_EVENTS, event.job_id, event, id=derived_id("told", one.callback.callback_id), at=now)
+    message_id = derived_id("told", one.callback.callback_id, event.task_id)
+    return outgoing(TASKS_EVENTS, event.job_id, event, id=message_id, at=now)

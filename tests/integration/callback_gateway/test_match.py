@@ -123,6 +123,23 @@ async def test_many_at_once_each_count_once(database: Database) -> None:
     assert sorted(await verdicts(database)) == ["accepted"] * 30 + ["duplicate"] * 60
 
 
+@pytest.mark.parametrize("first", ["tasks", "callback"])
+async def test_all_tasks_that_wait_for_one_job_of_the_vendors_hear_of_it(database: Database, first: str) -> None:
+    """A vendor may answer two equal submits with one job, and call back once."""
+    tasks = [new_id(), new_id()]
+    came, again = received(vendor_job="r1"), received(vendor_job="r1")
+    async with database.transaction() as tx:
+        if first == "callback":
+            assert not await match_callbacks(tx, [came])
+        told = await expect_callbacks(tx, [expected(one, vendor_job="r1") for one in tasks])
+        if first == "tasks":
+            told = await match_callbacks(tx, [came])
+    assert {orjson.loads(one.value or b"")["task_id"] for one in told} == set(map(str, tasks))
+    assert len({dict(one.headers)["ce_id"] for one in told}) == 2
+    assert await run(database, again) == []
+    assert sorted(await verdicts(database)) == ["accepted", "duplicate"]
+
+
 async def test_a_round_is_over_when_the_next_begins(database: Database) -> None:
     task_id = new_id()
     first, second = received(task_id), received(task_id, round=1)

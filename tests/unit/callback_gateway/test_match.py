@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.callback_gateway.match.decide import Expectation, judge, judge_all, keys_of, latest
+from services.callback_gateway.match.decide import Expectation, judge, judge_all, keys_of, latest, one_for_each
 from shared.events.callbacks import CallbackExpected, CallbackReceived
 from shared.specification.vendor import Callbacks
 
@@ -72,6 +72,24 @@ def test_a_callback_by_id_is_for_the_task_that_still_waits() -> None:
     open_one = Expectation(**{**_fields(over), "task_id": UUID(int=9), "over": False})
     [judged] = judge_all([callback(task_id=None, vendor_job="r1")], [over, open_one])
     assert (judged.verdict, judged.expectation and judged.expectation.task_id) == ("accepted", UUID(int=9))
+
+
+def test_a_callback_by_id_is_for_every_task_that_waits_for_that_job() -> None:
+    """A vendor that answers the same submit twice with the same job calls back once, or as often for each."""
+    came = [callback(task_id=None, vendor_job="r1", number=number) for number in range(3)]
+    tasks = {UUID(int=number): waiting(vendor_job="r1") for number in (7, 8)}
+    both = [Expectation(**{**_fields(one), "task_id": task_id}) for task_id, one in tasks.items()]
+    judged = judge_all(came, both)
+    told = {one.expectation.task_id: one.told for one in judged if one.verdict == "accepted" and one.expectation}
+    assert told == dict.fromkeys(tasks, "done")
+    assert [one.verdict for one in one_for_each(judged)] == ["accepted", "duplicate", "duplicate"]
+
+
+def test_a_repeated_callback_counts_for_the_task_that_came_later_to_the_same_job() -> None:
+    told = waiting(vendor_job="r1", told="done")
+    fresh = Expectation(**{**_fields(told), "task_id": UUID(int=9), "told": None})
+    [one] = one_for_each(judge_all([callback(task_id=None, vendor_job="r1")], [told, fresh]))
+    assert (one.verdict, one.expectation and one.expectation.task_id) == ("accepted", UUID(int=9))
 
 
 def _fields(one: Expectation) -> dict[str, Any]:
