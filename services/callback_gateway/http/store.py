@@ -71,10 +71,10 @@ async def count_tasks(tx: Transaction, job: Row) -> dict[str, int]:
 
 async def count_failures(tx: Transaction, job: Row) -> Failures:
     """Failed tasks of a job by reason, the commonest first. The row of one that is over has them as the planner counted
-    them: single tasks are seen a moment later. Many tasks of which none has failed are not looked at."""
+    them: single tasks are seen a moment later. The many tasks of one that runs are not looked at."""
     if job["ended_at"] is not None and job["failures"] is not None:
         return failures_of(job)
-    if job["planned"] > MOST_COUNTED and not job["failed"]:
+    if job["planned"] > MOST_COUNTED and (job["ended_at"] is None or not job["failed"]):
         return []
     return [dict(row) for row in await tx.fetch(SQL["count_failures"], job["id"])]
 
