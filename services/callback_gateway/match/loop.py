@@ -15,6 +15,7 @@ from shared.messaging.handler import Outgoing, outgoing
 from shared.runtime.app import Runtime
 
 _BLOCK = 200
+_BLOCK_BYTES = 16 * 1024**2
 _PAUSE_SECONDS = 5.0
 _SEND_SECONDS = 5.0
 """Bounds the transaction that holds a block while a partition is away."""
@@ -32,7 +33,7 @@ class Unmatched:
         """Give up one block; gives the seconds until the next."""
         older_than = timedelta(seconds=self._runtime.settings.gateway_park_seconds)
         async with self._runtime.database.transaction() as tx:
-            claimed = await store.claim_unmatched(tx, older_than, self._holding.held(), _BLOCK)
+            claimed = await store.claim_unmatched(tx, older_than, self._holding.held(), _BLOCK, _BLOCK_BYTES)
             letters = [((key, vendor), _dead(key, letter)) for key, vendor, letter in claimed]
             sent = await self._runtime.producer.send_each(letters, within_seconds=_SEND_SECONDS)
             await store.close_unmatched(tx, [key for key, _ in sent.acknowledged])
@@ -40,7 +41,7 @@ class Unmatched:
         for _, vendor in sent.acknowledged:
             CALLBACKS.labels(vendor=vendor, verdict="unknown").inc()
         sent.raise_if_none("dead letters")
-        return 0.0 if len(claimed) == _BLOCK else _PAUSE_SECONDS
+        return 0.0 if claimed else _PAUSE_SECONDS
 
 
 def _dead(callback_id: UUID, letter: DeadLetter) -> Outgoing:

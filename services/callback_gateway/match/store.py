@@ -96,10 +96,11 @@ def _letter(one: Judged, letters: Mapping[UUID, DeadLetter]) -> bytes | None:
 
 
 async def claim_unmatched(
-    tx: Transaction, older_than: timedelta, held: Sequence[UUID], most: int
+    tx: Transaction, older_than: timedelta, held: Sequence[UUID], most: int, most_bytes: int
 ) -> list[tuple[UUID, str, DeadLetter]]:
-    """Callbacks that nobody has waited for, locked, with their vendors, but none that are held."""
-    rows = await tx.fetch(SQL["claim_unmatched"], older_than, held, most)
+    """Callbacks that nobody has waited for, locked, with their vendors, but none that are held; at least one, however
+    large."""
+    rows = await tx.fetch(SQL["claim_unmatched"], older_than, held, most, most_bytes)
     return [(row["id"], row["vendor"], DeadLetter.model_validate_json(row["letter"])) for row in rows]
 
 

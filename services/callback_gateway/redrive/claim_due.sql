@@ -1,7 +1,16 @@
--- Letters whose turn it is, locked. $1 most bigint
+-- Letters whose turn it is, locked, until they have so many bytes; at least one. $1 most bigint, $2 most_bytes bigint
+WITH due AS (
+    SELECT id, document, round, redrives, due_at
+    FROM dead_letters
+    WHERE state = 'redriving' AND due_at <= now()
+    ORDER BY due_at
+    LIMIT $1
+    FOR UPDATE SKIP LOCKED
+), sized AS (
+    SELECT *, coalesce(sum(octet_length(document::text)) OVER (ORDER BY due_at, id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS bytes_before
+    FROM due
+)
 SELECT id, document, round, redrives
-FROM dead_letters
-WHERE state = 'redriving' AND due_at <= now()
-ORDER BY due_at
-LIMIT $1
-FOR UPDATE SKIP LOCKED
+FROM sized
+WHERE bytes_before < $2
+ORDER BY due_at, id

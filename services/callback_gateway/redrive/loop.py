@@ -11,6 +11,7 @@ from shared.observability.logs import get_logger
 from shared.runtime.app import Runtime
 
 _BLOCK = 100
+_BLOCK_BYTES = 16 * 1024**2
 _PAUSE_SECONDS = 0.5
 _SEND_SECONDS = 5.0
 """Bounds the transaction that holds a block while a partition is away."""
@@ -30,7 +31,7 @@ class Redrive:
         wanted: list[tuple[Letter, Outgoing]] = []
         unsendable: list[tuple[Letter, Unsendable]] = []
         async with self._runtime.database.transaction() as tx:
-            letters = await store.claim_due(tx, _BLOCK)
+            letters = await store.claim_due(tx, _BLOCK, _BLOCK_BYTES)
             for letter in letters:
                 message = message_of(letter, self._runtime.settings.topic_prefix)
                 if isinstance(message, Unsendable):
@@ -48,4 +49,4 @@ class Redrive:
         for letter, why in unsendable:
             log.warning("dead_letter.unsendable", letter_id=str(letter.id), reason=why.reason)
         sent.raise_if_none("dead letters")
-        return 0.0 if len(letters) == _BLOCK else _PAUSE_SECONDS
+        return 0.0 if letters else _PAUSE_SECONDS

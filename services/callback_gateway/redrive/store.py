@@ -77,9 +77,9 @@ async def await_jobs(tx: Transaction, job_ids: Sequence[UUID]) -> None:
         await tx.execute(SQL["await_jobs"], job_ids)
 
 
-async def claim_due(tx: Transaction, most: int) -> list[Letter]:
-    """Letters whose turn it is, locked."""
-    return [_letter(row) for row in await tx.fetch(SQL["claim_due"], most)]
+async def claim_due(tx: Transaction, most: int, most_bytes: int) -> list[Letter]:
+    """Letters whose turn it is, locked; at least one, however large."""
+    return [_letter(row) for row in await tx.fetch(SQL["claim_due"], most, most_bytes)]
 
 
 async def close_redriven(tx: Transaction, ids: Sequence[UUID]) -> None:

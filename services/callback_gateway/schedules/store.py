@@ -14,6 +14,8 @@ from shared.database.storable import storable_json, storable_text
 SQL = load_queries(__file__)
 
 _FIRINGS_KEPT = 200
+PAGE_BYTES = 4 * 1024**2
+"""What is held to show them is several times as much."""
 
 
 async def insert_schedule(
@@ -59,11 +61,12 @@ async def upsert_firings(tx: Transaction, views: Sequence[FiringView]) -> None:
 
 
 async def find_schedules(tx: Transaction, state: str | None, after: UUID | None, limit: int) -> list[Row]:
-    """Schedules, newest first; without a state all but those that are removed."""
+    """Schedules, newest first; without a state all but those that are removed. Large ones make fewer than `limit`;
+    `found` is how many there were."""
     if state is None:
-        rows: list[Row] = await tx.fetch(SQL["find_schedules"], after, limit)
+        rows: list[Row] = await tx.fetch(SQL["find_schedules"], after, limit, PAGE_BYTES)
     else:
-        rows = await tx.fetch(SQL["find_schedules_in_state"], state, after, limit)
+        rows = await tx.fetch(SQL["find_schedules_in_state"], state, after, limit, PAGE_BYTES)
     return rows
 
 

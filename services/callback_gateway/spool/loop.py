@@ -13,6 +13,7 @@ from services.callback_gateway.spool.decide import Place, settle
 from shared.runtime.app import Runtime
 
 _BLOCK = 500
+_BLOCK_BYTES = 16 * 1024**2
 _PAUSE_SECONDS = 1.0
 _SEND_SECONDS = 5.0
 """Bounds the transaction that holds a block while a partition is away."""
@@ -31,7 +32,7 @@ class Drain:
         """Produce one block; gives the seconds until the next."""
         async with self._runtime.database.transaction() as tx:
             SPOOL_DEPTH.set(await store.count_messages(tx, _MOST_COUNTED))
-            kept = await store.claim_messages(tx, self._holding.held(), _BLOCK)
+            kept = await store.claim_messages(tx, self._holding.held(), _BLOCK, _BLOCK_BYTES)
             if not kept:
                 return _PAUSE_SECONDS
             pairs = [((number, message), message) for number, message in kept]
@@ -40,4 +41,4 @@ class Drain:
             await store.delete_messages(tx, done)
         self._holding.hold(stuck)
         sent.raise_if_none("messages")
-        return 0.0 if len(kept) == _BLOCK else _PAUSE_SECONDS
+        return 0.0

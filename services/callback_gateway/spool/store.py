@@ -35,10 +35,12 @@ async def count_messages(tx: Transaction, most: int) -> int:
     return count
 
 
-async def claim_messages(tx: Transaction, held: Sequence[Place], most: int) -> list[tuple[int, Outgoing]]:
-    """The oldest messages, locked, but none of the places that are held."""
+async def claim_messages(
+    tx: Transaction, held: Sequence[Place], most: int, most_bytes: int
+) -> list[tuple[int, Outgoing]]:
+    """The oldest messages, locked, but none of the places that are held; at least one, however large."""
     topics, keys = [topic for topic, _ in held], [key for _, key in held]
-    rows = await tx.fetch(SQL["claim_messages"], most, topics, keys)
+    rows = await tx.fetch(SQL["claim_messages"], most, topics, keys, most_bytes)
     return [
         (
             row["id"],

@@ -30,6 +30,8 @@ from shared.ids import new_id
 from shared.messaging.handler import outgoing
 
 _BLOCK = 500
+_BLOCK_BYTES = 8 * 1024**2
+"""What is held of them is several times as much."""
 _ABANDONED_BLOCK = 100
 _ABANDONED_SECONDS = 60.0
 _PATIENCE = timedelta(days=7)
@@ -50,7 +52,7 @@ class FireSchedules:
             pause = pause_before(await store.find_pause(tx))
             if pause > 0:
                 return pause
-            before = await store.claim_due(tx, _BLOCK)
+            before = await store.claim_due(tx, _BLOCK, _BLOCK_BYTES)
             now = await store.now(tx)
             unreadable = [standing for standing in before.values() if standing.kept is None]
             decisions = [due(standing, now) for standing in before.values()]

@@ -21,9 +21,9 @@ async def find_pause(tx: Transaction) -> float:
     return pause
 
 
-async def claim_due(tx: Transaction, most: int) -> dict[UUID, Standing]:
-    """The schedules for which there is something to do, locked, the earliest first."""
-    rows = await tx.fetch(SQL["claim_due"], most)
+async def claim_due(tx: Transaction, most: int, most_bytes: int) -> dict[UUID, Standing]:
+    """The schedules for which there is something to do, locked, the earliest first; at least one, however large."""
+    rows = await tx.fetch(SQL["claim_due"], most, most_bytes)
     return await _standings(tx, [row["id"] for row in rows], rows)
 
 

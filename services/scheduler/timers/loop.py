@@ -25,6 +25,7 @@ from shared.database.pool import Database
 from shared.runtime.app import Runtime
 from shared.runtime.clock import monotonic
 
+_BLOCK_BYTES = 16 * 1024**2
 _SEND_SECONDS = 3.0
 """Bounds the transaction that holds a block while a partition is away."""
 _POSTPONED_SECONDS = 10.0
@@ -46,7 +47,7 @@ class Fire:
             pause = pause_before(await store.find_pause(tx))
             if pause > 0:
                 return pause
-            due = await store.claim_due(tx, self._runtime.settings.scheduler_block)
+            due = await store.claim_due(tx, self._runtime.settings.scheduler_block, _BLOCK_BYTES)
             claimed_at = monotonic()
             pairs = [((timer, lateness), timer.message) for timer, lateness in due]
             sent = await self._runtime.producer.send_each(pairs, within_seconds=_SEND_SECONDS)

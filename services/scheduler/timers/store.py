@@ -44,9 +44,10 @@ async def postpone_timers(tx: Transaction, ids: Sequence[UUID], seconds: float) 
         await tx.execute(SQL["postpone_timers"], ids, timedelta(seconds=seconds))
 
 
-async def claim_due(tx: Transaction, most: int) -> list[tuple[Timer, float]]:
-    """The timers whose time has come, locked, the earliest first, each with its lateness in seconds."""
-    return [(_timer(row), row["lateness"]) for row in await tx.fetch(SQL["claim_due"], most)]
+async def claim_due(tx: Transaction, most: int, most_bytes: int) -> list[tuple[Timer, float]]:
+    """The timers whose time has come, locked, the earliest first, each with its lateness in seconds; at least one,
+    however large."""
+    return [(_timer(row), row["lateness"]) for row in await tx.fetch(SQL["claim_due"], most, most_bytes)]
 
 
 async def find_pause(tx: Transaction) -> float:

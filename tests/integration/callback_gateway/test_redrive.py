@@ -155,7 +155,7 @@ async def test_what_waits_for_its_turn_can_be_put_away(edge: Served) -> None:
     assert await listed(edge.http, state="discarded") == [three, two, one]
     async with edge.database.transaction() as tx:
         await tx.execute("UPDATE dead_letters SET due_at = now() - interval '1 second'")
-        assert await store.claim_due(tx, 10) == []
+        assert await store.claim_due(tx, 10, 2**20) == []
 
 
 async def test_what_cannot_be_sent_is_open_again(gateway: httpx.AsyncClient, producer: Producer) -> None:
@@ -205,7 +205,7 @@ async def test_a_crash_before_the_commit_sends_the_same_once_more(
 
     async def all_due() -> bool:
         async with runtime.database.transaction() as tx:
-            return len(await store.claim_due(tx, 100)) == 20
+            return len(await store.claim_due(tx, 100, 2**20)) == 20
 
     await eventually(all_due, 5)
     with monkeypatch.context() as patched:

@@ -284,6 +284,6 @@ async def test_a_round_reads_only_what_is_due_however_many_schedules_there_are(d
             "INSERT INTO schedules SELECT gen_random_uuid(), '{}', 'active', now(), now() + interval '1 day', "
             "now() + interval '1 day' FROM generate_series(1, 20000)"
         )
-        for name, arguments in (("claim_due", (1000,)), ("find_pause", ())):
+        for name, arguments in (("claim_due", (1000, 2**20)), ("find_pause", ())):
             [[plan]] = await tx.fetch(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {store.SQL[name]}", *arguments)
             assert b'"Shared Hit Blocks"' in plan and b"Seq Scan" not in plan, plan

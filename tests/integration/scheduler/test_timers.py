@@ -208,7 +208,7 @@ async def test_a_replica_waits_while_another_holds_what_is_due(
     reader = await reader_for("jobs.control")
     await keep(database, due(3))
     async with database.transaction() as tx:
-        await store.claim_due(tx, 100)
+        await store.claim_due(tx, 100, 2**20)
         assert await Fire(runtime).step() == LOCKED_SECONDS
     assert await Fire(runtime).step() == 0
     await eventually(lambda: len(reader.records) == 3, 30)
@@ -284,7 +284,7 @@ async def test_a_round_reads_only_what_is_due_however_much_is_pending(database: 
             "INSERT INTO timers SELECT gen_random_uuid(), now() + interval '1 day', 'jobs.control', 'k', '{}', '[]' "
             "FROM generate_series(1, 20000)"
         )
-        for name, arguments in (("claim_due", (1000,)), ("find_pause", ())):
+        for name, arguments in (("claim_due", (1000, 2**20)), ("find_pause", ())):
             [[plan]] = await tx.fetch(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {store.SQL[name]}", *arguments)
             assert pages(plan) < 20, plan
 
