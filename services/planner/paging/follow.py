@@ -19,6 +19,7 @@ from shared.specification.request import (
     NoPages,
     NumberedPages,
     OffsetPages,
+    Pages,
 )
 
 
@@ -64,6 +65,13 @@ def pages_so_far(resolved: Resolved, done: PlannedCall) -> int:
             return done.position + 1
 
 
+def leads_on(pages: Pages, facts: Facts) -> bool:
+    """Whether an answer tells what follows it, be it nothing. One with a problem does where pages are counted and its
+    items are known: then a total that is missing is done without."""
+    counted = isinstance(pages, (OffsetPages, NumberedPages))
+    return not facts.problem or (counted and facts.items is not None)
+
+
 def next_step(resolved: Resolved, done: PlannedCall, facts: Facts, planned_so_far: int) -> Step:
     """What follows from the answer to `done`, within the paging's own limit of pages."""
     step = _follow(resolved, done, facts)
@@ -84,7 +92,7 @@ def _follow(resolved: Resolved, done: PlannedCall, facts: Facts) -> Step:  # noq
         return _detected(resolved, pages, done, facts)
     if done.purpose == "metadata":
         return after_metadata(walk, pages, facts)
-    if facts.problem and not (isinstance(pages, (OffsetPages, NumberedPages)) and facts.items is not None):
+    if not leads_on(pages, facts):
         return Step(all_planned=True, problem=f"vendor_malformed: {facts.problem}")
     match pages:
         case NoPages():

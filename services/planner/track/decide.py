@@ -6,7 +6,7 @@ from uuid import UUID
 
 from services.planner.ending import cut_results, end_of
 from services.planner.model import JobRow, PlannedCall, Resolved, Task, number_tasks
-from services.planner.paging.follow import has_plan, next_step, pages_so_far
+from services.planner.paging.follow import has_plan, leads_on, next_step, pages_so_far
 from services.planner.paging.step import Step
 from shared.events.jobs import JobState
 from shared.events.tasks import END_RANK, Facts, TaskChanged, TaskState
@@ -33,6 +33,20 @@ def latest(events: Iterable[TaskChanged]) -> list[TaskChanged]:
             ahead = ahead.model_copy(update={"facts": behind.facts})
         merged[key] = ahead
     return sorted(merged.values(), key=lambda event: event.task_id)
+
+
+def digest_of(event: TaskChanged, resolved: Resolved | None) -> str:
+    """What is kept of an answer that leads on, so that it does so once. One that could not be read has led nowhere
+    yet."""
+    pages = None if resolved is None else _paging(resolved)
+    read = event.facts is not None and pages is not None and leads_on(pages, event.facts)
+    return event.facts.digest if event.facts is not None and read else ""
+
+
+def _paging(resolved: Resolved) -> Pages | None:
+    if resolved.invoke is not None:
+        return None if resolved.invoke.results is None else resolved.invoke.results.pages
+    return None if resolved.poll is None else resolved.paging
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from services.planner.metrics import TASKS_PLANNED
 from services.planner.model import Resolved, Task
 from services.planner.rows import JobUpdate, count_failures, insert_tasks, lock_jobs, planned_of, update_jobs, wait_of
 from services.planner.track import store
-from services.planner.track.decide import Advance, Change, PageRead, advance, inserted, latest
+from services.planner.track.decide import Advance, Change, PageRead, advance, digest_of, inserted, latest
 from services.planner.waiting import nobody_waits
 from shared.database.pool import Row, Transaction
 from shared.events.catalogue import JOBS_EVENTS
@@ -35,9 +35,10 @@ async def track_tasks(tx: Transaction, batch: Sequence[Incoming[TaskChanged]]) -
     if not events:
         return []
     jobs = await lock_jobs(tx, sorted({event.job_id for event in events}))
-    moved = await store.apply_task_events(tx, events)
-    changes = _changes(moved)
     specifications = {job.id: job.resolved for job in jobs}
+    digests = [digest_of(event, specifications.get(event.job_id)) for event in events]
+    moved = await store.apply_task_events(tx, events, digests)
+    changes = _changes(moved)
     pages = await _find_pages(tx, events, specifications)
     advances = [advance(job, changes[job.id], pages[job.id]) for job in jobs]
     now = utc_now()

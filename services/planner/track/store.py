@@ -11,8 +11,8 @@ from shared.events.tasks import TaskChanged
 SQL = load_queries(__file__)
 
 
-async def apply_task_events(tx: Transaction, events: Sequence[TaskChanged]) -> list[Row]:
-    """Move tasks forward, never back; gives those that moved."""
+async def apply_task_events(tx: Transaction, events: Sequence[TaskChanged], digests: Sequence[str]) -> list[Row]:
+    """Move tasks forward, never back; gives those that moved. `digests`: of the answers that lead on."""
     rows: list[Row] = await tx.fetch(
         SQL["apply_task_events"],
         [event.task_id for event in events],
@@ -22,14 +22,9 @@ async def apply_task_events(tx: Transaction, events: Sequence[TaskChanged]) -> l
         [event.records for event in events],
         [event.distinct for event in events],
         [storable_text(event.reason[:500]) for event in events],
-        [_digest(event) for event in events],
+        digests,
     )
     return rows
-
-
-def _digest(event: TaskChanged) -> str:
-    """Of an answer that could be read: one that could not has led nowhere yet."""
-    return event.facts.digest if event.facts is not None and not event.facts.problem else ""
 
 
 async def find_positions(tx: Transaction, task_ids: Sequence[UUID]) -> list[Row]:

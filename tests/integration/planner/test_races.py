@@ -191,3 +191,38 @@ async def test_a_page_that_could_not_be_read_leads_on_when_it_is_redriven(databa
     await handled(database, track_tasks, fetched(second))
     told = await handled(database, track_tasks, *map(completed, (again, second)))
     assert at(told, b"job.completed")
+
+
+@pytest.mark.parametrize(
+    ("pages", "told", "planned"),
+    [
+        ({"style": "page", "total": "body.total", "pages": "body.pages"}, {"pages": 4}, 4),
+        ({"style": "offset", "size": 1, "total": "body.total"}, {}, 2),
+    ],
+)
+async def test_a_counted_page_leads_on_once_whatever_it_does_not_tell(
+    database: Database, pages: dict[str, Any], told: dict[str, Any], planned: int
+) -> None:
+    """What is configured and missing is done without, so the answer has led on: the page's end afterwards stops
+    nothing, and tried again it plans nothing twice."""
+    poll = {"request": {"path": "/items"}, "pages": pages}
+    job_id = await asked_for(database, {"vendor": "acme", "poll": poll, "tolerate": 0.5})
+    [first] = await claim(database)
+    await handled(database, track_tasks, fetched(first, problem="body.total: expected a whole number", **told))
+    others = await claim(database)
+    await handled(database, track_tasks, changed(first, TaskState.DEAD, reason="key_missing: no id"))
+    assert (len(others), await reason_of(database, job_id)) == (planned - 1, "")
+    await handled(database, control_jobs, JobControl(job_id=job_id, action="redrive"))
+    [again] = await claim(database)
+    last = others[-1]
+    await handled(database, track_tasks, fetched(again, **told), changed(last, TaskState.STORED, facts=Facts(items=0)))
+    ended = await handled(database, track_tasks, *map(completed, (again, *others)))
+    assert at(ended, b"job.completed")
+    assert await claim(database) == []
+
+
+async def reason_of(database: Database, job_id: UUID) -> str:
+    """Why the job cannot be complete, as far as the planner knows."""
+    async with database.transaction() as tx:
+        reason: str = await tx.fetchval("SELECT reason FROM jobs WHERE id = $1", job_id)
+    return reason
