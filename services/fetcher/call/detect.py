@@ -9,6 +9,8 @@ from itertools import chain
 from typing import Any
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
+from services.fetcher.call.whole_number import whole_number
+
 Path = tuple[str, ...]
 
 _PLACES: tuple[Path, ...] = (
@@ -129,6 +131,8 @@ def _by_cursor(content: dict[str, Any]) -> dict[str, Any] | None:
     everywhere = ((path, parameter) for name, parameter in _CURSORS for path in _paths((name,)))
     for path, parameter in (*everywhere, *_CURSOR_PATHS):
         found = _at(content, path)
+        if isinstance(found, float):
+            found = whole_number(found)
         if isinstance(found, (str, int)) and not isinstance(found, bool) and found != "":
             return {"detected": "cursor", "detected_in": f"{parameter}={_expression(path)}", "next": str(found)}
     return None
@@ -136,7 +140,7 @@ def _by_cursor(content: dict[str, Any]) -> dict[str, Any] | None:
 
 def _by_total(content: dict[str, Any], items: int, asked: dict[str, str]) -> dict[str, Any] | None:
     for path in (*_paths(_TOTALS), *_TOTAL_PATHS):
-        total = _whole(_at(content, path))
+        total = whole_number(_at(content, path))
         if total is None or total <= items:
             continue
         if items == 0:
@@ -150,7 +154,7 @@ def _by_total(content: dict[str, Any], items: int, asked: dict[str, str]) -> dic
 
 def _by_next_page(content: dict[str, Any]) -> dict[str, Any] | None:
     for path in _paths(_NEXT_PAGES):
-        number = _whole(_at(content, path))
+        number = whole_number(_at(content, path))
         if number:
             return {"detected": "cursor", "detected_in": f"page={_expression(path)}", "next": str(number)}
     return None
@@ -162,8 +166,8 @@ def _by_sign(content: dict[str, Any], asked: dict[str, str]) -> dict[str, Any] |
     is_end = any(chain(_flagged(content, _MORE, False), _flagged(content, _LAST, True)))
     page = _first_whole(content, _PAGE_NUMBERS)
     counts = _PAGE_COUNTS if page is None else (*_PAGE_COUNTS, _PAGES_BESIDE_A_NUMBER)
-    here = max(1, page or _whole(asked.get("page")) or 1)
-    counted = (path for path in _paths(counts) if not is_end and (_whole(_at(content, path)) or 0) > here)
+    here = max(1, page or whole_number(asked.get("page")) or 1)
+    counted = (path for path in _paths(counts) if not is_end and (whole_number(_at(content, path)) or 0) > here)
     rest = (path for path in _paths(_REST) if _at(content, path))
     path = next(chain(flagged, counted, rest), None)
     return None if path is None else _unknown(path)
@@ -196,14 +200,7 @@ def _objects(content: dict[str, Any], at: Path = ()) -> Iterator[tuple[Path, dic
 
 
 def _first_whole(content: dict[str, Any], names: tuple[str, ...]) -> int | None:
-    return next((number for path in _paths(names) if (number := _whole(_at(content, path))) is not None), None)
-
-
-def _whole(value: Any) -> int | None:
-    """A whole number that is not negative, also as text."""
-    if isinstance(value, str) and value.isdecimal() and len(value) < 16:
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return next((number for path in _paths(names) if (number := whole_number(_at(content, path))) is not None), None)
 
 
 def _flag(value: Any) -> bool | None:

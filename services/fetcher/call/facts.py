@@ -10,6 +10,7 @@ from urllib.parse import urljoin
 from pydantic_core import to_json
 
 from services.fetcher.call.detect import detect
+from services.fetcher.call.whole_number import whole_number
 from shared.events.tasks import Facts, FactsWanted
 from shared.specification.bodies import BodyUnreadable, find_items, find_records, read_json
 from shared.specification.expressions import NotApplicable, evaluate
@@ -43,7 +44,7 @@ def read_facts(wanted: FactsWanted, origin: AnswerOrigin, body: bytes) -> Facts:
     for name in ("total", "pages", "size"):
         expression = getattr(wanted, name)
         if expression is not None:
-            told[name], problem = _whole(_search(expression, document), expression)
+            told[name], problem = _counted(_search(expression, document), expression)
             problems += problem
     if items is None:
         problems.append("no list of records is where it was expected")
@@ -73,6 +74,8 @@ def _following(wanted: FactsWanted, document: dict[str, Any], origin: AnswerOrig
 
 
 def _cursor(found: Any) -> dict[str, Any]:
+    number = whole_number(found) if isinstance(found, float) else None
+    found = found if number is None else number
     return {"next": _text(found), "next_is_whole": isinstance(found, int) and not isinstance(found, bool)}
 
 
@@ -102,14 +105,10 @@ def _search(expression: str, document: Any) -> Any:
         return None
 
 
-def _whole(value: Any, expression: str) -> tuple[int | None, list[str]]:
-    """A whole number that is not negative; digits in a text count, too."""
-    if isinstance(value, str) and value.isdecimal() and len(value) < 16:
-        value = int(value)
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**15:
-        return value, []
+def _counted(value: Any, expression: str) -> tuple[int | None, list[str]]:
+    number = whole_number(value)
+    if number is not None:
+        return number, []
     found = "nothing" if value is None else type(value).__name__
     return None, [f"{expression}: expected a whole number, found {found}"]
 

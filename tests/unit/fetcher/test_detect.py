@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import orjson
 import pytest
 
 from services.fetcher.call.detect import detect
+from services.fetcher.call.facts import AnswerOrigin, read_facts
+from shared.events.tasks import FactsWanted
 
 URL = "https://api.acme.example/v2/orders"
 ITEMS = [{"id": number} for number in range(20)]
@@ -49,6 +52,8 @@ def shown(content: Any, url: str = URL) -> tuple[str, str]:
         ({"data": ITEMS, "pagination": {"page": 1, "next": 2}}, "cursor", "page=body.pagination.next"),
         ({"data": ITEMS, "total_items": 400}, "offset", "body.total_items"),
         ({"data": ITEMS, "total": "400"}, "offset", "body.total"),
+        ({"data": ITEMS, "total": 400.0}, "offset", "body.total"),
+        ({"data": ITEMS, "next_offset": 20.0}, "cursor", "offset=body.next_offset"),
     ],
 )
 def test_what_leads_on_is_followed(content: Any, style: str, place: str | None) -> None:
@@ -111,6 +116,8 @@ def test_pages_that_are_counted_from_zero_are_known_by_the_first() -> None:
         {"id": 1, "title": "A thing to do", "done": False},
         {"id": 7, "total": 400, "customer": {"number": 12}},
         {"items": ITEMS, "total": None, "count": 20},
+        {"items": ITEMS, "total": 400.5},
+        {"items": ITEMS, "total": 10**15},
         {"items": [{"total": 400, "has_more": True}]},
     ],
 )
@@ -121,3 +128,11 @@ def test_a_harmless_answer_is_a_single_page(content: Any) -> None:
 def test_the_last_page_that_was_asked_for_by_its_number_is_the_end() -> None:
     assert shown({"items": ITEMS, "total_pages": 50}, f"{URL}?page=50") == ("none", "")
     assert shown({"items": ITEMS, "number": 49, "totalPages": 50, "last": True}) == ("none", "")
+
+
+@pytest.mark.parametrize("value", [400, 400.0, "400", "0400", 10**15 - 1, -1, 10**15, "1" * 16, 400.5, True, None, []])
+def test_a_total_is_the_same_number_to_who_names_its_place_and_to_who_does_not(value: Any) -> None:
+    body = orjson.dumps({"items": ITEMS, "total": value})
+    answer = AnswerOrigin(200, {}, URL)
+    named = read_facts(FactsWanted(total="body.total"), answer, body)
+    assert read_facts(FactsWanted(detect=True), answer, body).total == named.total

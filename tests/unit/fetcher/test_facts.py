@@ -109,6 +109,8 @@ def test_a_place_without_a_list_is_a_problem() -> None:
         ("/9j/4AAQSkZJRg==", "/9j/4AAQSkZJRg=="),
         ("?x", "?x"),
         (17, "17"),
+        (17.0, "17"),
+        (1.5, "1.5"),
         (None, None),
         ("", None),
         (False, None),
