@@ -75,7 +75,8 @@ class FactsWanted(Event):
 
     With `link`, what `next` finds is a URL, perhaps relative; without `next`, it is in the `Link` header. `detect`
     asks for everything that automatic paging can make use of. `growth`: all pages are known already, unless there have
-    come to be more meanwhile. `asked` is for the planner itself: how many items the page was asked for.
+    come to be more meanwhile. For the planner itself are `asked`, how many items the page was asked for, and `served`,
+    how many the first page had, by which pages were counted.
     """
 
     total: Expression | None = None
@@ -88,6 +89,7 @@ class FactsWanted(Event):
     detect: bool = False
     growth: bool = False
     asked: int | None = None
+    served: int | None = None
 
 
 class Facts(Event):

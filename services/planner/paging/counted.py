@@ -59,10 +59,10 @@ def after_number(walk: Walk, pages: NumberedPages, done: PlannedCall, facts: Fac
     """What follows a page that was asked for by its number."""
     index, items = done.position - pages.first, facts.items or 0
     asked = size_asked(pages, done)
+    served = (items if index == 0 else _size_served(done)) or asked
     count = facts.pages
     if facts.total is not None and count is None:
-        size = items if index == 0 and items else asked
-        count = ceil(facts.total / size)
+        count = ceil(facts.total / served)
     if count is None:
         return _walk_on(_counted(walk, pages, done.position + 1, asked, wants=True), done, items, asked if index else 0)
     if index + 1 >= count or items == 0:
@@ -70,7 +70,7 @@ def after_number(walk: Walk, pages: NumberedPages, done: PlannedCall, facts: Fac
     if count > MOST_TASKS_AT_ONCE:
         return Step(all_planned=True, problem=f"page_limit: {count} pages; larger pages are needed")
     planned = [
-        _counted(walk, pages, pages.first + later, asked, wants=later == count - 1, growth=True)
+        _counted(walk, pages, pages.first + later, asked, wants=later == count - 1, growth=True, served=served)
         for later in range(index + 1, count)
     ]
     if index == 0:
@@ -86,14 +86,29 @@ def size_asked(pages: OffsetPages | NumberedPages, done: PlannedCall) -> int:
     return int(asked) if isinstance(asked, str) and asked.isdecimal() else pages.size
 
 
+def _size_served(done: PlannedCall) -> int | None:
+    """How many items the first page had, by which all were counted: a vendor may serve more or fewer than it is asked
+    for."""
+    return None if done.wanted is None else done.wanted.served
+
+
 def _counted(
-    walk: Walk, pages: OffsetPages | NumberedPages, position: int, size: int, *, wants: bool, growth: bool = False
+    walk: Walk,
+    pages: OffsetPages | NumberedPages,
+    position: int,
+    size: int,
+    *,
+    wants: bool,
+    growth: bool = False,
+    served: int | None = None,
 ) -> PlannedCall:
     """One page by offset or number; with `wants`, its answer is read for what comes next, or for `growth` only."""
     wanted = None
     if wants:
         told = pages.pages if isinstance(pages, NumberedPages) else None
-        wanted = FactsWanted(total=pages.total, pages=told, select=walk.records.select, growth=growth, asked=size)
+        wanted = FactsWanted(
+            total=pages.total, pages=told, select=walk.records.select, growth=growth, asked=size, served=served
+        )
     if isinstance(pages, OffsetPages):
         query: dict[str, object] = {pages.offset_parameter: position, pages.size_parameter: size}
     else:

@@ -2,6 +2,7 @@
 could be had."""
 
 from collections.abc import Callable
+from math import ceil
 from typing import Any
 
 import pytest
@@ -114,6 +115,27 @@ def test_a_total_that_grows_is_followed_from_the_last_page() -> None:
     assert offsets(made) == list(range(0, 130, 10))
     assert steps[-1].all_planned
     assert steps[-1].expected == 130
+
+
+@pytest.mark.parametrize("size_parameter", ["limit", None])
+@given(total=st.integers(0, 2000), more=st.integers(0, 500), served=st.integers(1, 300))
+def test_numbered_pages_are_counted_and_counted_again_by_what_the_vendor_serves(
+    size_parameter: str | None, total: int, more: int, served: int
+) -> None:
+    """Whatever it is asked for: no page behind the last one is asked for, and a total that grew is followed."""
+    asked: list[PlannedCall] = []
+
+    def answer(call: PlannedCall) -> Facts:
+        asked.append(call)
+        now = total if len(asked) == 1 else total + more
+        return Facts(total=now, items=max(0, min(served, now - served * (call.position - 1))))
+
+    job = resolved(style="page", size=100, size_parameter=size_parameter, total="body.total")
+    made, steps = walk(job, answer, most=10_000)
+    pages = ceil((total + more if total > served else total) / served)
+    assert [call.position for call in made] == list(range(1, max(1, pages) + 1))
+    assert {call.call.query.get("limit") for call in made} == {"100" if size_parameter else None}
+    assert steps[-1].all_planned
 
 
 def test_a_total_that_grows_for_ever_is_not_followed_for_ever() -> None:
