@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from pydantic_core import from_json
 
-from shared.specification.expressions import NotApplicable, evaluate
+from shared.specification.expressions import FindsTooMuch, NotApplicable, evaluate
 
 USUAL_NAMES = ("items", "data", "results", "records", "rows", "values", "entries", "content", "hits")
 _ALL_ZEROS = bytes.maketrans(b"123456789", b"000000000")
@@ -120,13 +120,19 @@ def unreadable(body: bytes, *, whole: bool) -> BodyUnreadable | None:
 
 def find_records(content: Any, select: str | None) -> list[Any] | None:
     """The records in a body: by expression, or the list that is there; a lone object is one record. A list that is null
-    is an empty one. Nothing if the place that was asked for is missing, or holds something else."""
+    is an empty one. Nothing if the place that was asked for is missing, or holds something else.
+
+    Raises:
+        BodyTooLarge: what the expression makes of it would take too much memory.
+    """
     if select is None:
         return _find_list(content)
     plain = _plain_path(select)
     if plain is None:
         try:
             selected = evaluate(select, {"body": content})
+        except FindsTooMuch as error:
+            raise BodyTooLarge(str(error)) from None
         except NotApplicable:
             return None
     else:
@@ -140,7 +146,11 @@ def find_records(content: Any, select: str | None) -> list[Any] | None:
 
 def find_items(content: Any, select: str | None) -> list[Any] | None:
     """What the vendor put on a page, and counts in its paging: the list that a selection begins with, before it leaves
-    anything out or takes anything apart. `body.orders[?open].lines[]` begins with `body.orders`."""
+    anything out or takes anything apart. `body.orders[?open].lines[]` begins with `body.orders`.
+
+    Raises:
+        BodyTooLarge: as `find_records`.
+    """
     begins = None if select is None else _page_list(select)
     selected = None if begins is None else _walk(content, begins)
     return selected if isinstance(selected, list) else find_records(content, select)

@@ -7,9 +7,9 @@ from typing import Any
 import jmespath
 from jmespath.exceptions import JMESPathError, JMESPathTypeError
 from jmespath.functions import Functions
-from jmespath.parser import ParsedResult
 
-from shared.specification.growth import growth_mistake
+from shared.specification.evaluation import MOST_MADE, TooMuch, search
+from shared.specification.growth import growth_mistake, growth_of
 
 _FAULTS = (JMESPathError, ValueError, TypeError, ArithmeticError, RecursionError)
 """What an evaluation may raise: the library's own errors, and those of the functions beneath it."""
@@ -19,14 +19,22 @@ class NotApplicable(Exception):
     """The expression cannot be evaluated over this document; the text says why, and repeats nothing of the document."""
 
 
+class FindsTooMuch(NotApplicable):
+    """What it would find is too large for any memory."""
+
+
 def evaluate(expression: str, document: Mapping[str, Any]) -> Any:
     """What the expression finds; null where it finds nothing.
 
     Raises:
         NotApplicable: a function cannot take what it is given.
+        FindsTooMuch: it would make too much of this document.
     """
     try:
-        return _compiled(expression).search(document)
+        parsed, grows = _compiled(expression)
+        return search(parsed, document, grows=grows)
+    except TooMuch:
+        raise FindsTooMuch(f"{expression}: it finds more than {MOST_MADE} values") from None
     except JMESPathTypeError as error:
         taken = f"{error.function_name}() cannot take a value of type {error.actual_type}"
         raise NotApplicable(f"{expression}: {taken}") from None
@@ -86,8 +94,10 @@ def _roots(node: Any, *, alone: bool = True, stepped: bool = False) -> Iterator[
 
 
 @lru_cache(maxsize=1024)
-def _compiled(expression: str) -> ParsedResult:
-    return jmespath.compile(expression)
+def _compiled(expression: str) -> tuple[Any, bool]:
+    """Its syntax tree, and whether more than it is applied to can come of it."""
+    parsed = jmespath.compile(expression).parsed
+    return parsed, growth_of(parsed) > 1
 
 
 def _nodes(node: Any) -> Iterator[dict[str, Any]]:

@@ -24,7 +24,7 @@ def growth_mistake(node: Any) -> str:
         RecursionError: the tree is too deep.
     """
     problem = next(_unbounded(node), "")
-    if not problem and _growth(node) > MOST:
+    if not problem and growth_of(node) > MOST:
         return f"what it finds could grow to more than {MOST} times what it is applied to"
     return problem
 
@@ -40,9 +40,10 @@ def _unbounded(node: Any) -> Iterator[str]:
         yield from _unbounded(child)
 
 
-def _growth(node: Any) -> float:
-    """Never less than 1, so that what grows on the way and is dropped again counts, too."""
-    parts = [_growth(child) for child in _children(node)]
+def growth_of(node: Any) -> float:
+    """How many times as large as what it is applied to its findings may be. Never less than 1, so that what
+    grows on the way and is dropped again counts, too."""
+    parts = [growth_of(child) for child in _children(node)]
     match node["type"]:
         case "literal":
             return _size(node["value"])

@@ -34,30 +34,39 @@ def read_facts(wanted: FactsWanted, origin: AnswerOrigin, body: bytes) -> Facts:
     digest = hashlib.sha256(body).hexdigest()
     try:
         content = read_json(body)
+        found = find_items(content, wanted.select)
     except BodyUnreadable as error:
         return Facts(problem=str(error), digest=digest)
     document = {"body": content, "headers": dict(origin.headers), "status": origin.status}
-    found = find_items(content, wanted.select)
     items = None if found is None else len(found)
-    told: dict[str, Any] = {"items": items, "digest": digest}
-    problems: list[str] = []
-    for name in ("total", "pages", "size"):
-        expression = getattr(wanted, name)
-        if expression is not None:
-            told[name], problem = _counted(_search(expression, document), expression)
-            problems += problem
+    told, problems = _counts(wanted, document)
+    told |= {"items": items, "digest": digest}
     if items is None:
         problems.append("no list of records is where it was expected")
     try:
         told |= _following(wanted, document, origin)
         if wanted.detect:
             told |= detect(content, link_next(origin.headers, origin.url), items or 0, origin.url)
+    except BodyUnreadable as error:
+        problems.append(str(error))
     except ValueError:
         problems.append("the link to the next page cannot be read")
     if len(told.get("next") or "") > _LONGEST_NEXT:
         told["next"] = None
         problems.append(f"the link or cursor to the next page is longer than {_LONGEST_NEXT} characters")
     return Facts(**told, problem="; ".join(problems))
+
+
+def _counts(wanted: FactsWanted, document: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """What the vendor counts, and what is wrong with it."""
+    told: dict[str, Any] = {}
+    problems: list[str] = []
+    for name in ("total", "pages", "size"):
+        expression = getattr(wanted, name)
+        if expression is not None:
+            told[name], problem = _counted(_search(expression, document), expression)
+            problems += problem
+    return told, problems
 
 
 def _following(wanted: FactsWanted, document: dict[str, Any], origin: AnswerOrigin) -> dict[str, Any]:

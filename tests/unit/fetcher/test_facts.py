@@ -98,6 +98,16 @@ def test_a_body_that_is_no_json_is_a_problem(body: bytes) -> None:
     assert found.digest
 
 
+def test_a_selection_that_would_make_too_much_of_a_body_is_a_problem() -> None:
+    ten = f"[{', '.join('@' * 10)}][]"
+    select = f"[body.d] | [0] | {ten} | {ten} | {ten}"
+    found = facts(FactsWanted(select=select, total="body.total"), {"d": list(range(10_000)), "total": 7})
+    assert (found.items, "more than 3000000 values" in found.problem) == (None, True)
+    keyset = FactsWanted(select=f"body.d | {ten} | {ten} | {ten}", last="id")
+    found = facts(keyset, {"d": list(range(10_000))})
+    assert (found.items, found.next, "more than 3000000 values" in found.problem) == (10_000, None, True)
+
+
 def test_a_place_without_a_list_is_a_problem() -> None:
     assert "no list of records" in facts(FactsWanted(select="body.data[]"), {"data": 7}).problem
 

@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import jmespath
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from shared.specification.expressions import NotApplicable, evaluate, holds
+from shared.specification.expressions import FindsTooMuch, NotApplicable, evaluate, holds
 from shared.specification.values import Expression
 
 CHECK: TypeAdapter[str] = TypeAdapter(Expression)
@@ -76,6 +77,47 @@ def test_what_would_grow_without_bound_is_refused(expression: str) -> None:
 )
 def test_ordinary_ones_pass(expression: str) -> None:
     assert CHECK.validate_python(expression) == expression
+
+
+TEN = f"[{', '.join('@' * 10)}]"
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        f"body | {TEN}[] | {TEN}[] | {TEN}[]",
+        f"body | {TEN} | {TEN} | {TEN}",
+        f"body[].{{a: {TEN}[], b: {TEN}[]}} | {TEN}",
+        f"length(to_string(body | {TEN} | {TEN}))",
+        f"map(&{TEN}, body)[] | {TEN}[] | [@, @][]",
+        "[" + ", ".join(["body[:]"] * 150) + "] | [0]",
+        "[" + ", ".join(["body[*]"] * 150) + "] | [0]",
+        "[" + ", ".join(["body[?@]"] * 150) + "] | [0]",
+        "[" + ", ".join(["sort(body)"] * 150) + "] | [0]",
+    ],
+)
+def test_what_would_make_too_much_of_a_document_is_not_applied_to_it(expression: str) -> None:
+    """Each of these grows to less than a thousand times what it is applied to."""
+    assert CHECK.validate_python(expression) == expression
+    with pytest.raises(FindsTooMuch, match="more than 3000000 values"):
+        evaluate(expression, {"body": list(range(25_000))})
+    assert evaluate(expression, {"body": [1, 2]}) == jmespath.search(expression, {"body": [1, 2]})
+
+
+def test_texts_are_not_joined_to_more_than_can_be_held() -> None:
+    joined = f"join('{'x' * 900}', body)"
+    with pytest.raises(FindsTooMuch):
+        evaluate(joined, {"body": ["a"] * 60_000})
+    assert len(evaluate(joined, {"body": ["a"] * 1000})) == 900 * 999 + 1000
+
+
+def test_a_document_may_be_as_large_as_it_is_and_have_fields_picked_from_it() -> None:
+    fields = ", ".join(f"f{number}: f{number}" for number in range(20))
+    many = [{f"f{number}": number for number in range(20)}] * 60_000
+    assert evaluate(f"body[].{{{fields}}}", {"body": many}) == many
+    long = [{"id": number, "text": "x" * 8 * 1024**2} for number in range(8)]
+    assert evaluate("body[].{id: id, text: text}", {"body": long}) == long
+    assert evaluate("body[].to_string(@)", {"body": long[:2]})[1].startswith('{"id":1,"text":"xxx')
 
 
 def test_what_cannot_be_applied_is_told() -> None:

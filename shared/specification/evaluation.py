@@ -1,0 +1,135 @@
+"""Evaluates expressions within bounds: what they make of a document is counted before it fills the memory. Pure.
+
+What `growth` lets pass may still make a thousand values of each one of a document, which may have very many.
+"""
+
+import math
+from typing import Any
+
+from jmespath.functions import Functions
+from jmespath.visitor import TreeInterpreter
+
+MOST_MADE = 3_000_000
+"""So many values an expression may put into lists and objects on its way, and so many its findings may have, each
+counted as often as it would be written; or twice as many as the document has, if that is more."""
+_UNIT = 16
+"""Characters of a text that count as one value more."""
+_FUNCTIONS = Functions()
+
+
+class TooMuch(Exception):
+    """What the expression makes of the document cannot be held, or could not be written."""
+
+
+def search(parsed: Any, document: Any, *, grows: bool) -> Any:
+    """What an expression's syntax tree finds. What does not grow is as large as the document at most.
+
+    Raises:
+        TooMuch: it made too many values, or found too many.
+    """
+    counting = _Counting(document)
+    found = counting.visit(parsed, document)
+    if grows:
+        counting.check(found)
+    return found
+
+
+def size_of(found: Any, most: float = math.inf) -> int:
+    """How many values something has, counted as it would be written: what it holds twice counts twice. Above `most`
+    they are not counted to the end."""
+    size, layer = 1, [found]
+    while layer and size <= most:
+        beneath: list[Any] = []
+        for one in layer:
+            kind = type(one)
+            if kind is str:
+                size += len(one) // _UNIT
+            elif kind is dict:
+                size += len(one) + len("".join(one)) // _UNIT
+                beneath += one.values()
+            elif kind is list:
+                size += len(one)
+                beneath += one
+            if size > most:
+                break
+        layer = beneath
+    return size
+
+
+class _Counting(TreeInterpreter):
+    """Counts what is put into new lists and objects; where one step alone could make very much, before it is made."""
+
+    def __init__(self, document: Any) -> None:
+        super().__init__()
+        self._document, self._made, self._most = document, 0, MOST_MADE
+
+    def check(self, found: Any) -> int:
+        """The size of something, which is not too large.
+
+        Raises:
+            TooMuch: it is.
+        """
+        size = size_of(found, self._most)
+        if size > self._most:
+            self._most = max(MOST_MADE, 2 * size_of(self._document))
+            size = size_of(found, self._most)
+        if size > self._most:
+            raise TooMuch
+        return size
+
+    def _make(self, values: int) -> None:
+        self._made += values
+        if self._made > self._most:
+            self._most = max(MOST_MADE, 2 * size_of(self._document))
+        if self._made > self._most:
+            raise TooMuch
+
+    def _counted(self, made: Any) -> Any:
+        if isinstance(made, (list, dict)):
+            self._make(len(made))
+        elif isinstance(made, str):
+            self._make(len(made) // _UNIT)
+        return made
+
+    def visit_flatten(self, node: Any, value: Any) -> Any:
+        base = self.visit(node["children"][0], value)
+        if not isinstance(base, list):
+            return None
+        self._make(sum(len(inner) if isinstance(inner, list) else 1 for inner in base))
+        flat: list[Any] = []
+        for inner in base:
+            flat += inner if isinstance(inner, list) else (inner,)
+        return flat
+
+    def visit_function_expression(self, node: Any, value: Any) -> Any:
+        given = [self.visit(child, value) for child in node["children"]]
+        if node["value"] in ("to_string", "join"):
+            self._make(sum(map(self.check, given)) + _separators(given))
+        return self._counted(_FUNCTIONS.call_function(node["value"], given))
+
+    def visit_projection(self, node: Any, value: Any) -> Any:
+        return self._counted(super().visit_projection(node, value))
+
+    def visit_value_projection(self, node: Any, value: Any) -> Any:
+        return self._counted(super().visit_value_projection(node, value))
+
+    def visit_filter_projection(self, node: Any, value: Any) -> Any:
+        return self._counted(super().visit_filter_projection(node, value))
+
+    def visit_slice(self, node: Any, value: Any) -> Any:
+        return self._counted(super().visit_slice(node, value))
+
+    def visit_multi_select_list(self, node: Any, value: Any) -> Any:
+        return self._counted(super().visit_multi_select_list(node, value))
+
+    def visit_multi_select_dict(self, node: Any, value: Any) -> Any:
+        return self._counted(super().visit_multi_select_dict(node, value))
+
+
+def _separators(given: list[Any]) -> int:
+    """What join() puts between the texts of a list."""
+    match given:
+        case [str() as separator, list() as texts]:
+            return len(separator) * len(texts) // _UNIT
+        case _:
+            return 0
