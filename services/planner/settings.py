@@ -10,7 +10,9 @@ class Settings(ServiceSettings):
 
     planner_window_seconds: float = Field(4.0, gt=0, le=60, description="seconds of a contract's rate released ahead")
     planner_unprocessed: int = Field(
-        2000, ge=10, description="pages fetched but not yet processed that stop the release"
+        2000,
+        ge=10,
+        description="pages of a job fetched but not yet processed that stop its release; four such jobs stop a vendor",
     )
     planner_keep_days: float = Field(30.0, ge=15, description="days after its end that a job can be redriven")
 

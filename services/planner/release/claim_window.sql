@@ -1,7 +1,7 @@
 -- Locks the next tasks of each vendor: by priority, then one of each job in turn, of no more jobs than there is room
 -- for. The turn goes round: it begins behind the job that was served last, and comes back to it in a second lap. What
 -- somebody cancelled or released meanwhile is none of them: once locked, only the row itself is looked at again.
--- $1 vendors text[], $2 priorities smallint[], $3 rooms integer[], $4 served_last uuid[]
+-- $1 vendors text[], $2 priorities smallint[], $3 rooms integer[], $4 served_last uuid[], $5 full_jobs uuid[] (passed over)
 WITH wanted AS (
     SELECT vendor, priority, room, served_last
     FROM unnest($1::text[], $2::smallint[], $3::integer[], $4::uuid[]) AS given (vendor, priority, room, served_last)
@@ -39,7 +39,8 @@ candidates AS (
                 ) AS following
             )
             SELECT round.lap, round.job_id FROM round
-            WHERE round.waits AND (SELECT jobs.state FROM jobs WHERE jobs.id = round.job_id) = 'running'
+            WHERE round.waits AND round.job_id <> ALL ($5::uuid[])
+                AND (SELECT jobs.state FROM jobs WHERE jobs.id = round.job_id) = 'running'
             LIMIT wanted.room
         ) AS waiting
     ) AS job

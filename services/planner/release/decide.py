@@ -1,12 +1,18 @@
 """How many tasks of a vendor may be out at once, and how long all that wait will take. Pure."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from shared.specification.vendor import CAREFUL_BUDGET, Budget, Vendor
 
 _LEAST_SHARE = 4
 _MOST_OUTSTANDING = 2000
 _IN_FLIGHT_TIMES = 6
+_FULL_JOBS = 4
+"""So many full jobs stop their vendor. A job that is stuck is one job's fault; what many are stuck with is common to
+them, and a processor that is behind must not be buried under a vendor's thousand small jobs. There is no such limit
+over all vendors: none shall wait for another, and what waits to be processed is in Kafka and in the payload store, not
+in anybody's memory."""
 
 
 Turn = tuple[str, int]
@@ -15,10 +21,13 @@ Turn = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """A vendor with running jobs: tasks released and not yet fetched."""
+    """A vendor with running jobs: tasks released and not yet fetched, and pages that wait to be processed, of each job
+    at most its own limit. Jobs above it are `full`: no more is released of them."""
 
     vendor: str
     outstanding: int
+    unprocessed: int = 0
+    full: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +57,10 @@ def target(budget: Budget, window_seconds: float) -> int:
     return max(1, min(wanted, _MOST_OUTSTANDING))
 
 
-def room(load: Load, vendor: Vendor | None, window_seconds: float) -> int:
+def room(load: Load, vendor: Vendor | None, window_seconds: float, unprocessed_most: int) -> int:
     """How many more may be released now; small gaps wait until they are worth a batch."""
+    if load.unprocessed >= _FULL_JOBS * unprocessed_most:
+        return 0
     wanted = target(vendor.budget if vendor else CAREFUL_BUDGET, window_seconds)
     free = wanted - load.outstanding
     return free if free > 0 and free >= wanted // _LEAST_SHARE else 0

@@ -1,6 +1,6 @@
 -- Vendors with planned tasks, by skipping from one to the next in the index, with what they have out and what waits to
--- be processed. Tasks that wait for a callback are left out: they use no budget. So are those of paused jobs, which the
--- fetcher holds, and webhooks that are tried again, for hours perhaps: other receivers of the same host are not to wait.
+-- be processed, of each job at most $1, and the jobs that have more. What waits for a callback needs nobody's turn, and
+-- what the fetcher holds for a paused job is in nobody's way. $1 unprocessed_most integer
 WITH RECURSIVE busy AS (
     (SELECT vendor FROM tasks WHERE state = 'planned' ORDER BY vendor LIMIT 1)
     UNION ALL
@@ -13,15 +13,23 @@ WITH RECURSIVE busy AS (
     FROM busy
     WHERE busy.vendor IS NOT NULL
 )
-SELECT busy.vendor, out.outstanding, out.unprocessed
+SELECT busy.vendor, out.outstanding, out.unprocessed, out.full_jobs
 FROM busy
 CROSS JOIN LATERAL (
     SELECT
-        count(*) FILTER (WHERE rank <= 2 AND tasks.job_id NOT IN (SELECT id FROM jobs WHERE state = 'paused')
-            AND NOT (tasks.state = 'retrying' AND tasks.purpose = 'deliver'))::integer
-            AS outstanding,
-        count(*) FILTER (WHERE rank > 2)::integer AS unprocessed
-    FROM tasks
-    WHERE tasks.vendor = busy.vendor AND rank BETWEEN 1 AND 4 AND tasks.state <> 'waiting'
+        coalesce(sum(job.outstanding) FILTER (WHERE NOT job.paused), 0)::integer AS outstanding,
+        coalesce(sum(least(job.unprocessed, $1)), 0)::integer AS unprocessed,
+        coalesce(array_agg(job.id) FILTER (WHERE job.unprocessed > $1), '{}') AS full_jobs
+    FROM (
+        SELECT counted.*, EXISTS (SELECT FROM jobs WHERE jobs.id = counted.id AND jobs.state = 'paused') AS paused
+        FROM (
+            SELECT tasks.job_id AS id,
+                count(*) FILTER (WHERE rank <= 2) AS outstanding,
+                count(*) FILTER (WHERE rank > 2) AS unprocessed
+            FROM tasks
+            WHERE tasks.vendor = busy.vendor AND rank BETWEEN 1 AND 4 AND tasks.state <> 'waiting'
+            GROUP BY tasks.job_id
+        ) AS counted
+    ) AS job
 ) AS out
 WHERE busy.vendor IS NOT NULL

@@ -5,7 +5,7 @@ derived from task and round, so a crash in between repeats a message that the fe
 the gateway is told to expect its callback and the scheduler of its deadline, each acknowledged by the broker.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,8 +18,8 @@ from services.planner.metrics import JOBS_ENDED, TASKS_RELEASED
 from services.planner.model import PlannedCall, Resolved
 from services.planner.placeholders import is_template
 from services.planner.release import store
-from services.planner.release.decide import Turn, room
-from services.planner.rows import planned_of, wait_of
+from services.planner.release.decide import Load, Turn, room
+from services.planner.rows import planned_of
 from services.planner.settings import Settings
 from services.planner.single import answer_of
 from services.planner.waiting import Wait, first_expected, timer
@@ -34,7 +34,7 @@ from shared.observability.logs import get_logger
 from shared.observability.metrics import vendor_label
 from shared.runtime.app import Runtime
 from shared.runtime.clock import utc_now
-from shared.specification.invoke import IN_SUBMIT
+from shared.specification.vendor import Vendor
 
 _IDLE_SECONDS = 1.0
 _BUSY_SECONDS = 0.2
@@ -57,23 +57,15 @@ class Release:
 
     async def step(self) -> float:
         """Release what each vendor has room for; gives the seconds until the next look."""
-        settings = self._runtime.settings
         async with self._runtime.database.transaction() as tx:
-            loads, unprocessed = await store.find_loads(tx)
+            loads = await store.find_loads(tx, self._runtime.settings.planner_unprocessed)
             if not loads:
                 return _IDLE_SECONDS
-            if unprocessed > settings.planner_unprocessed:
-                return _BUSY_SECONDS
             busy = [load.vendor for load in loads]
-            vendors = await store.find_vendors(tx, busy)
-            rooms = {
-                load.vendor: room(load, vendors.get(load.vendor), settings.planner_window_seconds) for load in loads
-            }
-            rooms = {vendor: free for vendor, free in rooms.items() if free}
-            if not self._was_heard:
-                rooms = dict.fromkeys(rooms, 1)
+            rooms = self._rooms(loads, await store.find_vendors(tx, busy))
             self._served = {turn: job_id for turn, job_id in self._served.items() if turn[0] in busy}
-            rows = await store.claim_window(tx, rooms, self._served)
+            full = [job_id for load in loads for job_id in load.full]
+            rows = await store.claim_window(tx, rooms, self._served, full)
             if not rows:
                 return _BUSY_SECONDS
             specifications, unreadable = await store.find_specifications(tx, sorted({row["job_id"] for row in rows}))
@@ -89,6 +81,14 @@ class Release:
             TASKS_RELEASED.labels(vendor=vendor_label(row["vendor"])).inc(one.goes_out)
             self._served[row["vendor"], row["priority"]] = row["job_id"]
         return 0.0
+
+    def _rooms(self, loads: Sequence[Load], vendors: Mapping[str, Vendor]) -> dict[str, int]:
+        """How much may go out, by vendor; one without room is not there."""
+        settings = self._runtime.settings
+        seconds, unprocessed_most = settings.planner_window_seconds, settings.planner_unprocessed
+        free = {load.vendor: room(load, vendors.get(load.vendor), seconds, unprocessed_most) for load in loads}
+        rooms = {vendor: most for vendor, most in free.items() if most}
+        return rooms if self._was_heard else dict.fromkeys(list(rooms)[:1], 1)
 
     async def _fail(self, tx: Transaction, job_ids: Sequence[UUID], now: datetime) -> None:
         """A job that cannot be read is over, and holds back no other."""

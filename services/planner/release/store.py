@@ -21,11 +21,10 @@ log = get_logger(__name__)
 _NOBODY = UUID(int=0)
 
 
-async def find_loads(tx: Transaction) -> tuple[list[Load], int]:
-    """Vendors with planned tasks, and how many pages wait to be processed over all of them."""
-    rows = await tx.fetch(SQL["find_loads"])
-    loads = [Load(row["vendor"], row["outstanding"]) for row in rows]
-    return loads, sum(row["unprocessed"] for row in rows)
+async def find_loads(tx: Transaction, unprocessed_most: int) -> list[Load]:
+    """Vendors with planned tasks. A job with more than so many pages that wait to be processed is full."""
+    rows = await tx.fetch(SQL["find_loads"], unprocessed_most)
+    return [Load(row["vendor"], row["outstanding"], row["unprocessed"], tuple(row["full_jobs"])) for row in rows]
 
 
 async def count_backlog(tx: Transaction) -> dict[str, Backlog]:
@@ -42,9 +41,10 @@ async def find_vendors(tx: Transaction, ids: Sequence[str]) -> dict[str, Vendor]
 
 
 async def claim_window(
-    tx: Transaction, rooms: Mapping[str, int], served: Mapping[Turn, UUID] | None = None
+    tx: Transaction, rooms: Mapping[str, int], served: Mapping[Turn, UUID] | None = None, full: Sequence[UUID] = ()
 ) -> list[Row]:
-    """Lock the next tasks of each vendor: by priority, then one of each job in turn, behind the job `served` last."""
+    """Lock the next tasks of each vendor: by priority, then one of each job in turn, behind the job `served` last.
+    Jobs that are `full` are passed over."""
     turns = [(vendor, priority) for vendor in rooms for priority in sorted(PRIORITIES.values())]
     if not turns:
         return []
@@ -54,6 +54,7 @@ async def claim_window(
         [priority for _, priority in turns],
         [rooms[vendor] for vendor, _ in turns],
         [(served or {}).get(turn, _NOBODY) for turn in turns],
+        full,
     )
     return rows
 

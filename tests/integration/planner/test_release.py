@@ -48,7 +48,7 @@ async def release(database: Database, rooms: Mapping[str, int], served: Mapping[
 
 async def loads(database: Database) -> dict[str, int]:
     async with database.transaction() as tx:
-        found, _ = await store.find_loads(tx)
+        found = await store.find_loads(tx, 2000)
     return {load.vendor: load.outstanding for load in found}
 
 
@@ -159,7 +159,7 @@ async def test_what_is_looked_at_does_not_grow_with_the_jobs_that_are_open(datab
         )
     async with database.transaction() as tx:
         served = await tx.fetchval("SELECT id FROM jobs ORDER BY id OFFSET 4995 LIMIT 1")
-    for name, arguments in (("find_loads", ()), ("claim_window", (["acme"], [1], [10], [served]))):
+    for name, arguments in (("find_loads", (2000,)), ("claim_window", (["acme"], [1], [10], [served], []))):
         async with database.transaction() as tx:
             plan = await tx.fetch(f"EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF) {store.SQL[name]}", *arguments)
         rows = [int(float(line.split("rows=")[-1].split()[0])) for (line,) in plan if "actual" in line]
@@ -224,6 +224,31 @@ async def test_a_call_that_does_not_fit_fails_its_task_and_holds_back_no_other(
         [ended] = await eventually(lambda: jobs.of_type("job.ended"))
         assert (ended["job_id"], ended["state"], ended["counts"]["failed"]) == (str(poison), "failed", 1)
         assert ended["failures"] == [{"reason": "too_large", "count": 1}]
+
+
+async def specify(database: Database, job_id: UUID, vendor: str) -> None:
+    """What the job runs with, so that its tasks can be told."""
+    document = Resolved(vendor=vendor, source=str(job_id), poll=Poll()).model_dump_json(exclude_defaults=True).encode()
+    async with database.transaction() as tx:
+        await tx.execute("UPDATE jobs SET specification = $2 WHERE id = $1", job_id, document)
+
+
+async def test_a_job_whose_pages_cannot_be_processed_holds_back_no_other(
+    topics: Place, database: Database, reader_for: ReaderFor, payloads: Path
+) -> None:
+    """As where its topic was deleted: neither other jobs of its vendor wait for it, nor other vendors."""
+    fetches = await reader_for("fetch.requested")
+    stuck, neighbour, other = [await plan(database, *job) for job in ((14, "one"), (3, "one"), (3, "two"))]
+    for job_id, vendor in ((stuck, "one"), (neighbour, "one"), (other, "two")):
+        await specify(database, job_id, vendor)
+    async with database.transaction() as tx:
+        await tx.execute("UPDATE tasks SET state = 'stored', rank = 3 WHERE job_id = $1 AND number < 11", stuck)
+    async with running("planner", Settings, build, topics, payloads, planner_unprocessed=10):
+        await eventually(lambda: len(fetches.values) == 6, 30)
+        assert Counter(UUID(call["job_id"]) for call in fetches.values) == {neighbour: 3, other: 3}
+        async with database.transaction() as tx:
+            await tx.execute("UPDATE tasks SET state = 'completed', rank = 9 WHERE job_id = $1 AND number = 0", stuck)
+        await eventually(lambda: len(fetches.values) == 9, 30)
 
 
 async def test_what_is_out_for_a_paused_job_takes_no_room_from_others(database: Database) -> None:

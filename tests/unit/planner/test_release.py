@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from services.planner.release.decide import Backlog, drain_seconds
+from services.planner.release.decide import Backlog, Load, drain_seconds, room
 from shared.specification.vendor import Budget, Vendor, Window
 
 SECOND = Window(requests=10, per=timedelta(seconds=1))
@@ -24,3 +24,8 @@ def test_the_window_that_needs_longest_says_how_long_a_backlog_takes(
 
 def test_of_an_unknown_vendor_a_careful_contract_is_assumed() -> None:
     assert drain_seconds(Backlog(10), None) == 2
+
+
+def test_a_vendor_waits_where_many_of_its_jobs_cannot_be_processed() -> None:
+    rooms = [room(Load("acme", 0, unprocessed), None, 4.0, 10) for unprocessed in (0, 10, 39, 40)]
+    assert [free > 0 for free in rooms] == [True, True, True, False]
