@@ -1,6 +1,7 @@
 """How many tasks of a vendor may be out at once, and how long all that wait will take. Pure."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from shared.specification.vendor import CAREFUL_BUDGET, Budget, Vendor
@@ -8,11 +9,12 @@ from shared.specification.vendor import CAREFUL_BUDGET, Budget, Vendor
 _LEAST_SHARE = 4
 _MOST_OUTSTANDING = 2000
 _IN_FLIGHT_TIMES = 6
+_RETRYING_TIMES = 2
 _FULL_JOBS = 4
 """So many full jobs stop their vendor. A job that is stuck is one job's fault; what many are stuck with is common to
-them, and a processor that is behind must not be buried under a vendor's thousand small jobs. There is no such limit
-over all vendors: none shall wait for another, and what waits to be processed is in Kafka and in the payload store, not
-in anybody's memory."""
+them: a vendor that fails whatever it is asked shall not be sent its whole backlog, and a processor that is behind must
+not be buried under a thousand small jobs. There is no such limit over all vendors: none shall wait for another, and
+what waits to be processed is in Kafka and in the payload store, not in anybody's memory."""
 
 
 Turn = tuple[str, int]
@@ -21,12 +23,21 @@ Turn = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """A vendor with running jobs: tasks released and not yet fetched, and pages that wait to be processed, of each job
-    at most its own limit. Jobs above it are `full`: no more is released of them."""
+    """A vendor with planned tasks: calls that are released and have not been made, those of each job that wait to be
+    tried again, and pages that wait to be processed, of each job at most its own limit; jobs above it are `heaped`."""
 
     vendor: str
     outstanding: int
+    retrying: Mapping[UUID, int] = field(default_factory=dict)
     unprocessed: int = 0
+    heaped: tuple[UUID, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many more calls of a vendor may be released, and the jobs that are `full`: none of theirs are."""
+
+    free: int
     full: tuple[UUID, ...] = ()
 
 
@@ -57,10 +68,19 @@ def target(budget: Budget, window_seconds: float) -> int:
     return max(1, min(wanted, _MOST_OUTSTANDING))
 
 
-def room(load: Load, vendor: Vendor | None, window_seconds: float, unprocessed_most: int) -> int:
-    """How many more may be released now; small gaps wait until they are worth a batch."""
-    if load.unprocessed >= _FULL_JOBS * unprocessed_most:
-        return 0
+def room(load: Load, vendor: Vendor | None, window_seconds: float, unprocessed_most: int) -> Room:
+    """What may be released now; small gaps wait until they are worth a batch.
+
+    A call that waits to be tried again takes none of the window: it sleeps for seconds to minutes, and a hundred of one
+    job would leave its neighbours nothing meanwhile. But a job with two windows of them is full, for what else it has
+    would most likely fail as they did: it goes on as they end, at the pace of its attempts, and a vendor that fails
+    whatever it is asked holds a few windows of each of a few jobs, however much is planned.
+    """
     wanted = target(vendor.budget if vendor else CAREFUL_BUDGET, window_seconds)
+    most = wanted * _RETRYING_TIMES
+    full = (*load.heaped, *(job_id for job_id, count in load.retrying.items() if count >= most))
+    retrying = sum(min(count, most) for count in load.retrying.values())
+    if retrying >= _FULL_JOBS * most or load.unprocessed >= _FULL_JOBS * unprocessed_most:
+        return Room(0, full)
     free = wanted - load.outstanding
-    return free if free > 0 and free >= wanted // _LEAST_SHARE else 0
+    return Room(free if free > 0 and free >= wanted // _LEAST_SHARE else 0, full)

@@ -1,6 +1,7 @@
--- Vendors with planned tasks, by skipping from one to the next in the index, with what they have out and what waits to
--- be processed, of each job at most $1, and the jobs that have more. What waits for a callback needs nobody's turn, and
--- what the fetcher holds for a paused job is in nobody's way. $1 unprocessed_most integer
+-- Vendors with planned tasks, by skipping from one to the next in the index, with what they have out, the jobs that wait
+-- to try calls again, with how many, and what waits to be processed, of each job at most $1, and the jobs that have more.
+-- What waits for a callback needs nobody's turn, and what the fetcher holds for a paused job is in nobody's way.
+-- $1 unprocessed_most integer
 WITH RECURSIVE busy AS (
     (SELECT vendor FROM tasks WHERE state = 'planned' ORDER BY vendor LIMIT 1)
     UNION ALL
@@ -13,18 +14,21 @@ WITH RECURSIVE busy AS (
     FROM busy
     WHERE busy.vendor IS NOT NULL
 )
-SELECT busy.vendor, out.outstanding, out.unprocessed, out.full_jobs
+SELECT busy.vendor, out.outstanding, out.retrying_jobs, out.retrying, out.unprocessed, out.heaped_jobs
 FROM busy
 CROSS JOIN LATERAL (
     SELECT
         coalesce(sum(job.outstanding) FILTER (WHERE NOT job.paused), 0)::integer AS outstanding,
+        coalesce(array_agg(job.id) FILTER (WHERE job.retrying > 0 AND NOT job.paused), '{}') AS retrying_jobs,
+        coalesce(array_agg(job.retrying::integer) FILTER (WHERE job.retrying > 0 AND NOT job.paused), '{}') AS retrying,
         coalesce(sum(least(job.unprocessed, $1)), 0)::integer AS unprocessed,
-        coalesce(array_agg(job.id) FILTER (WHERE job.unprocessed > $1), '{}') AS full_jobs
+        coalesce(array_agg(job.id) FILTER (WHERE job.unprocessed > $1), '{}') AS heaped_jobs
     FROM (
         SELECT counted.*, EXISTS (SELECT FROM jobs WHERE jobs.id = counted.id AND jobs.state = 'paused') AS paused
         FROM (
             SELECT tasks.job_id AS id,
-                count(*) FILTER (WHERE rank <= 2) AS outstanding,
+                count(*) FILTER (WHERE rank <= 2 AND tasks.state <> 'retrying') AS outstanding,
+                count(*) FILTER (WHERE tasks.state = 'retrying') AS retrying,
                 count(*) FILTER (WHERE rank > 2) AS unprocessed
             FROM tasks
             WHERE tasks.vendor = busy.vendor AND rank BETWEEN 1 AND 4 AND tasks.state <> 'waiting'

@@ -6,7 +6,7 @@ the gateway is told to expect its callback and the scheduler of its deadline, ea
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,7 @@ from services.planner.metrics import JOBS_ENDED, TASKS_RELEASED
 from services.planner.model import PlannedCall, Resolved
 from services.planner.placeholders import is_template
 from services.planner.release import store
-from services.planner.release.decide import Load, Turn, room
+from services.planner.release.decide import Load, Room, Turn, room
 from services.planner.rows import planned_of
 from services.planner.settings import Settings
 from services.planner.single import answer_of
@@ -64,8 +64,7 @@ class Release:
             busy = [load.vendor for load in loads]
             rooms = self._rooms(loads, await store.find_vendors(tx, busy))
             self._served = {turn: job_id for turn, job_id in self._served.items() if turn[0] in busy}
-            full = [job_id for load in loads for job_id in load.full]
-            rows = await store.claim_window(tx, rooms, self._served, full)
+            rows = await store.claim_window(tx, rooms, self._served)
             if not rows:
                 return _BUSY_SECONDS
             specifications, unreadable = await store.find_specifications(tx, sorted({row["job_id"] for row in rows}))
@@ -82,13 +81,13 @@ class Release:
             self._served[row["vendor"], row["priority"]] = row["job_id"]
         return 0.0
 
-    def _rooms(self, loads: Sequence[Load], vendors: Mapping[str, Vendor]) -> dict[str, int]:
-        """How much may go out, by vendor; one without room is not there."""
+    def _rooms(self, loads: Sequence[Load], vendors: Mapping[str, Vendor]) -> dict[str, Room]:
+        """What may go out, by vendor; one without room is not there."""
         settings = self._runtime.settings
         seconds, unprocessed_most = settings.planner_window_seconds, settings.planner_unprocessed
-        free = {load.vendor: room(load, vendors.get(load.vendor), seconds, unprocessed_most) for load in loads}
-        rooms = {vendor: most for vendor, most in free.items() if most}
-        return rooms if self._was_heard else dict.fromkeys(list(rooms)[:1], 1)
+        found = {load.vendor: room(load, vendors.get(load.vendor), seconds, unprocessed_most) for load in loads}
+        rooms = {vendor: one for vendor, one in found.items() if one.free}
+        return rooms if self._was_heard else {vendor: replace(one, free=1) for vendor, one in list(rooms.items())[:1]}
 
     async def _fail(self, tx: Transaction, job_ids: Sequence[UUID], now: datetime) -> None:
         """A job that cannot be read is over, and holds back no other."""

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from services.planner.model import PRIORITIES, Resolved
-from services.planner.release.decide import Backlog, Load, Turn
+from services.planner.release.decide import Backlog, Load, Room, Turn
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
 from shared.messaging.latest import read_latest
@@ -22,9 +22,18 @@ _NOBODY = UUID(int=0)
 
 
 async def find_loads(tx: Transaction, unprocessed_most: int) -> list[Load]:
-    """Vendors with planned tasks. A job with more than so many pages that wait to be processed is full."""
+    """Vendors with planned tasks. More than so many pages of a job that wait to be processed are a heap."""
     rows = await tx.fetch(SQL["find_loads"], unprocessed_most)
-    return [Load(row["vendor"], row["outstanding"], row["unprocessed"], tuple(row["full_jobs"])) for row in rows]
+    return [
+        Load(
+            vendor=row["vendor"],
+            outstanding=row["outstanding"],
+            retrying=dict(zip(row["retrying_jobs"], row["retrying"], strict=True)),
+            unprocessed=row["unprocessed"],
+            heaped=tuple(row["heaped_jobs"]),
+        )
+        for row in rows
+    ]
 
 
 async def count_backlog(tx: Transaction) -> dict[str, Backlog]:
@@ -41,10 +50,10 @@ async def find_vendors(tx: Transaction, ids: Sequence[str]) -> dict[str, Vendor]
 
 
 async def claim_window(
-    tx: Transaction, rooms: Mapping[str, int], served: Mapping[Turn, UUID] | None = None, full: Sequence[UUID] = ()
+    tx: Transaction, rooms: Mapping[str, Room], served: Mapping[Turn, UUID] | None = None
 ) -> list[Row]:
     """Lock the next tasks of each vendor: by priority, then one of each job in turn, behind the job `served` last.
-    Jobs that are `full` are passed over."""
+    Jobs that are full are passed over."""
     turns = [(vendor, priority) for vendor in rooms for priority in sorted(PRIORITIES.values())]
     if not turns:
         return []
@@ -52,9 +61,9 @@ async def claim_window(
         SQL["claim_window"],
         [vendor for vendor, _ in turns],
         [priority for _, priority in turns],
-        [rooms[vendor] for vendor, _ in turns],
+        [rooms[vendor].free for vendor, _ in turns],
         [(served or {}).get(turn, _NOBODY) for turn in turns],
-        full,
+        [job_id for room in rooms.values() for job_id in room.full],
     )
     return rows
 

@@ -13,6 +13,7 @@ from services.planner.accept.handler import accept_jobs
 from services.planner.configure.handler import vendors
 from services.planner.control.handler import control_jobs
 from services.planner.invoke.handler import wake_invocations
+from services.planner.release.decide import Room
 from services.planner.release.store import claim_window, mark_released
 from services.planner.track.handler import track_tasks
 from shared.database.pool import Database, Row, Transaction
@@ -100,7 +101,7 @@ async def shut_gate(place: Place) -> None:
 async def claim(database: Database) -> list[Row]:
     """A window of one vendor, released."""
     async with database.transaction() as tx:
-        rows = await claim_window(tx, {"acme": 10})
+        rows = await claim_window(tx, {"acme": Room(10)})
         await mark_released(tx, {row["id"]: None for row in rows})
     return rows
 

@@ -15,7 +15,7 @@ from prometheus_client import REGISTRY
 from services.planner.app import build
 from services.planner.model import Resolved
 from services.planner.release import store
-from services.planner.release.decide import Backlog, Turn
+from services.planner.release.decide import Backlog, Room, Turn
 from services.planner.settings import Settings
 from shared.database.pool import Database, Row
 from shared.events.catalogue import JOBS_REQUESTED, TASKS_EVENTS
@@ -41,7 +41,7 @@ async def database(database_for: DatabaseFor) -> Database:
 async def release(database: Database, rooms: Mapping[str, int], served: Mapping[Turn, UUID] | None = None) -> list[Row]:
     """What is chosen for that much room, marked as the loop marks it."""
     async with database.transaction() as tx:
-        rows = await store.claim_window(tx, rooms, served)
+        rows = await store.claim_window(tx, {vendor: Room(free) for vendor, free in rooms.items()}, served)
         await store.mark_released(tx, {row["id"]: None for row in rows})
     return rows
 
@@ -249,6 +249,21 @@ async def test_a_job_whose_pages_cannot_be_processed_holds_back_no_other(
         async with database.transaction() as tx:
             await tx.execute("UPDATE tasks SET state = 'completed', rank = 9 WHERE job_id = $1 AND number = 0", stuck)
         await eventually(lambda: len(fetches.values) == 9, 30)
+
+
+async def test_calls_that_wait_to_be_tried_again_take_no_room_from_other_jobs(
+    topics: Place, database: Database, reader_for: ReaderFor, payloads: Path
+) -> None:
+    """But a job that fails at every call is not released as a whole."""
+    fetches = await reader_for("fetch.requested")
+    failing, healthy = [await plan(database, tasks, "one") for tasks in (200, 10)]
+    for job_id in (failing, healthy):
+        await specify(database, job_id, "one")
+    async with database.transaction() as tx:
+        await tx.execute("UPDATE tasks SET state = 'retrying', rank = 2 WHERE job_id = $1 AND number < 150", failing)
+    async with running("planner", Settings, build, topics, payloads):
+        await eventually(lambda: len(fetches.values) == 10, 30)
+        assert {UUID(call["job_id"]) for call in fetches.values} == {healthy}
 
 
 async def test_what_is_out_for_a_paused_job_takes_no_room_from_others(database: Database) -> None:

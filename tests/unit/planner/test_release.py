@@ -1,10 +1,11 @@
 """How long what waits will take."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 
-from services.planner.release.decide import Backlog, Load, drain_seconds, room
+from services.planner.release.decide import Backlog, Load, Room, drain_seconds, room
 from shared.specification.vendor import Budget, Vendor, Window
 
 SECOND = Window(requests=10, per=timedelta(seconds=1))
@@ -27,5 +28,18 @@ def test_of_an_unknown_vendor_a_careful_contract_is_assumed() -> None:
 
 
 def test_a_vendor_waits_where_many_of_its_jobs_cannot_be_processed() -> None:
-    rooms = [room(Load("acme", 0, unprocessed), None, 4.0, 10) for unprocessed in (0, 10, 39, 40)]
-    assert [free > 0 for free in rooms] == [True, True, True, False]
+    rooms = [room(Load("acme", 0, unprocessed=count), None, 4.0, 10) for count in (0, 10, 39, 40)]
+    assert [one.free > 0 for one in rooms] == [True, True, True, False]
+
+
+def test_a_vendor_that_fails_whatever_it_is_asked_is_not_sent_its_whole_backlog() -> None:
+    vendor = Vendor(vendor="acme", base_url="https://acme.example", budget=Budget(windows=(SECOND,)))
+    jobs = [uuid4() for _ in range(4)]
+
+    def left(*retrying: int) -> Room:
+        return room(Load("acme", 0, dict(zip(jobs, retrying, strict=False))), vendor, 4.0, 10)
+
+    assert left(79) == Room(40)
+    assert left(80, 3) == Room(40, full=(jobs[0],))
+    assert left(1_000, 80, 80) == Room(40, full=tuple(jobs[:3]))
+    assert left(80, 80, 80, 80) == Room(0, full=tuple(jobs))
