@@ -1,6 +1,8 @@
 -- Locks the next tasks of each vendor: by priority, then one of each job in turn, of no more jobs than there is room
--- for. The turn goes round: it begins behind the job that was served last, and comes back to it in a second lap. What
--- somebody cancelled or released meanwhile is none of them: once locked, only the row itself is looked at again.
+-- for. The turn goes round: it begins behind the job that was served last, and comes back to it in a second lap. It
+-- leaps from the next job with planned tasks to the next that runs, and back, until they are the same: neither many paused
+-- jobs take long, nor many that have nothing planned. What somebody cancelled or released meanwhile is none of them: once
+-- locked, only the row itself is looked at again.
 -- $1 vendors text[], $2 priorities smallint[], $3 rooms integer[], $4 served_last uuid[], $5 full_jobs uuid[] (passed over)
 WITH wanted AS (
     SELECT vendor, priority, room, served_last
@@ -12,35 +14,38 @@ candidates AS (
     CROSS JOIN LATERAL (
         SELECT waiting.lap, waiting.job_id, count(*) OVER () AS jobs
         FROM (
-            WITH RECURSIVE round AS (
-                SELECT wanted.served_last AS job_id, 0 AS lap, false AS waits
-                UNION ALL
-                SELECT following.job_id, following.lap, true
-                FROM round
-                CROSS JOIN LATERAL (
-                    (
-                        SELECT tasks.job_id, round.lap FROM tasks
-                        WHERE tasks.vendor = wanted.vendor AND tasks.priority = wanted.priority
-                            AND tasks.state = 'planned' AND tasks.job_id > round.job_id
-                            AND (round.lap = 0 OR tasks.job_id <= wanted.served_last)
-                        ORDER BY tasks.job_id
-                        LIMIT 1
-                    )
+            SELECT part.lap, found.job_id
+            FROM (
+                VALUES (0, wanted.served_last, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid),
+                    (1, '00000000-0000-0000-0000-000000000000'::uuid, wanted.served_last)
+            ) AS part (lap, after, until)
+            CROSS JOIN LATERAL (
+                WITH RECURSIVE round AS (
+                    SELECT part.after AS job_id, part.after AS running
                     UNION ALL
-                    (
-                        SELECT tasks.job_id, 1 FROM tasks
-                        WHERE tasks.vendor = wanted.vendor AND tasks.priority = wanted.priority
-                            AND tasks.state = 'planned' AND round.lap = 0 AND tasks.job_id <= wanted.served_last
-                        ORDER BY tasks.job_id
-                        LIMIT 1
-                    )
-                    ORDER BY lap
-                    LIMIT 1
-                ) AS following
-            )
-            SELECT round.lap, round.job_id FROM round
-            WHERE round.waits AND round.job_id <> ALL ($5::uuid[])
-                AND (SELECT jobs.state FROM jobs WHERE jobs.id = round.job_id) = 'running'
+                    SELECT next.job_id, next.running
+                    FROM round
+                    CROSS JOIN LATERAL (
+                        SELECT planned.job_id, (
+                            SELECT jobs.id FROM jobs
+                            WHERE jobs.vendor = wanted.vendor AND jobs.priority = wanted.priority
+                                AND jobs.state = 'running' AND jobs.id >= planned.job_id AND jobs.id <= part.until
+                            ORDER BY jobs.id
+                            LIMIT 1
+                        ) AS running
+                        FROM (
+                            SELECT tasks.job_id FROM tasks
+                            WHERE tasks.vendor = wanted.vendor AND tasks.priority = wanted.priority
+                                AND tasks.state = 'planned' AND tasks.job_id > round.job_id
+                                AND tasks.job_id >= round.running AND tasks.job_id <= part.until
+                            ORDER BY tasks.job_id
+                            LIMIT 1
+                        ) AS planned
+                    ) AS next
+                )
+                SELECT round.job_id FROM round
+                WHERE round.job_id = round.running AND round.job_id > part.after AND round.job_id <> ALL ($5::uuid[])
+            ) AS found
             LIMIT wanted.room
         ) AS waiting
     ) AS job

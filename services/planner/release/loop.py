@@ -19,7 +19,7 @@ from services.planner.model import PlannedCall, Resolved
 from services.planner.placeholders import is_template
 from services.planner.release import store
 from services.planner.release.decide import Load, Room, Turn, room
-from services.planner.rows import planned_of
+from services.planner.rows import planned_of, wait_of
 from services.planner.settings import Settings
 from services.planner.single import answer_of
 from services.planner.waiting import Wait, first_expected, timer
@@ -34,6 +34,7 @@ from shared.observability.logs import get_logger
 from shared.observability.metrics import vendor_label
 from shared.runtime.app import Runtime
 from shared.runtime.clock import utc_now
+from shared.specification.invoke import IN_SUBMIT
 from shared.specification.vendor import Vendor
 
 _IDLE_SECONDS = 1.0
@@ -87,7 +88,7 @@ class Release:
         seconds, unprocessed_most = settings.planner_window_seconds, settings.planner_unprocessed
         found = {load.vendor: room(load, vendors.get(load.vendor), seconds, unprocessed_most) for load in loads}
         rooms = {vendor: one for vendor, one in found.items() if one.free}
-        return rooms if self._was_heard else {vendor: replace(one, free=1) for vendor, one in list(rooms.items())[:1]}
+        return rooms if self._was_heard else {vendor: replace(one, free=1) for vendor, one in rooms.items()}
 
     async def _fail(self, tx: Transaction, job_ids: Sequence[UUID], now: datetime) -> None:
         """A job that cannot be read is over, and holds back no other."""

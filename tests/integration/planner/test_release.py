@@ -147,23 +147,42 @@ async def test_jobs_take_turns_also_where_there_is_room_for_one_call_at_a_time(
         assert Counter(UUID(call["job_id"]) for call in fetches.values[:6]) == dict.fromkeys(jobs, 2)
 
 
-async def test_what_is_looked_at_does_not_grow_with_the_jobs_that_are_open(database: Database) -> None:
+async def plan_thousands(database: Database, state: str) -> None:
+    """So many jobs of one task."""
     async with database.transaction() as tx:
         await tx.execute(
             """INSERT INTO jobs (id, state, vendor, priority, specification, planned, open)
-            SELECT md5(number::text)::uuid, 'running', 'acme', 1, '{}', 1, 1 FROM generate_series(1, 5000) AS number"""
+            SELECT md5(number::text)::uuid, $1, 'acme', 1, '{}', 1, 1 FROM generate_series(1, 5000) AS number""",
+            state,
         )
         await tx.execute(
             """INSERT INTO tasks (id, job_id, number, vendor, priority, purpose, call, position)
             SELECT gen_random_uuid(), jobs.id, 0, 'acme', 1, 'page', '{}', 0 FROM jobs"""
         )
+
+
+async def looked_at(database: Database, name: str, *arguments: Any) -> int:
+    """The most rows that a part of the query gives."""
+    async with database.transaction() as tx:
+        plan = await tx.fetch(f"EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF) {store.SQL[name]}", *arguments)
+    return max(int(float(line.split("rows=")[-1].split()[0])) for (line,) in plan if "actual" in line)
+
+
+async def test_what_is_looked_at_does_not_grow_with_the_jobs_that_are_open(database: Database) -> None:
+    await plan_thousands(database, "running")
     async with database.transaction() as tx:
         served = await tx.fetchval("SELECT id FROM jobs ORDER BY id OFFSET 4995 LIMIT 1")
-    for name, arguments in (("find_loads", (2000,)), ("claim_window", (["acme"], [1], [10], [served], []))):
-        async with database.transaction() as tx:
-            plan = await tx.fetch(f"EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF) {store.SQL[name]}", *arguments)
-        rows = [int(float(line.split("rows=")[-1].split()[0])) for (line,) in plan if "actual" in line]
-        assert max(rows) <= 50, "\n".join(line for (line,) in plan)
+    assert await looked_at(database, "find_loads", 2000) <= 50
+    assert await looked_at(database, "claim_window", ["acme"], [NORMAL], [10], [served], []) <= 50
+
+
+async def test_what_is_looked_at_does_not_grow_with_the_jobs_that_are_paused(database: Database) -> None:
+    await plan_thousands(database, "paused")
+    running = sorted([await plan(database, 3), await plan(database, 3)])
+    for served in (UUID(int=0), *running):
+        assert await looked_at(database, "claim_window", ["acme"], [NORMAL], [10], [served], []) <= 50
+    rows = await release(database, {"acme": 10}, {("acme", NORMAL): running[0]})
+    assert [row["job_id"] for row in rows] == [running[1], running[0]] * 3
 
 
 async def test_a_job_that_cannot_be_read_fails_and_holds_back_no_other(
