@@ -67,7 +67,12 @@ async def replay(
         Invalid: there is no such topic.
         Unavailable: the broker does not answer; what was sent until then is sent.
     """
-    consumer = AIOKafkaConsumer(**options_of(brokers), enable_auto_commit=False, request_timeout_ms=_REQUEST_MS)
+    consumer = AIOKafkaConsumer(
+        **options_of(brokers),
+        enable_auto_commit=False,
+        isolation_level="read_committed",
+        request_timeout_ms=_REQUEST_MS,
+    )
     producer = AIOKafkaProducer(
         **options_of(brokers),
         acks="all",

@@ -55,11 +55,16 @@ class Gate(ConsumerRebalanceListener):  # type: ignore[misc]
         self._done.update(self._noted)
 
     def lag(self) -> int:
-        """Records behind the ends of the partitions that work has begun on."""
-        if self._consumer is None:
+        """Records behind the ends of the partitions that work has begun on, as far as they can be read: what belongs to
+        a transaction that is still open cannot. The mark that ends a transaction takes an offset, too, and is passed
+        without a word; so between batches what was read counts as done."""
+        consumer = self._consumer
+        if consumer is None:
             return 0
-        ends = {partition: self._consumer.highwater(partition) for partition in self._consumer.assignment()}
-        return sum(max((end or 0) - self._done[at], 0) for at, end in ends.items() if at in self._done)
+        begun = [(at, done) for at, done in self._done.items() if at in consumer.assignment()]
+        if not self.lock.locked():
+            begun = [(at, max(done, _position(consumer, at))) for at, done in begun]
+        return sum(max(_end(consumer, at) - done, 0) for at, done in begun)
 
     def renamed_within(self, seconds: float) -> int:
         """How often the broker lately knew this consumer under another id than before: each time it had lost its place
@@ -110,6 +115,17 @@ class Gate(ConsumerRebalanceListener):  # type: ignore[misc]
             self._renamed_at.append(monotonic())
         self._member_id = member_id
         log.info("partitions.assigned", group=self._group, partitions=len(assigned))
+
+
+def _end(consumer: AIOKafkaConsumer, at: TopicPartition) -> int:
+    highwater, stable = consumer.highwater(at) or 0, consumer.last_stable_offset(at)
+    return highwater if stable is None else min(highwater, stable)
+
+
+def _position(consumer: AIOKafkaConsumer, at: TopicPartition) -> int:
+    """What was read; aiokafka's own question for it waits for an answer."""
+    state = consumer._subscription.subscription.assignment.state_value(at)
+    return state.position if state.has_valid_position else 0
 
 
 def _last_of_each(records: Sequence[ConsumerRecord]) -> dict[TopicPartition, int]:

@@ -83,6 +83,7 @@ class Subscriptions:
             group_id=shell.group,
             group_instance_id=f"{shell.group}.{replica}" if replica else None,
             auto_offset_reset="earliest",
+            isolation_level="read_committed",
             session_timeout_ms=10_000,
             heartbeat_interval_ms=2_000,
             rebalance_timeout_ms=_REBALANCE_SECONDS * 1000,

@@ -244,6 +244,7 @@ async def test_no_subscriber_has_a_default_that_loses_data(
             assert subscriber.group_id == f"{topics.prefix}.planner.control"
             assert subscriber._connection_args["auto_offset_reset"] == "earliest"
             assert subscriber._connection_args["enable_auto_commit"] is False
+            assert subscriber._connection_args["isolation_level"] == "read_committed"
             assert subscriber._connection_args["rebalance_timeout_ms"] == 60_000
             assert subscriber.consumer is not None
             assert subscriber.consumer._client._metadata_max_age_ms == 30_000
