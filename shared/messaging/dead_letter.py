@@ -1,7 +1,7 @@
 """What becomes of a message that could not be handled: another delivery later, or the dead-letter topic. Pure."""
 
 import hashlib
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,7 +12,7 @@ from uuid import UUID
 from shared.errors import Rejected, RuledOut
 from shared.events.catalogue import DEAD, RETRIES
 from shared.events.dead_letters import POSTPONED, REFUSED, DeadLetter, Original, RetryRequested
-from shared.events.envelope import Incoming, Record, delivery, event_id, place_of
+from shared.events.envelope import Incoming, Position, Record, delivery, event_id, place_of
 from shared.ids import derived_id
 from shared.messaging.decode import UNSUPPORTED_VERSION, Poison
 from shared.messaging.handler import Again, Outgoing, Refuse, outgoing
@@ -156,20 +156,21 @@ class LetterWriter:
 
 class Circuit:
     """Counts dead letters in a row in each partition. Above `run` the consumer must stand still: a bad deployment
-    must not be able to move a whole topic into the dead letters."""
+    must not be able to move a whole topic into the dead letters. An event that comes again, because its letter could
+    not be sent, counts once."""
 
     def __init__(self, run: int) -> None:
         self._run = run
-        self._in_a_row: Counter[int] = Counter()
+        self._in_a_row: defaultdict[int, set[int]] = defaultdict(set)
 
     def passed(self, partition: int) -> None:
         """An event of this partition was handled."""
-        self._in_a_row[partition] = 0
+        self._in_a_row[partition].clear()
 
-    def refused(self, partition: int) -> bool:
-        """An event of this partition was given up; tells whether that is one too many."""
-        self._in_a_row[partition] += 1
-        return self._in_a_row[partition] > self._run
+    def refused(self, at: Position) -> bool:
+        """The event at this position was given up; tells whether that is one too many."""
+        self._in_a_row[at.partition].add(at.offset)
+        return len(self._in_a_row[at.partition]) > self._run
 
 
 def describe_defect(error: Exception) -> str:

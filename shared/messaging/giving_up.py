@@ -81,7 +81,7 @@ class GivingUp:
         reason = self._letters.gives_up(incoming, error)
 
         async def give_up(tx: Transaction, _: Sequence[Incoming[Any]]) -> Sequence[Outgoing]:
-            if self._circuit.refused(incoming.record.position.partition):
+            if self._circuit.refused(incoming.record.position):
                 raise CircuitOpen from error
             on_given_up = self._consumer.on_given_up
             more = await on_given_up(tx, incoming, reason) if reason and on_given_up else ()
@@ -109,7 +109,7 @@ class GivingUp:
             if self._letters.may_be_read_later(poison):
                 later.append(poison)
                 continue
-            if not self._consumer.topic.public and self._circuit.refused(at.partition):
+            if not self._consumer.topic.public and self._circuit.refused(at):
                 raise CircuitOpen
             self._count(f"dead_{poison.reason}")
             never.append(poison)

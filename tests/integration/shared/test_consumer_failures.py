@@ -17,7 +17,7 @@ from shared.events.envelope import CE_VERSION, Incoming, Record
 from shared.events.jobs import JobControl
 from shared.ids import new_id
 from shared.messaging import consumer as messaging
-from shared.messaging.consumer import Shell
+from shared.messaging.consumer import Limits, Shell
 from shared.messaging.decode import decode
 from shared.messaging.handler import Consumer, Outgoing
 from shared.messaging.producer import Producer
@@ -214,3 +214,33 @@ async def test_an_end_that_cannot_be_told_of_is_none(
     await unheard.close()
     assert tries == ["too_strange"] * 2
     assert (said(told), said(dead)) == (1, 1)
+
+
+class WithoutLetters(Producer):
+    """Cannot put dead letters where they belong, the first few times."""
+
+    failures = 5
+
+    async def send(self, messages: Sequence[Outgoing], *, within_seconds: float = 25) -> None:
+        if self.failures and any(message.topic == "planner.dead" for message in messages):
+            self.failures -= 1
+            raise Unavailable("away")
+        await super().send(messages, within_seconds=within_seconds)
+
+
+async def test_letters_that_cannot_be_sent_do_not_add_up_to_a_run(
+    topics: Place, database: Database, producer: Producer, reader_for: ReaderFor
+) -> None:
+    """The topic of dead letters takes none for a while: the same records come again and again."""
+    dead, without = await reader_for("planner.dead"), WithoutLetters(topics.kafka, prefix=topics.prefix)
+    inner = replace(JOBS_CONTROL, public=False)
+    consumer = Consumer("control", inner, Seen().handle)
+    made = Shell("planner", topics.prefix, consumer, database, without, limits=Limits(circuit_run=5))
+    subscriptions = Subscriptions(topics.kafka, [made])
+    await without.open()
+    await producer.send([Outgoing("jobs.control", "one", b"{", ())] * 3)
+    await subscriptions.open()
+    await eventually(lambda: len(dead.records) == 3 or made.circuit_open, 30)
+    await subscriptions.close()
+    await without.close()
+    assert not made.circuit_open
