@@ -2,8 +2,13 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+import asyncpg
+import orjson
+import pytest
 
 from services.callback_gateway.expire.loop import Expire as ForgetViews
 from services.callback_gateway.settings import Settings as GatewaySettings
@@ -11,7 +16,9 @@ from services.fetcher.expire.loop import Expire as ForgetAttempts
 from services.fetcher.settings import Settings as FetcherSettings
 from services.planner.expire.loop import Expire as ForgetJobs
 from services.planner.settings import Settings as PlannerSettings
+from shared.events.catalogue import SERVICES
 from shared.ids import new_id
+from shared.messaging import ledger
 from shared.runtime.app import Runtime
 from shared.runtime.service import open_runtime
 from tests.stack import Place
@@ -184,3 +191,31 @@ async def test_the_fetcher_forgets_hosts_that_nobody_calls_any_more(place: Place
             )
         await until_idle(ForgetAttempts(runtime).step)
         assert await values(runtime, "SELECT vendor FROM budgets ORDER BY vendor") == ["acme", "url:b", "url:c"]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_where_events_were_forgotten_and_others_written_none_is_read_to_forget_more(
+    place: Place, service: str
+) -> None:
+    """Whatever Postgres knows of the age asked for: a statement that was often used is planned without it."""
+    written = """INSERT INTO ledger (consumer_group, event_id, delivery, recorded_at)
+    SELECT 'track', gen_random_uuid(), 0, now() - $1::interval FROM generate_series(1, 40000)"""
+    owner = await asyncpg.connect(place.owner_url())
+    try:
+        await owner.execute(
+            f"SET search_path TO {service.replace('-', '_')}; SET plan_cache_mode TO force_generic_plan"
+        )
+        await owner.execute(written, timedelta(days=40))
+        await owner.execute("VACUUM ANALYZE ledger")
+        pages = await owner.fetchval("SELECT pg_relation_size('ledger') / 8192")
+        assert await owner.execute(ledger.SQL["forget_events"], timedelta(days=28), 40000) == "DELETE 40000"
+        await owner.execute("VACUUM ledger")
+        await owner.execute(written, timedelta(hours=1))
+        await owner.execute("VACUUM ANALYZE ledger")
+        await owner.execute(f"PREPARE forget (interval, bigint) AS {ledger.SQL['forget_events']}")
+        explain = "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE forget ('28 days', 5000)"
+        plan = orjson.loads(await owner.fetchval(explain))[0]["Plan"]
+    finally:
+        await owner.close()
+    assert pages > 200
+    assert plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] < 20
