@@ -4,14 +4,15 @@ from collections.abc import Mapping, Sequence
 
 from services.planner.model import PlannedCall, Resolved
 from services.planner.paging.step import Step, call_of
-from services.planner.placeholders import fill, fill_walk, is_template, named
+from services.planner.placeholders import fill, fill_walk, named
 from shared.errors import Problem
 from shared.events.tasks import Call
-from shared.specification.invoke import CALLBACK_URL, IN_SUBMIT, VENDOR_JOB, Invoke
+from shared.specification.invoke import IN_SUBMIT, VENDOR_JOB, Invoke
 from shared.specification.request import Request
 from shared.specification.source import Poll
 from shared.specification.values import Scalar
 from shared.specification.vendor import JobOutcome
+from shared.specification.waits import silence
 
 _AT = "/invoke"
 
@@ -22,10 +23,11 @@ def plan_submits(resolved: Resolved, inputs: Inputs) -> Step | list[Problem]:
     """One submit for each input, or the mistakes: those of the first input that has any."""
     invoke = invoke_of(resolved)
     planned: list[PlannedCall] = []
-    for number, one in enumerate(inputs):
+    silent = silence(invoke.model_dump(by_alias=True), resolved.callbacks)
+    for one in inputs:
         submit = fill(invoke.submit, _known(resolved, one), f"{_AT}/submit", later=IN_SUBMIT)
         problems = submit if isinstance(submit, list) else []
-        problems = [*problems, *_mistakes_later(resolved, one), *(_silence(resolved) if number == 0 else ())]
+        problems = [*problems, *_mistakes_later(resolved, one), *silent]
         if problems or not isinstance(submit, Request):
             return problems
         planned.append(PlannedCall(call_of(submit), "submit", input=dict(one)))
@@ -94,19 +96,3 @@ def _mistakes_later(resolved: Resolved, one: Mapping[str, Scalar]) -> list[Probl
     }
     found = [fill(request, values, f"{_AT}/{place}") for place, request in requests.items() if request]
     return [problem for one in (*found, _walk(resolved, values)) if isinstance(one, list) for problem in one]
-
-
-def _silence(resolved: Resolved) -> list[Problem]:
-    """Nobody would ever say what became of the vendor's jobs, or that one is done."""
-    invoke, rules = invoke_of(resolved), resolved.callbacks
-    if invoke.status is not None:
-        if outcome_of_status(resolved).done is None:
-            return [Problem(f"{_AT}/status", "expected done, here or in the vendor's callbacks.outcome")]
-        return []
-    if rules.outcome.done is None and (rules.outcome.failed or rules.outcome.progress):
-        expected = "expected done in the vendor's callbacks.outcome, or status with a done of its own"
-        return [Problem(_AT, f"nothing would tell that a job is done: {expected}")]
-    if is_template(invoke.submit, [CALLBACK_URL]) or (invoke.vendor_job and rules.vendor_job and rules.verify):
-        return []
-    expected = "expected {callback.url} in the submit, or status, or callbacks.vendor_job and verify of the vendor"
-    return [Problem(_AT, f"nothing would tell the outcome: {expected}")]

@@ -3,7 +3,8 @@ before anything is sent."""
 
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -18,14 +19,17 @@ from shared.client.connection import ApiError
 from shared.errors import Invalid, Problem
 from shared.events.firing import read_schedule
 from shared.specification.hook import Hook
-from shared.specification.job import KINDS
+from shared.specification.job import KINDS, InvokeJob
 from shared.specification.parse import decode_json, parse
 from shared.specification.placeholders import read_job, read_source
-from shared.specification.vendor import Vendor
+from shared.specification.source import Source
+from shared.specification.vendor import Callbacks, Vendor
+from shared.specification.waits import wait_mistakes
 
 STANDARD_INPUT = "-"
+_VENDOR: TypeAdapter[Vendor] = TypeAdapter(Vendor)
 _READ: dict[str, Callable[[Any], object]] = {
-    "vendors": partial(parse, TypeAdapter(Vendor)),
+    "vendors": partial(parse, _VENDOR),
     "sources": read_source,
     "hooks": partial(parse, TypeAdapter(Hook)),
     "schedules": lambda document: read_schedule(document, datetime.now(UTC)),
@@ -70,8 +74,9 @@ def load(texts: Sequence[tuple[str, str]]) -> list[Document]:
             found += _documents(name, text)
         except yaml.YAMLError as error:
             problems.append(Problem(name, f"neither YAML nor JSON: {_told(error)}"))
+    rules = _rules_in(found)
     for document in found:
-        problems += _check(document)
+        problems += _check(document, rules)
     if problems:
         raise Invalid(problems)
     return found
@@ -194,9 +199,23 @@ def _kind(content: object) -> str:
     return "job"
 
 
-def _check(document: Document) -> list[Problem]:
+def _rules_in(documents: Sequence[Document]) -> dict[str, Callbacks]:
+    """The rules of callbacks of the vendors that stand in the same files, by their names."""
+    rules: dict[str, Callbacks] = {}
+    for document in documents:
+        with suppress(Invalid):
+            if document.kind == "vendors":
+                rules[document.name] = parse(_VENDOR, document.content).callbacks
+    return rules
+
+
+def _check(document: Document, rules: Mapping[str, Callbacks]) -> list[Problem]:
     try:
-        _READ[document.kind](document.content)
+        found = _READ[document.kind](document.content)
+        if isinstance(found, (Source, InvokeJob)) and found.invoke is not None and found.vendor in rules:
+            told = wait_mistakes(found.invoke.model_dump(by_alias=True), rules[found.vendor])
+            if told:
+                raise Invalid(told)
     except Invalid as error:
         return [Problem(f"{document.place}:{problem.pointer or '/'}", problem.detail) for problem in error.problems]
     return []

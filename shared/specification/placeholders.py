@@ -13,6 +13,7 @@ from shared.specification.job import JobSpecification, kind_of
 from shared.specification.parse import parse, pointer_to
 from shared.specification.source import EITHER, REQUESTS, Source
 from shared.specification.templates import Place, placeholders_in, unknown_placeholder
+from shared.specification.waits import wait_mistakes
 from shared.specification.walks import OF_PAGES, WrittenWalk, walks_in
 
 T = TypeVar("T")
@@ -72,15 +73,31 @@ def _mistakes_of_job(document: Any) -> list[Problem]:
         found = [_mapping(one) for one in inputs] if isinstance(inputs, (list, tuple)) else []
         names += dict.fromkeys(f"input.{name}" for one in found for name in one)
     part = {name: document[name] for name in (kind, "pages") if name in document}
-    return _mistakes(part, _Given(names=tuple(names)))
+    return [*_mistakes(part, _Given(names=tuple(names))), *_waits(document), *_topics(kind, document)]
 
 
 def _mistakes_of_source(document: Any) -> list[Problem]:
     """The values of a source's parameters and inputs come with each job, under whatever names."""
     works = {name: _mapping(document)[name] for name in _GIVEN_LATER if name in _mapping(document)}
     found = [one for name, work in works.items() for one in _mistakes({name: work}, _GIVEN_LATER[name])]
+    found += _waits(_mapping(document))
     given = [name for name, work in works.items() if work is not None]
     return found if len(given) == 1 or not isinstance(document, dict) else [Problem("", EITHER), *found]
+
+
+def _waits(document: Mapping[str, Any]) -> list[Problem]:
+    """What the vendor has to do with it is not known here."""
+    invoke = _mapping(document.get("invoke"))
+    return wait_mistakes(invoke, None) if isinstance(invoke.get("submit"), dict) else []
+
+
+def _topics(kind: str, document: Mapping[str, Any]) -> list[Problem]:
+    """Records of a job that is no source's would have no topic to go to."""
+    sinks = document.get("sinks")
+    if kind == "source" or not isinstance(sinks, (list, tuple)):
+        return []
+    of_topics = any(_mapping(one).get("type") == "topic" for one in sinks)
+    return [Problem("/sinks", "a topic belongs to a source: apply one, and run it by name")] if of_topics else []
 
 
 def _mistakes(document: Mapping[str, Any], given: _Given) -> list[Problem]:

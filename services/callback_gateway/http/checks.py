@@ -8,9 +8,12 @@ from services.callback_gateway.http.context import ApiContext
 from shared.errors import Invalid, Problem, Unavailable
 from shared.specification.addresses import is_public, literal_address
 from shared.specification.invoke import Input
-from shared.specification.job import DeliverJob, SourceJob, UrlJob
+from shared.specification.job import DeliverJob, InvokeJob, SourceJob, UrlJob
 from shared.specification.notify import Notify, Webhook, leads_to
 from shared.specification.placeholders import missing_values
+from shared.specification.source import Source
+from shared.specification.vendor import Vendor
+from shared.specification.waits import wait_mistakes
 
 
 async def check(context: ApiContext, job: Any) -> None:
@@ -31,13 +34,33 @@ async def check(context: ApiContext, job: Any) -> None:
         missing = await context.configuration.missing(job)
         if missing is None and isinstance(job, SourceJob):
             await check_values(context, job.source, job.parameters, job.input)
-        named = job.vendor if missing is None and isinstance(job, DeliverJob) else None
+        named = job.vendor if missing is None and isinstance(job, (DeliverJob, InvokeJob)) else None
         vendor = await context.configuration.vendor(named) if named else None
     except Unavailable:
         return  # the planner checks again; a database that is away is no reason to refuse what the broker can keep
     problems = [] if missing is None else [missing]
-    if vendor is not None and not leads_to(job.deliver, vendor.base_url):
-        problems.append(Problem("/deliver", f"expected a URL of {vendor.vendor}, which is at {vendor.base_url}"))
+    if vendor is not None:
+        problems += _mistakes_with(vendor, job)
+    if problems:
+        raise Invalid(problems)
+
+
+def _mistakes_with(vendor: Vendor, work: DeliverJob | InvokeJob | Source) -> list[Problem]:
+    """What is wrong with a job or source only by what its vendor says."""
+    if isinstance(work, DeliverJob):
+        expected = f"expected a URL of {vendor.vendor}, which is at {vendor.base_url}"
+        return [] if leads_to(work.deliver, vendor.base_url) else [Problem("/deliver", expected)]
+    return [] if work.invoke is None else wait_mistakes(work.invoke.model_dump(by_alias=True), vendor.callbacks)
+
+
+async def check_waits(context: ApiContext, source: Source) -> None:
+    """See that something ends the waits for the vendor's jobs of a source.
+
+    Raises:
+        Invalid: nothing does.
+    """
+    vendor = None if source.invoke is None else await context.configuration.vendor(source.vendor)
+    problems = [] if vendor is None else _mistakes_with(vendor, source)
     if problems:
         raise Invalid(problems)
 
@@ -72,6 +95,8 @@ async def check_values(
     for is_fresh in (False, True):
         found = await context.configuration.source(source)
         problems = [] if found is None else missing_values(found, parameters, inputs)
+        if found is not None and found.invoke is None and inputs is not None:
+            problems.append(Problem("/input", f"belongs to invoke, and {source} is a poll"))
         if not problems:
             return
         if not is_fresh:

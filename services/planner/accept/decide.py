@@ -19,7 +19,7 @@ from shared.specification.mistakes import unknown
 from shared.specification.notify import leads_to
 from shared.specification.placeholders import read_job
 from shared.specification.request import AutoPages, Request
-from shared.specification.source import Delivery, Poll, Source, TopicSink
+from shared.specification.source import Delivery, Poll, Source
 from shared.specification.values import QueryValue
 from shared.specification.vendor import AD_HOC, Vendor
 
@@ -69,9 +69,6 @@ def admit(job_id: UUID, document: Mapping[str, Any], known: Configured) -> Admit
         specification = read_job(dict(document))
     except Invalid as error:
         return Refused(error.problems)
-    sinks = getattr(specification, "sinks", ())
-    if not isinstance(specification, SourceJob) and any(isinstance(sink, TopicSink) for sink in sinks):
-        return Refused((Problem("/sinks", "a topic belongs to a source: apply one, and run it by name"),))
     resolved = _resolve(specification, known)
     if not isinstance(resolved, Resolved):
         return resolved

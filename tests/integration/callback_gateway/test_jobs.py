@@ -103,6 +103,31 @@ async def _has_none(mistakes: Awaitable[list[dict[str, str]]]) -> bool:
     return await mistakes == []
 
 
+async def test_what_can_never_work_is_told_at_once(edge: Served) -> None:
+    """Where it is known here: by the document, by the source that it names, or by the vendor's rules of callbacks."""
+    await edge.http.put("/vendors/acme", json={**VENDOR, "callbacks": {"outcome": {"failed": "body.error"}}})
+    await edge.http.put("/sources/orders", json={"vendor": "acme", "poll": {}})
+    submit = {"method": "POST", "path": "/r", "json": "{callback.url}"}
+    invoke = {"submit": submit, "deadline": "1h", "abort": {"path": "/{vendor_job}"}}
+    job = {"vendor": "acme", "invoke": invoke, "input": [{"a": 1}]}
+    wrong = {"/invoke", "/invoke/abort/path"}
+    assert await places(edge, "/jobs", {"vendor": "acme", "poll": {}, "sinks": [{"type": "topic"}]}) == {"/sinks"}
+    assert await places(edge, "/jobs", {"source": "orders", "input": [{"a": 1}]}) == {"/input"}
+    assert await places(edge, "/schedules", {"every": "1h", "start": job}) == {f"/start{one}" for one in wrong}
+    assert await places(edge, "/jobs", job) == wrong
+    reports = {"source": "reports", "vendor": "acme", "invoke": invoke}
+    answer = await edge.http.put("/sources/reports", json=reports)
+    assert {one["pointer"] for one in answer.json()["errors"]} == wrong
+    await edge.http.put("/vendors/acme", json={**VENDOR, "callbacks": {"vendor_job": "body.id"}})
+    assert (await edge.http.put("/sources/reports", json=reports)).status_code == 201
+
+
+async def places(edge: Served, path: str, document: dict[str, Any]) -> set[str]:
+    answer = await edge.http.post(path, json=document)
+    assert answer.status_code == 422, answer.text
+    return {one["pointer"] for one in answer.json()["errors"]}
+
+
 async def test_a_job_that_is_told_what_to_do_is_still_of_its_kind(topics: Place, payloads: Path) -> None:
     async with gateway(topics, payloads) as http:
         await http.put("/vendors/acme", json=VENDOR)

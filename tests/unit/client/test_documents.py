@@ -10,7 +10,7 @@ from shared.errors import Invalid
 
 VENDOR = "vendor: acme\nbase_url: https://acme.example\n"
 SOURCE = "source: acme-items\nvendor: acme\npoll: {request: {path: /items}}\n"
-SUBMIT = {"submit": {"method": "POST", "path": "/r"}, "deadline": "1h"}
+SUBMIT = {"submit": {"method": "POST", "path": "/r", "json": "{callback.url}"}, "deadline": "1h"}
 HOOK = "hook: acme-changed\nverify: {scheme: github, secrets: [env:ACME_HOOK]}\nstart: {source: acme-items}\n"
 
 
@@ -57,6 +57,15 @@ def test_placeholders_that_nothing_fills_are_told_of_jobs_as_the_gateway_tells_t
     job = "vendor: acme\nrequest: {path: '/x/{parameters.id}'}\n"
     detail = "unknown placeholder {parameters.id}; known here: none; a brace itself is written {{ or }}"
     assert mistakes(job) == [f"1.yaml:1:/request/path {detail}"]
+
+
+def test_what_is_wrong_by_what_the_vendor_says_is_told_where_the_vendor_is_in_the_files_too() -> None:
+    submit, fetch = "{path: /r, json: '{callback.url}'}", "{path: '/r/{vendor_job}'}"
+    source = f"source: reports\nvendor: acme\ninvoke: {{submit: {submit}, deadline: 1h, abort: {fetch}}}\n"
+    load([("one.yaml", source)])
+    [told] = mistakes(source, VENDOR)
+    assert told.startswith("1.yaml:1:/invoke/abort/path nobody would find {vendor_job}: ")
+    load([("one.yaml", source), ("two.yaml", f"{VENDOR}callbacks: {{vendor_job: body.id}}\n")])
 
 
 def test_plain_words_are_text_unless_they_are_true_or_false() -> None:

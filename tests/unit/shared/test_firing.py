@@ -94,7 +94,7 @@ def test_all_mistakes_are_told_with_their_places() -> None:
     assert mistakes(start=start).keys() == {"/start/invoke/status/request/path"}
     invoke = {"deadline": "1h", "submit": {"path": "/{vendor_job}"}, "abort": {"path": "/{callback.url}"}}
     start = {"vendor": "acme", "invoke": invoke, "input": [{"a": 1}]}
-    assert mistakes(start=start).keys() == {"/start/invoke/submit/path", "/start/invoke/abort/path"}
+    assert mistakes(start=start).keys() == {"/start/invoke", "/start/invoke/submit/path", "/start/invoke/abort/path"}
     assert mistakes(publish={"topic": "jobs.control", "event": {"job_id": "x", "action": "pause"}}).keys() == {
         "/publish/event/job_id"
     }

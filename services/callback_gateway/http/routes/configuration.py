@@ -14,7 +14,7 @@ from services.callback_gateway.configure.announce import Announcement, Apply
 from services.callback_gateway.configure.handler import hooks, sources, vendors
 from services.callback_gateway.configure.store import Table
 from services.callback_gateway.http.body import read_json_body
-from services.callback_gateway.http.checks import check_notices, check_values
+from services.callback_gateway.http.checks import check_notices, check_values, check_waits
 from services.callback_gateway.http.context import ApiContext, Context
 from services.callback_gateway.http.description import document
 from services.callback_gateway.http.json_response import json_response
@@ -180,6 +180,7 @@ async def _check(context: ApiContext, kind: Kind, name: str, found: Any) -> None
         await context.configuration.refresh()
         if found.vendor not in context.configuration.vendors:
             raise Invalid([unknown("vendor", found.vendor, context.configuration.vendors)])
+        await check_waits(context, found)
         await check_notices(context, found.notify, "/notify")
     if isinstance(found, Hook) and found.start is not None:
         await context.configuration.refresh()
