@@ -13,7 +13,8 @@ from shared.database.storable import storable_json, storable_text
 
 SQL = load_queries(__file__)
 
-_FIRINGS_KEPT = 200
+FIRINGS_KEPT = 200
+"""The latest ones of each schedule: so many are kept, and all of them are shown."""
 PAGE_BYTES = 4 * 1024**2
 """What is held to show them is several times as much."""
 
@@ -57,7 +58,7 @@ async def upsert_firings(tx: Transaction, views: Sequence[FiringView]) -> None:
         [view.fired_at for view in views],
         [view.ended_at for view in views],
     )
-    await tx.execute(SQL["trim_firings"], sorted({view.schedule_id for view in views}), _FIRINGS_KEPT)
+    await tx.execute(SQL["trim_firings"], sorted({view.schedule_id for view in views}), FIRINGS_KEPT)
 
 
 async def find_schedules(tx: Transaction, state: str | None, after: UUID | None, limit: int) -> list[Row]:

@@ -2,7 +2,7 @@
 DELETE FROM firings
 USING unnest($1::uuid[]) AS given (schedule_id)
 WHERE firings.schedule_id = given.schedule_id
-    AND firings.planned_at < (
+    AND firings.planned_at <= (
         SELECT planned_at
         FROM firings AS latest
         WHERE latest.schedule_id = given.schedule_id

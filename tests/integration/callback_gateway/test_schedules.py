@@ -149,6 +149,20 @@ async def test_what_went_long_ago_is_forgotten(edge: Served) -> None:
     assert (await edge.http.get("/schedules/hourly")).status_code == 404
 
 
+async def test_the_latest_firings_are_kept_and_all_of_them_are_shown(edge: Served) -> None:
+    asked = await edge.http.post("/schedules", json=HOURLY)
+    began = datetime(2026, 1, 1, tzinfo=UTC)
+    async with edge.database.transaction() as tx:
+        columns = "$1::uuid, $2::timestamptz + n * interval '1h', 0, 2, 'succeeded', $1::uuid, ''"
+        made = f"INSERT INTO firings SELECT {columns} FROM generate_series(0, 249) AS n"
+        await tx.execute(made, UUID(asked.json()["id"]), began)
+        await tx.execute(store.SQL["trim_firings"], [UUID(asked.json()["id"])], store.FIRINGS_KEPT)
+        assert await tx.fetchval("SELECT count(*) FROM firings") == store.FIRINGS_KEPT
+    shown = (await edge.http.get("/schedules/hourly")).json()["firings"]
+    times = [datetime.fromisoformat(one["planned_at"]) for one in shown]
+    assert times == [began + timedelta(hours=249 - number) for number in range(store.FIRINGS_KEPT)]
+
+
 async def test_a_name_is_one_schedule_that_can_be_changed_and_found_by_it(edge: Served, reader_for: ReaderFor) -> None:
     requested = await reader_for("schedules.requested")
     answers = [await edge.http.post("/schedules", json=one) for one in (HOURLY, {**HOURLY, "every": "2h"})]

@@ -50,7 +50,6 @@ EXAMPLES = (
 _ACCEPTED: dict[int | str, dict[str, Any]] = {
     202: {"model": ScheduleReference, "headers": accepted_headers("The schedule")}
 }
-_FIRINGS = 50
 _PATIENCE_SECONDS = 1.0
 
 log = get_logger(__name__)
@@ -109,10 +108,10 @@ async def list_schedules(
 
 @router.get("/{schedule}", summary="A schedule", responses={200: {"model": ScheduleView}, **problem_responses(404)})
 async def show(context: Context, place: Place) -> Response:
-    """With its next times, and the verdict of each past firing, newest first."""
+    """With its next times, and the verdicts of its latest 200 firings, newest first."""
     row = await _find(context, place)
     async with context.database.transaction() as tx:
-        firings = await store.find_firings(tx, row["id"], _FIRINGS)
+        firings = await store.find_firings(tx, row["id"], store.FIRINGS_KEPT)
     return json_response(schedule_body(row, firings))
 
 
@@ -131,7 +130,7 @@ async def control(context: Context, place: Place, action: Action) -> Response:
     "/{schedule}", status_code=202, summary="Remove a schedule", responses={**_ACCEPTED, **problem_responses(404)}
 )
 async def delete(context: Context, place: Place) -> Response:
-    """It fires no more; what it has started goes on. Its history can be seen for a month."""
+    """It fires no more; what it has started goes on. Its latest firings are shown for a month."""
     return await _ask(context, place, "delete")
 
 
