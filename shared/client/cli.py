@@ -156,15 +156,16 @@ def _control(action: "Action", text: str) -> None:
     app.command(action)(command)
 
 
-_control("cancel", "End a job; calls that were released already may still be made.")
-_control("pause", "Release no more calls of a job.")
+_control("cancel", "End a job: no call of it leaves any more; those that are under way end as they end.")
+_control("pause", "Let no more calls of a job leave, until it is resumed; those that are under way end as they end.")
 _control("resume", "Go on with a paused job.")
 _control("redrive", "Make the failed calls of a job again, and no others.")
 
 
 @app.command()
 def apply(files: Files, as_json: AsJson = False, server: Server = LOCAL) -> None:
-    """Configure vendors, sources, hooks and schedules from files. Nothing is sent while any of them has a mistake."""
+    """Configure vendors, sources, hooks and schedules from files. Nothing is sent while any of them
+    has a mistake that can be seen offline."""
     from shared.client import documents, tables
     from shared.client.connection import ApiError
 
