@@ -16,4 +16,4 @@ WHERE tasks.id = given.id
 RETURNING tasks.id, tasks.job_id, tasks.number, tasks.state, tasks.records, tasks.distinct_records, tasks.reason,
     tasks.wanted IS NOT NULL AND tasks.digest = '' AS leads_on,
     tasks.digest = '' AND coalesce((tasks.wanted ->> 'growth')::boolean, false) AS growth,
-    tasks.round, tasks.purpose, tasks.deadline_at
+    tasks.round, tasks.slice, tasks.purpose, tasks.deadline_at

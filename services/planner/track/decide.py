@@ -52,7 +52,7 @@ def _paging(resolved: Resolved) -> Pages | None:
 @dataclass(frozen=True, slots=True)
 class Change:
     """A task whose state really changed. `leads_on`: later pages are planned from its answer. `growth`: all pages are
-    planned; its answer only shows whether the total grew."""
+    planned; its answer only shows whether the total grew. `slice`: it belongs to the results of this submit."""
 
     number: int
     state: TaskState
@@ -61,6 +61,7 @@ class Change:
     leads_on: bool
     reason: str
     growth: bool = False
+    slice: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +135,8 @@ def _count(job: JobRow, changes: Sequence[Change]) -> JobRow:
             reason = change.reason
         elif change.growth:
             discovery_over = True
-        elif change.leads_on and not discovery_over and not reason:
-            reason = f"paging stopped at task {change.number}: {change.reason}"
+        elif change.leads_on and not reason:
+            reason = _stopped(change, discovery_over)
     return replace(
         job,
         open=job.open - len(ends),
@@ -148,6 +149,13 @@ def _count(job: JobRow, changes: Sequence[Change]) -> JobRow:
         discovery_over=discovery_over,
         reason=reason,
     )
+
+
+def _stopped(change: Change, discovery_over: bool) -> str:
+    """Why the job cannot be complete without this task: nobody knows which pages are behind it."""
+    if change.slice is not None:
+        return f"{cut_results(change.slice)}paging stopped at task {change.number}: {change.reason}"
+    return "" if discovery_over else f"paging stopped at task {change.number}: {change.reason}"
 
 
 def _follow(before: Advance, page: PageRead) -> Advance:

@@ -68,6 +68,7 @@ def _changes(moved: Sequence[Row]) -> dict[UUID, list[Change]]:
             distinct=row["distinct_records"] or 0,
             leads_on=row["leads_on"],
             growth=row["growth"],
+            slice=row["slice"],
             reason=row["reason"],
         )
         changes[row["job_id"]].append(change)

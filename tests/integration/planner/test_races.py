@@ -13,15 +13,17 @@ from services.planner.accept.handler import accept_jobs
 from services.planner.configure.handler import vendors
 from services.planner.control.handler import control_jobs
 from services.planner.invoke.handler import wake_invocations
+from services.planner.model import PlannedCall, Task, task_id
 from services.planner.release.decide import Room
 from services.planner.release.store import claim_window, mark_released
+from services.planner.rows import insert_tasks
 from services.planner.track.handler import track_tasks
 from shared.database.pool import Database, Row, Transaction
 from shared.events.callbacks import TaskDue
 from shared.events.configuration import VendorConfigured
 from shared.events.envelope import Incoming, Position, Record
 from shared.events.jobs import JobControl, JobRequested
-from shared.events.tasks import Facts, TaskChanged, TaskState
+from shared.events.tasks import Call, Facts, FactsWanted, TaskChanged, TaskState
 from shared.ids import new_id
 from shared.messaging.handler import Outgoing, Result
 from shared.runtime.clock import utc_now
@@ -220,6 +222,28 @@ async def test_a_counted_page_leads_on_once_whatever_it_does_not_tell(
     ended = await handled(database, track_tasks, *map(completed, (again, *others)))
     assert at(ended, b"job.completed")
     assert await claim(database) == []
+
+
+async def test_results_that_a_failed_page_cut_go_on_when_it_is_redriven(database: Database) -> None:
+    results = {"request": {"path": "/reports/1"}, "pages": PAGED["pages"]}
+    invoke = {**INVOKE, "results": results}
+    job_id = await asked_for(database, {"vendor": "acme", "invoke": invoke, "input": [{}], "tolerate": 0.9})
+    call = PlannedCall(Call(path="/reports/1"), wanted=FactsWanted(next="body.next"), slice=0)
+    async with database.transaction() as tx:
+        await insert_tasks(tx, [("acme", Task(task_id(job_id, 1), job_id, 1, call))])
+        await tx.execute("UPDATE jobs SET planned = 2, open = 2")
+    submit, page = await claim(database)
+    dead = changed(page, TaskState.DEAD, reason="status_500: again and again")
+    ended = await handled(database, track_tasks, completed(submit), dead)
+    assert at(ended, b"job.failed")
+    assert await reason_of(database, job_id) == "results of task 0: paging stopped at task 1: status_500: again and again"
+    await handled(database, control_jobs, JobControl(job_id=job_id, action="redrive"))
+    [again] = await claim(database)
+    assert (again["number"], await reason_of(database, job_id)) == (1, "")
+    await handled(database, track_tasks, fetched(again, "2"), completed(again))
+    [following] = await claim(database)
+    ended = await handled(database, track_tasks, fetched(following), completed(following))
+    assert at(ended, b"job.completed")
 
 
 async def reason_of(database: Database, job_id: UUID) -> str:

@@ -24,6 +24,7 @@ from services.planner.track.decide import (
 )
 from shared.events.jobs import JobEnded, JobState
 from shared.events.tasks import Call, Facts, FactsWanted, TaskChanged, TaskState
+from shared.specification.invoke import Invoke
 from shared.specification.request import OffsetPages, Records, Request
 from shared.specification.source import Delivery, Poll
 
@@ -195,6 +196,20 @@ def test_a_failed_page_that_only_growth_depended_on_is_a_failed_page_like_others
     assert advance(row, [dead], []).ended is JobState.FAILED
     after = advance(row, [replace(dead, growth=True)], [])
     assert (after.ended, after.job.reason) == (JobState.COMPLETED_WITH_FAILURES, "")
+
+
+def test_results_that_are_cut_by_a_failed_page_are_the_reason_whatever_is_tolerated() -> None:
+    """Nobody knows how many pages are behind it: a share of those that are planned says nothing."""
+    invoke = Invoke.model_validate({"submit": {"path": "/x"}, "deadline": "1h"})
+    resolved = Resolved(vendor="acme", source="x", invoke=invoke, delivery=Delivery(tolerate=0.05))
+    row = job(planned=100, completed=99, resolved=resolved)
+    dead = change(TaskState.DEAD, number=101, leads_on=True, slice=7, reason="status_500")
+    after = advance(row, [dead], [])
+    assert after.job.reason == "results of task 7: paging stopped at task 101: status_500"
+    assert after.ended is JobState.FAILED
+    for harmless in (replace(dead, growth=True), replace(dead, leads_on=False)):
+        after = advance(row, [harmless], [])
+        assert (after.ended, after.job.reason) == (JobState.COMPLETED_WITH_FAILURES, "")
 
 
 @pytest.mark.parametrize(("select", "ends"), [("body.data[?open]", False), ("body.data[]", True)])
