@@ -233,10 +233,10 @@ async def test_results_that_a_failed_page_cut_go_on_when_it_is_redriven(database
         await insert_tasks(tx, [("acme", Task(task_id(job_id, 1), job_id, 1, call))])
         await tx.execute("UPDATE jobs SET planned = 2, open = 2")
     submit, page = await claim(database)
-    dead = changed(page, TaskState.DEAD, reason="status_500: again and again")
+    dead = changed(page, TaskState.DEAD, reason="status_500: again")
     ended = await handled(database, track_tasks, completed(submit), dead)
     assert at(ended, b"job.failed")
-    assert await reason_of(database, job_id) == "results of task 0: paging stopped at task 1: status_500: again and again"
+    assert await reason_of(database, job_id) == "results of task 0: paging stopped at task 1: status_500: again"
     await handled(database, control_jobs, JobControl(job_id=job_id, action="redrive"))
     [again] = await claim(database)
     assert (again["number"], await reason_of(database, job_id)) == (1, "")
