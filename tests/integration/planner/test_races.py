@@ -246,6 +246,26 @@ async def test_results_that_a_failed_page_cut_go_on_when_it_is_redriven(database
     assert at(ended, b"job.completed")
 
 
+async def test_what_the_last_page_tells_counts_when_it_is_redriven(database: Database) -> None:
+    pages = {"style": "offset", "size": 1, "total": "body.total"}
+    poll = {"request": {"path": "/items"}, "pages": pages}
+    job_id = await asked_for(database, {"vendor": "acme", "poll": poll, "tolerate": 0.5})
+    [first] = await claim(database)
+    await handled(database, track_tasks, fetched(first, total=3))
+    second, last = await claim(database)
+    dead = changed(last, TaskState.DEAD, reason="status_500: again")
+    ended = await handled(database, track_tasks, *map(completed, (first, second)), dead)
+    assert at(ended, b"job.completed_with_failures")
+    await handled(database, control_jobs, JobControl(job_id=job_id, action="redrive"))
+    [again] = await claim(database)
+    await handled(database, track_tasks, fetched(again, total=4), completed(again))
+    [grown] = await claim(database)
+    ended = await handled(database, track_tasks, fetched(grown, total=4), completed(grown))
+    assert at(ended, b"job.completed")
+    async with database.transaction() as tx:
+        assert await tx.fetchval("SELECT (expected, distinct_records) = (4, 4) FROM jobs WHERE id = $1", job_id)
+
+
 async def reason_of(database: Database, job_id: UUID) -> str:
     """Why the job cannot be complete, as far as the planner knows."""
     async with database.transaction() as tx:
