@@ -4,10 +4,11 @@ SELECT tasks.id, tasks.job_id, tasks.purpose, tasks.call, tasks.wanted, tasks.po
     coalesce(
         CASE WHEN tasks.slice IS NULL THEN (
             SELECT previous.digest FROM tasks AS previous
-            WHERE previous.job_id = tasks.job_id AND previous.number = tasks.number - 1
+            WHERE previous.job_id = tasks.job_id AND previous.number = tasks.number - 1 AND previous.purpose = 'page'
         ) ELSE (
             SELECT previous.digest FROM tasks AS previous
             WHERE previous.job_id = tasks.job_id AND previous.slice = tasks.slice AND previous.number < tasks.number
+                AND previous.purpose = 'page'
             ORDER BY previous.number DESC
             LIMIT 1
         ) END,

@@ -266,6 +266,19 @@ async def test_what_the_last_page_tells_counts_when_it_is_redriven(database: Dat
         assert await tx.fetchval("SELECT (expected, distinct_records) = (4, 4) FROM jobs WHERE id = $1", job_id)
 
 
+async def test_a_page_may_have_the_same_bytes_as_the_metadata_before_it(database: Database) -> None:
+    """Of one record, say, where the total is asked for with the smallest page there is."""
+    plan = {"path": "/items", "query": {"limit": "1"}, "total": "body.total"}
+    poll = {"request": {"path": "/items"}, "pages": {"style": "offset", "plan": plan}}
+    await asked_for(database, {"vendor": "acme", "poll": poll})
+    [metadata] = await claim(database)
+    told = Facts(total=1, items=1, digest="same")
+    await handled(database, track_tasks, changed(metadata, TaskState.COMPLETED, facts=told, records=0, distinct=0))
+    [page] = await claim(database)
+    ended = await handled(database, track_tasks, changed(page, TaskState.STORED, facts=told), completed(page))
+    assert at(ended, b"job.completed")
+
+
 async def reason_of(database: Database, job_id: UUID) -> str:
     """Why the job cannot be complete, as far as the planner knows."""
     async with database.transaction() as tx:
