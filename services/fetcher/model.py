@@ -22,7 +22,8 @@ REFUSALS = 5
 class Claimed:
     """A call in this fetcher's hands. `claim` is the fence: an outcome counts only under the number it was claimed
     with. `moment` is the permit, in microseconds on the database's clock. `may_have_left`: the vendor may have it, from
-    an earlier attempt. `is_suspect`: fetchers have ended with it, one after the other."""
+    an earlier attempt. `is_suspect`: fetchers have ended with it, one after the other. `unreadable`: why it cannot be
+    made, only given up."""
 
     id: UUID
     request: FetchRequested
@@ -38,6 +39,7 @@ class Claimed:
     moment: int
     may_have_left: bool = False
     is_suspect: bool = False
+    unreadable: str = ""
 
     @property
     def payload(self) -> str:

@@ -89,6 +89,8 @@ class CallMaker:
         """Make a call, and say whenever it left. Never raises: whatever happens is an outcome."""
         began_at, began = utc_now(), monotonic()
         vendor = call.vendor
+        if call.unreadable:
+            return give_up(call, call.unreadable, Tried(began_at, 0.0), began_at, unknown=call.may_have_left)
         if vendor is None:
             return give_up(call, "config_missing: the vendor is not configured", Tried(began_at, 0.0), began_at)
         if call.request.retry is not None:
