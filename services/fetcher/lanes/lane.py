@@ -17,7 +17,7 @@ from services.fetcher.lanes.block import Block, doubtful_of, in_order
 from services.fetcher.lanes.places import Suspects
 from services.fetcher.metrics import PAUSED_SECONDS, PERMITS, PERMITTED_RATE
 from services.fetcher.model import REFUSALS, Claimed
-from services.fetcher.permits.decide import SECOND, LeaseRequest, Report, ahead_of, lease, rate_of, record
+from services.fetcher.permits.decide import FARTHEST_AHEAD, SECOND, LeaseRequest, Report, ahead_of, lease, rate_of, record
 from services.fetcher.permits.state import read_permits, write_permits
 from shared.database.pool import Database, Row, Transaction
 from shared.errors import Unavailable
@@ -27,8 +27,6 @@ from shared.runtime.clock import DatabaseClock, monotonic
 from shared.specification.vendor import AD_HOC, CAREFUL_BUDGET, Vendor
 
 _AHEAD_US = 120_000
-_AHEAD_FOR_OPEN_CALLS_US = 10 * SECOND
-"""What is open holds a place of those in flight, so it gets its next permit before what has not begun."""
 _COMMIT_US = 10_000
 """The first moment lies this far ahead: until the claim is committed, a permit for now would be late already."""
 _TURN_SECONDS = 0.004
@@ -172,8 +170,9 @@ class Lane:
         return block
 
     async def lease_another(self) -> tuple[int | None, float]:
-        """One more permit for a call that is open: its moment, or the seconds after which to ask again. Leased in the
-        vendor's row as all are; what the claims have to report is left to them."""
+        """One more permit for a call that is open: its moment, or the seconds after which to ask again. What is open
+        holds a place of those in flight, so it gets its next permit before what has not begun. Leased in the vendor's
+        row as all are; what the claims have to report is left to them."""
         async with self._process.database.transaction() as tx:
             row = await store.lock_budget(tx, self.vendor)
             now, paused = row["now_us"], row["paused_seconds"]
@@ -183,7 +182,7 @@ class Lane:
             vendor = self._process.vendor_of(self.vendor, row)
             budget = vendor.budget if vendor else CAREFUL_BUDGET
             permits = record(budget, read_permits(row["permits"]), (), now)
-            until = now + ahead_of(budget, _AHEAD_FOR_OPEN_CALLS_US)
+            until = now + ahead_of(budget, FARTHEST_AHEAD)
             leased = lease(budget, permits, LeaseRequest(1, now + _COMMIT_US, until, row["pace"]))
             await store.update_permits(tx, self.vendor, write_permits(leased.permits))
         PERMITS.labels(vendor=vendor_label(self.vendor), fate="leased").inc(len(leased.moments))

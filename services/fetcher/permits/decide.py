@@ -12,7 +12,8 @@ most N (with a burst N + B - 1) calls may stand in W + slack, where the slack is
 vendor's own clockwork. Permits that nobody reports, because their fetcher is gone, count as used at the last moment
 at which they could have been.
 
-All times are whole microseconds on the database's clock.
+All times are whole microseconds on the database's clock. When that is put back, what is written down seems to lie in
+the future. No call has left later than now, so none counts for longer than from now on.
 """
 
 from collections import deque
@@ -24,6 +25,8 @@ from shared.specification.vendor import Budget, Window
 SECOND = 1_000_000
 LATEST = SECOND // 2
 """A permit is not used later than this after its moment."""
+FARTHEST_AHEAD = 10 * SECOND
+"""No permit is leased for a moment farther ahead."""
 _SILENCE = 2 * SECOND
 """Nobody reports a permit after this: connecting included, it was used by then, or never will be."""
 _SLACK_SHARE = 0.03
@@ -96,14 +99,28 @@ def record(budget: Budget, permits: Permits, reports: Sequence[Report], now: int
             leased.remove(report.moment)
         if report.sent_at is not None:
             sent.append(report.sent_at)
+    leased = [min(moment, now + FARTHEST_AHEAD) for moment in leased]
     silent = [moment for moment in leased if moment + _SILENCE < now]
     sent += [moment + _SILENCE for moment in silent]
     states = [_state(window, permits.windows, now) for window in budget.windows]
+    if _was_put_back(permits, now):
+        states = [_spaced_anew(window, state, now) for window, state in zip(budget.windows, states, strict=True)]
     windows = [_log(state, _counted(window), sent, now) for window, state in zip(budget.windows, states, strict=True)]
     return Permits(
         (*windows, *_outlasting(budget, permits.windows, sent, now)),
         tuple(moment for moment in leased if moment not in silent),
     )
+
+
+def _was_put_back(permits: Permits, now: int) -> bool:
+    """Whether the clock was: it is earlier than what it has shown already."""
+    logged = any(start > now for state in permits.windows for start, _ in state.sent)
+    return logged or any(moment > now + FARTHEST_AHEAD for moment in permits.leased)
+
+
+def _spaced_anew(window: Window, state: WindowState, now: int) -> WindowState:
+    """As if the burst had been used up just now."""
+    return replace(state, arrival=min(state.arrival, now + (window.burst or 1) * _interval(window, 1.0)))
 
 
 def _outlasting(budget: Budget, known: Sequence[WindowState], sent: Sequence[int], now: int) -> tuple[WindowState, ...]:
@@ -130,10 +147,11 @@ def _state(window: Window, known: Sequence[WindowState], now: int) -> WindowStat
 
 def _log(state: WindowState, counted: int, sent: Sequence[int], now: int) -> WindowState:
     """The log with these calls, and without those that are older than what is `counted`."""
-    calls, bucket = dict(state.sent), _bucket(_length_of(state))
-    for moment in sent:
-        start = moment - moment % bucket
-        calls[start] = calls.get(start, 0) + 1
+    calls: dict[int, int] = {}
+    bucket = _bucket(_length_of(state))
+    latest = now - now % bucket
+    for start, count in [*state.sent, *((moment - moment % bucket, 1) for moment in sent)]:
+        calls[min(start, latest)] = calls.get(min(start, latest), 0) + count
     kept = {start: count for start, count in calls.items() if start + counted > now}
     return replace(state, sent=tuple(sorted(kept.items())))
 

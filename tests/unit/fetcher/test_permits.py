@@ -244,3 +244,43 @@ def test_a_quota_that_left_the_contract_is_forgotten_after_its_length() -> None:
     fetchers.now += 25 * 3600 * SECOND
     fetchers.turn(0, 0, [])
     assert len(fetchers.permits.windows) == len(CAREFUL_BUDGET.windows)
+
+
+def test_a_database_that_puts_its_clock_back_stops_no_vendor() -> None:
+    """By its new clock, what was called lies in the future."""
+    fetchers = Fetchers(Budget(windows=(FIFTY,)))
+    for _ in range(40):
+        fetchers.turn(1, 50, [0])
+        fetchers.now += 50_000
+    fetchers.turn(2, 50, [0], gone=True)
+    put_back = fetchers.now - 600 * SECOND
+    before, fetchers.now, fetchers.left = len(fetchers.left), put_back, []
+    for _ in range(400):
+        fetchers.turn(1, 50, [0])
+        fetchers.now += 50_000
+    assert before
+    assert len([moment for moment in fetchers.left if moment < put_back + 20 * SECOND]) >= 20 * 50 * 0.8
+
+
+@settings(max_examples=200, deadline=None)
+@given(budgets, turns, turns, st.integers(1, 700 * SECOND))
+def test_whenever_the_databases_clock_is_put_back_no_window_is_exceeded(
+    budget: Budget,
+    asked: list[tuple[int, int, list[int | None], bool, int]],
+    again: list[tuple[int, int, list[int | None], bool, int]],
+    by: int,
+) -> None:
+    """As the vendor's clock counts, which was not put back."""
+    fetchers = Fetchers(budget)
+    for fetcher, count, lates, gone, later in asked:
+        fetchers.turn(fetcher, count, lates, gone=gone)
+        fetchers.now += later
+    fetchers.now += LATEST
+    left, fetchers.left = fetchers.left, []
+    fetchers.now -= by
+    for fetcher, count, lates, gone, later in again:
+        fetchers.turn(fetcher, count, lates, gone=gone)
+        fetchers.now += later
+    seen = left + [moment + by for moment in fetchers.left]
+    for window in budget.windows:
+        assert most_in(seen, length_of(window)) <= allowed(window)
