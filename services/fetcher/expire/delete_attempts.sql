@@ -1,3 +1,3 @@
--- Forgets old attempts. $1 older_than interval, $2 most bigint
+-- Forgets old attempts, the oldest first. $1 older_than interval, $2 most bigint
 DELETE FROM attempts
-WHERE ctid = ANY (ARRAY(SELECT ctid FROM attempts WHERE started_at < now() - $1::interval LIMIT $2))
+WHERE ctid = ANY (ARRAY(SELECT ctid FROM attempts WHERE started_at < now() - $1::interval ORDER BY started_at LIMIT $2))

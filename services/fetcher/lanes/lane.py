@@ -17,7 +17,16 @@ from services.fetcher.lanes.block import Block, doubtful_of, in_order
 from services.fetcher.lanes.places import Suspects
 from services.fetcher.metrics import PAUSED_SECONDS, PERMITS, PERMITTED_RATE
 from services.fetcher.model import REFUSALS, Claimed
-from services.fetcher.permits.decide import FARTHEST_AHEAD, SECOND, LeaseRequest, Report, ahead_of, lease, rate_of, record
+from services.fetcher.permits.decide import (
+    FARTHEST_AHEAD,
+    SECOND,
+    LeaseRequest,
+    Report,
+    ahead_of,
+    lease,
+    rate_of,
+    record,
+)
 from services.fetcher.permits.state import read_permits, write_permits
 from shared.database.pool import Database, Row, Transaction
 from shared.errors import Unavailable
