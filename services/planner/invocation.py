@@ -15,23 +15,35 @@ from shared.specification.vendor import JobOutcome
 from shared.specification.waits import silence
 
 _AT = "/invoke"
+MOST_BYTES = 32 * 2**20
+"""Of the submits of one job together. They are planned by one statement, and held several times until it is sent."""
 
 Inputs = Sequence[Mapping[str, Scalar]]
 
 
 def plan_submits(resolved: Resolved, inputs: Inputs) -> Step | list[Problem]:
-    """One submit for each input, or the mistakes: those of the first input that has any."""
+    """One submit for each input, or the mistakes: those of the first input that has any. They are made no further than
+    they may be large."""
     invoke = invoke_of(resolved)
     planned: list[PlannedCall] = []
+    size = 0
     silent = silence(invoke.model_dump(by_alias=True), resolved.callbacks)
-    for one in inputs:
+    for number, one in enumerate(inputs):
         submit = fill(invoke.submit, _known(resolved, one), f"{_AT}/submit", later=IN_SUBMIT)
         problems = submit if isinstance(submit, list) else []
         problems = [*problems, *_mistakes_later(resolved, one), *silent]
         if problems or not isinstance(submit, Request):
             return problems
         planned.append(PlannedCall(call_of(submit), "submit", input=dict(one)))
+        size += planned[-1].size
+        if size > MOST_BYTES:
+            return [_too_large(number + 1, len(inputs), size)]
     return Step(tuple(planned), all_planned=True)
+
+
+def _too_large(made: int, inputs: int, size: int) -> Problem:
+    told = f"the submits of the first {made} of {inputs} make {size} bytes"
+    return Problem("/input", f"too_large: {told}; expected at most {MOST_BYTES} of all")
 
 
 def invoke_of(resolved: Resolved) -> Invoke:

@@ -124,6 +124,11 @@ class PlannedCall:
     slice: int | None = None
     input: Mapping[str, Scalar] | None = None
 
+    @property
+    def size(self) -> int:
+        """Bytes of its call, as its row has it."""
+        return len(self.call.model_dump_json(exclude_defaults=True).encode())
+
 
 @dataclass(frozen=True, slots=True)
 class Task:

@@ -1,6 +1,6 @@
 """jobs.requested → jobs and first tasks; tells jobs.events and tasks.events."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -9,6 +9,7 @@ from pydantic_core import from_json
 from services.planner.accept import store
 from services.planner.accept.decide import Admitted, Refused, Unknown, admit, names_in
 from services.planner.configuration_lag import look_again
+from services.planner.invocation import MOST_BYTES
 from services.planner.messages import planned_task
 from services.planner.metrics import TASKS_PLANNED
 from shared.database.pool import Transaction
@@ -26,29 +27,43 @@ log = get_logger(__name__)
 
 
 async def accept_jobs(tx: Transaction, batch: Sequence[Incoming[JobRequested]]) -> list[Result]:
-    """Admit or refuse each requested job. The same job asked for twice is one job: the first counts."""
+    """Admit or refuse each requested job. The same job asked for twice is one job: the first counts. In the order of
+    their ids, in as many parts as it takes to hold no more calls at once than one job may have."""
     now = utc_now()
     known = await store.find_configuration(tx, [names_in(incoming.event.document) for incoming in batch])
-    admitted: dict[UUID, Admitted] = {}
+    part: dict[UUID, Admitted] = {}
+    size = 0
     results: list[Result] = []
-    for incoming in batch:
-        job_id = incoming.event.id or incoming.id
+    for incoming in sorted(batch, key=_job_of):
+        job_id = _job_of(incoming)
         match admit(job_id, incoming.event.document, known):
             case Admitted() as job:
-                admitted.setdefault(job_id, job)
+                size += job.size
+                if size > MOST_BYTES:
+                    results += await _insert(tx, part, now)
+                    part, size = {}, job.size
+                part.setdefault(job_id, job)
             case Refused(problems):
                 results += _reject(incoming, job_id, "schema_invalid", list(problems), now)
             case Unknown(problem):
                 again = look_again(incoming)
                 results += [again] if again else _reject(incoming, job_id, "config_missing", [problem], now)
-    for job_id in await store.insert_jobs(tx, list(admitted.values())):
-        results += _tell(admitted[job_id], now)
-    return results
+    return [*results, *await _insert(tx, part, now)]
+
+
+def _job_of(incoming: Incoming[JobRequested]) -> UUID:
+    return incoming.event.id or incoming.id
+
+
+async def _insert(tx: Transaction, admitted: Mapping[UUID, Admitted], now: datetime) -> list[Outgoing]:
+    """Write down those that are new, and tell of them."""
+    new = await store.insert_jobs(tx, list(admitted.values()))
+    return [message for job_id in new for message in _tell(admitted[job_id], now)]
 
 
 async def give_up_job(tx: Transaction, incoming: Incoming[JobRequested], reason: str) -> list[Outgoing]:
     """The shell gave a request up: who waits for the end of its job hears of it, unless an earlier request made one."""
-    job_id = incoming.event.id or incoming.id
+    job_id = _job_of(incoming)
     if await store.has_job(tx, job_id):
         return []
     mistake = Mistake(pointer="", detail=f"{reason}: the job could not be planned")
