@@ -48,7 +48,7 @@ async def test_the_acknowledgement_has_a_correlation_id_and_comes_after_the_brok
     [
         ({**SOON, "triggerAt": "2020-01-01T00:00:00Z"}, ["/triggerAt"]),
         ({**SOON, "triggerAt": "not a date"}, ["/triggerAt"]),
-        ({"cron": "0 0 31 2 *", "zone": "Mars/X", "start": {}}, ["/cron", "/zone"]),
+        ({"cron": "0 0 31 2 *", "zone": "Mars/X", "start": {}}, ["/cron", "/zone", "/start"]),
         ({**HOURLY, "starts": "2099-01-02T00:00:00Z", "ends": "2099-01-01T00:00:00Z"}, ["/ends"]),
         ({**HOURLY, "start": {"source": "nobody"}}, ["/start/source"]),
         ({**HOURLY, "start": {"url": "http://127.0.0.1/"}}, ["/start/url"]),

@@ -127,7 +127,10 @@ def test_a_key_may_be_a_field_whatever_it_is_called(key: str) -> None:
     assert source.poll.records.key == key
 
 
-@pytest.mark.parametrize("work", [{}, {"poll": {}, "invoke": {"submit": {"path": "/"}, "deadline": "1h"}}])
+INVOKE = {"submit": {"path": "/", "json": "{callback.url}"}, "deadline": "1h"}
+
+
+@pytest.mark.parametrize("work", [{}, {"poll": {}, "invoke": INVOKE}])
 def test_a_source_does_one_thing(work: dict[str, Any]) -> None:
     document = {"source": "orders", "vendor": "acme", **work}
     assert told_of_source(document) == [("", "expected exactly one of poll and invoke")]
