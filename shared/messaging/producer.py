@@ -11,20 +11,20 @@ batches here: that costs a third, and the broker takes each batch as it is.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TypeVar
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import UnknownTopicOrPartitionError
-from aiokafka.partitioner import murmur2
-from aiokafka.producer.message_accumulator import BatchBuilder
 
 from shared.brokers import Brokers, options_of
 from shared.errors import Unavailable
 from shared.events.catalogue import MAX_ENVELOPED_BYTES
 from shared.messaging.faults import KAFKA_FAULTS, kafka_faults
 from shared.messaging.handler import Outgoing
+from shared.messaging.putting import Acknowledgement, key_of, partition_of, put_batches, put_by_place, put_each
+from shared.messaging.resting import PROBE_SECONDS, Partition, Resting
 from shared.messaging.sent import Sent
 from shared.messaging.topic_faults import TopicFault, find_fault, refresh_metadata
 from shared.observability.metrics import PRODUCED
@@ -35,7 +35,6 @@ _CLOSED = "Kafka: the producer is closed"
 _MANY = 16
 
 T = TypeVar("T")
-Acknowledgement = asyncio.Future[object]
 
 
 class Producer:
@@ -94,7 +93,7 @@ class Producer:
         if self._producer is None:
             raise Unavailable(_CLOSED)
         producer = self._producer
-        send = _put_batches if len(messages) >= _MANY else _put_each
+        send = put_batches if len(messages) >= _MANY else put_each
         acknowledgements: list[Acknowledgement] = []
         with kafka_faults():
             try:
@@ -129,40 +128,49 @@ class Producer:
             raise Unavailable(_CLOSED)
         return await find_fault(self._producer.client, f"{self._prefix}.{topic}")
 
-    async def send_each(self, pairs: Sequence[tuple[T, Outgoing]], *, within_seconds: float) -> Sent[T]:
+    async def send_each(
+        self, pairs: Sequence[tuple[T, Outgoing]], *, within_seconds: float, resting: Resting | None = None
+    ) -> Sent[T]:
         """Produce messages, each with what it is sent for, in order under each topic and key. A topic or partition
-        that does not answer holds back no other.
+        that does not answer holds back no other, and with `resting` only the first time is it waited for.
 
         Raises:
             Unavailable: the producer is closed.
         """
         if self._producer is None:
             raise Unavailable(_CLOSED)
-        producer = self._producer
-        messages = [message for _, message in pairs]
+        producer, messages = self._producer, [message for _, message in pairs]
+        resting_now, in_doubt = _in_doubt(producer, self._prefix, messages, resting)
+        asked = [number for number in range(len(messages)) if number not in resting_now]
         futures: dict[int, Acknowledgement] = {}
 
-        async def put(numbers: Sequence[int]) -> None:
-            for number in numbers:
-                futures[number] = await _put(producer, self._prefix, messages[number])
+        async def attempt(numbers: Sequence[int], seconds: float) -> None:
+            futures.update(await put_by_place(producer, self._prefix, messages, numbers, seconds))
 
-        # aiokafka waits for room in a partition: what is under another key may be for one that has some.
-        by_place: dict[tuple[str, str], list[int]] = {}
-        for number, message in enumerate(messages):
-            by_place.setdefault((message.topic, message.key), []).append(number)
-        try:
-            async with asyncio.timeout(within_seconds):
-                await asyncio.gather(*map(put, by_place.values()), return_exceptions=True)
-                if futures:
-                    await asyncio.wait(futures.values())
-        except TimeoutError:
-            pass
-        if len(futures) < len(messages):
+        await asyncio.gather(
+            attempt([number for number in asked if number not in in_doubt], within_seconds),
+            attempt([number for number in asked if number in in_doubt], min(PROBE_SECONDS, within_seconds)),
+        )
+        if len(futures) < len(asked):
             _hang_up(producer)
         good = [number in futures and _is_good(futures[number]) for number in range(len(messages))]
         _forget(list(futures.values()))
         _count([messages[number] for number, is_good in enumerate(good) if is_good])
-        return Sent(tuple((one, is_good) for (one, _), is_good in zip(pairs, good, strict=True)))
+        is_known = len(in_doubt) == len(messages)
+        missed = {number: futures.get(number) for number in asked if not good[number]}
+        if resting is not None and (missed or (asked and not resting.is_empty)):
+            if any(good) or await self._is_there():
+                _note(_partitions_of(producer, self._prefix, messages), good, missed, resting)
+            else:
+                is_known = False
+        return Sent(tuple((one, is_good) for (one, _), is_good in zip(pairs, good, strict=True)), is_known)
+
+    async def _is_there(self) -> bool:
+        try:
+            await self.check()
+        except Unavailable:
+            return False
+        return True
 
 
 def _hang_up(producer: AIOKafkaProducer) -> None:
@@ -172,66 +180,53 @@ def _hang_up(producer: AIOKafkaProducer) -> None:
         connection.close()
 
 
-async def _put(producer: AIOKafkaProducer, prefix: str, message: Outgoing) -> Acknowledgement:
-    future: Acknowledgement = await producer.send(
-        f"{prefix}.{message.topic}", value=message.value, key=_key(message), headers=list(message.headers)
-    )
-    return future
-
-
-async def _put_each(
-    producer: AIOKafkaProducer, prefix: str, messages: Sequence[Outgoing]
-) -> AsyncIterator[Acknowledgement]:
-    for message in messages:
-        yield await _put(producer, prefix, message)
-
-
-async def _put_batches(
-    producer: AIOKafkaProducer, prefix: str, messages: Sequence[Outgoing]
-) -> AsyncIterator[Acknowledgement]:
-    """Of each partition in the order given; a batch that is full goes off, and the next one begins."""
-    partitions = {
-        topic: sorted(await producer.partitions_for(f"{prefix}.{topic}"))
-        for topic in {message.topic for message in messages}
-    }
-    open_batches: dict[tuple[str, int], BatchBuilder] = {}
-    for message in messages:
-        at = message.topic, partition_of(_key(message), partitions[message.topic])
-        batch = open_batches.get(at)
-        if batch is None or not _append(batch, message):
-            if batch is not None:
-                yield await producer.send_batch(batch, f"{prefix}.{at[0]}", partition=at[1])
-            open_batches[at] = producer.create_batch()
-            _append(open_batches[at], message)
-    for (topic, partition), batch in open_batches.items():
-        batch.close()
-        yield await producer.send_batch(batch, f"{prefix}.{topic}", partition=partition)
-
-
-def _append(batch: BatchBuilder, message: Outgoing) -> bool:
-    """Whether there was room; an empty batch has room for anything."""
-    added = batch.append(timestamp=None, key=_key(message), value=message.value, headers=list(message.headers))
-    return added is not None
-
-
-def partition_of(key: bytes, partitions: Sequence[int]) -> int:
-    """Kafka's own choice for keys, as its default partitioner makes it."""
-    return partitions[_hash(key) % len(partitions)]
-
-
-@lru_cache(maxsize=4096)
-def _hash(key: bytes) -> int:
-    found: int = murmur2(key) & 0x7FFFFFFF
-    return found
-
-
-def _key(message: Outgoing) -> bytes:
-    return message.key.encode("utf-8", errors="surrogateescape")
-
-
 def _count(messages: Sequence[Outgoing]) -> None:
     for topic, count in Counter(message.topic for message in messages).items():
         PRODUCED.labels(topic=topic).inc(count)
+
+
+def _partitions_of(producer: AIOKafkaProducer, prefix: str, messages: Sequence[Outgoing]) -> list[Partition]:
+    cluster = producer.client.cluster
+    known = {
+        topic: sorted(cluster.partitions_for_topic(f"{prefix}.{topic}") or ())
+        for topic in {message.topic for message in messages}
+    }
+    return [
+        (message.topic, partition_of(key_of(message), known[message.topic]) if known[message.topic] else None)
+        for message in messages
+    ]
+
+
+def _in_doubt(
+    producer: AIOKafkaProducer, prefix: str, messages: Sequence[Outgoing], resting: Resting | None
+) -> tuple[set[int], set[int]]:
+    """The numbers of the messages whose partitions rest, and of all whose partitions are in doubt."""
+    if resting is None or resting.is_empty:
+        return set(), set()
+    partitions, now = _partitions_of(producer, prefix, messages), asyncio.get_running_loop().time()
+    in_doubt = {number for number, one in enumerate(partitions) if resting.is_in_doubt(one)}
+    return {number for number in in_doubt if resting.rests(partitions[number], now)}, in_doubt
+
+
+def _note(
+    partitions: Sequence[Partition],
+    good: Sequence[bool],
+    missed: Mapping[int, Acknowledgement | None],
+    resting: Resting,
+) -> None:
+    """Keep what a round has told of partitions, and of what comes after it."""
+    took = {one for one, is_good in zip(partitions, good, strict=True) if is_good}
+    resting.trust(took | {(topic, None) for topic, _ in took})
+    resting.rest({partitions[number] for number in missed}, asyncio.get_running_loop().time())
+    for number, future in missed.items():
+        if future is not None:
+            future.add_done_callback(partial(_trust, resting, partitions[number]))
+
+
+def _trust(resting: Resting, partition: Partition, done: Acknowledgement) -> None:
+    """Late, but it came."""
+    if _is_good(done):
+        resting.trust([partition])
 
 
 def _is_good(future: Acknowledgement) -> bool:

@@ -2,7 +2,7 @@
 WITH unmatched AS (
     SELECT id, vendor, letter, parked_at
     FROM callbacks
-    WHERE verdict = 'parked' AND parked_at < now() - $1::interval AND id <> ALL ($2)
+    WHERE verdict = 'parked' AND parked_at < now() - $1::interval AND id NOT IN (SELECT held.id FROM unnest($2::uuid[]) AS held (id))
     ORDER BY parked_at
     LIMIT $3
     FOR UPDATE SKIP LOCKED

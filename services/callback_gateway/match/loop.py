@@ -12,6 +12,7 @@ from shared.events.catalogue import DEAD
 from shared.events.dead_letters import DeadLetter
 from shared.ids import derived_id
 from shared.messaging.handler import Outgoing, outgoing
+from shared.messaging.resting import Resting
 from shared.runtime.app import Runtime
 
 _BLOCK = 200
@@ -27,6 +28,7 @@ class Unmatched:
 
     def __init__(self, runtime: Runtime[Settings]) -> None:
         self._runtime = runtime
+        self._resting = Resting()
         self._holding: Holding[UUID] = Holding(_HELD_SECONDS)
 
     async def step(self) -> float:
@@ -35,7 +37,7 @@ class Unmatched:
         async with self._runtime.database.transaction() as tx:
             claimed = await store.claim_unmatched(tx, older_than, self._holding.held(), _BLOCK, _BLOCK_BYTES)
             letters = [((key, vendor), _dead(key, letter)) for key, vendor, letter in claimed]
-            sent = await self._runtime.producer.send_each(letters, within_seconds=_SEND_SECONDS)
+            sent = await self._runtime.producer.send_each(letters, within_seconds=_SEND_SECONDS, resting=self._resting)
             await store.close_unmatched(tx, [key for key, _ in sent.acknowledged])
         self._holding.hold(key for key, _ in sent.missed)
         for _, vendor in sent.acknowledged:

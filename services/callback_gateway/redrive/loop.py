@@ -7,6 +7,7 @@ from services.callback_gateway.redrive import store
 from services.callback_gateway.redrive.decide import Letter, Unsendable, message_of
 from services.callback_gateway.settings import Settings
 from shared.messaging.handler import Outgoing
+from shared.messaging.resting import Resting
 from shared.observability.logs import get_logger
 from shared.runtime.app import Runtime
 
@@ -25,6 +26,7 @@ class Redrive:
 
     def __init__(self, runtime: Runtime[Settings]) -> None:
         self._runtime = runtime
+        self._resting = Resting()
 
     async def step(self) -> float:
         """Send one block; gives the seconds until the next."""
@@ -39,7 +41,7 @@ class Redrive:
                 else:
                     wanted.append((letter, message))
             pairs = [((letter, message), message) for letter, message in wanted]
-            sent = await self._runtime.producer.send_each(pairs, within_seconds=_SEND_SECONDS)
+            sent = await self._runtime.producer.send_each(pairs, within_seconds=_SEND_SECONDS, resting=self._resting)
             await store.close_redriven(tx, [letter.id for letter, _ in sent.acknowledged])
             await store.postpone_letters(tx, [letter.id for letter, _ in sent.missed], _POSTPONE_SECONDS)
             await store.reopen_letters(tx, [(letter.id, why.reason) for letter, why in unsendable])

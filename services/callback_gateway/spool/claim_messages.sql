@@ -2,10 +2,7 @@
 WITH oldest AS (
     SELECT id, topic, key, value, headers
     FROM spool
-    WHERE NOT EXISTS (
-        SELECT FROM unnest($2::text[], $3::text[]) AS given (topic, key)
-        WHERE given.topic = spool.topic AND given.key = spool.key
-    )
+    WHERE (topic, key) NOT IN (SELECT given.topic, given.key FROM unnest($2::text[], $3::text[]) AS given (topic, key))
     ORDER BY id
     LIMIT $1
     FOR UPDATE

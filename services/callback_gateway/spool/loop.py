@@ -2,7 +2,8 @@
 under the same id.
 
 What was not acknowledged in time rests for a while, with all that is kept under its topic and key: a partition without
-a leader holds back nothing but its own, and no younger word overtakes an older one.
+a leader holds back nothing but its own, and no younger word overtakes an older one. Nobody waits for such a partition
+again and again: what else is kept for it is passed over, however much it is.
 """
 
 from services.callback_gateway.holding import Holding
@@ -10,6 +11,7 @@ from services.callback_gateway.metrics import SPOOL_DEPTH
 from services.callback_gateway.settings import Settings
 from services.callback_gateway.spool import store
 from services.callback_gateway.spool.decide import Place, settle
+from shared.messaging.resting import Resting
 from shared.runtime.app import Runtime
 
 _BLOCK = 500
@@ -26,6 +28,7 @@ class Drain:
 
     def __init__(self, runtime: Runtime[Settings]) -> None:
         self._runtime = runtime
+        self._resting = Resting()
         self._holding: Holding[Place] = Holding(_HELD_SECONDS)
 
     async def step(self) -> float:
@@ -36,7 +39,7 @@ class Drain:
             if not kept:
                 return _PAUSE_SECONDS
             pairs = [((number, message), message) for number, message in kept]
-            sent = await self._runtime.producer.send_each(pairs, within_seconds=_SEND_SECONDS)
+            sent = await self._runtime.producer.send_each(pairs, within_seconds=_SEND_SECONDS, resting=self._resting)
             done, stuck = settle((number, message, good) for (number, message), good in sent.outcomes)
             await store.delete_messages(tx, done)
         self._holding.hold(stuck)

@@ -22,6 +22,7 @@ from services.scheduler.settings import Settings
 from services.scheduler.timers import store
 from services.scheduler.timers.decide import pause_after, pause_before
 from shared.database.pool import Database
+from shared.messaging.resting import Resting
 from shared.runtime.app import Runtime
 from shared.runtime.clock import monotonic
 
@@ -37,6 +38,7 @@ class Fire:
 
     def __init__(self, runtime: Runtime[Settings]) -> None:
         self._runtime = runtime
+        self._resting = Resting()
         self._is_cut_off = False
 
     async def step(self) -> float:
@@ -50,7 +52,7 @@ class Fire:
             due = await store.claim_due(tx, self._runtime.settings.scheduler_block, _BLOCK_BYTES)
             claimed_at = monotonic()
             pairs = [((timer, lateness), timer.message) for timer, lateness in due]
-            sent = await self._runtime.producer.send_each(pairs, within_seconds=_SEND_SECONDS)
+            sent = await self._runtime.producer.send_each(pairs, within_seconds=_SEND_SECONDS, resting=self._resting)
             took = monotonic() - claimed_at
             if due and not sent.acknowledged:
                 await self._check()

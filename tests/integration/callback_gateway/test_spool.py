@@ -1,5 +1,7 @@
 """Accepted means durable: in the broker, else in the spool, else not accepted."""
 
+import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -114,6 +116,22 @@ async def test_a_topic_that_does_not_answer_holds_back_no_messages_but_its_own(
     assert await waiting(database) == 600
     await eventually(lambda: len(reader.records) == 6)
     assert [record.value for record in reader.records if record.key == b"two"] == [b"0", b"1", b"2"]
+
+
+async def test_what_is_behind_very_many_stuck_keys_does_not_wait_for_each_block_of_them(
+    topics: Place, payloads: Path, producer: Producer, database_for: DatabaseFor, reader_for: ReaderFor
+) -> None:
+    """What rests at first would be due again before all of them had been tried."""
+    reader, database = await reader_for("jobs.control"), await database_for("callback-gateway")
+    stuck = [message for number in range(1600) for message in numbered("no.such", str(number), 1)]
+    async with database.transaction() as tx:
+        await store.insert_messages(tx, [*stuck, *numbered("jobs.control", "two", 3)])
+    loop = drain_of(topics, payloads, producer, database)
+    async with asyncio.timeout(60):
+        while await waiting(database) > len(stuck):
+            with suppress(Unavailable):
+                await loop.step()
+    await eventually(lambda: len(reader.records) == 3)
 
 
 async def test_when_nothing_is_acknowledged_nothing_is_forgotten(

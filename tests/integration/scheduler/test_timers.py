@@ -227,6 +227,19 @@ async def test_a_topic_that_does_not_answer_holds_back_no_timers_but_its_own(
     assert await Fire(runtime).step() > 0
 
 
+async def test_a_topic_that_does_not_answer_is_not_waited_for_again_and_again(
+    runtime: Runtime[Settings], database: Database, reader_for: ReaderFor
+) -> None:
+    """Each of these rounds would take three seconds."""
+    reader, fire = await reader_for("jobs.control"), Fire(runtime)
+    async with asyncio.timeout(40):
+        for _ in range(20):
+            nowhere = [replace(one, message=replace(one.message, topic="no.such")) for one in due(3)]
+            await keep(database, [*nowhere, *due(5)])
+            assert await fire.step() == 0
+    await eventually(lambda: len(reader.records) == 100, 30)
+
+
 async def test_a_replica_that_is_cut_off_from_the_broker_leaves_timers_to_the_others(
     topics: Place,
     runtime: Runtime[Settings],

@@ -4,7 +4,7 @@ from aiokafka.partitioner import DefaultPartitioner
 from hypothesis import given
 from hypothesis import strategies as some
 
-from shared.messaging.producer import partition_of
+from shared.messaging.putting import partition_of
 
 
 @given(some.binary(max_size=80), some.integers(min_value=1, max_value=50))
