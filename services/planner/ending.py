@@ -9,6 +9,13 @@ def cut_results(submit: int) -> str:
     return f"results of task {submit}: "
 
 
+def paging_stopped(task: int, reason: str, submit: int | None = None) -> str:
+    """Why a job cannot be complete without this task, perhaps one of a submit's results: nobody knows which pages are
+    behind it."""
+    walk = "" if submit is None else cut_results(submit)
+    return f"{walk}paging stopped at task {task}: {reason}"
+
+
 def end_of(job: JobRow) -> JobState | None:
     """The job's end, if no task is open."""
     if job.open > 0 or not job.is_open:

@@ -128,7 +128,8 @@ async def _redrive(
         return None
     resumed = {task["slice"] for task in tasks if task["leads_on"] and task["slice"] is not None}
     leads_on = any(task["leads_on"] and task["slice"] is None for task in tasks)
-    job = replace(job, reason=reason_after(job, resumed), discovery_over=job.discovery_over and not leads_on)
+    reason = reason_after(job, resumed) or (await store.find_cut(tx, job) if resumed else "")
+    job = replace(job, reason=reason, discovery_over=job.discovery_over and not leads_on)
     job = await store.reopen_job(tx, job, len(tasks))
     messages = [planned_task(_task(task), now, round=task["round"]) for task in tasks]
     return job, [*messages, progressed(job, now)]

@@ -5,6 +5,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from services.planner.control.decide import Standing
+from services.planner.ending import paging_stopped
 from services.planner.model import JobRow
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
@@ -36,6 +37,12 @@ async def redrive_tasks(tx: Transaction, job: JobRow, only: Sequence[UUID] = ())
     """Plan the failed tasks of a job again, in their next round, or `only` some of them; gives them."""
     rows: list[Row] = await tx.fetch(SQL["redrive_tasks"], job.id, list(only) or None)
     return rows
+
+
+async def find_cut(tx: Transaction, job: JobRow) -> str:
+    """Why the results of one of the job's vendor jobs are still cut off, or nothing."""
+    row = await tx.fetchrow(SQL["find_cut"], job.id)
+    return "" if row is None else paging_stopped(row["number"], row["reason"], row["slice"])
 
 
 async def reopen_job(tx: Transaction, job: JobRow, again: int) -> JobRow:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from services.planner.ending import cut_results, end_of
+from services.planner.ending import cut_results, end_of, paging_stopped
 from services.planner.model import JobRow, PlannedCall, Resolved, Task, number_tasks
 from services.planner.paging.follow import has_plan, leads_on, next_step, pages_so_far
 from services.planner.paging.step import Step
@@ -135,8 +135,8 @@ def _count(job: JobRow, changes: Sequence[Change]) -> JobRow:
             reason = change.reason
         elif change.growth:
             discovery_over = True
-        elif change.leads_on and not reason:
-            reason = _stopped(change, discovery_over)
+        elif change.leads_on and not reason and (change.slice is not None or not discovery_over):
+            reason = paging_stopped(change.number, change.reason, change.slice)
     return replace(
         job,
         open=job.open - len(ends),
@@ -149,13 +149,6 @@ def _count(job: JobRow, changes: Sequence[Change]) -> JobRow:
         discovery_over=discovery_over,
         reason=reason,
     )
-
-
-def _stopped(change: Change, discovery_over: bool) -> str:
-    """Why the job cannot be complete without this task: nobody knows which pages are behind it."""
-    if change.slice is not None:
-        return f"{cut_results(change.slice)}paging stopped at task {change.number}: {change.reason}"
-    return "" if discovery_over else f"paging stopped at task {change.number}: {change.reason}"
 
 
 def _follow(before: Advance, page: PageRead) -> Advance:

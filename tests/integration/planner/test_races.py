@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -227,23 +228,26 @@ async def test_a_counted_page_leads_on_once_whatever_it_does_not_tell(
 async def test_results_that_a_failed_page_cut_go_on_when_it_is_redriven(database: Database) -> None:
     results = {"request": {"path": "/reports/1"}, "pages": PAGED["pages"]}
     invoke = {**INVOKE, "results": results}
-    job_id = await asked_for(database, {"vendor": "acme", "invoke": invoke, "input": [{}], "tolerate": 0.9})
-    call = PlannedCall(Call(path="/reports/1"), wanted=FactsWanted(next="body.next"), slice=0)
+    job_id = await asked_for(database, {"vendor": "acme", "invoke": invoke, "input": [{}, {}], "tolerate": 0.9})
+    call = PlannedCall(Call(path="/reports/1"), wanted=FactsWanted(next="body.next"))
     async with database.transaction() as tx:
-        await insert_tasks(tx, [("acme", Task(task_id(job_id, 1), job_id, 1, call))])
-        await tx.execute("UPDATE jobs SET planned = 2, open = 2")
-    submit, page = await claim(database)
-    dead = changed(page, TaskState.DEAD, reason="status_500: again")
-    ended = await handled(database, track_tasks, completed(submit), dead)
+        pages = [Task(task_id(job_id, 2 + slice), job_id, 2 + slice, replace(call, slice=slice)) for slice in (0, 1)]
+        await insert_tasks(tx, [("acme", page) for page in pages])
+        await tx.execute("UPDATE jobs SET planned = 4, open = 4")
+    *submits, one, other = await claim(database)
+    dead = [changed(page, TaskState.DEAD, reason="status_500: again") for page in (one, other)]
+    ended = await handled(database, track_tasks, *map(completed, submits), *dead)
     assert at(ended, b"job.failed")
-    assert await reason_of(database, job_id) == "results of task 0: paging stopped at task 1: status_500: again"
-    await handled(database, control_jobs, JobControl(job_id=job_id, action="redrive"))
-    [again] = await claim(database)
-    assert (again["number"], await reason_of(database, job_id)) == (1, "")
-    await handled(database, track_tasks, fetched(again, "2"), completed(again))
-    [following] = await claim(database)
-    ended = await handled(database, track_tasks, fetched(following), completed(following))
-    assert at(ended, b"job.completed")
+    for page, left in ((one, "results of task 1: paging stopped at task 3: status_500: again"), (other, "")):
+        reason = await reason_of(database, job_id)
+        assert reason == f"results of task {page['slice']}: paging stopped at task {page['number']}: status_500: again"
+        await handled(database, control_jobs, JobControl(job_id=job_id, action="redrive", task_ids=(page["id"],)))
+        [again] = await claim(database)
+        assert (again["id"], await reason_of(database, job_id)) == (page["id"], left)
+        await handled(database, track_tasks, fetched(again, "2"), completed(again))
+        [following] = await claim(database)
+        ended = await handled(database, track_tasks, fetched(following), completed(following))
+        assert at(ended, b"job.failed" if left else b"job.completed")
 
 
 async def test_what_the_last_page_tells_counts_when_it_is_redriven(database: Database) -> None:
