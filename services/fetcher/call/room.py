@@ -1,66 +1,82 @@
 """Room for large bodies. A process may have hundreds of calls open; if all of their answers were as large as their
 vendors' limits allow, they would need gigabytes.
 
-A small body is just read. One that turns out to be large takes a place as large as its vendor's limit before more of it
-is read, and gives it back when its call is over. While there is no place nothing more is read of it: the vendor waits,
-and the time is not counted as the vendor's. Who came first is first; a vendor that has half of the room already lets
-others pass.
+A small body is just read. One that turns out to be large takes a place before more of it is read: as large as it says
+that it is, or else as its vendor's limit. It gives the place back when its call is over. While there is no place
+nothing more is read of it: the vendor waits, and the time is not counted as the vendor's.
+
+No vendor has more than half of the room, and no body counts for more than that, so a slow one leaves the other half to
+others. Who came first is first, but a body may pass those that wait, as long as each of them would fit in beside all
+that have passed it. So at least half of the room is open to what may pass, and nobody waits for what came later: when
+those are over that were there before, there is a place.
 """
 
 import asyncio
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import count
 
 from shared.runtime.clock import monotonic
 
 
 @dataclass(eq=False, slots=True)
-class _Waiter:
+class Body:
+    """A large body, which counts for `size` bytes and was the `number`th to come."""
+
     vendor: str
     size: int
+    number: int
     admitted: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
 class Room:
-    """`most_bytes`: what all large bodies together may take. One alone always has a place, however large."""
+    """`most_bytes`: what all large bodies together may count for. One that is larger than half of it may take more."""
 
     def __init__(self, most_bytes: int) -> None:
         self._most = most_bytes
-        self._taken: Counter[str] = Counter()
-        self._waiting: list[_Waiter] = []
+        self._half = most_bytes // 2
+        self._numbers = count()
+        self._admitted: list[Body] = []
+        self._waiting: list[Body] = []
 
-    async def take(self, vendor: str, size: int) -> None:
+    async def take(self, vendor: str, size: int) -> Body:
         """Wait for a place of so many bytes."""
-        waiter = _Waiter(vendor, size)
-        self._waiting.append(waiter)
+        body = Body(vendor, min(size, self._half), next(self._numbers))
+        self._waiting.append(body)
         self._admit()
         try:
-            await waiter.admitted
+            await body.admitted
         except asyncio.CancelledError:
-            if waiter in self._waiting:
-                self._waiting.remove(waiter)
-            else:
-                self._taken[vendor] -= size
+            (self._waiting if body in self._waiting else self._admitted).remove(body)
             self._admit()
             raise
+        return body
 
-    def give_back(self, vendor: str, size: int) -> None:
-        """It is free again."""
-        self._taken[vendor] -= size
+    def give_back(self, body: Body) -> None:
+        """Its place is free again."""
+        self._admitted.remove(body)
         self._admit()
 
     def _admit(self) -> None:
-        self._taken += Counter()  # drops vendors that have nothing any more
-        for waiter in list(self._waiting):
-            own, all_taken = self._taken[waiter.vendor], self._taken.total()
-            if own and own + waiter.size > self._most / 2:
-                continue
-            if all_taken and all_taken + waiter.size > self._most:
-                return
-            self._waiting.remove(waiter)
-            self._taken[waiter.vendor] += waiter.size
-            if not waiter.admitted.done():
-                waiter.admitted.set_result(None)
+        """Whoever comes may use what is free now, and of that no more than those leave who came before and wait."""
+        free = self._most - sum(body.size for body in self._admitted)
+        own: dict[str, int] = defaultdict(lambda: self._half)
+        for body in self._admitted:
+            own[body.vendor] -= body.size
+        for body in list(self._waiting):
+            if body.size <= min(free, own[body.vendor]):
+                self._waiting.remove(body)
+                self._admitted.append(body)
+                free -= body.size
+                own[body.vendor] -= body.size
+                if not body.admitted.done():
+                    body.admitted.set_result(None)
+            else:
+                passed = [other for other in self._admitted if other.number > body.number]
+                passed_own = [other for other in passed if other.vendor == body.vendor]
+                free = min(free, self._most - body.size - sum(other.size for other in passed))
+                own_left = self._half - body.size - sum(other.size for other in passed_own)
+                own[body.vendor] = min(own[body.vendor], own_left)
 
 
 class Place:
@@ -70,19 +86,18 @@ class Place:
         self._room = room
         self._vendor = vendor
         self._size = size
-        self._is_taken = False
+        self._body: Body | None = None
 
     async def take(self) -> float:
         """The body is large; returns how many seconds it waited for its place."""
-        if self._is_taken:
+        if self._body is not None:
             return 0.0
         began = monotonic()
-        await self._room.take(self._vendor, self._size)
-        self._is_taken = True
+        self._body = await self._room.take(self._vendor, self._size)
         return monotonic() - began
 
     def give_back(self) -> None:
         """Nobody needs the body any more."""
-        if self._is_taken:
-            self._room.give_back(self._vendor, self._size)
-            self._is_taken = False
+        if self._body is not None:
+            self._room.give_back(self._body)
+            self._body = None

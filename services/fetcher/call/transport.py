@@ -100,7 +100,7 @@ class Transport:
         with explained(sent=False):
             async with asyncio.timeout_at(deadline.at):
                 response, url = await self._follow(request, vendor, egress, leave)
-        place = Place(self._room, vendor.vendor, vendor.limits.body)
+        place = Place(self._room, vendor.vendor, _most_bytes(response, vendor.limits.body))
         try:
             pieces = _decoded(response, vendor.limits.body, deadline)
             yield RawAnswer(response.status_code, dict(response.headers), pieces, url, place, deadline)
@@ -156,6 +156,14 @@ def _outgoing(request: HttpRequest, vendor: Vendor) -> httpx.Request:
         content=request.body,
         extensions={"timeout": timeout},
     )
+
+
+def _most_bytes(response: httpx.Response, limit: int) -> int:
+    """How large the body can be: as it says, where that is its own size, and at most `limit`."""
+    headers = response.headers
+    is_plain = headers.get("content-encoding", "").strip().lower() in ("", "identity")
+    declared = headers.get("content-length", "") if is_plain and "transfer-encoding" not in headers else ""
+    return min(int(declared[:18]), limit) if declared.isdecimal() else limit
 
 
 async def _decoded(response: httpx.Response, limit: int, deadline: Deadline) -> AsyncIterator[bytes]:

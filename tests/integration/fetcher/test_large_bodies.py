@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from services.fetcher.call.request import HttpRequest
-from services.fetcher.call.room import Room
+from services.fetcher.call.room import Body, Room
 from services.fetcher.call.transport import SMALL_BYTES, Transport
 from shared.specification.vendor import Vendor
 from tests.eventually import eventually
@@ -24,11 +24,11 @@ async def transport() -> AsyncIterator[Transport]:
     await made.close()
 
 
-def vendor(site: Site, total: str = "2m") -> Vendor:
+def vendor(site: Site, total: str = "2m", *, name: str = "x", limit: int = LIMIT) -> Vendor:
     document = {
-        "vendor": "x",
+        "vendor": name,
         "base_url": site.url,
-        "limits": {"body": LIMIT},
+        "limits": {"body": limit},
         "network": {"private_addresses": "allow"},
         "timeouts": {"total": total},
     }
@@ -39,18 +39,28 @@ async def _large(site: Site, writer: asyncio.StreamWriter, query: str) -> None:
     writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % LARGE + b"x" * LARGE)
 
 
+async def _slow(site: Site, writer: asyncio.StreamWriter, query: str) -> None:
+    """Does not say how large it is, and does not end."""
+    head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+    writer.write(head + b"%x\r\n" % LARGE + b"x" * LARGE + b"\r\n")
+    await site.closing.wait()
+
+
 @pytest.fixture(autouse=True)
 def _serves_large_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(vendors.ACTS, "/large", _large)
+    monkeypatch.setitem(vendors.ACTS, "/slow", _slow)
 
 
 class Call:
     """A call that keeps its answer until it is told to end."""
 
-    def __init__(self, transport: Transport, site: Site, path: str, *, total: str = "2m") -> None:
+    def __init__(
+        self, transport: Transport, site: Site, path: str, *, total: str = "2m", of: Vendor | None = None
+    ) -> None:
         self.size = 0
         self._may_end = asyncio.Event()
-        self._running = asyncio.create_task(self._run(transport, vendor(site, total), f"{site.url}{path}"))
+        self._running = asyncio.create_task(self._run(transport, of or vendor(site, total), f"{site.url}{path}"))
 
     async def _run(self, transport: Transport, vendor: Vendor, url: str) -> None:
         async with transport.send(HttpRequest("GET", url, {}, None), vendor, "direct", FREE) as answer:
@@ -78,30 +88,107 @@ async def test_a_large_answer_waits_for_room_until_another_call_is_over(transpor
     await small.end()
 
 
-async def test_who_waits_for_room_is_admitted_in_turn_but_not_beyond_half_of_it() -> None:
-    room, order = Room(8), list[str]()
+class Takers:
+    """Takes places in a room, one after the other, and knows who has one."""
 
-    async def take(vendor: str, size: int) -> None:
-        await room.take(vendor, size)
-        order.append(vendor)
+    def __init__(self, most: int) -> None:
+        self.order: list[str] = []
+        self._room, self._bodies = Room(most), dict[str, Body]()
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    async def settle() -> None:
-        await eventually(lambda: sum(task.done() for task in tasks) == len(order), 5)
+    async def come(self, *wanted: tuple[str, int]) -> None:
+        """Each of these is its own vendor, but for the digits behind its name."""
+        for name, size in wanted:
+            self._tasks.add(asyncio.create_task(self._take(name, size)))
+        await self._settle()
 
-    tasks = [
-        asyncio.create_task(take(vendor, size)) for vendor, size in (("a", 3), ("a", 3), ("b", 4), ("c", 8), ("d", 1))
-    ]
-    await eventually(lambda: len(order) == 2, 5)
-    assert order == ["a", "b"]
-    room.give_back("b", 4)
-    room.give_back("a", 3)
-    await eventually(lambda: len(order) == 3, 5)
-    room.give_back("a", 3)
-    await eventually(lambda: len(order) == 4, 5)
-    room.give_back("c", 8)
-    await eventually(lambda: len(order) == 5, 5)
-    assert order == ["a", "b", "a", "c", "d"]
-    await settle()
+    async def go(self, name: str) -> None:
+        self._room.give_back(self._bodies.pop(name))
+        await self._settle()
+
+    async def give_up(self) -> None:
+        """Those that still wait."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _take(self, name: str, size: int) -> None:
+        self._bodies[name] = await self._room.take(name.rstrip("0123456789"), size)
+        self.order.append(name)
+
+    async def _settle(self) -> None:
+        """A few turns of the event loop: everything that happens here happens at once."""
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+
+async def test_no_vendor_has_more_than_half_of_the_room_and_others_pass_who_waits() -> None:
+    room = Takers(8)
+    await room.come(("a1", 3), ("a2", 3), ("b", 4), ("c", 80), ("d", 1))
+    assert room.order == ["a1", "b", "d"]
+    await room.go("b")
+    assert room.order == ["a1", "b", "d", "c"]
+    await room.go("a1")
+    assert room.order == ["a1", "b", "d", "c", "a2"]
+
+
+async def test_nobody_waits_for_room_longer_than_for_those_who_were_there_before() -> None:
+    """Those who pass may stay for ever, and others like them come all the time."""
+    room = Takers(16)
+    await room.come(("a", 6), ("b", 6), ("large", 8), ("c", 4))
+    assert room.order == ["a", "b", "c"]
+    await room.go("a")
+    await room.come(*((f"d{number}", 3) for number in range(9)), *((f"e{number}", 3) for number in range(9)))
+    assert room.order == ["a", "b", "c", "d0"]
+    await room.go("b")
+    assert room.order[4] == "large"
+    await room.give_up()
+
+
+async def test_a_vendors_own_bodies_do_not_pass_for_ever_the_one_that_waits() -> None:
+    room = Takers(16)
+    await room.come(("a1", 4), ("a2", 6), ("a3", 2), ("a4", 2), ("a5", 1))
+    assert room.order == ["a1", "a3"]
+    await room.go("a1")
+    assert room.order == ["a1", "a3", "a2"]
+    await room.give_up()
+
+
+async def test_who_gives_up_makes_room_for_others() -> None:
+    room = Takers(8)
+    await room.come(("a", 4), ("b", 3), ("c", 4), ("d", 4))
+    assert room.order == ["a", "b"]
+    await room.give_up()
+    await room.go("a")
+    await room.go("b")
+    await room.come(("e", 4), ("f", 4))
+    assert room.order == ["a", "b", "e", "f"]
+
+
+async def test_a_slow_body_of_unknown_size_leaves_room_for_other_vendors(transport: Transport, site: Site) -> None:
+    """Its vendor's limit is more than there is room for."""
+    slow = Call(transport, site, "/slow", of=vendor(site, name="slow", limit=64 * SMALL_BYTES))
+    await eventually(lambda: places(transport) == ["slow"], 20)
+    other = Call(transport, site, "/large", of=vendor(site, name="other", limit=64 * SMALL_BYTES))
+    await eventually(lambda: other.size == LARGE, 20)
+    await other.end()
+    assert slow.size == 0
+    await site.close()
+    await eventually(lambda: slow.is_over, 20)
+
+
+async def test_a_body_takes_as_much_room_as_it_says_that_it_needs(site: Site) -> None:
+    transport = Transport(body_bytes=6 * SMALL_BYTES)
+    calls = [Call(transport, site, "/large", of=vendor(site, limit=64 * SMALL_BYTES)) for _ in range(2)]
+    await eventually(lambda: [call.size for call in calls] == [LARGE, LARGE], 20)
+    for call in calls:
+        await call.end()
+    await transport.close()
+
+
+def places(transport: Transport) -> list[str]:
+    """Whose bodies have one."""
+    return [body.vendor for body in transport._room._admitted]
 
 
 async def test_the_time_for_which_a_large_answer_waits_for_room_is_none_of_its_own(
