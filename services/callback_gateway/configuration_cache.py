@@ -1,10 +1,13 @@
 """What the edge knows of the configuration: refreshed once a second, after each change in this process, and before a
 refusal. Names, to tell mistakes at once; hooks whole, to judge webhooks without asking the database."""
 
+import asyncio
+
 from services.callback_gateway.configure import store
 from shared.database.pool import Database
 from shared.errors import Problem, Unavailable
 from shared.messaging.latest import read_latest
+from shared.runtime.clock import monotonic
 from shared.specification.hook import Hook
 from shared.specification.job import DeliverJob, InvokeJob, PollJob, RequestJob, SourceJob, UrlJob
 from shared.specification.mistakes import unknown
@@ -24,9 +27,25 @@ class ConfigurationCache:
         self._hooks: dict[str, Hook | None] = {}
         self._hook_texts: dict[str, bytes] | None = None
         self._database = database
+        self._reading = asyncio.Lock()
+        self._read_at = 0.0
 
     async def refresh(self) -> float:
         """Read the names again; gives the seconds until the next time."""
+        async with self._reading:
+            await self._read_all()
+        return _REFRESH_SECONDS
+
+    async def refresh_to_refuse(self) -> None:
+        """Read the names again, or share what began to be read after this was asked for: refusals that come in masses
+        do not each read the whole configuration, and know what another gateway was told a moment ago all the same."""
+        asked_at = monotonic()
+        async with self._reading:
+            if self._read_at < asked_at:
+                await self._read_all()
+
+    async def _read_all(self) -> None:
+        began = monotonic()
         async with self._database.transaction() as tx:
             self.vendors, self.sources = await store.find_names(tx)
             texts = await store.find_hook_texts(tx)
@@ -37,7 +56,7 @@ class ConfigurationCache:
             for name, text in texts.items()
         }
         self._hook_texts = texts
-        return _REFRESH_SECONDS
+        self._read_at = began
 
     async def hook(self, name: str) -> Hook | None:
         """The hook of that name. A database that is away leaves hooks as they were.
@@ -82,7 +101,7 @@ class ConfigurationCache:
         problem = self._missing(job)
         if problem is None:
             return None
-        await self.refresh()
+        await self.refresh_to_refuse()
         return self._missing(job)
 
     def kind_of(self, job: SourceJob | PollJob | InvokeJob | RequestJob | DeliverJob | UrlJob) -> str:

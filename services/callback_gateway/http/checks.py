@@ -100,7 +100,7 @@ async def check_values(
         if not problems:
             return
         if not is_fresh:
-            await context.configuration.refresh()
+            await context.configuration.refresh_to_refuse()
     raise Invalid(problems)
 
 

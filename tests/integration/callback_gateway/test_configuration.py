@@ -5,8 +5,13 @@ import asyncio
 from typing import Any
 
 import httpx
+import pytest
 
+from services.callback_gateway.configuration_cache import ConfigurationCache
+from services.callback_gateway.configure import store
+from shared.database.pool import Transaction
 from shared.runtime.clock import monotonic
+from shared.specification.job import RequestJob
 from tests.conftest import DatabaseFor
 from tests.eventually import eventually
 from tests.locks import waiting
@@ -60,3 +65,28 @@ async def test_what_was_removed_last_stays_away(gateway: httpx.AsyncClient) -> N
         assert (await gateway.put(vendor, json=NEW)).status_code == 200
         assert (await gateway.delete(vendor)).status_code == 204
         assert await shown(gateway, vendor, 0.15) == {404}
+
+
+async def test_mistakes_that_come_together_share_a_look(
+    database_for: DatabaseFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that come while one looks share the next look: it sees what was told before they came."""
+    database, find_names = await database_for("callback-gateway"), store.find_names
+    looks: list[None] = []
+
+    async def counted(tx: Transaction) -> Any:
+        looks.append(None)
+        return await find_names(tx)
+
+    monkeypatch.setattr(store, "find_names", counted)
+    cache = ConfigurationCache(database)
+    job = RequestJob.model_validate({"vendor": "nobody", "request": {"path": "/"}})
+    async with database.transaction() as tx:
+        await tx.execute("LOCK TABLE vendors IN ACCESS EXCLUSIVE MODE")
+        refused = [asyncio.create_task(cache.missing(job)) for _ in range(50)]
+        await eventually(lambda: waiting(database))
+    assert all(await asyncio.gather(*refused))
+    assert len(looks) <= 2
+    async with database.transaction() as tx:
+        await tx.execute("INSERT INTO vendors (id, document) VALUES ('nobody', '{}')")
+    assert await cache.missing(job) is None
