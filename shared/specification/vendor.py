@@ -92,10 +92,13 @@ Auth = Annotated[BearerAuth | BasicAuth | HeaderAuth | QueryAuth, Field(discrimi
 
 
 class Window(Strict):
-    """At most `requests` calls in any `per`.
+    """At most `requests` calls in any `per`; in a window of up to a minute, `burst - 1` more.
 
-    `burst` is how many may leave at once; the rest is spaced evenly. Without it, a window of up to a minute is
-    spaced call by call, and a longer one is a quota that may be used at any pace.
+    `burst` is how many may leave at once; the rest is spaced evenly. After a pause they leave on top of what is spaced,
+    as vendors count who give so many calls in hand: of 50 in `1s` with a burst of 5, any second has at most 54, with a
+    burst of 50 at most 99. Leave it out, or lower `requests`, where that is too many. A window of more than a minute
+    has at most `requests` in any `per`, whatever its burst. Without `burst`, a window of up to a minute is spaced call
+    by call, and a longer one is a quota that may be used at any pace.
     """
 
     requests: Annotated[int, Field(ge=1, le=10_000_000)]
@@ -113,7 +116,17 @@ class Window(Strict):
     @property
     def is_quota(self) -> bool:
         """Whether the window only counts calls, without spacing them."""
-        return self.burst is None and self.per > timedelta(minutes=1)
+        return self.burst is None and self.is_long
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it is longer than a minute: an amount that was agreed on, not a rate."""
+        return self.per > timedelta(minutes=1)
+
+    @property
+    def most(self) -> int:
+        """Calls that any `per` has at most."""
+        return self.requests if self.is_long else self.requests + (self.burst or 1) - 1
 
 
 class Budget(Strict):

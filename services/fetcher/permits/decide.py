@@ -8,9 +8,9 @@ arrival time is at most B-1 intervals of W/N ahead, and moves that time by one i
 The log counts the calls that truly left. Whoever uses a permit reports when the request was written to the socket, or
 that it never was; until then the permit counts as used at this very instant. So the log never holds less than what the
 vendor may have seen, and a call may leave late without breaking a window later on: the calls after it move instead. At
-most N (with a burst N + B - 1) calls may stand in W + slack, where the slack is only for the way to the vendor and the
-vendor's own clockwork. Permits that nobody reports, because their fetcher is gone, count as used at the last moment
-at which they could have been.
+most N calls (in a window of up to a minute with a burst N + B - 1) may stand in W + slack, where the slack is only for
+the way to the vendor and the vendor's own clockwork. Permits that nobody reports, because their fetcher is gone, count
+as used at the last moment at which they could have been.
 
 All times are whole microseconds on the database's clock. When that is put back, what is written down seems to lie in
 the future. No call has left later than now, so none counts for longer than from now on.
@@ -190,7 +190,7 @@ class _Run:
         self._spaced = not window.is_quota
         self._interval = _interval(window, wanted.pace)
         self._ahead = ((window.burst or 1) - 1) * self._interval
-        self._most = _most(window)
+        self._most = window.most
         self._length = _length(window) + _slack(window)
         logged = [(start + _counted(window), calls) for start, calls in state.sent]
         waiting = [(max(moment, wanted.now) + self._length, 1) for moment in leased]
@@ -218,7 +218,7 @@ def rate_of(budget: Budget, pace: float = 1.0) -> float | None:
     """Requests per second that the spaced windows allow, or nothing if there is none."""
     spaced = [window for window in budget.windows if not window.is_quota]
     paced = [SECOND / _interval(window, pace) for window in spaced]
-    logged = [SECOND * _most(window) / (_length(window) + _slack(window)) for window in spaced]
+    logged = [SECOND * window.most / (_length(window) + _slack(window)) for window in spaced]
     return min(paced + logged) if spaced else None
 
 
@@ -228,10 +228,6 @@ def _length(window: Window) -> int:
 
 def _slack(window: Window) -> int:
     return 0 if window.is_quota else max(round(_length(window) * _SLACK_SHARE), _LEAST_SLACK)
-
-
-def _most(window: Window) -> int:
-    return window.requests + (window.burst or 1) - 1
 
 
 def _counted(window: Window) -> int:

@@ -30,7 +30,7 @@ windows = st.builds(
         requests=requests, per=timedelta(milliseconds=milliseconds), burst=min(burst, requests)
     ),
     st.integers(1, 200),
-    st.sampled_from([100, 250, 1000, 5000, 60_000]),
+    st.sampled_from([100, 250, 1000, 5000, 60_000, 61_000, 3_600_000]),
     st.integers(1, 20),
 )
 quotas = st.builds(lambda requests: Window(requests=requests, per=timedelta(hours=1)), st.integers(1, 500))
@@ -81,7 +81,8 @@ def most_in(moments: list[int], length: int) -> int:
 
 
 def allowed(window: Window) -> int:
-    return window.requests + (window.burst or 1) - 1
+    """In up to a minute a burst comes on top; of what was agreed on for a day none is called twice."""
+    return window.requests + ((window.burst or 1) - 1 if window.per <= timedelta(minutes=1) else 0)
 
 
 def length_of(window: Window) -> int:
@@ -160,6 +161,25 @@ def test_a_quota_may_be_used_at_any_pace_and_then_waits_for_its_window() -> None
     assert leased.moments == (START,) * 100
     assert leased.next_at is not None
     assert START + 3600 * SECOND <= leased.next_at <= START + 3672 * SECOND
+
+
+def test_a_burst_takes_nothing_beyond_what_was_agreed_on_for_a_day() -> None:
+    day = Window(requests=1000, per=timedelta(days=1), burst=1000)
+    fetchers = Fetchers(Budget(windows=(day,)))
+    for _ in range(400):
+        fetchers.turn(1, 1000, [0])
+        fetchers.now += 600 * SECOND
+    assert most_in(fetchers.left, 24 * 3600 * SECOND) == day.most == 1000
+    assert len(fetchers.left) >= 2000
+
+
+def test_in_a_window_of_up_to_a_minute_a_burst_comes_on_top() -> None:
+    second = Window(requests=50, per=timedelta(seconds=1), burst=50)
+    fetchers = Fetchers(Budget(windows=(second,)))
+    for _ in range(40):
+        fetchers.turn(1, 50, [0])
+        fetchers.now += 50_000
+    assert most_in(fetchers.left, SECOND) == second.most == 99
 
 
 def test_the_tightest_window_decides() -> None:
