@@ -229,6 +229,7 @@ class Lane:
         if paused > 0:
             return [], paused if paused < IDLE_SECONDS else IDLE_SECONDS / 2
         free = self._process.free(self)
+        self._lacks_calls = free <= 0  # places that other lanes leave are told of by nobody
         if free <= 0 or self.at_vendor >= most:
             return [], _LONGEST_WAIT_SECONDS
         elsewhere = await store.count_elsewhere(tx, self.vendor, self._process.fetcher_id)

@@ -10,7 +10,7 @@ from services.fetcher.lanes import store as lanes_store
 from services.fetcher.lanes.lanes import Lanes
 from services.fetcher.model import Claimed, Ended, Later, Leave, Outcome
 from services.fetcher.settings import Settings
-from shared.database.pool import Transaction
+from shared.database.pool import Row, Transaction
 from shared.runtime.app import Runtime
 from shared.runtime.clock import utc_now
 from tests.eventually import eventually
@@ -53,7 +53,7 @@ async def test_a_vendor_that_has_answered_is_asked_again_before_its_answer_is_wr
 async def test_a_vendor_that_wants_to_be_left_alone_is_asked_nothing_before_that_is_written_down(
     topics: Place, payloads: Path, monkeypatch: pytest.MonkeyPatch, refusal: str
 ) -> None:
-    begun, looks, count_elsewhere = 0, 0, lanes_store.count_elsewhere
+    begun, looks, lock_budget = 0, 0, lanes_store.lock_budget
     tomorrow = utc_now() + timedelta(days=1)
 
     async def refuses(call: Claimed, leave: Leave) -> Outcome:
@@ -64,15 +64,19 @@ async def test_a_vendor_that_wants_to_be_left_alone_is_asked_nothing_before_that
             return Later(call, tomorrow, call.attempt, limited=True)
         return Ended(call, (), None, succeeded=True, spent_until=tomorrow)
 
-    async def counted(tx: Transaction, *others: object) -> int:
+    async def counted(tx: Transaction, vendor: str) -> Row:
         nonlocal looks
         looks += bool(begun)
-        return await count_elsewhere(tx, *others)  # type: ignore[arg-type]
+        return await lock_budget(tx, vendor)
 
-    monkeypatch.setattr(lanes_store, "count_elsewhere", counted)
+    def has_looked() -> bool:
+        lanes.wake_all()
+        return looks >= CALLS
+
+    monkeypatch.setattr(lanes_store, "lock_budget", counted)
     async with at_work(topics, payloads, refuses) as (runtime, lanes):
         async with lanes._settlement._one_writer:
             await ask_vendor(runtime, lanes)
-            await eventually(lambda: looks >= CALLS, 20)
+            await eventually(has_looked, 20)
         await eventually(lambda: not lanes._settlement._outcomes, 20)
     assert begun == 1
