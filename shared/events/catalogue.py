@@ -29,6 +29,9 @@ SERVICES = ("planner", "fetcher", "processor", "callback-gateway", "scheduler")
 WEEK = timedelta(days=7)
 MONTH = timedelta(days=30)
 MAX_MESSAGE_BYTES = 1024**2
+MAX_ENCODED_BYTES = 2 * 1024**2
+"""A callback of up to the limit is carried in base64, with its headers; its dead letter carries that in base64 once
+more."""
 MAX_ENVELOPED_BYTES = 3 * 1024**2
 """Retry and dead-letter messages carry an original of up to the limit, in base64."""
 
@@ -122,7 +125,13 @@ CALLBACKS_EXPECTED: Topic[CallbackExpected] = Topic(
     "callbacks.expected", "task", CallbackExpected, PLANNER, GATEWAY, "tasks that wait for a callback"
 )
 CALLBACKS_RECEIVED: Topic[CallbackReceived] = Topic(
-    "callbacks.received", "correlation", CallbackReceived, GATEWAY, GATEWAY, "verified callbacks, as they came"
+    "callbacks.received",
+    "correlation",
+    CallbackReceived,
+    GATEWAY,
+    GATEWAY,
+    "verified callbacks, as they came",
+    max_message_bytes=MAX_ENCODED_BYTES,
 )
 WEBHOOKS_RECEIVED: Topic[WebhookReceived] = Topic(
     "webhooks.received",

@@ -12,12 +12,15 @@ from typing import Any
 import httpx
 import orjson
 import pytest
+from prometheus_client import REGISTRY
 
 from services.callback_gateway.http.callback_rules import CallbackRules
 from services.callback_gateway.settings import Settings
 from services.callback_gateway.spool.loop import Drain
 from shared.database.pool import Database, Transaction
+from shared.events.catalogue import DEAD
 from shared.ids import new_id
+from shared.messaging.handler import outgoing
 from shared.messaging.producer import Producer
 from shared.payloads.store import PayloadStore
 from shared.runtime.app import Runtime
@@ -25,6 +28,7 @@ from shared.tokens import Claim, make_token
 from tests.conftest import ReaderFor
 from tests.eventually import eventually
 from tests.integration.callback_gateway.conftest import Served, ServeEdge
+from tests.integration.callback_gateway.dead_letters import letter_of
 from tests.stack import Place
 
 KEY = "a key for tests"
@@ -83,6 +87,36 @@ async def test_a_token_is_proof_enough_where_nothing_is_signed(
     assert base64.b64decode(event["body"]) == BODY
     assert "authorization" not in event["headers"]
     assert text not in came.records[0].value.decode()
+
+
+async def test_a_callback_may_be_as_large_as_any_body(
+    serve_edge: ServeEdge, producer: Producer, reader_for: ReaderFor
+) -> None:
+    """It is carried in base64, and with it its dead letter, in base64 once more."""
+    came = await reader_for("callbacks.received")
+    edge = await served(serve_edge, producer, {})
+    text, _ = token()
+    body = b"x" * Settings.model_fields["gateway_body_bytes"].default
+    answer = await edge.http.post(f"/callbacks/acme/{text}", content=body)
+    assert answer.status_code == 202
+    [record] = await eventually(lambda: came.records)
+    letter = letter_of(value=record.value)
+    assert outgoing(DEAD["callback-gateway"], "k", letter)
+
+
+async def test_a_callback_that_its_topic_does_not_take_is_refused_and_counted(
+    serve_edge: ServeEdge, producer: Producer
+) -> None:
+    edge = await serve_edge(producer, callback_key="env:CALLBACK_KEY_OF_TESTS", gateway_body_bytes=2 * 1024**2)
+    await put_vendor(edge.database, {})
+    before = _counted("too_large")
+    answer = await edge.http.post(f"/callbacks/acme/{token()[0]}", content=b"x" * 2 * 1024**2)
+    assert answer.status_code == 413
+    assert _counted("too_large") == before + 1
+
+
+def _counted(verdict: str) -> float:
+    return REGISTRY.get_sample_value("sluice_callbacks_total", {"vendor": "acme", "verdict": verdict}) or 0.0
 
 
 async def test_a_signed_callback_names_its_job_itself(

@@ -23,7 +23,7 @@ from services.callback_gateway.settings import Settings
 from services.callback_gateway.verify.headers import without_secrets
 from services.callback_gateway.verify.scheme import verify
 from services.callback_gateway.verify.verdict import Forged, Reason
-from shared.errors import Unavailable
+from shared.errors import Rejected, Unavailable
 from shared.events.callbacks import CallbackReceived
 from shared.events.catalogue import CALLBACKS_RECEIVED
 from shared.ids import new_id
@@ -142,7 +142,13 @@ async def _take(context: ApiContext, vendor: str, rules: Callbacks, request: Req
         received_at=utc_now(),
     )
     key = str(event.task_id) if event.task_id else f"{vendor}/{event.vendor_job}"
-    await context.outbound.send([outgoing(CALLBACKS_RECEIVED, key, event, id=callback_id)])
+    try:
+        message = outgoing(CALLBACKS_RECEIVED, key, event, id=callback_id)
+    except Rejected as error:
+        CALLBACKS.labels(vendor=vendor, verdict=error.reason).inc()
+        log.warning("callback.refused", vendor=vendor, reason=error.reason, error=str(error))
+        raise
+    await context.outbound.send([message])
     return json_response({"id": str(callback_id)}, 202)
 
 
