@@ -51,10 +51,10 @@ def closed_round(letter: DeadLetter) -> int | None:
         value = letter.original.record().value or b""
         match letter.service:
             case "fetcher":
-                call: FetchRequested = FETCH_REQUESTED.adapter.validate_json(value)
+                call: FetchRequested = FETCH_REQUESTED.adapter.validate_json(value, extra="ignore")
                 return None if call.purpose in _CLOSES_NOTHING else call.round
             case "processor":
-                page: PayloadStored = PAYLOADS_STORED.adapter.validate_json(value)
+                page: PayloadStored = PAYLOADS_STORED.adapter.validate_json(value, extra="ignore")
                 return page.round
     except (ValidationError, ValueError):
         return None

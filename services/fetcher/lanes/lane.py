@@ -223,21 +223,22 @@ class Lane:
     async def _due(self, tx: Transaction, vendor: Vendor | None, most: int, paused: float) -> tuple[list[UUID], float]:
         """The calls that there is room for now; where there are none, the seconds after which a look is worth it. What
         this process has open takes no asking: the end of each wakes the lane."""
-        self._lacks_calls = False
         if self._may_become_known(vendor):
-            return [], IDLE_SECONDS / 2
+            return self._not_now(IDLE_SECONDS / 2)
         if paused > 0:
-            return [], paused if paused < IDLE_SECONDS else IDLE_SECONDS / 2
+            return self._not_now(paused if paused < IDLE_SECONDS else IDLE_SECONDS / 2)
         free = self._process.free(self)
-        self._lacks_calls = free <= 0  # places that other lanes leave are told of by nobody
-        if free <= 0 or self.at_vendor >= most:
+        if free <= 0:
+            # Places that other lanes leave are told of by nobody.
             return [], _LONGEST_WAIT_SECONDS
+        if self.at_vendor >= most:
+            return self._not_now(_LONGEST_WAIT_SECONDS)
         elsewhere = await store.count_elsewhere(tx, self.vendor, self._process.fetcher_id)
         room = min(free, most - elsewhere - self.at_vendor)
         if room <= 0:
             longer = max(_CROWDED_SECONDS, 2 * self._crowded_seconds)
             self._crowded_seconds = min(longer, _LONGEST_CROWDED_SECONDS)
-            return [], self._crowded_seconds
+            return self._not_now(self._crowded_seconds)
         self._crowded_seconds = 0.0
         due = await store.find_due(tx, self.vendor, room, suspects=False)
         if not due and self._process.suspects.take():
@@ -247,6 +248,12 @@ class Lane:
         self.claiming = len(due)
         self._lacks_calls = len(due) < room
         return due, IDLE_SECONDS
+
+    def _not_now(self, seconds: float) -> tuple[list[UUID], float]:
+        """Something else than calls is waited for. Until that is known each new call wakes the lane: it may come
+        between the look and its end."""
+        self._lacks_calls = False
+        return [], seconds
 
     def _may_become_known(self, vendor: Vendor | None) -> bool:
         if vendor is not None or self.vendor.startswith(AD_HOC):
