@@ -13,9 +13,10 @@ from shared.events.tasks import TaskState
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """End the job, and every task of it that is open."""
+    """The job is cancelled: end it, unless an order before has, and its open tasks, or what that order has left."""
 
     job: JobRow
+    ends: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,10 @@ def order(job: JobRow, control: JobControl) -> Cancel | Redrive | SetState | Non
     match control.action:
         case "cancel":
             if not job.is_open:
-                return None
-            return Cancel(replace(job, state=JobState.CANCELLED, reason=control.reason or "cancelled by request"))
+                is_left = job.state is JobState.CANCELLED and job.open
+                return Cancel(job, ends=False) if is_left else None
+            reason = control.reason or "cancelled by request"
+            return Cancel(replace(job, state=JobState.CANCELLED, reason=reason), ends=True)
         case "pause":
             return SetState(replace(job, state=JobState.PAUSED)) if job.is_open else None
         case "resume":

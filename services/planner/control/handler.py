@@ -48,7 +48,7 @@ async def control_jobs(tx: Transaction, batch: Sequence[Incoming[JobControl]]) -
             named = look_at(incoming.event, await store.find_tasks(tx, job.id, effect.only))
             messages += _put_off(incoming, named)
             effect = replace(effect, only=named.ready) if named.ready else None
-        carried = None if effect is None else await _carry_out(tx, effect, now)
+        carried = None if effect is None else await _carry_out(tx, incoming, effect, now)
         log.info(
             f"job.{incoming.event.action}",
             job_id=str(incoming.event.job_id),
@@ -99,25 +99,17 @@ def _later(incoming: Incoming[JobControl], reason: str, error: str, *, task_id: 
 
 
 async def _carry_out(
-    tx: Transaction, effect: Cancel | Redrive | SetState, now: datetime
+    tx: Transaction, incoming: Incoming[JobControl], effect: Cancel | Redrive | SetState, now: datetime
 ) -> tuple[JobRow, list[Outgoing]] | None:
     """The job afterwards and what to tell, or nothing if none of the tasks to redrive has failed."""
     match effect:
-        case Cancel(job):
-            return await _cancel(tx, job, now)
+        case Cancel():
+            return await _cancel(tx, incoming, effect, now)
         case Redrive(job, only):
             return await _redrive(tx, job, only, now)
         case SetState(job):
             await store.set_state(tx, job)
             return job, [progressed(job, now)]
-
-
-async def _cancel(tx: Transaction, job: JobRow, now: datetime) -> tuple[JobRow, list[Outgoing]]:
-    tasks = await store.cancel_tasks(tx, job)
-    job = await store.close_job(tx, job, len(tasks))
-    failures = await count_failures(tx, [job])
-    messages = [message for task in tasks for message in (_cancelled(task, now), *_given_up(task, job.resolved))]
-    return job, [*messages, *ended(job, JobState.CANCELLED, now, failures=failures.get(job.id, ()))]
 
 
 async def _redrive(
@@ -135,6 +127,24 @@ async def _redrive(
     return job, [*messages, progressed(job, now)]
 
 
+async def _cancel(
+    tx: Transaction, incoming: Incoming[JobControl], effect: Cancel, now: datetime
+) -> tuple[JobRow, list[Outgoing]]:
+    """The job is over at once, with all that is open. Of many planned tasks each order ends a block, and sends another
+    for the rest: nobody waits for a job of a million, and no message is that large."""
+    tasks = await store.cancel_tasks(tx, effect.job, first=effect.ends)
+    job = await store.close_job(tx, effect.job, len(tasks))
+    told = [message for task in tasks for message in (_cancelled(task, now), *_given_up(task, job.resolved))]
+    if effect.ends:
+        failures = await count_failures(tx, [job])
+        over = replace(job, open=0, cancelled=job.cancelled + job.open)
+        told += ended(over, JobState.CANCELLED, now, failures=failures.get(job.id, ()))
+    if tasks and job.open:
+        rest = JobControl(job_id=job.id, action="cancel")
+        told.append(outgoing(JOBS_CONTROL, job.id, rest, id=derived_id("rest", incoming.id, incoming.delivery)))
+    return job, told
+
+
 def _task(row: Row) -> Task:
     return Task(row["id"], row["job_id"], row["number"], PlannedCall(Call()))
 
@@ -145,7 +155,7 @@ def _cancelled(row: Row, now: datetime) -> Outgoing:
 
 def _given_up(row: Row, resolved: Resolved) -> list[Outgoing]:
     """A submit that went out: nobody waits for its callback any more, and its vendor's job may end."""
-    if row["purpose"] != "submit" or row["deadline_at"] is None:
+    if row["input"] is None:
         return []
     wait = wait_of(row, resolved, row["deadline_at"])
     abort = end_vendor_job(wait)

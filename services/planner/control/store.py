@@ -14,10 +14,18 @@ from shared.events.tasks import TaskState
 
 SQL = load_queries(__file__)
 
+BLOCK = 5_000
+_ANY, _UNDER_WAY = 0, 1
 
-async def cancel_tasks(tx: Transaction, job: JobRow) -> list[Row]:
-    """End every open task of a job; gives them."""
-    rows: list[Row] = await tx.fetch(SQL["cancel_tasks"], job.id)
+
+async def cancel_tasks(tx: Transaction, job: JobRow, *, first: bool) -> list[Row]:
+    """End open tasks of a job; gives them. The `first` time all that are under way, and a block of the planned ones;
+    then block by block, and in the end whatever came in between."""
+    rows: list[Row] = await tx.fetch(SQL["cancel_tasks"], job.id, _UNDER_WAY) if first else []
+    block = await tx.fetch(SQL["cancel_planned"], job.resolved.vendor, job.resolved.priority, job.id, BLOCK)
+    rows += block
+    if not block and len(rows) < job.open:
+        rows += await tx.fetch(SQL["cancel_tasks"], job.id, _ANY)
     return rows
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 from uuid import UUID
 
+import orjson
 import pytest
 from prometheus_client import REGISTRY
 
@@ -17,7 +18,7 @@ from services.planner.model import task_id
 from services.planner.settings import Settings
 from services.planner.track.handler import track_tasks
 from shared.database.pool import Database, Transaction
-from shared.events.catalogue import JOBS_CONTROL, JOBS_REQUESTED, TASKS_EVENTS
+from shared.events.catalogue import CALLBACKS_EXPECTED, JOBS_CONTROL, JOBS_EVENTS, JOBS_REQUESTED, TASKS_EVENTS
 from shared.events.configuration import VendorConfigured
 from shared.events.envelope import DELIVERY, Incoming, Position, Record
 from shared.events.jobs import JobControl, JobRequested
@@ -276,3 +277,40 @@ async def test_the_last_calls_of_a_cancelled_job_tell_nothing_after_its_end(
         told = [value["type"] for value in jobs.values if value["job_id"] == str(cancelled)]
         assert told == ["job.accepted", "job.ended"]
         assert counted("cancelled") == before + 1
+
+
+def sent(results: list[Result], topic: str) -> list[dict[str, Any]]:
+    """The events for a topic."""
+    return [orjson.loads(one.value or b"") for one in results if isinstance(one, Outgoing) and one.topic == topic]
+
+
+async def test_a_job_of_very_many_tasks_is_over_at_once_and_its_tasks_end_block_by_block(
+    database_for: DatabaseFor,
+) -> None:
+    database = await database_for("planner")
+    job_id, [submit] = await asked_for(database, 1)
+    async with database.transaction() as tx:
+        await tx.execute(
+            """INSERT INTO tasks (id, job_id, number, vendor, priority, purpose, call, position)
+            SELECT gen_random_uuid(), jobs.id, number, jobs.vendor, jobs.priority, 'page', '{}', 0
+            FROM jobs, generate_series(1, 11000) AS number""",
+        )
+        await tx.execute("UPDATE jobs SET planned = 11001, open = 11001")
+        await tx.execute("UPDATE tasks SET state = 'waiting', rank = 2, deadline_at = now() WHERE id = $1", submit)
+    results = await handled(database, control_jobs, JobControl(job_id=job_id, action="cancel", reason="enough"))
+    [over] = sent(results, JOBS_EVENTS.name)
+    assert (over["state"], over["reason"], over["counts"]["cancelled"]) == ("cancelled", "enough", 11_001)
+    assert [event["task_id"] for event in sent(results, CALLBACKS_EXPECTED.name)] == [str(submit)]
+    async with database.transaction() as tx:
+        await tx.execute("UPDATE tasks SET state = 'released', rank = 1 WHERE number = 11000")
+    blocks = [len(sent(results, TASKS_EVENTS.name))]
+    while orders := sent(results, JOBS_CONTROL.name):
+        results = await handled(database, control_jobs, JobControl.model_validate(orders[0]), len(blocks))
+        blocks.append(len(sent(results, TASKS_EVENTS.name)))
+        assert sent(results, JOBS_EVENTS.name) == []
+    assert blocks == [5_001, 5_000, 999, 1]
+    assert await handled(database, control_jobs, JobControl(job_id=job_id, action="cancel")) == []
+    async with database.transaction() as tx:
+        job = await tx.fetch("SELECT state, reason, open, cancelled FROM jobs")
+        assert [tuple(row) for row in job] == [("cancelled", "enough", 0, 11_001)]
+        assert await tx.fetchval("SELECT count(*) FROM tasks WHERE state <> 'cancelled'") == 0
