@@ -28,7 +28,7 @@ class ConfigurationCache:
         self._hook_texts: dict[str, bytes] | None = None
         self._database = database
         self._reading = asyncio.Lock()
-        self._read_at = 0.0
+        self._tried_at = self._read_at = 0.0
 
     async def refresh(self) -> float:
         """Read the names again; gives the seconds until the next time."""
@@ -38,14 +38,20 @@ class ConfigurationCache:
 
     async def refresh_to_refuse(self) -> None:
         """Read the names again, or share what began to be read after this was asked for: refusals that come in masses
-        do not each read the whole configuration, and know what another gateway was told a moment ago all the same."""
+        do not each read the whole configuration, and know what another gateway was told a moment ago all the same.
+
+        Raises:
+            Unavailable: the database is away; that is shared, too.
+        """
         asked_at = monotonic()
         async with self._reading:
-            if self._read_at < asked_at:
+            if self._tried_at < asked_at:
                 await self._read_all()
+            elif self._read_at < self._tried_at:
+                raise Unavailable("the configuration could not be read")
 
     async def _read_all(self) -> None:
-        began = monotonic()
+        began = self._tried_at = monotonic()
         async with self._database.transaction() as tx:
             self.vendors, self.sources = await store.find_names(tx)
             texts = await store.find_hook_texts(tx)

@@ -1,5 +1,6 @@
 """What of a job can be checked before anybody is asked for it: names, addresses, values, whom to tell."""
 
+import asyncio
 from collections.abc import Collection
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +15,8 @@ from shared.specification.placeholders import missing_values
 from shared.specification.source import Source
 from shared.specification.vendor import Vendor
 from shared.specification.waits import wait_mistakes
+
+_PATIENCE_SECONDS = 1.0
 
 
 async def check(context: ApiContext, job: Any) -> None:
@@ -35,8 +38,9 @@ async def check(context: ApiContext, job: Any) -> None:
         if missing is None and isinstance(job, SourceJob):
             await check_values(context, job.source, job.parameters, job.input)
         named = job.vendor if missing is None and isinstance(job, (DeliverJob, InvokeJob)) else None
-        vendor = await context.configuration.vendor(named) if named else None
-    except Unavailable:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            vendor = await context.configuration.vendor(named) if named else None
+    except (Unavailable, TimeoutError):
         return  # the planner checks again; a database that is away is no reason to refuse what the broker can keep
     problems = [] if missing is None else [missing]
     if vendor is not None:

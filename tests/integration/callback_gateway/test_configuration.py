@@ -10,6 +10,7 @@ import pytest
 from services.callback_gateway.configuration_cache import ConfigurationCache
 from services.callback_gateway.configure import store
 from shared.database.pool import Transaction
+from shared.errors import Unavailable
 from shared.runtime.clock import monotonic
 from shared.specification.job import RequestJob
 from tests.conftest import DatabaseFor
@@ -90,3 +91,25 @@ async def test_mistakes_that_come_together_share_a_look(
     async with database.transaction() as tx:
         await tx.execute("INSERT INTO vendors (id, document) VALUES ('nobody', '{}')")
     assert await cache.missing(job) is None
+
+
+async def test_mistakes_that_come_together_share_a_look_that_fails(
+    database_for: DatabaseFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else each would wait for a database that hangs, one after the other."""
+    may_fail, looks = asyncio.Event(), list[None]()
+
+    async def fails(_: Transaction) -> Any:
+        looks.append(None)
+        await may_fail.wait()
+        raise Unavailable("Postgres: it hangs")
+
+    monkeypatch.setattr(store, "find_names", fails)
+    cache = ConfigurationCache(await database_for("callback-gateway"))
+    job = RequestJob.model_validate({"vendor": "nobody", "request": {"path": "/"}})
+    refused = [asyncio.create_task(cache.missing(job)) for _ in range(50)]
+    await eventually(lambda: looks)
+    may_fail.set()
+    outcomes = await asyncio.gather(*refused, return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {Unavailable}
+    assert len(looks) <= 2
