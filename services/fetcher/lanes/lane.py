@@ -83,6 +83,8 @@ class Lane:
         """Calls that have a place in the process, from their claim until their outcome is written down."""
         self.answered = 0
         """Those of them that the vendor has answered well: it has room for others."""
+        self.refused = 0
+        """Those of them after which the vendor is to be left alone: until that is written down, nothing leaves."""
         self.claiming = 0
         """Calls that a claim under way will open."""
         self.woken = asyncio.Event()
@@ -104,8 +106,9 @@ class Lane:
 
     @property
     def at_vendor(self) -> int:
-        """Calls that are in flight, or about to be."""
-        return self.open - self.answered
+        """Calls that are in flight, or about to be. Of what is answered and not written down no more is left out than
+        may be in flight: it would be repeated if the process died."""
+        return self.open - min(self.answered, self._in_flight)
 
     def was_answered(self) -> None:
         """The vendor answered one of the open calls well. It is asked again when there is room for a share of what may
@@ -225,6 +228,8 @@ class Lane:
         this process has open takes no asking: the end of each wakes the lane."""
         if self._may_become_known(vendor):
             return self._not_now(IDLE_SECONDS / 2)
+        if self.refused:
+            return self._not_now(_LONGEST_WAIT_SECONDS)
         if paused > 0:
             return self._not_now(paused if paused < IDLE_SECONDS else IDLE_SECONDS / 2)
         free = self._process.free(self)

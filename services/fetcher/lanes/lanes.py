@@ -172,13 +172,16 @@ class Lanes:
             outcome = await self._try(call, permit)
         permit.close()
         _count(outcome)
-        has_room = _leaves_room(outcome)
+        is_refused = _wants_rest(outcome)
+        lane.refused += is_refused
+        has_room = isinstance(outcome, Ended) and outcome.succeeded and not lane.refused
         if has_room:
             lane.was_answered()
             IN_FLIGHT.labels(vendor=vendor_label(lane.vendor)).dec()
 
         def settled() -> None:
             lane.open -= 1
+            lane.refused -= is_refused
             if call.is_suspect:
                 self.suspects.release()
             if has_room:
@@ -244,7 +247,8 @@ async def _run(lane: Lane) -> None:
         log.exception("lane.failed", vendor=lane.vendor)
 
 
-def _leaves_room(outcome: Outcome) -> bool:
-    """Whether its vendor may be asked for something else at once. What a refusal asks for, or a quota that is used up,
-    is written down first."""
-    return isinstance(outcome, Ended) and outcome.succeeded and outcome.spent_until is None
+def _wants_rest(outcome: Outcome) -> bool:
+    """Whether its vendor is to be left alone, which is written down before anything else leaves."""
+    if isinstance(outcome, Later):
+        return outcome.limited
+    return outcome.credential_refused or outcome.spent_until is not None
