@@ -30,7 +30,7 @@ _OPEN = {
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{(schedule(?:\.[^{}]*)?)\}")
 _FREE = {"json", "query", "headers", "parameters", "event", "input"}
 """Parts of a job specification whose names are the user's own."""
-_SAMPLE = UUID(int=0)
+_SAMPLE = UUID(int=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from shared.events.envelope import Event
 from shared.events.tasks import VendorAnswer
-from shared.specification.values import is_finite
+from shared.specification.values import JobId, is_finite
 
 
 class JobState(StrEnum):
@@ -44,7 +44,7 @@ class JobRequested(Event):
 
     model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
 
-    id: UUID | None = None
+    id: JobId | None = None
 
     @model_validator(mode="after")
     def _check(self) -> "JobRequested":

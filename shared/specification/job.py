@@ -3,7 +3,6 @@ webhook, or of a bare URL."""
 
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
-from uuid import UUID
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, TypeAdapter
 
@@ -11,7 +10,7 @@ from shared.specification.invoke import Input, Invoke
 from shared.specification.notify import Notify
 from shared.specification.request import HeaderName, Pages, Path, Records, Request
 from shared.specification.source import Delivery, Poll
-from shared.specification.values import UNION_TAG, Name, Scalar, SecretReference, Strict
+from shared.specification.values import UNION_TAG, JobId, Name, Scalar, SecretReference, Strict
 from shared.specification.vendor import Retry, Url
 
 Parameters = Annotated[dict[str, Scalar], Field(max_length=100)]
@@ -20,7 +19,7 @@ Parameters = Annotated[dict[str, Scalar], Field(max_length=100)]
 class SourceJob(Strict):
     """Run a saved source, with parameters for its placeholders; `input` and `notify` replace the source's own."""
 
-    id: UUID | None = None
+    id: JobId | None = None
     source: Name
     parameters: Parameters = {}
     input: Input | None = None
@@ -30,7 +29,7 @@ class SourceJob(Strict):
 class PollJob(Delivery):
     """A poll of a known vendor, given inline."""
 
-    id: UUID | None = None
+    id: JobId | None = None
     vendor: Name
     poll: Poll
     parameters: Parameters = {}
@@ -39,7 +38,7 @@ class PollJob(Delivery):
 class InvokeJob(Delivery):
     """Asynchronous vendor jobs of a known vendor, given inline: one for each input."""
 
-    id: UUID | None = None
+    id: JobId | None = None
     vendor: Name
     invoke: Invoke
     input: Input
@@ -55,7 +54,7 @@ class Answer(Strict):
 class RequestJob(Strict):
     """One call, robustly made; the vendor's own answer is handed back, also when all attempts failed."""
 
-    id: UUID | None = None
+    id: JobId | None = None
     vendor: Name
     request: Request
     answer: Answer = Answer()
@@ -68,7 +67,7 @@ class RequestJob(Strict):
 class DeliverJob(Strict):
     """One outgoing webhook (Standard Webhooks 1.0): `event` is sent as JSON, signed when there is a `secret`."""
 
-    id: UUID | None = None
+    id: JobId | None = None
     deliver: Url
     event: dict[str, Any]
     secret: SecretReference | None = None
@@ -88,7 +87,7 @@ def _check_place(value: str) -> str:
 class UrlJob(Delivery):
     """A bare URL: its host becomes an ad-hoc vendor with a careful budget, its paging is detected."""
 
-    id: UUID | None = None
+    id: JobId | None = None
     url: Annotated[Url, AfterValidator(_check_place)]
     pages: Pages | None = None
     records: Records = Records()

@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
+from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
@@ -175,6 +176,16 @@ BodyExpression = Annotated[Expression, _over("not body", "body")]
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$")]
 """A name of a vendor, source, hook or schedule: lower case letters, digits, dots and hyphens, at most 63 characters."""
+
+
+def _check_job_id(value: UUID) -> UUID:
+    if not value.int:
+        raise ValueError("expected an id of its own, not the nil UUID")
+    return value
+
+
+JobId = Annotated[UUID, AfterValidator(_check_job_id)]
+"""The id that a job is given by whoever asks for it."""
 
 Scalar = str | int | float | bool
 """A value that a placeholder can stand for."""

@@ -1,6 +1,7 @@
 -- Vendors with planned tasks, by skipping from one to the next in the index, with what they have out, the jobs that wait
 -- to try calls again, with how many, and what waits to be processed, of each job at most $1, and the jobs that have more.
--- What waits for a callback needs nobody's turn, and what the fetcher holds for a paused job is in nobody's way.
+-- What waits for a callback needs nobody's turn, what the fetcher holds for a paused job is in nobody's way, and webhooks
+-- that are tried again, for hours perhaps, keep no other receiver of their host waiting.
 -- $1 unprocessed_most integer
 WITH RECURSIVE busy AS (
     (SELECT vendor FROM tasks WHERE state = 'planned' ORDER BY vendor LIMIT 1)
@@ -28,7 +29,7 @@ CROSS JOIN LATERAL (
         FROM (
             SELECT tasks.job_id AS id,
                 count(*) FILTER (WHERE rank <= 2 AND tasks.state <> 'retrying') AS outstanding,
-                count(*) FILTER (WHERE tasks.state = 'retrying') AS retrying,
+                count(*) FILTER (WHERE tasks.state = 'retrying' AND tasks.purpose <> 'deliver') AS retrying,
                 count(*) FILTER (WHERE rank > 2) AS unprocessed
             FROM tasks
             WHERE tasks.vendor = busy.vendor AND rank BETWEEN 1 AND 4 AND tasks.state <> 'waiting'

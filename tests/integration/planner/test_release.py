@@ -285,6 +285,15 @@ async def test_calls_that_wait_to_be_tried_again_take_no_room_from_other_jobs(
         assert {UUID(call["job_id"]) for call in fetches.values} == {healthy}
 
 
+async def test_webhooks_that_are_tried_again_for_hours_keep_nobody_of_their_host_waiting(database: Database) -> None:
+    failing, _ = await plan(database, 5), await plan(database, 1)
+    async with database.transaction() as tx:
+        tried = "UPDATE tasks SET state = 'retrying', rank = 2, purpose = 'deliver' WHERE job_id = $1"
+        await tx.execute(tried, failing)
+        [load] = await store.find_loads(tx, 2000)
+    assert (load.outstanding, load.retrying) == (0, {})
+
+
 async def test_what_is_out_for_a_paused_job_takes_no_room_from_others(database: Database) -> None:
     paused, _ = await plan(database, 5), await plan(database, 5)
     await release(database, {"acme": 6})

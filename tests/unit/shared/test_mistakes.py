@@ -1,6 +1,7 @@
 """The likeliest mistakes in vendors and sources: each told once, at its place, with what was expected."""
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 from pydantic import TypeAdapter
@@ -8,7 +9,7 @@ from pydantic import TypeAdapter
 from shared.errors import Invalid
 from shared.specification.hook import Hook
 from shared.specification.parse import parse
-from shared.specification.placeholders import read_source
+from shared.specification.placeholders import read_job, read_source
 from shared.specification.vendor import Vendor
 
 VENDOR, HOOK = TypeAdapter(Vendor), TypeAdapter(Hook)
@@ -205,3 +206,10 @@ def test_names_are_looked_for_where_they_stand_for_parts_of_an_answer(expression
     outcomes = [{"when": expression, "is": "fail"}]
     vendor = parse(VENDOR, {"vendor": "acme", "base_url": "https://a.example", "outcomes": outcomes})
     assert vendor.outcomes[0].when == expression
+
+
+def test_a_job_is_not_given_the_nil_uuid() -> None:
+    with pytest.raises(Invalid) as refused:
+        read_job({"id": str(UUID(int=0)), "source": "orders"})
+    [problem] = refused.value.problems
+    assert problem.pointer == "/id"

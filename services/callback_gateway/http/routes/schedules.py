@@ -160,7 +160,7 @@ async def _check_start(context: ApiContext, schedule: Schedule, asked_at: dateti
     firing."""
     if schedule.start is None:
         return
-    job = read_job(filled_start(schedule, UUID(int=0), asked_at))
+    job = read_job(filled_start(schedule, UUID(int=1), asked_at))
     try:
         await check(context, job)
     except Invalid as error:
