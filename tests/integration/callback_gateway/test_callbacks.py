@@ -273,7 +273,7 @@ async def test_rules_that_cannot_be_read_are_not_the_senders_fault(serve_edge: S
 
 async def test_a_body_that_is_too_large_is_refused(serve_edge: ServeEdge, producer: Producer) -> None:
     edge = await served(serve_edge, producer, {})
-    answer = await edge.http.post(f"/callbacks/acme/{token()[0]}", content=b"x" * 900_000)
+    answer = await edge.http.post(f"/callbacks/acme/{token()[0]}", content=b"x" * 1_100_000)
     assert answer.status_code == 413
 
 
