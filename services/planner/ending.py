@@ -1,7 +1,15 @@
 """When a job is over, how, and why. Pure."""
 
+import re
+from collections.abc import Collection
+
 from services.planner.model import JobRow
 from shared.events.jobs import JobState
+
+_MOST_CUT = 20
+_OTHERS = "results of others: cut off, too"
+_PARTS = re.compile("; (?=results of |cursor_loops: )")
+LOOPS = "cursor_loops: the vendor gave a cursor that it had given before"
 
 
 def cut_results(submit: int) -> str:
@@ -14,6 +22,26 @@ def paging_stopped(task: int, reason: str, submit: int | None = None) -> str:
     behind it."""
     walk = "" if submit is None else cut_results(submit)
     return f"{walk}paging stopped at task {task}: {reason}"
+
+
+def also_cut(reason: str, cut: str) -> str:
+    """The reason of a job with one more that keeps it from being complete: of each vendor job the first counts, and of
+    very many all but some are only known to be there."""
+    if not reason:
+        return cut
+    kind = cut.partition(": ")[0]
+    parts = _PARTS.split(reason)
+    if any(part.startswith(f"{kind}: ") for part in parts) or parts[-1] == _OTHERS:
+        return reason
+    return "; ".join([*parts, cut if len(parts) < _MOST_CUT else _OTHERS])
+
+
+def without_cuts(reason: str, submits: Collection[int]) -> str:
+    """What of a reason is left when the results of these are walked on. Which others there were was not kept."""
+    resumed = tuple(cut_results(submit) for submit in submits)
+    parts = _PARTS.split(reason)
+    left = [part for part in parts if not part.startswith(resumed)]
+    return "; ".join(left if left == parts else [part for part in left if part != _OTHERS])
 
 
 def end_of(job: JobRow) -> JobState | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, assert_never
 from uuid import UUID
 
-from services.planner.ending import cut_results
+from services.planner.ending import without_cuts
 from services.planner.model import JobRow
 from shared.events.jobs import JobControl, JobState
 from shared.events.tasks import TaskState
@@ -66,8 +66,7 @@ def _again(job: JobRow) -> JobRow:
 def reason_after(job: JobRow, resumed: Collection[int]) -> str:
     """Why the job still cannot be complete, once tasks were planned again. Results of a vendor job that were cut off
     stay so when others are tried again, unless they are `resumed`: one of their pages will be read anew."""
-    cut = job.resolved.invoke is not None and not any(job.reason.startswith(cut_results(one)) for one in resumed)
-    return job.reason if cut else ""
+    return "" if job.resolved.invoke is None else without_cuts(job.reason, resumed)
 
 
 class Standing(NamedTuple):

@@ -2,6 +2,7 @@
 UPDATE tasks
 SET state = 'planned', rank = 0, round = round + 1, reason = '', ended_at = NULL,
     wanted = CASE WHEN digest = '' THEN wanted END,
-    priority = (SELECT jobs.priority FROM jobs WHERE jobs.id = $1), deadline_at = NULL, submitted = false, vendor_job = NULL, told = NULL, beat = 0, ask = 0
+    priority = (SELECT jobs.priority FROM jobs WHERE jobs.id = $1),
+    deadline_at = NULL, submitted = false, vendor_job = NULL, told = NULL, beat = 0, ask = 0
 WHERE job_id = $1 AND state IN ('failed', 'dead', 'expired') AND ($2::uuid[] IS NULL OR id = ANY ($2))
 RETURNING id, job_id, number, round, slice, wanted IS NOT NULL AS leads_on

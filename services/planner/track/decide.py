@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from services.planner.ending import cut_results, end_of, paging_stopped
+from services.planner.ending import LOOPS, also_cut, cut_results, end_of, paging_stopped
 from services.planner.model import JobRow, PlannedCall, Resolved, Task, number_tasks
 from services.planner.paging.follow import has_plan, leads_on, next_step, pages_so_far
 from services.planner.paging.step import Step
@@ -135,8 +135,10 @@ def _count(job: JobRow, changes: Sequence[Change]) -> JobRow:
             reason = change.reason
         elif change.growth:
             discovery_over = True
-        elif change.leads_on and not reason and (change.slice is not None or not discovery_over):
-            reason = paging_stopped(change.number, change.reason, change.slice)
+        elif change.leads_on and change.slice is not None:
+            reason = also_cut(reason, paging_stopped(change.number, change.reason, change.slice))
+        elif change.leads_on and not reason and not discovery_over:
+            reason = paging_stopped(change.number, change.reason)
     return replace(
         job,
         open=job.open - len(ends),
@@ -200,9 +202,8 @@ def _follow_results(before: Advance, page: PageRead, walk: Resolved) -> Advance:
         step = next_step(walk, page.planned, page.facts, pages_so_far(walk, page.planned))
     following = tuple(replace(one, slice=page.planned.slice) for one in step.calls)
     reason = job.reason
-    if step.problem and (not reason or not page.facts.problem):
-        # A page that could not be read may be, once it is tried again; what ended otherwise stays as it is.
-        reason = f"{cut_results(page.planned.slice or 0)}{step.problem}"
+    if step.problem:
+        reason = also_cut(reason, f"{cut_results(page.planned.slice or 0)}{step.problem}")
     job = replace(job, planned=job.planned + len(following), open=job.open + len(following), reason=reason)
     return replace(before, job=job, planned=(*before.planned, *following), note=step.note or before.note)
 
@@ -212,7 +213,8 @@ def loops(job: JobRow, lost: int) -> JobRow:
 
     Among vendor jobs others go on, and numbers are not given twice: there the lost ones count as failed.
     """
-    reason = job.reason or "cursor_loops: the vendor gave a cursor that it had given before"
     if job.resolved.invoke is not None:
+        reason = also_cut(job.reason, LOOPS)
         return replace(job, open=job.open - lost, failed=job.failed + lost, reason=reason)
+    reason = job.reason or LOOPS
     return replace(job, planned=job.planned - lost, open=job.open - lost, discovery_over=True, reason=reason)

@@ -17,11 +17,20 @@ TASK, STRANGER = UUID(int=1), UUID(int=2)
 
 
 CUT = "results of task 3: vendor_malformed: the body is HTML"
+TOO, OTHERS = "results of task 7: paging stopped at task 9: status_500; again", "results of others: cut off, too"
 
 
 @pytest.mark.parametrize(
     ("reason", "resumed", "left"),
-    [(CUT, {3}, ""), (CUT, {30}, CUT), (CUT, (), CUT), ("cursor_loops: x", {3}, "cursor_loops: x")],
+    [
+        (CUT, {3}, ""),
+        (CUT, {30}, CUT),
+        (CUT, (), CUT),
+        ("cursor_loops: x", {3}, "cursor_loops: x"),
+        (f"{CUT}; {TOO}; cursor_loops: x", {7}, f"{CUT}; cursor_loops: x"),
+        (f"{CUT}; {TOO}; {OTHERS}", {3}, TOO),
+        (f"{CUT}; {OTHERS}", {7}, f"{CUT}; {OTHERS}"),
+    ],
 )
 def test_the_reason_of_an_invocation_outlives_a_redrive_that_does_not_mend_it(
     reason: str, resumed: Collection[int], left: str

@@ -212,6 +212,21 @@ def test_results_that_are_cut_by_a_failed_page_are_the_reason_whatever_is_tolera
         assert (after.ended, after.job.reason) == (JobState.COMPLETED_WITH_FAILURES, "")
 
 
+def test_each_vendor_job_whose_results_are_cut_is_in_the_reason_and_of_very_many_that_there_are_others() -> None:
+    """Redriving one of them must not make the others look complete."""
+    invoke = Invoke.model_validate({"submit": {"path": "/x"}, "deadline": "1h"})
+    row = job(planned=100, completed=50, resolved=Resolved(vendor="acme", source="x", invoke=invoke))
+    dead = [change(TaskState.DEAD, number=100 + n, leads_on=True, slice=n // 2, reason="status_500") for n in range(80)]
+    assert advance(row, dead[:4], []).job.reason == (
+        "results of task 0: paging stopped at task 100: status_500; "
+        "results of task 1: paging stopped at task 102: status_500"
+    )
+    reason = advance(row, dead, []).job.reason
+    assert reason.count("results of task ") == 20
+    assert reason.endswith("; results of others: cut off, too")
+    assert len(reason) < 2000
+
+
 @pytest.mark.parametrize(("select", "ends"), [("body.data[?open]", False), ("body.data[]", True)])
 def test_pages_of_which_nothing_is_selected_are_no_endless_chain(select: str, ends: bool) -> None:
     poll = POLL.model_copy(update={"records": Records(select=select)})
