@@ -68,6 +68,7 @@ class Takeover:
         self._clock = clock
         self._lived_at = -math.inf
         self._judges_from = math.inf
+        self._is_to_clear = False
         self._in_doubt: list[UUID] = []
         """Calls that a commit whose answer was lost may have made this fetcher's."""
 
@@ -98,11 +99,13 @@ class Takeover:
         was_awake, asked_at = self._is_awake(), self._clock()
         silent_seconds = await store.show_life(self._database, self._fetcher_id)
         was_awake = was_awake and silent_seconds is not None and silent_seconds <= self._lease_seconds
-        if not was_awake and self._lived_at > -math.inf:
-            await store.clear_calls(self._database, self._fetcher_id)
-        self._lived_at = asked_at
         if not was_awake:
             self._judges_from = self._clock() + self._lease_seconds
+            self._is_to_clear = self._lived_at > -math.inf
+        if self._is_to_clear:
+            await store.clear_calls(self._database, self._fetcher_id)
+            self._is_to_clear = False
+        self._lived_at = asked_at
 
     def _may_judge(self) -> bool:
         """Not for a lease after the start, or after this fetcher was silent itself: what kept it from the database may

@@ -18,6 +18,7 @@ from services.fetcher.settle.settle import Settlement
 from services.fetcher.takeover import store as takeover_store
 from services.fetcher.takeover.takeover import Takeover
 from shared.database.pool import Database
+from shared.errors import Unavailable
 from shared.ids import new_id
 from shared.messaging.producer import Producer
 from shared.runtime.clock import utc_now
@@ -223,11 +224,12 @@ async def test_fetchers_that_were_all_cut_off_from_the_database_take_nothing_fro
     await eventually(is_taken_over)
 
 
-@pytest.mark.parametrize("after_its_sign_of_life", [False, True])
+@pytest.mark.parametrize("when", ["before its sign of life", "after its sign of life", "before a fault"])
 async def test_fetchers_of_a_machine_that_was_suspended_take_nothing_from_each_other(
-    place: Place, database_for: DatabaseFor, monkeypatch: pytest.MonkeyPatch, after_its_sign_of_life: bool
+    place: Place, database_for: DatabaseFor, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
     """Their own clocks stood still meanwhile, the database's did not."""
+    clear_calls = takeover_store.clear_calls
     database, first, other, show_life = await database_for("fetcher"), new_id(), new_id(), takeover_store.show_life
     settlement, clock = Settlement(database, Producer(place.kafka, prefix=place.prefix), first), Clock()
     takeover = Takeover(database, settlement, first, LEASE_SECONDS, clock=clock)
@@ -235,6 +237,9 @@ async def test_fetchers_of_a_machine_that_was_suspended_take_nothing_from_each_o
     async def suspend() -> None:
         async with database.transaction() as tx:
             await tx.execute("UPDATE fetchers SET seen_at = seen_at - interval '1 day'")
+
+    async def fail(*_: object) -> None:
+        raise Unavailable("Postgres: it went away")
 
     async def show_life_and_sleep(database: Database, fetcher_id: UUID) -> float | None:
         silent_seconds = await show_life(database, fetcher_id)
@@ -248,10 +253,17 @@ async def test_fetchers_of_a_machine_that_was_suspended_take_nothing_from_each_o
     await takeover.step()
     clock.now += LEASE_SECONDS
     await takeover.step()
-    if after_its_sign_of_life:
+    if when == "after its sign of life":
         monkeypatch.setattr(takeover_store, "show_life", show_life_and_sleep)
     else:
         await suspend()
+    if when == "before a fault":
+        monkeypatch.setattr(takeover_store, "clear_calls", fail)
+        with pytest.raises(Unavailable):
+            await takeover.step()
+        monkeypatch.setattr(takeover_store, "clear_calls", clear_calls)
+        async with database.transaction() as tx:
+            await tx.execute("UPDATE fetchers SET seen_at = now() - interval '1 day' WHERE id = $1", other)
     await takeover.step()
     monkeypatch.setattr(takeover_store, "show_life", show_life)
     for _ in range(3):
