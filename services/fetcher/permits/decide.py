@@ -19,6 +19,7 @@ the future. No call has left later than now, so none counts for longer than from
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 
 from shared.specification.vendor import Budget, Window
 
@@ -29,6 +30,7 @@ FARTHEST_AHEAD = 10 * SECOND
 """No permit is leased for a moment farther ahead."""
 _SILENCE = 2 * SECOND
 """Nobody reports a permit after this: connecting included, it was used by then, or never will be."""
+_SLOWEST_PACE = 0.05
 _SLACK_SHARE = 0.03
 _LEAST_SLACK = 10_000
 _BUCKETS = 200
@@ -54,8 +56,8 @@ class Permits:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of a permit: when its call left, or None where it never did. A request that is written a second time,
-    as the kept connection was gone, is reported again, without the moment: others may have a permit for the same."""
+    """What became of a permit: when its call left, or None where it never did. What is noted again, as nobody knows
+    whether it was, goes without the moment: others may have a permit for the same."""
 
     moment: int | None
     sent_at: int | None
@@ -103,7 +105,7 @@ def record(budget: Budget, permits: Permits, reports: Sequence[Report], now: int
     silent = [moment for moment in leased if moment + _SILENCE < now]
     sent += [moment + _SILENCE for moment in silent]
     states = [_state(window, permits.windows, now) for window in budget.windows]
-    if _was_put_back(permits, now):
+    if _was_put_back(permits, now) or any(map(_lies_far_ahead, budget.windows, states, repeat(now))):
         states = [_spaced_anew(window, state, now) for window, state in zip(budget.windows, states, strict=True)]
     windows = [_log(state, _counted(window), sent, now) for window, state in zip(budget.windows, states, strict=True)]
     return Permits(
@@ -116,6 +118,11 @@ def _was_put_back(permits: Permits, now: int) -> bool:
     """Whether the clock was: it is earlier than what it has shown already."""
     logged = any(start > now for state in permits.windows for start, _ in state.sent)
     return logged or any(moment > now + FARTHEST_AHEAD for moment in permits.leased)
+
+
+def _lies_far_ahead(window: Window, state: WindowState, now: int) -> bool:
+    """Whether a window is spaced from a time that no permit of now can have led to, however slow its pace."""
+    return state.arrival > now + FARTHEST_AHEAD + (window.burst or 1) * _interval(window, _SLOWEST_PACE)
 
 
 def _spaced_anew(window: Window, state: WindowState, now: int) -> WindowState:

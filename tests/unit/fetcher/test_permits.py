@@ -282,6 +282,18 @@ def test_a_database_that_puts_its_clock_back_stops_no_vendor() -> None:
     assert len([moment for moment in fetchers.left if moment < put_back + 20 * SECOND]) >= 20 * 50 * 0.8
 
 
+def test_a_clock_that_is_put_back_stops_no_vendor_either_that_nothing_has_reached() -> None:
+    """All that is known of it is the time that it is spaced from."""
+    budget = Budget(windows=(FIFTY,))
+    known = record(budget, Permits(), (), START)
+    leased = lease(budget, known, LeaseRequest(1, START, START + SECOND))
+    given_back = record(budget, leased.permits, [Report(leased.moments[0], None)], START)
+    assert not given_back.leased
+    put_back = START - 3600 * SECOND
+    found = lease(budget, record(budget, given_back, (), put_back), LeaseRequest(1, put_back, put_back + SECOND))
+    assert found.moments
+
+
 @settings(max_examples=200, deadline=None)
 @given(budgets, turns, turns, st.integers(1, 700 * SECOND))
 def test_whenever_the_databases_clock_is_put_back_no_window_is_exceeded(
