@@ -154,8 +154,10 @@ def _by_total(content: dict[str, Any], items: int, asked: dict[str, str]) -> dic
 
 def _by_next_page(content: dict[str, Any]) -> dict[str, Any] | None:
     for path in _paths(_NEXT_PAGES):
-        number = whole_number(_at(content, path))
-        if number:
+        found = _at(content, path)
+        # Nothing is counted by it, so it may be of any length.
+        number = found if type(found) is int else whole_number(found)
+        if number and number > 0:
             return {"detected": "cursor", "detected_in": f"page={_expression(path)}", "next": str(number)}
     return None
 

@@ -49,6 +49,7 @@ def shown(content: Any, url: str = URL) -> tuple[str, str]:
         ({"result": ITEMS, "result_info": {"page": 1, "total_count": 400}}, "page", "body.result_info.total_count"),
         ({"hits": ITEMS, "page": 0, "nbHits": 400, "nbPages": 20}, "page", "body.nbHits"),
         ({"data": ITEMS, "next_page": 2}, "cursor", "page=body.next_page"),
+        ({"data": ITEMS, "next_page": 1726000000000000}, "cursor", "page=body.next_page"),
         ({"data": ITEMS, "pagination": {"page": 1, "next": 2}}, "cursor", "page=body.pagination.next"),
         ({"data": ITEMS, "total_items": 400}, "offset", "body.total_items"),
         ({"data": ITEMS, "total": "400"}, "offset", "body.total"),
