@@ -1,6 +1,5 @@
 """The shell's protocol on a real broker and a real Postgres: each default that would lose data has a test here."""
 
-import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,9 +9,7 @@ from uuid import UUID
 
 import pytest
 from aiokafka import ConsumerRecord
-from aiokafka.errors import CommitFailedError
 from faststream import AckPolicy
-from prometheus_client import REGISTRY
 
 from shared.database.pool import Database, Transaction
 from shared.errors import Rejected, Unavailable
@@ -24,7 +21,6 @@ from shared.messaging import consumer as messaging
 from shared.messaging.consumer import Limits, Shell
 from shared.messaging.handler import Consumer, Outgoing
 from shared.messaging.producer import Producer
-from shared.messaging.reader import Reader
 from shared.messaging.subscriptions import Subscriptions
 from shared.messaging.topics import TopicsMissing, check_topics
 from tests.conftest import DatabaseFor, ReaderFor
@@ -225,16 +221,6 @@ async def test_two_members_share_the_work_and_a_leaving_one_loses_nothing(
     assert len(first.jobs) + len(second.jobs) == 2000
 
 
-async def test_stopping_commits_what_was_done_and_nothing_else(
-    topics: Place, database: Database, producer: Producer
-) -> None:
-    seen = Seen()
-    async with shell(seen, topics, database, producer):
-        await producer.send([order(new_id()) for _ in range(100)])
-        await eventually(lambda: len(seen.jobs) == 100, 30)
-    assert await committed(topics) == 100
-
-
 async def test_no_subscriber_has_a_default_that_loses_data(
     topics: Place, database: Database, producer: Producer
 ) -> None:
@@ -301,96 +287,6 @@ async def test_patience_is_measured_by_the_clock(
     await eventually(lambda: went_back_after, 30)
     await subscriptions.close()
     assert went_back_after[0] <= 4
-
-
-async def test_a_batch_that_goes_back_comes_again_from_all_its_partitions(
-    topics: Place, database: Database, producer: Producer
-) -> None:
-    tries, jobs = 0, [new_id() for _ in range(40)]
-
-    def fails(event: JobControl) -> None:
-        nonlocal tries
-        tries += 1
-        if tries < 4:
-            raise Unavailable("away")
-
-    seen = Seen(fails=fails)
-    await producer.send([order(job) for job in jobs])
-    async with shell(seen, topics, database, producer, patience_seconds=0.0):
-        await eventually(lambda: sorted(seen.jobs) == sorted(jobs), 30)
-        await eventually(lambda: _reaches(topics, 40), 30)
-
-
-async def test_a_process_that_stops_in_the_midst_of_a_batch_commits_nothing_of_it(
-    topics: Place, database: Database, producer: Producer
-) -> None:
-    tries, job = 0, new_id()
-
-    def fails(event: JobControl) -> None:
-        nonlocal tries
-        tries += 1
-        raise Unavailable("away")
-
-    async with shell(Seen(fails=fails), topics, database, producer):
-        await producer.send([order(job)])
-        await eventually(lambda: tries, 30)
-    assert await committed(topics) == 0
-    seen = Seen()
-    async with shell(seen, topics, database, producer):
-        await eventually(lambda: seen.jobs == [job], 30)
-
-
-async def test_offsets_that_cannot_be_committed_are_counted_and_committed_later(
-    topics: Place, database: Database, producer: Producer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    labels, refuse = {"group": f"{topics.prefix}.planner.control"}, True
-    commit = Reader.commit
-
-    async def refused(self: Reader, offsets: object) -> None:
-        if refuse:
-            raise CommitFailedError
-        await commit(self, offsets)
-
-    monkeypatch.setattr(Reader, "commit", refused)
-    async with shell(Seen(), topics, database, producer):
-        await producer.send([order(new_id()) for _ in range(10)])
-        await eventually(lambda: REGISTRY.get_sample_value("sluice_offset_commit_faults_total", labels), 30)
-        assert await committed(topics) == 0
-        refuse = False
-        await eventually(lambda: _reaches(topics, 10), 30)
-
-
-async def test_a_defect_in_committing_offsets_does_not_end_it(
-    topics: Place, database: Database, producer: Producer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    commit, failed = Reader.commit, list[object]()
-
-    async def fails_once(self: Reader, offsets: object) -> None:
-        if not failed:
-            failed.append(offsets)
-            raise RuntimeError("nobody has thought of this")
-        await commit(self, offsets)
-
-    monkeypatch.setattr(Reader, "commit", fails_once)
-    async with shell(Seen(), topics, database, producer):
-        await producer.send([order(new_id()) for _ in range(10)])
-        await eventually(lambda: failed, 30)
-        await eventually(lambda: _reaches(topics, 10), 30)
-
-
-async def test_nobody_waits_for_a_commit_without_end(
-    topics: Place, database: Database, producer: Producer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """aiokafka's own commit goes on until the coordinator is back."""
-
-    async def hangs(self: Reader, offsets: object) -> None:
-        await asyncio.Event().wait()
-
-    monkeypatch.setattr(Reader, "commit", hangs)
-    seen = Seen()
-    async with shell(seen, topics, database, producer, commit_seconds=0.2):
-        await producer.send([order(new_id())])
-        await eventually(lambda: len(seen.jobs) == 1, 30)
 
 
 async def test_a_topic_that_is_missing_is_told_and_not_made(topics: Place) -> None:
