@@ -14,6 +14,7 @@ Acknowledgement = asyncio.Future[object]
 
 
 async def put(producer: AIOKafkaProducer, prefix: str, message: Outgoing) -> Acknowledgement:
+    """Hand over one message, once there is room for it; gives its acknowledgement to come."""
     future: Acknowledgement = await producer.send(
         f"{prefix}.{message.topic}", value=message.value, key=key_of(message), headers=list(message.headers)
     )
@@ -48,6 +49,7 @@ async def put_by_place(
 async def put_each(
     producer: AIOKafkaProducer, prefix: str, messages: Sequence[Outgoing]
 ) -> AsyncIterator[Acknowledgement]:
+    """One by one: they share requests with those of others."""
     for message in messages:
         yield await put(producer, prefix, message)
 
@@ -92,4 +94,5 @@ def _hash(key: bytes) -> int:
 
 
 def key_of(message: Outgoing) -> bytes:
+    """The key as bytes; what came as bytes that are no text goes as it came."""
     return message.key.encode("utf-8", errors="surrogateescape")

@@ -34,7 +34,9 @@ def evaluate(expression: str, document: Mapping[str, Any]) -> Any:
         parsed, grows = _compiled(expression)
         return search(parsed, document, grows=grows)
     except TooMuch:
-        raise FindsTooMuch(f"{expression}: it finds more than {MOST_MADE} values") from None
+        raise FindsTooMuch(
+            f"{expression}: more than {MOST_MADE} values would come of it, counted step by step"
+        ) from None
     except JMESPathTypeError as error:
         taken = f"{error.function_name}() cannot take a value of type {error.actual_type}"
         raise NotApplicable(f"{expression}: {taken}") from None

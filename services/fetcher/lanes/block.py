@@ -29,6 +29,7 @@ def doubtful_of(reports: Sequence[Report]) -> list[Report]:
 def in_order(
     claimed: list[Claimed], due: list[UUID], moments: tuple[int, ...], vendor: Vendor | None
 ) -> tuple[Claimed, ...]:
+    """The claimed calls in the order in which they were due, each with its moment and its vendor."""
     by_id = {call.id: call for call in claimed}
     calls = []
     for call_id, moment in zip(due, moments, strict=False):
