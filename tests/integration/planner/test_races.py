@@ -238,9 +238,9 @@ async def test_results_that_a_failed_page_cut_go_on_when_it_is_redriven(database
     dead = [changed(page, TaskState.DEAD, reason="status_500: again") for page in (one, other)]
     ended = await handled(database, track_tasks, *map(completed, submits), *dead)
     assert at(ended, b"job.failed")
-    for page, left in ((one, "results of task 1: paging stopped at task 3: status_500: again"), (other, "")):
-        reason = await reason_of(database, job_id)
-        assert reason == f"results of task {page['slice']}: paging stopped at task {page['number']}: status_500: again"
+    cuts = [f"results of task {slice}: paging stopped at task {2 + slice}: status_500: again" for slice in (0, 1)]
+    assert await reason_of(database, job_id) == "; ".join(cuts)
+    for page, left in ((one, cuts[1]), (other, "")):
         await handled(database, control_jobs, JobControl(job_id=job_id, action="redrive", task_ids=(page["id"],)))
         [again] = await claim(database)
         assert (again["id"], await reason_of(database, job_id)) == (page["id"], left)
