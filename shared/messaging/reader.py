@@ -1,5 +1,5 @@
-"""The read call under FastStream: waits for records instead of sleeping, gathers them under load, and goes round what
-cannot be read.
+"""The read call under FastStream: waits for records instead of sleeping, has the broker gather them under load, and
+goes round what cannot be read.
 
 aiokafka has one fetch under way for a broker. While records of one partition lie here unread, it waits a tenth of a
 second and then fetches from the others alone; if nothing comes there, the broker keeps that fetch for half a second,
@@ -11,7 +11,6 @@ is committed (the ledger knows what was handled since), and then each is read al
 bad batch shows itself. Its partition is paused and looked at again now and then; the others go on.
 """
 
-import asyncio
 from time import monotonic
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -23,10 +22,11 @@ LOOK_AGAIN_SECONDS = 30.0
 UNREAD_SECONDS = 1.0
 """So long may records lie unread before the other partitions are fetched without theirs."""
 _WAIT_MS = 500
-_LOOKS = 3
-"""How often the read call looks again while it gathers: each look costs a fetch."""
+_LEAST_WAIT_MS = 10
 _MANY = 20
 """So many records in one batch are a sign of load; after fewer, the next batch gathers for a shorter time."""
+_MUCH_BYTES = 256 * 1024
+"""A batch that is worth its cost: more is not waited for."""
 _WAIT_ALONE_MS = 200
 UNREADABLE = (UnsupportedCodecError, CorruptRecordException, UnicodeDecodeError)
 """The last is raised for a header whose name is no UTF-8, which brokers take."""
@@ -42,7 +42,7 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]
     def __init__(self, **options: object) -> None:
         super().__init__(**options)
         self.spacing_seconds = 0.0
-        self._gathers_until = 0.0
+        self._wait_ms = _WAIT_MS
         self._set_aside: dict[TopicPartition, int] = {}
         self._look_again_at = 0.0
         self._must_go_back = self._searching = False
@@ -66,45 +66,29 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]
             return await self._look_again(limit)
         if not (self._searching or self._must_go_back):
             try:
-                read = await self._gathered(limit)
+                read: Read = await super().getmany(timeout_ms=self._wait_ms, max_records=limit)
             except UNREADABLE:
                 self._must_go_back = True
             else:
+                self._gather_after(sum(map(len, read.values())))
                 return read
         if self._must_go_back:
             await self._go_back()
             self._must_go_back, self._searching = False, True
         return await self._read_each(limit)
 
-    async def _gathered(self, limit: int) -> Read:
-        """Under load what comes within the spacing is one batch."""
-        read: Read = await super().getmany(timeout_ms=_WAIT_MS, max_records=limit)
-        try:
-            taken = await self._gather(read, limit)
-        except Exception:
-            # The positions have moved on behind what is in hand.
-            self._must_go_back = True
-            raise
-        self._gathers_until = monotonic() + self.spacing_seconds * min(1.0, taken / _MANY)
-        return read
-
-    async def _gather(self, read: Read, limit: int) -> int:
-        """Adds to what was read; gives how many records that are. Each look takes what one fetch brought. A rebalance
-        is not waited for with records in hand."""
-        taken = _count(read)
-        while taken < limit and (left := self._gathers_until - monotonic()) > 0:
-            await asyncio.sleep(min(left, self.spacing_seconds / _LOOKS))
-            if self._subscription.reassignment_in_progress:
-                break
-            more: Read = await super().getmany(timeout_ms=0, max_records=limit - taken)
-            for partition, records in more.items():
-                read.setdefault(partition, []).extend(records)
-            taken += _count(more)
-        return taken
+    def _gather_after(self, taken: int) -> None:
+        """Under load the broker keeps the next fetch until the spacing is over, or much has come: what comes within
+        the spacing is one batch, and one fetch. aiokafka has no public setting for that either, once it has begun."""
+        wait_ms = round(1000 * self.spacing_seconds * min(1.0, taken / _MANY))
+        gathers = wait_ms > _LEAST_WAIT_MS
+        self._wait_ms = self._fetcher._fetch_max_wait_ms = wait_ms if gathers else _WAIT_MS
+        self._fetcher._fetch_min_bytes = _MUCH_BYTES if gathers else 1
 
     async def _go_back(self) -> None:
         """To the committed offsets; nothing is read before every partition is there. Where they cannot be read, nothing
         can be committed either, so nothing is lost."""
+        self._gather_after(0)
         for partition in self.assignment() - self.paused():
             try:
                 self.seek(partition, await self.committed(partition) or 0)
@@ -113,6 +97,7 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]
 
     async def _look_again(self, limit: int) -> Read:
         """The network may have been at fault, or another replica of the partition may have taken over."""
+        self._gather_after(0)
         suspects = list(self.unreadable)
         self._set_aside.clear()
         self.resume(*suspects)
@@ -158,7 +143,3 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]
             offset=offset,
             error=f"{type(error).__name__}: {error}",
         )
-
-
-def _count(read: Read) -> int:
-    return sum(map(len, read.values()))
