@@ -153,7 +153,8 @@ def number_tasks(job_id: UUID, planned: list[PlannedCall], first: int) -> list[T
 @dataclass(frozen=True, slots=True)
 class JobRow:
     """A job as the table has it, where `pages_without_new_records`, those in a row, are called barren. `shrank`: the
-    vendor's total went down while pages were read."""
+    vendor's total went down while pages were read. `redriven_to`: the number up to which failed tasks have been planned
+    again, where that is not over."""
 
     id: UUID
     state: JobState
@@ -171,6 +172,7 @@ class JobRow:
     reason: str
     since_progress: float
     shrank: bool = False
+    redriven_to: int | None = None
 
     @property
     def is_open(self) -> bool:
@@ -202,4 +204,5 @@ class JobRow:
             reason=row["reason"],
             since_progress=row["since_progress"],
             shrank=row["shrank"],
+            redriven_to=row["redriven_to"],
         )

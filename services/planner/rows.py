@@ -117,6 +117,7 @@ async def update_jobs(tx: Transaction, updates: Sequence[JobUpdate]) -> None:
         [storable_text(job.reason) for job in jobs],
         [update.reports_progress for update in updates],
         [job.shrank for job in jobs],
+        [job.redriven_to for job in jobs],
     )
 
 

@@ -65,7 +65,8 @@ class JobRequested(Event):
 
 class JobControl(Event):
     """Change a running job. `redrive` plans failed tasks again, and nothing else: all of a job, or `task_ids`. With the
-    `round` in which these failed, it is known whether they have been planned again since."""
+    `round` in which these failed, it is known whether they have been planned again since. `after` is for the planner
+    alone: the order goes on with a redrive that got as far as this number."""
 
     type: Literal["job.control"] = "job.control"
     job_id: UUID
@@ -73,6 +74,7 @@ class JobControl(Event):
     reason: Annotated[str, Field(max_length=500)] = ""
     task_ids: Annotated[tuple[UUID, ...], Field(max_length=1000)] = ()
     round: Annotated[int | None, Field(ge=0)] = None
+    after: Annotated[int | None, Field(ge=0)] = None
 
 
 class Mistake(Event):

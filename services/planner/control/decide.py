@@ -1,11 +1,10 @@
 """What an order means for a job as it stands. Pure."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import NamedTuple, assert_never
 from uuid import UUID
 
-from services.planner.ending import without_cuts
 from services.planner.model import JobRow
 from shared.events.jobs import JobControl, JobState
 from shared.events.tasks import TaskState
@@ -21,10 +20,12 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Redrive:
-    """Plan the job's failed tasks again: `only` these, if any is named."""
+    """Plan failed tasks of the job again: `only` these, if any is named, else a block, which begins `after` the one
+    before."""
 
     job: JobRow
-    only: tuple[UUID, ...]
+    only: tuple[UUID, ...] = ()
+    after: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,9 @@ def order(job: JobRow, control: JobControl) -> Cancel | Redrive | SetState | Non
             return SetState(replace(job, state=JobState.PAUSED)) if job.is_open else None
         case "resume":
             return SetState(replace(job, state=JobState.RUNNING)) if job.state is JobState.PAUSED else None
+        case "redrive" if control.after is not None:
+            goes_on = job.is_open and job.redriven_to == control.after
+            return Redrive(job, after=control.after) if goes_on else None
         case "redrive":
             if job.state is JobState.CANCELLED or not (job.failed or control.task_ids):
                 return None
@@ -57,16 +61,16 @@ def order(job: JobRow, control: JobControl) -> Cancel | Redrive | SetState | Non
 
 
 def _again(job: JobRow) -> JobRow:
-    """Paging that ended for a reason has not come to its end: whatever answers now may lead on. A pause goes on."""
+    """Paging that ended for a reason has not come to its end: whatever answers now may lead on. Results of a vendor job
+    that were cut off stay so. A pause goes on."""
     stopped = job.resolved.poll is not None and job.reason != ""
-    state = JobState.PAUSED if job.state is JobState.PAUSED else JobState.RUNNING
-    return replace(job, state=state, discovery_over=job.discovery_over and not stopped)
-
-
-def reason_after(job: JobRow, resumed: Collection[int]) -> str:
-    """Why the job still cannot be complete, once tasks were planned again. Results of a vendor job that were cut off
-    stay so when others are tried again, unless they are `resumed`: one of their pages will be read anew."""
-    return "" if job.resolved.invoke is None else without_cuts(job.reason, resumed)
+    return replace(
+        job,
+        state=JobState.PAUSED if job.state is JobState.PAUSED else JobState.RUNNING,
+        reason="" if job.resolved.invoke is None else job.reason,
+        discovery_over=job.discovery_over and not stopped,
+        pages_without_new_records=0,
+    )
 
 
 class Standing(NamedTuple):

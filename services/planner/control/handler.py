@@ -6,10 +6,11 @@ from datetime import datetime
 from uuid import UUID
 
 from services.planner.control import store
-from services.planner.control.decide import Cancel, Named, Redrive, SetState, look_at, order, reason_after
+from services.planner.control.decide import Cancel, Named, Redrive, SetState, look_at, order
+from services.planner.ending import end_of, without_cuts
 from services.planner.messages import ended, moved_task, planned_task, progressed
 from services.planner.model import JobRow, PlannedCall, Resolved, Task
-from services.planner.rows import count_failures, lock_jobs, wait_of
+from services.planner.rows import JobUpdate, count_failures, lock_jobs, update_jobs, wait_of
 from services.planner.waiting import end_vendor_job, nobody_waits
 from shared.database.pool import Row, Transaction
 from shared.events.catalogue import JOBS_CONTROL
@@ -105,26 +106,50 @@ async def _carry_out(
     match effect:
         case Cancel():
             return await _cancel(tx, incoming, effect, now)
-        case Redrive(job, only):
-            return await _redrive(tx, job, only, now)
+        case Redrive():
+            return await _redrive(tx, incoming, effect, now)
         case SetState(job):
             await store.set_state(tx, job)
             return job, [progressed(job, now)]
 
 
 async def _redrive(
-    tx: Transaction, job: JobRow, only: Sequence[UUID], now: datetime
+    tx: Transaction, incoming: Incoming[JobControl], effect: Redrive, now: datetime
 ) -> tuple[JobRow, list[Outgoing]] | None:
-    tasks = await store.redrive_tasks(tx, job, only)
-    if not tasks:
+    """Of many failed tasks each order plans a block again, and sends another for the rest. Until the last of them the
+    job is not over, whatever ends meanwhile."""
+    job, task_ids = effect.job, list(effect.only)
+    if not effect.only:
+        task_ids, last = await store.find_failed(tx, job, effect.after)
+        job = replace(job, redriven_to=last)
+    tasks = await store.redrive_tasks(tx, job, task_ids)
+    if not tasks and effect.after is None:
         return None
+    job = await _reopened(tx, job, tasks)
+    end = end_of(job)
+    await update_jobs(tx, [JobUpdate(job, end)])
+    if end is not None:
+        failures = await count_failures(tx, [job])
+        return replace(job, state=end), ended(job, end, now, failures=failures.get(job.id, ()))
+    told = [planned_task(_task(task), now, round=task["round"]) for task in tasks]
+    told.append(progressed(job, now))
+    if not effect.only and job.redriven_to is not None:
+        told.append(_rest(incoming, JobControl(job_id=job.id, action="redrive", after=job.redriven_to)))
+    return job, told
+
+
+async def _reopened(tx: Transaction, job: JobRow, tasks: Sequence[Row]) -> JobRow:
+    """The job with these tasks planned again: what their answers lead to will follow."""
     resumed = {task["slice"] for task in tasks if task["leads_on"] and task["slice"] is not None}
     leads_on = any(task["leads_on"] and task["slice"] is None for task in tasks)
-    reason = reason_after(job, resumed) or (await store.find_cut(tx, job) if resumed else "")
-    job = replace(job, reason=reason, discovery_over=job.discovery_over and not leads_on)
-    job = await store.reopen_job(tx, job, len(tasks))
-    messages = [planned_task(_task(task), now, round=task["round"]) for task in tasks]
-    return job, [*messages, progressed(job, now)]
+    reason = without_cuts(job.reason, resumed) or (await store.find_cut(tx, job) if resumed else "")
+    return replace(
+        job,
+        open=job.open + len(tasks),
+        failed=job.failed - len(tasks),
+        reason=reason,
+        discovery_over=job.discovery_over and not leads_on,
+    )
 
 
 async def _cancel(
@@ -140,9 +165,13 @@ async def _cancel(
         over = replace(job, open=0, cancelled=job.cancelled + job.open)
         told += ended(over, JobState.CANCELLED, now, failures=failures.get(job.id, ()))
     if tasks and job.open:
-        rest = JobControl(job_id=job.id, action="cancel")
-        told.append(outgoing(JOBS_CONTROL, job.id, rest, id=derived_id("rest", incoming.id, incoming.delivery)))
+        told.append(_rest(incoming, JobControl(job_id=job.id, action="cancel")))
     return job, told
+
+
+def _rest(incoming: Incoming[JobControl], order: JobControl) -> Outgoing:
+    """What goes on with an order of which only a block has been carried out."""
+    return outgoing(JOBS_CONTROL, order.job_id, order, id=derived_id("rest", incoming.id, incoming.delivery))
 
 
 def _task(row: Row) -> Task:

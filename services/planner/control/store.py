@@ -16,6 +16,7 @@ SQL = load_queries(__file__)
 
 BLOCK = 5_000
 _ANY, _UNDER_WAY = 0, 1
+_BEFORE_ALL = -1
 
 
 async def cancel_tasks(tx: Transaction, job: JobRow, *, first: bool) -> list[Row]:
@@ -41,9 +42,15 @@ async def find_tasks(tx: Transaction, job_id: UUID, task_ids: Sequence[UUID]) ->
     return [Standing(row["id"], row["round"], TaskState(row["state"])) for row in rows]
 
 
-async def redrive_tasks(tx: Transaction, job: JobRow, only: Sequence[UUID] = ()) -> list[Row]:
-    """Plan the failed tasks of a job again, in their next round, or `only` some of them; gives them."""
-    rows: list[Row] = await tx.fetch(SQL["redrive_tasks"], job.id, list(only) or None)
+async def find_failed(tx: Transaction, job: JobRow, after: int | None) -> tuple[list[UUID], int | None]:
+    """The next block of a job's failed tasks, with its last number unless there are no more."""
+    rows = await tx.fetch(SQL["find_failed"], job.id, _BEFORE_ALL if after is None else after, BLOCK)
+    return [row["id"] for row in rows], rows[-1]["number"] if len(rows) == BLOCK else None
+
+
+async def redrive_tasks(tx: Transaction, job: JobRow, task_ids: Sequence[UUID]) -> list[Row]:
+    """Plan failed tasks of a job again, in their next round; gives them."""
+    rows: list[Row] = await tx.fetch(SQL["redrive_tasks"], job.id, task_ids)
     return rows
 
 
@@ -51,12 +58,6 @@ async def find_cut(tx: Transaction, job: JobRow) -> str:
     """Why the results of one of the job's vendor jobs are still cut off, or nothing."""
     row = await tx.fetchrow(SQL["find_cut"], job.id)
     return "" if row is None else paging_stopped(row["number"], row["reason"], row["slice"])
-
-
-async def reopen_job(tx: Transaction, job: JobRow, again: int) -> JobRow:
-    """The job goes on, with that many more open tasks."""
-    await tx.execute(SQL["reopen_job"], job.id, again, job.discovery_over, job.state.value, job.reason)
-    return replace(job, open=job.open + again, failed=job.failed - again)
 
 
 async def set_state(tx: Transaction, job: JobRow) -> None:

@@ -5,7 +5,7 @@ WITH closed AS (
     RETURNING job_id
 )
 UPDATE jobs
-SET state = 'failed', reason = $2, ended_at = now(), open = 0,
+SET state = 'failed', reason = $2, ended_at = now(), open = 0, redriven_to = NULL,
     cancelled = cancelled + (SELECT count(*) FROM closed WHERE closed.job_id = jobs.id)
 WHERE id = ANY ($1) AND ended_at IS NULL
 RETURNING id, planned, completed, failed, cancelled, records, distinct_records, expected

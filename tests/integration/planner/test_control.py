@@ -314,3 +314,81 @@ async def test_a_job_of_very_many_tasks_is_over_at_once_and_its_tasks_end_block_
         job = await tx.fetch("SELECT state, reason, open, cancelled FROM jobs")
         assert [tuple(row) for row in job] == [("cancelled", "enough", 0, 11_001)]
         assert await tx.fetchval("SELECT count(*) FROM tasks WHERE state <> 'cancelled'") == 0
+
+
+async def failed_job(database: Database, tasks: int) -> UUID:
+    """A job that is over, and all of whose tasks failed."""
+    job_id, _ = await asked_for(database, 1)
+    async with database.transaction() as tx:
+        await tx.execute(
+            """INSERT INTO tasks (id, job_id, number, vendor, priority, purpose, call, position)
+            SELECT gen_random_uuid(), jobs.id, number, jobs.vendor, jobs.priority, 'page', '{}', 0
+            FROM jobs, generate_series(1, $1 - 1) AS number""",
+            tasks,
+        )
+        await tx.execute("UPDATE tasks SET state = 'dead', rank = 9")
+        await tx.execute(
+            "UPDATE jobs SET state = 'failed', planned = $1, open = 0, failed = $1, ended_at = now()", tasks
+        )
+    return job_id
+
+
+def ends(results: list[Result]) -> list[dict[str, Any]]:
+    """The ends of jobs among the events."""
+    return [event for event in sent(results, JOBS_EVENTS.name) if event["type"] == "job.ended"]
+
+
+async def all_but_one_completed(database: Database) -> TaskChanged:
+    """All tasks that are planned have been done, but for one, of which this tells that it failed again."""
+    async with database.transaction() as tx:
+        last = await tx.fetchrow("SELECT id, job_id, number, round FROM tasks WHERE state = 'planned' LIMIT 1")
+        assert last is not None
+        await tx.execute(
+            "UPDATE tasks SET state = 'completed', rank = 9 WHERE state = 'planned' AND id <> $1", last["id"]
+        )
+        await tx.execute("UPDATE jobs SET completed = completed + open - 1, open = 1")
+    return died(last["job_id"], last["id"], last["number"], last["round"])
+
+
+async def test_failed_tasks_of_a_huge_job_are_planned_again_block_by_block_and_it_is_not_over_before_the_last(
+    database_for: DatabaseFor,
+) -> None:
+    database = await database_for("planner")
+    job_id = await failed_job(database, 10_001)
+    results = await handled(database, control_jobs, JobControl(job_id=job_id, action="redrive"))
+    blocks, lefts = [], []
+    while orders := sent(results, JOBS_CONTROL.name):
+        blocks.append(len(planned(results)))
+        lefts += [(event["state"], event["counts"]["failed"]) for event in sent(results, JOBS_EVENTS.name)]
+        assert ends(await handled(database, track_tasks, await all_but_one_completed(database))) == []
+        [order] = orders
+        results = await handled(database, control_jobs, JobControl.model_validate(order))
+        assert await handled(database, control_jobs, JobControl.model_validate(order)) == []
+    assert [*blocks, len(planned(results))] == [5_000, 5_000, 1]
+    assert lefts == [("running", 5_001), ("running", 2)]
+    [over] = ends(await handled(database, track_tasks, await all_but_one_completed(database)))
+    assert (over["counts"]["completed"], over["counts"]["failed"]) == (9_998, 3)
+    async with database.transaction() as tx:
+        assert await tx.fetchval("SELECT count(*) FROM tasks WHERE round <> 1") == 0
+
+
+async def test_a_job_whose_last_block_is_empty_is_over_with_it(database_for: DatabaseFor) -> None:
+    database = await database_for("planner")
+    job_id = await failed_job(database, 5_000)
+    results = await handled(database, control_jobs, JobControl(job_id=job_id, action="redrive"))
+    [order] = sent(results, JOBS_CONTROL.name)
+    assert ends(await handled(database, track_tasks, await all_but_one_completed(database))) == []
+    results = await handled(database, control_jobs, JobControl.model_validate(order))
+    [over] = ends(results)
+    assert (over["state"], over["failures"], len(results)) == ("failed", [{"reason": "boom", "count": 1}], 1)
+
+
+async def test_another_redrive_begins_anew_and_goes_on_instead_of_the_one_before(database_for: DatabaseFor) -> None:
+    database = await database_for("planner")
+    job_id = await failed_job(database, 5_001)
+    redrive_all = JobControl(job_id=job_id, action="redrive")
+    [first] = sent(await handled(database, control_jobs, redrive_all), JOBS_CONTROL.name)
+    await handled(database, track_tasks, await all_but_one_completed(database))
+    results = await handled(database, control_jobs, redrive_all)
+    assert (sorted(round for _, round in planned(results)), sent(results, JOBS_CONTROL.name)) == ([1, 2], [])
+    assert await handled(database, control_jobs, JobControl.model_validate(first)) == []

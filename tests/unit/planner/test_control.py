@@ -6,7 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from services.planner.control.decide import Standing, look_at, reason_after
+from services.planner.control.decide import Redrive, Standing, look_at, order
+from services.planner.ending import without_cuts
 from services.planner.model import JobRow, Resolved
 from shared.events.jobs import JobControl, JobState
 from shared.events.tasks import TaskState
@@ -39,9 +40,14 @@ def test_the_reason_of_an_invocation_outlives_a_redrive_that_does_not_mend_it(
     invoke = Invoke.model_validate({"submit": submit, "deadline": "1h"})
     resolved = Resolved(vendor="acme", source="x", invoke=invoke)
     row = JobRow(UUID(int=9), JobState.FAILED, resolved, 5, 0, 4, 1, 0, 0, 0, None, 0, True, reason, 0.0)
-    assert reason_after(row, resumed) == left
+    redrive = JobControl(job_id=row.id, action="redrive")
+    ordered = order(row, redrive)
+    assert isinstance(ordered, Redrive)
+    assert without_cuts(ordered.job.reason, resumed) == left
     polled = resolved.model_copy(update={"invoke": None, "poll": Poll()})
-    assert reason_after(replace(row, resolved=polled), resumed) == ""
+    ordered = order(replace(row, resolved=polled), redrive)
+    assert isinstance(ordered, Redrive)
+    assert ordered.job.reason == ""
 
 
 @pytest.mark.parametrize(
