@@ -1,7 +1,8 @@
 -- Inserts tasks; gives those that were new. $1 ids uuid[], $2 job_ids uuid[], $3 numbers integer[], $4 vendors text[], $5 purposes text[], $6 calls json[], $7 wanted json[], $8 positions bigint[], $9 cursors text[], $10 slices integer[], $11 inputs json[]
-INSERT INTO tasks (id, job_id, number, vendor, priority, purpose, call, wanted, position, cursor, slice, input)
-SELECT id, job_id, number, vendor, (SELECT jobs.priority FROM jobs WHERE jobs.id = given.job_id), purpose, call, wanted,
-    position, cursor, slice, input
+INSERT INTO tasks (id, job_id, number, vendor, priority, purpose, call, call_bytes, wanted, position, cursor,
+    slice, input)
+SELECT id, job_id, number, vendor, (SELECT jobs.priority FROM jobs WHERE jobs.id = given.job_id), purpose, call,
+    octet_length(call::text), wanted, position, cursor, slice, input
 FROM unnest(
     $1::uuid[], $2::uuid[], $3::integer[], $4::text[], $5::text[], $6::json[], $7::json[], $8::bigint[], $9::text[],
     $10::integer[], $11::json[]

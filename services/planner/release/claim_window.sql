@@ -2,14 +2,15 @@
 -- for. The turn goes round: it begins behind the job that was served last, and comes back to it in a second lap. It
 -- leaps from the next job with planned tasks to the next that runs, and back, until they are the same: neither many paused
 -- jobs take long, nor many that have nothing planned. What somebody cancelled or released meanwhile is none of them: once
--- locked, only the row itself is looked at again.
--- $1 vendors text[], $2 priorities smallint[], $3 rooms integer[], $4 served_last uuid[], $5 full_jobs uuid[] (passed over)
+-- locked, only the row itself is looked at again. All calls together are as large as $6, or larger by one: each vendor has
+-- the same share of that, and what one does not need the others have.
+-- $1 vendors text[], $2 priorities smallint[], $3 rooms integer[], $4 served_last uuid[], $5 full_jobs uuid[] (passed over), $6 most_bytes bigint
 WITH wanted AS (
     SELECT vendor, priority, room, served_last
     FROM unnest($1::text[], $2::smallint[], $3::integer[], $4::uuid[]) AS given (vendor, priority, room, served_last)
 ),
 candidates AS (
-    SELECT wanted.vendor, wanted.priority, wanted.room, job.lap, job.job_id, next.id, next.turn
+    SELECT wanted.vendor, wanted.priority, wanted.room, job.lap, job.job_id, next.id, next.turn, next.call_bytes
     FROM wanted
     CROSS JOIN LATERAL (
         SELECT waiting.lap, waiting.job_id, count(*) OVER () AS jobs
@@ -50,7 +51,7 @@ candidates AS (
         ) AS waiting
     ) AS job
     CROSS JOIN LATERAL (
-        SELECT tasks.id, row_number() OVER (ORDER BY tasks.number) AS turn
+        SELECT tasks.id, tasks.call_bytes, row_number() OVER (ORDER BY tasks.number) AS turn
         FROM tasks
         WHERE tasks.vendor = wanted.vendor AND tasks.priority = wanted.priority AND tasks.job_id = job.job_id
             AND tasks.state = 'planned'
@@ -59,13 +60,23 @@ candidates AS (
     ) AS next
 ),
 ranked AS (
-    SELECT id, room, row_number() OVER (PARTITION BY vendor ORDER BY priority, turn, lap, job_id) AS place
+    SELECT id, vendor, room, call_bytes,
+        row_number() OVER (PARTITION BY vendor ORDER BY priority, turn, lap, job_id) AS place
     FROM candidates
+),
+weighed AS (
+    SELECT id, place, call_bytes, sum(call_bytes) OVER (PARTITION BY vendor ORDER BY place) AS vendor_bytes
+    FROM ranked
+    WHERE place <= room
+),
+fitting AS (
+    SELECT id, place, sum(call_bytes) OVER (ORDER BY vendor_bytes, id) - call_bytes AS bytes_before
+    FROM weighed
 )
 SELECT tasks.id, tasks.job_id, tasks.number, tasks.round, tasks.vendor, tasks.priority, tasks.purpose, tasks.call,
     tasks.wanted, tasks.position, tasks.cursor, tasks.slice, tasks.input
 FROM tasks
-JOIN ranked ON ranked.id = tasks.id AND ranked.place <= ranked.room
+JOIN fitting ON fitting.id = tasks.id AND fitting.bytes_before < $6
 WHERE tasks.rank = 0
-ORDER BY ranked.place
+ORDER BY fitting.place
 FOR UPDATE OF tasks SKIP LOCKED

@@ -19,6 +19,9 @@ SQL = load_queries(__file__)
 log = get_logger(__name__)
 
 _NOBODY = UUID(int=0)
+_MOST_BYTES = 8 * 2**20
+"""Of the calls of one window. They are held several times until they are sent, which must not take long either: rows
+are locked meanwhile."""
 
 
 async def find_loads(tx: Transaction, unprocessed_most: int) -> list[Load]:
@@ -53,7 +56,7 @@ async def claim_window(
     tx: Transaction, rooms: Mapping[str, Room], served: Mapping[Turn, UUID] | None = None
 ) -> list[Row]:
     """Lock the next tasks of each vendor: by priority, then one of each job in turn, behind the job `served` last.
-    Jobs that are full are passed over."""
+    Jobs that are full are passed over. Large calls go out in several windows."""
     turns = [(vendor, priority) for vendor in rooms for priority in sorted(PRIORITIES.values())]
     if not turns:
         return []
@@ -64,6 +67,7 @@ async def claim_window(
         [rooms[vendor].free for vendor, _ in turns],
         [(served or {}).get(turn, _NOBODY) for turn in turns],
         [job_id for room in rooms.values() for job_id in room.full],
+        _MOST_BYTES,
     )
     return rows
 

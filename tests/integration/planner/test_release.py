@@ -13,14 +13,15 @@ import pytest
 from prometheus_client import REGISTRY
 
 from services.planner.app import build
-from services.planner.model import Resolved
+from services.planner.model import PlannedCall, Resolved, number_tasks
 from services.planner.release import store
 from services.planner.release.decide import Backlog, Room, Turn
+from services.planner.rows import insert_tasks
 from services.planner.settings import Settings
 from shared.database.pool import Database, Row
 from shared.events.catalogue import JOBS_REQUESTED, TASKS_EVENTS
 from shared.events.jobs import JobRequested
-from shared.events.tasks import TaskChanged, TaskState
+from shared.events.tasks import Call, TaskChanged, TaskState
 from shared.ids import new_id
 from shared.messaging.handler import outgoing
 from shared.messaging.producer import Producer
@@ -99,6 +100,19 @@ async def test_a_job_of_many_thousand_tasks_is_released_window_by_window(databas
         assert await tx.fetchval("SELECT count(*) FROM tasks WHERE job_id = $1 AND state = 'released'", job_id) == 5_000
 
 
+async def test_large_calls_go_out_in_several_windows_and_hold_up_no_other_vendor(database: Database) -> None:
+    large, _ = await plan(database, 0, "large"), await plan(database, 50, "small")
+    call = PlannedCall(Call(body="x" * 200_000))
+    async with database.transaction() as tx:
+        await insert_tasks(tx, [("large", task) for task in number_tasks(large, [call] * 100, 0)])
+    windows = [await release(database, {"large": 100, "small": 50})]
+    assert Counter(row["vendor"] for row in windows[0])["small"] == 50
+    while rows := await release(database, {"large": 100}):
+        windows.append(rows)
+    assert [row["number"] for rows in windows for row in rows if row["job_id"] == large] == list(range(100))
+    assert max(sum(len(row["call"]) for row in rows) for rows in windows) < 9 * 2**20
+
+
 async def test_the_turn_goes_on_behind_the_job_that_was_served_last(database: Database) -> None:
     one, two, three = sorted([await plan(database, 9) for _ in range(3)])
     rows = await release(database, {"acme": 2})
@@ -173,14 +187,14 @@ async def test_what_is_looked_at_does_not_grow_with_the_jobs_that_are_open(datab
     async with database.transaction() as tx:
         served = await tx.fetchval("SELECT id FROM jobs ORDER BY id OFFSET 4995 LIMIT 1")
     assert await looked_at(database, "find_loads", 2000) <= 50
-    assert await looked_at(database, "claim_window", ["acme"], [NORMAL], [10], [served], []) <= 50
+    assert await looked_at(database, "claim_window", ["acme"], [NORMAL], [10], [served], [], 2**20) <= 50
 
 
 async def test_what_is_looked_at_does_not_grow_with_the_jobs_that_are_paused(database: Database) -> None:
     await plan_thousands(database, "paused")
     running = sorted([await plan(database, 3), await plan(database, 3)])
     for served in (UUID(int=0), *running):
-        assert await looked_at(database, "claim_window", ["acme"], [NORMAL], [10], [served], []) <= 50
+        assert await looked_at(database, "claim_window", ["acme"], [NORMAL], [10], [served], [], 2**20) <= 50
     rows = await release(database, {"acme": 10}, {("acme", NORMAL): running[0]})
     assert [row["job_id"] for row in rows] == [running[1], running[0]] * 3
 
