@@ -1,7 +1,7 @@
 """Rows that more than one behaviour of the planner reads or writes."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -18,26 +18,45 @@ from shared.events.tasks import Call, FactsWanted
 
 SQL = load_queries(__file__)
 
+_STATEMENT_BYTES = 8 * 2**20
+
 
 async def insert_tasks(tx: Transaction, tasks: Sequence[tuple[str, Task]]) -> set[UUID]:
     """Insert tasks with their vendors; gives the ids that were new. One whose cursor the job has had is not."""
-    if not tasks:
-        return set()
-    rows = await tx.fetch(
-        SQL["insert_tasks"],
-        [task.id for _, task in tasks],
-        [task.job_id for _, task in tasks],
-        [task.number for _, task in tasks],
-        [vendor for vendor, _ in tasks],
-        [task.planned.purpose for _, task in tasks],
-        [task.planned.call.model_dump_json(exclude_defaults=True).encode() for _, task in tasks],
-        [_wanted(task.planned.wanted) for _, task in tasks],
-        [task.planned.position for _, task in tasks],
-        [task.planned.cursor for _, task in tasks],
-        [task.planned.slice for _, task in tasks],
-        [None if task.planned.input is None else to_json(task.planned.input) for _, task in tasks],
-    )
-    return {row["id"] for row in rows}
+    new = set[UUID]()
+    for share in _shares(tasks):
+        rows = await tx.fetch(
+            SQL["insert_tasks"],
+            [task.id for _, task, _ in share],
+            [task.job_id for _, task, _ in share],
+            [task.number for _, task, _ in share],
+            [vendor for vendor, _, _ in share],
+            [task.planned.purpose for _, task, _ in share],
+            [call for _, _, call in share],
+            [_wanted(task.planned.wanted) for _, task, _ in share],
+            [task.planned.position for _, task, _ in share],
+            [task.planned.cursor for _, task, _ in share],
+            [task.planned.slice for _, task, _ in share],
+            [None if task.planned.input is None else to_json(task.planned.input) for _, task, _ in share],
+        )
+        new.update(row["id"] for row in rows)
+    return new
+
+
+def _shares(tasks: Sequence[tuple[str, Task]]) -> Iterator[list[tuple[str, Task, bytes]]]:
+    """Tasks with their calls as text, in as many statements as their bytes ask for: a body that all pages of a job have
+    in common is text once for each of them."""
+    share: list[tuple[str, Task, bytes]] = []
+    size = 0
+    for vendor, task in tasks:
+        call = task.planned.call.model_dump_json(exclude_defaults=True).encode()
+        if share and size + len(call) > _STATEMENT_BYTES:
+            yield share
+            share, size = [], 0
+        share.append((vendor, task, call))
+        size += len(call)
+    if share:
+        yield share
 
 
 def _wanted(wanted: FactsWanted | None) -> bytes | None:

@@ -14,6 +14,8 @@ from shared.specification.request import NumberedPages, OffsetPages, Pages, Requ
 from shared.specification.walks import NUMBER, OFFSET, SIZE
 
 MOST_TASKS_AT_ONCE = 100_000
+MOST_BYTES_AT_ONCE = 64 * 2**20
+"""Of the calls of one job that are planned together: they are held at once."""
 MOST_GROWTH = 20
 """How often a total that has grown is followed, before the job leaves the rest to the next one."""
 _GROWN, _LONGEST = "grown ", "longest "
@@ -63,12 +65,13 @@ def after_number(walk: Walk, pages: NumberedPages, done: PlannedCall, facts: Fac
     count = facts.pages
     if facts.total is not None and count is None:
         count = ceil(facts.total / served)
+    following = _counted(walk, pages, done.position + 1, asked, wants=True)
     if count is None:
-        return _walk_on(_counted(walk, pages, done.position + 1, asked, wants=True), done, items, asked if index else 0)
+        return _walk_on(following, done, items, asked if index else 0)
     if index + 1 >= count or items == 0:
         return Step(all_planned=True, expected=facts.total)
-    if count > MOST_TASKS_AT_ONCE:
-        return Step(all_planned=True, problem=f"page_limit: {count} pages; larger pages are needed")
+    if problem := _too_much(count - index - 1, following, f"{count} pages"):
+        return Step(all_planned=True, problem=problem)
     planned = [
         _counted(walk, pages, pages.first + later, asked, wants=later == count - 1, growth=True, served=served)
         for later in range(index + 1, count)
@@ -122,13 +125,22 @@ def _counted(
 def _fan_out(walk: Walk, pages: OffsetPages | NumberedPages, size: int, *, first: int, total: int) -> Step:
     """All pages from index `first` on; the last one is read again, because the total may have grown meanwhile."""
     count = ceil(total / size)
-    if count - first > MOST_TASKS_AT_ONCE:
-        return Step(all_planned=True, problem=f"page_limit: {count} pages of {size}; larger pages are needed")
+    if problem := _too_much(count - first, _counted(walk, pages, 0, size, wants=True), f"{count} pages of {size}"):
+        return Step(all_planned=True, problem=problem)
     planned = []
     for index in range(first, count):
         position = index * size if isinstance(pages, OffsetPages) else pages.first + index
         planned.append(_counted(walk, pages, position, size, wants=index == count - 1, growth=True))
     return Step(tuple(planned), all_planned=not planned, expected=total)
+
+
+def _too_much(count: int, one: PlannedCall, what: str) -> str:
+    """Why so many calls like this one are not planned at once; empty where they are."""
+    if count > MOST_TASKS_AT_ONCE:
+        return f"page_limit: {what}; larger pages are needed"
+    if count * one.size > MOST_BYTES_AT_ONCE:
+        return f"page_limit: {what}, each asked for with {one.size} bytes; larger pages are needed"
+    return ""
 
 
 def _walk_on(following: PlannedCall, done: PlannedCall, items: int, asked: int) -> Step:

@@ -104,7 +104,8 @@ async def test_large_calls_go_out_in_several_windows_and_hold_up_no_other_vendor
     large, _ = await plan(database, 0, "large"), await plan(database, 50, "small")
     call = PlannedCall(Call(body="x" * 200_000))
     async with database.transaction() as tx:
-        await insert_tasks(tx, [("large", task) for task in number_tasks(large, [call] * 100, 0)])
+        new = await insert_tasks(tx, [("large", task) for task in number_tasks(large, [call] * 100, 0)])
+    assert len(new) == 100
     windows = [await release(database, {"large": 100, "small": 50})]
     assert Counter(row["vendor"] for row in windows[0])["small"] == 50
     while rows := await release(database, {"large": 100}):

@@ -225,6 +225,24 @@ def test_a_chain_ends_at_its_limit_with_a_reason() -> None:
     assert steps[-1].problem.startswith("page_limit")
 
 
+@pytest.mark.parametrize(
+    "pages",
+    [
+        {"style": "offset", "size": 10, "total": "body.total"},
+        {"style": "page", "size": 10, "total": "body.total"},
+        {"style": "page", "size": 10, "pages": "body.pages"},
+    ],
+)
+def test_pages_are_planned_at_once_as_long_as_all_their_calls_can_be_held(pages: dict[str, Any]) -> None:
+    """A body that all pages have in common is held once for each of them where they are planned."""
+    poll = Poll(request=Request(path="/items", json={"ids": "x" * 100_000}), pages=PAGES.validate_python(pages))
+    job = Resolved(vendor="acme", source="items", poll=poll)
+    [first] = first_step(job).calls
+    few, many = (next_step(job, first, Facts(items=10, total=10 * count, pages=count), 1) for count in (600, 700))
+    assert (len(few.calls), few.problem) == (599, "")
+    assert (many.calls, many.problem.partition(";")[0][-6:]) == ((), " bytes")
+
+
 def test_keyset_paging_starts_after_the_last_record_and_ends_with_an_empty_page() -> None:
     job = resolved(style="keyset", field="id", into={"query": "after_id"}, size=10)
     last = iter([Facts(items=10, next="10"), Facts(items=10, next="20"), Facts(items=0)])
