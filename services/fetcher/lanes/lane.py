@@ -12,21 +12,13 @@ from contextlib import suppress
 from typing import Protocol
 from uuid import UUID
 
-from services.fetcher.lanes import store
+from services.fetcher.lanes import decide, store
 from services.fetcher.lanes.block import Block, doubtful_of, in_order
+from services.fetcher.lanes.decide import Leased, Standing, Wait
 from services.fetcher.lanes.places import Suspects
 from services.fetcher.metrics import PAUSED_SECONDS, PERMITS, PERMITTED_RATE
 from services.fetcher.model import REFUSALS, Claimed
-from services.fetcher.permits.decide import (
-    FARTHEST_AHEAD,
-    SECOND,
-    LeaseRequest,
-    Report,
-    ahead_of,
-    lease,
-    rate_of,
-    record,
-)
+from services.fetcher.permits.decide import FARTHEST_AHEAD, LeaseRequest, Report, ahead_of, lease, rate_of, record
 from services.fetcher.permits.state import read_permits, write_permits
 from shared.database.pool import Database, Row, Transaction
 from shared.errors import Unavailable
@@ -38,13 +30,7 @@ from shared.specification.vendor import AD_HOC, CAREFUL_BUDGET, Vendor
 _AHEAD_US = 120_000
 _COMMIT_US = 10_000
 """The first moment lies this far ahead: until the claim is committed, a permit for now would be late already."""
-_TURN_SECONDS = 0.004
 _SHARES = 4
-_LONGEST_WAIT_SECONDS = 1.0
-IDLE_SECONDS = 1.0
-_CROWDED_SECONDS, _LONGEST_CROWDED_SECONDS = 0.016, 0.5
-"""While other fetchers have all that may be in flight, looks follow each other in pauses that double from the first of
-these up to the second: their answers wake nobody here."""
 _REPORTS_SECONDS = 0.1
 """While there is no room for more calls, reports of those that have left are noted so soon: others lease by them."""
 _CONFIGURATION_SECONDS = 60.0
@@ -127,7 +113,7 @@ class Lane:
         while not self._process.stopping:
             self.woken.clear()
             self._lacks_calls = True
-            block = Block((), _LONGEST_WAIT_SECONDS)
+            block = Block((), decide.LONGEST_WAIT_SECONDS)
             try:
                 block = await self._claim()
             except Unavailable as error:
@@ -141,7 +127,7 @@ class Lane:
             for call in block.calls:
                 self._process.start(self, call)
             is_idle = not block.calls and self.is_done and not self.woken.is_set()
-            if is_idle and block.pause_seconds >= IDLE_SECONDS:
+            if is_idle and block.pause_seconds >= decide.IDLE_SECONDS:
                 return
             await self._wait(block)
 
@@ -152,8 +138,8 @@ class Lane:
 
     async def _wait(self, block: Block) -> None:
         """At least a turn, so that calls which end together are followed by calls which start together."""
-        await asyncio.sleep(_TURN_SECONDS)
-        left = min(block.pause_seconds, _LONGEST_WAIT_SECONDS) - _TURN_SECONDS
+        await asyncio.sleep(decide.TURN_SECONDS)
+        left = min(block.pause_seconds, decide.LONGEST_WAIT_SECONDS) - decide.TURN_SECONDS
         step = _REPORTS_SECONDS if block.to_report else left
         while left > 0 and not self.woken.is_set():
             with suppress(TimeoutError):
@@ -167,7 +153,7 @@ class Lane:
         """Reports that arrive after the lock are left for the next claim. Calls of a commit whose answer was lost are
         returned by the next claim; no takeover would, since this fetcher is alive."""
         if self._process.free(self) <= 0 and not self._reports and not self._in_doubt:
-            return Block((), _LONGEST_WAIT_SECONDS)
+            return Block((), decide.LONGEST_WAIT_SECONDS)
         async with self._process.database.transaction() as tx:
             row = await store.lock_budget(tx, self.vendor)
             self.clock.read(row["now_us"])
@@ -181,16 +167,16 @@ class Lane:
         del self._reports[: len(doubtful)]
         return block
 
-    async def lease_another(self) -> tuple[int | None, float]:
-        """One more permit for a call that is open: its moment, or the seconds after which to ask again. What is open
-        holds a place of those in flight, so it gets its next permit before what has not begun. Leased in the vendor's
-        row as all are; what the claims have to report is left to them."""
+    async def lease_another(self) -> Leased | Wait:
+        """One more permit for a call that is open, or the wait before it is asked for again. What is open holds a place
+        of those in flight, so it gets its next permit before what has not begun. Leased in the vendor's row as all are;
+        what the claims have to report is left to them."""
         async with self._process.database.transaction() as tx:
             row = await store.lock_budget(tx, self.vendor)
             now, paused = row["now_us"], row["paused_seconds"]
             self.clock.read(now)
             if paused > 0:
-                return None, min(paused, _LONGEST_WAIT_SECONDS)
+                return Wait(min(paused, decide.LONGEST_WAIT_SECONDS))
             vendor = self._process.vendor_of(self.vendor, row)
             budget = vendor.budget if vendor else CAREFUL_BUDGET
             permits = record(budget, read_permits(row["permits"]), (), now)
@@ -198,7 +184,7 @@ class Lane:
             leased = lease(budget, permits, LeaseRequest(1, now + _COMMIT_US, until, row["pace"]))
             await store.update_permits(tx, self.vendor, write_permits(leased.permits))
         PERMITS.labels(vendor=vendor_label(self.vendor), fate="leased").inc(len(leased.moments))
-        return next(iter(leased.moments), None), _LONGEST_WAIT_SECONDS
+        return Leased(leased.moments[0]) if leased.moments else Wait(decide.LONGEST_WAIT_SECONDS)
 
     async def _lease(self, tx: Transaction, row: Row, reports: Sequence[Report]) -> Block:
         """Note what was reported, and claim what is due."""
@@ -220,31 +206,26 @@ class Lane:
         PERMITS.labels(vendor=vendor_label(self.vendor), fate="leased").inc(len(claimed))
         calls = in_order(claimed, due, leased.moments, vendor)
         if self.at_vendor + len(calls) >= most:
-            return Block(calls, _LONGEST_WAIT_SECONDS, to_report=True)
-        return Block(calls, self._pause(leased.next_at, until, now, len(due) - len(calls)))
+            return Block(calls, decide.LONGEST_WAIT_SECONDS, to_report=True)
+        return Block(calls, decide.pause_seconds(leased.next_at, until, now, left=len(due) - len(calls)))
 
     async def _due(self, tx: Transaction, vendor: Vendor | None, most: int, paused: float) -> tuple[list[UUID], float]:
-        """The calls that there is room for now; where there are none, the seconds after which a look is worth it. What
-        this process has open takes no asking: the end of each wakes the lane."""
-        if self._may_become_known(vendor):
-            return self._not_now(IDLE_SECONDS / 2)
-        if self.refused:
-            return self._not_now(_LONGEST_WAIT_SECONDS)
-        if paused > 0:
-            return self._not_now(paused if paused < IDLE_SECONDS else IDLE_SECONDS / 2)
-        free = self._process.free(self)
-        if free <= 0:
-            # Places that other lanes leave are told of by nobody.
-            return [], _LONGEST_WAIT_SECONDS
-        if self.at_vendor >= most:
-            return self._not_now(_LONGEST_WAIT_SECONDS)
+        """The calls that there is room for now; where there are none, the seconds after which a look is worth it."""
+        standing = Standing(
+            may_come=self._may_become_known(vendor),
+            refused=self.refused > 0,
+            paused_seconds=paused,
+            free=self._process.free(self),
+            at_vendor=self.at_vendor,
+            most=most,
+        )
+        if wait := decide.wait_of(standing):
+            return self._not_now(wait)
         elsewhere = await store.count_elsewhere(tx, self.vendor, self._process.fetcher_id)
-        room = min(free, most - elsewhere - self.at_vendor)
+        room = min(standing.free, most - elsewhere - self.at_vendor)
+        self._crowded_seconds = decide.crowded_seconds(room, self._crowded_seconds)
         if room <= 0:
-            longer = max(_CROWDED_SECONDS, 2 * self._crowded_seconds)
-            self._crowded_seconds = min(longer, _LONGEST_CROWDED_SECONDS)
-            return self._not_now(self._crowded_seconds)
-        self._crowded_seconds = 0.0
+            return self._not_now(Wait(self._crowded_seconds))
         due = await store.find_due(tx, self.vendor, room, suspects=False)
         if not due and self._process.suspects.take():
             self._may_have_suspect = True
@@ -252,13 +233,13 @@ class Lane:
         due = due[: self._process.free(self)]
         self.claiming = len(due)
         self._lacks_calls = len(due) < room
-        return due, IDLE_SECONDS
+        return due, decide.IDLE_SECONDS
 
-    def _not_now(self, seconds: float) -> tuple[list[UUID], float]:
-        """Something else than calls is waited for. Until that is known each new call wakes the lane: it may come
+    def _not_now(self, wait: Wait) -> tuple[list[UUID], float]:
+        """Until it is known that something else than calls is waited for, each new call wakes the lane: it may come
         between the look and its end."""
-        self._lacks_calls = False
-        return [], seconds
+        self._lacks_calls = wait.heeds_calls
+        return [], wait.seconds
 
     def _may_become_known(self, vendor: Vendor | None) -> bool:
         if vendor is not None or self.vendor.startswith(AD_HOC):
@@ -266,9 +247,3 @@ class Lane:
             return False
         self._unknown_since = self._unknown_since or monotonic()
         return monotonic() - self._unknown_since < _CONFIGURATION_SECONDS
-
-    def _pause(self, next_at: int | None, until: int, now: int, left: int) -> float:
-        """More may be due at once; or not before the next moment comes near."""
-        if not left or next_at is None:
-            return _TURN_SECONDS
-        return max(_TURN_SECONDS, (next_at - now - (until - now) / 2) / SECOND)

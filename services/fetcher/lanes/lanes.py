@@ -9,7 +9,8 @@ from uuid import UUID
 from services.fetcher.call.messages import Change, changed
 from services.fetcher.call.outcome import Tried, give_up
 from services.fetcher.lanes import store
-from services.fetcher.lanes.lane import IDLE_SECONDS, Lane
+from services.fetcher.lanes.decide import IDLE_SECONDS
+from services.fetcher.lanes.lane import Lane
 from services.fetcher.lanes.mark import Marks
 from services.fetcher.lanes.permit import Permit
 from services.fetcher.lanes.places import Places, Suspects

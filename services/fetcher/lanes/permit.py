@@ -2,6 +2,7 @@
 
 import asyncio
 
+from services.fetcher.lanes.decide import Leased, Wait
 from services.fetcher.lanes.lane import Lane
 from services.fetcher.metrics import PERMITS
 from services.fetcher.model import Claimed
@@ -47,14 +48,19 @@ class Permit:
         the contract makes it: what ends that is the call's own deadline."""
         while self._lane.contract:
             try:
-                self._moment, pause_seconds = await self._lane.lease_another()
+                leased = await self._lane.lease_another()
             except Unavailable as error:
                 log.warning("redirect.waiting", vendor=self._lane.vendor, error=str(error))
-                pause_seconds = _AGAIN_SECONDS
-            await asyncio.sleep(max(0.0, pause_seconds if self._moment is None else self.seconds_left))
-            if self._moment is not None and self.is_good:
-                return
-            self._give_back()
+                leased = Wait(_AGAIN_SECONDS)
+            match leased:
+                case Wait(seconds):
+                    await asyncio.sleep(seconds)
+                case Leased(moment):
+                    self._moment = moment
+                    await asyncio.sleep(max(0.0, self.seconds_left))
+                    if self.is_good:
+                        return
+                    self._give_back()
 
     def close(self) -> None:
         """The call is over; if it never left, the permit is free again."""

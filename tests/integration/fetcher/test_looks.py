@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from services.fetcher.enqueue.handler import enqueue_calls
-from services.fetcher.lanes import lane as lanes_lane
+from services.fetcher.lanes import decide as lanes_decide
 from services.fetcher.lanes import store as lanes_store
 from services.fetcher.lanes.lane import Lane
 from shared.database.pool import Database, Row, Transaction
@@ -58,7 +58,7 @@ async def looks_within(looks: list[float], seconds: float) -> int:
 async def test_a_lane_looks_for_no_room_that_its_own_calls_take(
     database_for: DatabaseFor, looks: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lanes_lane, "_LONGEST_WAIT_SECONDS", 3600.0)
+    monkeypatch.setattr(lanes_decide, "LONGEST_WAIT_SECONDS", 3600.0)
     database = await database_for("fetcher")
     await enqueue(database, 3)
     leaser = Leaser(database, FULL)
@@ -92,7 +92,7 @@ async def test_what_has_left_is_noted_while_there_is_no_room(
     database_for: DatabaseFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Others lease by it."""
-    monkeypatch.setattr(lanes_lane, "_LONGEST_WAIT_SECONDS", 3600.0)
+    monkeypatch.setattr(lanes_decide, "LONGEST_WAIT_SECONDS", 3600.0)
     database = await database_for("fetcher")
     await enqueue(database, 3)
     leaser = Leaser(database, FULL)
@@ -110,8 +110,8 @@ async def test_what_has_left_is_noted_while_there_is_no_room(
 async def test_a_lane_that_lacks_calls_looks_when_there_are_some(
     database_for: DatabaseFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lanes_lane, "_LONGEST_WAIT_SECONDS", 3600.0)
-    monkeypatch.setattr(lanes_lane, "IDLE_SECONDS", 3600.0)
+    monkeypatch.setattr(lanes_decide, "LONGEST_WAIT_SECONDS", 3600.0)
+    monkeypatch.setattr(lanes_decide, "IDLE_SECONDS", 3600.0)
     database = await database_for("fetcher")
     await enqueue(database, 1)
     leaser = Leaser(database, FULL)
