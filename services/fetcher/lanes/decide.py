@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from services.fetcher.permits.decide import SECOND
+from services.fetcher.permits.windows import SECOND
 
 LONGEST_WAIT_SECONDS = 1.0
 IDLE_SECONDS = 1.0

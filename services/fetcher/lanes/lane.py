@@ -18,7 +18,8 @@ from services.fetcher.lanes.decide import Leased, Standing, Wait
 from services.fetcher.lanes.places import Suspects
 from services.fetcher.metrics import PAUSED_SECONDS, PERMITS, PERMITTED_RATE
 from services.fetcher.model import REFUSALS, Claimed
-from services.fetcher.permits.decide import FARTHEST_AHEAD, LeaseRequest, Report, ahead_of, lease, rate_of, record
+from services.fetcher.permits.decide import FARTHEST_AHEAD, Report, ahead_of, rate_of, record
+from services.fetcher.permits.lease import LeaseRequest, lease
 from services.fetcher.permits.state import read_permits, write_permits
 from shared.database.pool import Database, Row, Transaction
 from shared.errors import Unavailable

@@ -6,7 +6,8 @@ from services.fetcher.lanes.decide import Leased, Wait
 from services.fetcher.lanes.lane import Lane
 from services.fetcher.metrics import PERMITS
 from services.fetcher.model import Claimed
-from services.fetcher.permits.decide import LATEST, SECOND, Report
+from services.fetcher.permits.decide import LATEST, Report
+from services.fetcher.permits.windows import SECOND
 from shared.errors import Unavailable
 from shared.observability.logs import get_logger
 from shared.observability.metrics import vendor_label

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from services.fetcher.permits.decide import Permits, WindowState
+from services.fetcher.permits.windows import Permits, WindowState, length_in
 
 
 def read_permits(document: dict[str, Any]) -> Permits:
@@ -10,7 +10,7 @@ def read_permits(document: dict[str, Any]) -> Permits:
     windows = document.get("windows", {})
     return Permits(
         tuple(
-            WindowState(key, state["arrival"], tuple((start, calls) for start, calls in state["sent"]))
+            WindowState(key, length_in(key), state["arrival"], tuple((start, calls) for start, calls in state["sent"]))
             for key, state in windows.items()
         ),
         tuple(document.get("leased", ())),

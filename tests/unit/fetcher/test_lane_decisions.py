@@ -15,7 +15,7 @@ from services.fetcher.lanes.decide import (
     pause_seconds,
     wait_of,
 )
-from services.fetcher.permits.decide import SECOND
+from services.fetcher.permits.windows import SECOND
 
 CLEAR = Standing(may_come=False, refused=False, paused_seconds=-1.0, free=5, at_vendor=1, most=2)
 

@@ -6,19 +6,10 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.fetcher.permits.decide import (
-    LATEST,
-    SECOND,
-    LeaseRequest,
-    Permits,
-    Report,
-    WindowState,
-    ahead_of,
-    lease,
-    rate_of,
-    record,
-)
+from services.fetcher.permits.decide import LATEST, Report, ahead_of, rate_of, record
+from services.fetcher.permits.lease import LeaseRequest, lease
 from services.fetcher.permits.state import read_permits, write_permits
+from services.fetcher.permits.windows import SECOND, Permits, WindowState
 from shared.specification.vendor import CAREFUL_BUDGET, Budget, Window
 
 START = 1_700_000_000 * SECOND
@@ -233,7 +224,8 @@ def test_the_log_stays_small() -> None:
         at = START + number * SECOND * 30
         permits = record(budget, permits, [Report(at, at)], at)
     assert len(permits.windows[0].sent) <= 202
-    assert permits.windows[0] == WindowState(permits.windows[0].key, START, permits.windows[0].sent)
+    [state] = permits.windows
+    assert state == WindowState(state.key, 24 * 3600 * SECOND, START, state.sent)
 
 
 def test_a_quota_that_leaves_the_contract_and_comes_back_knows_what_was_called() -> None:
