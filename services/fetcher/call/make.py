@@ -1,9 +1,7 @@
 """One call, from its row to its outcome: build the request, send it, store the page, read the facts, decide."""
 
 import asyncio
-import math
 import random
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,6 +23,7 @@ from services.fetcher.call.decide import (
 from services.fetcher.call.egress import EgressRests
 from services.fetcher.call.facts import AnswerOrigin, read_facts
 from services.fetcher.call.failures import CallFailed, Exhausted, Failure
+from services.fetcher.call.keep import Keeping
 from services.fetcher.call.outcome import Page, Tried, give_up, outcome_of
 from services.fetcher.call.pauses import spent_until
 from services.fetcher.call.prepare import CallbackUrls, prepare
@@ -33,21 +32,16 @@ from services.fetcher.call.secrets import SigningSecrets
 from services.fetcher.call.transport import SMALL_BYTES, RawAnswer, Transport
 from services.fetcher.call.vendor_jobs import PURPOSES, read_heard
 from services.fetcher.call.webhooks import judge
-from services.fetcher.metrics import ANSWERS_HELD, PAYLOAD_BYTES
 from services.fetcher.model import Claimed, Later, Leave, Outcome
 from shared.errors import Unavailable
-from shared.events.payloads import Pointer
 from shared.events.tasks import Facts, FactsWanted, VendorAnswer
 from shared.observability.logs import get_logger
-from shared.observability.metrics import vendor_label
 from shared.payloads.store import PayloadStore
 from shared.runtime.clock import monotonic, utc_now
 from shared.specification.bodies import BodyTooLarge, BodyUnreadable, read_json, unreadable
 from shared.specification.vendor import Vendor
 
 _FINAL = frozenset({Failure.BLOCKED, Failure.TOO_LARGE, Failure.INVALID})
-_STORE_PAUSE_SECONDS = 1.0
-_STORE_FAULT_SECONDS = 10.0
 _PUT_OFF_SECONDS = 5.0
 
 log = get_logger(__name__)
@@ -73,17 +67,15 @@ class CallMaker:
         signing: SigningSecrets | None = None,
     ) -> None:
         self._transport = transport
-        self._payloads = payloads
+        self._keeping = Keeping(payloads)
         self._callbacks = callbacks or CallbackUrls()
         self._signing = signing or SigningSecrets()
         self._rests = EgressRests()
-        self._held = 0
-        self._failed_to_store_at = -math.inf
 
     @property
     def cannot_store(self) -> bool:
         """Whether answers wait here for the payload store, or it took one in vain a moment ago."""
-        return self._held > 0 or monotonic() - self._failed_to_store_at < _STORE_FAULT_SECONDS
+        return self._keeping.cannot_store
 
     async def make(self, call: Claimed, leave: Leave) -> Outcome:
         """Make a call, and say whenever it left. Never raises: whatever happens is an outcome."""
@@ -145,7 +137,7 @@ class CallMaker:
         decided = verdict(got, vendor, _try(call), utc_now(), random.random())
         if not isinstance(decided, (Succeeded, Empty, GiveUp)):
             return Judged(got, decided)
-        pointer = await self._put(call, answer, body) if body else None
+        pointer = await self._keeping.keep(call, body, answer.media_type) if body else None
         wanted = call.request.answer.headers if call.request.answer else ()
         kept = {name.lower(): answer.headers[name.lower()] for name in wanted if name.lower() in answer.headers}
         back = VendorAnswer(status=answer.status, headers=kept, body=pointer)
@@ -177,7 +169,7 @@ class CallMaker:
         """Store the page; one that tells nothing about others and may be large goes through in pieces."""
         wanted = call.request.facts
         if body is None and wanted is None and call.repeatable and not _is_small(answer):
-            return Judged(got, Page(await self._put(call, answer, answer.pieces), None))
+            return Judged(got, Page(await self._keeping.keep(call, answer.pieces, answer.media_type), None))
         body = await answer.read() if body is None else body
         problem = unreadable(body, whole=wanted is not None)
         if problem:
@@ -186,32 +178,7 @@ class CallMaker:
         facts = _read(wanted, answer, vendor, body) if wanted else None
         if call.request.purpose == "metadata":
             return Judged(got, Page(None, facts))
-        return Judged(got, Page(await self._put(call, answer, body), facts))
-
-    async def _put(self, call: Claimed, answer: RawAnswer, body: Any) -> Pointer:
-        pointer = await self._keep(call, body, answer.media_type)
-        PAYLOAD_BYTES.labels(vendor=vendor_label(call.request.vendor)).inc(pointer.size)
-        return pointer
-
-    async def _keep(self, call: Claimed, body: Any, media_type: str) -> Pointer:
-        """An answer that is at hand is held for as long as the payload store is away or full: asking the vendor for it
-        again would cost it a call each time. Held answers take up calls in flight, and no new ones are made here."""
-        try:
-            return await self._payloads.put(call.request.job_id, call.payload, body, media_type=media_type)
-        except Unavailable as error:
-            self._failed_to_store_at = monotonic()
-            if not isinstance(body, bytes):
-                raise
-            log.warning("payload.waiting", task_id=str(call.request.task_id), error=str(error))
-        self._held += 1
-        try:
-            with ANSWERS_HELD.track_inprogress():
-                while True:
-                    await asyncio.sleep(_STORE_PAUSE_SECONDS)
-                    with suppress(Unavailable):
-                        return await self._payloads.put(call.request.job_id, call.payload, body, media_type=media_type)
-        finally:
-            self._held -= 1
+        return Judged(got, Page(await self._keeping.keep(call, body, answer.media_type), facts))
 
 
 def _try(call: Claimed) -> Try:
