@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from services.fetcher.enqueue.handler import enqueue_calls
-from services.fetcher.lanes.lanes import Lanes, Make
+from services.fetcher.lanes.calls import Make
+from services.fetcher.lanes.lanes import Lanes
 from services.fetcher.settings import Settings
 from services.fetcher.settle.settle import Settlement
 from shared.ids import new_id

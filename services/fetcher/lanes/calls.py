@@ -1,0 +1,139 @@
+"""The calls that a process has open: each is made at its moment, and its outcome written down."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from services.fetcher.call.messages import Change, changed
+from services.fetcher.call.outcome import Tried, give_up
+from services.fetcher.lanes.lane import Lane
+from services.fetcher.lanes.mark import Marks
+from services.fetcher.lanes.permit import Permit
+from services.fetcher.lanes.places import Suspects
+from services.fetcher.metrics import IN_FLIGHT, REQUEST_SECONDS, REQUESTS
+from services.fetcher.model import Claimed, Ended, Later, Leave, Outcome
+from services.fetcher.settle.settle import Settlement
+from shared.errors import Unavailable
+from shared.events.tasks import TaskState
+from shared.messaging.dead_letter import describe_defect
+from shared.messaging.handler import Outgoing
+from shared.messaging.producer import Producer
+from shared.observability.logs import get_logger
+from shared.observability.metrics import vendor_label
+from shared.runtime.clock import monotonic, utc_now
+
+Make = Callable[[Claimed, Leave], Awaitable[Outcome]]
+"""Makes a call under its permit, and says when it left."""
+
+_MARK_SECONDS = 0.02
+"""A call that is to be marked is marked so long before its moment."""
+
+log = get_logger(__name__)
+
+
+class Calls:
+    """The calls of all lanes of a process, from their claim until their outcome is handed over."""
+
+    def __init__(
+        self, make: Make, marks: Marks, settlement: Settlement, producer: Producer, suspects: Suspects
+    ) -> None:
+        self._make = make
+        self._marks = marks
+        self._settlement = settlement
+        self._producer = producer
+        self._suspects = suspects
+        self._running: set[asyncio.Task[None]] = set()
+
+    def announce(self, calls: Sequence[Claimed]) -> None:
+        """Tell that these are about to be made. Nothing waits for it: their outcomes follow in the same partitions. A
+        task that waits goes on waiting while its vendor is asked."""
+        begun = [call for call in calls if call.request.purpose not in ("status", "abort")]
+        if begun:
+            now = utc_now()
+            task = asyncio.create_task(
+                self._announce([changed(call, Change(TaskState.STARTED), now) for call in begun])
+            )
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+
+    async def _announce(self, messages: Sequence[Outgoing]) -> None:
+        try:
+            await self._producer.send(messages)
+        except Unavailable as error:
+            log.warning("started.not_told", count=len(messages), error=str(error))
+
+    def start(self, lane: Lane, call: Claimed) -> None:
+        """Make a call at its moment, without waiting for it."""
+        lane.open += 1
+        IN_FLIGHT.labels(vendor=vendor_label(lane.vendor)).inc()
+        task = asyncio.create_task(self._run_call(lane, call))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def end(self) -> None:
+        """Waits until all are over that have begun."""
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def _run_call(self, lane: Lane, call: Claimed) -> None:
+        permit = Permit(lane, call)
+        outcome: Outcome = Later(call, utc_now(), call.attempt, may_have_left=call.may_have_left)
+        if await self._may_leave(permit, call):
+            outcome = await self._try(call, permit)
+        permit.close()
+        _count(outcome)
+        is_refused = _wants_rest(outcome)
+        lane.refused += is_refused
+        has_room = isinstance(outcome, Ended) and outcome.succeeded and not lane.refused
+        if has_room:
+            lane.was_answered()
+            IN_FLIGHT.labels(vendor=vendor_label(lane.vendor)).dec()
+
+        def settled() -> None:
+            lane.open -= 1
+            lane.refused -= is_refused
+            if call.is_suspect:
+                self._suspects.release()
+            if has_room:
+                lane.answered -= 1
+            else:
+                IN_FLIGHT.labels(vendor=vendor_label(lane.vendor)).dec()
+            lane.woken.set()
+
+        self._settlement.add(outcome, settled)
+
+    async def _try(self, call: Claimed, permit: Permit) -> Outcome:
+        """A defect in making a call ends that call, and gives its place to others."""
+        began_at, began = utc_now(), monotonic()
+        try:
+            return await self._make(call, permit)
+        except Exception as error:
+            log.exception("call.failed", task_id=str(call.request.task_id), job_id=str(call.request.job_id))
+            unknown = permit.is_used or call.may_have_left
+            tried = Tried(began_at, monotonic() - began)
+            return give_up(call, f"bug: {describe_defect(error)}", tried, utc_now(), unknown=unknown)
+
+    async def _may_leave(self, permit: Permit, call: Claimed) -> bool:
+        """Waits for the call's moment. Nothing that must not be repeated leaves without its mark."""
+        if not call.repeatable:
+            await asyncio.sleep(max(0.0, permit.seconds_left - _MARK_SECONDS))
+            if not await self._marks.mark(call):
+                return False
+        await asyncio.sleep(max(0.0, permit.seconds_left))
+        return permit.is_good
+
+
+def _count(outcome: Outcome) -> None:
+    request, attempt = outcome.call.request, outcome.attempt
+    if attempt is None:
+        return
+    REQUESTS.labels(vendor=vendor_label(request.vendor), verdict=attempt.verdict).inc()
+    REQUEST_SECONDS.labels(vendor=vendor_label(request.vendor)).observe(attempt.seconds)
+    if attempt.verdict == "give_up":
+        place = {"task_id": str(request.task_id), "job_id": str(request.job_id)}
+        log.warning("call.given_up", **place, purpose=request.purpose, reason=attempt.reason)
+
+
+def _wants_rest(outcome: Outcome) -> bool:
+    """Whether its vendor is to be left alone, which is written down before anything else leaves."""
+    if isinstance(outcome, Later):
+        return outcome.limited
+    return outcome.credential_refused or outcome.spent_until is not None
