@@ -18,7 +18,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from infra.local import stack as embedded
 from infra.local.errors import StackError
 from services.provision import ProvisionSettings, provision_migrations, provision_roles
-from shared.events.catalogue import Topic, topics
+from shared.events.catalogue import topics
+from shared.events.topic import Topic
 from shared.messaging.topics import Profile, create_topics
 from shared.runtime.settings import ServiceSettings
 

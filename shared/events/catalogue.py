@@ -1,15 +1,8 @@
-"""Every topic, declared once. Topic creation, consumers, docs and tests read this list.
+"""Every topic, declared once. Topic creation, consumers, docs and tests read this list."""
 
-Names stand here without the prefix (`sluice` by default); `Topic.full_name` adds it.
-"""
-
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import timedelta
-from functools import cached_property
-from typing import Any, Generic, Literal, TypeVar
-
-from pydantic import TypeAdapter
+from typing import Any
 
 from shared.events.callbacks import CallbackExpected, CallbackReceived, TaskDue
 from shared.events.configuration import HookConfigured, SourceConfigured, VendorConfigured
@@ -21,67 +14,17 @@ from shared.events.records import RecordReceived
 from shared.events.schedules import ScheduleChanged, ScheduleRequested
 from shared.events.tasks import FetchRequested, TaskChanged
 from shared.events.timers import TimerRequested
+from shared.events.topic import ANYONE, Topic
 from shared.events.webhooks import Notification, WebhookReceived
 
-E = TypeVar("E")
-
 SERVICES = ("planner", "fetcher", "processor", "callback-gateway", "scheduler")
-WEEK = timedelta(days=7)
 MONTH = timedelta(days=30)
-MAX_MESSAGE_BYTES = 1024**2
 MAX_ENCODED_BYTES = 2 * 1024**2
 """A callback of up to the limit is carried in base64, with its headers; its dead letter carries that in base64 once
 more."""
 MAX_ENVELOPED_BYTES = 3 * 1024**2
 """Retry and dead-letter messages carry an original of up to the limit, in base64."""
 
-
-@dataclass(frozen=True)
-class Topic(Generic[E]):
-    """One topic: what it carries, keyed by what, from whom to whom, and how long it is kept.
-
-    `busy` topics get the profile's full number of partitions, others at most three.
-    `public` ones may be produced to or read by anyone.
-    `named` gives the key that an event must have, where the key is what a tombstone takes away.
-    """
-
-    name: str
-    key: str
-    model: Any
-    producers: tuple[str, ...]
-    consumers: tuple[str, ...]
-    carries: str
-    public: bool = False
-    busy: bool = True
-    cleanup: Literal["delete", "compact"] = "delete"
-    retention: timedelta = WEEK
-    max_message_bytes: int = MAX_MESSAGE_BYTES
-    named: Callable[[Any], str] | None = None
-
-    @cached_property
-    def adapter(self) -> TypeAdapter[E]:
-        """Validates a value of this topic."""
-        return TypeAdapter(self.model)
-
-    @property
-    def is_inner(self) -> bool:
-        """Whether only services produce to it, and it carries no state. Then unknown fields are ignored at every depth,
-        so that a newer release may add some. What people write, and what is kept as state, is read strictly."""
-        return self.producers != ANYONE and not self.is_state
-
-    @property
-    def is_state(self) -> bool:
-        """Whether the last record of a key is what is in force. No record of such a topic is ever sent again by a retry
-        or redrive: it would take the place of a newer one, and be all that compaction keeps, although it is for one
-        group."""
-        return self.cleanup == "compact"
-
-    def full_name(self, prefix: str) -> str:
-        """The name that the broker knows."""
-        return f"{prefix}.{self.name}"
-
-
-ANYONE = ("anyone",)
 GATEWAY = ("callback-gateway",)
 PLANNER = ("planner",)
 FETCHER = ("fetcher",)
@@ -254,11 +197,12 @@ def records_topic(source: str) -> Topic[RecordReceived]:
     return Topic(f"{_RECORDS}{source}", "record", RecordReceived, PROCESSOR, ANYONE, "records of a source", public=True)
 
 
+_DECLARED: tuple[Topic[Any], ...] = tuple(one for one in globals().values() if isinstance(one, Topic))
+"""Each that has a name above."""
+
+
 def topics() -> Iterator[Topic[Any]]:
     """Every topic that exists in every installation."""
-    yield from (JOBS_REQUESTED, JOBS_CONTROL, JOBS_EVENTS, FETCH_REQUESTED, TASKS_EVENTS, PAYLOADS_STORED)
-    yield from (TASKS_DUE, CALLBACKS_EXPECTED, CALLBACKS_RECEIVED, WEBHOOKS_RECEIVED, NOTIFICATIONS)
-    yield from (SCHEDULES_REQUESTED, SCHEDULES_EVENTS)
-    yield from (TIMERS_REQUESTED, VENDORS, SOURCES, HOOKS)
+    yield from _DECLARED
     yield from RETRIES.values()
     yield from DEAD.values()

@@ -13,9 +13,10 @@ from zoneinfo import ZoneInfo
 from pydantic import TypeAdapter
 
 from shared.errors import Invalid, Problem
-from shared.events.catalogue import ANYONE, JOBS_REQUESTED, NOTIFICATIONS, Topic, topics
+from shared.events.catalogue import JOBS_REQUESTED, NOTIFICATIONS, topics
 from shared.events.envelope import Event
 from shared.events.jobs import JobRequested
+from shared.events.topic import ANYONE, Topic
 from shared.ids import derived_id
 from shared.specification.parse import parse
 from shared.specification.placeholders import read_job

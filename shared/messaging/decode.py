@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from shared.events.catalogue import Topic
 from shared.events.envelope import CE_VERSION, Incoming, Record, Removed, delivery, event_id
+from shared.events.topic import Topic
 
 E = TypeVar("E")
 

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from shared.database.pool import Transaction
 from shared.errors import Rejected
-from shared.events.catalogue import Topic
 from shared.events.envelope import CE_ID, CE_SOURCE, CE_TIME, CE_TYPE, CE_VERSION, TRACEPARENT, Event, Headers, Incoming
+from shared.events.topic import Topic
 from shared.ids import new_id
 
 E = TypeVar("E")

@@ -10,7 +10,7 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from shared.brokers import Brokers
 from shared.errors import SluiceError, Unavailable
-from shared.events.catalogue import Topic
+from shared.events.topic import Topic
 from shared.messaging.faults import administration
 
 _QUIET_PARTITIONS = 3

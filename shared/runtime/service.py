@@ -21,7 +21,8 @@ import uvloop
 from shared import secrets
 from shared.database.pool import Database
 from shared.errors import SluiceError
-from shared.events.catalogue import DEAD, RETRIES, SERVICES, WEEK
+from shared.events.catalogue import DEAD, RETRIES, SERVICES
+from shared.events.topic import WEEK
 from shared.messaging import ledger
 from shared.messaging.consumer import Shell
 from shared.messaging.producer import Producer

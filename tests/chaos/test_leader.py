@@ -19,7 +19,8 @@ from infra.local.ports import free_ports
 from infra.local.processes import Processes
 from infra.local.record import Ports
 from shared.errors import Unavailable
-from shared.events.catalogue import DEAD, JOBS_CONTROL, JOBS_EVENTS, RETRIES, Topic
+from shared.events.catalogue import DEAD, JOBS_CONTROL, JOBS_EVENTS, RETRIES
+from shared.events.topic import Topic
 from shared.ids import new_id
 from shared.messaging.producer import Producer
 from shared.messaging.topics import Profile, create_topics

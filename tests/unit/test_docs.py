@@ -11,7 +11,8 @@ import yaml
 from prometheus_client import REGISTRY
 
 from shared.client.documents import load
-from shared.events.catalogue import DEAD, RETRIES, SERVICES, Topic, records_topic, topics
+from shared.events.catalogue import DEAD, RETRIES, SERVICES, records_topic, topics
+from shared.events.topic import Topic
 from shared.runtime.service import open_runtime
 
 PROJECT = Path(__file__).resolve().parents[2]

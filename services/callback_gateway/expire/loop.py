@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from services.callback_gateway.expire import store
 from services.callback_gateway.settings import Settings
-from shared.events.catalogue import WEEK
+from shared.events.topic import WEEK
 from shared.runtime.app import Runtime
 
 _BLOCK = 1000

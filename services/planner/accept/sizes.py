@@ -8,8 +8,9 @@ from pydantic import BaseModel
 from services.planner.invocation import abort_call, status_call
 from services.planner.model import PlannedCall, Resolved
 from shared.errors import Problem
-from shared.events.catalogue import FETCH_REQUESTED, JOBS_EVENTS, Topic
+from shared.events.catalogue import FETCH_REQUESTED, JOBS_EVENTS
 from shared.events.tasks import Call
+from shared.events.topic import Topic
 
 _ROOM = 32 * 1024
 """Bytes for what is known only later: a cursor, the vendor's id of its job, where a task stands."""

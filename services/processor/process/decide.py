@@ -11,8 +11,8 @@ from typing import Any
 
 from services.processor.formats.json_body import read_json, write_json
 from services.processor.model import Failure, KeyedRecord, Page
-from shared.events.catalogue import MAX_MESSAGE_BYTES
 from shared.events.payloads import PayloadStored, Processing
+from shared.events.topic import MAX_MESSAGE_BYTES
 from shared.specification.bodies import BodyUnreadable, find_records
 from shared.specification.expressions import NotApplicable, evaluate
 from shared.specification.source import PostgresSink, TopicSink

@@ -12,7 +12,7 @@ from services.processor.model import Page
 from services.processor.sinks.written import Written, tables_of
 from shared.database.pool import Transaction
 from shared.database.queries import changed_rows, load_queries
-from shared.events.catalogue import WEEK
+from shared.events.topic import WEEK
 
 SQL = load_queries(__file__)
 

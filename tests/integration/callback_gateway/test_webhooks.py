@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from services.callback_gateway.expire.store import delete_webhooks
-from shared.events.catalogue import WEEK
+from shared.events.topic import WEEK
 from shared.ids import derived_id
 from shared.messaging.producer import Producer
 from tests.conftest import ReaderFor

@@ -20,7 +20,8 @@ from infra.local.record import Ports
 from shared.brokers import Brokers, Mechanism, Protocol
 from shared.client.replay import Wanted, replay
 from shared.errors import Unavailable
-from shared.events.catalogue import DEAD, JOBS_CONTROL, JOBS_EVENTS, RETRIES, Topic
+from shared.events.catalogue import DEAD, JOBS_CONTROL, JOBS_EVENTS, RETRIES
+from shared.events.topic import Topic
 from shared.ids import new_id
 from shared.messaging.consumer import Shell
 from shared.messaging.handler import Consumer

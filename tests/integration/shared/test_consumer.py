@@ -13,9 +13,10 @@ from faststream import AckPolicy
 
 from shared.database.pool import Database, Transaction
 from shared.errors import Rejected, Unavailable
-from shared.events.catalogue import JOBS_CONTROL, JOBS_EVENTS, Topic
+from shared.events.catalogue import JOBS_CONTROL, JOBS_EVENTS
 from shared.events.envelope import DELIVERY, RECIPIENT, Incoming
 from shared.events.jobs import JobControl
+from shared.events.topic import Topic
 from shared.ids import derived_id, new_id
 from shared.messaging import consumer as messaging
 from shared.messaging.consumer import Limits, Shell

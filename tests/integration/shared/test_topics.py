@@ -7,8 +7,9 @@ from typing import Any
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from shared.events.catalogue import JOBS_EVENTS, VENDORS, Topic
+from shared.events.catalogue import JOBS_EVENTS, VENDORS
 from shared.events.catalogue import topics as declared
+from shared.events.topic import Topic
 from shared.messaging.topics import Difference, Profile, create_topics, find_differences
 from tests import stack
 from tests.stack import Place

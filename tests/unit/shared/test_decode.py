@@ -17,10 +17,10 @@ from shared.events.catalogue import (
     SCHEDULES_REQUESTED,
     TASKS_EVENTS,
     VENDORS,
-    Topic,
 )
 from shared.events.dead_letters import Original
 from shared.events.envelope import CE_ID, CE_SOURCE, CE_VERSION, DELIVERY, Incoming, Position, Record, Removed
+from shared.events.topic import Topic
 from shared.ids import new_id
 from shared.messaging.decode import Poison, decode
 

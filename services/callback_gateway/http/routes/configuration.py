@@ -20,9 +20,10 @@ from services.callback_gateway.http.description import document
 from services.callback_gateway.http.json_response import json_response
 from services.callback_gateway.http.problems import Refusal, problem_responses
 from shared.errors import Invalid, Problem
-from shared.events.catalogue import HOOKS, SOURCES, VENDORS, Topic, records_topic
+from shared.events.catalogue import HOOKS, SOURCES, VENDORS, records_topic
 from shared.events.configuration import HookConfigured, SourceConfigured, VendorConfigured
 from shared.events.envelope import Event
+from shared.events.topic import Topic
 from shared.messaging.handler import Outgoing, outgoing, tombstone
 from shared.messaging.latest import Latest
 from shared.messaging.topics import Profile, create_topics
