@@ -1,4 +1,4 @@
--- What earlier handling of these events had sent. $1 consumer_group text, $2 event_ids uuid[], $3 deliveries integer[]
+-- What earlier handling of these events had sent. $1 behaviour text, $2 event_ids uuid[], $3 deliveries integer[]
 SELECT event_id, delivery, outgoing
 FROM ledger
 JOIN unnest($2::uuid[], $3::integer[]) AS given (event_id, delivery) USING (event_id, delivery)

@@ -1,9 +1,9 @@
 """The ledger: which events a consumer group has handled, and what it sent because of them.
 
-A row stands for (consumer group, event id, delivery). It is written in the transaction that handles the event, and
-one row of each batch carries the batch's outgoing messages, but for bundles, which stand in the rows of their own
-events. A delivery that failed has its row, too, which carries the
-retry or the dead letter: it must not be handled beside them. The order is: database commit, produce, offset commit.
+A row stands for (consumer group, event id, delivery); the group has the name of its behaviour. It is written in the
+transaction that handles the event, and one row of each batch carries the batch's outgoing messages, but for bundles,
+which stand in the rows of their own events. A delivery that failed has its row, too, which carries the retry or the
+dead letter: it must not be handled beside them. The order is: database commit, produce, offset commit.
 A crash before the commit leaves nothing behind; a crash after it makes the broker deliver the same events again, and
 the rows answer with the stored messages. Offsets of a batch are committed together and only after its messages were
 acknowledged, so whenever any message may be missing, the row that carries it is asked again. No relay is needed.
@@ -59,40 +59,40 @@ Decide = Callable[[Transaction, Sequence[Incoming[Any]]], Awaitable[Sequence[Out
 """What becomes of fresh events: does it in the transaction, and gives what is to be sent."""
 
 
-async def once(database: Database, group: str, batch: Sequence[Incoming[Any]], decide: Decide) -> Outcome:
-    """Runs `decide` on the events that this group has not handled yet, and stores what they send in the same
+async def once(database: Database, behaviour: str, batch: Sequence[Incoming[Any]], decide: Decide) -> Outcome:
+    """Runs `decide` on the events that this behaviour has not handled yet, and stores what they send in the same
     transaction. For the others it gives the messages that were stored with them.
 
     Raises:
         Unavailable: the database does not answer. If the commit took place all the same, the next call finds it.
     """
     async with database.transaction() as tx:
-        recorded = await record_events(tx, group, batch)
+        recorded = await record_events(tx, behaviour, batch)
         fresh = [incoming for incoming in batch if (incoming.id, incoming.delivery) in recorded.fresh]
         made = _rows(fresh, await decide(tx, fresh)) if fresh else []
-        await keep_outgoing(tx, group, made)
+        await keep_outgoing(tx, behaviour, made)
     return Outcome(fresh, [*recorded.stored, *made])
 
 
-async def record_events(tx: Transaction, group: str, batch: Sequence[Incoming[Any]]) -> Recorded:
+async def record_events(tx: Transaction, behaviour: str, batch: Sequence[Incoming[Any]]) -> Recorded:
     """Write the batch's ids, in order, so that two transactions can never wait for each other in a circle."""
     keys = sorted({(incoming.id, incoming.delivery) for incoming in batch})
     ids, deliveries = [key[0] for key in keys], [key[1] for key in keys]
-    rows = await tx.fetch(SQL["record_events"], group, ids, deliveries)
+    rows = await tx.fetch(SQL["record_events"], behaviour, ids, deliveries)
     fresh = frozenset((row["event_id"], row["delivery"]) for row in rows)
     known = [key for key in keys if key not in fresh]
     if not known:
         return Recorded(fresh, ())
-    found = await tx.fetch(SQL["find_outgoing"], group, [key[0] for key in known], [key[1] for key in known])
+    found = await tx.fetch(SQL["find_outgoing"], behaviour, [key[0] for key in known], [key[1] for key in known])
     stored = [Row((row["event_id"], row["delivery"]), tuple(unpack(row["outgoing"]))) for row in found]
     return Recorded(fresh, tuple(stored))
 
 
-async def keep_outgoing(tx: Transaction, group: str, rows: Sequence[Row]) -> None:
+async def keep_outgoing(tx: Transaction, behaviour: str, rows: Sequence[Row]) -> None:
     """Store what is sent in the rows of events that were recorded; what stood there before is replaced."""
     if rows:
         ids, deliveries = [row.key[0] for row in rows], [row.key[1] for row in rows]
-        await tx.execute(SQL["keep_outgoing"], group, ids, deliveries, [pack(row.messages) for row in rows])
+        await tx.execute(SQL["keep_outgoing"], behaviour, ids, deliveries, [pack(row.messages) for row in rows])
 
 
 def _rows(fresh: Sequence[Incoming[Any]], results: Sequence[Outgoing | Bundle]) -> list[Row]:
