@@ -34,7 +34,7 @@ from shared.messaging.decode import Poison, decode
 from shared.messaging.gate import COMMIT_SECONDS, Gate
 from shared.messaging.giving_up import CIRCUIT_RUN, CircuitOpen, GivingUp
 from shared.messaging.handler import Bundle, Consumer, Outgoing
-from shared.messaging.ledger import Row
+from shared.messaging.ledger import LedgerRow
 from shared.messaging.producer import Producer
 from shared.messaging.sending import Sending
 from shared.observability.logs import get_logger
@@ -174,7 +174,7 @@ class Shell:
             rows = await self._giving_up.blame(batch[0], error)
         await self._sending.send(batch, rows)
 
-    async def _commit(self, batch: Sequence[Incoming[Any]]) -> Sequence[Row]:
+    async def _commit(self, batch: Sequence[Incoming[Any]]) -> Sequence[LedgerRow]:
         prepared = await self.consumer.prepare(batch) if self.consumer.prepare else batch
 
         async def handle(tx: Transaction, fresh: Sequence[Incoming[Any]]) -> Sequence[Outgoing | Bundle]:

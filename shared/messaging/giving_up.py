@@ -14,7 +14,7 @@ from shared.messaging import ledger
 from shared.messaging.dead_letter import Circuit, LetterWriter, describe_defect, unread_of
 from shared.messaging.decode import Poison
 from shared.messaging.handler import Again, Bundle, Consumer, Outgoing, Refuse, Result
-from shared.messaging.ledger import Decide, Outcome, Row
+from shared.messaging.ledger import Decide, LedgerRow, Outcome
 from shared.observability.logs import get_logger
 from shared.observability.metrics import EVENTS
 
@@ -69,7 +69,7 @@ class GivingUp:
                 self._count("retry")
                 return self._letters.again(result, self._clock())
 
-    async def blame(self, incoming: Incoming[Any], error: Exception) -> Sequence[Row]:
+    async def blame(self, incoming: Incoming[Any], error: Exception) -> Sequence[LedgerRow]:
         """Records the failure as the outcome of this delivery, unless it has an outcome already. When its batch comes
         again, the same messages are sent and the event is not handled.
 

@@ -32,7 +32,7 @@ Key = tuple[UUID, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class LedgerRow:
     """What the row of one event says is to be sent."""
 
     key: Key
@@ -44,7 +44,7 @@ class Recorded:
     """`fresh` are the events that nobody handled before; `stored` what the others had sent."""
 
     fresh: frozenset[Key]
-    stored: tuple[Row, ...]
+    stored: tuple[LedgerRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Outcome:
     """What became of a batch: the events that had none before, and what is to be sent because of all of them."""
 
     fresh: Sequence[Incoming[Any]]
-    rows: Sequence[Row]
+    rows: Sequence[LedgerRow]
 
 
 Decide = Callable[[Transaction, Sequence[Incoming[Any]]], Awaitable[Sequence[Outgoing | Bundle]]]
@@ -84,18 +84,18 @@ async def record_events(tx: Transaction, behaviour: str, batch: Sequence[Incomin
     if not known:
         return Recorded(fresh, ())
     found = await tx.fetch(SQL["find_outgoing"], behaviour, [key[0] for key in known], [key[1] for key in known])
-    stored = [Row((row["event_id"], row["delivery"]), tuple(unpack(row["outgoing"]))) for row in found]
+    stored = [LedgerRow((row["event_id"], row["delivery"]), tuple(unpack(row["outgoing"]))) for row in found]
     return Recorded(fresh, tuple(stored))
 
 
-async def keep_outgoing(tx: Transaction, behaviour: str, rows: Sequence[Row]) -> None:
+async def keep_outgoing(tx: Transaction, behaviour: str, rows: Sequence[LedgerRow]) -> None:
     """Store what is sent in the rows of events that were recorded; what stood there before is replaced."""
     if rows:
         ids, deliveries = [row.key[0] for row in rows], [row.key[1] for row in rows]
         await tx.execute(SQL["keep_outgoing"], behaviour, ids, deliveries, [pack(row.messages) for row in rows])
 
 
-def _rows(fresh: Sequence[Incoming[Any]], results: Sequence[Outgoing | Bundle]) -> list[Row]:
+def _rows(fresh: Sequence[Incoming[Any]], results: Sequence[Outgoing | Bundle]) -> list[LedgerRow]:
     """Each bundle in its event's row; everything else in one row, if there is one without a bundle."""
     sent: dict[Key, list[Outgoing]] = {}
     for result in results:
@@ -105,7 +105,7 @@ def _rows(fresh: Sequence[Incoming[Any]], results: Sequence[Outgoing | Bundle]) 
     carrier = next((key for key in keys if key not in sent), keys[0])
     if loose := [result for result in results if isinstance(result, Outgoing)]:
         sent.setdefault(carrier, []).extend(loose)
-    return [Row(key, tuple(messages)) for key, messages in sent.items() if messages]
+    return [LedgerRow(key, tuple(messages)) for key, messages in sent.items() if messages]
 
 
 async def forget_events(database: Database, *, older_than: timedelta) -> int:

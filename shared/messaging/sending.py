@@ -24,7 +24,7 @@ from shared.events.envelope import Incoming
 from shared.messaging import ledger
 from shared.messaging.dead_letter import LetterWriter, times
 from shared.messaging.handler import Consumer, Outgoing, Refuse
-from shared.messaging.ledger import Key, Row
+from shared.messaging.ledger import Key, LedgerRow
 from shared.messaging.producer import Producer
 from shared.messaging.topic_faults import TopicFault, fault_behind
 from shared.observability.logs import get_logger
@@ -55,7 +55,7 @@ class Sending:
         self._letters = letters
         self._clock = clock
 
-    async def send(self, batch: Sequence[Incoming[Any]], rows: Sequence[Row]) -> None:
+    async def send(self, batch: Sequence[Incoming[Any]], rows: Sequence[LedgerRow]) -> None:
         """Send what these rows of the ledger say; they are of events of the batch.
 
         Raises:
@@ -66,7 +66,7 @@ class Sending:
         if bundles:
             await self._send_bundles({(one.id, one.delivery): one for one in batch}, list(bundles.values()))
 
-    async def _send_bundles(self, events: Mapping[Key, Incoming[Any]], bundles: Sequence[Row]) -> None:
+    async def _send_bundles(self, events: Mapping[Key, Incoming[Any]], bundles: Sequence[LedgerRow]) -> None:
         faults = {topic: await self._producer.find_fault(topic) for topic in _users_topics(bundles)}
         stuck = {row.key: fault for row in bundles if (fault := _fault_of(row, faults)) is not None}
         ready = [row for row in bundles if row.key not in stuck]
@@ -77,7 +77,7 @@ class Sending:
         if stuck:
             await self._set_aside([(events[key], fault) for key, fault in stuck.items()])
 
-    async def _send_records(self, rows: Sequence[Row]) -> dict[Key, TopicFault]:
+    async def _send_records(self, rows: Sequence[LedgerRow]) -> dict[Key, TopicFault]:
         """The rows whose messages for users' topics were not all acknowledged, and why."""
         pairs = [(row.key, message) for row in rows for message in row.messages if is_records_topic(message.topic)]
         try:
@@ -107,14 +107,14 @@ class Sending:
         letter = self._letters.refuse(Refuse(incoming, SINK_REFUSED, fault.text), self._clock())
         async with self._database.transaction() as tx:
             told = await self._consumer.on_given_up(tx, incoming, SINK_REFUSED) if self._consumer.on_given_up else ()
-            row = Row((incoming.id, incoming.delivery), (letter, *told))
+            row = LedgerRow((incoming.id, incoming.delivery), (letter, *told))
             await ledger.keep_outgoing(tx, self._consumer.behaviour, [row])
         return row.messages
 
 
-def _users_topics(rows: Sequence[Row]) -> set[str]:
+def _users_topics(rows: Sequence[LedgerRow]) -> set[str]:
     return {message.topic for row in rows for message in row.messages if is_records_topic(message.topic)}
 
 
-def _fault_of(row: Row, faults: Mapping[str, TopicFault | None]) -> TopicFault | None:
+def _fault_of(row: LedgerRow, faults: Mapping[str, TopicFault | None]) -> TopicFault | None:
     return next((fault for message in row.messages if (fault := faults.get(message.topic)) is not None), None)
