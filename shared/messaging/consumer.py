@@ -32,9 +32,9 @@ from shared.events.envelope import CE_TYPE, RECIPIENT, Incoming, Record
 from shared.messaging.dead_letter import Circuit, LetterWriter
 from shared.messaging.decode import Poison, decode
 from shared.messaging.gate import COMMIT_SECONDS, Gate
-from shared.messaging.giving_up import CIRCUIT_RUN, CircuitOpen, GivingUp
 from shared.messaging.handler import Bundle, Consumer, Outgoing
 from shared.messaging.ledger import LedgerRow
+from shared.messaging.outcomes import CIRCUIT_RUN, CircuitOpen, Outcomes
 from shared.messaging.producer import Producer
 from shared.messaging.sending import Sending
 from shared.observability.logs import get_logger
@@ -91,7 +91,7 @@ class Shell:
         self._patience_seconds = limits.patience_seconds
         self._tries = _TRIES_OF_STATE if consumer.topic.is_state else 1
         letters = LetterWriter(service, self.group, sends_again=not consumer.topic.is_state)
-        self._giving_up = GivingUp(consumer, database, letters, clock, Circuit(limits.circuit_run))
+        self._outcomes = Outcomes(consumer, database, letters, clock, Circuit(limits.circuit_run))
         self._sending = Sending(consumer, database, producer, letters, clock)
 
     async def on_batch(self, records: Sequence[ConsumerRecord]) -> None:
@@ -147,7 +147,7 @@ class Shell:
             await self._apply(list(good.values()))
             self.consumer.wake()
         if bad:
-            await self._producer.send(await self._giving_up.put_aside(bad))
+            await self._producer.send(await self._outcomes.put_aside(bad))
 
     def _concerns_us(self, record: ConsumerRecord) -> bool:
         """By its headers alone: most of what is said on a busy topic means nothing to most of its groups."""
@@ -171,17 +171,17 @@ class Shell:
                 await asyncio.sleep(tried * _BETWEEN_TRIES_SECONDS)
                 await self._apply(batch, tried + 1)
                 return
-            rows = await self._giving_up.blame(batch[0], error)
+            rows = await self._outcomes.blame(batch[0], error)
         await self._sending.send(batch, rows)
 
     async def _commit(self, batch: Sequence[Incoming[Any]]) -> Sequence[LedgerRow]:
         prepared = await self.consumer.prepare(batch) if self.consumer.prepare else batch
 
         async def handle(tx: Transaction, fresh: Sequence[Incoming[Any]]) -> Sequence[Outgoing | Bundle]:
-            return [self._giving_up.message(result) for result in await self.consumer.handler(tx, fresh)]
+            return [self._outcomes.message(result) for result in await self.consumer.handler(tx, fresh)]
 
-        outcome = await self._giving_up.once(prepared, handle, "handled")
-        self._giving_up.passed(outcome.fresh)
+        outcome = await self._outcomes.once(prepared, handle, "handled")
+        self._outcomes.passed(outcome.fresh)
         return outcome.rows
 
     def _stand_still(self, records: Sequence[ConsumerRecord]) -> None:

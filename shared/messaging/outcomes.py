@@ -1,4 +1,5 @@
-"""What a consumer does with events that cannot be handled: another delivery later, or a dead letter.
+"""What becomes of a consumer's events: they were handled, or they cannot be, and there is another delivery later or a
+dead letter.
 
 Every outcome is recorded in the ledger, so that the same messages are sent when the batch comes again. Too many dead
 letters in a row open the circuit: the consumer has to stand still (`CircuitOpen`).
@@ -27,7 +28,7 @@ class CircuitOpen(Exception):
     """Too many dead letters in a row: stand still until a person has looked."""
 
 
-class GivingUp:
+class Outcomes:
     """The outcomes of one consumer's events, and what is sent because of those that failed."""
 
     def __init__(
