@@ -75,7 +75,7 @@ class Sending:
             [m for row in ready if row.key not in stuck for m in row.messages if not is_records_topic(m.topic)]
         )
         if stuck:
-            await self._set_aside([(events[key], fault) for key, fault in stuck.items()])
+            await self._postpone_or_give_up([(events[key], fault) for key, fault in stuck.items()])
 
     async def _send_records(self, rows: Sequence[LedgerRow]) -> dict[Key, TopicFault]:
         """The rows whose messages for users' topics were not all acknowledged, and why."""
@@ -87,7 +87,9 @@ class Sending:
             return dict.fromkeys(sent.missed, fault_behind(error))
         return {}
 
-    async def _set_aside(self, stuck: Sequence[tuple[Incoming[Any], TopicFault]]) -> None:
+    async def _postpone_or_give_up(self, stuck: Sequence[tuple[Incoming[Any], TopicFault]]) -> None:
+        """What becomes of events whose bundles could not be sent (2 and 3 above). Each is sent again later, or given up
+        where somebody's choice was the reason `_MOST_REFUSED` times in a row."""
         messages: list[Outgoing] = []
         for incoming, fault in stuck:
             refused = times(REFUSED, incoming.record)
