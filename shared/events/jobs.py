@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field, model_validator
 
+from shared.errors import Problem
 from shared.events.envelope import Event
 from shared.events.tasks import VendorAnswer
 from shared.specification.values import JobId, is_finite
@@ -77,13 +78,6 @@ class JobControl(Event):
     after: Annotated[int | None, Field(ge=0)] = None
 
 
-class Mistake(Event):
-    """One mistake in a specification: an RFC 6901 pointer and what was expected there."""
-
-    pointer: str
-    detail: str
-
-
 class JobAccepted(Event):
     """The planner has the job; `specification` is the resolved one that it runs with."""
 
@@ -101,7 +95,7 @@ class JobRejected(Event):
 
     type: Literal["job.rejected"] = "job.rejected"
     job_id: UUID
-    mistakes: tuple[Mistake, ...]
+    mistakes: tuple[Problem, ...]
     at: datetime
 
 

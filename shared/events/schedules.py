@@ -7,8 +7,8 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, field_validator
 
+from shared.errors import Problem
 from shared.events.envelope import Event
-from shared.events.jobs import Mistake
 from shared.ids import derived_id
 from shared.specification.values import is_finite
 
@@ -77,7 +77,7 @@ class ScheduleChanged(Event):
     attempt: int = 0
     next_at: datetime | None = None
     reason: str = ""
-    mistakes: tuple[Mistake, ...] = ()
+    mistakes: tuple[Problem, ...] = ()
     schedule: dict[str, Any] | None = None
     at: datetime
 

@@ -1,7 +1,7 @@
 """Facts of schedules → rows of the read model. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -60,7 +60,7 @@ def schedule_views(facts: Iterable[ScheduleChanged]) -> list[ScheduleView]:
             state=fact.state,
             next_at=fact.next_at,
             reason=fact.reason,
-            mistakes=[one.model_dump(mode="json") for one in fact.mistakes] or None,
+            mistakes=[asdict(one) for one in fact.mistakes] or None,
             changed_at=fact.at,
         )
     return sorted(views.values(), key=lambda view: view.id)

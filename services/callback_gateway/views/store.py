@@ -45,7 +45,7 @@ async def reject_jobs(tx: Transaction, events: Sequence[JobRejected]) -> None:
 
 
 def _mistakes(event: JobRejected) -> bytes:
-    return storable_json(orjson.dumps([mistake.model_dump(mode="json") for mistake in event.mistakes]))
+    return storable_json(orjson.dumps(event.mistakes))
 
 
 async def plan_jobs(tx: Transaction, events: Sequence[JobPlanned]) -> None:

@@ -16,7 +16,7 @@ from shared.database.pool import Transaction
 from shared.errors import Problem
 from shared.events.catalogue import JOBS_EVENTS
 from shared.events.envelope import Incoming
-from shared.events.jobs import JobAccepted, JobPlanned, JobRejected, JobRequested, Mistake
+from shared.events.jobs import JobAccepted, JobPlanned, JobRejected, JobRequested
 from shared.ids import derived_id
 from shared.messaging.handler import Outgoing, Refuse, Result, outgoing
 from shared.observability.logs import get_logger
@@ -66,8 +66,8 @@ async def give_up_job(tx: Transaction, incoming: Incoming[JobRequested], reason:
     job_id = _job_of(incoming)
     if await store.has_job(tx, job_id):
         return []
-    mistake = Mistake(pointer="", detail=f"{reason}: the job could not be planned")
-    return [_rejected(job_id, (mistake,), utc_now(), id=derived_id("buried", incoming.id, incoming.delivery))]
+    problem = Problem("", f"{reason}: the job could not be planned")
+    return [_rejected(job_id, [problem], utc_now(), id=derived_id("buried", incoming.id, incoming.delivery))]
 
 
 def _tell(job: Admitted, now: datetime) -> list[Outgoing]:
@@ -99,11 +99,10 @@ def _tell(job: Admitted, now: datetime) -> list[Outgoing]:
 def _reject(
     incoming: Incoming[JobRequested], job_id: UUID, reason: str, problems: list[Problem], now: datetime
 ) -> list[Result]:
-    text = "; ".join(f"{problem.pointer or '/'}: {problem.detail}" for problem in problems)
     log.info("job.rejected", job_id=str(job_id), reason=reason)
-    mistakes = tuple(Mistake(pointer=problem.pointer, detail=problem.detail) for problem in problems)
-    return [_rejected(job_id, mistakes, now), Refuse(incoming, reason, text, job_id=job_id)]
+    text = "; ".join(map(str, problems))
+    return [_rejected(job_id, problems, now), Refuse(incoming, reason, text, job_id=job_id)]
 
 
-def _rejected(job_id: UUID, mistakes: tuple[Mistake, ...], now: datetime, *, id: UUID | None = None) -> Outgoing:
-    return outgoing(JOBS_EVENTS, job_id, JobRejected(job_id=job_id, mistakes=mistakes, at=now), id=id, at=now)
+def _rejected(job_id: UUID, problems: list[Problem], now: datetime, *, id: UUID | None = None) -> Outgoing:
+    return outgoing(JOBS_EVENTS, job_id, JobRejected(job_id=job_id, mistakes=tuple(problems), at=now), id=id, at=now)

@@ -36,7 +36,7 @@ async def change_schedules(tx: Transaction, batch: Sequence[Incoming[ScheduleReq
         asked_at = min(max(event.asked_at or incoming.record.timestamp, now - FARTHEST), now)
         decision = request(after[schedule_id], event, incoming.id, asked_at, now)
         if isinstance(decision, RefusedChange):
-            text = "; ".join(f"{one.pointer or '/'}: {one.detail}" for one in decision.problems)
+            text = "; ".join(map(str, decision.problems))
             log.info("schedule.refused", schedule_id=str(schedule_id), action=event.action, reason=text)
             results.append(Refuse(incoming, decision.reason, text))
             decision = decision.decision
@@ -54,7 +54,7 @@ async def end_firings(tx: Transaction, batch: Sequence[Incoming[JobEvent]]) -> l
             case JobEnded(job_id=job_id, state=state, reason=reason):
                 ends[job_id] = End(state, reason)
             case JobRejected(job_id=job_id, mistakes=mistakes):
-                text = "; ".join(f"{one.pointer or '/'}: {one.detail}" for one in mistakes)
+                text = "; ".join(map(str, mistakes))
                 ends[job_id] = End(JobState.REJECTED, f"the job was rejected: {text}")
             case _:
                 pass

@@ -9,7 +9,7 @@ from services.scheduler.schedules.model import Firing, Standing
 from shared.errors import Problem
 from shared.events.catalogue import NOTIFICATIONS
 from shared.events.firing import target_of
-from shared.events.jobs import JobState, Mistake
+from shared.events.jobs import JobState
 from shared.events.schedules import ScheduleChanged, ScheduleFact, ScheduleState
 from shared.events.webhooks import Notification
 from shared.ids import derived_id
@@ -57,9 +57,8 @@ def created(standing: Standing, schedule: Schedule, now: datetime, *, anew: bool
 
 def rejected(standing: Standing, problems: tuple[Problem, ...], now: datetime) -> ScheduleChanged:
     """A document has mistakes; what was in force before stays."""
-    mistakes = tuple(Mistake(pointer=one.pointer, detail=one.detail) for one in problems)
     state = standing.kept.state if standing.kept else ScheduleState.REJECTED
-    return changed(standing, ScheduleFact.REJECTED, now, state=state, mistakes=mistakes)
+    return changed(standing, ScheduleFact.REJECTED, now, state=state, mistakes=problems)
 
 
 def notify(

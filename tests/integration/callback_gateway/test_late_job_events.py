@@ -7,7 +7,8 @@ from uuid import UUID
 import pytest
 
 from services.callback_gateway.views.handler import view_jobs
-from shared.events.jobs import JobAccepted, JobCounts, JobEnded, JobProgressed, JobRejected, JobState, Mistake
+from shared.errors import Problem
+from shared.events.jobs import JobAccepted, JobCounts, JobEnded, JobProgressed, JobRejected, JobState
 from shared.ids import new_id
 from tests.conftest import DatabaseFor
 from tests.integration.callback_gateway.conftest import Served
@@ -84,7 +85,7 @@ async def test_a_job_whose_end_is_told_before_its_beginning_is_over(database_for
 async def test_a_rejected_job_that_is_sent_again_is_open_and_has_no_mistakes(database_for: DatabaseFor) -> None:
     database = await database_for("callback-gateway")
     job_id = new_id()
-    rejected = JobRejected(job_id=job_id, mistakes=(Mistake(pointer="/source", detail="?"),), at=BEGAN)
+    rejected = JobRejected(job_id=job_id, mistakes=(Problem("/source", "?"),), at=BEGAN)
     later = BEGAN + timedelta(seconds=1)
     accepted = JobAccepted(job_id=job_id, kind="invoke", vendor="v", source="s", specification={}, at=later)
     seen = []

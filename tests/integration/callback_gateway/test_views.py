@@ -11,6 +11,7 @@ import pytest
 from services.callback_gateway.http import store
 from services.callback_gateway.views.handler import view_jobs, view_tasks
 from shared.database.pool import Database
+from shared.errors import Problem
 from shared.events.catalogue import DEAD, JOBS_EVENTS
 from shared.events.dead_letters import DeadLetter, Original
 from shared.events.envelope import Event, Position, Record
@@ -23,7 +24,6 @@ from shared.events.jobs import (
     JobProgressed,
     JobRejected,
     JobState,
-    Mistake,
 )
 from shared.events.tasks import Attempt, TaskChanged, TaskState
 from shared.ids import new_id
@@ -125,7 +125,7 @@ async def test_a_job_with_characters_that_postgres_has_not_is_shown(database_for
             specification={"nul": "\0", "long": 10**40},
             at=BEGAN,
         ),
-        JobRejected(job_id=new_id(), mistakes=(Mistake(pointer="/\0", detail="\0"),), at=BEGAN),
+        JobRejected(job_id=new_id(), mistakes=(Problem("/\0", "\0"),), at=BEGAN),
         JobPlanned(job_id=job_id, tasks=3, records=30, note="\0", at=BEGAN),
     ]
     async with database.transaction() as tx:
