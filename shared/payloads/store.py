@@ -67,7 +67,7 @@ class PayloadStore:
         """Read a payload back, checked against its pointer.
 
         Raises:
-            Rejected: `blob_missing`, `blob_corrupt` or `too_large`.
+            Rejected: `payload_missing`, `payload_corrupt` or `too_large`.
         """
         if ".." in pointer.uri or pointer.uri.startswith("/"):
             raise Rejected("schema_invalid", "a payload's uri is a relative path")
@@ -76,23 +76,23 @@ class PayloadStore:
         try:
             body = await self._get_whole(pointer)
         except FileNotFoundError:
-            raise Rejected("blob_missing", f"no payload at {pointer.uri}") from None
+            raise Rejected("payload_missing", f"no payload at {pointer.uri}") from None
         except (BaseError, OSError) as error:
             raise Unavailable(f"payload store: {error}") from error
         if hashlib.sha256(body).hexdigest() != pointer.sha256:
-            raise Rejected("blob_corrupt", f"the payload at {pointer.uri} is not the one that was stored")
+            raise Rejected("payload_corrupt", f"the payload at {pointer.uri} is not the one that was stored")
         return body
 
     async def open(self, pointer: Pointer) -> AsyncIterator[bytes]:
         """A payload piece by piece, unchecked, for whoever hands it on.
 
         Raises:
-            Rejected: `blob_missing`.
+            Rejected: `payload_missing`.
         """
         try:
             result = await obstore.get_async(self._store, pointer.uri)
         except FileNotFoundError:
-            raise Rejected("blob_missing", f"no payload at {pointer.uri}") from None
+            raise Rejected("payload_missing", f"no payload at {pointer.uri}") from None
         except (BaseError, OSError) as error:
             raise Unavailable(f"payload store: {error}") from error
         return _pieces(result.stream())

@@ -54,7 +54,7 @@ async def test_a_repeated_put_replaces_its_own(store: PayloadStore) -> None:
     assert await store.get(second) == b"second"
     with pytest.raises(Rejected) as refused:
         await store.get(first)
-    assert refused.value.reason == "blob_corrupt"
+    assert refused.value.reason == "payload_corrupt"
 
 
 async def test_what_is_missing_is_said_to_be(store: PayloadStore) -> None:
@@ -62,7 +62,7 @@ async def test_what_is_missing_is_said_to_be(store: PayloadStore) -> None:
     await store.delete([pointer.uri])
     with pytest.raises(Rejected) as refused:
         await store.get(pointer)
-    assert refused.value.reason == "blob_missing"
+    assert refused.value.reason == "payload_missing"
 
 
 async def test_no_pointer_leads_out_of_the_store(store: PayloadStore) -> None:

@@ -101,8 +101,8 @@ async def test_bad_pages_are_dead_each_with_its_reason_and_their_neighbours_pass
     good = [stored_payload(await put(store, orjson.dumps([{"id": number}]))) for number in range(20)]
     pointer = await put(store, b"[]")
     bad = {
-        "blob_missing": stored_payload(),
-        "blob_corrupt": stored_payload(pointer.model_copy(update={"sha256": "0" * 64})),
+        "payload_missing": stored_payload(),
+        "payload_corrupt": stored_payload(pointer.model_copy(update={"sha256": "0" * 64})),
         "schema_invalid": stored_payload(pointer.model_copy(update={"uri": "../../etc/passwd"})),
         "too_large": stored_payload(pointer.model_copy(update={"size": 2**40})),
         "vendor_malformed": stored_payload(await put(store, b"<html>busy</html>")),
