@@ -62,6 +62,14 @@ def read_json(body: bytes) -> Any:
         raise BodyUnreadable(f"expected JSON ({str(error)[:120]}), the body is {_kind(body)}") from None
 
 
+def json_in(body: bytes) -> Any:
+    """A body's content as expressions see it: null where it cannot be read."""
+    try:
+        return read_json(body)
+    except BodyUnreadable:
+        return None
+
+
 def _most_values(body: bytes) -> int:
     """At least as many as there are: what stands in texts is counted, too. A short body needs no counting."""
     return len(body) if len(body) <= MOST_VALUES else sum(map(body.count, (b",", b"{", b"[")))

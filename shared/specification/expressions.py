@@ -44,6 +44,14 @@ def evaluate(expression: str, document: Mapping[str, Any]) -> Any:
         raise NotApplicable(f"{expression}: {type(error).__name__}") from None
 
 
+def found_by(expression: str, document: Mapping[str, Any]) -> Any:
+    """What the expression finds; null also where it cannot be evaluated."""
+    try:
+        return evaluate(expression, document)
+    except NotApplicable:
+        return None
+
+
 def holds(expression: str, document: Mapping[str, Any]) -> bool:
     """Whether the expression is true as JMESPath has it: neither null nor false nor empty; 0 is true.
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from shared.specification.expressions import NotApplicable, evaluate
+from shared.specification.expressions import found_by
 from shared.specification.vendor import JobOutcome
 
 Told = Literal["done", "failed", "progress"]
@@ -22,22 +22,15 @@ def told_by(outcome: JobOutcome, document: Mapping[str, Any]) -> Told | None:
     if not any(expression for _, expression in rules):
         return "done"
     for told, expression in rules:
-        if expression is not None and _search(expression, document):
+        if expression is not None and found_by(expression, document):
             return told
     return None
 
 
 def vendor_job_of(expression: str | None, document: Mapping[str, Any]) -> str | None:
     """The id that a vendor gave its job: a text or whole number of at most `LONGEST_ID` characters."""
-    found = None if expression is None else _search(expression, document)
+    found = None if expression is None else found_by(expression, document)
     if isinstance(found, bool) or not isinstance(found, (str, int)):
         return None
     text = str(found)
     return text if 0 < len(text) <= LONGEST_ID and text.isprintable() else None
-
-
-def _search(expression: str, document: Mapping[str, Any]) -> Any:
-    try:
-        return evaluate(expression, document)
-    except NotApplicable:
-        return None

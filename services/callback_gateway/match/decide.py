@@ -13,7 +13,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from shared.events.callbacks import CallbackExpected, CallbackReceived
-from shared.specification.bodies import BodyUnreadable, read_json
+from shared.specification.bodies import json_in
 from shared.specification.vendor import Callbacks
 from shared.specification.vendor_jobs import Told, told_by, vendor_job_of
 
@@ -78,11 +78,7 @@ def _verdict(callback: CallbackReceived, found: Expectation, told: Told | None) 
 
 def _document(callback: CallbackReceived) -> dict[str, Any]:
     """What expressions see; a body that is no JSON is null."""
-    try:
-        body = read_json(base64.b64decode(callback.body))
-    except BodyUnreadable:
-        body = None
-    return {"body": body, "headers": callback.headers}
+    return {"body": json_in(base64.b64decode(callback.body)), "headers": callback.headers}
 
 
 def find(callback: CallbackReceived, expectations: Iterable[Expectation]) -> list[Expectation]:

@@ -16,7 +16,7 @@ from shared.events.catalogue import WEBHOOKS_RECEIVED
 from shared.events.webhooks import WebhookReceived, content_of
 from shared.ids import derived_id
 from shared.messaging.handler import Outgoing, outgoing
-from shared.specification.expressions import NotApplicable, evaluate
+from shared.specification.expressions import NotApplicable, evaluate, found_by
 from shared.specification.hook import Hook
 from shared.specification.parse import decode_json
 
@@ -84,7 +84,8 @@ def read_webhook(hook: Hook, verdict: Verified, request: Received, new_id: UUID)
         received_at=request.at,
     )
     message = outgoing(WEBHOOKS_RECEIVED, hook.hook, event, id=webhook_id, at=request.at)
-    fields = {name: _found(expression, document) for name, expression in hook.answer.fields.items()}
+    # These are for the answer alone: what cannot be found is no reason to refuse a webhook.
+    fields = {name: found_by(expression, document) for name, expression in hook.answer.fields.items()}
     return Webhook(webhook_id, message, None if sender_id is None else hashlib.sha256(body).digest(), fields)
 
 
@@ -107,14 +108,6 @@ def _read(body: bytes) -> Any:
         return decode_json(body)
     except Invalid as error:
         raise Unfit(error.problems[0].detail) from None
-
-
-def _found(expression: str, document: Mapping[str, Any]) -> Any:
-    """It is for the answer alone: what cannot be found is no reason to refuse a webhook."""
-    try:
-        return evaluate(expression, document)
-    except NotApplicable:
-        return None
 
 
 def _sender_id(hook: Hook, verdict: Verified, document: Mapping[str, Any]) -> str | None:

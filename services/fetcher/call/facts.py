@@ -13,7 +13,7 @@ from services.fetcher.call.detect import detect
 from services.fetcher.call.whole_number import whole_number
 from shared.events.tasks import Facts, FactsWanted
 from shared.specification.bodies import BodyUnreadable, find_items, find_records, read_json
-from shared.specification.expressions import NotApplicable, evaluate
+from shared.specification.expressions import found_by
 
 _LONGEST_NEXT = 4096
 _LINK = re.compile(r'<([^<>]*)>((?:\s*;\s*[A-Za-z0-9*-]+\s*(?:=\s*(?:"[^"]*"|[^\s;,"]*))?)*)')
@@ -64,7 +64,7 @@ def _counts(wanted: FactsWanted, document: dict[str, Any]) -> tuple[dict[str, An
     for name in ("total", "pages", "size"):
         expression = getattr(wanted, name)
         if expression is not None:
-            told[name], problem = _counted(_search(expression, document), expression)
+            told[name], problem = _counted(found_by(expression, document), expression)
             problems += problem
     return told, problems
 
@@ -72,7 +72,7 @@ def _counts(wanted: FactsWanted, document: dict[str, Any]) -> tuple[dict[str, An
 def _following(wanted: FactsWanted, document: dict[str, Any], origin: AnswerOrigin) -> dict[str, Any]:
     """What leads to the next page. `ValueError` if it should be a link and is none."""
     if wanted.next is not None:
-        found = _search(wanted.next, document)
+        found = found_by(wanted.next, document)
         text = _text(found)
         return _cursor(found) if text is None or not wanted.link else {"next": urljoin(origin.url, text)}
     if wanted.link:
@@ -92,7 +92,7 @@ def _last_key(wanted: FactsWanted, document: dict[str, Any]) -> Any:
     """Of the last item on the page, also where it is not among the records; or of the last record, if that has names
     of its own."""
     for found in (find_items(document["body"], wanted.select), find_records(document["body"], wanted.select)):
-        key = _search(wanted.last or "", found[-1]) if found else None
+        key = found_by(wanted.last or "", found[-1]) if found else None
         if _text(key) is not None:
             return key
     return None
@@ -105,13 +105,6 @@ def link_next(headers: Mapping[str, str], url: str) -> str | None:
         if relations and "next" in relations[0].lower().split():
             return str(urljoin(url, target))
     return None
-
-
-def _search(expression: str, document: Any) -> Any:
-    try:
-        return evaluate(expression, document)
-    except NotApplicable:
-        return None
 
 
 def _counted(value: Any, expression: str) -> tuple[int | None, list[str]]:

@@ -4,7 +4,6 @@ import asyncio
 import random
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from services.fetcher.call.decide import (
     Answer,
@@ -38,7 +37,7 @@ from shared.events.tasks import Facts, FactsWanted, VendorAnswer
 from shared.observability.logs import get_logger
 from shared.payloads.store import PayloadStore
 from shared.runtime.clock import monotonic, utc_now
-from shared.specification.bodies import BodyTooLarge, BodyUnreadable, read_json, unreadable
+from shared.specification.bodies import BodyTooLarge, json_in, unreadable
 from shared.specification.vendor import Vendor
 
 _FINAL = frozenset({Failure.BLOCKED, Failure.TOO_LARGE, Failure.INVALID})
@@ -133,7 +132,7 @@ class CallMaker:
         """Store the answer as it is, whatever it says, unless it is asked for again: it is what was asked for."""
         whole = _is_small(answer) or answer.status == 204 or _judges_bodies(vendor) or not call.repeatable
         body = await answer.read() if whole else answer.pieces
-        got = Answer(answer.status, answer.headers, lambda: _content(body) if isinstance(body, bytes) else None)
+        got = Answer(answer.status, answer.headers, lambda: json_in(body) if isinstance(body, bytes) else None)
         decided = verdict(got, vendor, _try(call), utc_now(), random.random())
         if not isinstance(decided, (Succeeded, Empty, GiveUp)):
             return Judged(got, decided)
@@ -149,10 +148,10 @@ class CallMaker:
         judged = purpose in PURPOSES or _judges_bodies(vendor)
         if judged:
             body = await answer.read()
-        got = Answer(answer.status, answer.headers, lambda: _content(body))
+        got = Answer(answer.status, answer.headers, lambda: json_in(body))
         match verdict(got, vendor, _try(call), utc_now(), random.random()):
             case Succeeded() | Empty() if purpose in PURPOSES:
-                heard = read_heard(call.request, answer.status, answer.headers, _content(body))
+                heard = read_heard(call.request, answer.status, answer.headers, json_in(body))
                 return Judged(got, Page(None, None, heard=heard))
             case Succeeded() | Empty() if purpose == "deliver":
                 return Judged(got, Page(None, None))
@@ -213,10 +212,3 @@ def _judges_bodies(vendor: Vendor) -> bool:
 def _is_small(answer: RawAnswer) -> bool:
     length = answer.headers.get("content-length", "")
     return length.isdecimal() and int(length[:15]) <= SMALL_BYTES
-
-
-def _content(body: bytes) -> Any:
-    try:
-        return read_json(body)
-    except BodyUnreadable:
-        return None

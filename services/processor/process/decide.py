@@ -14,7 +14,7 @@ from services.processor.model import Failure, KeyedRecord, Page
 from shared.events.payloads import PayloadStored, Processing
 from shared.events.topic import MAX_MESSAGE_BYTES
 from shared.specification.bodies import BodyUnreadable, find_records
-from shared.specification.expressions import NotApplicable, evaluate
+from shared.specification.expressions import found_by
 from shared.specification.source import PostgresSink, TopicSink
 
 _MOST_RECORDS = 100_000
@@ -118,14 +118,7 @@ def _key_of(expression: str | None, records: list[Any]) -> KeyOf:
         return lambda record: hashlib.sha256(write_json(record, sorted_names=True)).hexdigest()
     if _PLAIN.fullmatch(expression):
         return lambda record: _text(record.get(expression)) if isinstance(record, dict) else None
-
-    def search(record: Any) -> str | None:
-        try:
-            return _text(evaluate(expression, record))
-        except NotApplicable:
-            return None
-
-    return search
+    return lambda record: _text(found_by(expression, record))
 
 
 def _text(value: Any) -> str | None:

@@ -31,7 +31,7 @@ from shared.messaging.handler import outgoing
 from shared.observability.logs import get_logger
 from shared.runtime.clock import utc_now
 from shared.secrets import Found, SecretMissing, resolve_own
-from shared.specification.bodies import BodyUnreadable, read_json
+from shared.specification.bodies import json_in
 from shared.specification.vendor import Callbacks
 from shared.specification.vendor_jobs import LONGEST_ID, vendor_job_of
 from shared.specification.verification import Verification
@@ -128,7 +128,7 @@ async def _take(context: ApiContext, vendor: str, rules: Callbacks, request: Req
     if rules.verify is not None:
         _prove(vendor, rules.verify, context.secrets.find(rules.verify), headers, body)
     shown = without_secrets(headers, rules.verify)
-    vendor_job = None if claim else _vendor_job(vendor, rules, {"body": _content(body), "headers": shown})
+    vendor_job = None if claim else _vendor_job(vendor, rules, {"body": json_in(body), "headers": shown})
     callback_id = new_id()
     event = CallbackReceived(
         callback_id=callback_id,
@@ -168,10 +168,3 @@ def _prove(vendor: str, scheme: Verification, known: Found, headers: Mapping[str
         CALLBACKS.labels(vendor=vendor, verdict="refused").inc()
         log.warning("callback.refused", vendor=vendor, reason=verdict.reason.value, unusable=known.problems)
         raise Refusal(400 if verdict.reason is Reason.MALFORMED else 401, verdict.detail)
-
-
-def _content(body: bytes) -> Any:
-    try:
-        return read_json(body)
-    except BodyUnreadable:
-        return None
