@@ -40,6 +40,11 @@ class TaskState(StrEnum):
         """Whether the task is over."""
         return self.rank == END_RANK
 
+    @property
+    def is_failure(self) -> bool:
+        """Whether the task is over without what it was for, and can be planned again."""
+        return self in _FAILURES
+
 
 END_RANK = 9
 _RANKS = {
@@ -56,6 +61,7 @@ _RANKS = {
     TaskState.CANCELLED: END_RANK,
     TaskState.EXPIRED: END_RANK,
 }
+_FAILURES = frozenset({TaskState.FAILED, TaskState.DEAD, TaskState.EXPIRED})
 
 
 class Call(Event):

@@ -91,14 +91,11 @@ class Named:
     unknown: tuple[UUID, ...]
 
 
-_FAILED = frozenset({TaskState.FAILED, TaskState.DEAD, TaskState.EXPIRED})
-
-
 def look_at(control: JobControl, found: Iterable[Standing]) -> Named:
     """Sort the named tasks by what is to be done with them now."""
     known = {task.task_id: task for task in found}
     due = [task for task in known.values() if control.round is None or task.round <= control.round]
-    ready = {task.task_id for task in due if task.state in _FAILED}
+    ready = {task.task_id for task in due if task.state.is_failure}
     early = {task.task_id for task in due if not task.state.is_end}
     return Named(
         ready=tuple(task_id for task_id in control.task_ids if task_id in ready),

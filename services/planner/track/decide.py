@@ -124,7 +124,7 @@ def inserted(result: Advance, tasks: int) -> Advance:
 def _count(job: JobRow, changes: Sequence[Change]) -> JobRow:
     ends = [change for change in changes if change.state.rank == END_RANK]
     completed = [change for change in ends if change.state is TaskState.COMPLETED]
-    failed = [change for change in ends if change.state in (TaskState.FAILED, TaskState.DEAD, TaskState.EXPIRED)]
+    failed = [change for change in ends if change.state.is_failure]
     without_new = job.pages_without_new_records
     for change in completed:
         if change.records or is_one_for_one(job.resolved.records.select):
