@@ -73,6 +73,9 @@ def _origin(row: Row) -> dict[str, object]:
     return dict(origin) if isinstance(origin, dict) else dict(orjson.loads(origin))
 
 
-async def touch_fetcher(database: Database, fetcher_id: UUID) -> None:
-    """This fetcher lives; known to all at once."""
-    await database.execute(SQL["touch_fetcher"], fetcher_id)
+async def show_life(database: Database, fetcher_id: UUID) -> float | None:
+    """This fetcher lives; known to all at once. Gives the seconds since it said so before, by the database's clock;
+    None if nobody knows of that."""
+    async with database.transaction() as tx:
+        silent_seconds: float | None = await tx.fetchval(SQL["show_life"], fetcher_id)
+    return silent_seconds

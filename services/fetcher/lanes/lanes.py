@@ -13,7 +13,7 @@ from services.fetcher.lanes.lane import Lane
 from services.fetcher.lanes.mark import Marks
 from services.fetcher.lanes.places import Places, Suspects
 from services.fetcher.model import Claimed
-from services.fetcher.rows import touch_fetcher
+from services.fetcher.rows import show_life
 from services.fetcher.settings import Settings
 from services.fetcher.settle.settle import Settlement
 from shared.database.pool import Row
@@ -85,7 +85,7 @@ class Lanes:
             self._woken.clear()
             try:
                 if not is_known:
-                    await touch_fetcher(self.database, self.fetcher_id)
+                    await show_life(self.database, self.fetcher_id)
                     is_known = True
                 async with self.database.transaction() as tx:
                     busy = await store.find_busy_vendors(tx)

@@ -12,14 +12,6 @@ from shared.messaging.ledger import pack, unpack
 SQL = load_queries(__file__)
 
 
-async def show_life(database: Database, fetcher_id: UUID) -> float | None:
-    """This fetcher lives; known to all at once. Gives the seconds since it said so before, by the database's clock;
-    None if nobody knows of that."""
-    async with database.transaction() as tx:
-        silent_seconds: float | None = await tx.fetchval(SQL["show_life"], fetcher_id)
-    return silent_seconds
-
-
 async def find_silent(tx: Transaction, lease_seconds: float, but: UUID) -> list[UUID]:
     """Fetchers that hold calls and gave no sign of life for so long; without the one that asks, and none if that gave
     none either."""

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from services.fetcher import rows
 from services.fetcher.call.messages import given_up
 from services.fetcher.metrics import TAKEN_OVER
 from services.fetcher.model import MOST_TAKEOVERS, Claimed, Unsent
@@ -97,7 +98,7 @@ class Takeover:
         knows how long it was on its way. The database's clock is asked as well: the clock here stands still while the
         machine is suspended, and goes on where it was."""
         was_awake, asked_at = self._is_awake(), self._clock()
-        silent_seconds = await store.show_life(self._database, self._fetcher_id)
+        silent_seconds = await rows.show_life(self._database, self._fetcher_id)
         was_awake = was_awake and silent_seconds is not None and silent_seconds <= self._lease_seconds
         if not was_awake:
             self._judges_from = self._clock() + self._lease_seconds

@@ -9,7 +9,7 @@ import pytest
 from services.fetcher.enqueue.handler import enqueue_calls
 from services.fetcher.lanes import store as lanes_store
 from services.fetcher.model import Claimed, Later, Leave, Outcome
-from services.fetcher.rows import touch_fetcher
+from services.fetcher.rows import show_life
 from services.fetcher.settle import store as settle_store
 from services.fetcher.settle.settle import Settlement
 from services.fetcher.takeover import store as takeover_store
@@ -75,7 +75,7 @@ async def test_a_fetcher_that_was_told_to_stop_was_ended_by_nothing(place: Place
         await enqueue_calls(tx, [wanted(new_id())])
     for _ in range(5):
         stops = new_id()
-        await touch_fetcher(database, stops)
+        await show_life(database, stops)
         await claim(database, stops)
         await lanes_store.stop_fetcher(database, stops)
         async with database.transaction() as tx:

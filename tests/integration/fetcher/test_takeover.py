@@ -8,10 +8,11 @@ from uuid import UUID
 
 import pytest
 
+from services.fetcher import rows as fetcher_rows
 from services.fetcher.enqueue.handler import enqueue_calls
 from services.fetcher.lanes.mark import Marks
 from services.fetcher.model import Ended, Later
-from services.fetcher.rows import touch_fetcher
+from services.fetcher.rows import show_life
 from services.fetcher.settings import Settings
 from services.fetcher.settle import store as settle_store
 from services.fetcher.settle.settle import Settlement
@@ -209,10 +210,10 @@ async def test_fetchers_that_were_all_cut_off_from_the_database_take_nothing_fro
 
     async with database.transaction() as tx:
         await enqueue_calls(tx, [submit()])
-    await touch_fetcher(database, other)
+    await show_life(database, other)
     await claim(database, other)
     await takeover.step()
-    await touch_fetcher(database, other)
+    await show_life(database, other)
     await eventually(other_is_silent)
     await takeover.step()
     assert set((await states(database)).values()) == {"running"}
@@ -229,8 +230,7 @@ async def test_fetchers_of_a_machine_that_was_suspended_take_nothing_from_each_o
     place: Place, database_for: DatabaseFor, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
     """Their own clocks stood still meanwhile, the database's did not."""
-    clear_calls = takeover_store.clear_calls
-    database, first, other, show_life = await database_for("fetcher"), new_id(), new_id(), takeover_store.show_life
+    database, first, other, clear_calls = await database_for("fetcher"), new_id(), new_id(), takeover_store.clear_calls
     settlement, clock = Settlement(database, Producer(place.kafka, prefix=place.prefix), first), Clock()
     takeover = Takeover(database, settlement, first, LEASE_SECONDS, clock=clock)
 
@@ -246,7 +246,7 @@ async def test_fetchers_of_a_machine_that_was_suspended_take_nothing_from_each_o
         await suspend()
         return silent_seconds
 
-    await touch_fetcher(database, other)
+    await show_life(database, other)
     async with database.transaction() as tx:
         await enqueue_calls(tx, [submit()])
     await claim(database, other)
@@ -254,7 +254,7 @@ async def test_fetchers_of_a_machine_that_was_suspended_take_nothing_from_each_o
     clock.now += LEASE_SECONDS
     await takeover.step()
     if when == "after its sign of life":
-        monkeypatch.setattr(takeover_store, "show_life", show_life_and_sleep)
+        monkeypatch.setattr(fetcher_rows, "show_life", show_life_and_sleep)
     else:
         await suspend()
     if when == "before a fault":
@@ -265,7 +265,7 @@ async def test_fetchers_of_a_machine_that_was_suspended_take_nothing_from_each_o
         async with database.transaction() as tx:
             await tx.execute("UPDATE fetchers SET seen_at = now() - interval '1 day' WHERE id = $1", other)
     await takeover.step()
-    monkeypatch.setattr(takeover_store, "show_life", show_life)
+    monkeypatch.setattr(fetcher_rows, "show_life", show_life)
     for _ in range(3):
         await takeover.step()
         assert set((await states(database)).values()) == {"running"}
