@@ -10,7 +10,7 @@ import pytest
 from services.fetcher.call.messages import given_up
 from services.fetcher.call.request import Unsendable
 from services.fetcher.call.vendor_jobs import call_of, is_unknown, read_heard
-from services.fetcher.enqueue.store import _is_repeatable
+from services.fetcher.enqueue.decide import is_repeatable
 from services.fetcher.model import Claimed
 from shared.events.payloads import Processing
 from shared.events.tasks import Attempt, Call, FetchRequested, SubmitWanted
@@ -155,8 +155,8 @@ def test_what_is_told_of_a_call_that_was_given_up(
 def test_a_call_with_an_idempotency_key_may_be_sent_again() -> None:
     plain = requested("answer").model_copy(update={"call": Call(method="POST")})
     keyed = plain.model_copy(update={"call": Call(method="POST", headers={"Idempotency-Key": "1"})})
-    assert not _is_repeatable(plain)
-    assert _is_repeatable(keyed)
+    assert not is_repeatable(plain)
+    assert is_repeatable(keyed)
     for purpose in ("deliver", "page", "metadata", "status"):
-        assert _is_repeatable(plain.model_copy(update={"purpose": purpose})), purpose
-    assert not _is_repeatable(plain.model_copy(update={"purpose": "submit"}))
+        assert is_repeatable(plain.model_copy(update={"purpose": purpose})), purpose
+    assert not is_repeatable(plain.model_copy(update={"purpose": "submit"}))
