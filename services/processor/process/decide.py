@@ -9,11 +9,11 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from services.processor.formats.json_body import read_json, write_json
 from services.processor.model import Failure, KeyedRecord, Page
+from services.processor.process.json_text import write_json
 from shared.events.payloads import PayloadStored, Processing
 from shared.events.topic import MAX_MESSAGE_BYTES
-from shared.specification.bodies import BodyUnreadable, find_records
+from shared.specification.bodies import BodyUnreadable, find_records, read_json
 from shared.specification.expressions import found_by
 from shared.specification.source import PostgresSink, TopicSink
 

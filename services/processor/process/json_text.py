@@ -5,10 +5,6 @@ from typing import Any
 
 import orjson
 
-from shared.specification.bodies import read_json
-
-__all__ = ["read_json", "write_json"]
-
 
 def write_json(content: Any, *, sorted_names: bool = False) -> bytes:
     """Content as JSON text.

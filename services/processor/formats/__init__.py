@@ -1,1 +1,0 @@
-"""Body formats: bytes → content, and content → bytes. JSON now; each further format is a module beside it."""
