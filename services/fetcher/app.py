@@ -8,7 +8,7 @@ from services.fetcher.call.prepare import CallbackUrls
 from services.fetcher.call.secrets import SigningSecrets
 from services.fetcher.call.transport import Transport
 from services.fetcher.configure import handler as configuration
-from services.fetcher.control.handler import control_calls
+from services.fetcher.control.handler import SKIPS, control_calls
 from services.fetcher.enqueue.handler import enqueue_calls, give_up_call
 from services.fetcher.expire.loop import Expire
 from services.fetcher.lanes.lanes import Lanes
@@ -16,13 +16,10 @@ from services.fetcher.settings import Settings
 from services.fetcher.settle.settle import Settlement
 from services.fetcher.takeover.takeover import Takeover
 from shared.events.catalogue import FETCH_REQUESTED, JOBS_EVENTS, VENDORS
-from shared.events.jobs import JobState
 from shared.ids import new_id
 from shared.messaging.handler import Consumer
 from shared.runtime.app import App, Runtime
 from shared.runtime.loop import Loop
-
-_NO_ORDERS = frozenset({"job.planned", *(f"job.{state}" for state in JobState if state is not JobState.CANCELLED)})
 
 
 def build(runtime: Runtime[Settings]) -> App:
@@ -40,7 +37,7 @@ def build(runtime: Runtime[Settings]) -> App:
     takeover = Takeover(runtime.database, settlement, fetcher_id, settings.fetcher_lease_seconds, wake=lanes.wake)
     return App(
         consumers=[
-            Consumer("control", JOBS_EVENTS, control_calls, skips=_NO_ORDERS),
+            Consumer("control", JOBS_EVENTS, control_calls, skips=SKIPS),
             Consumer("enqueue", FETCH_REQUESTED, enqueue_calls, wake=lanes.wake, on_given_up=give_up_call),
             Consumer("configure", VENDORS, configuration.vendors.handle, wake=lanes.wake_all),
         ],

@@ -1,6 +1,6 @@
 """The scheduler as a table."""
 
-from services.scheduler.schedules.handler import PASSED_OVER, change_schedules, end_firings
+from services.scheduler.schedules.handler import SKIPS, change_schedules, end_firings
 from services.scheduler.schedules.loop import FailAbandoned, FireSchedules
 from services.scheduler.settings import Settings
 from services.scheduler.timers.handler import set_retries, set_timers
@@ -22,7 +22,7 @@ def build(runtime: Runtime[Settings]) -> App:
             Consumer("timers", TIMERS_REQUESTED, set_timers, wake=fire.wake),
             *(Consumer(f"timers-{name}", topic, retry, wake=fire.wake) for name, topic in RETRIES.items()),
             Consumer("schedules", SCHEDULES_REQUESTED, change_schedules, wake=schedules.wake),
-            Consumer("schedules-ends", JOBS_EVENTS, end_firings, wake=schedules.wake, skips=PASSED_OVER),
+            Consumer("schedules-ends", JOBS_EVENTS, end_firings, wake=schedules.wake, skips=SKIPS),
         ],
         loops=[fire, schedules, abandoned, Loop("timers-count", count_pending(runtime.database))],
     )

@@ -10,6 +10,9 @@ from shared.events.envelope import Incoming
 from shared.events.jobs import JobEnded, JobEvent, JobProgressed, JobState
 from shared.messaging.handler import Result
 
+SKIPS = frozenset({"job.planned", *(f"job.{state}" for state in JobState if state is not JobState.CANCELLED)})
+"""Types of `jobs.events` that hold up no call, let none go on and take none back."""
+
 
 async def control_calls(tx: Transaction, batch: Sequence[Incoming[JobEvent]]) -> list[Result]:
     """Take back what waits here for a cancelled job, and hold what waits for a paused one until it goes on. The planner

@@ -17,7 +17,7 @@ from shared.messaging.handler import Outgoing, Refuse, Result, outgoing
 from shared.observability.logs import get_logger
 from shared.specification.values import FARTHEST
 
-PASSED_OVER = frozenset({"job.accepted", "job.planned", "job.progressed"})
+SKIPS = frozenset({"job.accepted", "job.planned", "job.progressed"})
 """Types of `jobs.events` that are no end of a job: `end_firings` need not see them."""
 
 log = get_logger(__name__)
