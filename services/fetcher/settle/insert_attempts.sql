@@ -1,4 +1,15 @@
--- Logs attempts; those that may be there are looked for first. $1 call_ids uuid[], $2 task_ids uuid[], $3 vendors text[], $4 attempts integer[], $5 started_at timestamptz[], $6 seconds real[], $7 egresses text[], $8 statuses smallint[], $9 verdicts text[], $10 reasons text[], $11 perhaps_there boolean[]
+-- Logs attempts; those that may be there are looked for first.
+-- $1 call_ids uuid[]
+-- $2 task_ids uuid[]
+-- $3 vendors text[]
+-- $4 attempts integer[]
+-- $5 started_at timestamptz[]
+-- $6 seconds real[]
+-- $7 egresses text[]
+-- $8 statuses smallint[]
+-- $9 verdicts text[]
+-- $10 reasons text[]
+-- $11 perhaps_there boolean[]
 INSERT INTO attempts (call_id, task_id, vendor, attempt, started_at, seconds, egress, status, verdict, reason)
 SELECT call_id, task_id, vendor, attempt, started_at, seconds, egress, status, verdict, reason
 FROM unnest(

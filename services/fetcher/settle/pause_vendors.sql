@@ -1,4 +1,8 @@
--- Rests towards vendors; a longer pause is never shortened. One slow-down for each pause that began with a refusal, however many calls met it. $1 vendors text[], $2 until timestamptz[], $3 refused boolean[]
+-- Rests towards vendors; a longer pause is never shortened. One slow-down for each pause that began with a refusal,
+-- however many calls met it.
+-- $1 vendors text[]
+-- $2 until timestamptz[]
+-- $3 refused boolean[]
 UPDATE budgets
 SET paused_until = greatest(budgets.paused_until, given.until),
     pace = CASE WHEN given.refused AND budgets.paused_until < now() THEN greatest(budgets.pace * 0.7, 0.05) ELSE budgets.pace END

@@ -1,4 +1,9 @@
--- Counts refused credentials in a row, and rests from `most` of them on: longer with each, up to the longest. Those that were under way when the rest began count no more. Gives the rests. $1 vendors text[], $2 most integer, $3 first interval, $4 longest interval
+-- Counts refused credentials in a row, and rests from `most` of them on: longer with each, up to the longest. Those
+-- that were under way when the rest began count no more. Gives the rests.
+-- $1 vendors text[]
+-- $2 most integer
+-- $3 first interval
+-- $4 longest interval
 WITH locked AS (
     SELECT vendor, refused_credentials, paused_until FROM budgets WHERE vendor = ANY ($1) ORDER BY vendor FOR UPDATE
 ),

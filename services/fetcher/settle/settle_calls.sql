@@ -1,4 +1,14 @@
--- Writes outcomes of calls that are still this fetcher's, also those that it wrote without hearing of it. Waits for a limit are no part of the time that is tried. $1 fetcher_id uuid, $2 ids uuid[], $3 claims integer[], $4 states text[], $5 attempts integer[], $6 not_before timestamptz[], $7 limited boolean[] (null: the call was not made), $8 outgoing bytea[], $9 may_have_left boolean[]
+-- Writes outcomes of calls that are still this fetcher's, also those that it wrote without hearing of it. Waits for a
+-- limit are no part of the time that is tried.
+-- $1 fetcher_id uuid
+-- $2 ids uuid[]
+-- $3 claims integer[]
+-- $4 states text[]
+-- $5 attempts integer[]
+-- $6 not_before timestamptz[]
+-- $7 limited boolean[] (null: the call was not made)
+-- $8 outgoing bytea[]
+-- $9 may_have_left boolean[]
 UPDATE calls
 SET state = given.state,
     attempt = given.attempt,

@@ -1,4 +1,9 @@
--- Which of these records of records.{table} each task has brought: how many, and which keys where they are wanted. $1 keys text[], $2 pages integer[], $3 sources text[], $4 task_ids uuid[], $5 wanted boolean[]
+-- Which of these records of records.{table} each task has brought: how many, and which keys where they are wanted.
+-- $1 keys text[]
+-- $2 pages integer[]
+-- $3 sources text[]
+-- $4 task_ids uuid[]
+-- $5 wanted boolean[]
 SELECT kept.task_id, count(DISTINCT kept.key)::integer AS written, array_agg(DISTINCT kept.key) FILTER (WHERE page.wanted) AS keys
 FROM unnest($1::text[], $2::integer[]) AS given (key, page)
 JOIN unnest($3::text[], $4::uuid[], $5::boolean[]) WITH ORDINALITY AS page (source, task_id, wanted, place)

@@ -1,4 +1,11 @@
--- Upserts records into records.{table}; one that was fetched before the kept one changes nothing but whose it is. $1 keys text[], $2 records jsonb: all of them as one array, for it is read in half the time that many values take, $3 pages integer[]: for each record its place in $4 sources text[], $5 job_ids uuid[], $6 task_ids uuid[], $7 fetched_at timestamptz[]
+-- Upserts records into records.{table}; one that was fetched before the kept one changes nothing but whose it is.
+-- $1 keys text[]
+-- $2 records jsonb: all of them as one array, for it is read in half the time that many values take
+-- $3 pages integer[]: for each record the place of its page in those that follow
+-- $4 sources text[]
+-- $5 job_ids uuid[]
+-- $6 task_ids uuid[]
+-- $7 fetched_at timestamptz[]
 INSERT INTO records.{table} AS kept (source, key, record, job_id, task_id, fetched_at)
 SELECT page.source, given.key, given.record, page.job_id, page.task_id, page.fetched_at
 FROM ROWS FROM (unnest($1::text[]), jsonb_array_elements($2::jsonb), unnest($3::integer[])) AS given (key, record, page)
