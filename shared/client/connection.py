@@ -21,7 +21,7 @@ class ApiError(SluiceError):
     """The API refused a request (`status`, `title`, `detail`, `errors` with pointers), or does not answer (0)."""
 
     def __init__(self, status: int, detail: str, errors: tuple[Problem, ...] = (), *, title: str = "") -> None:
-        lines = [detail or title, *(f"  {error.pointer or '/'}: {error.detail}" for error in errors)]
+        lines = [detail or title, *(f"  {error}" for error in errors)]
         super().__init__("\n".join(lines))
         self.status = status
         self.title = title
