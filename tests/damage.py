@@ -15,7 +15,7 @@ _CHECKSUM_AT, _CHECKED_FROM = 17, 21
 
 
 async def send_zstd(kafka: str, topic: str, partition: int, values: Sequence[bytes]) -> None:
-    """One batch compressed with zstd, which aiokafka reads only where `cramjam` is installed."""
+    """One batch compressed with zstd, which aiokafka reads by `cramjam`."""
     producer = AIOKafkaProducer(bootstrap_servers=kafka)
     await producer.start()
     try:

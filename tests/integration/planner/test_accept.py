@@ -6,6 +6,8 @@ from pathlib import Path
 from uuid import UUID
 
 import orjson
+import pytest
+from aiokafka import AIOKafkaProducer
 
 from services.planner.accept.handler import accept_jobs
 from services.planner.app import build
@@ -72,6 +74,22 @@ async def test_bare_json_from_any_tool_starts_a_job(
         [call] = await eventually(lambda: fetches.of_type("fetch.requested"), within_seconds=30)
         assert call["vendor"] == "url:api.example"
         assert call["facts"]["detect"] is True
+
+
+@pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
+async def test_a_job_is_read_in_whatever_codec_its_producer_compresses(
+    topics: Place, producer: Producer, reader_for: ReaderFor, payloads: Path, codec: str
+) -> None:
+    fetches = await reader_for("fetch.requested")
+    # With blanks, so that it is shorter when it is compressed: else it is sent as it is.
+    value = orjson.dumps({"url": "https://api.example/items"}) + b" " * 5000
+    async with (
+        running("planner", Settings, build, topics, payloads),
+        AIOKafkaProducer(bootstrap_servers=topics.kafka, compression_type=codec) as compressed,
+    ):
+        await compressed.send_and_wait(f"{topics.prefix}.jobs.requested", value)
+        [call] = await eventually(lambda: fetches.of_type("fetch.requested"), within_seconds=30)
+        assert call["vendor"] == "url:api.example"
 
 
 async def test_the_same_job_asked_for_twice_is_planned_once(

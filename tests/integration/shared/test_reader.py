@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import TopicPartition, codec
 from aiokafka.errors import KafkaError
 
 from shared.database.pool import Database
@@ -29,6 +29,12 @@ LOST = 3
 @pytest.fixture
 async def database(database_for: DatabaseFor) -> Database:
     return await database_for("planner")
+
+
+@pytest.fixture
+def gzip_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where `cramjam` is not installed."""
+    monkeypatch.setattr(codec, "cramjam", None)
 
 
 def topic(place: Place) -> str:
@@ -63,7 +69,7 @@ async def test_the_read_call_is_ours_and_fast_stream_hardly_sleeps(
 
 
 async def test_a_codec_that_is_missing_stops_one_partition_only_until_an_operator_skips_the_batch(
-    topics: Place, database: Database, producer: Producer
+    topics: Place, database: Database, producer: Producer, gzip_alone: None
 ) -> None:
     """All of it waits when the consumer starts: what one read call takes from a neighbour must not get lost when the
     bad batch raises out of the same call."""
@@ -135,7 +141,7 @@ async def test_a_batch_damaged_on_the_brokers_disk_is_read_as_soon_as_it_is_mend
 
 
 async def test_a_partition_that_was_put_aside_is_found_again_after_a_rebalance(
-    topics: Place, database: Database, producer: Producer
+    topics: Place, database: Database, producer: Producer, gzip_alone: None
 ) -> None:
     first, second = Seen(), Seen()
     await send_unreadable(topics)
