@@ -14,6 +14,7 @@ from shared.client.documents import load
 from shared.events.catalogue import DEAD, RETRIES, SERVICES, records_topic, topics
 from shared.events.topic import Topic
 from shared.runtime.service import open_runtime
+from shared.specification.vendor import Vendor
 
 PROJECT = Path(__file__).resolve().parents[2]
 ANY_PORT = {"callback-gateway": {"gateway_port": 0}}
@@ -85,6 +86,18 @@ def test_examples_are_good_specifications(page: Path) -> None:
     for example in examples:
         if {"vendor", "source", "hook", "schedule"} & set(next(yaml.safe_load_all(example))):
             load([(page.name, example)])
+
+
+def test_what_is_called_a_default_is_one() -> None:
+    """A field of a vendor that the page writes out in full, with all of its defaults."""
+    text = (PROJECT / "docs" / "specification.md").read_text("utf-8")
+    told = re.findall(r"^(\w+): (\{.*\}) +# the defaults?$", text, re.MULTILINE)
+    assert [name for name, _ in told] == ["retry", "limits"]
+    vendor = {"vendor": "acme", "base_url": "https://api.acme.example"}
+    for name, written in told:
+        default = getattr(Vendor.model_validate(vendor), name)
+        assert getattr(Vendor.model_validate({**vendor, name: yaml.safe_load(written)}), name) == default
+        assert set(yaml.safe_load(written)) == set(type(default).model_fields)
 
 
 def test_each_mistake_of_the_replaced_designs_has_a_test() -> None:
