@@ -52,7 +52,7 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long a batch is tried before it goes back, how many dead letters in a row are too many, and how long a
+    """How long a batch is tried before it goes back, how many failures in a row are too many, and how long a
     commit of offsets may take."""
 
     patience_seconds: float = PATIENCE_SECONDS

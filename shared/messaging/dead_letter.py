@@ -155,9 +155,9 @@ class LetterWriter:
 
 
 class Circuit:
-    """Counts dead letters in a row in each partition. Above `run` the consumer must stand still: a bad deployment
-    must not be able to move a whole topic into the dead letters. An event that comes again, because its letter could
-    not be sent, counts once."""
+    """Counts failures in a row in each partition. Above `run` the consumer must stand still: a bad deployment must not
+    be able to move a whole topic into the dead letters. The first delivery that fails counts as the last one does. An
+    event that comes again, because what is sent for it could not be, counts once."""
 
     def __init__(self, run: int) -> None:
         self._run = run
@@ -168,7 +168,7 @@ class Circuit:
         self._in_a_row[partition].clear()
 
     def refused(self, at: Position) -> bool:
-        """The event at this position was given up; tells whether that is one too many."""
+        """The event at this position failed; tells whether that is one too many."""
         self._in_a_row[at.partition].add(at.offset)
         return len(self._in_a_row[at.partition]) > self._run
 

@@ -1,8 +1,9 @@
 """What becomes of a consumer's events: they were handled, or they cannot be, and there is another delivery later or a
 dead letter.
 
-Every outcome is recorded in the ledger, so that the same messages are sent when the batch comes again. Too many dead
-letters in a row open the circuit: the consumer has to stand still (`CircuitOpen`).
+Every outcome is recorded in the ledger, so that the same messages are sent when the batch comes again. Too many
+failures in a row, whether they are tried again later or given up, open the circuit: the consumer has to stand still
+(`CircuitOpen`).
 """
 
 from collections.abc import Callable, Sequence
@@ -25,7 +26,7 @@ log = get_logger(__name__)
 
 
 class CircuitOpen(Exception):
-    """Too many dead letters in a row: stand still until a person has looked."""
+    """Too many failures in a row: stand still until a person has looked."""
 
 
 class Outcomes:
@@ -75,7 +76,7 @@ class Outcomes:
         again, the same messages are sent and the event is not handled.
 
         Raises:
-            CircuitOpen: it would be one dead letter too many in a row.
+            CircuitOpen: it would be one failure too many in a row.
         """
         known = {"event_id": str(incoming.id), "delivery": incoming.delivery}
         log.error("event.failed", group=self._letters.group, **known, defect=describe_defect(error), exc_info=error)
@@ -95,7 +96,7 @@ class Outcomes:
         mistake and never opens the circuit.
 
         Raises:
-            CircuitOpen: it would be one dead letter too many in a row.
+            CircuitOpen: it would be one failure too many in a row.
         """
         later, never = list[Poison](), list[Poison]()
         for poison in bad:
