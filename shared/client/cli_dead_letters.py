@@ -156,7 +156,8 @@ def _tell(done: "LettersAffected", verb: str, as_json: bool) -> None:
     if as_json:
         tables.show_json_line(done)
         return
-    held = f"; {done.held:,} held back: they came back too often (--force), or their jobs are cancelled"
+    why = "they came back too often (--force), their jobs are cancelled, or they are configuration"
+    held = f"; {done.held:,} held back: {why}, which is applied again"
     tables.show_text(f"{'would be ' if done.dry_run else ''}{verb}: {done.count:,}{held if done.held else ''}")
     for one in done.ids if done.dry_run else ():
         tables.show_text(f"  {one}")
