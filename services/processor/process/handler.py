@@ -62,6 +62,7 @@ def _failed(incoming: Incoming[Page], now: datetime) -> list[Result]:
 
 async def give_up_page(tx: Transaction, incoming: Incoming[PayloadStored], reason: str) -> list[Outgoing]:
     """The shell gave a page up: its job must hear of it, and its payload goes when its letter does."""
+    PAGES_FAILED.labels(reason=reason).inc()
     stored = incoming.event
     await store.insert_expiries(tx, {stored.payload.uri: _keep_seconds(stored, is_dead=True)})
     error = f"{reason}: the page could not be processed"

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import orjson
 import pytest
+from prometheus_client import REGISTRY
 
 from services.processor.app import build
 from services.processor.settings import Settings
@@ -150,10 +151,13 @@ async def test_what_a_table_refuses_is_tried_again_and_then_told(
     [retry] = await eventually(lambda: retries.values)
     rule = "the table records refuses it: CheckViolationError (priced)"
     assert (retry["reason"], retry["error"]) == ("sink_refused", rule)
+    failed = partial(REGISTRY.get_sample_value, "sluice_pages_failed_total", {"reason": "sink_refused"})
+    before = failed() or 0
     [given_up] = await process(b'[{"id": 5, "price": "secret"}]', delivery=DELIVERIES - 1)
     assert await ended(given_up) == ["dead"]
     [letter] = await eventually(lambda: dead.values)
     assert (letter["reason"], letter["error"]) == ("sink_refused", rule)
+    assert failed() == before + 1
     assert (await due_seconds(database))[given_up.payload.uri] == pytest.approx(MONTH_SECONDS, abs=60)
 
 
