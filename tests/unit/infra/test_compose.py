@@ -1,7 +1,10 @@
 """The compose file against its specification, and against the code that it starts."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ from services.fetcher.settings import Settings as FetcherSettings
 from services.planner.settings import Settings as PlannerSettings
 from services.processor.settings import Settings as ProcessorSettings
 from services.provision import STEPS, ProvisionSettings
+from shared.client.cli_replay import KAFKA
 from shared.events.catalogue import SERVICES
 from shared.runtime.settings import ServiceSettings, read_settings
 
@@ -122,6 +126,28 @@ def test_what_is_mounted_and_copied_is_there() -> None:
     ignored = (PROJECT / ".dockerignore").read_text("utf-8").splitlines()
     for place in copied:
         assert any(line.removeprefix("!") in (place, place.split("/")[0]) for line in ignored), place
+
+
+def test_kafka_answers_its_neighbours_and_this_machine_by_names_that_they_know() -> None:
+    kafka = PARTS["kafka"]["environment"]
+    listeners = dict(one.split("://") for one in kafka["KAFKA_LISTENERS"].split(","))
+    advertised = dict(one.split("://") for one in kafka["KAFKA_ADVERTISED_LISTENERS"].split(","))
+    protocols = dict(one.split(":") for one in kafka["KAFKA_LISTENER_SECURITY_PROTOCOL_MAP"].split(","))
+    assert set(listeners) == set(protocols) == {*advertised, "CONTROLLER"}
+    assert advertised["PLAINTEXT"] == PARTS["planner"]["environment"]["SLUICE_KAFKA_BOOTSTRAP_SERVERS"]
+    [port] = PARTS["kafka"]["ports"]
+    assert port == f"{advertised['HOST'].rpartition(':')[0]}:{KAFKA.rpartition(':')[2]}{listeners['HOST']}"
+    assert advertised["HOST"] == KAFKA, "where the command looks for it"
+
+
+def test_the_image_has_the_command() -> None:
+    """Run as there: with the environment's Python first in the path, and the code in PYTHONPATH."""
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    place = {"PATH": path, "PYTHONPATH": str(PROJECT), "SLUICE_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}
+    program = PROJECT / "infra" / "image" / "sluice"
+    arguments = ["replay", "jobs.events", "--from", "2026-11-01T00:00:00Z", "--to-topic", "jobs.events"]
+    done = subprocess.run([program, *arguments], env=place, capture_output=True, text=True, check=False)
+    assert "no answer from Kafka at 127.0.0.1:1;" in done.stderr
 
 
 def test_whoever_waits_for_somebody_names_a_part() -> None:
