@@ -27,10 +27,13 @@ EXPORTS = dict(re.findall(r"^export (\w+)=(\S+)", README, re.MULTILINE))
 SECRET = EXPORTS["ACME_HOOK"]
 
 
+APPLIED = "\n---\n".join(re.findall(r"(?:```yaml|<<'YAML')\n(.*?)\n(?:```|YAML)", README, re.DOTALL))
+"""All documents, in their order: one after the other they come to one installation."""
+
+
 def documents(running: Cluster) -> list[dict[str, Any]]:
-    """What the recipes say to apply, at the simulator's addresses."""
-    text = "\n---\n".join(re.findall(r"```yaml\n(.*?)```", RECIPES, re.DOTALL))
-    text = text.replace("https://api.acme.example/v2", f"{running.simulator}/acme")
+    """What the README says to apply, at the simulator's addresses."""
+    text = re.sub(r"https://\w+\.acme\.example/v\d", f"{running.simulator}/acme", APPLIED)
     text = text.replace("https://me.example/done", f"{running.simulator}/receive/done")
     found = [document.content for document in load([("README.md", text)])]
     for document in found:
@@ -93,6 +96,12 @@ async def test_each_recipe_does_what_it_says(topics: Place, tmp_path: Path, monk
 
 def test_each_secret_that_is_named_is_set_before() -> None:
     assert set(re.findall(r"env:(\w+)", README)) == set(EXPORTS)
+
+
+def test_no_document_takes_the_place_of_another() -> None:
+    """Applying one replaces the whole of what was there by that name."""
+    names = [(document.kind, document.name) for document in load([("README.md", APPLIED)])]
+    assert len(names) == len(set(names)) > 5, names
 
 
 async def the_vendor_calls_back(running: Cluster) -> None:
