@@ -20,8 +20,8 @@ from shared.events.webhooks import Notification, WebhookReceived
 SERVICES = ("planner", "fetcher", "processor", "callback-gateway", "scheduler")
 MONTH = timedelta(days=30)
 MAX_ENCODED_BYTES = 2 * 1024**2
-"""A callback of up to the limit is carried in base64, with its headers; its dead letter carries that in base64 once
-more."""
+"""A callback or webhook of up to the limit is carried in base64, with its headers; its dead letter carries that in
+base64 once more."""
 MAX_ENVELOPED_BYTES = 3 * 1024**2
 """Retry and dead-letter messages carry an original of up to the limit, in base64."""
 
@@ -84,6 +84,7 @@ WEBHOOKS_RECEIVED: Topic[WebhookReceived] = Topic(
     (*PLANNER, *ANYONE),
     "verified webhooks, as they came",
     public=True,
+    max_message_bytes=MAX_ENCODED_BYTES,
 )
 SCHEDULES_REQUESTED: Topic[ScheduleRequested] = Topic(
     "schedules.requested",
