@@ -10,6 +10,8 @@ import pytest
 import yaml
 from prometheus_client import REGISTRY
 
+from services.planner.paging.counted import MOST_GROWTH, MOST_TASKS_AT_ONCE
+from services.planner.track.decide import MOST_PAGES_WITHOUT_NEW_RECORDS
 from shared.client.documents import load
 from shared.events.catalogue import DEAD, RETRIES, SERVICES, records_topic, topics
 from shared.events.topic import Topic
@@ -20,6 +22,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 ANY_PORT = {"callback-gateway": {"gateway_port": 0}}
 BEHAVIOURS = (47, 38, 21, 21, 25)
 """How many each of the replaced designs has: the poller, vendor jobs, requests, webhooks, schedules."""
+LETTERS, ENDS = "Dead letters", "Why a job failed"
 PAGES = sorted([PROJECT / "README.md", *(PROJECT / "docs").rglob("*.md")])
 
 
@@ -142,6 +145,18 @@ def test_each_reason_of_a_bad_record_is_one_that_operators_know() -> None:
     for told in re.findall(r"^\|[^|]*\|([^|]*)\|", on_topics, re.MULTILINE):
         for reason in re.findall(r"`((?!sluice_)[a-z]+_[a-z_]+|empty|undecodable|bug)`", told):
             assert f"`{reason}`" in known, reason
+
+
+def test_each_reason_of_the_planner_is_explained_with_its_limit() -> None:
+    """Its reasons begin with a word that has an underscore, and a colon."""
+    page = (PROJECT / "docs" / "operations.md").read_text("utf-8")
+    letters, section = (page.partition(f"## {name}\n")[2].partition("\n## ")[0] for name in (LETTERS, ENDS))
+    told = set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`.*?) \|", letters + section, re.MULTILINE))))
+    sources = [path.read_text("utf-8") for path in (PROJECT / "services" / "planner").rglob("*.py")]
+    reasons = {reason for source in sources for reason in re.findall(r'"([a-z]+(?:_[a-z]+)+): ', source)}
+    assert {"no_new_records", "page_limit", "vendor_job_missing"} <= reasons <= told
+    for limit in (f"{MOST_PAGES_WITHOUT_NEW_RECORDS} pages", f"{MOST_GROWTH} times", f"{MOST_TASKS_AT_ONCE:,} would"):
+        assert limit in section, limit
 
 
 def check_tests_of(row: str) -> None:
