@@ -72,9 +72,10 @@ class Site:
             while not writer.is_closing():
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
                 self.heads.append(head)
-                target = head.split(" ", 2)[1]
+                method, target, _ = head.split(" ", 2)
                 path, _, query = target.partition("?")
-                await ACTS.get(path, _page)(self, writer, query)
+                act = _refuse if method == "CONNECT" else ACTS.get(path, _page)
+                await act(self, writer, query)
         self._open.discard(writer)
         writer.close()
 
@@ -190,6 +191,11 @@ async def _status(site: Site, writer: asyncio.StreamWriter, query: str) -> None:
 async def _linked(site: Site, writer: asyncio.StreamWriter, query: str) -> None:
     link = unquote_plus(query.partition("&")[0].removeprefix("link="))
     writer.write(_answer(b'{"items": [1]}', f"content-type: application/json\r\nlink: {link}\r\n"))
+
+
+async def _refuse(site: Site, writer: asyncio.StreamWriter, query: str) -> None:
+    """As a proxy that lets nobody through."""
+    writer.write(_answer(b"no", "", "403 Forbidden"))
 
 
 ACTS: dict[str, Act] = {

@@ -157,9 +157,13 @@ async def test_a_redirect_to_another_host_goes_without_credentials(
     assert "s3cret" not in site.heads[1]
 
 
-async def test_a_proxy_that_refuses_was_no_request_to_the_vendor(transport: Transport, site: Site) -> None:
-    failure = await failing(transport, site, "", url="https://8.8.8.8/", egress=f"{site.url}")
-    assert failure.sent is False or failure.failure is not Failure.TRUNCATED
+async def test_a_proxy_that_refuses_was_no_request_to_the_vendor(
+    transport: Transport, names: Names, site: Site
+) -> None:
+    names.book["public.example"] = "8.8.8.8"
+    failure = await failing(transport, site, "", url="https://public.example/", egress=site.url)
+    assert [head.partition(" HTTP")[0] for head in site.heads] == ["CONNECT public.example:443"]
+    assert (failure.failure, failure.sent) == (Failure.CONNECT, False)
 
 
 async def test_cancelled_connects_leave_nothing_behind(transport: Transport, names: Names, site: Site) -> None:
