@@ -11,6 +11,8 @@ from tests.reports import Reports
 from tests.stack import Place
 
 ITEMS = {"request": {"path": "/items"}, "records": {"key": "id"}}
+IN_FLIGHT, HANG_SECONDS = 50, 600
+"""Of a vendor that hangs for longer than any test lasts."""
 
 
 async def test_two_fetchers_never_exceed_a_contract_together(topics: Place, tmp_path: Path) -> None:
@@ -52,18 +54,26 @@ async def test_a_quota_that_only_the_vendor_knows_is_waited_for(topics: Place, t
 
 
 async def test_a_vendor_that_hangs_holds_up_nobody_else(topics: Place, tmp_path: Path) -> None:
+    """As many calls as may be in flight hang, with three times as many behind them, and all of them still do when the
+    other vendor's job has ended."""
     async with cluster(topics, tmp_path) as running:
-        await running.configure_simulator("hangs", records=20_000, hang_share=1.0, hang_seconds=60)
+        hangs = {"fail_paths": [{"match": "offset=[1-9]", "fault": "hang"}], "hang_seconds": HANG_SECONDS}
+        await running.configure_simulator("hangs", records=20_000, **hangs)
         await running.configure_simulator("works", records=2000)
-        await running.apply_vendor("hangs", budget={"in_flight": 50})
+        waits = {"first_byte": f"{HANG_SECONDS}s", "total": f"{HANG_SECONDS}s"}
+        await running.apply_vendor("hangs", budget={"in_flight": IN_FLIGHT}, timeouts=waits)
         await running.apply_vendor("works")
-        pages = {"style": "page", "size": 100}
-        for _ in range(5):
-            await running.submit({"vendor": "hangs", "poll": {**ITEMS, "pages": pages}})
-        good = {"style": "offset", "size": 100, "total": "body.meta.total"}
-        job_id = await running.submit({"vendor": "works", "poll": {**ITEMS, "pages": good}})
-        job = await running.ended(job_id, within_seconds=20)
+        pages = {"style": "offset", "size": 100, "total": "body.meta.total"}
+        await running.submit({"vendor": "hangs", "poll": {**ITEMS, "pages": pages}})
+        await eventually(partial(_are_open, running, IN_FLIGHT))
+        job = await running.ended(await running.submit({"vendor": "works", "poll": {**ITEMS, "pages": pages}}))
         assert (job["status"], job["distinct"]) == ("completed", 2000)
+        truth = await running.truth("hangs")
+        assert (truth["in_flight"], truth["requests"]) == (IN_FLIGHT, 1 + IN_FLIGHT)
+
+
+async def _are_open(running: Cluster, calls: int) -> bool:
+    return bool((await running.truth("hangs"))["in_flight"] == calls)
 
 
 async def test_a_job_can_be_paused_resumed_and_cancelled(topics: Place, tmp_path: Path) -> None:
