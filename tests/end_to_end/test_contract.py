@@ -1,7 +1,10 @@
 """The vendor is the judge: by its own count the contract is never exceeded, and a vendor that hangs hurts nobody."""
 
+import signal
 from functools import partial
 from pathlib import Path
+
+import pytest
 
 from tests.cluster import Cluster, cluster
 from tests.end_to_end.invocations import INVOKE, OUTCOME, tasks
@@ -15,7 +18,11 @@ IN_FLIGHT, HANG_SECONDS = 50, 600
 """Of a vendor that hangs for longer than any test lasts."""
 
 
-async def test_two_fetchers_never_exceed_a_contract_together(topics: Place, tmp_path: Path) -> None:
+async def test_two_fetchers_never_exceed_a_contract_together(
+    topics: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor when one of them is killed with permits in hand, and comes back."""
+    monkeypatch.setenv("SLUICE_FETCHER_LEASE_SECONDS", "3")
     async with cluster(topics, tmp_path) as running:
         running.start_service("fetcher", instance="fetcher-2")
         await running.wait_ready("fetcher-2")
@@ -25,8 +32,12 @@ async def test_two_fetchers_never_exceed_a_contract_together(topics: Place, tmp_
         await running.apply_vendor("strict", budget={"windows": [window], "in_flight": 20})
         pages = {"style": "offset", "size": 20, "total": "body.meta.total"}
         job_id = await running.submit({"vendor": "strict", "poll": {**ITEMS, "pages": pages}})
+        for fetcher in ("fetcher", "fetcher-2"):
+            await eventually(partial(_has_called, running, fetcher))
+        running.kill("fetcher")
         job = await running.ended(job_id)
-        assert job["status"] == "completed"
+        assert (job["status"], job["distinct"]) == ("completed", 8000)
+        await eventually(lambda: running.processes.exit_codes("fetcher") == [-signal.SIGKILL])
         # A busy machine reads arrivals late, so the window leaves it 3 %; benchmarks/ judges the whole second.
         truth = await running.truth("strict", window_seconds=0.97)
         assert truth["window"]["all"] <= 50
@@ -37,6 +48,11 @@ async def test_two_fetchers_never_exceed_a_contract_together(topics: Place, tmp_
         job = await running.ended(await running.submit({"vendor": "narrow", "poll": {**ITEMS, "pages": pages}}))
         assert (job["status"], job["distinct"]) == ("completed", 300)
         assert (await running.truth("narrow"))["highest_in_flight"] == 3
+
+
+async def _has_called(running: Cluster, fetcher: str) -> bool:
+    told = (await running.http.get(f"http://127.0.0.1:{running.ports[fetcher]}/metrics")).text
+    return 'sluice_vendor_requests_total{vendor="strict"' in told
 
 
 async def test_a_quota_that_only_the_vendor_knows_is_waited_for(topics: Place, tmp_path: Path) -> None:
