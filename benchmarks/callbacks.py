@@ -50,7 +50,7 @@ class Heard:
         value, headers = orjson.loads(record.value), dict(record.headers)
         if record.topic.endswith(CALLBACKS_RECEIVED.name):
             callback = CallbackReceived.model_validate(value)
-            event = str(derived_id("told", callback.callback_id, callback.task_id))
+            event = str(derived_id("told", callback.callback_id, callback.task_id, callback.round))
             self.received[event] = callback.received_at.timestamp() * 1000
         elif value.get("job_id") == job_id:
             event = headers[CE_ID].decode()

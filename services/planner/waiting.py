@@ -35,6 +35,7 @@ class Wait:
     input: Mapping[str, Scalar]
     deadline_at: datetime
     vendor_job: str | None = None
+    submitted_at: datetime | None = None
 
 
 def expected(wait: Wait, *, over: bool = False, id: UUID | None = None) -> Outgoing:
@@ -48,6 +49,7 @@ def expected(wait: Wait, *, over: bool = False, id: UUID | None = None) -> Outgo
         rules=wait.resolved.callbacks,
         deadline_at=wait.deadline_at,
         vendor_job=wait.vendor_job,
+        submitted_at=wait.submitted_at,
         over=over,
     )
     return outgoing(CALLBACKS_EXPECTED, wait.task_id, event, id=id)

@@ -12,7 +12,8 @@ class CallbackExpected(Event):
     """A task waits for a callback. Told before the submit goes out, so that no callback can be the first to know.
 
     Told again when the vendor's job id is known, and with `over` when the wait has ended: what comes after that is
-    late. `rules` are the vendor's as they were when the job was released.
+    late. `rules` are the vendor's as they were when the job was released. `submitted_at`, told with the submit's
+    answer, is when the call left that was answered: before that the vendor can have said nothing of this job.
     """
 
     type: Literal["callback.expected"] = "callback.expected"
@@ -24,6 +25,7 @@ class CallbackExpected(Event):
     rules: Callbacks
     deadline_at: datetime
     vendor_job: str | None = None
+    submitted_at: datetime | None = None
     over: bool = False
 
 

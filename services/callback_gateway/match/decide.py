@@ -2,7 +2,8 @@
 
 A token names a task and its round, and counts for one outcome. What comes after the outcome, after the wait, or for an
 earlier round is recorded and not applied. A vendor's own id may be that of several tasks: many vendors answer the same
-submit twice with the same job.
+submit twice with the same job. A task whose submit is answered only after that job's callback came hears of it, too, if
+it came after the submit had left: what came before is of an earlier job, for vendors use their ids again.
 """
 
 import base64
@@ -49,6 +50,16 @@ class Judged:
     vendor_job: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """An outcome that a callback told of a task's vendor job before it was known to be this task's, too. The callback
+    is without its content."""
+
+    task_id: UUID
+    callback: CallbackReceived
+    told: Told
+
+
 def judge(callback: CallbackReceived, found: Expectation | None) -> Judged:
     """Decide what a callback is worth. One that is for nobody yet, or for a round yet to come, is parked."""
     vendor_job = callback.vendor_job
@@ -57,8 +68,11 @@ def judge(callback: CallbackReceived, found: Expectation | None) -> Judged:
     if callback.vendor != found.vendor:
         return Judged(callback, "unknown", vendor_job=vendor_job)
     document = _document(callback)
-    told = told_by(found.rules.outcome, document)
-    vendor_job = vendor_job_of(found.rules.vendor_job, document) or vendor_job
+    vendor_job = vendor_job or vendor_job_of(found.rules.vendor_job, document)
+    return _judged(callback, found, told_by(found.rules.outcome, document), vendor_job)
+
+
+def _judged(callback: CallbackReceived, found: Expectation, told: Told | None, vendor_job: str | None) -> Judged:
     verdict = _verdict(callback, found, told)
     if verdict == "accepted" and told != "progress":
         found = replace(found, told=told)
@@ -93,11 +107,14 @@ def find(callback: CallbackReceived, expectations: Iterable[Expectation]) -> lis
     return [one for one in named if not one.over] or named[:1]
 
 
-def judge_all(callbacks: Sequence[CallbackReceived], expectations: Sequence[Expectation]) -> list[Judged]:
-    """Judge callbacks one after the other, each for every task that it is for: an outcome that the first one tells is
-    known to the next."""
+def judge_all(
+    callbacks: Sequence[CallbackReceived], expectations: Sequence[Expectation], missed: Sequence[Missed] = ()
+) -> list[Judged]:
+    """Judge callbacks one after the other, each for every task that it is for, and before them what tasks have missed:
+    an outcome that the first one tells is known to the next."""
     known = {one.task_id: one for one in expectations}
-    judged = []
+    judged = [_judged(one.callback, known[one.task_id], one.told, one.callback.vendor_job) for one in missed]
+    known |= {one.expectation.task_id: one.expectation for one in judged if one.expectation is not None}
     for callback in callbacks:
         tasks: list[Expectation | None] = [*find(callback, known.values())]
         for one in [judge(callback, found) for found in tasks or [None]]:
@@ -125,7 +142,11 @@ def latest(events: Iterable[CallbackExpected]) -> list[CallbackExpected]:
         if before is not None and before.round > event.round:
             continue
         if before is not None and before.round == event.round:
-            known = {"vendor_job": event.vendor_job or before.vendor_job, "over": event.over or before.over}
+            known = {
+                "vendor_job": event.vendor_job or before.vendor_job,
+                "submitted_at": event.submitted_at or before.submitted_at,
+                "over": event.over or before.over,
+            }
             longest = max(event.deadline_at, before.deadline_at)
             event = event.model_copy(update={**known, "deadline_at": longest})
         merged[event.task_id] = event

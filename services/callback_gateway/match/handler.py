@@ -39,14 +39,15 @@ async def match_callbacks(tx: Transaction, batch: Sequence[Incoming[CallbackRece
 
 
 async def expect_callbacks(tx: Transaction, batch: Sequence[Incoming[CallbackExpected]]) -> list[Outgoing]:
-    """Keep which tasks wait, and judge what came before they were known."""
+    """Keep which tasks wait, and judge what came before they were known, or known to wait for that vendor's job."""
     events = latest(incoming.event for incoming in batch)
     await store.lock_keys(tx, keys_of(events))
     expectations = await store.upsert_expectations(tx, events)
     parked = await store.find_parked(tx, expectations)
-    if not parked:
+    missed = await store.find_missed(tx, events, expectations)
+    if not parked and not missed:
         return []
-    judged = [one for one in judge_all(parked, expectations) if one.verdict != "parked"]
+    judged = [one for one in judge_all(parked, expectations, missed) if one.verdict != "parked"]
     await store.upsert_callbacks(tx, one_for_each(judged), {})
     await store.set_told(tx, judged)
     return _tell(judged, utc_now())
@@ -94,5 +95,5 @@ def _told(one: Judged, now: datetime) -> Outgoing:
         vendor_job=one.vendor_job,
         told=one.told,
     )
-    message_id = derived_id("told", one.callback.callback_id, event.task_id)
+    message_id = derived_id("told", one.callback.callback_id, event.task_id, event.round)
     return outgoing(TASKS_EVENTS, event.job_id, event, id=message_id, at=now)

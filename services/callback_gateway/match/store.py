@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from services.callback_gateway.match.decide import Expectation, Judged
+from services.callback_gateway.match.decide import Expectation, Judged, Missed
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
 from shared.events.callbacks import CallbackExpected, CallbackReceived
@@ -62,6 +62,29 @@ async def find_parked(tx: Transaction, expectations: Sequence[Expectation]) -> l
     return [CallbackReceived.model_validate_json(one.original.record().value or b"") for one in letters]
 
 
+async def find_missed(
+    tx: Transaction, events: Sequence[CallbackExpected], expectations: Sequence[Expectation]
+) -> list[Missed]:
+    """What tasks whose submits were answered, and which still wait, have missed; at most one outcome for each."""
+    submitted = {event.task_id: event.submitted_at for event in events if event.submitted_at and event.vendor_job}
+    waiting = [one for one in expectations if one.task_id in submitted and not one.over and one.told is None]
+    if not waiting:
+        return []
+    rows = await tx.fetch(
+        SQL["find_missed"],
+        [one.task_id for one in waiting],
+        [one.vendor for one in waiting],
+        [one.vendor_job for one in waiting],
+        [submitted[one.task_id] for one in waiting],
+    )
+    return [_missed(row) for row in rows]
+
+
+def _missed(row: Row) -> Missed:
+    named = {name: row[name] for name in ("vendor", "vendor_job", "received_at")}
+    return Missed(row["task_id"], CallbackReceived(callback_id=row["id"], **named), row["told"])
+
+
 async def upsert_callbacks(tx: Transaction, judged: Sequence[Judged], letters: Mapping[UUID, DeadLetter]) -> None:
     """Callbacks with their verdicts. Parked ones are kept with their letters."""
     ordered = sorted(judged, key=lambda one: one.callback.callback_id)
@@ -77,6 +100,7 @@ async def upsert_callbacks(tx: Transaction, judged: Sequence[Judged], letters: M
         [one.verdict for one in ordered],
         [one.callback.received_at for one in ordered],
         [_letter(one, letters) for one in ordered],
+        [one.callback.task_id is None for one in ordered],
     )
 
 

@@ -24,7 +24,7 @@ _ABANDONED = frozenset({TaskState.CANCELLED, TaskState.EXPIRED})
 @dataclass(frozen=True, slots=True)
 class Invocation:
     """A submit and what is known of its vendor job. `told` waits for the vendor's id; `beat` counts what was told of
-    progress, `ask` the questions for the status."""
+    progress, `ask` the questions for the status. `submitted_at` is not stored: it is told with the submit's answer."""
 
     id: UUID
     job_id: UUID
@@ -34,6 +34,7 @@ class Invocation:
     input: Mapping[str, Scalar]
     deadline_at: datetime | None = None
     submitted: bool = False
+    submitted_at: datetime | None = None
     vendor_job: str | None = None
     told: Told | None = None
     beat: int = 0
@@ -147,7 +148,7 @@ def _heard(before: Move, resolved: Resolved, event: TaskChanged) -> Move:
     waiting = replace(task, state=TaskState.WAITING, vendor_job=known, reason=event.reason or task.reason)
     after = before.then(waiting) if known == task.vendor_job else before.then(waiting, Expect())
     if event.purpose == "submit" and not task.submitted:
-        after = _submitted(after, resolved, event.at)
+        after = _submitted(after, resolved, event)
     if event.told == "progress":
         after = _progressed(after, resolved)
     elif event.told is not None and after.task.told is None:
@@ -157,9 +158,11 @@ def _heard(before: Move, resolved: Resolved, event: TaskChanged) -> Move:
     return _decided(after, resolved)
 
 
-def _submitted(before: Move, resolved: Resolved, at: datetime) -> Move:
+def _submitted(before: Move, resolved: Resolved, event: TaskChanged) -> Move:
     invoke = invoke_of(resolved)
-    after = before.then(replace(before.task, submitted=True, deadline_at=at + invoke.deadline), Expect())
+    left_at = event.attempt.started_at if event.attempt else None
+    task = replace(before.task, submitted=True, submitted_at=left_at, deadline_at=event.at + invoke.deadline)
+    after = before.then(task, Expect())
     if invoke.heartbeat is not None:
         after = after.then(after.task, Wake("heartbeat", invoke.heartbeat, after.task.beat))
     if invoke.status is not None:

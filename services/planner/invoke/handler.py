@@ -147,4 +147,5 @@ def _wait(task: Invocation, job: JobRow, now: datetime) -> Wait:
         input=task.input,
         deadline_at=task.deadline_at or now,
         vendor_job=task.vendor_job,
+        submitted_at=task.submitted_at,
     )

@@ -140,6 +140,49 @@ async def test_all_tasks_that_wait_for_one_job_of_the_vendors_hear_of_it(databas
     assert sorted(await verdicts(database)) == ["accepted", "duplicate"]
 
 
+@pytest.mark.parametrize("first", ["told", "parked", "late"])
+async def test_a_task_that_comes_to_a_vendors_job_after_its_callback_hears_of_it_once(
+    database: Database, first: str
+) -> None:
+    """The callback came while the answer to its submit was on its way, and another task had that job already."""
+    one, two, came = expected(new_id(), vendor_job="r1"), new_id(), received(vendor_job="r1")
+    if first == "late":
+        assert await run(database, expected(one.event.task_id, vendor_job="r1", over=True), came) == []
+    else:
+        assert len(await run(database, *([came, one] if first == "parked" else [one, came]))) == 1
+    answered = expected(two, vendor_job="r1", submitted_at=NOW - timedelta(seconds=1))
+    told = await run(database, expected(two), answered, answered, received(vendor_job="r1"))
+    assert [(message["task_id"], message["told"]) for message in told] == [(str(two), "done")]
+    assert sorted(await verdicts(database)) == ["accepted", "duplicate"]
+
+
+@pytest.mark.parametrize("why", ["of an earlier job", "by token", "of an earlier release", "no outcome"])
+async def test_a_task_hears_of_nothing_that_another_was_told_but_the_outcome_of_its_own_vendor_job(
+    database: Database, why: str
+) -> None:
+    """Vendors use their ids again: what came before the submit left is of another job under the same id."""
+    one, two = new_id(), new_id()
+    rules = Callbacks.model_validate({"outcome": {"progress": "body.ok"}}) if why == "no outcome" else RULES
+    came = received(one) if why == "by token" else received(vendor_job="r1")
+    assert len(await run(database, expected(one, vendor_job="r1", rules=rules), came)) == 1
+    second = timedelta(seconds=1)
+    left_at = {"of an earlier job": NOW + second, "of an earlier release": None}.get(why, NOW - second)
+    assert await run(database, expected(two), expected(two, vendor_job="r1", submitted_at=left_at)) == []
+
+
+async def test_a_task_whose_next_round_has_the_same_vendor_job_hears_of_it_in_that_round(database: Database) -> None:
+    """The callback was taken for the round before: that the next one had begun was not known yet."""
+    task_id = new_id()
+    async with database.transaction() as tx:
+        await expect_callbacks(tx, [expected(task_id, vendor_job="r1")])
+        told = await match_callbacks(tx, [received(vendor_job="r1")])
+        answered = expected(task_id, vendor_job="r1", round=1, submitted_at=NOW - timedelta(seconds=1))
+        told += await expect_callbacks(tx, [answered])
+    events = [orjson.loads(one.value or b"") for one in told]
+    assert [(one["round"], one["told"]) for one in events] == [(0, "done"), (1, "done")]
+    assert len({dict(one.headers)["ce_id"] for one in told}) == 2
+
+
 async def test_a_round_is_over_when_the_next_begins(database: Database) -> None:
     task_id = new_id()
     first, second = received(task_id), received(task_id, round=1)

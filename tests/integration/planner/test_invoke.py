@@ -1,6 +1,6 @@
 """An invocation in the planner alone: what is told before the submit goes out, and what follows from what is heard."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from services.planner.settings import Settings
 from shared.events.callbacks import TaskDue
 from shared.events.catalogue import JOBS_CONTROL, TASKS_DUE, TASKS_EVENTS
 from shared.events.jobs import JobControl
-from shared.events.tasks import Facts, TaskChanged, TaskState
+from shared.events.tasks import Attempt, Facts, TaskChanged, TaskState
 from shared.ids import new_id
 from shared.messaging.handler import Outgoing, outgoing
 from shared.messaging.producer import Producer
@@ -66,6 +66,20 @@ async def test_a_vendor_job_from_submit_to_results(
         assert (ended["state"], ended["reason"]) == ("failed", "1 of 4 tasks failed")
         over = {one["task_id"] for one in expected.values if one["over"]}
         assert over == {first["task_id"], second["task_id"]}
+
+
+async def test_when_a_submit_left_is_told_with_the_vendors_id(
+    topics: Place, producer: Producer, reader_for: ReaderFor, payloads: Path, database_for: DatabaseFor
+) -> None:
+    """What a vendor said before is of another job under the same id."""
+    fetches, expected = await reader_for("fetch.requested"), await reader_for("callbacks.expected")
+    async with running("planner", Settings, build, topics, payloads):
+        first, _ = await released(producer, await database_for("planner"), fetches, new_id())
+        left_at = datetime(2026, 1, 1, tzinfo=UTC)
+        attempt = Attempt(attempt=2, started_at=left_at, seconds=0.5, verdict="success")
+        await producer.send([told(first, TaskState.WAITING, purpose="submit", vendor_job="r1", attempt=attempt)])
+        [named] = await eventually(lambda: [one for one in expected.values if one.get("vendor_job")])
+        assert datetime.fromisoformat(named["submitted_at"]) == left_at
 
 
 async def test_a_deadline_and_a_cancellation_end_the_vendors_jobs(

@@ -111,8 +111,8 @@ def expected(**more: Any) -> CallbackExpected:
 
 
 def test_what_is_told_of_a_wait_adds_up_and_a_later_round_begins_anew() -> None:
-    [told] = latest([expected(vendor_job="r1"), expected(over=True), expected()])
-    assert (told.vendor_job, told.over) == ("r1", True)
+    [told] = latest([expected(vendor_job="r1", submitted_at=NOW), expected(over=True), expected()])
+    assert (told.vendor_job, told.submitted_at, told.over) == ("r1", NOW, True)
     [told] = latest([expected(vendor_job="r1", over=True), expected(round=1), expected(vendor_job="r0")])
     assert (told.round, told.vendor_job, told.over) == (1, None, False)
 
