@@ -189,7 +189,7 @@ class WholeDeadLetter(DeadLetter):
 
 class LettersAffected(Answer):
     """How many dead letters were (or, in a dry run, would be) taken, the first of them, and how many are held back:
-    they came back too often, or their jobs are cancelled."""
+    they came back too often, their jobs are cancelled, they are configuration, or their messages are not kept."""
 
     count: int
     held: int

@@ -24,6 +24,8 @@ Most = Annotated[int, typer.Option(min=1, max=1000, help="at most so many")]
 All = Annotated[bool, typer.Option("--all", help="every open one, without a filter")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="only tell how many there are, and the first of them")]
 
+_WHY_HELD = "came back too often (--force), of cancelled jobs, configuration (to be applied again), or without their messages"
+
 commands = typer.Typer(help="List what could not be handled, show it, send it again, put it away.")
 
 
@@ -156,8 +158,7 @@ def _tell(done: "LettersAffected", verb: str, as_json: bool) -> None:
     if as_json:
         tables.show_json_line(done)
         return
-    why = "they came back too often (--force), their jobs are cancelled, or they are configuration"
-    held = f"; {done.held:,} held back: {why}, which is applied again"
+    held = f"; {done.held:,} held back: {_WHY_HELD}"
     tables.show_text(f"{'would be ' if done.dry_run else ''}{verb}: {done.count:,}{held if done.held else ''}")
     for one in done.ids if done.dry_run else ():
         tables.show_text(f"  {one}")

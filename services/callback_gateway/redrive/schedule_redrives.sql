@@ -10,7 +10,7 @@ WITH found AS (
         AND ($5::timestamptz IS NULL OR at >= $5)
         AND ($6::timestamptz IS NULL OR at < $6)
         AND ($7::uuid IS NULL OR id = $7)
-        AND (redrives < $8 AND topic <> ALL ($10::text[]) AND NOT (
+        AND (redrives < $8 AND topic <> ALL ($10::text[]) AND NOT left_out AND NOT (
             round IS NOT NULL AND EXISTS (SELECT FROM jobs WHERE jobs.id = dead_letters.job_id AND jobs.state = 'cancelled')
         ))
     FOR UPDATE

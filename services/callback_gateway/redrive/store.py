@@ -6,7 +6,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from services.callback_gateway.redrive.decide import Letter, topics_of_state
-from services.callback_gateway.redrive.model import MOST_REDRIVES, LetterFilter, State
+from services.callback_gateway.redrive.model import DISCARDED, MOST_REDRIVES, LetterFilter, State
 from shared.database.pool import Row, Transaction
 from shared.database.queries import changed_rows, load_queries
 from shared.database.storable import storable_text
@@ -43,9 +43,17 @@ class Survey:
     ids: tuple[UUID, ...]
 
 
-async def survey(tx: Transaction, selection: Selection, *, force: bool, states: Sequence[State] = ("open",)) -> Survey:
-    """Look before anything is done."""
-    most = _ANY_NUMBER if force else MOST_REDRIVES
+async def survey_redrives(tx: Transaction, selection: Selection, *, force: bool) -> Survey:
+    """Look before anything is sent again."""
+    return await _survey(tx, selection, ("open",), _ANY_NUMBER if force else MOST_REDRIVES)
+
+
+async def survey_discards(tx: Transaction, selection: Selection) -> Survey:
+    """Look before anything is put away: nothing is held back."""
+    return await _survey(tx, selection, DISCARDED, None)
+
+
+async def _survey(tx: Transaction, selection: Selection, states: Sequence[State], most: int | None) -> Survey:
     never = topics_of_state(selection.prefix)
     row = await tx.fetchrow(SQL["survey_letters"], *selection.arguments, most, _FIRST, never, states)
     assert row is not None

@@ -156,6 +156,7 @@ async def insert_dead_letters(tx: Transaction, batch: Sequence[Incoming[DeadLett
         [storable_json(incoming.event.model_dump_json().encode()) for incoming in ordered],
         [closed_round(incoming.event) for incoming in ordered],
         [times_redriven(incoming.event) for incoming in ordered],
+        [bool(incoming.event.original.left_out) for incoming in ordered],
     )
 
 

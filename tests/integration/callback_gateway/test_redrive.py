@@ -85,6 +85,20 @@ async def test_a_letter_without_its_value_is_refused_and_sends_no_tombstone(edge
     assert await listed(edge.http, state="open") == [letter_id]
 
 
+async def test_a_letter_without_its_value_is_counted_as_held_back(edge: Served) -> None:
+    letter = letter_of()
+    without = letter.original.model_copy(update={"value": None, "left_out": "a value of 9 bytes"})
+    held, sent = await keep(edge.database, letter.model_copy(update={"original": without}), letter_of())
+    for dry_run in (True, False):
+        order = {"filter": {"reason": "bug"}, "force": True, "dry_run": dry_run}
+        told = (await edge.http.post("/dead-letters/redrive", json=order)).json()
+        assert (told["count"], told["held"], told["ids"]) == (1, 1, [sent])
+    assert await listed(edge.http, state="open") == [held]
+    order = {"filter": {"reason": "bug"}, "reason": "too large", "dry_run": True}
+    told = (await edge.http.post("/dead-letters/discard", json=order)).json()
+    assert (told["count"], told["held"], told["ids"]) == (2, 0, [held, sent])
+
+
 async def test_a_filter_is_tried_before_it_is_used(
     gateway: httpx.AsyncClient, topics: Place, producer: Producer, reader_for: ReaderFor
 ) -> None:

@@ -18,7 +18,6 @@ from services.callback_gateway.http.routes.lookup import Limit, linked_page, pag
 from services.callback_gateway.redrive import store as redrive_store
 from services.callback_gateway.redrive.decide import PUBLISHED_AGAIN, not_whole, topics_of_state
 from services.callback_gateway.redrive.model import (
-    DISCARDED,
     MOST_REDRIVES,
     DiscardOrder,
     DiscardReason,
@@ -97,12 +96,12 @@ async def show(context: Context, letter_id: LetterId) -> Response:
 )
 async def redrive_all(context: Context, request: Request) -> Response:
     """All open ones that fit the filter, the oldest first, at a rate; those that came back three times are held
-    back without `force`, and always those of cancelled jobs and of configuration, which is published again
-    instead. A dry run tells how many there are."""
+    back without `force`, and always those of cancelled jobs, of configuration, which is published again instead,
+    and those whose messages were too large to be kept. A dry run tells how many there are."""
     order = parse(REDRIVE, (await read_json_body(request, context.settings))[1])
     selection = Selection(order.filter, context.settings.topic_prefix)
     async with context.database.transaction() as tx:
-        seen = await redrive_store.survey(tx, selection, force=order.force)
+        seen = await redrive_store.survey_redrives(tx, selection, force=order.force)
         count = seen.count
         if not order.dry_run:
             count = await redrive_store.schedule_redrives(tx, selection, rate=order.rate, force=order.force)
@@ -129,7 +128,7 @@ async def redrive(
         raise Refusal(409, why)
     selection = Selection(LetterFilter(), context.settings.topic_prefix, letter_id)
     async with context.database.transaction() as tx:
-        if (await redrive_store.survey(tx, selection, force=force)).held:
+        if (await redrive_store.survey_redrives(tx, selection, force=force)).held:
             raise Refusal(409, _why_held(row, selection.prefix, force=force))
         await redrive_store.schedule_redrives(tx, selection, rate=1, force=force)
     return _affected(1, 0, (letter_id,), dry_run=False)
@@ -149,8 +148,8 @@ async def discard_all(context: Context, request: Request) -> Response:
     order = parse(DISCARD, (await read_json_body(request, context.settings))[1])
     selection = Selection(order.filter, context.settings.topic_prefix)
     async with context.database.transaction() as tx:
-        seen = await redrive_store.survey(tx, selection, force=True, states=DISCARDED)
-        count = seen.count + seen.held
+        seen = await redrive_store.survey_discards(tx, selection)
+        count = seen.count
         if not order.dry_run:
             count = await redrive_store.discard_letters(tx, selection, order.reason)
             log.info("dead_letters.discarded", count=count)
