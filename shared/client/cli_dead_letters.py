@@ -24,7 +24,9 @@ Most = Annotated[int, typer.Option(min=1, max=1000, help="at most so many")]
 All = Annotated[bool, typer.Option("--all", help="every open one, without a filter")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="only tell how many there are, and the first of them")]
 
-_WHY_HELD = "came back too often (--force), of cancelled jobs, configuration (to be applied again), or without their messages"
+_WHY_HELD = (
+    "came back too often (--force), of cancelled jobs, configuration (to be applied again), or without their messages"
+)
 
 commands = typer.Typer(help="List what could not be handled, show it, send it again, put it away.")
 

@@ -235,7 +235,10 @@ def test_a_chain_ends_at_its_limit_with_a_reason() -> None:
 )
 def test_pages_are_planned_at_once_as_long_as_all_their_calls_can_be_held(pages: dict[str, Any]) -> None:
     """A body that all pages have in common is held once for each of them where they are planned."""
-    poll = Poll(request=Request(path="/items", json={"ids": "x" * 100_000}), pages=PAGES.validate_python(pages))
+    poll = Poll(
+        request=Request.model_validate({"path": "/items", "json": {"ids": "x" * 100_000}}),
+        pages=PAGES.validate_python(pages),
+    )
     job = Resolved(vendor="acme", source="items", poll=poll)
     [first] = first_step(job).calls
     few, many = (next_step(job, first, Facts(items=10, total=10 * count, pages=count), 1) for count in (600, 700))
