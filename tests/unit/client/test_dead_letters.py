@@ -59,7 +59,7 @@ def test_letters_are_redriven_by_filter(letters: Gateway) -> None:
     arguments = ("--reason", "bug", "--from", AT, "--topic", "fetch.requested", "--rate", "5")
     told = sluice(letters, "dead-letters", "redrive", *arguments).stdout
     assert told.startswith("redriven: 2; 1 held back")
-    assert told.strip().endswith("or they are configuration, which is applied again")
+    assert told.strip().endswith("configuration (to be applied again), or without their messages")
     wanted = {"reason": "bug", "from": AT, "topic": "fetch.requested"}
     order = {"filter": wanted, "dry_run": False, "rate": 5.0, "force": False}
     assert letters.seen[-1] == ("POST /dead-letters/redrive", order)
