@@ -121,15 +121,19 @@ class Pools:
             self._pools[egress, private] = pool
         return pool
 
-    async def check_name(self, host: str, private: bool) -> None:
+    async def check_name(self, host: str, private: bool, within_seconds: float) -> None:
         """Refuse to ask a proxy for a name of the own network. What may be private may be known to the proxy alone.
 
         Raises:
             Blocked: one of its addresses is not one that this vendor may have.
             OSError: the name cannot be looked up here, so nothing is known of it.
+            ConnectionTimeoutError: it was not looked up in time.
         """
         try:
-            await self._names(private).resolve(host)
+            async with asyncio.timeout(within_seconds):
+                await self._names(private).resolve(host)
+        except TimeoutError:
+            raise aiohttp.ConnectionTimeoutError from None
         except socket.gaierror:
             if not private:
                 raise

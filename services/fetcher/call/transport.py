@@ -133,7 +133,8 @@ class Transport:
         answered may have been read, so the vendor's policy decides whether it is written again."""
         private = vendor.network.private_addresses == "allow"
         if egress != "direct":
-            await self._pools.check_name(urlsplit(request.url).hostname or "", private)
+            connect = vendor.timeouts.connect.total_seconds()
+            await self._pools.check_name(urlsplit(request.url).hostname or "", private, connect)
         pool = self._pools.pool(egress, private)
         try:
             while True:

@@ -1,5 +1,6 @@
 """Which addresses may be called: the guard stands where the socket is made, whatever the names say."""
 
+import asyncio
 import socket
 
 import pytest
@@ -143,3 +144,12 @@ async def test_a_proxy_is_not_asked_for_private_names(transport: Transport, name
     assert site.heads == []
     assert (await call(transport, site, "", url="http://public.example/page", egress=proxy))[0] == 200
     assert site.heads[0].startswith("GET http://public.example/page HTTP/1.1")
+
+
+async def test_a_name_server_that_hangs_before_a_proxy_is_asked_costs_no_more_than_the_time_to_connect(
+    transport: Transport, site: Site
+) -> None:
+    url, times = "http://hanging.example/page", {"connect": "200ms", "total": "1h"}
+    async with asyncio.timeout(60):
+        failure = await failing(transport, site, "", url=url, egress=site.url, timeouts=times)
+    assert (failure.failure, failure.sent, site.heads) == (Failure.TIMEOUT, False, [])
