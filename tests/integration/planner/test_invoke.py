@@ -1,13 +1,20 @@
 """An invocation in the planner alone: what is told before the submit goes out, and what follows from what is heard."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import orjson
+import pytest
 
 from services.planner.app import build
+from services.planner.model import Resolved
+from services.planner.release import store
+from services.planner.release.loop import Release
 from services.planner.settings import Settings
+from shared.errors import Unavailable
 from shared.events.callbacks import TaskDue
 from shared.events.catalogue import JOBS_CONTROL, TASKS_DUE, TASKS_EVENTS
 from shared.events.jobs import JobControl
@@ -15,9 +22,13 @@ from shared.events.tasks import Attempt, Facts, TaskChanged, TaskState
 from shared.ids import new_id
 from shared.messaging.handler import Outgoing, outgoing
 from shared.messaging.producer import Producer
+from shared.payloads.store import PayloadStore
+from shared.runtime.app import Runtime
+from shared.specification.invoke import Invoke
 from tests.conftest import DatabaseFor, ReaderFor
 from tests.eventually import eventually
-from tests.integration.planner.invocations import released
+from tests.integration.planner.invocations import INVOKE, released
+from tests.integration.planner.plans import plan
 from tests.running import running
 from tests.stack import Place
 
@@ -33,6 +44,60 @@ def due(call: dict[str, Any], kind: Any) -> Outgoing:
     return outgoing(TASKS_DUE, call["job_id"], event)
 
 
+@contextmanager
+def refusing(topic: str, producer: Producer, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The broker takes what is sent to other topics, and nothing that is sent to this one."""
+    send = producer.send
+
+    async def send_to_others(messages: Sequence[Outgoing], **more: Any) -> None:
+        await send([message for message in messages if message.topic != topic], **more)
+        if any(message.topic == topic for message in messages):
+            raise Unavailable(f"Kafka: no leader of {topic}")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(producer, "send", send_to_others)
+        yield
+
+
+async def test_a_submit_goes_out_after_what_waits_for_it_and_as_one_event_however_often(
+    topics: Place,
+    producer: Producer,
+    reader_for: ReaderFor,
+    payloads: Path,
+    database_for: DatabaseFor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A planner that dies before it has written down what it released releases it again."""
+    told = {name: await reader_for(name) for name in ("callbacks.expected", "timers.requested", "fetch.requested")}
+    database = await database_for("planner")
+    settings = topics.settings(Settings, payloads)
+    release = Release(Runtime(settings, database, producer, PayloadStore("memory://")))
+    specification = Resolved(vendor="acme", source="reports", invoke=Invoke.model_validate(INVOKE))
+    document = specification.model_dump_json(by_alias=True, exclude_defaults=True).encode()
+    await plan(database, 1)
+    await database.execute("UPDATE jobs SET specification = $1", document)
+    await database.execute("UPDATE tasks SET purpose = 'submit'")
+    for topic in ("callbacks.expected", "timers.requested"):
+        with refusing(topic, producer, monkeypatch), pytest.raises(Unavailable, match=topic):
+            await release.step()
+
+    async def die(*_: object) -> None:
+        raise Unavailable("the process died")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "mark_released", die)
+        with pytest.raises(Unavailable, match="died"):
+            await release.step()
+    await release.step()
+    assert await release.step() > 0
+    counts = {"callbacks.expected": 3, "timers.requested": 3, "fetch.requested": 2}
+    await eventually(lambda: all(len(told[name].records) >= count for name, count in counts.items()))
+    ids = {name: [dict(record.headers)["ce_id"] for record in reader.records] for name, reader in told.items()}
+    assert {name: (len(found), len(set(found))) for name, found in ids.items()} == {
+        name: (count, 1) for name, count in counts.items()
+    }
+
+
 async def test_a_vendor_job_from_submit_to_results(
     topics: Place, producer: Producer, reader_for: ReaderFor, payloads: Path, database_for: DatabaseFor
 ) -> None:
@@ -43,10 +108,7 @@ async def test_a_vendor_job_from_submit_to_results(
         first, second = await released(producer, await database_for("planner"), fetches, job_id)
         assert (first["purpose"], first["call"]["body"]) == ("submit", {"m": "a", "url": "{callback.url}"})
         await eventually(lambda: len(expected.values) == 2 and len(timers.values) == 2)
-        calls = zip(fetches.values, fetches.records, strict=True)
-        sent = {value["task_id"]: record.timestamp for value, record in calls}
-        for value, record in zip(expected.values, expected.records, strict=True):
-            assert record.timestamp <= sent[value["task_id"]]
+        assert {one["task_id"] for one in expected.values} == {first["task_id"], second["task_id"]}
         assert first["submit"]["deadline_at"] in {timer["due_at"] for timer in timers.values}
 
         done = told(first, TaskState.WAITING, "callback-gateway", told="done")
