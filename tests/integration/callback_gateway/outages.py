@@ -6,12 +6,22 @@ from typing import Any
 from services.callback_gateway.settings import Settings
 from services.callback_gateway.spool.loop import Drain
 from shared.database.pool import Database
+from shared.errors import Unavailable
 from shared.messaging.producer import Producer
 from shared.payloads.store import PayloadStore
 from shared.runtime.app import Runtime
 from tests.stack import Place
 
 AWAY = Database("postgresql://nobody@127.0.0.1:1/none", schema="none")
+
+
+async def crash(*_: object) -> None:
+    """In the place of what is written down once the broker has acknowledged.
+
+    Raises:
+        Unavailable: always.
+    """
+    raise Unavailable("the process died")
 
 
 def without_broker(place: Place) -> Producer:

@@ -12,10 +12,12 @@ from uuid import UUID
 import orjson
 import pytest
 
+from services.callback_gateway.match import store
 from services.callback_gateway.match.handler import expect_callbacks, match_callbacks
 from services.callback_gateway.match.loop import Unmatched
 from services.callback_gateway.settings import Settings
 from shared.database.pool import Database
+from shared.errors import Unavailable
 from shared.events.callbacks import CallbackExpected, CallbackReceived
 from shared.events.envelope import Incoming, Position, Record
 from shared.ids import new_id
@@ -26,6 +28,7 @@ from shared.runtime.app import Runtime
 from shared.specification.vendor import Callbacks
 from tests.conftest import DatabaseFor, ReaderFor
 from tests.eventually import eventually
+from tests.integration.callback_gateway.outages import crash
 from tests.locks import waiting
 from tests.stack import Place
 
@@ -206,14 +209,29 @@ async def test_a_wait_that_was_extended_stays_so_whatever_is_told_late(database:
 
 
 async def test_what_is_for_nobody_becomes_a_dead_letter_in_its_time(
-    topics: Place, database: Database, producer: Producer, reader_for: ReaderFor, payloads: Path
+    topics: Place,
+    database: Database,
+    producer: Producer,
+    reader_for: ReaderFor,
+    payloads: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """A crash before the commit sends the same once more."""
     dead = await reader_for("callback-gateway.dead")
     await run(database, received(vendor_job="strange"))
     await age(database)
     await run(database, received(vendor_job="new"))
-    await sweep(topics, database, producer, payloads)
-    [letter] = await eventually(lambda: dead.values)
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "close_unmatched", crash)
+        with pytest.raises(Unavailable, match="died"):
+            await sweep(topics, database, producer, payloads)
+    assert await verdicts(database) == ["parked", "parked"]
+    for _ in range(2):
+        await sweep(topics, database, producer, payloads)
+    await eventually(lambda: len(dead.records) >= 2)
+    first, again = dead.records
+    assert (first.key, first.value, first.headers) == (again.key, again.value, again.headers)
+    letter = dead.values[0]
     assert letter["reason"] == "unmatched_callback"
     assert orjson.loads(base64.b64decode(letter["original"]["value"]))["vendor_job"] == "strange"
     assert await verdicts(database) == ["unknown", "parked"]

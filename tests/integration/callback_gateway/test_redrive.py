@@ -26,6 +26,7 @@ from tests.eventually import eventually
 from tests.integration.callback_gateway.conftest import Served
 from tests.integration.callback_gateway.dead_letters import keep, letter_of, letter_of_task, listed
 from tests.integration.callback_gateway.job_events import BEGAN
+from tests.integration.callback_gateway.outages import crash
 from tests.stack import Place
 
 
@@ -213,9 +214,6 @@ async def test_a_crash_before_the_commit_sends_the_same_once_more(
             await store.schedule_redrives(tx, store.Selection(LetterFilter(), topics.prefix), rate=1000, force=False)
             == 20
         )
-
-    async def crash(*_: object) -> None:
-        raise Unavailable("the process died")
 
     async def all_due() -> bool:
         async with runtime.database.transaction() as tx:

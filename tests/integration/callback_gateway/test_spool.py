@@ -1,6 +1,7 @@
 """Accepted means durable: in the broker, else in the spool, else not accepted."""
 
 import asyncio
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,12 +11,15 @@ from services.callback_gateway.spool import store
 from services.callback_gateway.spool.outbound import Outbound
 from shared.database.pool import Database
 from shared.errors import Unavailable
-from shared.messaging.handler import Outgoing
+from shared.events.catalogue import JOBS_CONTROL
+from shared.events.jobs import JobControl
+from shared.ids import new_id
+from shared.messaging.handler import Outgoing, outgoing
 from shared.messaging.producer import Producer
 from tests.conftest import DatabaseFor, ReaderFor
 from tests.eventually import eventually
-from tests.integration.callback_gateway.conftest import ServeEdge
-from tests.integration.callback_gateway.outages import AWAY, drain, drain_of, without_broker
+from tests.integration.callback_gateway.conftest import Served, ServeEdge
+from tests.integration.callback_gateway.outages import AWAY, crash, drain, drain_of, without_broker
 from tests.stack import Place
 
 JOB = {"url": "https://api.example/items"}
@@ -99,6 +103,32 @@ async def test_an_older_word_never_comes_last(
     await eventually(lambda: len(vendors.values) == 3)
     told = [value["vendor"]["base_url"] for value in vendors.values if value["vendor"]["vendor"] == "acme"]
     assert told == ["https://old.example", "https://new.example"]
+
+
+async def test_a_crash_before_the_deletion_sends_the_same_once_more(
+    edge: Served,
+    place: Place,
+    payloads: Path,
+    producer: Producer,
+    reader_for: ReaderFor,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reader, database = await reader_for("jobs.control"), edge.database
+    jobs = [new_id() for _ in range(20)]
+    async with database.transaction() as tx:
+        await store.insert_messages(
+            tx, [outgoing(JOBS_CONTROL, one, JobControl(job_id=one, action="pause")) for one in jobs]
+        )
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "delete_messages", crash)
+        with pytest.raises(Unavailable, match="died"):
+            await drain(place, payloads, producer, database)
+    assert await waiting(database) == 20
+    await drain(place, payloads, producer, database)
+    assert await waiting(database) == 0
+    await eventually(lambda: len(reader.records) >= 40)
+    again = Counter((record.key, record.value, record.headers) for record in reader.records)
+    assert sorted(again.values()) == [2] * 20
 
 
 async def test_a_topic_that_does_not_answer_holds_back_no_messages_but_its_own(
