@@ -18,51 +18,65 @@ NEXT = {"request": {"path": "/next"}, "pages": {"style": "next", "next": "body.n
 
 COMPLETES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("a total that is missing", OFFSET, {"misbehaviour": {"total": "missing"}}),
-    ("a total that grows", OFFSET, {"misbehaviour": {"total": "grows"}}),
     ("a total of the wrong type", OFFSET, {"misbehaviour": {"total": "wrong_type"}}),
     ("pages smaller than asked for", OFFSET, {"page_size_max": 20}),
     ("pages that overlap", OFFSET, {"misbehaviour": {"pages": "overlap"}}),
     ("a list instead of an object", {**OFFSET, "pages": WALKED}, {"misbehaviour": {"body": "array"}}),
 ]
-ENDS: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
-    ("a total that shrinks", OFFSET, {"misbehaviour": {"total": "shrinks"}}, ""),
-    ("the same page again and again", OFFSET, {"misbehaviour": {"pages": "repeat"}}, "incomplete"),
-    ("a cursor that loops", CURSOR, {"misbehaviour": {"cursor": "loops"}}, "cursor_loops"),
-    ("a cursor that does not move", CURSOR, {"misbehaviour": {"cursor": "not_moving"}}, "pages_repeat"),
-    ("a cursor that never ends", CURSOR, {"misbehaviour": {"cursor": "never_ends"}}, "no_new_records"),
-    ("HTML instead of JSON", OFFSET, {"misbehaviour": {"body": "html"}}, "vendor_malformed"),
-    ("another charset", OFFSET, {"misbehaviour": {"body": "utf-16"}}, "vendor_malformed"),
-    ("a charset that is no Unicode", CURSOR, {"misbehaviour": {"body": "latin-1"}}, "vendor_malformed"),
-    ("a bomb", OFFSET, {"misbehaviour": {"body": "bomb"}}, "too_large"),
-    ("a crowd of empty records", NEXT, {"misbehaviour": {"body": "crowd"}}, "too_large"),
-    ("a body without an end", NEXT, {"misbehaviour": {"body": "endless"}}, "too_large"),
-    ("a redirect in a circle", NEXT, {"misbehaviour": {"body": "redirect"}}, "refused_302"),
-    ("page numbers that go nowhere", PAGE, {"misbehaviour": {"pages": "repeat"}}, "incomplete"),
-    ("a number instead of a page", OFFSET, {"misbehaviour": {"body": "scalar"}}, ""),
-    ("nothing but cut JSON", NEXT, {"malformed_share": 1.0}, "vendor_malformed"),
-    ("nothing but empty answers", NEXT, {"empty_share": 1.0}, "vendor_malformed"),
-    ("a token that is refused", NEXT, {"require_token": "secret"}, "paging stopped at task 0: auth_failed"),
+PARTLY, FAILED = "completed_with_failures", "failed"
+ENDS: list[tuple[str, dict[str, Any], dict[str, Any], str, str]] = [
+    ("the same page again and again", OFFSET, {"misbehaviour": {"pages": "repeat"}}, PARTLY, "incomplete"),
+    ("a cursor that loops", CURSOR, {"misbehaviour": {"cursor": "loops"}}, FAILED, "cursor_loops"),
+    ("a cursor that does not move", CURSOR, {"misbehaviour": {"cursor": "not_moving"}}, FAILED, "pages_repeat"),
+    ("a cursor that never ends", CURSOR, {"misbehaviour": {"cursor": "never_ends"}}, FAILED, "no_new_records"),
+    ("HTML instead of JSON", OFFSET, {"misbehaviour": {"body": "html"}}, FAILED, "vendor_malformed"),
+    ("another charset", OFFSET, {"misbehaviour": {"body": "utf-16"}}, FAILED, "vendor_malformed"),
+    ("a charset that is no Unicode", CURSOR, {"misbehaviour": {"body": "latin-1"}}, FAILED, "vendor_malformed"),
+    ("a bomb", OFFSET, {"misbehaviour": {"body": "bomb"}}, FAILED, "too_large"),
+    ("a crowd of empty records", NEXT, {"misbehaviour": {"body": "crowd"}}, FAILED, "too_large"),
+    ("a body without an end", NEXT, {"misbehaviour": {"body": "endless"}}, FAILED, "too_large"),
+    ("a redirect in a circle", NEXT, {"misbehaviour": {"body": "redirect"}}, FAILED, "refused_302"),
+    ("page numbers that go nowhere", PAGE, {"misbehaviour": {"pages": "repeat"}}, PARTLY, "incomplete"),
+    ("a number instead of a page", OFFSET, {"misbehaviour": {"body": "scalar"}}, FAILED, "vendor_malformed: body"),
+    ("nothing but cut JSON", NEXT, {"malformed_share": 1.0}, FAILED, "vendor_malformed"),
+    ("nothing but empty answers", NEXT, {"empty_share": 1.0}, FAILED, "vendor_malformed"),
+    ("a token that is refused", NEXT, {"require_token": "secret"}, FAILED, "paging stopped at task 0: auth_failed"),
 ]
 RETRY = {"attempts": 2, "backoff": {"base": "10ms"}}
-FINAL = {"completed", "completed_with_failures", "failed"}
+SHRINKS = {"records": 100, "misbehaviour": {"total": "shrinks"}}
 
 
-async def run(running: Cluster, number: int, poll: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
-    vendor = f"vendor-{number}"
-    await running.configure_simulator(vendor, records=400, **config)
+async def run(running: Cluster, vendor: str, poll: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
+    await running.configure_simulator(vendor, **{"records": 400, **config})
     await running.apply_vendor(vendor, limits={"body": "1MiB"}, retry=RETRY)
     job_id = await running.submit({"vendor": vendor, "poll": {**poll, "records": {"key": "id"}}})
     return await running.ended(job_id, within_seconds=60)
 
 
+async def keys(running: Cluster) -> dict[str, set[int]]:
+    """Of all records that are in the sink, by source."""
+    found: dict[str, set[int]] = {}
+    for row in await running.records():
+        found.setdefault(row["source"], set()).add(int(row["key"]))
+    return found
+
+
 async def test_whatever_a_vendor_answers_the_job_ends(topics: Place, tmp_path: Path) -> None:
     async with cluster(topics, tmp_path) as running:
-        for number, (what, poll, config) in enumerate(COMPLETES):
-            job = await run(running, number, poll, config)
-            assert job["distinct"] >= 400, (what, job)
-            assert job["status"] in ("completed", "completed_with_failures"), (what, job)
-        for number, (what, poll, config, reason) in enumerate(ENDS, 100):
-            job = await run(running, number, poll, config)
-            assert job["status"] in FINAL, (what, job)
-            assert job["status"] == "completed" or job["reason"], (what, job)
+        completed = {what: await run(running, f"good-{n}", *case) for n, (what, *case) in enumerate(COMPLETES)}
+        grown = await run(running, "grows", OFFSET, {"misbehaviour": {"total": "grows"}})
+        shrunk = await run(running, "shrinks", OFFSET, SHRINKS)
+        for number, (what, poll, config, status, reason) in enumerate(ENDS):
+            job = await run(running, f"bad-{number}", poll, config)
+            assert job["status"] == status, (what, job)
             assert reason in f"{job['reason']} {job.get('failures')}", (what, job)
+            assert not (job["completeness"] or {}).get("complete"), (what, job)
+        stored = await keys(running)
+    for what, job in completed.items():
+        assert (job["status"], job["reason"], job["distinct"]) == ("completed", "", 400), (what, job)
+        assert stored[job["source"]] == set(range(1, 401)), what
+    assert (grown["status"], grown["distinct"], "keeps growing" in grown["note"]) == ("completed", 1400, True), grown
+    assert stored[grown["source"]] == set(range(1, 1401))
+    assert (shrunk["status"], shrunk["reason"], "went down from 100 to 50" in shrunk["note"]) == ("completed", "", True)
+    assert shrunk["completeness"] == {"expected": 50, "distinct": 50, "complete": None}, shrunk
+    assert stored[shrunk["source"]] == set(range(1, 51))
