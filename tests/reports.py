@@ -35,12 +35,13 @@ async def _nothing(reports: "Reports", report: Report) -> None:
 
 class Reports:
     """`POST /reports`, `GET /reports/{id}`, `GET /reports/{id}/rows?cursor=`, `DELETE /reports/{id}`. `on_submit` runs
-    before the submit is answered. `refusals` are the answers of the next submits: those from 500 on came too late. A
-    known `Idempotency-Key` gets the report that it had."""
+    before the submit is answered. `refusals` are the answers of the next submits: those from 500 on came too late, the
+    others repeat what they refuse. A known `Idempotency-Key` gets the report that it had."""
 
     def __init__(self, on_submit: OnSubmit = _nothing, *, hang_up: bool = False) -> None:
         self.reports: dict[str, Report] = {}
         self.asked: list[str] = []
+        self.callback_urls: list[str] = []
         self.submits = 0
         self.answers: list[int] = []
         self.port = 0
@@ -101,8 +102,9 @@ class Reports:
         parts = path.strip("/").split("/")
         if method == "POST":
             self.submits += 1
+            self.callback_urls.append(body.get("callback_url", ""))
             if self.refusals and (self.refusals[0] < 500 or key in self.by_key):
-                return self.refusals.pop(0), {}
+                return self.refusals.pop(0), {"refused": body}
             if key in self.by_key and not self.refusals:
                 return 202, {"id": self.by_key[key].id, "status": self.by_key[key].status}
             report = Report(f"r{self.submits}", body, body.pop("callback_url", ""))

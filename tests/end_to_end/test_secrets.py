@@ -14,8 +14,10 @@ from shared.messaging.handler import Outgoing
 from shared.messaging.producer import Producer
 from tests.cluster import SERVICES, Cluster, cluster
 from tests.conftest import ReaderFor
+from tests.end_to_end.invocations import INVOKE, OUTCOME
 from tests.eventually import eventually
 from tests.letters import reasons
+from tests.reports import Report, Reports
 from tests.stack import Place
 
 CREDENTIAL = "sk_canary_credential_5b1f"
@@ -25,6 +27,8 @@ BAD = "sk_canary_value_c07d"
 POLL = {"request": {"path": "/items"}, "pages": {"style": "offset", "size": 50}, "records": {"key": "id"}}
 LINKED = {"request": {"path": "/link"}, "pages": {"style": "link"}, "records": {"key": "id"}}
 URL = "https://api.example/items"
+MAC_CHARACTERS = 26
+"""The end of a token, which is made of the secret key alone."""
 DOCUMENTS: list[tuple[str, str, Any]] = [
     ("PUT", "/vendors/x", {"base_url": URL, "auth": {"type": "bearer", "token": BAD}}),
     ("PUT", "/vendors/x", {"base_url": URL, "auth": {"type": BAD, "token": BAD}}),
@@ -81,8 +85,10 @@ async def test_secrets_stay_where_they_belong(
     monkeypatch.setenv("ACME_TOKEN", CREDENTIAL)
     dead = {name: await reader_for(f"{name}.dead") for name in SERVICES}
     readers = [await reader_for(topic.name) for topic in all_topics()]
-    async with cluster(topics, tmp_path) as running:
+    async with Reports(_call_back_at_once) as reports, cluster(topics, tmp_path) as running:
         await _use_the_credential(running)
+        tokens = await _use_callback_urls(running, reports)
+        readers.append(await reader_for("records.linked"))
         answers = [
             await running.http.request(method, running.gateway + path, json=body) for method, path, body in DOCUMENTS
         ]
@@ -94,28 +100,48 @@ async def test_secrets_stay_where_they_belong(
         metrics = [await running.http.get(f"http://127.0.0.1:{port}/metrics") for port in running.ports.values()]
         letters = await running.http.get(f"{running.gateway}/dead-letters", params={"limit": 1000})
         rows = await _all_rows(topics)
+        await eventually(lambda: len(readers[-1].records) == 100)
     assert [answer.status_code for answer in answers] == [422] * len(DOCUMENTS)
+    good = [CREDENTIAL, *tokens]
     for answer in (*answers, *metrics, letters):
-        assert not _told(answer.content), (answer.request.url, answer.text)
+        assert not _told(answer.content, BAD, *good), (answer.request.url, answer.text)
     for reader in dead.values():
         for value in reader.values:
             del value["original"]
-            assert not _told(orjson.dumps(value)), value
+            assert not _told(orjson.dumps(value), BAD), value
     logs = [file for file in (tmp_path / "logs").glob("*.log") if file.stem in SERVICES]
     assert len(logs) == len(SERVICES)
     for file in logs:
-        lines = [line for line in file.read_bytes().splitlines() if _told(line)]
+        lines = [line for line in file.read_bytes().splitlines() if _told(line, BAD, *good)]
         assert not lines, (file.name, lines[0][:2000])
-    for reader in readers:
-        assert not any(CREDENTIAL.encode() in (record.value or b"") for record in reader.records)
-    assert CREDENTIAL not in rows and CREDENTIAL.encode().hex() not in rows
+    for record in (record for reader in readers for record in reader.records):
+        parts = [record.key or b"", record.value or b"", *(value for _, value in record.headers)]
+        assert not _told(b"\n".join(parts), *good), (record.topic, parts)
+    assert not _told(rows.encode(), *good, *(secret.encode().hex() for secret in good))
     stored = [file for file in (tmp_path / "payloads").rglob("*") if file.is_file()]
     assert stored
-    assert not any(CREDENTIAL.encode() in file.read_bytes() for file in stored)
+    assert not any(_told(file.read_bytes(), *good) for file in stored)
 
 
-def _told(text: bytes) -> bool:
-    return BAD.encode() in text or CREDENTIAL.encode() in text
+def _told(text: bytes, *secrets: str) -> bool:
+    return any(secret.encode() in text for secret in secrets)
+
+
+async def _call_back_at_once(reports: Reports, report: Report) -> None:
+    assert await reports.call_back(report, "succeeded") == 202
+
+
+async def _use_callback_urls(running: Cluster, reports: Reports) -> list[str]:
+    """A vendor's job that is called back, and one that is refused by an answer that repeats the URL; gives what of
+    their tokens nobody could guess."""
+    await running.apply_vendor("caller", base_url=reports.url, callbacks={"outcome": OUTCOME})
+    for refusals, status in (([], "completed"), ([422], "failed")):
+        reports.refusals = refusals
+        job = await running.ended(await running.submit({"vendor": "caller", "invoke": INVOKE, "input": [{"month": 1}]}))
+        assert job["status"] == status, job
+    assert reports.answers == [202]
+    assert len(set(reports.callback_urls)) == 2
+    return [url[-MAC_CHARACTERS:] for url in reports.callback_urls]
 
 
 async def _use_the_credential(running: Cluster) -> None:
@@ -128,20 +154,22 @@ async def _use_the_credential(running: Cluster) -> None:
         assert job["status"] == status, job
     await running.configure_simulator("linked", records=100)
     await running.apply_vendor("linked", auth={"type": "query", "name": "key", "value": "env:ACME_TOKEN"})
-    job = await running.ended(await running.submit({"vendor": "linked", "poll": LINKED}))
+    source = {"vendor": "linked", "poll": LINKED, "sinks": [{"type": "topic"}]}
+    assert (await running.http.put(f"{running.gateway}/sources/linked", json=source)).status_code == 201
+    job = await running.ended(await running.submit({"source": "linked"}))
     assert job["status"] == "completed", job
 
 
 async def _forge(running: Cluster) -> None:
     """A callback by a URL that we never made; a webhook that proves itself by a wrong token, and then the right one."""
     answer = await running.http.post(f"{running.gateway}/callbacks/acme/{BAD}", json={})
-    assert (answer.status_code, _told(answer.content)) == (404, False)
+    assert (answer.status_code, _told(answer.content, BAD)) == (404, False)
     hook = {"verify": {"scheme": "token", "secrets": ["env:ACME_TOKEN"]}}
     assert (await running.http.put(f"{running.gateway}/hooks/acme", json=hook)).status_code == 201
     for token, status in ((BAD, 401), (CREDENTIAL, 202)):
         answer = await eventually(partial(_send, running, token))
         assert answer.status_code == status
-        assert not _told(answer.content)
+        assert not _told(answer.content, BAD, CREDENTIAL)
 
 
 async def _send(running: Cluster, token: str) -> httpx.Response:
