@@ -1,8 +1,11 @@
 """Which offsets are committed, and when: those of what is done, and no others."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.errors import CommitFailedError
 from prometheus_client import REGISTRY
 
@@ -31,6 +34,33 @@ async def test_stopping_commits_what_was_done_and_nothing_else(
         await producer.send([order(new_id()) for _ in range(100)])
         await eventually(lambda: len(seen.jobs) == 100, 30)
     assert await committed(topics) == 100
+
+
+async def test_where_records_were_deleted_unread_it_goes_on_with_the_oldest_that_is_left(
+    topics: Place, database: Database, producer: Producer
+) -> None:
+    """As their retention does, while nobody consumes: what is behind them is not lost, too."""
+    seen, (done, deleted, left) = Seen(), [replace(order(new_id()), key="one") for _ in range(3)]
+    async with shell(seen, topics, database, producer):
+        await producer.send([done])
+        await eventually(lambda: len(seen.jobs) == 1, 30)
+    await producer.send([deleted])
+    assert await delete_all(topics) == {0, 2}
+    await producer.send([left])
+    async with shell(seen, topics, database, producer):
+        await eventually(lambda: len(seen.jobs) == 2, 30)
+    assert [str(job) in (left.value or b"").decode() for job in seen.jobs] == [False, True]
+
+
+async def delete_all(place: Place) -> set[int]:
+    """Delete what is in the topic; gives the offsets at which its partitions begin now."""
+    partitions = [TopicPartition(f"{place.prefix}.jobs.control", number) for number in range(2)]
+    admin = AIOKafkaAdminClient(bootstrap_servers=place.kafka)
+    await admin.start()
+    try:
+        return set((await admin.delete_records(dict.fromkeys(partitions, RecordsToDelete(-1)))).values())
+    finally:
+        await admin.close()
 
 
 async def test_a_batch_that_goes_back_comes_again_from_all_its_partitions(
