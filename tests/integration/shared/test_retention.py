@@ -1,5 +1,6 @@
 """What ended long ago is forgotten by each service; what is open never is."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -16,11 +17,12 @@ from services.fetcher.expire.loop import Expire as ForgetAttempts
 from services.fetcher.settings import Settings as FetcherSettings
 from services.planner.expire.loop import Expire as ForgetJobs
 from services.planner.settings import Settings as PlannerSettings
-from shared.events.catalogue import SERVICES
+from shared.events.catalogue import DEAD, SERVICES, WEEK, topics
 from shared.ids import new_id
 from shared.messaging import ledger
-from shared.runtime.app import Runtime
-from shared.runtime.service import open_runtime
+from shared.runtime.app import App, Runtime
+from shared.runtime.service import Process, open_runtime
+from tests.eventually import eventually
 from tests.stack import Place
 
 JOBS = {"open": None, "young": "1 day", "old": "40 days", "older": "50 days"}
@@ -191,6 +193,28 @@ async def test_the_fetcher_forgets_hosts_that_nobody_calls_any_more(place: Place
             )
         await until_idle(ForgetAttempts(runtime).step)
         assert await values(runtime, "SELECT vendor FROM budgets ORDER BY vendor") == ["acme", "url:b", "url:c"]
+
+
+async def test_a_service_forgets_an_event_once_no_topic_can_bring_it_again(place: Place, payloads: Path) -> None:
+    """Twice as long as topics keep it: brokers delete late."""
+    assert {topic.retention for topic in topics() if topic not in DEAD.values()} == {WEEK}
+    async with opened("planner", PlannerSettings, place, payloads) as runtime:
+        for name, days in (("young", 13), ("old", 15)):
+            await execute(
+                runtime,
+                f"""INSERT INTO ledger (consumer_group, event_id, delivery, recorded_at)
+                VALUES ('{name}', gen_random_uuid(), 0, now() - interval '{days} days')""",
+            )
+        stopping = asyncio.Event()
+        process = asyncio.create_task(Process("planner", runtime, App(consumers=())).run(stopping))
+
+        async def forgotten() -> bool:
+            return await values(runtime, "SELECT consumer_group FROM ledger") != ["young", "old"]
+
+        await eventually(forgotten)
+        stopping.set()
+        await process
+        assert await values(runtime, "SELECT consumer_group FROM ledger") == ["young"]
 
 
 @pytest.mark.parametrize("service", SERVICES)
