@@ -166,6 +166,16 @@ async def test_a_proxy_that_refuses_was_no_request_to_the_vendor(
     assert (failure.failure, failure.sent) == (Failure.CONNECT, False)
 
 
+async def test_a_proxy_that_is_named_in_the_environment_is_no_egress(
+    transport: Transport, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert (await call(transport, site, "/page"))[0] == 200
+
+
 async def test_cancelled_connects_leave_nothing_behind(transport: Transport, names: Names, site: Site) -> None:
     hanging = [
         asyncio.create_task(call(transport, site, "", url="http://never.example/", timeouts={"connect": "1h"}))
