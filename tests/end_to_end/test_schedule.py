@@ -40,7 +40,7 @@ async def test_one_correlation_id_from_the_request_to_the_last_row(
         assert {str(row["job_id"]) for row in await running.records()} == {correlation}
         assert {event["job_id"] for event in tasks.values} == {correlation}
         logs = {path.name: path.read_text() for path in tmp_path.rglob("*.log")}
-        for name in ("scheduler", "planner"):
+        for name in ("callback-gateway", "scheduler", "planner"):
             assert correlation in logs[f"{name}.log"], name
         assert (await running.http.get(f"{running.gateway}/schedules")).json()["schedules"] == []
         assert await running.dead_letters() == []
