@@ -179,3 +179,10 @@ async def test_two_members_that_have_the_same_events_in_another_order_never_lock
 
 async def _let_others_run(tx: Transaction) -> None:
     await tx.execute("SELECT pg_sleep(0.2)")
+
+
+async def test_no_bitmap_scan_reads_a_queue_and_no_index_needs_one(database: Database) -> None:
+    """A bitmap scan reads the entries of dead rows again each time; other kinds of indexes are read by nothing else."""
+    assert await ask(database, "SHOW enable_bitmapscan") == "off"
+    others = "SELECT array_agg(indexname) FROM pg_indexes WHERE schemaname !~ '^pg_' AND indexdef !~ 'USING btree'"
+    assert await ask(database, others) is None
