@@ -1,20 +1,23 @@
 """Dead letters as they are asked for, sent again and put away."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from services.callback_gateway.redrive.decide import Letter, topics_of_state
 from services.callback_gateway.redrive.model import DISCARDED, MOST_REDRIVES, LetterFilter, State
 from shared.database.pool import Row, Transaction
-from shared.database.queries import changed_rows, load_queries
+from shared.database.queries import load_queries
 from shared.database.storable import storable_text
 from shared.events.dead_letters import DeadLetter
 
 SQL = load_queries(__file__)
 
 _FIRST = 10
+_BLOCK = 2_000
+_ANY_TIME = datetime.max.replace(tzinfo=UTC)
+_BEFORE_ALL = (datetime.min.replace(tzinfo=UTC), UUID(int=0))
 _ANY_NUMBER = 2**31 - 1
 
 
@@ -36,11 +39,45 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """How many letters would be taken, how many would be held back, and the first that would be taken."""
+    """How many letters would be taken, how many would be held back, the first that would be taken, and the time of the
+    latest that fits."""
 
     count: int
     held: int
     ids: tuple[UUID, ...]
+    latest_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """So many letters at most, the oldest first: those behind one, by its time and id, and none later than a time."""
+
+    latest_at: datetime = _ANY_TIME
+    after: tuple[datetime, UUID] = _BEFORE_ALL
+    most: int = _BLOCK
+
+    @property
+    def arguments(self) -> tuple[object, ...]:
+        """The parameters of the queries."""
+        return (*self.after, self.latest_at, self.most)
+
+    def behind(self, taken: Sequence[Row]) -> "Block | None":
+        """The next block, unless these were the last."""
+        if len(taken) < self.most:
+            return None
+        return replace(self, after=max((row["at"], row["id"]) for row in taken))
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """When letters are sent again: one each interval, from a time on."""
+
+    apart: timedelta
+    begin_at: datetime | None = None
+
+    def behind(self, taken: Sequence[Row]) -> "Turns":
+        """The turns of the next block."""
+        return replace(self, begin_at=max(row["due_at"] for row in taken) + self.apart) if taken else self
 
 
 async def survey_redrives(tx: Transaction, selection: Selection, *, force: bool) -> Survey:
@@ -57,21 +94,26 @@ async def _survey(tx: Transaction, selection: Selection, states: Sequence[State]
     never = topics_of_state(selection.prefix)
     row = await tx.fetchrow(SQL["survey_letters"], *selection.arguments, most, _FIRST, never, states)
     assert row is not None
-    return Survey(row["count"], row["held"], tuple(row["ids"]))
+    return Survey(row["count"], row["held"], tuple(row["ids"]), row["latest_at"])
 
 
-async def schedule_redrives(tx: Transaction, selection: Selection, *, rate: float, force: bool) -> int:
-    """Have letters sent again, at most `rate` a second; gives how many."""
-    most = _ANY_NUMBER if force else MOST_REDRIVES
-    apart, never = timedelta(seconds=1 / rate), topics_of_state(selection.prefix)
-    rows = await tx.fetch(SQL["schedule_redrives"], *selection.arguments, most, apart, never)
-    await await_jobs(tx, sorted({row["job_id"] for row in rows if row["round"] is not None}))
-    return len(rows)
+async def schedule_redrives(
+    tx: Transaction, selection: Selection, block: Block, turns: Turns, *, force: bool
+) -> list[Row]:
+    """Have a block of letters sent again; gives them."""
+    guard = (_ANY_NUMBER if force else MOST_REDRIVES, turns.apart, topics_of_state(selection.prefix))
+    arguments = (*selection.arguments, *guard, *block.arguments, turns.begin_at)
+    taken: list[Row] = await tx.fetch(SQL["schedule_redrives"], *arguments)
+    await await_jobs(tx, sorted({row["job_id"] for row in taken if row["round"] is not None}))
+    return taken
 
 
-async def discard_letters(tx: Transaction, selection: Selection, reason: str) -> int:
-    """Put letters away for a reason; gives how many."""
-    return changed_rows(await tx.execute(SQL["discard_letters"], *selection.arguments, storable_text(reason)))
+async def discard_letters(tx: Transaction, selection: Selection, block: Block, reason: str) -> list[Row]:
+    """Put a block of letters away for a reason; gives them."""
+    taken: list[Row] = await tx.fetch(
+        SQL["discard_letters"], *selection.arguments, storable_text(reason), *block.arguments
+    )
+    return taken
 
 
 async def count_open(tx: Transaction) -> list[tuple[str, str, int]]:

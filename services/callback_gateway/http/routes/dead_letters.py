@@ -1,6 +1,7 @@
 """`/dead-letters`: what could not be handled, with its reason, history and original bytes; sent again, or put away."""
 
 import base64
+from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from services.callback_gateway.http.description import DeadLetters, document
 from services.callback_gateway.http.json_response import json_response
 from services.callback_gateway.http.problems import Refusal, problem_responses
 from services.callback_gateway.http.routes.lookup import Limit, linked_page, page
+from services.callback_gateway.redrive import blocks
 from services.callback_gateway.redrive import store as redrive_store
 from services.callback_gateway.redrive.decide import PUBLISHED_AGAIN, not_whole, topics_of_state
 from services.callback_gateway.redrive.model import (
@@ -26,10 +28,9 @@ from services.callback_gateway.redrive.model import (
     Service,
     State,
 )
-from services.callback_gateway.redrive.store import Selection
+from services.callback_gateway.redrive.store import Block, Selection, Turns
 from shared.api_models import LettersAffected, WholeDeadLetter
 from shared.database.pool import Row
-from shared.observability.logs import get_logger
 from shared.specification.parse import parse
 
 REDRIVE: TypeAdapter[RedriveOrder] = TypeAdapter(RedriveOrder)
@@ -39,8 +40,6 @@ _FILTER: TypeAdapter[LetterFilter] = TypeAdapter(LetterFilter)
 
 LetterId = Annotated[UUID, Path(description="the dead letter's id")]
 Text = Annotated[str | None, Query(max_length=500)]
-
-log = get_logger(__name__)
 
 router = APIRouter(prefix="/dead-letters", tags=["dead letters"])
 
@@ -102,10 +101,10 @@ async def redrive_all(context: Context, request: Request) -> Response:
     selection = Selection(order.filter, context.settings.topic_prefix)
     async with context.database.transaction() as tx:
         seen = await redrive_store.survey_redrives(tx, selection, force=order.force)
-        count = seen.count
-        if not order.dry_run:
-            count = await redrive_store.schedule_redrives(tx, selection, rate=order.rate, force=order.force)
-            log.info("dead_letters.redrive_asked", count=count, held=seen.held)
+    count = seen.count
+    if not order.dry_run:
+        turns = Turns(timedelta(seconds=1 / order.rate))
+        count = await blocks.redrive(context.database, selection, seen, turns, force=order.force)
     return _affected(count, seen.held, seen.ids, dry_run=order.dry_run)
 
 
@@ -130,7 +129,7 @@ async def redrive(
     async with context.database.transaction() as tx:
         if (await redrive_store.survey_redrives(tx, selection, force=force)).held:
             raise Refusal(409, _why_held(row, selection.prefix, force=force))
-        await redrive_store.schedule_redrives(tx, selection, rate=1, force=force)
+        await redrive_store.schedule_redrives(tx, selection, Block(), Turns(timedelta()), force=force)
     return _affected(1, 0, (letter_id,), dry_run=False)
 
 
@@ -149,10 +148,9 @@ async def discard_all(context: Context, request: Request) -> Response:
     selection = Selection(order.filter, context.settings.topic_prefix)
     async with context.database.transaction() as tx:
         seen = await redrive_store.survey_discards(tx, selection)
-        count = seen.count
-        if not order.dry_run:
-            count = await redrive_store.discard_letters(tx, selection, order.reason)
-            log.info("dead_letters.discarded", count=count)
+    count = seen.count
+    if not order.dry_run:
+        count = await blocks.discard(context.database, selection, seen, order.reason)
     return _affected(count, 0, seen.ids, dry_run=order.dry_run, status=200)
 
 
@@ -168,8 +166,8 @@ async def discard(context: Context, letter_id: LetterId, request: Request) -> Re
     row = await _found(context, letter_id)
     selection = Selection(LetterFilter(), context.settings.topic_prefix, letter_id)
     async with context.database.transaction() as tx:
-        count = await redrive_store.discard_letters(tx, selection, order.reason)
-    if not count:
+        taken = await redrive_store.discard_letters(tx, selection, Block(), order.reason)
+    if not taken:
         raise Refusal(409, f"the dead letter is {row['state']} already")
     return _affected(1, 0, (letter_id,), dry_run=False, status=200)
 

@@ -1,0 +1,80 @@
+"""Dead letters that are sent again or put away by the thousand."""
+
+import asyncio
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from shared.database.pool import Database
+from tests.eventually import eventually
+from tests.integration.callback_gateway.conftest import Served
+from tests.integration.callback_gateway.dead_letters import keep, letter_of
+from tests.integration.callback_gateway.job_events import BEGAN
+
+MANY = 2_100
+"""More than are taken at once."""
+ORDERS: dict[str, dict[str, Any]] = {
+    "redrive": {"filter": {"reason": "bug"}, "rate": 1000},
+    "discard": {"filter": {"reason": "bug"}, "reason": "a test"},
+}
+CUT_WHO_WAITS = """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock'"""
+
+
+async def keep_many(database: Database) -> None:
+    """The letters of this module, one of each second."""
+    await keep(database, *(letter_of(at=BEGAN + timedelta(seconds=number)) for number in range(MANY)))
+
+
+async def still_open(database: Database) -> int:
+    async with database.transaction() as tx:
+        return int(await tx.fetchval("SELECT count(*) FROM dead_letters WHERE state = 'open'"))
+
+
+@pytest.mark.parametrize("verb", list(ORDERS))
+async def test_an_order_that_is_cut_off_has_done_what_it_has_done_and_can_be_given_again(
+    edge: Served, verb: str
+) -> None:
+    """Somebody else holds the latest letter, so that the order comes no further than to the block that it is in."""
+    await keep_many(edge.database)
+    async with edge.database.transaction() as tx:
+        await tx.execute("SELECT FROM dead_letters ORDER BY at DESC LIMIT 1 FOR UPDATE")
+        asked = asyncio.create_task(edge.http.post(f"/dead-letters/{verb}", json=ORDERS[verb]))
+
+        async def waits() -> bool:
+            return await still_open(edge.database) < MANY and bool(await tx.fetchval(CUT_WHO_WAITS))
+
+        await eventually(waits)
+        assert (await asked).status_code == 503
+    left = await still_open(edge.database)
+    assert 0 < left < MANY
+    await keep(edge.database, letter_of(reason="empty"))
+    again = await edge.http.post(f"/dead-letters/{verb}", json=ORDERS[verb])
+    assert (again.json()["count"], await still_open(edge.database)) == (left, 1)
+
+
+async def test_what_comes_while_an_order_is_carried_out_is_not_part_of_it(edge: Served) -> None:
+    """What was sent again and failed again would else be sent again by the same order."""
+    await keep_many(edge.database)
+    async with edge.database.transaction() as tx:
+        await tx.execute("SELECT FROM dead_letters ORDER BY at DESC LIMIT 1 FOR UPDATE")
+        asked = asyncio.create_task(edge.http.post("/dead-letters/redrive", json=ORDERS["redrive"]))
+
+        async def under_way() -> bool:
+            return await still_open(edge.database) < MANY
+
+        await eventually(under_way)
+        await keep(edge.database, letter_of(at=BEGAN + timedelta(days=1)))
+    assert (await asked).json()["count"] == MANY
+    assert await still_open(edge.database) == 1
+
+
+async def test_however_many_letters_there_are_the_oldest_come_first_each_in_its_turn(edge: Served) -> None:
+    await keep_many(edge.database)
+    await edge.http.post("/dead-letters/redrive", json=ORDERS["redrive"])
+    async with edge.database.transaction() as tx:
+        turns = [row["due_at"] for row in await tx.fetch("SELECT due_at FROM dead_letters ORDER BY at")]
+    assert len(turns) == MANY
+    assert min(later - turn for turn, later in pairwise(turns)) == timedelta(seconds=0.001)
