@@ -17,7 +17,8 @@ from services.fetcher.expire.loop import Expire as ForgetAttempts
 from services.fetcher.settings import Settings as FetcherSettings
 from services.planner.expire.loop import Expire as ForgetJobs
 from services.planner.settings import Settings as PlannerSettings
-from shared.events.catalogue import DEAD, SERVICES, WEEK, topics
+from shared.events.catalogue import DEAD, SERVICES, topics
+from shared.events.topic import WEEK
 from shared.ids import new_id
 from shared.messaging import ledger
 from shared.runtime.app import App, Runtime
