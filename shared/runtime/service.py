@@ -99,8 +99,18 @@ async def _run(name: str, settings: S, build: Build[S]) -> int:
     # Nobody stops it: a normal end comes before, and whatever comes after the parts have ended may hang, too.
     last_resort = threading.Timer(settings.stop_seconds, os._exit, [0])
     last_resort.daemon = True
+
+    def end_in_time() -> None:
+        """From the first reason to end: whatever the start waits for may hang as well."""
+        if last_resort.ident is None:
+            last_resort.start()
+
+    def end() -> None:
+        stopping.set()
+        end_in_time()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+        asyncio.get_running_loop().add_signal_handler(number, end)
     try:
         await runtime.database.open()
         await ask_database(runtime.database)
@@ -108,7 +118,7 @@ async def _run(name: str, settings: S, build: Build[S]) -> int:
         app = build(runtime)
         needed = [consumer.topic for consumer in app.consumers]
         await check_topics(settings.brokers, settings.topic_prefix, [*needed, RETRIES[name], DEAD[name]])
-        return await Process(name, runtime, app, when_stopping=last_resort.start).run(stopping)
+        return await Process(name, runtime, app, when_stopping=end_in_time).run(stopping)
     finally:
         await runtime.producer.close()
         await runtime.database.close()

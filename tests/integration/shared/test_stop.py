@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 
 from infra.local.ports import free_port
+from infra.local.processes import Processes
 from shared.database.pool import Transaction
 from shared.events.catalogue import JOBS_CONTROL
 from shared.events.envelope import Incoming
@@ -23,8 +24,12 @@ from shared.messaging.subscriptions import Subscriptions
 from tests.cluster import PROJECT, SERVICES
 from tests.conftest import DatabaseFor
 from tests.eventually import eventually
+from tests.forks import spawn
 from tests.integration.shared.shells import Seen, committed, order
 from tests.stack import Place
+
+ENDED_SECONDS = 12
+"""What a stop in a second may take on a machine that has much else to do."""
 
 
 async def test_a_connection_that_says_nothing_at_the_port_of_health_hinders_neither_health_nor_the_end(
@@ -48,6 +53,23 @@ async def test_a_connection_that_says_nothing_at_the_port_of_health_hinders_neit
     finally:
         process.kill()
         process.wait()
+
+
+async def test_what_never_ends_is_ended_with_its_process(topics: Place, tmp_path: Path) -> None:
+    with Processes(tmp_path, spawn=spawn) as processes:
+        environment = {**os.environ, **topics.environment(tmp_path), "SLUICE_STOP_SECONDS": "1"}
+        processes.start("endless", [sys.executable, "-m", "tests.integration.shared.endless"], environment)
+        await eventually(lambda: "service.started" in processes.tail("endless"))
+        assert await asyncio.to_thread(processes.stop, "endless", ENDED_SECONDS) == 0
+
+
+async def test_who_is_told_to_stop_waits_no_longer_for_a_broker_that_says_nothing(place: Place, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, Processes(tmp_path, spawn=spawn) as processes:
+        environment = {**os.environ, **place.environment(tmp_path), "SLUICE_STOP_SECONDS": "1"}
+        environment["SLUICE_KAFKA_BOOTSTRAP_SERVERS"] = f"127.0.0.1:{silent.getsockname()[1]}"
+        processes.start("scheduler", [sys.executable, "-m", SERVICES["scheduler"]], environment)
+        with (await asyncio.to_thread(silent.accept))[0]:
+            assert await asyncio.to_thread(processes.stop, "scheduler", ENDED_SECONDS) == 0
 
 
 async def test_a_batch_that_lasts_keeps_no_other_consumer_from_ending(
