@@ -31,7 +31,8 @@ PROJECT = Path(__file__).resolve().parents[1]
 class Cluster:
     """What a test does to the running system, and asks it."""
 
-    def __init__(self, place: Place, root: Path, processes: Processes) -> None:
+    def __init__(self, place: Place, root: Path, processes: Processes, *, is_static: bool = True) -> None:
+        """`is_static`: whether processes keep their places in their groups when they are started again."""
         self.place = place
         self.processes = processes
         self.http = httpx.AsyncClient(timeout=30, trust_env=False)
@@ -39,6 +40,7 @@ class Cluster:
         self.simulator = ""
         self.ports: dict[str, int] = {}
         self._root = root
+        self._is_static = is_static
 
     def start_service(self, name: str, *, instance: str = "") -> None:
         """Start one more process of a service."""
@@ -46,7 +48,8 @@ class Cluster:
         port = free_port()
         environment = {**os.environ, "PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": "1"}
         environment |= self.place.environment(self._root / "payloads")
-        environment |= {"SLUICE_HEALTH_PORT": str(port), "SLUICE_REPLICA": called, "SLUICE_LOG_LEVEL": "INFO"}
+        environment |= {"SLUICE_HEALTH_PORT": str(port), "SLUICE_LOG_LEVEL": "INFO"}
+        environment |= {"SLUICE_REPLICA": called if self._is_static else ""}
         if not self.gateway:
             self.gateway = f"http://127.0.0.1:{free_port()}"
         environment |= {"SLUICE_GATEWAY_PUBLIC_URL": self.gateway}
@@ -159,10 +162,10 @@ class Cluster:
 
 
 @asynccontextmanager
-async def cluster(place: Place, root: Path) -> AsyncIterator[Cluster]:
+async def cluster(place: Place, root: Path, *, is_static: bool = True) -> AsyncIterator[Cluster]:
     """All five services and the simulator, supervised."""
     processes = Processes(root, spawn=spawn)
-    running = Cluster(place, root, processes)
+    running = Cluster(place, root, processes, is_static=is_static)
     try:
         running.start_simulator()
         for name in SERVICES:

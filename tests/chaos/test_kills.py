@@ -20,6 +20,10 @@ from tests.stack import ROOT, Place
 pytestmark = [pytest.mark.chaos]
 
 BACK_SECONDS = 20
+AWAY_SECONDS = 45
+"""What it may take, with margin, until the group has missed members that came back under other names."""
+STOP_SECONDS, ENDED_SECONDS = 2, 12
+"""What a stop may take, and that on a machine that has much else to do."""
 HANG_SECONDS = 15
 """Longer than a consumer may be silent before its group gives its partitions away."""
 ANSWER_SECONDS = 20
@@ -55,6 +59,28 @@ async def test_each_service_killed_in_turn(topics: Place, tmp_path: Path) -> Non
                 assert time.monotonic() - struck < BACK_SECONDS
 
             await survives(running, f"after_{name.replace('-', '_')}", strike)
+
+
+async def test_members_that_come_back_under_no_name_of_their_own_go_on(
+    topics: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As compose starts them: the group waits until it has missed those that were killed."""
+    monkeypatch.setenv("SLUICE_FETCHER_LEASE_SECONDS", "3")
+    async with cluster(topics, tmp_path, is_static=False) as running:
+        await prepare(running)
+
+        async def strike() -> None:
+            for name in SERVICES:
+                running.kill(name)
+            struck, seen = time.monotonic(), len(await running.records("nameless"))
+            await eventually(lambda: _grows(running, "nameless", seen))
+            assert time.monotonic() - struck < AWAY_SECONDS
+
+        await survives(running, "nameless", strike)
+
+
+async def _grows(running: Cluster, table: str, seen: int) -> bool:
+    return len(await running.records(table)) > seen
 
 
 async def test_the_broker_is_killed_and_comes_back(topics: Place, tmp_path: Path) -> None:
@@ -100,6 +126,34 @@ async def test_a_server_hangs_and_goes_on(
 
         await survives(running, "after_hang", strike)
         assert all(running.processes.exit_codes(name) == [] for name in SERVICES)
+
+
+async def test_a_stop_ends_in_time_while_both_servers_hang_and_loses_nothing(
+    topics: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLUICE_STOP_SECONDS", str(STOP_SECONDS))
+    monkeypatch.setenv("SLUICE_FETCHER_LEASE_SECONDS", "3")
+    async with cluster(topics, tmp_path) as running:
+        await prepare(running)
+
+        async def strike() -> None:
+            disturb(signal.SIGSTOP)
+            try:
+                stops = [asyncio.to_thread(running.processes.stop, name, ENDED_SECONDS) for name in SERVICES]
+                codes = await asyncio.gather(*stops)
+            finally:
+                disturb(signal.SIGCONT)
+            assert codes == [0] * len(SERVICES)
+            for name in SERVICES:
+                running.processes.restart(name)
+
+        await survives(running, "after_stop", strike)
+
+
+def disturb(number: signal.Signals) -> None:
+    """Send a signal to both servers."""
+    embedded.kill_kafka(ROOT, number)
+    embedded.kill_postgres(ROOT, number)
 
 
 async def accepted(running: Cluster, **more: Any) -> None:
