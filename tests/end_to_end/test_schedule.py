@@ -14,6 +14,8 @@ from tests.topic_reader import TopicReader
 
 FIRINGS = 200
 KILLED_AT = (0, 30, 75, 120, 160)
+LATEST_MS = 10_000
+"""Milliseconds are usual; this is for a machine that has much else to do."""
 
 
 def further(reader: TopicReader, seen: int) -> bool:
@@ -34,7 +36,7 @@ async def test_one_correlation_id_from_the_request_to_the_last_row(
         [firing] = found["firings"]
         assert (firing["verdict"], firing["job_id"]) == ("succeeded", correlation)
         assert datetime.fromisoformat(firing["planned_at"]) == at
-        assert firing["late_ms"] >= 0
+        assert 0 <= firing["late_ms"] < LATEST_MS
         job = await running.ended(correlation)
         assert (job["status"], job["distinct"]) == ("completed", 50)
         assert {str(row["job_id"]) for row in await running.records()} == {correlation}

@@ -48,7 +48,10 @@ async def test_a_change_is_answered_when_the_consumer_has_come_to_it(
     assert await shown(gateway, "/vendors/acme", 0.1) == {NEW["base_url"]}
 
 
-async def test_what_was_said_last_stays_in_force(gateway: httpx.AsyncClient) -> None:
+async def test_what_was_said_last_stays_in_force(gateway: httpx.AsyncClient, database_for: DatabaseFor) -> None:
+    """At another gateway, too, which looks once a second."""
+    other = ConfigurationCache(await database_for("callback-gateway"))
+    assert await other.refresh() <= 1
     for number in range(ROUNDS):
         vendor = f"/vendors/acme-{number}"
         assert (await gateway.put(vendor, json=OLD)).status_code == 201
@@ -56,7 +59,14 @@ async def test_what_was_said_last_stays_in_force(gateway: httpx.AsyncClient) -> 
         assert (await gateway.put(vendor, json=NEW)).status_code == 201
         source = await gateway.put(f"/sources/items-{number}", json={**SOURCE, "vendor": f"acme-{number}"})
         assert source.status_code == 201, source.text
+        hook = {"id": "body.id", "start": {"source": f"items-{number}"}}
+        assert (await gateway.put("/hooks/acme", json=hook)).is_success
         assert await shown(gateway, vendor, 0.15) == {NEW["base_url"]}
+        await other.refresh()
+        told = await other.hook("acme")
+        assert told is not None and told.start is not None
+        assert told.start.source in other.sources
+        assert (f"acme-{number}" in other.vendors, told.start.source) == (True, f"items-{number}")
 
 
 async def test_what_was_removed_last_stays_away(gateway: httpx.AsyncClient) -> None:
