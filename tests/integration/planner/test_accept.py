@@ -125,7 +125,8 @@ async def test_all_mistakes_are_told_and_the_message_is_kept(
 
 
 async def test_jobs_with_very_much_to_call_are_written_part_by_part(database_for: DatabaseFor) -> None:
-    """No more is held at once than one job may have. Small ones are written together."""
+    """No more is held at once than one job may have, and no more is in a statement than 8 MiB of calls. Small ones are
+    written together."""
     database = await database_for("planner")
     submit = {"path": "/jobs", "json": {"to": "{callback.url}", "for": "{input.t}", "text": "x" * 400_000}}
     invoke = {"submit": submit, "deadline": "1h"}
@@ -146,7 +147,7 @@ async def test_jobs_with_very_much_to_call_are_written_part_by_part(database_for
     assert [UUID(one.key) for one in accepted] == sorted(incoming.id for incoming in batch)
     async with database.transaction() as tx:
         rows = await tx.fetch("SELECT count(*) AS tasks FROM tasks GROUP BY cmin ORDER BY cmin::text::integer")
-    assert [row["tasks"] for row in rows] == [50, 50, 60]
+    assert [row["tasks"] for row in rows] == [20, 20, 10, 20, 20, 10, 20, 20, 10 + 10]
 
 
 def is_accepted(one: Outgoing) -> bool:
