@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 from aiokafka import TopicPartition
@@ -44,10 +45,9 @@ async def test_the_others_are_fetched_together_with_a_partition_whose_records_li
 async def test_under_load_what_comes_within_the_spacing_is_one_batch(reader: Reader, producer: Producer) -> None:
     """The broker keeps the fetch until the spacing is over, or enough has come for a batch that is worth it."""
     reader.spacing_seconds = LONG_SECONDS
-    await producer.send([order(new_id()) for _ in range(MANY)])
-    read = 0
-    while read < MANY:
-        read += count(await reader.getmany(max_records=MANY - read))
+    job_id = new_id()
+    await producer.send([order(job_id) for _ in range(MANY)])
+    assert count(await eventually(partial(reader.getmany, max_records=MANY), 20)) == MANY
     reading = asyncio.create_task(reader.getmany(max_records=2 * MUCH))
     first = order(new_id())
     await producer.send([first])
