@@ -52,7 +52,7 @@ def end_of(job: JobRow) -> JobState | None:
         return JobState.FAILED
     if job.failed:
         share = job.failed / max(job.planned, 1)
-        return JobState.COMPLETED_WITH_FAILURES if share <= job.resolved.delivery.tolerate else JobState.FAILED
+        return JobState.COMPLETED_WITH_FAILURES if share <= job.resolved.output.tolerate else JobState.FAILED
     if job.expected is not None and job.distinct < job.expected:
         return JobState.COMPLETED_WITH_FAILURES
     return JobState.COMPLETED

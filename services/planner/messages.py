@@ -86,8 +86,8 @@ def ended(
 
 
 def _notify(job: JobRow, event: JobEnded) -> list[Outgoing]:
-    """A delivery tells nobody of its own end, or two receivers could keep each other busy."""
-    notices = tuple(one for one in job.resolved.delivery.notify if event.state.value in one.on)
+    """A webhook tells nobody of its own end, or two receivers could keep each other busy."""
+    notices = tuple(one for one in job.resolved.output.notify if event.state.value in one.on)
     if not notices or job.resolved.kind == "deliver":
         return []
     told = Notification(

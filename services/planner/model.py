@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
+
+from pydantic import ConfigDict, Field
 
 from shared.events.jobs import JobState
 from shared.events.payloads import Processing
@@ -13,7 +15,7 @@ from shared.ids import derived_id
 from shared.specification.invoke import Invoke
 from shared.specification.job import Answer
 from shared.specification.request import Pages, Records, Request
-from shared.specification.source import Delivery, Poll
+from shared.specification.source import Output, Poll
 from shared.specification.values import Scalar, SecretReference, Strict
 from shared.specification.vendor import Callbacks, Retry, Url
 
@@ -51,8 +53,10 @@ class Resolved(Strict):
     automatic paging once its style was found. `paged`: the request of the poll has placeholders of pages, which are
     filled page by page. `templated`: submits were planned as templates, where something is left for the fetcher to
     fill; earlier releases left their braces as they were. An invocation keeps its placeholders, which are filled job by
-    job, the `parameters` for them, and the vendor's rules for `callbacks`.
+    job, the `parameters` for them, and the vendor's rules for `callbacks`. `output` is written as `delivery`.
     """
+
+    model_config = ConfigDict(populate_by_name=True)
 
     vendor: str
     base_url: str | None = None
@@ -63,7 +67,7 @@ class Resolved(Strict):
     invoke: Invoke | None = None
     single: Single | None = None
     pages: Pages | None = None
-    delivery: Delivery = Delivery()
+    output: Annotated[Output, Field(alias="delivery")] = Output()
     parameters: dict[str, Scalar] = {}
     callbacks: Callbacks = Callbacks()
 
@@ -95,16 +99,16 @@ class Resolved(Strict):
     @property
     def priority(self) -> int:
         """0 goes first."""
-        return PRIORITIES[self.delivery.priority]
+        return PRIORITIES[self.output.priority]
 
     @property
     def processing(self) -> Processing:
         """What the processor is to do with each page."""
-        keep: timedelta = self.delivery.payloads.keep
+        keep: timedelta = self.output.payloads.keep
         return Processing(
             source=self.source,
             records=self.records,
-            sinks=self.delivery.sinks,
+            sinks=self.output.sinks,
             keep_seconds=keep.total_seconds(),
         )
 

@@ -10,10 +10,10 @@ from shared.errors import Problem
 from shared.events.tasks import AnswerWanted, Call
 from shared.specification.job import DeliverJob, RequestJob
 from shared.specification.request import Request
-from shared.specification.source import Delivery
+from shared.specification.source import Output
 from shared.specification.vendor import AD_HOC, Backoff, Retry, Vendor
 
-DELIVERY = Retry(
+WEBHOOK_RETRY = Retry(
     attempts=10,
     backoff=Backoff(base=timedelta(seconds=10), factor=4, cap=timedelta(hours=6)),
     total=timedelta(hours=24),
@@ -22,7 +22,7 @@ DELIVERY = Retry(
 11 hours together as a rule, and 22 at most."""
 
 
-def request_of(job: RequestJob) -> Resolved | list[Problem]:
+def resolve_request(job: RequestJob) -> Resolved | list[Problem]:
     """What a request runs with, its placeholders filled."""
     request = fill(job.request, named(parameters=job.parameters), "/request")
     if not isinstance(request, Request):
@@ -31,14 +31,14 @@ def request_of(job: RequestJob) -> Resolved | list[Problem]:
         vendor=job.vendor,
         source=f"{job.vendor}{job.request.path}",
         single=Single(kind="request", request=request, answer=job.answer, retry=job.retry),
-        delivery=Delivery(sinks=(), priority=job.priority, notify=job.notify),
+        output=Output(sinks=(), priority=job.priority, notify=job.notify),
     )
 
 
-def delivery_of(job: DeliverJob, vendor: Vendor | None = None) -> Resolved:
+def resolve_webhook(job: DeliverJob, vendor: Vendor | None = None) -> Resolved:
     """What an outgoing webhook runs with. Without a vendor its host gets a careful budget, and must be public. A vendor
     with a policy of its own is tried by that."""
-    policy = None if vendor is not None and vendor.retry != Retry() else DELIVERY
+    policy = None if vendor is not None and vendor.retry != Retry() else WEBHOOK_RETRY
     parts = urlsplit(job.deliver)
     base_url = None if job.vendor else f"{parts.scheme}://{parts.netloc}"
     host = (parts.hostname or "").rstrip(".").lower()
@@ -48,7 +48,7 @@ def delivery_of(job: DeliverJob, vendor: Vendor | None = None) -> Resolved:
         base_url=base_url,
         source=f"{parts.netloc}{parts.path}",
         single=Single(kind="deliver", request=request, url=job.deliver, retry=job.retry or policy, secret=job.secret),
-        delivery=Delivery(sinks=(), priority="high"),
+        output=Output(sinks=(), priority="high"),
     )
 
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, TypeAdapter
 from shared.specification.invoke import Input, Invoke
 from shared.specification.notify import Notify
 from shared.specification.request import HeaderName, Pages, Path, Records, Request
-from shared.specification.source import Delivery, Poll
+from shared.specification.source import Output, Poll
 from shared.specification.values import UNION_TAG, JobId, Name, Scalar, SecretReference, Strict
 from shared.specification.vendor import Retry, Url
 
@@ -26,7 +26,7 @@ class SourceJob(Strict):
     notify: Notify = ()
 
 
-class PollJob(Delivery):
+class PollJob(Output):
     """A poll of a known vendor, given inline."""
 
     id: JobId | None = None
@@ -35,7 +35,7 @@ class PollJob(Delivery):
     parameters: Parameters = {}
 
 
-class InvokeJob(Delivery):
+class InvokeJob(Output):
     """Asynchronous vendor jobs of a known vendor, given inline: one for each input."""
 
     id: JobId | None = None
@@ -84,7 +84,7 @@ def _check_place(value: str) -> str:
     return value
 
 
-class UrlJob(Delivery):
+class UrlJob(Output):
     """A bare URL: its host becomes an ad-hoc vendor with a careful budget, its paging is detected."""
 
     id: JobId | None = None

@@ -57,7 +57,7 @@ class Payloads(Strict):
     keep: Duration = timedelta(minutes=10)
 
 
-class Delivery(Strict):
+class Output(Strict):
     """What a job does with its records and failures, common to sources and jobs."""
 
     sinks: Annotated[tuple[Sink, ...], Field(max_length=8)] = (PostgresSink(type="postgres"),)
@@ -67,7 +67,7 @@ class Delivery(Strict):
     notify: Notify = ()
 
 
-class Source(Delivery):
+class Source(Output):
     """A named, saved job specification: paged synchronisation (`poll`) or asynchronous vendor jobs (`invoke`)."""
 
     source: Name

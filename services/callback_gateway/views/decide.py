@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from shared.events.jobs import JobAccepted, JobPlanned
 from shared.events.tasks import END_RANK, TaskChanged
-from shared.specification.source import Delivery
+from shared.specification.source import Output
 
 _OF_RECORDS = ("poll", "invoke")
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -56,11 +56,11 @@ def sinks_of(event: JobAccepted) -> list[Any]:
     """Where the records of a job go; single calls have none. What a later planner has written stays as it is."""
     if event.kind not in _OF_RECORDS:
         return []
-    delivery = event.specification.get("delivery", {})
+    written = event.specification.get("delivery", {})
     try:
-        return [sink.model_dump(mode="json") for sink in Delivery.model_validate(delivery).sinks]
+        return [sink.model_dump(mode="json") for sink in Output.model_validate(written).sinks]
     except ValidationError:
-        found = delivery.get("sinks") if isinstance(delivery, dict) else None
+        found = written.get("sinks") if isinstance(written, dict) else None
         return found if isinstance(found, list) else []
 
 

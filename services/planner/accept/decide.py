@@ -12,14 +12,14 @@ from services.planner.model import Resolved, Task, number_tasks
 from services.planner.paging.follow import first_step
 from services.planner.paging.step import Step
 from services.planner.placeholders import fill_walk, named
-from services.planner.single import delivery_of, first_call, request_of
+from services.planner.single import first_call, resolve_request, resolve_webhook
 from shared.errors import Invalid, Problem
 from shared.specification.job import DeliverJob, InvokeJob, PollJob, RequestJob, SourceJob, UrlJob
 from shared.specification.mistakes import unknown
 from shared.specification.notify import leads_to
 from shared.specification.placeholders import read_job
 from shared.specification.request import AutoPages, Request
-from shared.specification.source import Delivery, Poll, Source
+from shared.specification.source import Output, Poll, Source
 from shared.specification.values import QueryValue
 from shared.specification.vendor import AD_HOC, Vendor
 
@@ -117,14 +117,14 @@ def _resolve_single(job: RequestJob | DeliverJob, known: Configured) -> Resolved
     if job.vendor is not None and job.vendor not in known.vendors:
         return Unknown(unknown("vendor", job.vendor, known.vendors))
     if isinstance(job, RequestJob):
-        resolved = request_of(job)
+        resolved = resolve_request(job)
         return resolved if isinstance(resolved, Resolved) else Refused(tuple(resolved))
     if job.vendor is None:
-        return delivery_of(job)
+        return resolve_webhook(job)
     vendor = Vendor.model_validate_json(known.vendors[job.vendor])
     if not leads_to(job.deliver, vendor.base_url):
         return Refused((Problem("/deliver", f"expected a URL of {job.vendor}, which is at {vendor.base_url}"),))
-    return delivery_of(job, vendor)
+    return resolve_webhook(job, vendor)
 
 
 def _resolve_work(
@@ -133,8 +133,8 @@ def _resolve_work(
     """`work` says what to do: the job itself, or the source that it names."""
     if work.vendor not in known.vendors:
         return Unknown(unknown("vendor", work.vendor, known.vendors))
-    delivery = _delivery(work).model_copy(update={"notify": job.notify or work.notify})
-    resolved = Resolved(vendor=work.vendor, source=name, delivery=delivery)
+    output = _output(work).model_copy(update={"notify": job.notify or work.notify})
+    resolved = Resolved(vendor=work.vendor, source=name, output=output)
     match work:
         case PollJob(poll=Poll() as poll) | Source(poll=Poll() as poll):
             if isinstance(job, SourceJob) and job.input is not None:
@@ -158,7 +158,7 @@ def _from_url(job: UrlJob) -> Resolved:
         source=f"{parts.netloc}{parts.path}",
         poll=poll,
         pages=None,
-        delivery=_delivery(job),
+        output=_output(job),
     )
 
 
@@ -167,8 +167,8 @@ def _query_of(text: str) -> dict[str, QueryValue]:
     return {name: values if len(values) > 1 else values[0] for name, values in found.items()}
 
 
-def _delivery(job: Delivery) -> Delivery:
+def _output(job: Output) -> Output:
     """The part of a job or source that says what becomes of its records."""
-    return Delivery(
+    return Output(
         sinks=job.sinks, payloads=job.payloads, tolerate=job.tolerate, priority=job.priority, notify=job.notify
     )

@@ -69,7 +69,7 @@ def test_a_job_of_a_source_may_tell_others_than_its_source_does(own: dict[str, A
     known = Configured(vendors=VENDORS, sources={"orders": source})
     job = admit(uuid4(), {"source": "orders", **own}, known)
     assert isinstance(job, Admitted), job
-    [webhook] = job.resolved.delivery.notify
+    [webhook] = job.resolved.output.notify
     assert isinstance(webhook, Webhook)
     assert webhook.webhook == (heard or "https://own.example/")
 

@@ -12,15 +12,15 @@ from services.planner.messages import ended
 from services.planner.model import JobRow, Resolved
 from shared.events.jobs import JobState
 from shared.specification.notify import Notify
-from shared.specification.source import Delivery, Poll
+from shared.specification.source import Output, Poll
 
 NOTIFY: TypeAdapter[Any] = TypeAdapter(Notify)
 WEBHOOK = {"webhook": "https://me.example/done", "on": ["failed"]}
 
 
 def job(notify: list[dict[str, Any]]) -> JobRow:
-    delivery = Delivery(notify=NOTIFY.validate_python(notify))
-    resolved = Resolved(vendor="acme", source="items", poll=Poll(), delivery=delivery)
+    output = Output(notify=NOTIFY.validate_python(notify))
+    resolved = Resolved(vendor="acme", source="items", poll=Poll(), output=output)
     stored = Resolved.model_validate_json(resolved.model_dump_json(by_alias=True, exclude_defaults=True))
     return JobRow(
         id=UUID(int=1),

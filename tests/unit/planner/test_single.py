@@ -8,7 +8,7 @@ import pytest
 
 from services.planner.accept.decide import Admitted, Configured, Refused, Unknown, admit
 from services.planner.model import Resolved
-from services.planner.single import DELIVERY
+from services.planner.single import WEBHOOK_RETRY
 from shared.specification.vendor import Timeouts, Vendor
 
 JOB = UUID(int=1)
@@ -32,7 +32,7 @@ def test_a_request_is_one_call_with_its_placeholders_filled() -> None:
     assert (task.planned.call.path, task.planned.call.body) == ("/quotes/a%2Fb", {"count": 3})
 
 
-def test_a_delivery_goes_to_its_url_with_patience() -> None:
+def test_a_webhook_goes_to_its_url_with_patience() -> None:
     job = admitted({"deliver": "https://me.example/hook?x=1", "event": {"type": "done"}, "secret": "env:S"})
     [task] = job.tasks
     assert (job.resolved.kind, job.resolved.vendor, task.planned.purpose) == ("deliver", "url:me.example", "deliver")
@@ -42,7 +42,7 @@ def test_a_delivery_goes_to_its_url_with_patience() -> None:
     assert job.resolved.single.retry.attempts == 10
 
 
-def test_a_delivery_to_a_vendor_is_tried_by_its_policy_if_it_has_one() -> None:
+def test_a_webhook_to_a_vendor_is_tried_by_its_policy_if_it_has_one() -> None:
     document = {"deliver": "https://acme.example/v2/hook", "event": {}, "vendor": "acme"}
     patient, own = admitted(document).resolved.single, {"vendor": "acme", "base_url": "https://acme.example/v2"}
     vendor = Vendor.model_validate({**own, "retry": {"attempts": 3}}).model_dump_json(by_alias=True).encode()
@@ -50,15 +50,15 @@ def test_a_delivery_to_a_vendor_is_tried_by_its_policy_if_it_has_one() -> None:
     assert isinstance(found, Admitted)
     assert patient is not None
     assert found.resolved.single is not None
-    assert (patient.retry, found.resolved.single.retry) == (DELIVERY, None)
+    assert (patient.retry, found.resolved.single.retry) == (WEBHOOK_RETRY, None)
 
 
-def test_ten_attempts_at_a_delivery_last_into_the_next_morning_and_no_longer_than_a_day() -> None:
+def test_ten_attempts_at_a_webhook_last_into_the_next_morning_and_no_longer_than_a_day() -> None:
     """Waits are random up to the longest, so that half of them is what they are together as a rule."""
-    calls = DELIVERY.attempts * Timeouts().total
-    waits, policy = range(DELIVERY.attempts - 1), DELIVERY.backoff
+    calls = WEBHOOK_RETRY.attempts * Timeouts().total
+    waits, policy = range(WEBHOOK_RETRY.attempts - 1), WEBHOOK_RETRY.backoff
     longest = [min(policy.base * policy.factor**wait, policy.cap) for wait in waits]
-    assert sum(longest, calls) <= DELIVERY.total <= timedelta(days=1)
+    assert sum(longest, calls) <= WEBHOOK_RETRY.total <= timedelta(days=1)
     assert sum(longest, timedelta()) / 2 >= timedelta(hours=10)
     assert longest[0] <= timedelta(minutes=5)
 

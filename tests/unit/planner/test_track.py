@@ -26,7 +26,7 @@ from shared.events.jobs import JobEnded, JobState
 from shared.events.tasks import Call, Facts, FactsWanted, TaskChanged, TaskState
 from shared.specification.invoke import Invoke
 from shared.specification.request import OffsetPages, Records, Request
-from shared.specification.source import Delivery, Poll
+from shared.specification.source import Output, Poll
 
 JOB = UUID(int=1)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -118,13 +118,13 @@ def test_a_dead_task_ends_its_job(state: TaskState) -> None:
 
 def test_a_job_of_one_call_fails_for_the_reason_of_its_call() -> None:
     single = Single(kind="request", request=Request(path="/quote"))
-    one_call = job(resolved=Resolved(vendor="acme", source="quote", single=single, delivery=Delivery(sinks=())))
+    one_call = job(resolved=Resolved(vendor="acme", source="quote", single=single, output=Output(sinks=())))
     after = advance(one_call, [change(TaskState.FAILED, reason="refused_422: no such sku")], [])
     assert (after.ended, reason_of(after.job, JobState.FAILED)) == (JobState.FAILED, "refused_422: no such sku")
 
 
 def test_a_share_of_failures_may_be_tolerated() -> None:
-    tolerant = Resolved(vendor="acme", source="items", poll=POLL, delivery=Delivery(sinks=(), tolerate=0.1))
+    tolerant = Resolved(vendor="acme", source="items", poll=POLL, output=Output(sinks=(), tolerate=0.1))
     nine = job(resolved=tolerant, planned=10, open=1, completed=9)
     assert advance(nine, [change(TaskState.DEAD)], []).ended is JobState.COMPLETED_WITH_FAILURES
     eight = replace(nine, open=2, completed=8)
@@ -172,8 +172,8 @@ def test_pages_without_anything_new_end_the_chain() -> None:
 
 def test_a_share_that_is_just_reached_is_tolerated() -> None:
     for failed in range(1, 1000):
-        delivery = Delivery.model_validate({"tolerate": f"{failed / 10}%"})
-        resolved = Resolved(vendor="acme", source="items", poll=POLL, delivery=delivery)
+        output = Output.model_validate({"tolerate": f"{failed / 10}%"})
+        resolved = Resolved(vendor="acme", source="items", poll=POLL, output=output)
         row = job(open=0, planned=1000, failed=failed, discovery_over=True, resolved=resolved)
         assert end_of(row) is JobState.COMPLETED_WITH_FAILURES, failed
 
@@ -190,7 +190,7 @@ def test_a_metadata_call_is_no_page_of_the_limit() -> None:
 
 
 def test_a_failed_page_that_only_growth_depended_on_is_a_failed_page_like_others() -> None:
-    poll = Resolved(vendor="acme", source="items", poll=POLL, delivery=Delivery(tolerate=0.5))
+    poll = Resolved(vendor="acme", source="items", poll=POLL, output=Output(tolerate=0.5))
     row = job(planned=2, completed=1, discovery_over=False, resolved=poll)
     dead = change(TaskState.DEAD, number=1, leads_on=True, reason="status_500")
     assert advance(row, [dead], []).ended is JobState.FAILED
@@ -201,7 +201,7 @@ def test_a_failed_page_that_only_growth_depended_on_is_a_failed_page_like_others
 def test_results_that_are_cut_by_a_failed_page_are_the_reason_whatever_is_tolerated() -> None:
     """Nobody knows how many pages are behind it: a share of those that are planned says nothing."""
     invoke = Invoke.model_validate({"submit": {"path": "/x"}, "deadline": "1h"})
-    resolved = Resolved(vendor="acme", source="x", invoke=invoke, delivery=Delivery(tolerate=0.05))
+    resolved = Resolved(vendor="acme", source="x", invoke=invoke, output=Output(tolerate=0.05))
     row = job(planned=100, completed=99, resolved=resolved)
     dead = change(TaskState.DEAD, number=101, leads_on=True, slice=7, reason="status_500")
     after = advance(row, [dead], [])
