@@ -22,7 +22,7 @@ _ABANDONED = frozenset({TaskState.CANCELLED, TaskState.EXPIRED})
 
 
 @dataclass(frozen=True, slots=True)
-class Invocation:
+class Submit:
     """A submit and what is known of its vendor job. `told` waits for the vendor's id; `beat` counts what was told of
     progress, `ask` the questions for the status. `submitted_at` is not stored: it is told with the submit's answer."""
 
@@ -79,10 +79,10 @@ class Move:
     """The task after what it heard, and what others are to hear of that: each effect once, of the task as it is in the
     end."""
 
-    task: Invocation
+    task: Submit
     effects: tuple[Effect, ...] = ()
 
-    def then(self, task: Invocation, *effects: Effect) -> "Move":
+    def then(self, task: Submit, *effects: Effect) -> "Move":
         """The task moves on, with these effects besides."""
         return Move(task, tuple(dict.fromkeys((*self.effects, *effects))))
 
@@ -137,7 +137,7 @@ def _expired(before: Move, reason: str) -> Move:
     return _ended(replace(before.task, state=TaskState.EXPIRED, reason=reason), EndVendorJob())
 
 
-def _ended(task: Invocation, *effects: Effect) -> Move:
+def _ended(task: Submit, *effects: Effect) -> Move:
     """Nothing else that the task was to do counts any more."""
     return Move(task, (End(), *effects))
 
@@ -190,11 +190,11 @@ def _decided(before: Move, resolved: Resolved) -> Move:
     return before
 
 
-def _results(task: Invocation, resolved: Resolved) -> Resolved | None:
+def _results(task: Submit, resolved: Resolved) -> Resolved | None:
     return walk_of(resolved, task.input, task.vendor_job)
 
 
-def results_of(task: Invocation, resolved: Resolved) -> tuple[PlannedCall, ...]:
+def results_of(task: Submit, resolved: Resolved) -> tuple[PlannedCall, ...]:
     """The first calls for the results of a vendor job that is done."""
     if task.state is not TaskState.COMPLETED or invoke_of(resolved).results is None:
         return ()
@@ -202,7 +202,7 @@ def results_of(task: Invocation, resolved: Resolved) -> tuple[PlannedCall, ...]:
     return () if walk is None else tuple(replace(one, slice=task.number) for one in first_step(walk).calls)
 
 
-def count(job: JobRow, ended: Sequence[Invocation]) -> tuple[JobRow, tuple[PlannedCall, ...]]:
+def count(job: JobRow, ended: Sequence[Submit]) -> tuple[JobRow, tuple[PlannedCall, ...]]:
     """The job after these of its tasks have ended, and the calls for their results."""
     planned = tuple(call for task in ended for call in results_of(task, job.resolved))
     completed = sum(task.state is TaskState.COMPLETED for task in ended)

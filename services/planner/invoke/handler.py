@@ -13,8 +13,8 @@ from services.planner.invoke.decide import (
     End,
     EndVendorJob,
     Expect,
-    Invocation,
     Move,
+    Submit,
     Wake,
     count,
     move,
@@ -40,14 +40,14 @@ SKIPS = frozenset(f"task.{state.value}" for state in TaskState if state is not T
 """States that are not even decoded: only tasks that wait are followed here."""
 
 
-async def follow_invocations(tx: Transaction, batch: Sequence[Incoming[TaskChanged]]) -> list[Outgoing]:
+async def follow_submits(tx: Transaction, batch: Sequence[Incoming[TaskChanged]]) -> list[Outgoing]:
     """What fetcher and gateway tell of tasks that wait."""
     events = [incoming.event for incoming in batch]
     told = [event for event in events if event.state is TaskState.WAITING and event.service != "planner"]
     return await _take(tx, told) if told else []
 
 
-async def wake_invocations(tx: Transaction, batch: Sequence[Incoming[TaskDue]]) -> list[Outgoing]:
+async def wake_submits(tx: Transaction, batch: Sequence[Incoming[TaskDue]]) -> list[Outgoing]:
     """Deadlines, missed heartbeats, and the time to ask for the status."""
     return await _take(tx, [incoming.event for incoming in batch])
 
@@ -56,7 +56,7 @@ async def _take(tx: Transaction, events: Sequence[TaskChanged | TaskDue]) -> lis
     """Jobs are locked before their tasks, as everywhere in this service; what is told of them follows in time whatever
     was waited for."""
     jobs = {job.id: job for job in await lock_jobs(tx, sorted({event.job_id for event in events}))}
-    found = await store.find_invocations(tx, sorted({event.task_id for event in events}))
+    found = await store.find_submits(tx, sorted({event.task_id for event in events}))
     now = utc_now()
     moves = {task.id: Move(task) for task in found if task.job_id in jobs}
     for event in events:
@@ -64,9 +64,9 @@ async def _take(tx: Transaction, events: Sequence[TaskChanged | TaskDue]) -> lis
         if before is not None:
             job = jobs[before.task.job_id]
             moves[event.task_id] = move(before, job.resolved, event, now, paused=job.state is JobState.PAUSED)
-    await store.update_invocations(tx, [one.task for one in moves.values()])
+    await store.update_submits(tx, [one.task for one in moves.values()])
     messages = [message for one in moves.values() for message in _messages(one, jobs[one.task.job_id], now)]
-    ends: dict[UUID, list[Invocation]] = defaultdict(list)
+    ends: dict[UUID, list[Submit]] = defaultdict(list)
     for one in moves.values():
         if End() in one.effects:
             ends[one.task.job_id].append(one.task)
@@ -75,7 +75,7 @@ async def _take(tx: Transaction, events: Sequence[TaskChanged | TaskDue]) -> lis
     return messages + await _count(tx, [(jobs[job_id], gone) for job_id, gone in sorted(ends.items())], now)
 
 
-async def _count(tx: Transaction, ends: Sequence[tuple[JobRow, Sequence[Invocation]]], now: datetime) -> list[Outgoing]:
+async def _count(tx: Transaction, ends: Sequence[tuple[JobRow, Sequence[Submit]]], now: datetime) -> list[Outgoing]:
     """Plan what follows the ended tasks of each job, and see whether it is over. One whose tasks only began to wait is
     told to be running."""
     if not ends:
@@ -109,7 +109,7 @@ def _messages(one: Move, job: JobRow, now: datetime) -> list[Outgoing]:
     return [message for effect in one.effects for message in _carry_out(effect, one.task, wait, now)]
 
 
-def _carry_out(effect: Effect, task: Invocation, wait: Wait, now: datetime) -> list[Outgoing]:
+def _carry_out(effect: Effect, task: Submit, wait: Wait, now: datetime) -> list[Outgoing]:
     match effect:
         case End():
             return _ended(task, wait, now)
@@ -127,17 +127,17 @@ def _if_any(message: Outgoing | None) -> list[Outgoing]:
     return [] if message is None else [message]
 
 
-def _ended(task: Invocation, wait: Wait, now: datetime) -> list[Outgoing]:
+def _ended(task: Submit, wait: Wait, now: datetime) -> list[Outgoing]:
     INVOCATIONS_ENDED.labels(vendor=vendor_label(wait.resolved.vendor), state=task.state.value).inc()
     log.info(f"invocation.{task.state.value}", job_id=str(task.job_id), task_id=str(task.id), reason=task.reason)
     return [_moved(task, now), *nobody_waits(wait)]
 
 
-def _moved(task: Invocation, now: datetime) -> Outgoing:
+def _moved(task: Submit, now: datetime) -> Outgoing:
     return moved_task(task.id, task.job_id, task.number, task.round, task.state, now, reason=task.reason)
 
 
-def _wait(task: Invocation, job: JobRow, now: datetime) -> Wait:
+def _wait(task: Submit, job: JobRow, now: datetime) -> Wait:
     return Wait(
         task_id=task.id,
         job_id=task.job_id,

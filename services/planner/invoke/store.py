@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic_core import from_json
 
-from services.planner.invoke.decide import Invocation
+from services.planner.invoke.decide import Submit
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
 from shared.database.storable import storable_text
@@ -14,17 +14,17 @@ from shared.events.tasks import TaskState
 SQL = load_queries(__file__)
 
 
-async def find_invocations(tx: Transaction, task_ids: Sequence[UUID]) -> list[Invocation]:
+async def find_submits(tx: Transaction, task_ids: Sequence[UUID]) -> list[Submit]:
     """The submits among these tasks, locked."""
-    return [_invocation(row) for row in await tx.fetch(SQL["find_invocations"], task_ids)]
+    return [_submit(row) for row in await tx.fetch(SQL["find_submits"], task_ids)]
 
 
-async def update_invocations(tx: Transaction, tasks: Sequence[Invocation]) -> None:
+async def update_submits(tx: Transaction, tasks: Sequence[Submit]) -> None:
     """Write submits as they are now; one that was over before stays as it was."""
     if not tasks:
         return
     await tx.execute(
-        SQL["update_invocations"],
+        SQL["update_submits"],
         [task.id for task in tasks],
         [task.state.value for task in tasks],
         [task.state.rank for task in tasks],
@@ -38,8 +38,8 @@ async def update_invocations(tx: Transaction, tasks: Sequence[Invocation]) -> No
     )
 
 
-def _invocation(row: Row) -> Invocation:
-    return Invocation(
+def _submit(row: Row) -> Submit:
+    return Submit(
         id=row["id"],
         job_id=row["job_id"],
         number=row["number"],

@@ -13,7 +13,7 @@ import pytest
 from services.planner.accept.handler import accept_jobs
 from services.planner.configure.handler import vendors
 from services.planner.control.handler import control_jobs
-from services.planner.invoke.handler import wake_invocations
+from services.planner.invoke.handler import wake_submits
 from services.planner.model import PlannedCall, Task, task_id
 from services.planner.release.decide import Room
 from services.planner.release.store import claim_window, mark_released
@@ -146,7 +146,7 @@ async def test_a_wait_that_ends_is_told_after_what_its_end_waited_for(database: 
             "UPDATE tasks SET state = 'waiting', rank = 2, submitted = true, deadline_at = now() RETURNING id"
         )
     due = TaskDue(task_id=task_id, job_id=job_id, round=0, kind="deadline")
-    expire = handled(database, wake_invocations, due)
+    expire = handled(database, wake_submits, due)
     waited, told = await held_up(database, f"SELECT FROM {table} FOR UPDATE", expire)
     assert at(told, b"job.failed") > waited
 

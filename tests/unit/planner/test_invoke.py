@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from services.planner.invocation import outcome_of_status, plan_submits, walk_of
-from services.planner.invoke.decide import AskStatus, End, EndVendorJob, Expect, Invocation, Move, Wake, count, move
+from services.planner.invoke.decide import AskStatus, End, EndVendorJob, Expect, Move, Submit, Wake, count, move
 from services.planner.model import JobRow, Resolved
 from services.planner.paging.follow import first_step, next_step
 from services.planner.paging.step import Step
@@ -61,8 +61,8 @@ def test_results_may_be_paged_in_the_body() -> None:
         assert (second.call.path, second.call.body) == ("/j1/rows", {"of": month, "at": "c1"})
 
 
-def waits(**more: Any) -> Invocation:
-    return Invocation(TASK, JOB, 0, 0, TaskState.RELEASED, {"month": "2026-01"}, NOW, **more)
+def waits(**more: Any) -> Submit:
+    return Submit(TASK, JOB, 0, 0, TaskState.RELEASED, {"month": "2026-01"}, NOW, **more)
 
 
 def heard(
@@ -89,7 +89,7 @@ def due(kind: Any, *, beat: int = 0, ask: int = 0, round: int = 0) -> TaskDue:
 def after(
     job: Resolved,
     *events: TaskChanged | TaskDue,
-    task: Invocation | None = None,
+    task: Submit | None = None,
     paused: bool = False,
     now: datetime = NOW,
 ) -> Move:
