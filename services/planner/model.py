@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 from uuid import UUID
 
 from pydantic import ConfigDict, Field
@@ -134,6 +134,15 @@ class PlannedCall:
         return len(self.call.model_dump_json(exclude_defaults=True).encode())
 
 
+class Place(NamedTuple):
+    """A task's place in its job, and the round that it is in: what every event about a task begins with."""
+
+    task_id: UUID
+    job_id: UUID
+    number: int
+    round: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """A planned call with its place in the job."""
@@ -142,6 +151,11 @@ class Task:
     job_id: UUID
     number: int
     planned: PlannedCall
+
+    @property
+    def place(self) -> Place:
+        """In its first round."""
+        return Place(self.id, self.job_id, self.number)
 
 
 def task_id(job_id: UUID, number: int) -> UUID:

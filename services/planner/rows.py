@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic_core import from_json, to_json
 
-from services.planner.model import JobRow, PlannedCall, Resolved, Task
+from services.planner.model import JobRow, Place, PlannedCall, Resolved, Task
 from services.planner.waiting import Wait
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
@@ -76,13 +76,15 @@ def planned_of(row: Row) -> PlannedCall:
     )
 
 
+def place_of(row: Row) -> Place:
+    """The place of a task's row."""
+    return Place(row["id"], row["job_id"], row["number"], row["round"])
+
+
 def wait_of(row: Row, resolved: Resolved, deadline_at: datetime) -> Wait:
     """The wait of a submit's row, which need not have its input and its vendor's job."""
     return Wait(
-        task_id=row["id"],
-        job_id=row["job_id"],
-        number=row["number"],
-        round=row["round"],
+        place_of(row),
         resolved=resolved,
         input=from_json(row.get("input") or b"{}"),
         deadline_at=deadline_at,

@@ -9,14 +9,14 @@ from services.planner.control import store
 from services.planner.control.decide import Cancel, Named, Redrive, SetState, look_at, order
 from services.planner.ending import end_of, without_cuts
 from services.planner.messages import ended, moved_task, planned_task, progressed
-from services.planner.model import JobRow, PlannedCall, Resolved, Task
-from services.planner.rows import JobUpdate, count_failures, lock_jobs, update_jobs, wait_of
+from services.planner.model import JobRow, Resolved
+from services.planner.rows import JobUpdate, count_failures, lock_jobs, place_of, update_jobs, wait_of
 from services.planner.waiting import end_vendor_job, nobody_waits
 from shared.database.pool import Row, Transaction
 from shared.events.catalogue import JOBS_CONTROL
 from shared.events.envelope import Incoming
 from shared.events.jobs import JobControl, JobState
-from shared.events.tasks import Call, TaskState
+from shared.events.tasks import TaskState
 from shared.ids import derived_id
 from shared.messaging.handler import Again, Outgoing, Refuse, Result, outgoing
 from shared.observability.logs import get_logger
@@ -131,7 +131,7 @@ async def _redrive(
     if end is not None:
         failures = await count_failures(tx, [job])
         return replace(job, state=end), ended(job, end, now, failures=failures.get(job.id, ()))
-    told = [planned_task(_task(task), now, round=task["round"]) for task in tasks]
+    told = [planned_task(place_of(task), now) for task in tasks]
     told.append(progressed(job, now))
     if not effect.only and job.redriven_to is not None:
         told.append(_rest(incoming, JobControl(job_id=job.id, action="redrive", after=job.redriven_to)))
@@ -159,7 +159,7 @@ async def _cancel(
     for the rest: nobody waits for a job of a million, and no message is that large."""
     tasks = await store.cancel_tasks(tx, effect.job, first=effect.ends)
     job = await store.close_job(tx, effect.job, len(tasks))
-    told = [message for task in tasks for message in (_cancelled(task, now), *_given_up(task, job.resolved))]
+    told = [message for task in tasks for message in _cancelled(task, job.resolved, now)]
     if effect.ends:
         failures = await count_failures(tx, [job])
         over = replace(job, open=0, cancelled=job.cancelled + job.open)
@@ -174,18 +174,11 @@ def _rest(incoming: Incoming[JobControl], order: JobControl) -> Outgoing:
     return outgoing(JOBS_CONTROL, order.job_id, order, id=derived_id("rest", incoming.id, incoming.delivery))
 
 
-def _task(row: Row) -> Task:
-    return Task(row["id"], row["job_id"], row["number"], PlannedCall(Call()))
-
-
-def _cancelled(row: Row, now: datetime) -> Outgoing:
-    return moved_task(row["id"], row["job_id"], row["number"], row["round"], TaskState.CANCELLED, now)
-
-
-def _given_up(row: Row, resolved: Resolved) -> list[Outgoing]:
-    """A submit that went out: nobody waits for its callback any more, and its vendor's job may end."""
+def _cancelled(row: Row, resolved: Resolved, now: datetime) -> list[Outgoing]:
+    """Of a submit that went out nobody waits for the callback any more, and its vendor's job may end."""
+    moved = moved_task(place_of(row), TaskState.CANCELLED, now)
     if row["input"] is None:
-        return []
+        return [moved]
     wait = wait_of(row, resolved, row["deadline_at"])
     abort = end_vendor_job(wait)
-    return [*nobody_waits(wait), *([] if abort is None else [abort])]
+    return [moved, *nobody_waits(wait), *([] if abort is None else [abort])]

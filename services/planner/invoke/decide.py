@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from services.planner.invocation import invoke_of, status_call, walk_of
-from services.planner.model import JobRow, PlannedCall, Resolved
+from services.planner.model import JobRow, Place, PlannedCall, Resolved
 from services.planner.paging.follow import first_step
 from services.planner.waiting import DueKind
 from shared.events.callbacks import TaskDue
@@ -40,6 +40,11 @@ class Submit:
     beat: int = 0
     ask: int = 0
     reason: str = ""
+
+    @property
+    def place(self) -> Place:
+        """In its round."""
+        return Place(self.id, self.job_id, self.number, self.round)
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ async def _count(tx: Transaction, ends: Sequence[tuple[JobRow, Sequence[Submit]]
     for vendor, _ in tasks:
         TASKS_PLANNED.labels(vendor=vendor_label(vendor)).inc()
     failures = await count_failures(tx, [one.job for one in updates if one.ended])
-    messages = [planned_task(task, now) for _, task in tasks]
+    messages = [planned_task(task.place, now) for _, task in tasks]
     for one in updates:
         messages += _standing(one, failures, now) if one.reports_progress else []
     return messages
@@ -130,19 +130,12 @@ def _if_any(message: Outgoing | None) -> list[Outgoing]:
 def _ended(task: Submit, wait: Wait, now: datetime) -> list[Outgoing]:
     INVOCATIONS_ENDED.labels(vendor=vendor_label(wait.resolved.vendor), state=task.state.value).inc()
     log.info(f"invocation.{task.state.value}", job_id=str(task.job_id), task_id=str(task.id), reason=task.reason)
-    return [_moved(task, now), *nobody_waits(wait)]
-
-
-def _moved(task: Submit, now: datetime) -> Outgoing:
-    return moved_task(task.id, task.job_id, task.number, task.round, task.state, now, reason=task.reason)
+    return [moved_task(task.place, task.state, now, reason=task.reason), *nobody_waits(wait)]
 
 
 def _wait(task: Submit, job: JobRow, now: datetime) -> Wait:
     return Wait(
-        task_id=task.id,
-        job_id=task.job_id,
-        number=task.number,
-        round=task.round,
+        task.place,
         resolved=job.resolved,
         input=task.input,
         deadline_at=task.deadline_at or now,

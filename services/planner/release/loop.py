@@ -8,26 +8,26 @@ the gateway is told to expect its callback and the scheduler of its deadline, ea
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from pydantic import ValidationError
 
 from services.planner.invocation import invoke_of
+from services.planner.messages import moved_task
 from services.planner.metrics import JOBS_ENDED, TASKS_RELEASED
-from services.planner.model import PlannedCall, Resolved
+from services.planner.model import Place, PlannedCall, Resolved
 from services.planner.placeholders import is_template
 from services.planner.release import store
 from services.planner.release.decide import Load, Room, Turn, room
-from services.planner.rows import planned_of, wait_of
+from services.planner.rows import place_of, planned_of, wait_of
 from services.planner.settings import Settings
 from services.planner.single import answer_of
 from services.planner.waiting import Wait, first_expected, timer
 from shared.database.pool import Row, Transaction
 from shared.errors import Rejected
-from shared.events.catalogue import FETCH_REQUESTED, JOBS_EVENTS, TASKS_EVENTS
+from shared.events.catalogue import FETCH_REQUESTED, JOBS_EVENTS
 from shared.events.jobs import JobCounts, JobEnded, JobState
-from shared.events.tasks import FetchRequested, SubmitWanted, TaskChanged, TaskState
+from shared.events.tasks import FetchRequested, SubmitWanted, TaskState
 from shared.ids import derived_id
 from shared.messaging.handler import Outgoing, outgoing
 from shared.observability.logs import get_logger
@@ -131,30 +131,30 @@ class _Released:
 
 def _release(row: Row, resolved: Resolved, now: datetime) -> _Released:
     """A call that cannot be told fails its task, and holds back no other: all vendors share this transaction."""
+    place = place_of(row)
     try:
         planned = planned_of(row)
         submit = None
         if planned.purpose == "submit":
             submit = wait_of(row, resolved, now + invoke_of(resolved).deadline)
         before = [] if submit is None else [first_expected(submit), timer(submit, "deadline", submit.deadline_at)]
-        messages = [_moved(row, TaskState.RELEASED, now), _fetch(row, planned, resolved, submit, now)]
+        messages = [_moved(place, TaskState.RELEASED, now), _fetch(place, planned, resolved, submit, now)]
         return _Released(row["id"], before, messages, None if submit is None else submit.deadline_at)
     except Rejected as error:
         reason = f"{error.reason}: {error}"
     except ValidationError:
         reason = _UNREADABLE
     log.error("task.unreleasable", job_id=str(row["job_id"]), task_id=str(row["id"]), reason=reason)
-    return _Released(row["id"], [], [_moved(row, TaskState.DEAD, now, reason)], goes_out=False)
+    return _Released(row["id"], [], [_moved(place, TaskState.DEAD, now, reason)], goes_out=False)
 
 
-def _moved(row: Row, state: TaskState, now: datetime, reason: str = "") -> Outgoing:
-    event = TaskChanged(**_place(row), state=state, service="planner", reason=reason, at=now)
-    return outgoing(TASKS_EVENTS, row["job_id"], event, id=derived_id(state.value, row["id"], row["round"]), at=now)
+def _moved(place: Place, state: TaskState, now: datetime, reason: str = "") -> Outgoing:
+    return moved_task(place, state, now, reason=reason, id=derived_id(state.value, place.task_id, place.round))
 
 
-def _fetch(row: Row, planned: PlannedCall, resolved: Resolved, submit: Wait | None, now: datetime) -> Outgoing:
+def _fetch(place: Place, planned: PlannedCall, resolved: Resolved, submit: Wait | None, now: datetime) -> Outgoing:
     event = FetchRequested(
-        **_place(row),
+        **place._asdict(),
         vendor=resolved.vendor,
         base_url=resolved.base_url,
         purpose=planned.purpose,
@@ -167,11 +167,7 @@ def _fetch(row: Row, planned: PlannedCall, resolved: Resolved, submit: Wait | No
         processing=resolved.processing,
         priority=resolved.priority,
     )
-    return outgoing(FETCH_REQUESTED, row["id"], event, id=derived_id("fetch", row["id"], row["round"]), at=now)
-
-
-def _place(row: Row) -> dict[str, Any]:
-    return {"task_id": row["id"], "job_id": row["job_id"], "number": row["number"], "round": row["round"]}
+    return outgoing(FETCH_REQUESTED, place.task_id, event, id=derived_id("fetch", place.task_id, place.round), at=now)
 
 
 def _wanted(submit: Wait) -> SubmitWanted:
