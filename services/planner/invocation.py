@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from services.planner.model import PlannedCall, Resolved
 from services.planner.paging.step import Step, call_of
-from services.planner.placeholders import fill, fill_walk, named
+from services.planner.placeholders import fill, fill_poll, named
 from shared.errors import Problem
 from shared.events.tasks import Call
 from shared.specification.invoke import IN_SUBMIT, VENDOR_JOB, Invoke
@@ -72,19 +72,19 @@ def abort_call(resolved: Resolved, one: Mapping[str, Scalar], vendor_job: str | 
     return None if abort is None else _call(resolved, abort, one, vendor_job)
 
 
-def walk_of(resolved: Resolved, one: Mapping[str, Scalar], vendor_job: str | None) -> Resolved | None:
-    """The results of one vendor job as a walk through pages; nothing while the id that it needs is not known."""
-    walk = _walk(resolved, _known(resolved, one, vendor_job))
-    return walk if isinstance(walk, Resolved) else None
+def resolve_results(resolved: Resolved, one: Mapping[str, Scalar], vendor_job: str | None) -> Resolved | None:
+    """What the pages of one vendor job's results are read with; nothing while the id that it needs is not known."""
+    found = _fill_results(resolved, _known(resolved, one, vendor_job))
+    return found if isinstance(found, Resolved) else None
 
 
-def _walk(resolved: Resolved, values: Mapping[str, Scalar]) -> Resolved | list[Problem]:
+def _fill_results(resolved: Resolved, values: Mapping[str, Scalar]) -> Resolved | list[Problem]:
     invoke = invoke_of(resolved)
     if invoke.results is None:
         return []
     results = invoke.results
     poll = Poll.model_construct(request=results.request, pages=results.pages, records=invoke.records)
-    return fill_walk(resolved, poll, values, f"{_AT}/results")
+    return fill_poll(resolved, poll, values, f"{_AT}/results")
 
 
 def _call(resolved: Resolved, request: Request, one: Mapping[str, Scalar], vendor_job: str | None) -> Call | None:
@@ -107,4 +107,4 @@ def _mistakes_later(resolved: Resolved, one: Mapping[str, Scalar]) -> list[Probl
         "abort": invoke.abort,
     }
     found = [fill(request, values, f"{_AT}/{place}") for place, request in requests.items() if request]
-    return [problem for one in (*found, _walk(resolved, values)) if isinstance(one, list) for problem in one]
+    return [problem for one in (*found, _fill_results(resolved, values)) if isinstance(one, list) for problem in one]

@@ -58,7 +58,7 @@ def fill_page(request: Request, numbers: Mapping[str, int]) -> Request:
     return _filled(_Filler(numbers, ()), request, "")
 
 
-def fill_walk(resolved: Resolved, poll: Poll, values: Mapping[str, Scalar], at: str) -> Resolved | list[Problem]:
+def fill_poll(resolved: Resolved, poll: Poll, values: Mapping[str, Scalar], at: str) -> Resolved | list[Problem]:
     """The job with a poll in which all is filled that is known before any page is; problems as in `fill`. Where the
     request has placeholders of pages it stays a template, in which other braces are written twice."""
     names = names_in(poll.pages)

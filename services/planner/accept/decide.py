@@ -11,7 +11,7 @@ from services.planner.invocation import plan_submits
 from services.planner.model import Resolved, Task, number_tasks
 from services.planner.paging.follow import first_step
 from services.planner.paging.step import Step
-from services.planner.placeholders import fill_walk, named
+from services.planner.placeholders import fill_poll, named
 from services.planner.single import first_call, resolve_request, resolve_webhook
 from shared.errors import Invalid, Problem
 from shared.specification.job import DeliverJob, InvokeJob, PollJob, RequestJob, SourceJob, UrlJob
@@ -26,11 +26,11 @@ from shared.specification.vendor import AD_HOC, Vendor
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """The job, as it runs, with its first tasks. `specification` is `resolved` as it is written down, JSON."""
+    """The job, as it runs, with its first tasks. `resolved_json`: what it runs with, as it is written down."""
 
     job_id: UUID
     resolved: Resolved
-    specification: bytes
+    resolved_json: bytes
     step: Step
     tasks: tuple[Task, ...]
 
@@ -71,19 +71,19 @@ def names_in(document: Mapping[str, Any]) -> tuple[str, str]:
 def admit(job_id: UUID, document: Mapping[str, Any], known: Configured) -> Admitted | Refused | Unknown:
     """Check a specification and resolve it into what the job runs with."""
     try:
-        specification = read_job(dict(document))
+        job = read_job(dict(document))
     except Invalid as error:
         return Refused(error.problems)
-    resolved = _resolve(specification, known)
+    resolved = _resolve(job, known)
     if not isinstance(resolved, Resolved):
         return resolved
-    step = _first(specification, resolved, known)
+    step = _first(job, resolved, known)
     if not isinstance(step, Step):
         return Refused(tuple(step))
-    specification = resolved.model_dump_json(by_alias=True, exclude_defaults=True).encode()
-    if problems := oversized(resolved, specification, step.calls):
+    resolved_json = resolved.model_dump_json(by_alias=True, exclude_defaults=True).encode()
+    if problems := oversized(resolved, resolved_json, step.calls):
         return Refused(problems)
-    return Admitted(job_id, resolved, specification, step, tuple(number_tasks(job_id, list(step.calls), 0)))
+    return Admitted(job_id, resolved, resolved_json, step, tuple(number_tasks(job_id, list(step.calls), 0)))
 
 
 def _first(job: Any, resolved: Resolved, known: Configured) -> Step | list[Problem]:
@@ -139,7 +139,7 @@ def _resolve_work(
         case PollJob(poll=Poll() as poll) | Source(poll=Poll() as poll):
             if isinstance(job, SourceJob) and job.input is not None:
                 return Refused((Problem("/input", f"belongs to invoke, and {name} is a poll"),))
-            filled = fill_walk(resolved, poll, named(parameters=job.parameters), "/poll")
+            filled = fill_poll(resolved, poll, named(parameters=job.parameters), "/poll")
             return Refused(tuple(filled)) if isinstance(filled, list) else filled
         case _:
             rules = Vendor.model_validate_json(known.vendors[work.vendor]).callbacks

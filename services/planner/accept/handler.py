@@ -79,7 +79,7 @@ def _tell(job: Admitted, now: datetime) -> list[Outgoing]:
         kind=resolved.kind,
         vendor=resolved.vendor,
         source=resolved.source,
-        specification=from_json(job.specification),
+        specification=from_json(job.resolved_json),
         at=now,
     )
     told = [outgoing(JOBS_EVENTS, job.job_id, accepted, at=now)]

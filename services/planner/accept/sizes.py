@@ -18,7 +18,7 @@ _PLACES = {"page": "/poll/request", "submit": "/invoke/submit", "answer": "/requ
 _PARTS = ("path", "query", "headers", "body")
 
 
-def oversized(resolved: Resolved, specification: bytes, planned: Iterable[PlannedCall]) -> tuple[Problem, ...]:
+def oversized(resolved: Resolved, resolved_json: bytes, planned: Iterable[PlannedCall]) -> tuple[Problem, ...]:
     """The first call whose event would be too large for its topic, or else the job as a whole, as it is written
     down."""
     shared = _bytes(resolved.processing)
@@ -26,7 +26,7 @@ def oversized(resolved: Resolved, specification: bytes, planned: Iterable[Planne
         size = _bytes(call) + shared
         if size > _most(FETCH_REQUESTED):
             return (Problem(f"{place}{_largest(call, place)}", _too_large("a call", size, _most(FETCH_REQUESTED))),)
-    size = len(specification)
+    size = len(resolved_json)
     if size > _most(JOBS_EVENTS):
         return (Problem("", _too_large("a job", size, _most(JOBS_EVENTS))),)
     return ()

@@ -32,7 +32,7 @@ async def insert_jobs(tx: Transaction, jobs: Sequence[Admitted]) -> list[UUID]:
         [job.job_id for job in ordered],
         [job.resolved.vendor for job in ordered],
         [job.resolved.priority for job in ordered],
-        [job.specification for job in ordered],
+        [job.resolved_json for job in ordered],
         [len(job.tasks) for job in ordered],
         [job.step.expected for job in ordered],
         [job.step.all_planned for job in ordered],

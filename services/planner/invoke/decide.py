@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from services.planner.invocation import invoke_of, status_call, walk_of
+from services.planner.invocation import invoke_of, resolve_results, status_call
 from services.planner.model import JobRow, Place, PlannedCall, Resolved
 from services.planner.paging.follow import first_step
 from services.planner.waiting import DueKind
@@ -196,15 +196,15 @@ def _decided(before: Move, resolved: Resolved) -> Move:
 
 
 def _results(task: Submit, resolved: Resolved) -> Resolved | None:
-    return walk_of(resolved, task.input, task.vendor_job)
+    return resolve_results(resolved, task.input, task.vendor_job)
 
 
 def results_of(task: Submit, resolved: Resolved) -> tuple[PlannedCall, ...]:
     """The first calls for the results of a vendor job that is done."""
     if task.state is not TaskState.COMPLETED or invoke_of(resolved).results is None:
         return ()
-    walk = _results(task, resolved)
-    return () if walk is None else tuple(replace(one, slice=task.number) for one in first_step(walk).calls)
+    results = _results(task, resolved)
+    return () if results is None else tuple(replace(call, slice=task.number) for call in first_step(results).calls)
 
 
 def count(job: JobRow, ended: Sequence[Submit]) -> tuple[JobRow, tuple[PlannedCall, ...]]:

@@ -66,13 +66,13 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class PageRead:
-    """What the answer to a planned call told. `repeats`: its bytes are those of the page before. The results of a
-    vendor job are a `walk` of their own."""
+    """What the answer to a planned call told. `repeats`: its bytes are those of the page before. `results`: what the
+    pages of its vendor job's results are read with, where it is one of these."""
 
     planned: PlannedCall
     facts: Facts
     repeats: bool
-    walk: Resolved | None = None
+    results: Resolved | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def advance(job: JobRow, changes: Sequence[Change], pages: Sequence[PageRead]) -
     job = _count(job, changes)
     result = Advance(job)
     for page in pages:
-        result = _follow(result, page) if page.walk is None else _follow_results(result, page, page.walk)
+        result = _follow(result, page) if page.results is None else _follow_results(result, page, page.results)
     job = result.job
     if job.pages_without_new_records >= MOST_PAGES_WITHOUT_NEW_RECORDS and not job.discovery_over:
         job = replace(
@@ -191,7 +191,7 @@ def _shrinks(job: JobRow, step: Step) -> str:
     return f"{went_down}; a record may have been missed, which the next job fetches"
 
 
-def _follow_results(before: Advance, page: PageRead, walk: Resolved) -> Advance:
+def _follow_results(before: Advance, page: PageRead, results: Resolved) -> Advance:
     """The next pages of one vendor job. What is wrong with them fails the job, but stops no other vendor job."""
     job = before.job
     if not job.is_open:
@@ -199,7 +199,7 @@ def _follow_results(before: Advance, page: PageRead, walk: Resolved) -> Advance:
     if page.repeats and page.facts.items:
         step = Step(problem="pages_repeat: a page has the same bytes as the page before it")
     else:
-        step = next_step(walk, page.planned, page.facts, pages_so_far(walk, page.planned))
+        step = next_step(results, page.planned, page.facts, pages_so_far(results, page.planned))
     following = tuple(replace(one, slice=page.planned.slice) for one in step.calls)
     reason = job.reason
     if step.problem:

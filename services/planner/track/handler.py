@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic_core import from_json
 
-from services.planner.invocation import walk_of
+from services.planner.invocation import resolve_results
 from services.planner.messages import ended, planned_task, progressed
 from services.planner.metrics import TASKS_PLANNED
 from services.planner.model import Resolved, Task
@@ -83,15 +83,15 @@ async def _find_pages(
     for row in await store.find_positions(tx, list(facts)) if facts else ():
         found = facts[row["id"]]
         repeats = bool(found.digest) and found.digest == row["previous_digest"]
-        walk = _walk(row, specifications.get(row["job_id"]))
-        pages[row["job_id"]].append(PageRead(planned_of(row), found, repeats, walk))
+        results = _results(row, specifications.get(row["job_id"]))
+        pages[row["job_id"]].append(PageRead(planned_of(row), found, repeats, results))
     return pages
 
 
-def _walk(row: Row, resolved: Resolved | None) -> Resolved | None:
+def _results(row: Row, resolved: Resolved | None) -> Resolved | None:
     if row["slice"] is None or resolved is None:
         return None
-    return walk_of(resolved, from_json(row["submit_input"] or b"{}"), row["vendor_job"])
+    return resolve_results(resolved, from_json(row["submit_input"] or b"{}"), row["vendor_job"])
 
 
 async def _insert_following(tx: Transaction, advances: Sequence[Advance]) -> dict[UUID, list[Task]]:

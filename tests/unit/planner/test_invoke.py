@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from services.planner.invocation import outcome_of_status, plan_submits, walk_of
+from services.planner.invocation import outcome_of_status, plan_submits, resolve_results
 from services.planner.invoke.decide import AskStatus, End, EndVendorJob, Expect, Move, Submit, Wake, count, move
 from services.planner.model import JobRow, Resolved
 from services.planner.paging.follow import first_step, next_step
@@ -53,10 +53,10 @@ def test_results_may_be_paged_in_the_body() -> None:
     request = {"method": "POST", "path": "/{vendor_job}/rows", "json": {"of": "{input.month}", "at": "{page.cursor}"}}
     results = {"request": request, "pages": {"style": "cursor", "next": "body.next"}}
     for month in ("2026-01", "{page.cursor}"):
-        walk = walk_of(resolved(results=results), {"month": month}, "j1")
-        assert walk is not None
-        [first] = first_step(walk).calls
-        [second] = next_step(walk, first, Facts(items=1, next="c1"), 1).calls
+        read_with = resolve_results(resolved(results=results), {"month": month}, "j1")
+        assert read_with is not None
+        [first] = first_step(read_with).calls
+        [second] = next_step(read_with, first, Facts(items=1, next="c1"), 1).calls
         assert (first.call.path, first.call.body) == ("/j1/rows", {"of": month})
         assert (second.call.path, second.call.body) == ("/j1/rows", {"of": month, "at": "c1"})
 
