@@ -1,0 +1,107 @@
+"""What is told when a task goes out, or cannot, and of a job that cannot be read."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from services.planner.invocation import invoke_of
+from services.planner.messages import moved_task
+from services.planner.model import Place, PlannedCall, Resolved
+from services.planner.placeholders import is_template
+from services.planner.rows import place_of, planned_of, wait_of
+from services.planner.single import answer_of
+from services.planner.waiting import Wait, first_expected, timer
+from shared.database.pool import Row
+from shared.errors import Rejected
+from shared.events.catalogue import FETCH_REQUESTED, JOBS_EVENTS
+from shared.events.jobs import JobCounts, JobEnded, JobState
+from shared.events.tasks import FetchRequested, SubmitWanted, TaskState
+from shared.ids import derived_id
+from shared.messaging.handler import Outgoing, outgoing
+from shared.observability.logs import get_logger
+from shared.specification.invoke import IN_SUBMIT
+
+UNREADABLE = "specification_unreadable: this release cannot read what an older one wrote down; ask for the job again"
+
+log = get_logger(__name__)
+
+
+def unreadable_job(row: Row, now: datetime) -> Outgoing:
+    """A job that cannot be read is over. Who wanted to be told of its end cannot be read either, so it is not `ended`
+    as others are; the id is derived because a loop's message may be sent twice."""
+    counts = JobCounts(
+        planned=row["planned"],
+        completed=row["completed"],
+        failed=row["failed"],
+        cancelled=row["cancelled"],
+        records=row["records"],
+        distinct=row["distinct_records"],
+    )
+    event = JobEnded(
+        job_id=row["id"], state=JobState.FAILED, reason=UNREADABLE, counts=counts, expected=row["expected"], at=now
+    )
+    return outgoing(JOBS_EVENTS, row["id"], event, id=derived_id("unreadable", row["id"]), at=now)
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """What is told when a task goes out, `before` it and with it, and the end of its wait, if it is to wait."""
+
+    task_id: UUID
+    before: list[Outgoing]
+    messages: list[Outgoing]
+    deadline_at: datetime | None = None
+    goes_out: bool = True
+
+
+def release(row: Row, resolved: Resolved, now: datetime) -> Released:
+    """A call that cannot be told fails its task, and holds back no other: all vendors share this transaction."""
+    place = place_of(row)
+    try:
+        planned = planned_of(row)
+        submit = None
+        if planned.purpose == "submit":
+            submit = wait_of(row, resolved, now + invoke_of(resolved).deadline)
+        before = [] if submit is None else [first_expected(submit), timer(submit, "deadline", submit.deadline_at)]
+        messages = [_moved(place, TaskState.RELEASED, now), _fetch(place, planned, resolved, submit, now)]
+        return Released(row["id"], before, messages, None if submit is None else submit.deadline_at)
+    except Rejected as error:
+        reason = f"{error.reason}: {error}"
+    except ValidationError:
+        reason = UNREADABLE
+    log.error("task.unreleasable", job_id=str(row["job_id"]), task_id=str(row["id"]), reason=reason)
+    return Released(row["id"], [], [_moved(place, TaskState.DEAD, now, reason)], goes_out=False)
+
+
+def _moved(place: Place, state: TaskState, now: datetime, reason: str = "") -> Outgoing:
+    return moved_task(place, state, now, reason=reason, id=derived_id(state.value, place.task_id, place.round))
+
+
+def _fetch(place: Place, planned: PlannedCall, resolved: Resolved, submit: Wait | None, now: datetime) -> Outgoing:
+    event = FetchRequested(
+        **place._asdict(),
+        vendor=resolved.vendor,
+        base_url=resolved.base_url,
+        purpose=planned.purpose,
+        call=planned.call,
+        facts=planned.wanted,
+        submit=None if submit is None else _wanted(submit),
+        answer=answer_of(resolved),
+        retry=resolved.single.retry if resolved.single else None,
+        sign=resolved.single.secret if resolved.single else None,
+        processing=resolved.processing,
+        priority=resolved.priority,
+    )
+    return outgoing(FETCH_REQUESTED, place.task_id, event, id=derived_id("fetch", place.task_id, place.round), at=now)
+
+
+def _wanted(submit: Wait) -> SubmitWanted:
+    invoke = invoke_of(submit.resolved)
+    return SubmitWanted(
+        vendor_job=invoke.vendor_job,
+        deadline_at=submit.deadline_at,
+        deadline=invoke.deadline,
+        template=is_template(invoke.submit, IN_SUBMIT) if submit.resolved.templated else None,
+    )
