@@ -22,14 +22,15 @@ _JOB: TypeAdapter[Any] = TypeAdapter(JobSpecification)
 _SOURCE: TypeAdapter[Source] = TypeAdapter(Source)
 
 
-def read_job(document: Any) -> Any:
+def read_job(document: Any) -> JobSpecification:
     """A job's document as its model.
 
     Raises:
         Invalid: with one problem for each mistake, placeholders that nothing fills among them. What a named source
             needs is not known here.
     """
-    return _read(_JOB, document, _mistakes_of_job(document))
+    job: JobSpecification = _read(_JOB, document, _mistakes_of_job(document))
+    return job
 
 
 def read_source(document: Any) -> Source:

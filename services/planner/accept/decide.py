@@ -14,7 +14,7 @@ from services.planner.paging.step import Step
 from services.planner.placeholders import fill_poll, named
 from services.planner.single import first_call, resolve_request, resolve_webhook
 from shared.errors import Invalid, Problem
-from shared.specification.job import DeliverJob, InvokeJob, PollJob, RequestJob, SourceJob, UrlJob
+from shared.specification.job import DeliverJob, InvokeJob, JobSpecification, PollJob, RequestJob, SourceJob, UrlJob
 from shared.specification.mistakes import unknown
 from shared.specification.notify import leads_to
 from shared.specification.placeholders import read_job
@@ -86,17 +86,18 @@ def admit(job_id: UUID, document: Mapping[str, Any], known: Configured) -> Admit
     return Admitted(job_id, resolved, resolved_json, step, tuple(number_tasks(job_id, list(step.calls), 0)))
 
 
-def _first(job: Any, resolved: Resolved, known: Configured) -> Step | list[Problem]:
+def _first(job: JobSpecification, resolved: Resolved, known: Configured) -> Step | list[Problem]:
     """What can be called at once."""
     if resolved.single is not None:
         return first_call(resolved.single)
     if resolved.invoke is None:
         return first_step(resolved)
+    assert isinstance(job, (SourceJob, InvokeJob))
     saved = known.sources[job.source].input if isinstance(job, SourceJob) else None
     return plan_submits(resolved, job.input or saved or ({},))
 
 
-def _resolve(job: Any, known: Configured) -> Resolved | Refused | Unknown:
+def _resolve(job: JobSpecification, known: Configured) -> Resolved | Refused | Unknown:
     match job:
         case UrlJob():
             return _from_url(job)
@@ -109,7 +110,7 @@ def _resolve(job: Any, known: Configured) -> Resolved | Refused | Unknown:
             return _resolve_work(job, source, job.source, known)
         case InvokeJob():
             return _resolve_work(job, job, f"{job.vendor}{job.invoke.submit.path}", known)
-        case _:
+        case PollJob():
             return _resolve_work(job, job, f"{job.vendor}{job.poll.request.path}", known)
 
 
