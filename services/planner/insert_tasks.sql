@@ -1,4 +1,15 @@
--- Inserts tasks; gives those that were new. $1 ids uuid[], $2 job_ids uuid[], $3 numbers integer[], $4 vendors text[], $5 purposes text[], $6 calls json[], $7 wanted json[], $8 positions bigint[], $9 cursors text[], $10 slices integer[], $11 inputs json[]
+-- Inserts tasks; gives those that were new.
+-- $1 ids uuid[]
+-- $2 job_ids uuid[]
+-- $3 numbers integer[]
+-- $4 vendors text[]
+-- $5 purposes text[]
+-- $6 calls json[]
+-- $7 wanted json[]
+-- $8 positions bigint[]
+-- $9 cursors text[]
+-- $10 slices integer[]
+-- $11 inputs json[]
 INSERT INTO tasks (id, job_id, number, vendor, priority, purpose, call, call_bytes, wanted, position, cursor,
     slice, input)
 SELECT id, job_id, number, vendor, (SELECT jobs.priority FROM jobs WHERE jobs.id = given.job_id), purpose, call,

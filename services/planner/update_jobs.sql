@@ -1,4 +1,21 @@
--- Writes jobs as they are now. $1 ids uuid[], $2 states text[], $3 specifications json[] (null: unchanged), $4 planned integer[], $5 open integer[], $6 completed integer[], $7 failed integer[], $8 cancelled integer[], $9 records bigint[], $10 distinct_records bigint[], $11 expected bigint[], $12 barren integer[], $13 discovery_over boolean[], $14 reasons text[], $15 progressed boolean[], $16 shrank boolean[], $17 redriven_to integer[]
+-- Writes jobs as they are now.
+-- $1 ids uuid[]
+-- $2 states text[]
+-- $3 specifications json[] (null: unchanged)
+-- $4 planned integer[]
+-- $5 open integer[]
+-- $6 completed integer[]
+-- $7 failed integer[]
+-- $8 cancelled integer[]
+-- $9 records bigint[]
+-- $10 distinct_records bigint[]
+-- $11 expected bigint[]
+-- $12 barren integer[]
+-- $13 discovery_over boolean[]
+-- $14 reasons text[]
+-- $15 progressed boolean[]
+-- $16 shrank boolean[]
+-- $17 redriven_to integer[]
 UPDATE jobs
 SET state = given.state,
     specification = coalesce(given.specification, jobs.specification),

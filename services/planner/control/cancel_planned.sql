@@ -1,4 +1,8 @@
--- Ends a block of the planned tasks of a job: the next ones, so also those that are being released meanwhile. $1 vendor text, $2 priority smallint, $3 job_id uuid, $4 most bigint
+-- Ends a block of the planned tasks of a job: the next ones, so also those that are being released meanwhile.
+-- $1 vendor text
+-- $2 priority smallint
+-- $3 job_id uuid
+-- $4 most bigint
 UPDATE tasks SET state = 'cancelled', rank = 9, ended_at = now()
 FROM (
     SELECT id FROM tasks

@@ -1,4 +1,6 @@
--- Plans failed tasks of a job again; what an answer led to was planned when it was first read. $1 job_id uuid, $2 ids uuid[]
+-- Plans failed tasks of a job again; what an answer led to was planned when it was first read.
+-- $1 job_id uuid
+-- $2 ids uuid[]
 UPDATE tasks
 SET state = 'planned', rank = 0, round = round + 1, reason = '', ended_at = NULL,
     wanted = CASE WHEN digest = '' THEN wanted END,

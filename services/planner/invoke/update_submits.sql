@@ -1,4 +1,14 @@
--- Writes submits as they are now. $1 ids uuid[], $2 states text[], $3 ranks smallint[], $4 deadlines timestamptz[], $5 submitted boolean[], $6 vendor_jobs text[], $7 told text[], $8 beats integer[], $9 asks integer[], $10 reasons text[]
+-- Writes submits as they are now.
+-- $1 ids uuid[]
+-- $2 states text[]
+-- $3 ranks smallint[]
+-- $4 deadlines timestamptz[]
+-- $5 submitted boolean[]
+-- $6 vendor_jobs text[]
+-- $7 told text[]
+-- $8 beats integer[]
+-- $9 asks integer[]
+-- $10 reasons text[]
 UPDATE tasks
 SET state = given.state,
     rank = given.rank,

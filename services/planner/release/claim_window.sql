@@ -1,10 +1,15 @@
 -- Locks the next tasks of each vendor: by priority, then one of each job in turn, of no more jobs than there is room
 -- for. The turn goes round: it begins behind the job that was served last, and comes back to it in a second lap. It
--- leaps from the next job with planned tasks to the next that runs, and back, until they are the same: neither many paused
--- jobs take long, nor many that have nothing planned. What somebody cancelled or released meanwhile is none of them: once
--- locked, only the row itself is looked at again. All calls together are as large as $6, or larger by one: each vendor has
--- the same share of that, and what one does not need the others have.
--- $1 vendors text[], $2 priorities smallint[], $3 rooms integer[], $4 served_last uuid[], $5 full_jobs uuid[] (passed over), $6 most_bytes bigint
+-- leaps from the next job with planned tasks to the next that runs, and back, until they are the same: neither many
+-- paused jobs take long, nor many that have nothing planned. What somebody cancelled or released meanwhile is none of
+-- them: once locked, only the row itself is looked at again. All calls together are as large as $6, or larger by one:
+-- each vendor has the same share of that, and what one does not need the others have.
+-- $1 vendors text[]
+-- $2 priorities smallint[]
+-- $3 rooms integer[]
+-- $4 served_last uuid[]
+-- $5 full_jobs uuid[] (passed over)
+-- $6 most_bytes bigint
 WITH wanted AS (
     SELECT vendor, priority, room, served_last
     FROM unnest($1::text[], $2::smallint[], $3::integer[], $4::uuid[]) AS given (vendor, priority, room, served_last)

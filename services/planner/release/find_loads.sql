@@ -1,7 +1,7 @@
--- Vendors with planned tasks, by skipping from one to the next in the index, with what they have out, the jobs that wait
--- to try calls again, with how many, and what waits to be processed, of each job at most $1, and the jobs that have more.
--- What waits for a callback needs nobody's turn, what the fetcher holds for a paused job is in nobody's way, and webhooks
--- that are tried again, for hours perhaps, keep no other receiver of their host waiting.
+-- Vendors with planned tasks, by skipping from one to the next in the index, with what they have out, the jobs that
+-- wait to try calls again, with how many, and what waits to be processed, of each job at most $1, and the jobs that
+-- have more. What waits for a callback needs nobody's turn, what the fetcher holds for a paused job is in nobody's
+-- way, and webhooks that are tried again, for hours perhaps, keep no other receiver of their host waiting.
 -- $1 unprocessed_most integer
 WITH RECURSIVE busy AS (
     (SELECT vendor FROM tasks WHERE state = 'planned' ORDER BY vendor LIMIT 1)

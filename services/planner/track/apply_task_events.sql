@@ -1,4 +1,12 @@
--- Moves tasks forward; gives those that moved. What has a digest has been read, and has led on already. $1 ids uuid[], $2 rounds integer[], $3 states text[], $4 ranks smallint[], $5 records integer[], $6 distinct_records integer[], $7 reasons text[], $8 digests text[]
+-- Moves tasks forward; gives those that moved. What has a digest has been read, and has led on already.
+-- $1 ids uuid[]
+-- $2 rounds integer[]
+-- $3 states text[]
+-- $4 ranks smallint[]
+-- $5 records integer[]
+-- $6 distinct_records integer[]
+-- $7 reasons text[]
+-- $8 digests text[]
 UPDATE tasks
 SET state = given.state,
     rank = given.rank,

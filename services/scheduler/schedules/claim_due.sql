@@ -1,4 +1,7 @@
--- The schedules for which there is something to do, locked, the earliest first, until they have so many bytes; at least one. $1 most bigint, $2 most_bytes bigint
+-- The schedules for which there is something to do, locked, the earliest first, until they have so many bytes; at
+-- least one.
+-- $1 most bigint
+-- $2 most_bytes bigint
 WITH due AS (
     SELECT id, document, state, anchor, next_at, id_used, due_at
     FROM schedules

@@ -1,4 +1,10 @@
--- Open firings. $1 ids uuid[], $2 schedule_ids uuid[], $3 planned_at timestamptz[], $4 attempts integer[], $5 due_at timestamptz[], $6 fired_at timestamptz
+-- Open firings.
+-- $1 ids uuid[]
+-- $2 schedule_ids uuid[]
+-- $3 planned_at timestamptz[]
+-- $4 attempts integer[]
+-- $5 due_at timestamptz[]
+-- $6 fired_at timestamptz
 INSERT INTO firings (id, schedule_id, planned_at, attempt, due_at, fired_at)
 SELECT id, schedule_id, planned_at, attempt, due_at, CASE WHEN due_at IS NULL THEN $6::timestamptz END
 FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::integer[], $5::timestamptz[])

@@ -1,4 +1,11 @@
--- Schedules as they are left. $1 ids uuid[], $2 documents jsonb[], $3 states text[], $4 anchors timestamptz[], $5 next_at timestamptz[], $6 due_at timestamptz[], $7 id_used boolean[]
+-- Schedules as they are left.
+-- $1 ids uuid[]
+-- $2 documents jsonb[]
+-- $3 states text[]
+-- $4 anchors timestamptz[]
+-- $5 next_at timestamptz[]
+-- $6 due_at timestamptz[]
+-- $7 id_used boolean[]
 INSERT INTO schedules (id, document, state, anchor, next_at, due_at, id_used)
 SELECT * FROM unnest(
     $1::uuid[], $2::jsonb[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::boolean[]

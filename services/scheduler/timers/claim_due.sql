@@ -1,4 +1,6 @@
--- The timers whose time has come, locked, the earliest first, until they have so many bytes; at least one. $1 most bigint, $2 most_bytes bigint
+-- The timers whose time has come, locked, the earliest first, until they have so many bytes; at least one.
+-- $1 most bigint
+-- $2 most_bytes bigint
 -- statement_timestamp() bounds the index scan; clock_timestamp() is volatile and would read all that is pending.
 WITH due AS (
     SELECT id, due_at, topic, key, value, headers
