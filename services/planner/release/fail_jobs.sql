@@ -1,4 +1,6 @@
--- Ends jobs as failed, with whatever of them is open. $1 ids uuid[], $2 reason text
+-- Ends jobs as failed, with whatever of them is open. Rank 9 is that of every end.
+-- $1 ids uuid[]
+-- $2 reason text
 WITH closed AS (
     UPDATE tasks SET state = 'cancelled', rank = 9, ended_at = now()
     WHERE job_id = ANY ($1) AND rank < 9

@@ -2,6 +2,7 @@
 -- wait to try calls again, with how many, and what waits to be processed, of each job at most $1, and the jobs that
 -- have more. What waits for a callback needs nobody's turn, what the fetcher holds for a paused job is in nobody's
 -- way, and webhooks that are tried again, for hours perhaps, keep no other receiver of their host waiting.
+-- Ranks: 1 released; 2 with the fetcher, or waiting; 3 and 4 fetched, and not yet processed.
 -- $1 unprocessed_most integer
 WITH RECURSIVE busy AS (
     (SELECT vendor FROM tasks WHERE state = 'planned' ORDER BY vendor LIMIT 1)

@@ -10,7 +10,13 @@ WITH due AS (
     LIMIT $1
     FOR UPDATE SKIP LOCKED
 ), sized AS (
-    SELECT *, coalesce(sum(octet_length(value)) OVER (ORDER BY due_at, id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS bytes_before
+    SELECT *,
+        coalesce(
+            sum(octet_length(value)) OVER (
+                ORDER BY due_at, id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+            ),
+            0
+        ) AS bytes_before
     FROM due
 )
 SELECT id, due_at, topic, key, value, headers, extract(epoch FROM statement_timestamp() - due_at)::float8 AS lateness
