@@ -170,9 +170,9 @@ def number_tasks(job_id: UUID, planned: list[PlannedCall], first: int) -> list[T
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    """A job as the table has it, where `pages_without_new_records`, those in a row, are called barren. `shrank`: the
-    vendor's total went down while pages were read. `redriven_to`: the number up to which failed tasks have been planned
-    again, where that is not over."""
+    """A job as the table has it. `barren`: pages in a row without a single new record. `shrank`: the vendor's total
+    went down while pages were read. `redriven_to`: the number up to which failed tasks have been planned again, where
+    that is not over."""
 
     id: UUID
     state: JobState
@@ -185,10 +185,10 @@ class JobRow:
     records: int
     distinct: int
     expected: int | None
-    pages_without_new_records: int
+    barren: int
     discovery_over: bool
     reason: str
-    since_progress: float
+    since_progress_seconds: float
     shrank: bool = False
     redriven_to: int | None = None
 
@@ -200,7 +200,7 @@ class JobRow:
     @property
     def progress_is_due(self) -> bool:
         """Long enough ago that its progress was reported."""
-        return self.since_progress > PROGRESS_SECONDS
+        return self.since_progress_seconds > PROGRESS_SECONDS
 
     @classmethod
     def of(cls, row: Any) -> "JobRow":
@@ -217,10 +217,10 @@ class JobRow:
             records=row["records"],
             distinct=row["distinct_records"],
             expected=row["expected"],
-            pages_without_new_records=row["barren"],
+            barren=row["barren"],
             discovery_over=row["discovery_over"],
             reason=row["reason"],
-            since_progress=row["since_progress"],
+            since_progress_seconds=row["since_progress_seconds"],
             shrank=row["shrank"],
             redriven_to=row["redriven_to"],
         )

@@ -133,7 +133,7 @@ async def update_jobs(tx: Transaction, updates: Sequence[JobUpdate]) -> None:
         [job.records for job in jobs],
         [job.distinct for job in jobs],
         [job.expected for job in jobs],
-        [job.pages_without_new_records for job in jobs],
+        [job.barren for job in jobs],
         [job.discovery_over for job in jobs],
         [storable_text(job.reason) for job in jobs],
         [update.reports_progress for update in updates],

@@ -11,7 +11,7 @@ import yaml
 from prometheus_client import REGISTRY
 
 from services.planner.paging.counted import MOST_GROWTH, MOST_TASKS_AT_ONCE
-from services.planner.track.decide import MOST_PAGES_WITHOUT_NEW_RECORDS
+from services.planner.track.decide import MOST_BARREN
 from shared.client.documents import load
 from shared.events.catalogue import DEAD, RETRIES, SERVICES, records_topic, topics
 from shared.events.topic import Topic
@@ -155,7 +155,7 @@ def test_each_reason_of_the_planner_is_explained_with_its_limit() -> None:
     sources = [path.read_text("utf-8") for path in (PROJECT / "services" / "planner").rglob("*.py")]
     reasons = {reason for source in sources for reason in re.findall(r'"([a-z]+(?:_[a-z]+)+): ', source)}
     assert {"no_new_records", "page_limit", "vendor_job_missing"} <= reasons <= told
-    for limit in (f"{MOST_PAGES_WITHOUT_NEW_RECORDS} pages", f"{MOST_GROWTH} times", f"{MOST_TASKS_AT_ONCE:,} would"):
+    for limit in (f"{MOST_BARREN} pages", f"{MOST_GROWTH} times", f"{MOST_TASKS_AT_ONCE:,} would"):
         assert limit in section, limit
 
 

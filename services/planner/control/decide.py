@@ -69,7 +69,7 @@ def _again(job: JobRow) -> JobRow:
         state=JobState.PAUSED if job.state is JobState.PAUSED else JobState.RUNNING,
         reason="" if job.resolved.invoke is None else job.reason,
         discovery_over=job.discovery_over and not stopped,
-        pages_without_new_records=0,
+        barren=0,
     )
 
 

@@ -13,7 +13,7 @@ from shared.events.tasks import END_RANK, Facts, TaskChanged, TaskState
 from shared.specification.bodies import is_one_for_one
 from shared.specification.request import Pages
 
-MOST_PAGES_WITHOUT_NEW_RECORDS = 50
+MOST_BARREN = 50
 """Pages in a row without a single new record, after which a chain is taken for endless."""
 
 
@@ -104,10 +104,8 @@ def advance(job: JobRow, changes: Sequence[Change], pages: Sequence[PageRead]) -
     for page in pages:
         result = _follow(result, page) if page.results is None else _follow_results(result, page, page.results)
     job = result.job
-    if job.pages_without_new_records >= MOST_PAGES_WITHOUT_NEW_RECORDS and not job.discovery_over:
-        job = replace(
-            job, discovery_over=True, reason=f"no_new_records: {job.pages_without_new_records} pages in a row had none"
-        )
+    if job.barren >= MOST_BARREN and not job.discovery_over:
+        job = replace(job, discovery_over=True, reason=f"no_new_records: {job.barren} pages in a row had none")
     return replace(result, job=job, ended=end_of(job))
 
 
@@ -125,10 +123,10 @@ def _count(job: JobRow, changes: Sequence[Change]) -> JobRow:
     ends = [change for change in changes if change.state.rank == END_RANK]
     completed = [change for change in ends if change.state is TaskState.COMPLETED]
     failed = [change for change in ends if change.state.is_failure]
-    without_new = job.pages_without_new_records
+    barren = job.barren
     for change in completed:
         if change.records or is_one_for_one(job.resolved.records.select):
-            without_new = 0 if change.distinct else without_new + 1
+            barren = 0 if change.distinct else barren + 1
     reason, discovery_over = job.reason, job.discovery_over
     for change in failed:
         if job.resolved.single is not None:
@@ -147,7 +145,7 @@ def _count(job: JobRow, changes: Sequence[Change]) -> JobRow:
         cancelled=job.cancelled + len(ends) - len(completed) - len(failed),
         records=job.records + sum(change.records for change in completed),
         distinct=job.distinct + sum(change.distinct for change in completed),
-        pages_without_new_records=without_new,
+        barren=barren,
         discovery_over=discovery_over,
         reason=reason,
     )

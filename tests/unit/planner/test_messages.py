@@ -34,10 +34,10 @@ def job(notify: list[dict[str, Any]]) -> JobRow:
         records=1,
         distinct=1,
         expected=None,
-        pages_without_new_records=0,
+        barren=0,
         discovery_over=True,
         reason="",
-        since_progress=0.0,
+        since_progress_seconds=0.0,
     )
 
 

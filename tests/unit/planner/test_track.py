@@ -13,7 +13,7 @@ from services.planner.ending import end_of, reason_of
 from services.planner.messages import ended
 from services.planner.model import JobRow, PlannedCall, Resolved, Single
 from services.planner.track.decide import (
-    MOST_PAGES_WITHOUT_NEW_RECORDS,
+    MOST_BARREN,
     Advance,
     Change,
     PageRead,
@@ -50,10 +50,10 @@ def job(**more: Any) -> JobRow:
         records=0,
         distinct=0,
         expected=None,
-        pages_without_new_records=0,
+        barren=0,
         discovery_over=True,
         reason="",
-        since_progress=0.0,
+        since_progress_seconds=0.0,
     )
     return replace(row, **more)
 
@@ -161,10 +161,10 @@ def test_the_same_bytes_again_end_the_chain() -> None:
 
 def test_pages_without_anything_new_end_the_chain() -> None:
     many = job(open=200, planned=200, discovery_over=False)
-    known = [change(distinct=0)] * MOST_PAGES_WITHOUT_NEW_RECORDS
+    known = [change(distinct=0)] * MOST_BARREN
     assert not advance(many, known[1:], []).job.discovery_over
     between = advance(many, [*known[1:], change(), *known[1:]], [])
-    assert between.job.pages_without_new_records == MOST_PAGES_WITHOUT_NEW_RECORDS - 1
+    assert between.job.barren == MOST_BARREN - 1
     after = advance(many, known, [])
     assert after.job.reason.startswith("no_new_records")
     assert after.job.discovery_over
@@ -231,7 +231,7 @@ def test_each_vendor_job_whose_results_are_cut_is_in_the_reason_and_of_very_many
 def test_pages_of_which_nothing_is_selected_are_no_endless_chain(select: str, ends: bool) -> None:
     poll = POLL.model_copy(update={"records": Records(select=select)})
     many = job(planned=99, open=99, discovery_over=False, resolved=Resolved(vendor="acme", source="items", poll=poll))
-    after = advance(many, [change(records=0, distinct=0)] * MOST_PAGES_WITHOUT_NEW_RECORDS, [])
+    after = advance(many, [change(records=0, distinct=0)] * MOST_BARREN, [])
     assert bool(after.job.reason) == ends
 
 
