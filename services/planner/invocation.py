@@ -28,13 +28,13 @@ def plan_submits(resolved: Resolved, inputs: Inputs) -> Step | list[Problem]:
     planned: list[PlannedCall] = []
     size = 0
     silent = silence(invoke.model_dump(by_alias=True), resolved.callbacks)
-    for number, one in enumerate(inputs):
-        submit = fill(invoke.submit, _known(resolved, one), f"{_AT}/submit", later=IN_SUBMIT)
+    for number, given in enumerate(inputs):
+        submit = fill(invoke.submit, _known(resolved, given), f"{_AT}/submit", later=IN_SUBMIT)
         problems = submit if isinstance(submit, list) else []
-        problems = [*problems, *_mistakes_later(resolved, one), *silent]
+        problems = [*problems, *_mistakes_later(resolved, given), *silent]
         if problems or not isinstance(submit, Request):
             return problems
-        planned.append(PlannedCall(call_of(submit), "submit", input=dict(one)))
+        planned.append(PlannedCall(call_of(submit), "submit", input=dict(given)))
         size += planned[-1].size
         if size > MOST_BYTES:
             return [_too_large(number + 1, len(inputs), size)]
@@ -60,22 +60,22 @@ def outcome_of_status(resolved: Resolved) -> JobOutcome:
     return JobOutcome(done=status.done, failed=status.failed, progress=rules.progress)
 
 
-def status_call(resolved: Resolved, one: Mapping[str, Scalar], vendor_job: str | None) -> Call | None:
+def status_call(resolved: Resolved, given: Mapping[str, Scalar], vendor_job: str | None) -> Call | None:
     """The question for the status, if it can be asked already."""
     status = invoke_of(resolved).status
-    return None if status is None else _call(resolved, status.request, one, vendor_job)
+    return None if status is None else _call(resolved, status.request, given, vendor_job)
 
 
-def abort_call(resolved: Resolved, one: Mapping[str, Scalar], vendor_job: str | None) -> Call | None:
+def abort_call(resolved: Resolved, given: Mapping[str, Scalar], vendor_job: str | None) -> Call | None:
     """The call that ends a vendor's job, if there is one and the job is known."""
     abort = invoke_of(resolved).abort
-    return None if abort is None else _call(resolved, abort, one, vendor_job)
+    return None if abort is None else _call(resolved, abort, given, vendor_job)
 
 
-def resolve_results(resolved: Resolved, one: Mapping[str, Scalar], vendor_job: str | None) -> Resolved | None:
+def resolve_results(resolved: Resolved, given: Mapping[str, Scalar], vendor_job: str | None) -> Resolved | None:
     """What the pages of one vendor job's results are read with; nothing while the id that it needs is not known."""
-    found = _fill_results(resolved, _known(resolved, one, vendor_job))
-    return found if isinstance(found, Resolved) else None
+    filled = _fill_results(resolved, _known(resolved, given, vendor_job))
+    return filled if isinstance(filled, Resolved) else None
 
 
 def _fill_results(resolved: Resolved, values: Mapping[str, Scalar]) -> Resolved | list[Problem]:
@@ -87,24 +87,25 @@ def _fill_results(resolved: Resolved, values: Mapping[str, Scalar]) -> Resolved 
     return fill_poll(resolved, poll, values, f"{_AT}/results")
 
 
-def _call(resolved: Resolved, request: Request, one: Mapping[str, Scalar], vendor_job: str | None) -> Call | None:
-    filled = fill(request, _known(resolved, one, vendor_job), _AT)
+def _call(resolved: Resolved, request: Request, given: Mapping[str, Scalar], vendor_job: str | None) -> Call | None:
+    filled = fill(request, _known(resolved, given, vendor_job), _AT)
     return call_of(filled) if isinstance(filled, Request) else None
 
 
-def _known(resolved: Resolved, one: Mapping[str, Scalar], vendor_job: str | None = None) -> dict[str, Scalar]:
-    values = named(parameters=resolved.parameters, input=one)
+def _known(resolved: Resolved, given: Mapping[str, Scalar], vendor_job: str | None = None) -> dict[str, Scalar]:
+    values = named(parameters=resolved.parameters, input=given)
     return values if vendor_job is None else {**values, VENDOR_JOB: vendor_job}
 
 
-def _mistakes_later(resolved: Resolved, one: Mapping[str, Scalar]) -> list[Problem]:
+def _mistakes_later(resolved: Resolved, given: Mapping[str, Scalar]) -> list[Problem]:
     """What would turn out to be unknown only after the submit."""
     invoke = invoke_of(resolved)
     vendor_job = "1" if invoke.vendor_job or resolved.callbacks.vendor_job else None
-    values = _known(resolved, one, vendor_job)
+    values = _known(resolved, given, vendor_job)
     requests = {
         "status/request": invoke.status and invoke.status.request,
         "abort": invoke.abort,
     }
-    found = [fill(request, values, f"{_AT}/{place}") for place, request in requests.items() if request]
-    return [problem for one in (*found, _fill_results(resolved, values)) if isinstance(one, list) for problem in one]
+    filled = [fill(request, values, f"{_AT}/{place}") for place, request in requests.items() if request]
+    results = _fill_results(resolved, values)
+    return [problem for part in (*filled, results) if isinstance(part, list) for problem in part]

@@ -144,8 +144,8 @@ def _resolve_work(
             return Refused(tuple(filled)) if isinstance(filled, list) else filled
         case _:
             rules = Vendor.model_validate_json(known.vendors[work.vendor]).callbacks
-            found = {"invoke": work.invoke, "parameters": job.parameters, "callbacks": rules, "templated": True}
-            return resolved.model_copy(update=found)
+            more = {"invoke": work.invoke, "parameters": job.parameters, "callbacks": rules, "templated": True}
+            return resolved.model_copy(update=more)
 
 
 def _from_url(job: UrlJob) -> Resolved:

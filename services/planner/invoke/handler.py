@@ -64,14 +64,14 @@ async def _take(tx: Transaction, events: Sequence[TaskChanged | TaskDue]) -> lis
         if before is not None:
             job = jobs[before.task.job_id]
             moves[event.task_id] = move(before, job.resolved, event, now, paused=job.state is JobState.PAUSED)
-    await store.update_submits(tx, [one.task for one in moves.values()])
-    messages = [message for one in moves.values() for message in _messages(one, jobs[one.task.job_id], now)]
+    await store.update_submits(tx, [moved.task for moved in moves.values()])
+    messages = [message for moved in moves.values() for message in _messages(moved, jobs[moved.task.job_id], now)]
     ends: dict[UUID, list[Submit]] = defaultdict(list)
-    for one in moves.values():
-        if End() in one.effects:
-            ends[one.task.job_id].append(one.task)
-        elif Expect() in one.effects and jobs[one.task.job_id].is_open:
-            ends.setdefault(one.task.job_id, [])
+    for moved in moves.values():
+        if End() in moved.effects:
+            ends[moved.task.job_id].append(moved.task)
+        elif Expect() in moved.effects and jobs[moved.task.job_id].is_open:
+            ends.setdefault(moved.task.job_id, [])
     return messages + await _count(tx, [(jobs[job_id], gone) for job_id, gone in sorted(ends.items())], now)
 
 
@@ -91,10 +91,10 @@ async def _count(tx: Transaction, ends: Sequence[tuple[JobRow, Sequence[Submit]]
     await update_jobs(tx, updates)
     for vendor, _ in tasks:
         TASKS_PLANNED.labels(vendor=vendor_label(vendor)).inc()
-    failures = await count_failures(tx, [one.job for one in updates if one.ended])
+    failures = await count_failures(tx, [update.job for update in updates if update.ended])
     messages = [planned_task(task.place, now) for _, task in tasks]
-    for one in updates:
-        messages += _standing(one, failures, now) if one.reports_progress else []
+    for update in updates:
+        messages += _standing(update, failures, now) if update.reports_progress else []
     return messages
 
 
@@ -104,9 +104,9 @@ def _standing(update: JobUpdate, failures: Mapping[UUID, Sequence[FailureCount]]
     return ended(update.job, update.ended, now, failures=failures.get(update.job.id, ()))
 
 
-def _messages(one: Move, job: JobRow, now: datetime) -> list[Outgoing]:
-    wait = _wait(one.task, job, now)
-    return [message for effect in one.effects for message in _carry_out(effect, one.task, wait, now)]
+def _messages(moved: Move, job: JobRow, now: datetime) -> list[Outgoing]:
+    wait = _wait(moved.task, job, now)
+    return [message for effect in moved.effects for message in _carry_out(effect, moved.task, wait, now)]
 
 
 def _carry_out(effect: Effect, task: Submit, wait: Wait, now: datetime) -> list[Outgoing]:

@@ -81,10 +81,10 @@ async def _find_pages(
     facts: dict[UUID, Facts] = {event.task_id: event.facts for event in events if event.facts is not None}
     pages: dict[UUID, list[PageRead]] = defaultdict(list)
     for row in await store.find_positions(tx, list(facts)) if facts else ():
-        found = facts[row["id"]]
-        repeats = bool(found.digest) and found.digest == row["previous_digest"]
+        told = facts[row["id"]]
+        repeats = bool(told.digest) and told.digest == row["previous_digest"]
         results = _results(row, specifications.get(row["job_id"]))
-        pages[row["job_id"]].append(PageRead(planned_of(row), found, repeats, results))
+        pages[row["job_id"]].append(PageRead(planned_of(row), told, repeats, results))
     return pages
 
 
