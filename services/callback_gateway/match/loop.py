@@ -11,15 +11,12 @@ from services.callback_gateway.settings import Settings
 from shared.events.catalogue import DEAD
 from shared.events.dead_letters import DeadLetter
 from shared.ids import derived_id
+from shared.messaging.blocks import BLOCK_BYTES, Blocks
 from shared.messaging.handler import Outgoing, outgoing
-from shared.messaging.resting import Resting
 from shared.runtime.app import Runtime
 
 _BLOCK = 200
-_BLOCK_BYTES = 16 * 1024**2
 _PAUSE_SECONDS = 5.0
-_SEND_SECONDS = 5.0
-"""Bounds the transaction that holds a block while a partition is away."""
 _HELD_SECONDS = 10.0
 
 
@@ -28,16 +25,16 @@ class Unmatched:
 
     def __init__(self, runtime: Runtime[Settings]) -> None:
         self._runtime = runtime
-        self._resting = Resting()
+        self._blocks = Blocks(runtime.producer)
         self._holding: Holding[UUID] = Holding(_HELD_SECONDS)
 
     async def step(self) -> float:
         """Give up one block; gives the seconds until the next."""
         older_than = timedelta(seconds=self._runtime.settings.gateway_park_seconds)
         async with self._runtime.database.transaction() as tx:
-            claimed = await store.claim_unmatched(tx, older_than, self._holding.held(), _BLOCK, _BLOCK_BYTES)
+            claimed = await store.claim_unmatched(tx, older_than, self._holding.held(), _BLOCK, BLOCK_BYTES)
             letters = [((key, vendor), _dead(key, letter)) for key, vendor, letter in claimed]
-            sent = await self._runtime.producer.send_each(letters, within_seconds=_SEND_SECONDS, resting=self._resting)
+            sent = await self._blocks.send(letters)
             await store.close_unmatched(tx, [key for key, _ in sent.acknowledged])
         self._holding.hold(key for key, _ in sent.missed)
         for _, vendor in sent.acknowledged:

@@ -6,16 +6,13 @@ from services.callback_gateway.metrics import LETTERS_REDRIVEN
 from services.callback_gateway.redrive import store
 from services.callback_gateway.redrive.decide import Letter, Unsendable, message_of
 from services.callback_gateway.settings import Settings
+from shared.messaging.blocks import BLOCK_BYTES, Blocks
 from shared.messaging.handler import Outgoing
-from shared.messaging.resting import Resting
 from shared.observability.logs import get_logger
 from shared.runtime.app import Runtime
 
 _BLOCK = 100
-_BLOCK_BYTES = 16 * 1024**2
 _PAUSE_SECONDS = 0.5
-_SEND_SECONDS = 5.0
-"""Bounds the transaction that holds a block while a partition is away."""
 _POSTPONE_SECONDS = 10.0
 
 log = get_logger(__name__)
@@ -26,22 +23,21 @@ class Redrive:
 
     def __init__(self, runtime: Runtime[Settings]) -> None:
         self._runtime = runtime
-        self._resting = Resting()
+        self._blocks = Blocks(runtime.producer)
 
     async def step(self) -> float:
         """Send one block; gives the seconds until the next."""
         wanted: list[tuple[Letter, Outgoing]] = []
         unsendable: list[tuple[Letter, Unsendable]] = []
         async with self._runtime.database.transaction() as tx:
-            letters = await store.claim_due(tx, _BLOCK, _BLOCK_BYTES)
+            letters = await store.claim_due(tx, _BLOCK, BLOCK_BYTES)
             for letter in letters:
                 message = message_of(letter, self._runtime.settings.topic_prefix)
                 if isinstance(message, Unsendable):
                     unsendable.append((letter, message))
                 else:
                     wanted.append((letter, message))
-            pairs = [((letter, message), message) for letter, message in wanted]
-            sent = await self._runtime.producer.send_each(pairs, within_seconds=_SEND_SECONDS, resting=self._resting)
+            sent = await self._blocks.send([((letter, message), message) for letter, message in wanted])
             await store.close_redriven(tx, [letter.id for letter, _ in sent.acknowledged])
             await store.postpone_letters(tx, [letter.id for letter, _ in sent.missed], _POSTPONE_SECONDS)
             await store.reopen_letters(tx, [(letter.id, why.reason) for letter, why in unsendable])

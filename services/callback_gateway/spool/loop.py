@@ -11,14 +11,11 @@ from services.callback_gateway.metrics import SPOOL_DEPTH
 from services.callback_gateway.settings import Settings
 from services.callback_gateway.spool import store
 from services.callback_gateway.spool.decide import Place, settle
-from shared.messaging.resting import Resting
+from shared.messaging.blocks import BLOCK_BYTES, Blocks
 from shared.runtime.app import Runtime
 
 _BLOCK = 500
-_BLOCK_BYTES = 16 * 1024**2
 _PAUSE_SECONDS = 1.0
-_SEND_SECONDS = 5.0
-"""Bounds the transaction that holds a block while a partition is away."""
 _HELD_SECONDS = 10.0
 _MOST_COUNTED = 10_000
 
@@ -28,18 +25,17 @@ class Drain:
 
     def __init__(self, runtime: Runtime[Settings]) -> None:
         self._runtime = runtime
-        self._resting = Resting()
+        self._blocks = Blocks(runtime.producer)
         self._holding: Holding[Place] = Holding(_HELD_SECONDS)
 
     async def step(self) -> float:
         """Produce one block; gives the seconds until the next."""
         async with self._runtime.database.transaction() as tx:
             SPOOL_DEPTH.set(await store.count_messages(tx, _MOST_COUNTED))
-            kept = await store.claim_messages(tx, self._holding.held(), _BLOCK, _BLOCK_BYTES)
+            kept = await store.claim_messages(tx, self._holding.held(), _BLOCK, BLOCK_BYTES)
             if not kept:
                 return _PAUSE_SECONDS
-            pairs = [((number, message), message) for number, message in kept]
-            sent = await self._runtime.producer.send_each(pairs, within_seconds=_SEND_SECONDS, resting=self._resting)
+            sent = await self._blocks.send([((number, message), message) for number, message in kept])
             done, stuck = settle((number, message, good) for (number, message), good in sent.outcomes)
             await store.delete_messages(tx, done)
         self._holding.hold(stuck)

@@ -22,13 +22,11 @@ from services.scheduler.settings import Settings
 from services.scheduler.timers import store
 from services.scheduler.timers.decide import pause_after, pause_before
 from shared.database.pool import Database
-from shared.messaging.resting import Resting
+from shared.messaging.blocks import BLOCK_BYTES, Blocks
 from shared.runtime.app import Runtime
 from shared.runtime.clock import monotonic
 
-_BLOCK_BYTES = 16 * 1024**2
 _SEND_SECONDS = 3.0
-"""Bounds the transaction that holds a block while a partition is away."""
 _POSTPONED_SECONDS = 10.0
 _COUNT_SECONDS = 10.0
 
@@ -38,7 +36,7 @@ class Fire:
 
     def __init__(self, runtime: Runtime[Settings]) -> None:
         self._runtime = runtime
-        self._resting = Resting()
+        self._blocks = Blocks(runtime.producer, within_seconds=_SEND_SECONDS)
         self._is_cut_off = False
 
     async def step(self) -> float:
@@ -49,10 +47,9 @@ class Fire:
             pause = pause_before(await store.find_pause(tx))
             if pause > 0:
                 return pause
-            due = await store.claim_due(tx, self._runtime.settings.scheduler_block, _BLOCK_BYTES)
+            due = await store.claim_due(tx, self._runtime.settings.scheduler_block, BLOCK_BYTES)
             claimed_at = monotonic()
-            pairs = [((timer, lateness), timer.message) for timer, lateness in due]
-            sent = await self._runtime.producer.send_each(pairs, within_seconds=_SEND_SECONDS, resting=self._resting)
+            sent = await self._blocks.send([((timer, lateness), timer.message) for timer, lateness in due])
             took = monotonic() - claimed_at
             if due and not sent.acknowledged:
                 await self._check()
