@@ -1,4 +1,4 @@
-"""Keeps webhooks, many in one transaction: what comes while one batch is under way goes with the next.
+"""Keeps webhooks, many in one transaction.
 
 A batch claims the ids that senders gave, then its messages are made durable, then the claims are committed. A crash
 or a fault before the commit leaves no claim behind, so that a webhook which was not acknowledged is taken when it is
@@ -19,6 +19,7 @@ from services.callback_gateway.webhooks.decide import Receipt, Webhook, sort_out
 from shared.database.pool import Database
 from shared.errors import Unavailable
 from shared.observability.logs import get_logger
+from shared.runtime.gathering import Gathering
 
 _WRITERS = 2
 _MOST = 500
@@ -33,8 +34,7 @@ class Intake:
     def __init__(self, database: Database, outbound: Outbound) -> None:
         self._database = database
         self._outbound = outbound
-        self._waiting: list[tuple[Webhook, asyncio.Future[Receipt]]] = []
-        self._writers: set[asyncio.Task[None]] = set()
+        self._gathering = Gathering(self._keep, writers=_WRITERS, most=_MOST)
 
     async def take(self, webhook: Webhook) -> Receipt:
         """Return when the webhook is durable, or was before.
@@ -42,30 +42,7 @@ class Intake:
         Raises:
             Unavailable: nobody can keep it now.
         """
-        taken: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        self._waiting.append((webhook, taken))
-        self._start_writer()
-        return await taken
-
-    def _start_writer(self, ended: "asyncio.Task[None] | None" = None) -> None:
-        if ended is not None:
-            self._writers.discard(ended)
-        if self._waiting and len(self._writers) < _WRITERS:
-            writer = asyncio.create_task(self._write())
-            self._writers.add(writer)
-            writer.add_done_callback(self._start_writer)
-
-    async def _write(self) -> None:
-        batch, self._waiting = self._waiting[:_MOST], self._waiting[_MOST:]
-        webhooks, futures = [webhook for webhook, _ in batch], [taken for _, taken in batch]
-        try:
-            for taken, outcome in zip(futures, await self._keep(webhooks), strict=True):
-                if not taken.done():
-                    taken.set_result(outcome)
-        except Unavailable as error:
-            _fail(futures, error)
-        finally:
-            _fail(futures, Unavailable("webhooks were not kept"))
+        return await self._gathering.put(webhook)
 
     async def _keep(self, batch: Sequence[Webhook]) -> list[Receipt]:
         fingerprints = {
@@ -92,9 +69,3 @@ class Intake:
         pairs = zip(batch, outcomes, strict=True)
         await self._outbound.send([webhook.message for webhook, outcome in pairs if outcome is Receipt.ACCEPTED])
         return outcomes
-
-
-def _fail(futures: Sequence["asyncio.Future[Receipt]"], error: Unavailable) -> None:
-    for taken in futures:
-        if not taken.done():
-            taken.set_exception(error)

@@ -1,7 +1,6 @@
 """Calls that must not be repeated are marked before they leave, so that of a fetcher that died it is known which of
 them nobody can have: those may be made again, the others never."""
 
-import asyncio
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -10,42 +9,31 @@ from services.fetcher.model import Claimed
 from shared.database.pool import Database
 from shared.errors import Unavailable
 from shared.observability.logs import get_logger
+from shared.runtime.gathering import Gathering
 
 log = get_logger(__name__)
 
 
 class Marks:
-    """Marks calls, many in one transaction: what comes while one is under way goes with the next."""
+    """Marks calls, many in one transaction."""
 
     def __init__(self, database: Database, fetcher_id: UUID) -> None:
         self._database = database
         self._fetcher_id = fetcher_id
-        self._waiting: list[tuple[Claimed, asyncio.Future[bool]]] = []
-        self._writer: asyncio.Task[None] | None = None
+        self._gathering = Gathering(self._mark)
 
     async def mark(self, call: Claimed) -> bool:
         """Whether the call may leave: it is still this fetcher's, and everybody knows that the vendor may have it."""
-        marked: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting.append((call, marked))
-        if self._writer is None or self._writer.done():
-            self._writer = asyncio.create_task(self._write())
-        return await marked
+        return await self._gathering.put(call)
 
-    async def _write(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting, []
-            ours = await self._mark([call for call, _ in batch])
-            for call, marked in batch:
-                if not marked.done():
-                    marked.set_result(call.id in ours)
-
-    async def _mark(self, calls: Sequence[Claimed]) -> set[UUID]:
+    async def _mark(self, calls: Sequence[Claimed]) -> list[bool]:
         """A mark that may be there or not lets nothing leave. A defect ends with this batch: others are waiting."""
         try:
             async with self._database.transaction() as tx:
-                return await store.mark_calls(tx, self._fetcher_id, calls)
+                ours = await store.mark_calls(tx, self._fetcher_id, calls)
+            return [call.id in ours for call in calls]
         except Unavailable as error:
             log.warning("calls.not_marked", count=len(calls), error=str(error))
         except Exception:
             log.exception("calls.not_marked", count=len(calls))
-        return set()
+        return [False] * len(calls)
