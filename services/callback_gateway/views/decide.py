@@ -2,18 +2,23 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from pydantic import ValidationError
 
-from shared.events.jobs import JobAccepted, JobPlanned
+from shared.events.jobs import JobAccepted, JobEnded, JobEvent, JobPlanned, JobProgressed
 from shared.events.tasks import END_RANK, TaskChanged
 from shared.specification.source import Output
 
+ALMOST = timedelta(seconds=0.1)
+"""The clocks of two planners need not agree on less: what was told of a job less than this apart is taken in the order
+it was read."""
 _OF_RECORDS = ("poll", "invoke")
 _NEVER = datetime.min.replace(tzinfo=UTC)
+
+Move: TypeAlias = JobProgressed | JobEnded
 
 
 @dataclass(slots=True)
@@ -52,6 +57,11 @@ def task_views(events: Iterable[TaskChanged]) -> list[TaskView]:
     return sorted(views.values(), key=lambda view: view.id)
 
 
+def planned_again(views: Iterable[TaskView]) -> dict[UUID, int]:
+    """The rounds of the tasks that were planned again, however that came about."""
+    return {view.id: view.round for view in views if view.round > 0}
+
+
 def sinks_of(event: JobAccepted) -> list[Any]:
     """Where the records of a job go; single calls have none. What a later planner has written stays as it is."""
     if event.kind not in _OF_RECORDS:
@@ -72,6 +82,28 @@ def latest_plans(events: Iterable[JobPlanned]) -> list[JobPlanned]:
         known = event.all_known or (before is not None and before.all_known)
         plans[event.job_id] = event.model_copy(update={"all_known": known})
     return sorted(plans.values(), key=lambda event: event.job_id)
+
+
+def latest_moves(events: Iterable[JobEvent]) -> dict[UUID, Move]:
+    """The last word on where each job stands. What was said before may come after it: who said it has died
+    meanwhile."""
+    latest: dict[UUID, Move] = {}
+    for event in events:
+        match event:
+            case JobProgressed(state=state) if state.is_end:
+                continue  # told of a job after its end, it changes nothing
+            case JobProgressed() | JobEnded():
+                before = latest.get(event.job_id)
+                if before is None or _is_news(before, event):
+                    latest[event.job_id] = event
+    return latest
+
+
+def _is_news(before: Move, event: Move) -> bool:
+    """As the statements that write it have it."""
+    if isinstance(before, JobEnded):
+        return before.at < event.at
+    return before.at <= event.at + ALMOST
 
 
 def _is_ahead(event: TaskChanged, view: TaskView) -> bool:

@@ -1,5 +1,20 @@
 -- Jobs that are over; the end of one may be told before its beginning, but an end that comes behind later progress is
--- that of an earlier round. A tenth of a second is no later, as in progress_jobs.sql. $1 ids uuid[], $2 states text[], $3 planned integer[], $4 completed integer[], $5 failed integer[], $6 cancelled integer[], $7 records bigint[], $8 distinct_records bigint[], $9 at timestamptz[], $10 reasons text[], $11 expected bigint[], $12 complete boolean[], $13 answers jsonb[], $14 failures jsonb[]
+-- that of an earlier round. By less than `almost` it is no later.
+-- $1 ids uuid[]
+-- $2 states text[]
+-- $3 planned integer[]
+-- $4 completed integer[]
+-- $5 failed integer[]
+-- $6 cancelled integer[]
+-- $7 records bigint[]
+-- $8 distinct_records bigint[]
+-- $9 at timestamptz[]
+-- $10 reasons text[]
+-- $11 expected bigint[]
+-- $12 complete boolean[]
+-- $13 answers jsonb[]
+-- $14 failures jsonb[]
+-- $15 almost interval
 INSERT INTO jobs AS known (
     id, state, planned, completed, failed, cancelled, records, distinct_records, reason, expected, complete, answer,
     failures, created_at, ended_at, updated_at
@@ -30,4 +45,4 @@ SET state = excluded.state,
     redrive_asked_at = NULL,
     updated_at = excluded.updated_at
 WHERE (known.ended_at IS NULL OR known.ended_at < excluded.ended_at)
-    AND (known.told_at IS NULL OR known.told_at <= excluded.ended_at + interval '0.1 seconds')
+    AND (known.told_at IS NULL OR known.told_at <= excluded.ended_at + $15::interval)

@@ -1,7 +1,16 @@
--- Where jobs stand; gives those for which it was news: that were not over since, nor heard of something later. A tenth of
--- a second is no later: the clocks of two planners need not agree on it. What was done lately, and in how long, fades within
--- minutes (never to nothing: a product too small is an error) and grows only while a job runs: neither a pause nor what was
--- before a redrive slows it down. $1 ids uuid[], $2 states text[], $3 planned integer[], $4 completed integer[], $5 failed integer[], $6 cancelled integer[], $7 records bigint[], $8 distinct_records bigint[], $9 at timestamptz[]
+-- Where jobs stand; gives those for which it was news: that were not over since, nor heard of something later. By less
+-- than `almost` it is no later. What was done lately, and in how long, fades within minutes (never to nothing: a product
+-- too small is an error) and grows only while a job runs: neither a pause nor what was before a redrive slows it down.
+-- $1 ids uuid[]
+-- $2 states text[]
+-- $3 planned integer[]
+-- $4 completed integer[]
+-- $5 failed integer[]
+-- $6 cancelled integer[]
+-- $7 records bigint[]
+-- $8 distinct_records bigint[]
+-- $9 at timestamptz[]
+-- $10 almost interval
 UPDATE jobs
 SET state = given.state,
     planned = given.planned,
@@ -30,5 +39,5 @@ FROM unnest(
     $9::timestamptz[]
 ) AS given (id, state, planned, completed, failed, cancelled, records, distinct_records, at)
 WHERE jobs.id = given.id AND (jobs.ended_at IS NULL OR jobs.ended_at < given.at)
-    AND (jobs.told_at IS NULL OR jobs.told_at <= given.at + interval '0.1 seconds')
+    AND (jobs.told_at IS NULL OR jobs.told_at <= given.at + $10::interval)
 RETURNING jobs.id

@@ -1,13 +1,13 @@
 """Rows of the read models."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import orjson
 from pydantic_core import to_json
 
 from services.callback_gateway.redrive.decide import closed_round, times_redriven
-from services.callback_gateway.views.decide import TaskView, latest_plans, sinks_of
+from services.callback_gateway.views.decide import ALMOST, TaskView, sinks_of
 from shared.database.pool import Transaction
 from shared.database.queries import load_queries
 from shared.database.storable import storable_json, storable_text
@@ -49,16 +49,15 @@ def _mistakes(event: JobRejected) -> bytes:
 
 
 async def plan_jobs(tx: Transaction, events: Sequence[JobPlanned]) -> None:
-    """How much there is to do."""
+    """How much there is to do; one event for each job, in the order of their ids."""
     if events:
-        ordered = latest_plans(events)
         await tx.execute(
             SQL["plan_jobs"],
-            [event.job_id for event in ordered],
-            [event.tasks for event in ordered],
-            [event.records for event in ordered],
-            [storable_text(event.note) for event in ordered],
-            [event.all_known for event in ordered],
+            [event.job_id for event in events],
+            [event.tasks for event in events],
+            [event.records for event in events],
+            [storable_text(event.note) for event in events],
+            [event.all_known for event in events],
         )
 
 
@@ -67,7 +66,7 @@ async def progress_jobs(tx: Transaction, events: Sequence[JobProgressed]) -> set
     if not events:
         return set()
     ordered = sorted(events, key=lambda event: event.job_id)
-    return {row["id"] for row in await tx.fetch(SQL["progress_jobs"], *_counts(ordered))}
+    return {row["id"] for row in await tx.fetch(SQL["progress_jobs"], *_counts(ordered), ALMOST)}
 
 
 async def end_jobs(tx: Transaction, events: Sequence[JobEnded]) -> None:
@@ -82,6 +81,7 @@ async def end_jobs(tx: Transaction, events: Sequence[JobEnded]) -> None:
             [event.complete for event in ordered],
             [None if event.answer is None else storable_json(_answer(event.answer)) for event in ordered],
             [None if event.failures is None else storable_json(to_json(event.failures)) for event in ordered],
+            ALMOST,
         )
 
 
@@ -160,8 +160,7 @@ async def insert_dead_letters(tx: Transaction, batch: Sequence[Incoming[DeadLett
     )
 
 
-async def close_letters(tx: Transaction, views: Sequence[TaskView]) -> None:
-    """Closes the letters of tasks that were planned again, however that came about."""
-    again = {view.id: view.round for view in views if view.round > 0}
-    if again:
-        await tx.execute(SQL["close_letters"], list(again), list(again.values()))
+async def close_letters(tx: Transaction, rounds: Mapping[UUID, int]) -> None:
+    """Closes the letters of tasks that were planned again, of rounds before these."""
+    if rounds:
+        await tx.execute(SQL["close_letters"], list(rounds), list(rounds.values()))
