@@ -12,6 +12,9 @@ from shared.specification.vendor import Window
 Failures: TypeAlias = Sequence[Mapping[str, Any]]
 """How many tasks failed for one `reason`: their `count`."""
 
+_MOST_COUNTED = 5000
+"""So many tasks of a job are counted at each look at it. An index on their states would have them counted faster, and
+would make every change of a state dearer: no update of a task could stay on its page."""
 _LEAST_SECONDS, _LEAST_TASKS = 1.0, 1.0
 """Less than this says nothing about how fast a job goes on."""
 _TOO_FAR = timedelta(days=3650)
@@ -56,6 +59,28 @@ def job_body(
 def failures_of(row: Row) -> Failures:
     """Failed tasks by reason, as a job's end told them; none before."""
     return (row["failures"] or []) if row["ended_at"] is not None else []
+
+
+def failures_told(row: Row) -> Failures | None:
+    """Failed tasks by reason where they need not be counted. The row of a job that is over has them as the planner
+    counted them: single tasks are seen a moment later. The many tasks of one that runs are not looked at."""
+    if row["ended_at"] is not None and row["failures"] is not None:
+        return failures_of(row)
+    if row["planned"] > _MOST_COUNTED and (row["ended_at"] is None or not row["failed"]):
+        return []
+    return None
+
+
+def counts_told(row: Row) -> dict[str, int] | None:
+    """Tasks by state where they need not be counted: the row of a job that is over has their ends. Of more than are
+    counted at each look those that have ended are told as the planner counted them, and the others as `open`."""
+    if row["ended_at"] is not None:
+        return {}
+    if row["planned"] > _MOST_COUNTED:
+        ends = {name: row[name] for name in ("completed", "failed", "cancelled")}
+        counts = {**ends, "open": row["planned"] - sum(ends.values())}
+        return {name: count for name, count in counts.items() if count > 0}
+    return None
 
 
 def _answer(answer: dict[str, Any]) -> dict[str, Any]:

@@ -5,17 +5,13 @@ from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from services.callback_gateway.http.presentation import Failures, failures_of
+from services.callback_gateway.http.presentation import Failures, counts_told, failures_told
 from services.callback_gateway.redrive.store import Selection
 from shared.database.pool import Database, Row, Transaction
 from shared.database.queries import load_queries
 from shared.errors import Unavailable
 
 SQL = load_queries(__file__)
-
-MOST_COUNTED = 5000
-"""So many tasks of a job are counted at each look at it. An index on their states would have them counted faster, and
-would make every change of a state dearer: no update of a task could stay on its page."""
 
 
 class KeyUse(NamedTuple):
@@ -58,24 +54,18 @@ async def find_job(tx: Transaction, job_id: UUID) -> Row | None:
 
 
 async def count_tasks(tx: Transaction, job: Row) -> dict[str, int]:
-    """Tasks by state of a job that runs; the row of one that is over has their ends. Of more than are counted at each
-    look those that have ended are told as the planner counted them, and the others as `open`."""
-    if job["ended_at"] is not None:
-        return {}
-    if job["planned"] > MOST_COUNTED:
-        ends = {name: job[name] for name in ("completed", "failed", "cancelled")}
-        counts = {**ends, "open": job["planned"] - sum(ends.values())}
-        return {name: count for name, count in counts.items() if count > 0}
+    """Tasks of a job by state, unless its row tells them."""
+    told = counts_told(job)
+    if told is not None:
+        return told
     return {row["state"]: row["count"] for row in await tx.fetch(SQL["count_tasks"], job["id"])}
 
 
 async def count_failures(tx: Transaction, job: Row) -> Failures:
-    """Failed tasks of a job by reason, the commonest first. The row of one that is over has them as the planner counted
-    them: single tasks are seen a moment later. The many tasks of one that runs are not looked at."""
-    if job["ended_at"] is not None and job["failures"] is not None:
-        return failures_of(job)
-    if job["planned"] > MOST_COUNTED and (job["ended_at"] is None or not job["failed"]):
-        return []
+    """Failed tasks of a job by reason, the commonest first, unless its row tells them."""
+    told = failures_told(job)
+    if told is not None:
+        return told
     return [dict(row) for row in await tx.fetch(SQL["count_failures"], job["id"])]
 
 
