@@ -9,7 +9,7 @@ from shared.errors import Problem, Unavailable
 from shared.messaging.latest import read_latest
 from shared.runtime.clock import monotonic
 from shared.specification.hook import Hook
-from shared.specification.job import DeliverJob, InvokeJob, PollJob, RequestJob, SourceJob, UrlJob
+from shared.specification.job import DeliverJob, InvokeJob, JobSpecification, PollJob, RequestJob, SourceJob
 from shared.specification.mistakes import unknown
 from shared.specification.source import Source
 from shared.specification.vendor import Vendor
@@ -102,7 +102,7 @@ class ConfigurationCache:
             text = await store.find_text(tx, "vendors", name)
         return None if text is None else read_latest(Vendor, name, text)
 
-    async def missing(self, job: SourceJob | PollJob | InvokeJob | RequestJob | DeliverJob | UrlJob) -> Problem | None:
+    async def missing(self, job: JobSpecification) -> Problem | None:
         """The vendor or source that a job names and nobody has configured."""
         problem = self._missing(job)
         if problem is None:
@@ -110,7 +110,7 @@ class ConfigurationCache:
         await self.refresh_to_refuse()
         return self._missing(job)
 
-    def kind_of(self, job: SourceJob | PollJob | InvokeJob | RequestJob | DeliverJob | UrlJob) -> str:
+    def kind_of(self, job: JobSpecification) -> str:
         """What a job does, as far as it is known here: that of a source unheard of is taken for a poll."""
         match job:
             case SourceJob(source=name):
@@ -124,7 +124,7 @@ class ConfigurationCache:
             case _:
                 return "poll"
 
-    def _missing(self, job: SourceJob | PollJob | InvokeJob | RequestJob | DeliverJob | UrlJob) -> Problem | None:
+    def _missing(self, job: JobSpecification) -> Problem | None:
         match job:
             case SourceJob(source=name) if name not in self.sources:
                 return unknown("source", name, self.sources)
