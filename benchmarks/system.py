@@ -93,7 +93,7 @@ class System:
 
     def resident_megabytes(self) -> dict[str, float]:
         """Memory of each service, in MiB."""
-        return {name: round(self.processes.resident_bytes(name) / 2**20, 1) for name in services.SERVICES}
+        return {name: round(self.processes.resident_bytes(name) / 2**20, 1) for name in services.MODULES}
 
     async def close(self) -> None:
         """Close the connections."""
@@ -113,13 +113,13 @@ async def system(bench: Bench, fetchers: int = 1) -> AsyncIterator[System]:
     addresses = await asyncio.to_thread(stack.start, bench.root)
     services.choose_ports(bench.root)
     await _provision(services.step_environment(bench.root, addresses))
-    environment = services.environment(bench.root, addresses, *services.SERVICES)
+    environment = services.environment(bench.root, addresses, *services.MODULES)
     simulator = services.simulator_url(bench.root)
     database = services.database_url(addresses)
     with Processes(bench.root) as processes:
         port = simulator.rsplit(":", 1)[1]
         processes.start("simulator", [sys.executable, "-m", "infra.simulator", "--port", port], environment)
-        modules = [(name, module, "1") for name, module in services.SERVICES.items()]
+        modules = [(name, module, "1") for name, module in services.MODULES.items()]
         modules += [(f"fetcher-{number}", "services.fetcher", str(number)) for number in range(2, fetchers + 1)]
         for name, module, replica in modules:
             processes.start(name, [sys.executable, "-m", module], {**environment, "SLUICE_REPLICA": replica})

@@ -26,6 +26,7 @@ from infra.local.errors import StackError
 from infra.local.launch import answered, end, launch, tail, wait_until_ready
 from infra.local.processes import Processes, end_left_behind
 from infra.local.stack import Addresses
+from shared.events.catalogue import SERVICES
 
 PROJECT = Path(__file__).resolve().parents[2]
 # Modules run once before the services, in this order; each must be safe to run again.
@@ -37,13 +38,7 @@ PASSWORD = "{service}_password"
 ANSWER_SECONDS = 60.0
 _OF_THE_COMMAND = ("SLUICE_URL", "SLUICE_KAFKA", "SLUICE_API_KEY")
 """What the `sluice` command reads is none of the services' business."""
-SERVICES = {
-    "planner": "services.planner",
-    "fetcher": "services.fetcher",
-    "processor": "services.processor",
-    "callback-gateway": "services.callback_gateway",
-    "scheduler": "services.scheduler",
-}
+MODULES = {name: f"services.{name.replace('-', '_')}" for name in SERVICES}
 
 
 def environment(root: Path, addresses: Addresses, *logins: str) -> dict[str, str]:
@@ -107,7 +102,7 @@ def up(root: Path, *, simulator: bool = False) -> Addresses:
     beside them if wanted; return once they answer. Services that run with other code, or without a variable that is
     set now, are started again."""
     root = root.absolute()
-    missing = [module for module in (*STEPS, *SERVICES.values()) if not _exists(module)]
+    missing = [module for module in (*STEPS, *MODULES.values()) if not _exists(module)]
     if missing:
         raise StackError(f"These modules cannot be run: {', '.join(missing)}.")
     addresses = stack.start(root)
@@ -179,7 +174,7 @@ def serve(root: Path, *, simulator: bool = False) -> None:
         signal.signal(number, lambda *_: stopping.set())
     addresses = stack.addresses(root)
     with Processes(root) as processes:
-        for name, module in SERVICES.items():
+        for name, module in MODULES.items():
             env = environment(root, addresses, name)
             processes.start(name, [sys.executable, "-m", module], {**env, "SLUICE_REPLICA": "1"})
         if simulator:

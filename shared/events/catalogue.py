@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal, get_args
 
 from shared.events.callbacks import CallbackExpected, CallbackReceived, TaskDue
 from shared.events.configuration import HookConfigured, SourceConfigured, VendorConfigured
@@ -17,7 +17,8 @@ from shared.events.timers import TimerRequested
 from shared.events.topic import ANYONE, Topic
 from shared.events.webhooks import Notification, WebhookReceived
 
-SERVICES = ("planner", "fetcher", "processor", "callback-gateway", "scheduler")
+Service = Literal["planner", "fetcher", "processor", "callback-gateway", "scheduler"]
+SERVICES: tuple[Service, ...] = get_args(Service)
 MONTH = timedelta(days=30)
 MAX_ENCODED_BYTES = 2 * 1024**2
 """A callback or webhook of up to the limit is carried in base64, with its headers; its dead letter carries that in

@@ -5,10 +5,10 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
+from shared.events.catalogue import Service
 from shared.specification.values import Strict
 
 State = Literal["open", "redriving", "redriven", "discarded"]
-Service = Literal["planner", "fetcher", "processor", "callback-gateway", "scheduler"]
 Reason = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
 
 DISCARDED: tuple[State, ...] = ("open", "redriving")

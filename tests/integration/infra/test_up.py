@@ -56,8 +56,8 @@ def test_what_is_up_answers_at_once(root: Path) -> None:
 
 def test_a_service_knows_its_own_password_alone_and_can_log_in_as_nobody_else(root: Path) -> None:
     addresses = services.up(root)
-    roles = [name.replace("-", "_") for name in services.SERVICES]
-    for service, own in zip(services.SERVICES, roles, strict=True):
+    roles = [name.replace("-", "_") for name in services.MODULES]
+    for service, own in zip(services.MODULES, roles, strict=True):
         environment = services.environment(root, addresses, service)
         assert [name for name in environment if name.endswith("_password")] == [f"{own}_password"]
         login = Login(environment["SLUICE_DATABASE_URL"], environment[f"{own}_password"])
@@ -126,7 +126,7 @@ def kill_supervisor(root: Path) -> list[Process]:
     assert record
     supervisor = record.processes["services"]
     children = [Process(pid=row.pid, born=row.born) for row in family(supervisor.pid)[1:]]
-    assert len(children) >= len(services.SERVICES)
+    assert len(children) >= len(services.MODULES)
     os.kill(supervisor.pid, signal.SIGKILL)
     return children
 

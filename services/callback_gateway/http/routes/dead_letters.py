@@ -25,12 +25,12 @@ from services.callback_gateway.redrive.model import (
     DiscardReason,
     LetterFilter,
     RedriveOrder,
-    Service,
     State,
 )
 from services.callback_gateway.redrive.store import Block, Selection, Turns
 from shared.api_models import LettersAffected, WholeDeadLetter
 from shared.database.pool import Row
+from shared.events.catalogue import Service
 from shared.specification.parse import parse
 
 REDRIVE: TypeAdapter[RedriveOrder] = TypeAdapter(RedriveOrder)
