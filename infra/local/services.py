@@ -38,7 +38,7 @@ PASSWORD = "{service}_password"
 ANSWER_SECONDS = 60.0
 _OF_THE_COMMAND = ("SLUICE_URL", "SLUICE_KAFKA", "SLUICE_API_KEY")
 """What the `sluice` command reads is none of the services' business."""
-MODULES = {name: f"services.{name.replace('-', '_')}" for name in SERVICES}
+MODULES: dict[str, str] = {name: f"services.{name.replace('-', '_')}" for name in SERVICES}
 
 
 def environment(root: Path, addresses: Addresses, *logins: str) -> dict[str, str]:
