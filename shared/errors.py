@@ -24,6 +24,10 @@ class Problem:
     def __str__(self) -> str:
         return f"{self.pointer or '/'}: {self.detail}"
 
+    def within(self, place: str) -> "Problem":
+        """The same, with the place of the document that it is a mistake of before it."""
+        return Problem(f"{place}:{self.pointer or '/'}", self.detail)
+
 
 class SluiceError(Exception):
     """The root of all errors that Sluice raises on purpose."""

@@ -141,7 +141,7 @@ def _query_of(text: str) -> dict[str, str | list[str]]:
 
 def at(document: Document, error: ApiError) -> Invalid:
     """What the server says of a document, with the place where the document stands."""
-    problems = [Problem(f"{document.place}:{one.pointer or '/'}", one.detail) for one in error.errors]
+    problems = [one.within(document.place) for one in error.errors]
     return Invalid(problems or [Problem(document.place, str(error))])
 
 
@@ -217,7 +217,7 @@ def _check(document: Document, rules: Mapping[str, Callbacks]) -> list[Problem]:
             if told:
                 raise Invalid(told)
     except Invalid as error:
-        return [Problem(f"{document.place}:{problem.pointer or '/'}", problem.detail) for problem in error.problems]
+        return [problem.within(document.place) for problem in error.problems]
     return []
 
 

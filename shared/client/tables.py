@@ -10,7 +10,8 @@ from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 
-from shared.api_models import DeadLetter, Job, ScheduleView, Task, WholeDeadLetter
+from shared.api_models import DeadLetter, Job, Mistake, ScheduleView, Task, WholeDeadLetter
+from shared.errors import Problem
 
 _NO_LIMIT = 10_000
 """Without a terminal nothing is cut: ids are there to be taken further."""
@@ -105,8 +106,7 @@ def show_job(job: Job) -> None:
         "failures": ", ".join(f"{one.count:,} × {one.reason}" for one in job.failures),
     }
     _show_facts(facts)
-    for mistake in job.mistakes:
-        show_text(f"  {mistake.pointer or '/'}: {mistake.detail}")
+    _show_mistakes(job.mistakes)
 
 
 def show_schedules(schedules: Sequence[ScheduleView]) -> None:
@@ -126,11 +126,15 @@ def show_schedule(schedule: ScheduleView) -> None:
         "reason": schedule.reason,
     }
     _show_facts(facts)
-    for mistake in schedule.mistakes:
-        show_text(f"  {mistake.pointer or '/'}: {mistake.detail}")
+    _show_mistakes(schedule.mistakes)
     rows = [(one.planned_at, one.verdict, one.late_ms, one.attempt, one.job_id, one.reason) for one in schedule.firings]
     if rows:
         _show(("planned", "verdict", "late (ms)", "rescheduled", "job", "reason"), rows)
+
+
+def _show_mistakes(mistakes: Sequence[Mistake]) -> None:
+    for one in mistakes:
+        show_text(f"  {Problem(one.pointer, one.detail)}")
 
 
 def _time(at: datetime) -> str:
