@@ -13,6 +13,13 @@ from shared.specification.values import Duration, Expression, SecretReference
 from shared.specification.vendor import JobOutcome, Retry
 from shared.specification.vendor_jobs import Told
 
+_MOST_OF_A_REASON = 500
+
+
+def cut_reason(reason: str) -> str:
+    """So much of a reason is told and kept as is read by a person: it may have words of a vendor, who writes much."""
+    return reason[:_MOST_OF_A_REASON]
+
 
 class TaskState(StrEnum):
     """Where a task stands, in the order of `rank`; a lower rank never overwrites a higher one."""

@@ -9,7 +9,7 @@ from shared.events.catalogue import DEAD, PAYLOADS_STORED, TASKS_EVENTS
 from shared.events.dead_letters import DeadLetter, Original
 from shared.events.envelope import CE_ID, CE_TYPE, Position, Record
 from shared.events.payloads import PayloadStored, Pointer
-from shared.events.tasks import Attempt, Facts, TaskChanged, TaskState, VendorAnswer
+from shared.events.tasks import Attempt, Facts, TaskChanged, TaskState, VendorAnswer, cut_reason
 from shared.ids import derived_id
 from shared.messaging.handler import Outgoing, outgoing
 
@@ -105,7 +105,7 @@ def given_up(
     waited for like any other; a question that was not answered is asked again; what could not be ended is left to a
     person. A vendor's `answer` that is handed back is what was asked for, whatever it says: nobody has to see to it."""
     if call.request.purpose == "answer":
-        answer = (answer or VendorAnswer()).model_copy(update={"reason": reason[:500]})
+        answer = (answer or VendorAnswer()).model_copy(update={"reason": cut_reason(reason)})
     match call.request.purpose:
         case "submit" if unknown:
             because = reason if reason.startswith("outcome_unknown") else f"outcome_unknown: {reason}"

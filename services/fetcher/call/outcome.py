@@ -8,7 +8,7 @@ from services.fetcher.call.messages import Change, changed, given_up, stored
 from services.fetcher.call.vendor_jobs import Heard, is_unknown
 from services.fetcher.model import Claimed, Ended, Later, Outcome
 from shared.events.payloads import Pointer
-from shared.events.tasks import Attempt, Facts, TaskState, VendorAnswer
+from shared.events.tasks import Attempt, Facts, TaskState, VendorAnswer, cut_reason
 from shared.messaging.handler import Outgoing
 
 
@@ -103,5 +103,5 @@ def _attempt(call: Claimed, verdict_name: str, reason: str, tried: Tried) -> Att
         egress=tried.egress,
         status=tried.status,
         verdict=verdict_name,
-        reason=reason[:500],
+        reason=cut_reason(reason),
     )

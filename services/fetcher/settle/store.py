@@ -9,6 +9,7 @@ from services.fetcher.model import REFUSALS, Ended, Later, Outcome
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
 from shared.database.storable import storable_text
+from shared.events.tasks import cut_reason
 from shared.messaging.ledger import pack
 
 SQL = load_queries(__file__)
@@ -61,7 +62,7 @@ async def insert_attempts(tx: Transaction, outcomes: Sequence[Outcome], unheard:
         [attempt.egress for _, attempt in made],
         [attempt.status for _, attempt in made],
         [attempt.verdict for _, attempt in made],
-        [storable_text(attempt.reason[:500]) for _, attempt in made],
+        [storable_text(cut_reason(attempt.reason)) for _, attempt in made],
         [call.id in unheard for call, _ in made],
     )
 

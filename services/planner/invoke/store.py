@@ -9,7 +9,7 @@ from services.planner.invoke.decide import Submit
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
 from shared.database.storable import storable_text
-from shared.events.tasks import TaskState
+from shared.events.tasks import TaskState, cut_reason
 
 SQL = load_queries(__file__)
 
@@ -34,7 +34,7 @@ async def update_submits(tx: Transaction, tasks: Sequence[Submit]) -> None:
         [task.told for task in tasks],
         [task.beat for task in tasks],
         [task.ask for task in tasks],
-        [storable_text(task.reason[:500]) for task in tasks],
+        [storable_text(cut_reason(task.reason)) for task in tasks],
     )
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
 from shared.database.storable import storable_text
-from shared.events.tasks import TaskChanged
+from shared.events.tasks import TaskChanged, cut_reason
 
 SQL = load_queries(__file__)
 
@@ -21,7 +21,7 @@ async def apply_task_events(tx: Transaction, events: Sequence[TaskChanged], dige
         [event.state.rank for event in events],
         [event.records for event in events],
         [event.distinct for event in events],
-        [storable_text(event.reason[:500]) for event in events],
+        [storable_text(cut_reason(event.reason)) for event in events],
         digests,
     )
     return rows

@@ -12,7 +12,7 @@ from shared.database.pool import Transaction
 from shared.events.catalogue import MONTH, TASKS_EVENTS
 from shared.events.envelope import Incoming
 from shared.events.payloads import PayloadStored
-from shared.events.tasks import TaskChanged, TaskState
+from shared.events.tasks import TaskChanged, TaskState, cut_reason
 from shared.messaging.handler import Bundle, Outgoing, Refuse, Result, outgoing
 from shared.runtime.clock import utc_now
 
@@ -87,7 +87,7 @@ def _changed(
         state=state,
         service="processor",
         at=now,
-        reason=reason[:500],
+        reason=cut_reason(reason),
         records=records,
         distinct=distinct,
     )
