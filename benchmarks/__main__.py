@@ -9,7 +9,8 @@ from pathlib import Path
 from benchmarks import callbacks, contract, end_to_end, ingress, isolation, machine, memory, outage, small_job, timers
 from benchmarks.bench import Bench, Rows
 from benchmarks.page import write_page
-from infra.local import services, stack
+from infra.local import stack
+from infra.local.beginning import PROJECT
 
 RESULTS = Path(__file__).parent / "results"
 MEASUREMENTS: dict[str, Callable[[Bench], Awaitable[Rows]]] = {
@@ -48,7 +49,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", default=["all"], choices=["all", *MEASUREMENTS], metavar="NAME")
     parser.add_argument("--quick", action="store_true", help="each thing once and small")
-    parser.add_argument("--root", type=Path, default=services.PROJECT / ".sluice" / "bench", help="folder of the stack")
+    parser.add_argument("--root", type=Path, default=PROJECT / ".sluice" / "bench", help="folder of the stack")
     parser.add_argument("--results", type=Path, help="folder to write to (benchmarks/results)")
     return parser.parse_args()
 

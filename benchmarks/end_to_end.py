@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.bench import Bench, Rows
 from benchmarks.system import System, system
-from infra.local.services import PROJECT
+from infra.local.beginning import PROJECT
 
 PEERS = Path(__file__).parent / "peers"
 PROGRAMS = {

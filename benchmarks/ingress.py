@@ -16,6 +16,7 @@ from typing import Any
 from benchmarks.bench import Bench, Rows
 from benchmarks.system import System, system
 from infra.local import services, stack
+from infra.local.beginning import PROJECT
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(24))).decode()
 CONNECTIONS = 64
@@ -74,7 +75,7 @@ async def _start_bare(measured: System, root: Path) -> int:
         port = int(probe.getsockname()[1])
     kafka = stack.addresses(root).kafka
     argv = [sys.executable, str(PEER), kafka, "sluice.notifications", str(port)]
-    measured.processes.start("bare", argv, {**os.environ, "PYTHONPATH": str(services.PROJECT)})
+    measured.processes.start("bare", argv, {**os.environ, "PYTHONPATH": str(PROJECT)})
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         try:

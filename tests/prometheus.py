@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 
-from infra.local.services import PROJECT
+from infra.local.beginning import PROJECT
 
 ALERTS = PROJECT / "infra" / "prometheus" / "alerts.yml"
 KEPT = PROJECT / ".sluice" / "tools" / "prometheus"

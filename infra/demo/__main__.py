@@ -15,6 +15,7 @@ from rich.table import Table
 
 from infra.demo.tour import Tour
 from infra.local import services, stack
+from infra.local.beginning import PROJECT
 from infra.local.errors import StackError
 from infra.local.stack import Addresses
 from shared.api_models import Job
@@ -22,7 +23,7 @@ from shared.client.client import SluiceClient
 from shared.client.connection import ApiError
 from shared.client.progress import watch
 
-ROOT = services.PROJECT / ".sluice"
+ROOT = PROJECT / ".sluice"
 TEMPLATE = Path(__file__).with_name("acme.yaml")
 FAILING_PAGE = r"^/items\?offset=3000&"
 VENDOR: dict[str, Any] = {

@@ -13,13 +13,14 @@ import typer
 
 from infra.local import record as records
 from infra.local import services, stack
+from infra.local.beginning import PROJECT
 from infra.local.errors import StackError
 from infra.local.pids import resident_bytes
 from infra.local.postgres.binaries import find_binaries
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Kafka and Postgres under your own account.")
 Root = Annotated[Path, typer.Option("--root", help="Folder of the stack: data, logs, ports, pids.")]
-DEFAULT_ROOT = services.PROJECT / ".sluice"
+DEFAULT_ROOT = PROJECT / ".sluice"
 
 
 @app.command()

@@ -20,7 +20,7 @@ import typer
 
 from infra.local import record as records
 from infra.local import stack
-from infra.local.beginning import beginning, difference
+from infra.local.beginning import PROJECT, beginning, difference
 from infra.local.descriptors import raise_descriptor_limit
 from infra.local.errors import StackError
 from infra.local.launch import answered, end, launch, tail, wait_until_ready
@@ -28,7 +28,6 @@ from infra.local.processes import Processes, end_left_behind
 from infra.local.stack import Addresses
 from shared.events.catalogue import SERVICES
 
-PROJECT = Path(__file__).resolve().parents[2]
 # Modules run once before the services, in this order; each must be safe to run again.
 STEPS: tuple[str, ...] = ("services.provision",)
 DATABASE = "sluice"
@@ -42,7 +41,7 @@ MODULES: dict[str, str] = {name: f"services.{name.replace('-', '_')}" for name i
 
 
 def environment(root: Path, addresses: Addresses, *logins: str) -> dict[str, str]:
-    """Return the environment of services: the caller's own plus where the stack answers and keeps payloads, and the
+    """The environment of services: the caller's own plus where the stack answers and keeps payloads, and the
     passwords of the services named in `logins`.
 
     Each service logs in as its own role; the superuser's password is known to the steps before them alone.
@@ -76,7 +75,7 @@ def environment(root: Path, addresses: Addresses, *logins: str) -> dict[str, str
 
 
 def database_url(addresses: Addresses) -> str:
-    """Return the URL with which the superuser logs in to the services' database."""
+    """The URL with which the superuser logs in to the services' database."""
     return urlunsplit(urlsplit(addresses.postgres)._replace(path=f"/{DATABASE}"))
 
 
@@ -93,7 +92,7 @@ def _callback_key(root: Path) -> Path:
 
 
 def step_environment(root: Path, addresses: Addresses) -> dict[str, str]:
-    """Return the environment of the steps, which create roles, schemas and topics."""
+    """The environment of the steps, which create roles, schemas and topics."""
     return {**environment(root, addresses, *SERVICES), "SLUICE_ADMIN_DATABASE_URL": addresses.postgres}
 
 
@@ -186,17 +185,17 @@ def serve(root: Path, *, simulator: bool = False) -> None:
 
 
 def gateway_url(root: Path) -> str:
-    """Return where the gateway of a stack answers."""
+    """Where the gateway of a stack answers."""
     return f"http://127.0.0.1:{records.load_or_create(root.absolute()).ports.gateway}"
 
 
 def command_environment(root: Path) -> str:
-    """Return what the shell has to know for `sluice` to find this stack."""
+    """What the shell has to know for `sluice` to find this stack."""
     return f"export SLUICE_URL={gateway_url(root)} SLUICE_KAFKA={stack.addresses(root).kafka}"
 
 
 def simulator_url(root: Path) -> str:
-    """Return where the vendor simulator of a stack answers."""
+    """Where the vendor simulator of a stack answers."""
     return f"http://127.0.0.1:{records.load_or_create(root.absolute()).ports.simulator}"
 
 

@@ -15,8 +15,8 @@ import httpx
 import pytest
 import yaml
 
+from infra.local.beginning import PROJECT
 from infra.local.ports import free_port
-from infra.local.services import PROJECT
 from tests.cluster import Cluster, cluster
 from tests.eventually import eventually
 from tests.prometheus import ALERTS, program

@@ -15,6 +15,7 @@ from rich.console import Console
 from infra.demo import __main__ as demo
 from infra.local import record as records
 from infra.local import services
+from infra.local.beginning import PROJECT
 from infra.local.ports import free_ports
 from infra.local.stack import Addresses
 from tests.cluster import Cluster, cluster
@@ -36,7 +37,7 @@ async def run(command: str, shown: str) -> int:
     """A command as it is shown, in a shell that was told where the stack is."""
     [told] = re.findall(r"^ +(export SLUICE_URL=.*)$", shown, re.MULTILINE)
     script = f"{told}; {command}".replace(".venv/bin/sluice", f"{shlex.quote(sys.executable)} -m shared.client.cli")
-    process = await asyncio.create_subprocess_shell(script, cwd=services.PROJECT, stdout=subprocess.DEVNULL)
+    process = await asyncio.create_subprocess_shell(script, cwd=PROJECT, stdout=subprocess.DEVNULL)
     return await asyncio.wait_for(process.wait(), 90)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from infra.local.services import PROJECT
+from infra.local.beginning import PROJECT
 from shared.client.documents import load
 from tests.cluster import Cluster, cluster
 from tests.eventually import eventually

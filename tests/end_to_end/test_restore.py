@@ -8,7 +8,7 @@ from typing import Any
 
 import asyncpg
 
-from infra.local.services import PROJECT
+from infra.local.beginning import PROJECT
 from shared.client.replay import Wanted, replay
 from shared.ids import new_id
 from tests.cluster import SERVICES, Cluster, cluster
