@@ -43,6 +43,18 @@ class CallFailed(Exception):
         self.sent = sent
 
 
+_NO_ROOM = (errno.EMFILE, errno.ENFILE)
+_DISCONNECTS = (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, ConnectionError)
+_NOT_SENT: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Failure, str], ...] = (
+    (Blocked, Failure.BLOCKED, BLOCKED),
+    ((aiohttp.ClientConnectorDNSError, socket.gaierror), Failure.DNS, "the name cannot be looked up"),
+    (aiohttp.ClientSSLError, Failure.TLS, ""),
+    (aiohttp.ClientHttpProxyError, Failure.CONNECT, "the proxy refuses to connect"),
+    (aiohttp.ClientConnectorError, Failure.CONNECT, ""),
+    (aiohttp.ConnectionTimeoutError, Failure.TIMEOUT, "connecting took too long"),
+)
+
+
 @contextmanager
 def explained(*, sent: bool) -> Iterator[None]:
     """Make a `CallFailed` or `Exhausted` of whatever the libraries raise. `sent`: the answer has begun."""
@@ -66,18 +78,6 @@ def _explain(error: Exception, *, answered: bool) -> CallFailed | Exhausted:
     if isinstance(error, httpx.TimeoutException) and not disconnected:
         return CallFailed(Failure.TIMEOUT, "the vendor sent nothing for too long", sent=True)
     return CallFailed(Failure.TRUNCATED if answered or disconnected else Failure.PROTOCOL, last, sent=True)
-
-
-_NO_ROOM = (errno.EMFILE, errno.ENFILE)
-_DISCONNECTS = (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, ConnectionError)
-_NOT_SENT: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Failure, str], ...] = (
-    (Blocked, Failure.BLOCKED, BLOCKED),
-    ((aiohttp.ClientConnectorDNSError, socket.gaierror), Failure.DNS, "the name cannot be looked up"),
-    (aiohttp.ClientSSLError, Failure.TLS, ""),
-    (aiohttp.ClientHttpProxyError, Failure.CONNECT, "the proxy refuses to connect"),
-    (aiohttp.ClientConnectorError, Failure.CONNECT, ""),
-    (aiohttp.ConnectionTimeoutError, Failure.TIMEOUT, "connecting took too long"),
-)
 
 
 def _causes(error: BaseException) -> list[BaseException]:

@@ -11,6 +11,7 @@ from services.fetcher.call.request import HttpRequest
 from shared.specification.vendor import Vendor
 
 _GONE = 410
+_LEAST_DELAY = timedelta(milliseconds=100)
 
 
 def sign(request: HttpRequest, task_id: UUID, key: bytes | None, now: datetime) -> HttpRequest:
@@ -29,9 +30,6 @@ def judge(decided: Setback, status: int | None, vendor: Vendor, this: Try, now: 
     """A receiver that refuses a webhook may take it later, as the standard says; only 410 says that it never will."""
     if isinstance(decided, GiveUp) and status is not None and status != _GONE:
         return again(f"status_{status}", vendor, this, now, chance)
-    if isinstance(decided, RetryAt) and decided.when - now < _LEAST_PAUSE:
-        return replace(decided, when=now + _LEAST_PAUSE)
+    if isinstance(decided, RetryAt) and decided.when - now < _LEAST_DELAY:
+        return replace(decided, when=now + _LEAST_DELAY)
     return decided
-
-
-_LEAST_PAUSE = timedelta(milliseconds=100)
