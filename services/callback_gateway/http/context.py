@@ -21,7 +21,7 @@ from shared.payloads.store import PayloadStore
 
 @dataclass(frozen=True)
 class ApiContext:
-    """One replica's."""
+    """What the routes of one process share."""
 
     settings: Settings
     database: Database

@@ -12,7 +12,7 @@ from services.callback_gateway.metrics import EVENT_STREAMS
 
 
 class Places:
-    """For so many streams at once: each holds a connection for as long as its client likes."""
+    """Places for streams, at most so many: each stream holds a connection for as long as its client likes."""
 
     def __init__(self, most: int) -> None:
         self._most = most

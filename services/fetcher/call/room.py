@@ -58,7 +58,8 @@ class Room:
         self._admit()
 
     def _admit(self) -> None:
-        """Whoever comes may use what is free now, and of that no more than those leave who came before and wait."""
+        """Admit those who have a place now, the oldest first. Whoever passes one that waits takes only what is left
+        beside that one and all that have passed it."""
         free = self._most - sum(body.size for body in self._admitted)
         own: dict[str, int] = defaultdict(lambda: self._half)
         for body in self._admitted:

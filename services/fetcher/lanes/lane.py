@@ -93,8 +93,8 @@ class Lane:
 
     @property
     def at_vendor(self) -> int:
-        """Calls that are in flight, or about to be. Of what is answered and not written down no more is left out than
-        may be in flight: it would be repeated if the process died."""
+        """Calls that are in flight, or about to be. Answered calls stop counting, but at most `in_flight` of them,
+        because a crash would repeat them."""
         return self.open - min(self.answered, self._in_flight)
 
     def was_answered(self) -> None:

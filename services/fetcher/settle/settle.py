@@ -107,7 +107,7 @@ class Settlement:
             self.leftovers.add([outcome.call])
 
     async def _write_together(self, outcomes: Sequence[Outcome], sent_ids: Sequence[UUID]) -> None:
-        """One transaction for the first outcomes at hand, as they are given, which are at hand no more then."""
+        """Write the first outcomes at hand, in the form given, in one transaction; then they are at hand no more."""
         pauses = [pause for outcome in outcomes if (pause := _pause(outcome))]
         succeeded = [_vendor(outcome) for outcome in outcomes if _succeeded(outcome)]
         refused = [_vendor(o) for o in outcomes if isinstance(o, Ended) and o.credential_refused]
