@@ -1,6 +1,15 @@
--- Dead letters, newest first, without their originals. $1 service text, $2 topics text[], $3 reason text, $4 job_id uuid, $5 since timestamptz, $6 until timestamptz, $7 state text (null: any), $8 after uuid (null: from the newest), $9 most bigint
-SELECT id, service, topic, reason, job_id, task_id, at, document ->> 'error' AS error, document -> 'delivery' AS delivery, state,
-    redrives, note, changed_at
+-- Dead letters, newest first, without their originals.
+-- $1 service text
+-- $2 topics text[]
+-- $3 reason text
+-- $4 job_id uuid
+-- $5 since timestamptz
+-- $6 until timestamptz
+-- $7 state text (null: any)
+-- $8 after uuid (null: from the newest)
+-- $9 most bigint
+SELECT id, service, topic, reason, job_id, task_id, at, document ->> 'error' AS error,
+    document -> 'delivery' AS delivery, state, redrives, note, changed_at
 FROM dead_letters
 WHERE ($1::text IS NULL OR service = $1)
     AND ($2::text[] IS NULL OR topic = ANY ($2))

@@ -1,6 +1,6 @@
 -- Jobs, newest first. $1 state text (null: any), $2 after uuid (null: from the newest), $3 most bigint
-SELECT id, kind, state, vendor, source, created_at, updated_at, ended_at, reason, note, mistakes, planned, completed, failed, cancelled,
-    records, distinct_records, expected, complete, answer, failures, sinks, all_known, lately_done,
+SELECT id, kind, state, vendor, source, created_at, updated_at, ended_at, reason, note, mistakes, planned, completed,
+    failed, cancelled, records, distinct_records, expected, complete, answer, failures, sinks, all_known, lately_done,
     lately_seconds, told_at
 FROM jobs
 WHERE ($1::text IS NULL OR state = $1)

@@ -2,12 +2,15 @@
 WITH unmatched AS (
     SELECT id, vendor, letter, parked_at
     FROM callbacks
-    WHERE verdict = 'parked' AND parked_at < now() - $1::interval AND id NOT IN (SELECT held.id FROM unnest($2::uuid[]) AS held (id))
+    WHERE verdict = 'parked' AND parked_at < now() - $1::interval
+        AND id NOT IN (SELECT held.id FROM unnest($2::uuid[]) AS held (id))
     ORDER BY parked_at
     LIMIT $3
     FOR UPDATE SKIP LOCKED
 ), sized AS (
-    SELECT *, coalesce(sum(octet_length(letter::text)) OVER (ORDER BY parked_at, id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS bytes_before
+    SELECT *, coalesce(sum(octet_length(letter::text)) OVER (
+        ORDER BY parked_at, id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    ), 0) AS bytes_before
     FROM unmatched
 )
 SELECT id, vendor, letter

@@ -1,4 +1,14 @@
--- Tasks that wait; gives them as they are now. A later round begins anew, an earlier one means nothing; within a round a wait only grows longer. $1 task_ids uuid[], $2 job_ids uuid[], $3 numbers integer[], $4 rounds integer[], $5 vendors text[], $6 rules json[], $7 deadlines timestamptz[], $8 vendor_jobs text[], $9 over boolean[]
+-- Tasks that wait; gives them as they are now. A later round begins anew, an earlier one means nothing; within a round
+-- a wait only grows longer.
+-- $1 task_ids uuid[]
+-- $2 job_ids uuid[]
+-- $3 numbers integer[]
+-- $4 rounds integer[]
+-- $5 vendors text[]
+-- $6 rules json[]
+-- $7 deadlines timestamptz[]
+-- $8 vendor_jobs text[]
+-- $9 over boolean[]
 INSERT INTO expectations AS kept (task_id, job_id, number, round, vendor, rules, deadline_at, vendor_job, over)
 SELECT * FROM unnest(
     $1::uuid[], $2::uuid[], $3::integer[], $4::integer[], $5::text[], $6::json[], $7::timestamptz[], $8::text[],

@@ -7,7 +7,9 @@ WITH due AS (
     LIMIT $1
     FOR UPDATE SKIP LOCKED
 ), sized AS (
-    SELECT *, coalesce(sum(octet_length(document::text)) OVER (ORDER BY due_at, id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS bytes_before
+    SELECT *, coalesce(sum(octet_length(document::text)) OVER (
+        ORDER BY due_at, id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    ), 0) AS bytes_before
     FROM due
 )
 SELECT id, document, round, redrives

@@ -1,4 +1,16 @@
--- Puts a block of letters away that are open or wait for their turn, the oldest first; gives them. $1 service text, $2 topics text[], $3 reason text, $4 job_id uuid, $5 since timestamptz, $6 until timestamptz, $7 id uuid (null: any), $8 note text, $9 after_at timestamptz, $10 after_id uuid, $11 latest_at timestamptz, $12 most bigint
+-- Puts a block of letters away that are open or wait for their turn, the oldest first; gives them.
+-- $1 service text
+-- $2 topics text[]
+-- $3 reason text
+-- $4 job_id uuid
+-- $5 since timestamptz
+-- $6 until timestamptz
+-- $7 id uuid (null: any)
+-- $8 note text
+-- $9 after_at timestamptz
+-- $10 after_id uuid
+-- $11 latest_at timestamptz
+-- $12 most bigint
 WITH found AS (
     SELECT id
     FROM dead_letters

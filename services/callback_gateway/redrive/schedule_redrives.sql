@@ -1,4 +1,19 @@
--- A block of open letters is to be sent again, the oldest first, one each interval; gives them with their turns. $1 service text, $2 topics text[], $3 reason text, $4 job_id uuid, $5 since timestamptz, $6 until timestamptz, $7 id uuid (null: any), $8 redrives integer, $9 apart interval, $10 topics_of_state text[], $11 after_at timestamptz, $12 after_id uuid, $13 latest_at timestamptz, $14 most bigint, $15 begin_at timestamptz (null: now)
+-- A block of open letters is to be sent again, the oldest first, one each interval; gives them with their turns.
+-- $1 service text
+-- $2 topics text[]
+-- $3 reason text
+-- $4 job_id uuid
+-- $5 since timestamptz
+-- $6 until timestamptz
+-- $7 id uuid (null: any)
+-- $8 redrives integer
+-- $9 apart interval
+-- $10 topics_of_state text[]
+-- $11 after_at timestamptz
+-- $12 after_id uuid
+-- $13 latest_at timestamptz
+-- $14 most bigint
+-- $15 begin_at timestamptz (null: now)
 WITH found AS (
     SELECT id, at
     FROM dead_letters
@@ -11,7 +26,8 @@ WITH found AS (
         AND ($6::timestamptz IS NULL OR at < $6)
         AND ($7::uuid IS NULL OR id = $7)
         AND (redrives < $8 AND topic <> ALL ($10::text[]) AND NOT left_out AND NOT (
-            round IS NOT NULL AND EXISTS (SELECT FROM jobs WHERE jobs.id = dead_letters.job_id AND jobs.state = 'cancelled')
+            round IS NOT NULL
+            AND EXISTS (SELECT FROM jobs WHERE jobs.id = dead_letters.job_id AND jobs.state = 'cancelled')
         ))
         AND (at, id) > ($11, $12)
         AND at <= $13
@@ -22,7 +38,10 @@ WITH found AS (
     SELECT id, row_number() OVER (ORDER BY at, id) - 1 AS place FROM found
 )
 UPDATE dead_letters
-SET state = 'redriving', note = '', due_at = greatest(now(), $15::timestamptz) + placed.place * $9::interval, changed_at = now()
+SET state = 'redriving',
+    note = '',
+    due_at = greatest(now(), $15::timestamptz) + placed.place * $9::interval,
+    changed_at = now()
 FROM placed
 WHERE dead_letters.id = placed.id
 RETURNING dead_letters.id, dead_letters.at, dead_letters.job_id, dead_letters.round, dead_letters.due_at

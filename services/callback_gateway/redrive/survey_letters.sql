@@ -1,4 +1,16 @@
--- How many letters in these states fit, how many are held back (they came back too often, their jobs are cancelled, they are configuration, or came without their messages), the first that are not, and the time of the latest. $1 service text, $2 topics text[], $3 reason text, $4 job_id uuid, $5 since timestamptz, $6 until timestamptz, $7 id uuid (null: any), $8 redrives integer (null: none is held back), $9 first bigint, $10 topics_of_state text[], $11 states text[]
+-- How many letters in these states fit, how many are held back (they came back too often, their jobs are cancelled,
+-- they are configuration, or came without their messages), the first that are not, and the time of the latest.
+-- $1 service text
+-- $2 topics text[]
+-- $3 reason text
+-- $4 job_id uuid
+-- $5 since timestamptz
+-- $6 until timestamptz
+-- $7 id uuid (null: any)
+-- $8 redrives integer (null: none is held back)
+-- $9 first bigint
+-- $10 topics_of_state text[]
+-- $11 states text[]
 WITH found AS (
     SELECT id, at, $8::integer IS NULL OR (redrives < $8 AND topic <> ALL ($10::text[]) AND NOT left_out AND NOT (
         round IS NOT NULL AND EXISTS (SELECT FROM jobs WHERE jobs.id = dead_letters.job_id AND jobs.state = 'cancelled')

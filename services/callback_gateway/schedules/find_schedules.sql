@@ -1,4 +1,8 @@
--- Schedules that are not removed, newest first, until they have so many bytes, at least one, and how many there were for this page. $1 after uuid (null: from the newest), $2 most bigint, $3 most_bytes bigint
+-- Schedules that are not removed, newest first, until they have so many bytes, at least one, and how many there were
+-- for this page.
+-- $1 after uuid (null: from the newest)
+-- $2 most bigint
+-- $3 most_bytes bigint
 WITH found AS (
     SELECT id, name, document, state, next_at, reason, mistakes, created_at, changed_at
     FROM schedules
@@ -10,9 +14,9 @@ WITH found AS (
     ORDER BY created_at DESC, id DESC
     LIMIT $2
 ), sized AS (
-    SELECT *, count(*) OVER () AS found, coalesce(
-        sum(octet_length(document::text)) OVER (ORDER BY created_at DESC, id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0
-    ) AS bytes_before
+    SELECT *, count(*) OVER () AS found, coalesce(sum(octet_length(document::text)) OVER (
+        ORDER BY created_at DESC, id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    ), 0) AS bytes_before
     FROM found
 )
 SELECT id, name, document, state, next_at, reason, mistakes, created_at, changed_at, found

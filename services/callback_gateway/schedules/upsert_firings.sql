@@ -1,4 +1,13 @@
--- Firings as far as they have come. $1 schedule_ids uuid[], $2 planned_at timestamptz[], $3 attempts integer[], $4 ranks smallint[], $5 verdicts text[], $6 job_ids uuid[], $7 reasons text[], $8 fired_at timestamptz[], $9 ended_at timestamptz[]
+-- Firings as far as they have come.
+-- $1 schedule_ids uuid[]
+-- $2 planned_at timestamptz[]
+-- $3 attempts integer[]
+-- $4 ranks smallint[]
+-- $5 verdicts text[]
+-- $6 job_ids uuid[]
+-- $7 reasons text[]
+-- $8 fired_at timestamptz[]
+-- $9 ended_at timestamptz[]
 INSERT INTO firings AS known (schedule_id, planned_at, attempt, rank, verdict, job_id, reason, fired_at, ended_at)
 SELECT *
 FROM unnest(

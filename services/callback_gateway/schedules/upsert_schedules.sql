@@ -1,4 +1,12 @@
--- Schedules as the latest facts have them. $1 ids uuid[], $2 names text[], $3 documents jsonb[], $4 states text[], $5 next_at timestamptz[], $6 reasons text[], $7 mistakes jsonb[], $8 changed_at timestamptz[]
+-- Schedules as the latest facts have them.
+-- $1 ids uuid[]
+-- $2 names text[]
+-- $3 documents jsonb[]
+-- $4 states text[]
+-- $5 next_at timestamptz[]
+-- $6 reasons text[]
+-- $7 mistakes jsonb[]
+-- $8 changed_at timestamptz[]
 INSERT INTO schedules AS known (id, name, document, state, next_at, reason, mistakes, created_at, changed_at)
 SELECT id, name, document, state, next_at, reason, mistakes, changed_at, changed_at
 FROM unnest(

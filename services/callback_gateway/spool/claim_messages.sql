@@ -1,4 +1,9 @@
--- The oldest messages, locked, until they have so many bytes, at least one, but none under the topics and keys that rest; only one drainer at a time, so that their order holds. $1 most bigint, $2 topics text[], $3 keys text[], $4 most_bytes bigint
+-- The oldest messages, locked, until they have so many bytes, at least one, but none under the topics and keys that
+-- rest; only one drainer at a time, so that their order holds.
+-- $1 most bigint
+-- $2 topics text[]
+-- $3 keys text[]
+-- $4 most_bytes bigint
 WITH oldest AS (
     SELECT id, topic, key, value, headers
     FROM spool
@@ -7,7 +12,9 @@ WITH oldest AS (
     LIMIT $1
     FOR UPDATE
 ), sized AS (
-    SELECT *, coalesce(sum(octet_length(value)) OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS bytes_before
+    SELECT *, coalesce(sum(octet_length(value)) OVER (
+        ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    ), 0) AS bytes_before
     FROM oldest
 )
 SELECT id, topic, key, value, headers

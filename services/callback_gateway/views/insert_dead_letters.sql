@@ -1,4 +1,15 @@
--- Keeps dead letters; one whose task was planned again since is not open. $1 ids uuid[], $2 services text[], $3 topics text[], $4 reasons text[], $5 job_ids uuid[], $6 task_ids uuid[], $7 at timestamptz[], $8 documents jsonb[], $9 rounds integer[], $10 redrives integer[], $11 left_out boolean[]
+-- Keeps dead letters; one whose task was planned again since is not open.
+-- $1 ids uuid[]
+-- $2 services text[]
+-- $3 topics text[]
+-- $4 reasons text[]
+-- $5 job_ids uuid[]
+-- $6 task_ids uuid[]
+-- $7 at timestamptz[]
+-- $8 documents jsonb[]
+-- $9 rounds integer[]
+-- $10 redrives integer[]
+-- $11 left_out boolean[]
 INSERT INTO dead_letters (id, service, topic, reason, job_id, task_id, at, document, round, redrives, left_out, state)
 SELECT given.*,
     CASE

@@ -1,5 +1,20 @@
--- Tasks as a batch leaves them; (round, rank) never goes back, of two ends the first counts, attempts are the last hundred. $1 ids uuid[], $2 job_ids uuid[], $3 numbers integer[], $4 rounds integer[], $5 states text[], $6 ranks smallint[], $7 records integer[], $8 reasons text[], $9 attempts jsonb[], $10 times jsonb[], $11 changed_at timestamptz[], $12 vendor_jobs text[]
-INSERT INTO tasks AS kept (id, job_id, number, round, state, rank, records, reason, attempts, times, changed_at, vendor_job)
+-- Tasks as a batch leaves them; (round, rank) never goes back, of two ends the first counts, attempts are the last
+-- hundred.
+-- $1 ids uuid[]
+-- $2 job_ids uuid[]
+-- $3 numbers integer[]
+-- $4 rounds integer[]
+-- $5 states text[]
+-- $6 ranks smallint[]
+-- $7 records integer[]
+-- $8 reasons text[]
+-- $9 attempts jsonb[]
+-- $10 times jsonb[]
+-- $11 changed_at timestamptz[]
+-- $12 vendor_jobs text[]
+INSERT INTO tasks AS kept (
+    id, job_id, number, round, state, rank, records, reason, attempts, times, changed_at, vendor_job
+)
 SELECT * FROM unnest(
     $1::uuid[], $2::uuid[], $3::integer[], $4::integer[], $5::text[], $6::smallint[], $7::integer[], $8::text[],
     $9::jsonb[], $10::jsonb[], $11::timestamptz[], $12::text[]

@@ -5,4 +5,5 @@ SET state = 'running',
     claim = claim + 1,
     first_attempt_at = coalesce(first_attempt_at + greatest(now() - not_before, interval '0'), now())
 WHERE id = ANY ($1)
-RETURNING id, request, origin, repeatable, attempt, claim, first_attempt_at, limited_since, created_at, may_have_left, taken_from
+RETURNING id, request, origin, repeatable, attempt, claim, first_attempt_at, limited_since, created_at,
+    may_have_left, taken_from

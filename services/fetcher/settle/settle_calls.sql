@@ -18,8 +18,9 @@ SET state = given.state,
         WHEN false THEN NULL
         ELSE calls.limited_since
     END,
-    first_attempt_at = calls.first_attempt_at
-        + CASE WHEN given.limited AND calls.state = 'running' THEN greatest(given.not_before - now(), interval '0') ELSE interval '0' END,
+    first_attempt_at = calls.first_attempt_at + CASE WHEN given.limited AND calls.state = 'running'
+        THEN greatest(given.not_before - now(), interval '0')
+        ELSE interval '0' END,
     outgoing = given.outgoing,
     may_have_left = given.may_have_left,
     taken_from = '{}'
@@ -27,5 +28,6 @@ FROM unnest(
     $2::uuid[], $3::integer[], $4::text[], $5::integer[], $6::timestamptz[], $7::boolean[], $8::bytea[],
     $9::boolean[]
 ) AS given (id, claim, state, attempt, not_before, limited, outgoing, may_have_left)
-WHERE calls.id = given.id AND calls.claim = given.claim AND calls.fetcher_id = $1 AND calls.state IN ('running', given.state)
+WHERE calls.id = given.id AND calls.claim = given.claim AND calls.fetcher_id = $1
+    AND calls.state IN ('running', given.state)
 RETURNING calls.id

@@ -1,5 +1,6 @@
 -- Open calls of silent fetchers that are not made again, locked: they may have left and must not be repeated, or have ended too many fetchers. $1 fetcher_ids uuid[], $2 most_takeovers integer
-SELECT id, request, origin, repeatable, attempt, claim, first_attempt_at, limited_since, created_at, may_have_left, taken_from
+SELECT id, request, origin, repeatable, attempt, claim, first_attempt_at, limited_since, created_at, may_have_left,
+    taken_from
 FROM calls
 WHERE fetcher_id = ANY ($1) AND state = 'running'
     AND (

@@ -4,7 +4,8 @@
 -- $3 sources text[]
 -- $4 task_ids uuid[]
 -- $5 wanted boolean[]
-SELECT kept.task_id, count(DISTINCT kept.key)::integer AS written, array_agg(DISTINCT kept.key) FILTER (WHERE page.wanted) AS keys
+SELECT kept.task_id, count(DISTINCT kept.key)::integer AS written,
+    array_agg(DISTINCT kept.key) FILTER (WHERE page.wanted) AS keys
 FROM unnest($1::text[], $2::integer[]) AS given (key, page)
 JOIN unnest($3::text[], $4::uuid[], $5::boolean[]) WITH ORDINALITY AS page (source, task_id, wanted, place)
     ON page.place = given.page
