@@ -14,7 +14,7 @@ from services.fetcher.expire.loop import Expire
 from services.fetcher.lanes.lanes import Lanes
 from services.fetcher.settings import Settings
 from services.fetcher.settle.settle import Settlement
-from services.fetcher.takeover.takeover import Takeover
+from services.fetcher.takeover.loop import Takeover
 from shared.events.catalogue import FETCH_REQUESTED, JOBS_EVENTS, VENDORS
 from shared.ids import new_id
 from shared.messaging.handler import Consumer

@@ -14,7 +14,7 @@ from services.fetcher.lanes.lanes import Lanes
 from services.fetcher.model import Claimed, Leave, Outcome
 from services.fetcher.settings import Settings
 from services.fetcher.settle.settle import Settlement
-from services.fetcher.takeover.takeover import Takeover
+from services.fetcher.takeover.loop import Takeover
 from shared.ids import new_id
 from shared.messaging import producer as producing
 from shared.runtime.app import Runtime

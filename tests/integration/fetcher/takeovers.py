@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from services.fetcher.settle.settle import Settlement
-from services.fetcher.takeover.takeover import Takeover
+from services.fetcher.takeover.loop import Takeover
 from shared.database.pool import Database
 
 LEASE_SECONDS = 3600.0

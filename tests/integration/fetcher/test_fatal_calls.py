@@ -13,7 +13,7 @@ from services.fetcher.rows import show_life
 from services.fetcher.settle import store as settle_store
 from services.fetcher.settle.settle import Settlement
 from services.fetcher.takeover import store as takeover_store
-from services.fetcher.takeover.takeover import Takeover
+from services.fetcher.takeover.loop import Takeover
 from shared.database.pool import Database
 from shared.ids import new_id
 from shared.messaging.producer import Producer

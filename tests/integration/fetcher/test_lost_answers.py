@@ -14,7 +14,7 @@ from services.fetcher.enqueue.handler import enqueue_calls
 from services.fetcher.lanes.lane import Lane
 from services.fetcher.model import Ended, Later
 from services.fetcher.settle.settle import Settlement
-from services.fetcher.takeover.takeover import Takeover
+from services.fetcher.takeover.loop import Takeover
 from shared.database.pool import Database
 from shared.errors import Unavailable
 from shared.events.tasks import TaskState
