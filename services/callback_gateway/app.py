@@ -39,7 +39,7 @@ def build(runtime: Runtime[Settings]) -> App:
     settings, database = runtime.settings, runtime.database
     outbound = Outbound(runtime.producer, database, settings.gateway_produce_seconds)
     cache, following = ConfigurationCache(database), Following(database)
-    names, follow = Loop("names", cache.refresh), Loop("follow", following.look)
+    refresh, follow = Loop("configuration", cache.refresh), Loop("follow", following.look)
     context = ApiContext(settings, database, outbound, cache, JobRows(database), runtime.payloads, following)
     return App(
         consumers=[
@@ -49,11 +49,11 @@ def build(runtime: Runtime[Settings]) -> App:
             Consumer("match", CALLBACKS_RECEIVED, match_callbacks),
             Consumer("match-expected", CALLBACKS_EXPECTED, expect_callbacks),
             *(Consumer(f"views-dead-{name}", topic, view_dead_letters) for name, topic in DEAD.items()),
-            Consumer("configure-vendors", VENDORS, configuration.vendors.handle, wake=names.wake),
-            Consumer("configure-sources", SOURCES, configuration.sources.handle, wake=names.wake),
-            Consumer("configure-hooks", HOOKS, configuration.hooks.handle, wake=names.wake),
+            Consumer("configure-vendors", VENDORS, configuration.vendors.handle, wake=refresh.wake),
+            Consumer("configure-sources", SOURCES, configuration.sources.handle, wake=refresh.wake),
+            Consumer("configure-hooks", HOOKS, configuration.hooks.handle, wake=refresh.wake),
         ],
-        loops=[names, follow, Loop("spool", Drain(runtime).step), *_by_the_clock(runtime)],
+        loops=[refresh, follow, Loop("spool", Drain(runtime).step), *_by_the_clock(runtime)],
         workers=[
             HttpServer(build_api(context), settings.gateway_host, settings.gateway_port, settings.gateway_connections)
         ],

@@ -31,14 +31,14 @@ class ConfigurationCache:
         self._tried_at = self._read_at = 0.0
 
     async def refresh(self) -> float:
-        """Read the names again; gives the seconds until the next time."""
+        """Read the configuration again; gives the seconds until the next time."""
         async with self._reading:
             await self._read_all()
         return _REFRESH_SECONDS
 
     async def refresh_to_refuse(self) -> None:
-        """Read the names again, or share what began to be read after this was asked for: refusals that come in masses
-        do not each read the whole configuration, and know what another gateway was told a moment ago all the same.
+        """Read the configuration again, or share what began to be read after this was asked for: refusals that come in
+        masses do not each read the whole of it, and know what another gateway was told a moment ago all the same.
 
         Raises:
             Unavailable: the database is away; that is shared, too.
