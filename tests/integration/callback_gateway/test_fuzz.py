@@ -77,7 +77,7 @@ NAMES = [
     "scheme",
     "secrets",
 ]
-EXAMPLES = 25
+EXAMPLES = 100
 
 
 def document(chance: random.Random, depth: int = 0) -> Any:
