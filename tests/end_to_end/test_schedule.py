@@ -51,7 +51,7 @@ async def test_one_correlation_id_from_the_request_to_the_last_row(
 async def test_a_scheduler_killed_again_and_again_loses_no_firing_and_doubles_none(
     topics: Place, tmp_path: Path, reader_for: ReaderFor
 ) -> None:
-    """Due over half a minute, in which the scheduler dies again and again: while it is asked, fires, hears of ends."""
+    """Due over twenty seconds, in which the scheduler dies again and again: while it is asked, fires, hears of ends."""
     requested = await reader_for("jobs.requested")
     async with cluster(topics, tmp_path) as running:
         await running.configure_simulator("acme", records=5)
@@ -60,7 +60,7 @@ async def test_a_scheduler_killed_again_and_again_loses_no_firing_and_doubles_no
         start = {"vendor": "acme", "poll": POLL}
         wanted = []
         for number in range(FIRINGS):
-            at = began + timedelta(milliseconds=150 * number)
+            at = began + timedelta(milliseconds=100 * number)
             wanted.append(await schedule(running, triggerAt=at.isoformat(), past="run", start=start))
             if number == FIRINGS // 2:
                 running.kill("scheduler")
