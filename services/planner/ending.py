@@ -46,7 +46,8 @@ def without_cuts(reason: str, submits: Collection[int]) -> str:
 
 def end_of(job: JobRow) -> JobState | None:
     """The job's end, if no task is open, and no failed one is still to be planned again."""
-    if job.open > 0 or job.redriven_to is not None or not job.is_open:
+    to_redrive = job.redriven_to is not None and job.failed > 0
+    if job.open > 0 or to_redrive or not job.is_open:
         return None
     if job.reason or not job.discovery_over:
         return JobState.FAILED

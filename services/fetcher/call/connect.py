@@ -122,18 +122,20 @@ class Pools:
         return pool
 
     async def check_name(self, host: str, private: bool, within_seconds: float) -> None:
-        """Refuse to ask a proxy for a name of the own network. What may be private may be known to the proxy alone.
+        """Refuse to ask a proxy for a name of the own network. What may be private may be known to the proxy alone, so
+        nothing stops it that is not found here, or not in time.
 
         Raises:
             Blocked: one of its addresses is not one that this vendor may have.
-            OSError: the name cannot be looked up here, so nothing is known of it.
-            ConnectionTimeoutError: it was not looked up in time.
+            OSError: a name that must be public cannot be looked up here, so nothing is known of it.
+            ConnectionTimeoutError: such a name was not looked up in time.
         """
         try:
             async with asyncio.timeout(within_seconds):
                 await self._names(private).resolve(host)
         except TimeoutError:
-            raise aiohttp.ConnectionTimeoutError from None
+            if not private:
+                raise aiohttp.ConnectionTimeoutError from None
         except socket.gaierror:
             if not private:
                 raise

@@ -70,8 +70,10 @@ def _was_put_back(permits: Permits, now: int) -> bool:
 
 
 def _lies_far_ahead(window: Window, state: WindowState, now: int) -> bool:
-    """Whether a window is spaced from a time that no permit of now can have led to, however slow its pace."""
-    return state.arrival > now + FARTHEST_AHEAD + (window.burst or 1) * interval_of(window, _SLOWEST_PACE)
+    """Whether a window is spaced from a time that no permit of now can have led to, however slow its pace. A quota is
+    not spaced: its arrival time runs ahead, and means nothing."""
+    farthest = now + FARTHEST_AHEAD + (window.burst or 1) * interval_of(window, _SLOWEST_PACE)
+    return not window.is_quota and state.arrival > farthest
 
 
 def _spaced_anew(window: Window, state: WindowState, now: int) -> WindowState:

@@ -39,6 +39,7 @@ class Fetchers:
 
     budget: Budget
     now: int = START
+    pace: float = 1.0
     permits: Permits = field(default_factory=Permits)
     left: list[int] = field(default_factory=list)
     unreported: list[tuple[int, Report, int]] = field(default_factory=list)
@@ -49,7 +50,7 @@ class Fetchers:
         self.unreported = [one for one in self.unreported if one not in due]
         known = record(self.budget, self.permits, [report for _, report, _ in due], self.now)
         until = self.now + ahead_of(self.budget, AHEAD)
-        leased = lease(self.budget, known, LeaseRequest(count, self.now, until))
+        leased = lease(self.budget, known, LeaseRequest(count, self.now, until, self.pace))
         self.permits = read_permits(write_permits(leased.permits))
         for moment, late in zip(leased.moments, (lates * count)[:count], strict=False):
             sent_at = None if late is None else moment + late
@@ -284,6 +285,18 @@ def test_a_clock_that_is_put_back_stops_no_vendor_either_that_nothing_has_reache
     put_back = START - 3600 * SECOND
     found = lease(budget, record(budget, given_back, (), put_back), LeaseRequest(1, put_back, put_back + SECOND))
     assert found.moments
+
+
+def test_a_quota_beside_a_window_leaves_it_its_spacing_and_its_pace() -> None:
+    """Of a quota many calls leave in the time that would be between two, were they spaced."""
+    paced = Window(requests=50, per=timedelta(seconds=1), burst=5)
+    fetchers = Fetchers(Budget(windows=(paced, Window(requests=100_000, per=timedelta(days=1)))), pace=0.1)
+    for _ in range(1200):
+        fetchers.turn(1, 50, [0])
+        fetchers.now += 50_000
+    left = sorted(fetchers.left)
+    assert 5 * 60 * 0.9 <= len(left) <= 5 * 60 + 5 + 1
+    assert min(later - earlier for earlier, later in zip(left[5:], left[6:], strict=False)) >= 0.2 * SECOND
 
 
 @settings(max_examples=200, deadline=None)
