@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -296,7 +297,7 @@ def test_a_quota_beside_a_window_leaves_it_its_spacing_and_its_pace() -> None:
         fetchers.now += 50_000
     left = sorted(fetchers.left)
     assert 5 * 60 * 0.9 <= len(left) <= 5 * 60 + 5 + 1
-    assert min(later - earlier for earlier, later in zip(left[5:], left[6:], strict=False)) >= 0.2 * SECOND
+    assert min(later - earlier for earlier, later in pairwise(left[5:])) >= 0.2 * SECOND
 
 
 @settings(max_examples=200, deadline=None)
