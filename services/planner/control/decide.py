@@ -70,6 +70,7 @@ def _again(job: JobRow) -> JobRow:
         reason="" if job.resolved.invoke is None else job.reason,
         discovery_over=job.discovery_over and not stopped,
         barren=0,
+        redriven_to=job.redriven_to if job.is_open else None,
     )
 
 
