@@ -2,12 +2,25 @@
 
 import random
 import socket
+from collections.abc import Iterator
+from itertools import islice
 
 from infra.local.errors import StackError
 
 # Below the range from which systems take the ports of outgoing connections: a client that keeps dialling a dead
 # server could otherwise be given the server's own port and connect to itself.
 PORTS = range(20_000, 30_000)
+
+
+def _in_turn() -> Iterator[int]:
+    """All of them at random, again and again: whoever was given one listens there only later, so none comes twice before
+    all others have come."""
+    while True:
+        # Not for secrets: two stacks started at once should merely not try the same ports.
+        yield from random.SystemRandom().sample(PORTS, len(PORTS))
+
+
+_PORTS = _in_turn()
 
 
 def free_ports(count: int) -> list[int]:
@@ -17,8 +30,7 @@ def free_ports(count: int) -> list[int]:
         StackError: so many are not free.
     """
     found: list[int] = []
-    # Not for secrets: two stacks started at once should merely not try the same ports.
-    for port in random.SystemRandom().sample(PORTS, len(PORTS)):
+    for port in islice(_PORTS, len(PORTS)):
         if is_free(port):
             found.append(port)
         if len(found) == count:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from infra.local import pids
+from infra.local.ports import free_port
 
 
 def test_without_proc_the_same_is_told_by_ps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -36,3 +37,8 @@ def test_the_limit_of_descriptors_is_raised_and_never_lowered(soft: int, hard: i
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == [str(after), str(hard)]
+
+
+def test_ports_that_are_given_one_after_the_other_differ() -> None:
+    """Those who are given them do not listen there yet."""
+    assert len({free_port() for _ in range(500)}) == 500
