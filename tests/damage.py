@@ -1,8 +1,8 @@
-"""Batches that a consumer cannot read: compressed with a codec it has not, or changed on the broker's disk."""
+"""Batches that a consumer cannot read: too large when unpacked, or changed on the broker's disk."""
 
 import struct
-from collections.abc import Sequence
 
+import cramjam
 from aiokafka import AIOKafkaProducer
 from aiokafka.record.util import calc_crc32c
 
@@ -14,14 +14,14 @@ _HEADER = 61
 _CHECKSUM_AT, _CHECKED_FROM = 17, 21
 
 
-async def send_zstd(kafka: str, topic: str, partition: int, values: Sequence[bytes]) -> None:
-    """One batch compressed with zstd, which aiokafka reads by `cramjam`."""
-    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+async def send_bomb(kafka: str, topic: str, partition: int, *, records: int, record_bytes: int) -> None:
+    """Records of zeros: a few kilobytes on the wire."""
+    producer = AIOKafkaProducer(bootstrap_servers=kafka, max_batch_size=2 * records * record_bytes)
     await producer.start()
     try:
         batch = producer.create_batch()
-        for value in values:
-            batch.append(timestamp=None, key=b"key", value=value)
+        for _ in range(records):
+            batch.append(timestamp=None, key=b"key", value=bytes(record_bytes))
         batch._buffer = _compressed(bytes(batch._build()))
         await (await producer.send_batch(batch, topic, partition=partition))
     finally:
@@ -59,13 +59,8 @@ def flip_byte(topic: str, marker: bytes) -> None:
 
 
 def _compressed(batch: bytes) -> bytearray:
-    made = bytearray(batch[:_HEADER] + _zstd_frame(batch[_HEADER:]))
+    made = bytearray(batch[:_HEADER] + bytes(cramjam.zstd.compress(batch[_HEADER:])))
     struct.pack_into(">i", made, 8, len(made) - 12)
     struct.pack_into(">h", made, 21, _ZSTD)
     struct.pack_into(">I", made, _CHECKSUM_AT, calc_crc32c(bytes(made[_CHECKED_FROM:])))
     return made
-
-
-def _zstd_frame(data: bytes) -> bytes:
-    """A frame of one raw block (RFC 8878, 3.1.1): magic, single segment with a 4-byte size, last block."""
-    return struct.pack("<IBI", 0xFD2FB528, 0b1010_0000, len(data)) + (len(data) << 3 | 1).to_bytes(3, "little") + data

@@ -14,8 +14,9 @@ bad batch shows itself. Its partition is paused and looked at again now and then
 from time import monotonic
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import CorruptRecordException, IllegalStateError, KafkaError, UnsupportedCodecError
+from aiokafka.errors import CorruptRecordException, IllegalStateError, KafkaError
 
+from shared.messaging.unpack import limit_batches
 from shared.observability.logs import get_logger
 
 LOOK_AGAIN_SECONDS = 30.0
@@ -28,7 +29,7 @@ _MANY = 20
 _MUCH_BYTES = 256 * 1024
 """A batch that is worth its cost: more is not waited for."""
 _WAIT_ALONE_MS = 200
-UNREADABLE = (UnsupportedCodecError, CorruptRecordException, UnicodeDecodeError)
+UNREADABLE = (CorruptRecordException, UnicodeDecodeError)
 """The last is raised for a header whose name is no UTF-8, which brokers take."""
 
 Read = dict[TopicPartition, list[ConsumerRecord]]
@@ -40,6 +41,7 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]
     """A consumer whose read call raises only what concerns all of its partitions."""
 
     def __init__(self, **options: object) -> None:
+        limit_batches()
         super().__init__(**options)
         self.spacing_seconds = 0.0
         self._wait_ms = _WAIT_MS

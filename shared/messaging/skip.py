@@ -13,6 +13,7 @@ from shared.brokers import Brokers, options_of
 from shared.errors import SluiceError
 from shared.messaging.faults import administration, kafka_faults
 from shared.messaging.reader import UNREADABLE
+from shared.messaging.unpack import limit_batches
 
 _EMPTY_STATES = ("Empty", "Dead")
 _READ_MS = 5000
@@ -31,6 +32,7 @@ async def skip(brokers: Brokers | str, group: str, topic: str, partition: int, o
         Unavailable: no broker answers.
     """
     at = TopicPartition(topic, partition)
+    limit_batches()
     consumer = AIOKafkaConsumer(
         **options_of(brokers), group_id=group, enable_auto_commit=False, auto_offset_reset="earliest"
     )

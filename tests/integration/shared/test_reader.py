@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import pytest
-from aiokafka import TopicPartition, codec
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from shared.database.pool import Database
@@ -16,8 +16,9 @@ from shared.messaging.producer import Producer
 from shared.messaging.reader import Reader
 from shared.messaging.skip import NotSkipped, skip
 from shared.messaging.subscriptions import Subscriptions
+from shared.messaging.unpack import MOST_BYTES
 from tests.conftest import DatabaseFor
-from tests.damage import flip_byte, send_broken_header, send_zstd
+from tests.damage import flip_byte, send_bomb, send_broken_header
 from tests.eventually import eventually
 from tests.integration.shared.shells import Seen, order, shell
 from tests.stack import Place
@@ -29,12 +30,6 @@ LOST = 3
 @pytest.fixture
 async def database(database_for: DatabaseFor) -> Database:
     return await database_for("planner")
-
-
-@pytest.fixture
-def gzip_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As where `cramjam` is not installed."""
-    monkeypatch.setattr(codec, "cramjam", None)
 
 
 def topic(place: Place) -> str:
@@ -50,8 +45,7 @@ async def send(producer: Producer, jobs: Sequence[UUID]) -> None:
 
 
 async def send_unreadable(place: Place) -> None:
-    values = [order(job).value or b"" for job in orders(LOST)]
-    await send_zstd(place.kafka, topic(place), PARTITION, values)
+    await send_bomb(place.kafka, topic(place), PARTITION, records=LOST, record_bytes=MOST_BYTES // 2)
 
 
 def unreadable(subscriptions: Subscriptions) -> list[str]:
@@ -68,8 +62,8 @@ async def test_the_read_call_is_ours_and_fast_stream_hardly_sleeps(
         assert subscriber.batch_timeout_ms == 1
 
 
-async def test_a_codec_that_is_missing_stops_one_partition_only_until_an_operator_skips_the_batch(
-    topics: Place, database: Database, producer: Producer, gzip_alone: None
+async def test_a_batch_that_unpacks_to_too_much_stops_one_partition_only_until_an_operator_skips_it(
+    topics: Place, database: Database, producer: Producer
 ) -> None:
     """All of it waits when the consumer starts: what one read call takes from a neighbour must not get lost when the
     bad batch raises out of the same call."""
@@ -141,7 +135,7 @@ async def test_a_batch_damaged_on_the_brokers_disk_is_read_as_soon_as_it_is_mend
 
 
 async def test_a_partition_that_was_put_aside_is_found_again_after_a_rebalance(
-    topics: Place, database: Database, producer: Producer, gzip_alone: None
+    topics: Place, database: Database, producer: Producer
 ) -> None:
     first, second = Seen(), Seen()
     await send_unreadable(topics)
