@@ -159,6 +159,7 @@ def _state(shell: Shell, subscriber: BatchSubscriber) -> dict[str, Any]:
         "waiting": shell.waiting,
         "circuit_open": shell.circuit_open,
         "unreadable": _unreadable(consumer),
+        "denied": consumer.denied if isinstance(consumer, Reader) else "",
         "connected": _is_connected(consumer),
         "polling": all(not task.done() for task in subscriber.tasks),
         "coordinating": _is_coordinating(coordinator),

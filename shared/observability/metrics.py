@@ -14,7 +14,9 @@ EVENTS = Counter("sluice_events_total", "Events by what became of them", ["group
 KEYLESS = Counter("sluice_keyless_records_total", "Records without a key, which have no order among them", ["group"])
 PRODUCED = Counter("sluice_messages_produced_total", "Messages acknowledged by the broker", ["topic"])
 WAITING = Gauge("sluice_handler_waiting", "1 while a consumer waits for infrastructure", ["group"])
-CUT_OFF = Gauge("sluice_consumer_cut_off", "Consumers of a group that have no connection to a broker", ["group"])
+CUT_OFF = Gauge(
+    "sluice_consumer_cut_off", "Consumers of a group that have no connection to a broker or no access", ["group"]
+)
 LAG = Gauge("sluice_consumer_lag_records", "Records behind the end of the log", ["group", "topic"])
 COMMIT_FAULTS = Counter("sluice_offset_commit_faults_total", "Offset commits that did not succeed", ["group"])
 CIRCUIT_OPEN = Gauge(

@@ -206,6 +206,7 @@ class Process:
         problems += [f"{state['group']} stands still: circuit open" for state in consumers if state["circuit_open"]]
         problems += [f"{state['group']} does not poll" for state in consumers if not state["polling"]]
         problems += [f"{state['group']} cannot read {at}" for state in consumers for at in state["unreadable"]]
+        problems += [f"{state['group']} must not read: {state['denied']}" for state in consumers if state["denied"]]
         cut_off = sum(not state["connected"] for state in consumers)
         problems += [f"Kafka does not answer: {cut_off} of {len(consumers)} consumers are cut off"] if cut_off else []
         failing = [loop for loop in self._loops if loop.failing_seconds > _FAILING_SECONDS]

@@ -91,7 +91,7 @@ class Watchdog:
             self._time(f"{name} does not come back into its group", state["rejoining"], REJOIN_SECONDS)
             moved = self._batches.get(name) != state["batches"]
             self._batches[name] = state["batches"]
-            excused = state["waiting"] or state["circuit_open"] or state["unreadable"]
+            excused = state["waiting"] or state["circuit_open"] or state["unreadable"] or state["denied"]
             idle = state["lag"] > 0 and not moved and not excused
             self._time(f"{name} makes no progress", idle, IDLE_WITH_LAG_SECONDS)
 
@@ -100,7 +100,7 @@ class Watchdog:
         for state in states:
             lag[state["group"], state["topic"]] += state["lag"]
             unreadable[state["group"]] += len(state["unreadable"])
-            cut_off[state["group"]] += not state["connected"]
+            cut_off[state["group"]] += not state["connected"] or bool(state["denied"])
         for (group, topic), records in lag.items():
             LAG.labels(group=group, topic=topic).set(records)
         for group, partitions in unreadable.items():

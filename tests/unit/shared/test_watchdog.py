@@ -18,6 +18,7 @@ HEALTHY: dict[str, Any] = {
     "waiting": False,
     "circuit_open": False,
     "unreadable": [],
+    "denied": "",
     "polling": True,
     "coordinating": True,
     "connected": True,
@@ -76,7 +77,10 @@ def test_two_processes_with_one_name_end_at_once() -> None:
     assert "replica" in told
 
 
-@pytest.mark.parametrize("excuse", [{"waiting": True}, {"circuit_open": True}, {"unreadable": ["jobs.control 0 7"]}])
+@pytest.mark.parametrize(
+    "excuse",
+    [{"waiting": True}, {"circuit_open": True}, {"unreadable": ["jobs.control 0 7"]}, {"denied": "jobs.control"}],
+)
 def test_a_consumer_that_stands_still_for_a_reason_it_shows_is_left_alone(excuse: dict[str, Any]) -> None:
     assert not Watched({"lag": 5, **excuse}).after(IDLE_WITH_LAG_SECONDS * 2)
 
@@ -90,6 +94,11 @@ def test_two_members_of_a_group_are_watched_apart_and_shown_together() -> None:
     assert REGISTRY.get_sample_value("sluice_consumer_unreadable_partitions", labels) == 1
     assert REGISTRY.get_sample_value("sluice_consumer_cut_off", labels) == 1
     assert REGISTRY.get_sample_value("sluice_consumer_lag_records", {**labels, "topic": "jobs.control"}) == 7
+
+
+def test_a_consumer_without_access_is_shown_as_cut_off() -> None:
+    Watched({"denied": "jobs.control"}).after(0)
+    assert REGISTRY.get_sample_value("sluice_consumer_cut_off", {"group": HEALTHY["group"]}) == 1
 
 
 def test_an_event_loop_that_is_blocked_for_good_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
