@@ -21,7 +21,7 @@ from shared.errors import Unavailable
 from shared.messaging.latest import read_latest
 from shared.observability.logs import get_logger
 from shared.runtime.app import Runtime
-from shared.specification.vendor import Vendor
+from shared.specification.vendor import AD_HOC, Vendor
 
 log = get_logger(__name__)
 
@@ -111,7 +111,8 @@ class Lanes:
         if self._settlement.is_behind or self._cannot_store():
             return 0
         taken = sum(each.open + each.claiming for each in self._lanes.values())
-        return self._places.free(open=lane.open, taken=taken)
+        ad_hoc = sum(each.open + each.claiming for each in self._lanes.values() if each.vendor.startswith(AD_HOC))
+        return self._places.free(open=lane.open, taken=taken, ad_hoc=ad_hoc if lane.vendor.startswith(AD_HOC) else None)
 
     def vendor_of(self, name: str, row: Row) -> Vendor | None:
         """The vendor as it is configured now, read once for each version."""

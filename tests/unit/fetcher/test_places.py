@@ -5,42 +5,59 @@ from hypothesis import strategies as st
 
 from services.fetcher.lanes.places import Places
 
+DEFAULT = Places(calls=256, vendor_share=0.5)
 
-def hang(places: Places, wanted: list[int]) -> list[int]:
+
+def hang(places: Places, wanted: list[int], *, taken: int = 0, ad_hoc: bool = False) -> list[int]:
     """What vendors hold that each want so many calls, one after the other, and answer none."""
     held: list[int] = []
     for most in wanted:
         mine = 0
-        while mine < most and (more := places.free(open=mine, taken=sum(held) + mine)):
+        while mine < most and (
+            more := places.free(open=mine, taken=taken + sum(held) + mine, ad_hoc=sum(held) + mine if ad_hoc else None)
+        ):
             mine += min(more, most - mine)
         held.append(mine)
     return held
 
 
 def test_three_vendors_that_hang_leave_places_to_others() -> None:
-    places = Places(calls=256, vendor_share=0.5)
-    assert hang(places, [1000, 1000, 1000]) == [128, 64, 4]
-    assert places.free(open=0, taken=196) == 4
+    assert hang(DEFAULT, [1000, 1000, 1000]) == [128, 64, 4]
+    assert DEFAULT.free(open=0, taken=196) == 4
 
 
-def test_however_many_hang_with_the_default_in_flight_others_are_called() -> None:
-    held = hang(Places(calls=256, vendor_share=0.5), [20] * 20)
-    assert held == [*[20] * 9, 12, *[4] * 10]
-    assert Places(calls=256, vendor_share=0.5).free(open=0, taken=sum(held)) == 4
+def test_vendors_that_hang_with_the_default_in_flight_leave_places_to_others_up_to_the_37th() -> None:
+    held = hang(DEFAULT, [20] * 38)
+    assert held == [*[20] * 9, 12, *[4] * 12, *[1] * 16]
+    assert DEFAULT.free(open=0, taken=sum(held[:26])) == 1
+    assert DEFAULT.free(open=0, taken=sum(held[:37])) == 1
+    assert DEFAULT.free(open=0, taken=sum(held)) == 0
+
+
+def test_however_many_ad_hoc_vendors_hang_they_leave_half_of_the_places() -> None:
+    held = sum(hang(DEFAULT, [4] * 1000, ad_hoc=True))
+    assert held == 128
+    assert DEFAULT.free(open=0, taken=held) == 64
+
+
+def test_the_last_places_are_for_configured_vendors_with_no_call_open() -> None:
+    busy = 180
+    held = sum(hang(DEFAULT, [1] * 1000, taken=busy, ad_hoc=True))
+    assert held == 256 - 16 - busy
+    assert hang(DEFAULT, [20] * 20, taken=busy + held) == [*[1] * 16, *[0] * 4]
 
 
 def test_who_is_alone_may_have_its_share_and_who_is_slow_goes_on_with_a_few() -> None:
-    places = Places(calls=256, vendor_share=0.5)
-    assert places.free(open=0, taken=0) == 128
-    assert places.free(open=128, taken=128) == 0
-    assert places.free(open=3, taken=200) == 1
-    assert places.free(open=4, taken=200) == 0
+    assert DEFAULT.free(open=0, taken=0) == 128
+    assert DEFAULT.free(open=128, taken=128) == 0
+    assert DEFAULT.free(open=3, taken=200) == 1
+    assert DEFAULT.free(open=4, taken=200) == 0
 
 
-@given(st.integers(1, 300), st.floats(0.001, 1), st.lists(st.integers(1, 300), max_size=30))
+@given(st.integers(1, 300), st.floats(0.001, 1), st.lists(st.integers(1, 300), max_size=30), st.booleans())
 def test_no_more_calls_are_open_than_the_process_may_have_and_the_first_always_leaves(
-    calls: int, share: float, wanted: list[int]
+    calls: int, share: float, wanted: list[int], ad_hoc: bool
 ) -> None:
-    held = hang(Places(calls, share), wanted)
+    held = hang(Places(calls, share), wanted, ad_hoc=ad_hoc)
     assert sum(held) <= calls
     assert not wanted or held[0] >= 1
