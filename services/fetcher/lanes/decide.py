@@ -28,10 +28,9 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """For so many seconds a look is not worth it. Unless it `heeds_calls`, more of them change nothing."""
+    """For so many seconds a look is not worth it."""
 
     seconds: float
-    heeds_calls: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +41,15 @@ class Leased:
 
 
 def wait_of(standing: Standing) -> Wait | None:
-    """How long a lane waits before it looks for calls, if anything is in their way. What this process has open takes no
-    asking: the end of each wakes the lane."""
+    """How long a lane waits before it looks for calls, if anything is in their way. More calls change nothing then. The
+    end of each call that is open here wakes the lane, and so does a place that other lanes leave."""
     if standing.may_come:
         return Wait(IDLE_SECONDS / 2)
     if standing.refused:
         return Wait(LONGEST_WAIT_SECONDS)
     if standing.paused_seconds > 0:
         return Wait(standing.paused_seconds if standing.paused_seconds < IDLE_SECONDS else IDLE_SECONDS / 2)
-    if standing.free <= 0:
-        # Places that other lanes leave are told of by nobody.
-        return Wait(LONGEST_WAIT_SECONDS, heeds_calls=True)
-    if standing.at_vendor >= standing.most:
+    if standing.free <= 0 or standing.at_vendor >= standing.most:
         return Wait(LONGEST_WAIT_SECONDS)
     return None
 

@@ -15,7 +15,8 @@ from uuid import UUID
 from services.fetcher.lanes import decide, store
 from services.fetcher.lanes.block import Block, doubtful_of, in_order
 from services.fetcher.lanes.decide import Leased, Standing, Wait
-from services.fetcher.lanes.places import Suspects
+from services.fetcher.lanes.load import Load
+from services.fetcher.lanes.places import Places, is_ad_hoc
 from services.fetcher.metrics import PAUSED_SECONDS, PERMITS, PERMITTED_RATE
 from services.fetcher.model import REFUSALS, Claimed
 from services.fetcher.permits.decide import FARTHEST_AHEAD, Report, ahead_of, rate_of, record
@@ -26,12 +27,11 @@ from shared.errors import Unavailable
 from shared.observability.logs import get_logger
 from shared.observability.metrics import vendor_label
 from shared.runtime.clock import DatabaseClock, monotonic
-from shared.specification.vendor import AD_HOC, CAREFUL_BUDGET, Vendor
+from shared.specification.vendor import CAREFUL_BUDGET, Vendor
 
 _AHEAD_US = 120_000
 _COMMIT_US = 10_000
 """The first moment lies this far ahead: until the claim is committed, a permit for now would be late already."""
-_SHARES = 4
 _REPORTS_SECONDS = 0.1
 """While there is no room for more calls, reports of those that have left are noted so soon: others lease by them."""
 _CONFIGURATION_SECONDS = 60.0
@@ -46,10 +46,7 @@ class Process(Protocol):
     database: Database
     fetcher_id: UUID
     stopping: bool
-    suspects: Suspects
-
-    def free(self, lane: "Lane") -> int:
-        """How many more calls a lane may open."""
+    places: Places
 
     def vendor_of(self, name: str, row: Row) -> Vendor | None:
         """The vendor as it is configured now."""
@@ -66,15 +63,8 @@ class Lane:
 
     def __init__(self, vendor: str, process: Process) -> None:
         self.vendor = vendor
-        self.open = 0
-        """Calls that have a place in the process, from their claim until their outcome is written down."""
-        self.answered = 0
-        """Those of them that the vendor has answered well: it has room for others."""
-        self.refused = 0
-        """Those of them after which the vendor is to be left alone: until that is written down, nothing leaves."""
-        self.claiming = 0
-        """Calls that a claim under way will open."""
         self.woken = asyncio.Event()
+        self.load = Load(vendor, process.places, self.woken.set)
         self.clock = DatabaseClock()
         self.contract = False
         self._process = process
@@ -82,26 +72,12 @@ class Lane:
         self._in_doubt: tuple[UUID, ...] = ()
         self._unknown_since: float | None = None
         self._may_have_suspect = False
-        self._in_flight = 1
         self._crowded_seconds = 0.0
         self._lacks_calls = True
 
     def wake(self) -> None:
         """There are calls that are due. A lane that waits for something else looks when it has come."""
         if self._lacks_calls:
-            self.woken.set()
-
-    @property
-    def at_vendor(self) -> int:
-        """Calls that are in flight, or about to be. Answered calls stop counting, but at most `in_flight` of them,
-        because a crash would repeat them."""
-        return self.open - min(self.answered, self._in_flight)
-
-    def was_answered(self) -> None:
-        """The vendor answered one of the open calls well. It is asked again when there is room for a share of what may
-        be in flight: a claim for every single answer would cost too much."""
-        self.answered += 1
-        if self.at_vendor * _SHARES <= self._in_flight * (_SHARES - 1):
             self.woken.set()
 
     def report(self, report: Report) -> None:
@@ -120,9 +96,9 @@ class Lane:
             except Unavailable as error:
                 log.warning("lane.waiting", vendor=self.vendor, error=str(error))
             finally:
-                self.claiming = 0
+                self.load.claimed(len(block.calls))
                 if self._may_have_suspect and not any(call.is_suspect for call in block.calls):
-                    self._process.suspects.release()
+                    self._process.places.suspects.release()
                 self._may_have_suspect = False
             self._process.announce(block.calls)
             for call in block.calls:
@@ -135,7 +111,7 @@ class Lane:
     @property
     def is_done(self) -> bool:
         """Whether nothing is open, and nothing is to be noted."""
-        return not (self.open or self._reports or self._in_doubt)
+        return not (self.load.open or self._reports or self._in_doubt)
 
     async def _wait(self, block: Block) -> None:
         """At least a turn, so that calls which end together are followed by calls which start together."""
@@ -153,7 +129,8 @@ class Lane:
     async def _claim(self) -> Block:
         """Reports that arrive after the lock are left for the next claim. Calls of a commit whose answer was lost are
         returned by the next claim; no takeover would, since this fetcher is alive."""
-        if self._process.free(self) <= 0 and not self._reports and not self._in_doubt:
+        if self.load.free <= 0 and not self._reports and not self._in_doubt:
+            self._lacks_calls = False
             return Block((), decide.LONGEST_WAIT_SECONDS)
         async with self._process.database.transaction() as tx:
             row = await store.lock_budget(tx, self.vendor)
@@ -195,7 +172,7 @@ class Lane:
         PAUSED_SECONDS.labels(vendor=vendor_label(self.vendor)).set(max(row["paused_seconds"], 0))
         PERMITTED_RATE.labels(vendor=vendor_label(self.vendor)).set(rate_of(budget, pace) or 0)
         permits = record(budget, read_permits(row["permits"]), reports, now)
-        most = self._in_flight = 1 if row["refused_credentials"] >= REFUSALS else budget.in_flight
+        most = self.load.most = 1 if row["refused_credentials"] >= REFUSALS else budget.in_flight
         due, pause_seconds = await self._due(tx, vendor, most, row["paused_seconds"])
         until = now + ahead_of(budget, _AHEAD_US)
         leased = lease(budget, permits, LeaseRequest(len(due), now + _COMMIT_US * self.contract, until, pace))
@@ -206,7 +183,7 @@ class Lane:
         claimed = await store.claim_calls(tx, due[: len(leased.moments)], self._process.fetcher_id)
         PERMITS.labels(vendor=vendor_label(self.vendor), fate="leased").inc(len(claimed))
         calls = in_order(claimed, due, leased.moments, vendor)
-        if self.at_vendor + len(calls) >= most:
+        if self.load.at_vendor + len(calls) >= most:
             return Block(calls, decide.LONGEST_WAIT_SECONDS, to_report=True)
         return Block(calls, decide.pause_seconds(leased.next_at, until, now, left=len(due) - len(calls)))
 
@@ -214,36 +191,36 @@ class Lane:
         """The calls that there is room for now; where there are none, the seconds after which a look is worth it."""
         standing = Standing(
             may_come=self._may_become_known(vendor),
-            refused=self.refused > 0,
+            refused=self.load.is_refused,
             paused_seconds=paused,
-            free=self._process.free(self),
-            at_vendor=self.at_vendor,
+            free=self.load.free,
+            at_vendor=self.load.at_vendor,
             most=most,
         )
         if wait := decide.wait_of(standing):
-            return self._not_now(wait)
+            return self._not_now(wait.seconds)
         elsewhere = await store.count_elsewhere(tx, self.vendor, self._process.fetcher_id)
-        room = min(standing.free, most - elsewhere - self.at_vendor)
+        room = min(standing.free, most - elsewhere - self.load.at_vendor)
         self._crowded_seconds = decide.crowded_seconds(room, self._crowded_seconds)
         if room <= 0:
-            return self._not_now(Wait(self._crowded_seconds))
+            return self._not_now(self._crowded_seconds)
         due = await store.find_due(tx, self.vendor, room, suspects=False)
-        if not due and self._process.suspects.take():
+        if not due and self._process.places.suspects.take():
             self._may_have_suspect = True
             due = await store.find_due(tx, self.vendor, 1)
-        due = due[: self._process.free(self)]
-        self.claiming = len(due)
+        due = due[: self.load.free]
+        self.load.claim(len(due))
         self._lacks_calls = len(due) < room
         return due, decide.IDLE_SECONDS
 
-    def _not_now(self, wait: Wait) -> tuple[list[UUID], float]:
+    def _not_now(self, seconds: float) -> tuple[list[UUID], float]:
         """Until it is known that something else than calls is waited for, each new call wakes the lane: it may come
         between the look and its end."""
-        self._lacks_calls = wait.heeds_calls
-        return [], wait.seconds
+        self._lacks_calls = False
+        return [], seconds
 
     def _may_become_known(self, vendor: Vendor | None) -> bool:
-        if vendor is not None or self.vendor.startswith(AD_HOC):
+        if vendor is not None or is_ad_hoc(self.vendor):
             self._unknown_since = None
             return False
         self._unknown_since = self._unknown_since or monotonic()

@@ -11,7 +11,7 @@ from services.fetcher.lanes.calls import Calls, Make
 from services.fetcher.lanes.decide import IDLE_SECONDS
 from services.fetcher.lanes.lane import Lane
 from services.fetcher.lanes.mark import Marks
-from services.fetcher.lanes.places import Places, Suspects
+from services.fetcher.lanes.places import PlaceRules, Places
 from services.fetcher.model import Claimed
 from services.fetcher.rows import show_life
 from services.fetcher.settings import Settings
@@ -21,7 +21,7 @@ from shared.errors import Unavailable
 from shared.messaging.latest import read_latest
 from shared.observability.logs import get_logger
 from shared.runtime.app import Runtime
-from shared.specification.vendor import AD_HOC, Vendor
+from shared.specification.vendor import Vendor
 
 log = get_logger(__name__)
 
@@ -44,11 +44,11 @@ class Lanes:
         self.database = runtime.database
         self.fetcher_id = fetcher_id
         self.stopping = False
-        self.suspects = Suspects()
-        self._places = Places(runtime.settings.fetcher_calls, runtime.settings.fetcher_vendor_share)
+        rules = PlaceRules(runtime.settings.fetcher_calls, runtime.settings.fetcher_vendor_share)
+        self.places = Places(rules, self._look, is_shut=self._opens_none)
         self._settlement = settlement
         self._cannot_store = cannot_store
-        self._calls = Calls(make, Marks(runtime.database, fetcher_id), settlement, runtime.producer, self.suspects)
+        self._calls = Calls(make, Marks(runtime.database, fetcher_id), settlement, runtime.producer)
         self._lanes: dict[str, Lane] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._vendors: dict[str, tuple[Any, Vendor | None]] = {}
@@ -93,8 +93,7 @@ class Lanes:
                 log.warning("lanes.waiting", error=str(error))
                 busy = []
             self._forget_lanes()
-            for vendor in busy:
-                self._open_lane(vendor)
+            self.places.line_up([vendor for vendor in busy if not self._wake(vendor)])
             try:
                 async with asyncio.timeout(IDLE_SECONDS):
                     await self._woken.wait()
@@ -105,14 +104,10 @@ class Lanes:
         await asyncio.gather(*self._running.values(), return_exceptions=True)
         await self._calls.end()
 
-    def free(self, lane: Lane) -> int:
-        """How many more calls a lane may open in this process: none while it could not store or tell what comes of
-        them, and other fetchers perhaps can."""
-        if self._settlement.is_behind or self._cannot_store():
-            return 0
-        taken = sum(each.open + each.claiming for each in self._lanes.values())
-        ad_hoc = sum(each.open + each.claiming for each in self._lanes.values() if each.vendor.startswith(AD_HOC))
-        return self._places.free(open=lane.open, taken=taken, ad_hoc=ad_hoc if lane.vendor.startswith(AD_HOC) else None)
+    def _opens_none(self) -> bool:
+        """Whether no call is to be opened here: what comes of it could not be stored or told, and other fetchers
+        perhaps can."""
+        return self.stopping or self._settlement.is_behind or self._cannot_store()
 
     def vendor_of(self, name: str, row: Row) -> Vendor | None:
         """The vendor as it is configured now, read once for each version."""
@@ -139,13 +134,24 @@ class Lanes:
                 del self._running[vendor], self._lanes[vendor]
                 self._vendors.pop(vendor, None)
 
-    def _open_lane(self, vendor: str) -> None:
+    def _lane_at_work(self, vendor: str) -> Lane | None:
         running = self._running.get(vendor)
-        if running is None or running.done():
-            lane = self._lanes.setdefault(vendor, Lane(vendor, self))
-            self._running[vendor] = asyncio.create_task(_run(lane), name=f"lane {vendor}")
-        else:
-            self._lanes[vendor].wake()
+        return None if running is None or running.done() else self._lanes[vendor]
+
+    def _wake(self, vendor: str) -> bool:
+        """Whether the vendor has a lane; it looks for calls if it lacks some."""
+        if lane := self._lane_at_work(vendor):
+            lane.wake()
+        return lane is not None
+
+    def _look(self, vendor: str) -> None:
+        """Have the vendor's lane look for calls. If it has to be opened, it has a place for the first of them."""
+        if lane := self._lane_at_work(vendor):
+            lane.woken.set()
+            return
+        lane = self._lanes.setdefault(vendor, Lane(vendor, self))
+        lane.load.claim(1)
+        self._running[vendor] = asyncio.create_task(_run(lane), name=f"lane {vendor}")
 
 
 async def _run(lane: Lane) -> None:

@@ -9,15 +9,21 @@ A vendor that hangs keeps its places until its calls time out, so no vendor may 
 
 What remains: when so many configured vendors hang that they hold the last places, too, others wait until a call times
 out.
+
+Vendors that find no place wait in line, and are woken when one is free: no look costs more the more vendors there are.
 """
 
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+
+from shared.specification.vendor import AD_HOC
 
 _SET_ASIDE = 4
 """One place of so many is set aside."""
 _LAST = 16
 """One place of so many is among the last."""
-_AD_HOC = 2
+_AD_HOC_SHARE = 2
 """One place of so many is open to ad-hoc vendors."""
 _FEW = 4
 
@@ -40,7 +46,7 @@ class Suspects:
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class PlaceRules:
     """`calls`: what may be open in the process; `vendor_share`: the part of it that one vendor may have."""
 
     calls: int
@@ -54,6 +60,79 @@ class Places:
         common = left - self.calls // _SET_ASIDE
         few = min(_FEW - open, left - self.calls // _LAST)
         if ad_hoc is not None:
-            return max(0, min(own, max(1, self.calls // _AD_HOC) - ad_hoc, max(common, few)))
+            return max(0, min(own, max(1, self.calls // _AD_HOC_SHARE) - ad_hoc, max(common, few)))
         last = min(1 - open, left)
         return max(0, min(own, max(common, few, last)))
+
+
+class Places:
+    """The places of a process: how many are taken, and which vendors wait for one."""
+
+    def __init__(
+        self, rules: PlaceRules, open_lane: Callable[[str], None], *, is_shut: Callable[[], bool] = lambda: False
+    ) -> None:
+        """`open_lane` has a vendor looked after that has no call open; its lane takes a place before that returns.
+        While the process `is_shut` no place is free."""
+        self.suspects = Suspects()
+        self._rules = rules
+        self._open_lane = open_lane
+        self._is_shut = is_shut
+        self._taken = 0
+        self._taken_ad_hoc = 0
+        self._in_line: dict[bool, OrderedDict[str, None]] = {True: OrderedDict(), False: OrderedDict()}
+        """Vendors with no call open, ad-hoc ones and others, in the order in which they came."""
+        self._want_more: OrderedDict[str, Callable[[], None]] = OrderedDict()
+        """Vendors with calls open that found no place for another, and what has them look again."""
+
+    def free(self, *, open: int, promised: int, is_ad_hoc: bool) -> int:
+        """How many more calls a vendor may open that has `open` ones, and has taken `promised` places already."""
+        if self._is_shut():
+            return 0
+        ad_hoc = self._taken_ad_hoc - promised if is_ad_hoc else None
+        return self._rules.free(open=open, taken=self._taken - promised, ad_hoc=ad_hoc)
+
+    def take(self, vendor: str, count: int) -> None:
+        """So many places are this vendor's."""
+        self._taken += count
+        if is_ad_hoc(vendor):
+            self._taken_ad_hoc += count
+
+    def give_back(self, vendor: str, count: int) -> None:
+        """So many places are this vendor's no more. Those first in line get them; of the vendors that have calls open
+        as many look whether they may have one."""
+        self.take(vendor, -count)
+        self.offer()
+        for _ in range(min(count, len(self._want_more))):
+            _, look = self._want_more.popitem(last=False)
+            look()
+
+    def wait(self, vendor: str) -> None:
+        """This vendor has no call open, and found no place for one."""
+        self._in_line[is_ad_hoc(vendor)][vendor] = None
+
+    def want_more(self, vendor: str, look: Callable[[], None]) -> None:
+        """This vendor has calls open, and found no place for another; `look` has it look again."""
+        self._want_more[vendor] = look
+
+    def line_up(self, vendors: Iterable[str]) -> None:
+        """These vendors have calls that are due and none open, and no others have. Who waits already keeps its turn."""
+        given = {True: OrderedDict[str, None](), False: OrderedDict[str, None]()}
+        for vendor in vendors:
+            given[is_ad_hoc(vendor)][vendor] = None
+        for kind, line in self._in_line.items():
+            waiting = OrderedDict.fromkeys(vendor for vendor in line if vendor in given[kind])
+            waiting.update(given[kind])
+            self._in_line[kind] = waiting
+        self.offer()
+
+    def offer(self) -> None:
+        """Give the places that are free to those first in line: to ad-hoc vendors before others, as they may have but a
+        part of all places."""
+        for kind, line in self._in_line.items():
+            while line and self.free(open=0, promised=0, is_ad_hoc=kind) > 0:
+                self._open_lane(line.popitem(last=False)[0])
+
+
+def is_ad_hoc(vendor: str) -> bool:
+    """Whether nobody configured this vendor: a job named it by a URL alone."""
+    return vendor.startswith(AD_HOC)

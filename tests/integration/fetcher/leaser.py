@@ -6,7 +6,7 @@ from uuid import UUID
 
 from services.fetcher.lanes.lane import Lane
 from services.fetcher.lanes.permit import Permit
-from services.fetcher.lanes.places import Suspects
+from services.fetcher.lanes.places import PlaceRules, Places
 from services.fetcher.model import Claimed
 from services.fetcher.permits.state import read_permits
 from shared.database.pool import Database, Row
@@ -30,10 +30,8 @@ class Leaser:
         self.fetcher_id: UUID = new_id()
         self.permits: list[Permit] = []
         self.moments: list[int] = []
-        self.suspects = Suspects()
-
-    def free(self, lane: Lane) -> int:
-        return 10
+        self.calls: list[Claimed] = []
+        self.places = Places(PlaceRules(calls=20, vendor_share=0.5), lambda vendor: None)
 
     def vendor_of(self, name: str, row: Row) -> Vendor:
         return self.vendor
@@ -42,7 +40,7 @@ class Leaser:
         pass
 
     def start(self, lane: Lane, call: Claimed) -> None:
-        lane.open += 1
+        self.calls.append(call)
         self.permits.append(Permit(lane, call))
         self.moments.append(call.moment)
 

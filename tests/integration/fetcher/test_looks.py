@@ -68,8 +68,7 @@ async def test_a_lane_looks_for_no_room_that_its_own_calls_take(
         assert await looks_within(looks, 0.6) == 1
         lane.wake()
         assert not lane.woken.is_set()
-        lane.open -= 1
-        lane.woken.set()
+        lane.load.settled(leaser.calls[0])
         await eventually(lambda: len(leaser.permits) == 3, 20)
 
 

@@ -1,14 +1,16 @@
 """Who may open how many calls in one process."""
 
+from functools import partial
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.fetcher.lanes.places import Places
+from services.fetcher.lanes.places import PlaceRules, Places
 
-DEFAULT = Places(calls=256, vendor_share=0.5)
+DEFAULT = PlaceRules(calls=256, vendor_share=0.5)
 
 
-def hang(places: Places, wanted: list[int], *, taken: int = 0, ad_hoc: bool = False) -> list[int]:
+def hang(places: PlaceRules, wanted: list[int], *, taken: int = 0, ad_hoc: bool = False) -> list[int]:
     """What vendors hold that each want so many calls, one after the other, and answer none."""
     held: list[int] = []
     for most in wanted:
@@ -58,6 +60,38 @@ def test_who_is_alone_may_have_its_share_and_who_is_slow_goes_on_with_a_few() ->
 def test_no_more_calls_are_open_than_the_process_may_have_and_the_first_always_leaves(
     calls: int, share: float, wanted: list[int], ad_hoc: bool
 ) -> None:
-    held = hang(Places(calls, share), wanted, ad_hoc=ad_hoc)
+    held = hang(PlaceRules(calls, share), wanted, ad_hoc=ad_hoc)
     assert sum(held) <= calls
     assert not wanted or held[0] >= 1
+
+
+def test_a_place_that_gets_free_goes_to_the_first_in_line_and_wakes_no_other() -> None:
+    opened = list[str]()
+
+    def open_lane(vendor: str) -> None:
+        opened.append(vendor)
+        places.take(vendor, 1)
+
+    places = Places(PlaceRules(calls=2, vendor_share=1), open_lane)
+    places.line_up(["a", "b", "url:c", "d"])
+    assert opened == ["url:c", "a"]
+    for _ in range(3):
+        places.line_up(["d", "url:e", "b"])
+    assert opened == ["url:c", "a"]
+    places.give_back("a", 1)
+    assert opened == ["url:c", "a", "b"]
+    places.give_back("url:c", 1)
+    assert opened == ["url:c", "a", "b", "url:e"]
+    places.line_up([])
+    places.give_back("b", 1)
+    assert opened == ["url:c", "a", "b", "url:e"]
+
+
+def test_a_place_that_gets_free_has_a_vendor_look_that_wants_more_of_them() -> None:
+    looked = list[str]()
+    places = Places(PlaceRules(calls=2, vendor_share=1), looked.append)
+    places.take("a", 2)
+    for vendor in "abc":
+        places.want_more(vendor, partial(looked.append, vendor))
+    places.give_back("a", 2)
+    assert looked == ["a", "b"]
