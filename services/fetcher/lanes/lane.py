@@ -47,6 +47,7 @@ class Process(Protocol):
     fetcher_id: UUID
     stopping: bool
     places: Places
+    claims: asyncio.Semaphore
 
     def vendor_of(self, name: str, row: Row) -> Vendor | None:
         """The vendor as it is configured now."""
@@ -132,7 +133,7 @@ class Lane:
         if self.load.free <= 0 and not self._reports and not self._in_doubt:
             self._lacks_calls = False
             return Block((), decide.LONGEST_WAIT_SECONDS)
-        async with self._process.database.transaction() as tx:
+        async with self._process.claims, self._process.database.transaction() as tx:
             row = await store.lock_budget(tx, self.vendor)
             self.clock.read(row["now_us"])
             await store.return_in_doubt(tx, self._in_doubt, self._process.fetcher_id)
@@ -149,7 +150,7 @@ class Lane:
         """One more permit for a call that is open, or the wait before it is asked for again. What is open holds a place
         of those in flight, so it gets its next permit before what has not begun. Leased in the vendor's row as all are;
         what the claims have to report is left to them."""
-        async with self._process.database.transaction() as tx:
+        async with self._process.claims, self._process.database.transaction() as tx:
             row = await store.lock_budget(tx, self.vendor)
             now, paused = row["now_us"], row["paused_seconds"]
             self.clock.read(now)

@@ -23,6 +23,11 @@ from shared.observability.logs import get_logger
 from shared.runtime.app import Runtime
 from shared.specification.vendor import Vendor
 
+_MOST_CLAIMS = 8
+"""More claims at a time are not faster."""
+_OTHER_CONNECTIONS = 2
+"""Connections that no claim takes: what calls have brought is written down by them, and new calls are."""
+
 log = get_logger(__name__)
 
 
@@ -46,6 +51,7 @@ class Lanes:
         self.stopping = False
         rules = PlaceRules(runtime.settings.fetcher_calls, runtime.settings.fetcher_vendor_share)
         self.places = Places(rules, self._look, is_shut=self._opens_none)
+        self.claims = asyncio.Semaphore(_most_claims(runtime.settings.database_connections))
         self._settlement = settlement
         self._cannot_store = cannot_store
         self._calls = Calls(make, Marks(runtime.database, fetcher_id), settlement, runtime.producer)
@@ -152,6 +158,11 @@ class Lanes:
         lane = self._lanes.setdefault(vendor, Lane(vendor, self))
         lane.load.claim(1)
         self._running[vendor] = asyncio.create_task(_run(lane), name=f"lane {vendor}")
+
+
+def _most_claims(connections: int) -> int:
+    """How many lanes claim calls at a time: however many vendors there are, others find a connection, too."""
+    return max(1, min(connections - _OTHER_CONNECTIONS, _MOST_CLAIMS))
 
 
 async def _run(lane: Lane) -> None:

@@ -1,5 +1,6 @@
 """A lane's fetcher whose permits the test holds, and what the vendor's row says of them."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
@@ -29,6 +30,7 @@ class Leaser:
         self.database = database
         self.fetcher_id: UUID = new_id()
         self.permits: list[Permit] = []
+        self.claims = asyncio.Semaphore(4)
         self.moments: list[int] = []
         self.calls: list[Claimed] = []
         self.places = Places(PlaceRules(calls=20, vendor_share=0.5), lambda vendor: None)

@@ -13,6 +13,7 @@ from services.fetcher.enqueue.handler import enqueue_calls
 from services.fetcher.lanes import store as lanes_store
 from services.fetcher.lanes.lanes import Lanes
 from services.fetcher.model import Claimed, Later, Leave, Outcome
+from services.fetcher.rows import show_life
 from services.fetcher.settings import Settings
 from services.fetcher.settle.settle import Settlement
 from services.fetcher.takeover import store as takeover_store
@@ -22,10 +23,11 @@ from shared.ids import new_id
 from shared.runtime.app import Runtime
 from shared.runtime.clock import utc_now
 from shared.runtime.service import open_runtime
-from tests.conftest import ReaderFor
+from tests.conftest import DatabaseFor, ReaderFor
 from tests.eventually import eventually
 from tests.integration.fetcher.calls import wanted
 from tests.integration.fetcher.lanes_at_work import ask, at_work
+from tests.locks import waiting
 from tests.stack import Place
 
 
@@ -145,6 +147,29 @@ async def lanes_have_looked(lanes: Lanes) -> None:
     """For vendors with calls that are due, once more."""
     lanes.wake()
     await eventually(lambda: not lanes._woken.is_set())
+
+
+async def test_however_many_lanes_claim_calls_there_are_connections_for_everything_else(
+    topics: Place, payloads: Path, database_for: DatabaseFor
+) -> None:
+    """Somebody else has the vendors' rows, so every claim that begins lasts."""
+    others = await database_for("fetcher")
+    async with at_work(topics, payloads, ends) as (runtime, lanes):
+        async with others.transaction() as tx:
+            await tx.execute("LOCK TABLE budgets IN EXCLUSIVE MODE")
+            await ask(runtime, lanes, *[f"url:{number}.host.example" for number in range(20)])
+            await eventually(lambda: waiting(others), 20)
+            await lanes_have_looked(lanes)
+            await asyncio.gather(*(show_life(runtime.database, new_id()) for _ in range(20)))
+            async with runtime.database.transaction() as own:
+                assert await own.fetchval("SELECT count(*) FROM calls") == 20
+            assert await waiting(others) == 4
+
+        async def all_told() -> bool:
+            async with others.transaction() as tx:
+                return not await tx.fetchval("SELECT count(*) FROM calls")
+
+        await eventually(all_told, 20)
 
 
 async def test_hosts_that_nobody_configured_leave_nothing_behind(topics: Place, payloads: Path) -> None:
