@@ -6,7 +6,7 @@ from functools import partial
 
 from services.fetcher.call.messages import Change, changed
 from services.fetcher.call.outcome import Tried, give_up
-from services.fetcher.lanes.lane import Lane
+from services.fetcher.lanes.load import Load
 from services.fetcher.lanes.mark import Marks
 from services.fetcher.lanes.permit import Permit
 from services.fetcher.metrics import REQUEST_SECONDS, REQUESTS
@@ -58,9 +58,9 @@ class Calls:
         except Unavailable as error:
             log.warning("started.not_told", count=len(messages), error=str(error))
 
-    def start(self, lane: Lane, call: Claimed) -> None:
-        """Make a call at its moment, without waiting for it."""
-        task = asyncio.create_task(self._run_call(lane, call))
+    def start(self, call: Claimed, permit: Permit, load: Load) -> None:
+        """Make a call at its moment, without waiting for it; its lane's `load` counts it."""
+        task = asyncio.create_task(self._run_call(call, permit, load))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
@@ -68,15 +68,14 @@ class Calls:
         """Waits until all are over that have begun."""
         await asyncio.gather(*self._running, return_exceptions=True)
 
-    async def _run_call(self, lane: Lane, call: Claimed) -> None:
-        permit = Permit(lane, call)
+    async def _run_call(self, call: Claimed, permit: Permit, load: Load) -> None:
         outcome: Outcome = Later(call, utc_now(), call.attempt, may_have_left=call.may_have_left)
         if await self._may_leave(permit, call):
             outcome = await self._try(call, permit)
         permit.close()
         _count(outcome)
-        lane.load.ended(outcome)
-        self._settlement.add(outcome, partial(lane.load.settled, call))
+        load.ended(outcome)
+        self._settlement.add(outcome, partial(load.settled, call))
 
     async def _try(self, call: Claimed, permit: Permit) -> Outcome:
         """A defect in making a call ends that call, and gives its place to others."""
