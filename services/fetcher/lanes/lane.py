@@ -134,15 +134,17 @@ class Lane:
         """Note what was reported, and claim what is due."""
         vendor, now, pace = self._resources.vendors.read(self.vendor, row), row["now_us"], row["pace"]
         budget = vendor.budget if vendor else CAREFUL_BUDGET
-        self._leases.contract = bool(budget.windows)
+        self._leases.is_rate_limited = bool(budget.windows)
         PAUSED_SECONDS.labels(vendor=vendor_label(self.vendor)).set(max(row["paused_seconds"], 0))
         PERMITTED_RATE.labels(vendor=vendor_label(self.vendor)).set(rate_of(budget, pace) or 0)
         permits = record(budget, read_permits(row["permits"]), reports, now)
         most = self.load.most = 1 if row["refused_credentials"] >= REFUSALS else budget.in_flight
         due, pause_seconds = await self._due(tx, vendor, most, row["paused_seconds"])
         until = now + ahead_of(budget, _AHEAD_US)
-        leased = lease(budget, permits, LeaseRequest(len(due), now + COMMIT_US * self._leases.contract, until, pace))
-        if self._leases.contract and (leased.moments or reports):
+        leased = lease(
+            budget, permits, LeaseRequest(len(due), now + COMMIT_US * self._leases.is_rate_limited, until, pace)
+        )
+        if self._leases.is_rate_limited and (leased.moments or reports):
             await store.update_permits(tx, self.vendor, write_permits(leased.permits))
         if not due:
             return Block((), pause_seconds, to_report=not self._lacks_calls)

@@ -26,14 +26,14 @@ class Leases:
     def __init__(self, vendor: str, resources: Resources) -> None:
         self.vendor = vendor
         self.clock = DatabaseClock()
-        self.contract = False
+        self.is_rate_limited = False
         self._resources = resources
         self._reports: list[Report] = []
         self._doubtful = 0
 
     def report(self, report: Report) -> None:
         """Keep what became of a permit, for the next claim to note; where nothing is limited it is not needed."""
-        if self.contract:
+        if self.is_rate_limited:
             self._reports.append(report)
 
     @property

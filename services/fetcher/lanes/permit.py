@@ -35,7 +35,7 @@ class Permit:
     @property
     def is_good(self) -> bool:
         """Whether the call may still leave."""
-        return not self._leases.contract or self.seconds_left > -LATEST / SECOND
+        return not self._leases.is_rate_limited or self.seconds_left > -LATEST / SECOND
 
     def left(self) -> None:
         """The request is on the socket."""
@@ -47,7 +47,7 @@ class Permit:
     async def again(self) -> None:
         """Waits until the call may leave once more, for a redirect, with a permit of its own. It waits for as long as
         the contract makes it: what ends that is the call's own deadline."""
-        while self._leases.contract:
+        while self._leases.is_rate_limited:
             try:
                 leased = await self._leases.lease_another()
             except Unavailable as error:
