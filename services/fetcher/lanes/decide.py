@@ -13,7 +13,7 @@ these up to the second: their answers wake nobody here."""
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class LaneView:
     """What a lane knows before it looks: whether its vendor's configuration `may_come` yet, whether the vendor
     `refused` something that is not written down, and for how long it is paused; that `most` calls may be in flight
     there, that `at_vendor` of them are, and that the process has `free` places for this lane."""
@@ -27,7 +27,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
+class NotYet:
     """For so many seconds a look is not worth it."""
 
     seconds: float
@@ -40,17 +40,17 @@ class Leased:
     moment: int
 
 
-def wait_of(standing: Standing) -> Wait | None:
+def not_yet(view: LaneView) -> NotYet | None:
     """How long a lane waits before it looks for calls, if anything is in their way. More calls change nothing then. The
     end of each call that is open here wakes the lane, and so does a place that other lanes leave."""
-    if standing.may_come:
-        return Wait(IDLE_SECONDS / 2)
-    if standing.refused:
-        return Wait(LONGEST_WAIT_SECONDS)
-    if standing.paused_seconds > 0:
-        return Wait(standing.paused_seconds if standing.paused_seconds < IDLE_SECONDS else IDLE_SECONDS / 2)
-    if standing.free <= 0 or standing.at_vendor >= standing.most:
-        return Wait(LONGEST_WAIT_SECONDS)
+    if view.may_come:
+        return NotYet(IDLE_SECONDS / 2)
+    if view.refused:
+        return NotYet(LONGEST_WAIT_SECONDS)
+    if view.paused_seconds > 0:
+        return NotYet(view.paused_seconds if view.paused_seconds < IDLE_SECONDS else IDLE_SECONDS / 2)
+    if view.free <= 0 or view.at_vendor >= view.most:
+        return NotYet(LONGEST_WAIT_SECONDS)
     return None
 
 

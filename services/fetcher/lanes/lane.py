@@ -11,9 +11,9 @@ from contextlib import suppress
 from uuid import UUID
 
 from services.fetcher.lanes import decide, store
-from services.fetcher.lanes.block import Block, in_order
 from services.fetcher.lanes.calls import Calls
-from services.fetcher.lanes.decide import Standing
+from services.fetcher.lanes.claim import ClaimResult, in_order
+from services.fetcher.lanes.decide import LaneView
 from services.fetcher.lanes.leases import COMMIT_US, Leases
 from services.fetcher.lanes.load import Load
 from services.fetcher.lanes.permit import Permit
@@ -76,61 +76,61 @@ class Lane:
         while not self._stopping:
             self._woken.clear()
             self._lacks_calls = True
-            block = Block((), decide.LONGEST_WAIT_SECONDS)
+            result = ClaimResult((), decide.LONGEST_WAIT_SECONDS)
             try:
-                block = await self._claim()
+                result = await self._claim()
             except Unavailable as error:
                 log.warning("lane.waiting", vendor=self.vendor, error=str(error))
             finally:
-                self.load.claimed(len(block.calls))
-                if self._may_have_suspect and not any(call.is_suspect for call in block.calls):
+                self.load.claimed(len(result.calls))
+                if self._may_have_suspect and not any(call.is_suspect for call in result.calls):
                     self._resources.places.suspects.release()
                 self._may_have_suspect = False
-            self._calls.announce(block.calls)
-            for call in block.calls:
+            self._calls.announce(result.calls)
+            for call in result.calls:
                 self._calls.start(call, Permit(self._leases, call), self.load)
-            is_idle = not block.calls and self.is_done and not self._woken.is_set()
-            if is_idle and block.pause_seconds >= decide.IDLE_SECONDS:
+            is_idle = not result.calls and self.is_done and not self._woken.is_set()
+            if is_idle and result.pause_seconds >= decide.IDLE_SECONDS:
                 return
-            await self._wait(block)
+            await self._wait(result)
 
     @property
     def is_done(self) -> bool:
         """Whether nothing is open, and nothing is to be noted."""
         return not (self.load.open or self._leases.reports or self._in_doubt)
 
-    async def _wait(self, block: Block) -> None:
+    async def _wait(self, result: ClaimResult) -> None:
         """At least a turn, so that calls which end together are followed by calls which start together."""
         await asyncio.sleep(decide.TURN_SECONDS)
-        left = min(block.pause_seconds, decide.LONGEST_WAIT_SECONDS) - decide.TURN_SECONDS
-        step = _REPORTS_SECONDS if block.to_report else left
+        left = min(result.pause_seconds, decide.LONGEST_WAIT_SECONDS) - decide.TURN_SECONDS
+        step = _REPORTS_SECONDS if result.to_report else left
         while left > 0 and not self._woken.is_set():
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(step, left)):
                     await self._woken.wait()
-            if self._leases.reports and block.to_report:
+            if self._leases.reports and result.to_report:
                 return
             left -= step
 
-    async def _claim(self) -> Block:
+    async def _claim(self) -> ClaimResult:
         """Reports that arrive after the lock are left for the next claim. Calls of a commit whose answer was lost are
         returned by the next claim; no takeover would, since this fetcher is alive."""
         if self.load.free <= 0 and not self._leases.reports and not self._in_doubt:
             self._lacks_calls = False
-            return Block((), decide.LONGEST_WAIT_SECONDS)
+            return ClaimResult((), decide.LONGEST_WAIT_SECONDS)
         async with self._resources.claims, self._resources.database.transaction() as tx:
             row = await store.lock_budget(tx, self.vendor)
             self._leases.clock.read(row["now_us"])
             await store.return_in_doubt(tx, self._in_doubt, self._resources.fetcher_id)
             reports = self._leases.reports
-            block = await self._lease(tx, row, reports)
-            self._in_doubt += tuple(call.id for call in block.calls)
+            result = await self._lease(tx, row, reports)
+            self._in_doubt += tuple(call.id for call in result.calls)
             self._leases.noted(reports)
         self._in_doubt = ()
         self._leases.committed()
-        return block
+        return result
 
-    async def _lease(self, tx: Transaction, row: Row, reports: Sequence[Report]) -> Block:
+    async def _lease(self, tx: Transaction, row: Row, reports: Sequence[Report]) -> ClaimResult:
         """Note what was reported, and claim what is due."""
         vendor, now, pace = self._resources.vendors.read(self.vendor, row), row["now_us"], row["pace"]
         budget = vendor.budget if vendor else CAREFUL_BUDGET
@@ -147,17 +147,17 @@ class Lane:
         if self._leases.is_rate_limited and (leased.moments or reports):
             await store.update_permits(tx, self.vendor, write_permits(leased.permits))
         if not due:
-            return Block((), pause_seconds, to_report=not self._lacks_calls)
+            return ClaimResult((), pause_seconds, to_report=not self._lacks_calls)
         claimed = await store.claim_calls(tx, due[: len(leased.moments)], self._resources.fetcher_id)
         PERMITS.labels(vendor=vendor_label(self.vendor), fate="leased").inc(len(claimed))
         calls = in_order(claimed, due, leased.moments, vendor)
         if self.load.at_vendor + len(calls) >= most:
-            return Block(calls, decide.LONGEST_WAIT_SECONDS, to_report=True)
-        return Block(calls, decide.pause_seconds(leased.next_at, until, now, left=len(due) - len(calls)))
+            return ClaimResult(calls, decide.LONGEST_WAIT_SECONDS, to_report=True)
+        return ClaimResult(calls, decide.pause_seconds(leased.next_at, until, now, left=len(due) - len(calls)))
 
     async def _due(self, tx: Transaction, vendor: Vendor | None, most: int, paused: float) -> tuple[list[UUID], float]:
         """The calls that there is room for now; where there are none, the seconds after which a look is worth it."""
-        standing = Standing(
+        view = LaneView(
             may_come=self._may_become_known(vendor),
             refused=self.load.is_refused,
             paused_seconds=paused,
@@ -165,10 +165,10 @@ class Lane:
             at_vendor=self.load.at_vendor,
             most=most,
         )
-        if wait := decide.wait_of(standing):
-            return self._not_now(wait.seconds)
+        if later := decide.not_yet(view):
+            return self._not_now(later.seconds)
         elsewhere = await store.count_elsewhere(tx, self.vendor, self._resources.fetcher_id)
-        room = min(standing.free, most - elsewhere - self.load.at_vendor)
+        room = min(view.free, most - elsewhere - self.load.at_vendor)
         self._crowded_seconds = decide.crowded_seconds(room, self._crowded_seconds)
         if room <= 0:
             return self._not_now(self._crowded_seconds)

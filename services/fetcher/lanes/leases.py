@@ -6,7 +6,7 @@ Moments are on the database's clock; `clock` says how far the monotonic clock of
 from collections.abc import Sequence
 
 from services.fetcher.lanes import decide, store
-from services.fetcher.lanes.decide import Leased, Wait
+from services.fetcher.lanes.decide import Leased, NotYet
 from services.fetcher.lanes.resources import Resources
 from services.fetcher.metrics import PERMITS
 from services.fetcher.permits.decide import FARTHEST_AHEAD, Report, ahead_of, record
@@ -52,7 +52,7 @@ class Leases:
         """What was noted is noted for certain."""
         del self._reports[: self._doubtful]
 
-    async def lease_another(self) -> Leased | Wait:
+    async def lease_another(self) -> Leased | NotYet:
         """One more permit for a call that is open, or the wait before it is asked for again. What is open holds a place
         of those in flight, so it gets its next permit before what has not begun. Leased in the vendor's row as all are;
         what the claims have to report is left to them.
@@ -65,7 +65,7 @@ class Leases:
             now, paused = row["now_us"], row["paused_seconds"]
             self.clock.read(now)
             if paused > 0:
-                return Wait(min(paused, decide.LONGEST_WAIT_SECONDS))
+                return NotYet(min(paused, decide.LONGEST_WAIT_SECONDS))
             vendor = self._resources.vendors.read(self.vendor, row)
             budget = vendor.budget if vendor else CAREFUL_BUDGET
             permits = record(budget, read_permits(row["permits"]), (), now)
@@ -73,7 +73,7 @@ class Leases:
             leased = lease(budget, permits, LeaseRequest(1, now + COMMIT_US, until, row["pace"]))
             await store.update_permits(tx, self.vendor, write_permits(leased.permits))
         PERMITS.labels(vendor=vendor_label(self.vendor), fate="leased").inc(len(leased.moments))
-        return Leased(leased.moments[0]) if leased.moments else Wait(decide.LONGEST_WAIT_SECONDS)
+        return Leased(leased.moments[0]) if leased.moments else NotYet(decide.LONGEST_WAIT_SECONDS)
 
 
 def doubtful_of(reports: Sequence[Report]) -> list[Report]:

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from services.fetcher.lanes.decide import Leased, Wait
+from services.fetcher.lanes.decide import Leased, NotYet
 from services.fetcher.lanes.leases import Leases
 from services.fetcher.metrics import PERMITS
 from services.fetcher.model import Claimed
@@ -52,9 +52,9 @@ class Permit:
                 leased = await self._leases.lease_another()
             except Unavailable as error:
                 log.warning("redirect.waiting", vendor=self._leases.vendor, error=str(error))
-                leased = Wait(_AGAIN_SECONDS)
+                leased = NotYet(_AGAIN_SECONDS)
             match leased:
-                case Wait(seconds):
+                case NotYet(seconds):
                     await asyncio.sleep(seconds)
                 case Leased(moment):
                     self._moment = moment

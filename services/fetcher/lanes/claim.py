@@ -9,7 +9,7 @@ from shared.specification.vendor import Vendor
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class ClaimResult:
     """What one claim brought: calls with their moments, and when it is worth looking again (seconds); sooner where
     there is something `to_report`."""
 
