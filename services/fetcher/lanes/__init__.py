@@ -1,6 +1,6 @@
 """Calls that wait → calls under way, each with its permit.
 
-- `lanes.py`: all lanes of a process, and what they share (`resources.py`), such as its places (`places.py`)
+- `lanes.py`: all lanes of a process, and what they share (`resources.py`), such as its slots (`slots.py`)
 - `lane.py`: the lane of one vendor claims calls together with their permits and starts each at its moment
 - `load.py` counts what one lane has under way
 - `decide.py` says when it is worth a lane's while to look for calls, `claim.py` what one claim brings

@@ -78,7 +78,7 @@ class Calls:
         self._settlement.add(outcome, partial(load.settled, call))
 
     async def _try(self, call: Claimed, permit: Permit) -> Outcome:
-        """A defect in making a call ends that call, and gives its place to others."""
+        """A defect in making a call ends that call, and gives its slot to others."""
         began_at, began = utc_now(), monotonic()
         try:
             return await self._make(call, permit)

@@ -16,7 +16,7 @@ these up to the second: their answers wake nobody here."""
 class LaneView:
     """What a lane knows before it looks: whether its vendor's configuration `may_come` yet, whether the vendor
     `refused` something that is not written down, and for how long it is paused; that `most` calls may be in flight
-    there, that `at_vendor` of them are, and that the process has `free` places for this lane."""
+    there, that `at_vendor` of them are, and that the process has `free` slots for this lane."""
 
     may_come: bool
     refused: bool
@@ -42,7 +42,7 @@ class Leased:
 
 def not_yet(view: LaneView) -> NotYet | None:
     """How long a lane waits before it looks for calls, if anything is in their way. More calls change nothing then. The
-    end of each call that is open here wakes the lane, and so does a place that other lanes leave."""
+    end of each call that is open here wakes the lane, and so does a slot that other lanes leave."""
     if view.may_come:
         return NotYet(IDLE_SECONDS / 2)
     if view.refused:

@@ -17,8 +17,8 @@ from services.fetcher.lanes.decide import LaneView
 from services.fetcher.lanes.leases import COMMIT_US, Leases
 from services.fetcher.lanes.load import Load
 from services.fetcher.lanes.permit import Permit
-from services.fetcher.lanes.places import is_ad_hoc
 from services.fetcher.lanes.resources import Resources
+from services.fetcher.lanes.slots import is_ad_hoc
 from services.fetcher.metrics import PAUSED_SECONDS, PERMITS, PERMITTED_RATE
 from services.fetcher.model import REFUSALS
 from services.fetcher.permits.decide import Report, ahead_of, rate_of, record
@@ -45,7 +45,7 @@ class Lane:
 
     def __init__(self, vendor: str, resources: Resources, calls: Calls) -> None:
         self.vendor = vendor
-        self.load = Load(vendor, resources.places, self.look)
+        self.load = Load(vendor, resources.slots, self.look)
         self._leases = Leases(vendor, resources)
         self._resources = resources
         self._calls = calls
@@ -84,7 +84,7 @@ class Lane:
             finally:
                 self.load.claimed(len(result.calls))
                 if self._may_have_suspect and not any(call.is_suspect for call in result.calls):
-                    self._resources.places.suspects.release()
+                    self._resources.slots.suspects.release()
                 self._may_have_suspect = False
             self._calls.announce(result.calls)
             for call in result.calls:
@@ -173,7 +173,7 @@ class Lane:
         if room <= 0:
             return self._not_now(self._crowded_seconds)
         due = await store.find_due(tx, self.vendor, room, suspects=False)
-        if not due and self._resources.places.suspects.take():
+        if not due and self._resources.slots.suspects.take():
             self._may_have_suspect = True
             due = await store.find_due(tx, self.vendor, 1)
         due = due[: self.load.free]

@@ -10,8 +10,8 @@ from services.fetcher.lanes.calls import Calls, Make
 from services.fetcher.lanes.decide import IDLE_SECONDS
 from services.fetcher.lanes.lane import Lane
 from services.fetcher.lanes.mark import Marks
-from services.fetcher.lanes.places import PlaceRules, Places
 from services.fetcher.lanes.resources import Resources
+from services.fetcher.lanes.slots import CallSlots, SlotRules
 from services.fetcher.rows import show_life
 from services.fetcher.settings import Settings
 from services.fetcher.settle.settle import Settlement
@@ -44,10 +44,10 @@ class Lanes:
         """`cannot_store`: whether the payload store takes no answers from here."""
         settings = runtime.settings
         self.stopping = False
-        rules = PlaceRules(settings.fetcher_calls, settings.fetcher_vendor_share)
-        self._places = Places(rules, self._look, is_shut=self._opens_none)
+        rules = SlotRules(settings.fetcher_calls, settings.fetcher_vendor_share)
+        self._slots = CallSlots(rules, self._look, is_shut=self._opens_none)
         claims = asyncio.Semaphore(_most_claims(settings.database_connections))
-        self._resources = Resources(runtime.database, fetcher_id, self._places, claims)
+        self._resources = Resources(runtime.database, fetcher_id, self._slots, claims)
         self._settlement = settlement
         self._cannot_store = cannot_store
         self._calls = Calls(make, Marks(runtime.database, fetcher_id), settlement, runtime.producer)
@@ -97,7 +97,7 @@ class Lanes:
                 log.warning("lanes.waiting", error=str(error))
                 busy = []
             self._forget_lanes()
-            self._places.line_up([vendor for vendor in busy if not self._wake(vendor)])
+            self._slots.line_up([vendor for vendor in busy if not self._wake(vendor)])
             try:
                 async with asyncio.timeout(IDLE_SECONDS):
                     await self._woken.wait()
@@ -131,7 +131,7 @@ class Lanes:
         return lane is not None
 
     def _look(self, vendor: str) -> None:
-        """Have the vendor's lane look for calls. If it has to be opened, it has a place for the first of them."""
+        """Have the vendor's lane look for calls. If it has to be opened, it has a slot for the first of them."""
         if lane := self._lane_at_work(vendor):
             lane.look()
             return

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from uuid import UUID
 
-from services.fetcher.lanes.places import Places, is_ad_hoc
+from services.fetcher.lanes.slots import CallSlots, is_ad_hoc
 from services.fetcher.metrics import IN_FLIGHT
 from services.fetcher.model import Claimed, Ended, Later, Outcome
 from shared.observability.metrics import vendor_label
@@ -14,18 +14,18 @@ _SHARES = 4
 class Load:
     """The calls of one lane, from their claim until their outcomes are written down."""
 
-    def __init__(self, vendor: str, places: Places, wake: Callable[[], None]) -> None:
+    def __init__(self, vendor: str, slots: CallSlots, wake: Callable[[], None]) -> None:
         """`wake` has the lane look again."""
         self.wake = wake
         self.open = 0
-        """Calls that have a place in the process, from their claim until their outcome is written down."""
+        """Calls that have a slot in the process, from their claim until their outcome is written down."""
         self.claiming = 0
-        """Places for calls that a claim under way may open."""
+        """Slots for calls that a claim under way may open."""
         self.most = 1
         """Calls that may be in flight at the vendor."""
         self._vendor = vendor
         self._is_ad_hoc = is_ad_hoc(vendor)
-        self._places = places
+        self._slots = slots
         self._answered: set[UUID] = set()
         """Open calls that the vendor has answered well: it has room for others."""
         self._refused: set[UUID] = set()
@@ -34,7 +34,7 @@ class Load:
     @property
     def free(self) -> int:
         """How many more calls may be opened in this process."""
-        return self._places.free(open=self.open, promised=self.claiming, is_ad_hoc=self._is_ad_hoc)
+        return self._slots.free(open=self.open, promised=self.claiming, is_ad_hoc=self._is_ad_hoc)
 
     @property
     def at_vendor(self) -> int:
@@ -51,7 +51,7 @@ class Load:
         """A claim under way may open so many calls."""
         more = max(0, count - self.claiming)
         self.claiming += more
-        self._places.take(self._vendor, more)
+        self._slots.take(self._vendor, more)
 
     def claimed(self, count: int) -> None:
         """The claim is over, and so many calls are open by it."""
@@ -60,15 +60,15 @@ class Load:
         if count:
             IN_FLIGHT.labels(vendor=vendor_label(self._vendor)).inc(count)
         if unused:
-            self._places.give_back(self._vendor, unused)
+            self._slots.give_back(self._vendor, unused)
         if not count and self.at_vendor < self.most and self.free <= 0:
             self._wait()
 
     def _wait(self) -> None:
         if self.open:
-            self._places.want_more(self._vendor, self.wake)
+            self._slots.want_more(self._vendor, self.wake)
         else:
-            self._places.wait(self._vendor)
+            self._slots.wait(self._vendor)
 
     def ended(self, outcome: Outcome) -> None:
         """It is known what came of a call. Of a vendor that answered well more is asked when there is room for a share
@@ -90,8 +90,8 @@ class Load:
         else:
             IN_FLIGHT.labels(vendor=vendor_label(self._vendor)).dec()
         if call.is_suspect:
-            self._places.suspects.release()
-        self._places.give_back(self._vendor, 1)
+            self._slots.suspects.release()
+        self._slots.give_back(self._vendor, 1)
         self.wake()
 
 

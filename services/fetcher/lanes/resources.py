@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from services.fetcher.lanes.places import Places
+from services.fetcher.lanes.slots import CallSlots
 from shared.database.pool import Database, Row
 from shared.messaging.latest import read_latest
 from shared.specification.vendor import Vendor
@@ -39,6 +39,6 @@ class Resources:
 
     database: Database
     fetcher_id: UUID
-    places: Places
+    slots: CallSlots
     claims: asyncio.Semaphore
     vendors: Vendors = field(default_factory=Vendors)

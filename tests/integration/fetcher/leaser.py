@@ -8,8 +8,8 @@ from services.fetcher.lanes.calls import Calls
 from services.fetcher.lanes.lane import Lane
 from services.fetcher.lanes.load import Load
 from services.fetcher.lanes.permit import Permit
-from services.fetcher.lanes.places import PlaceRules, Places
 from services.fetcher.lanes.resources import Resources, Vendors
+from services.fetcher.lanes.slots import CallSlots, SlotRules
 from services.fetcher.model import Claimed
 from services.fetcher.permits.state import read_permits
 from shared.database.pool import Database, Row
@@ -39,8 +39,8 @@ class Leaser(Calls):
         self.calls: list[Claimed] = []
         self.permits: list[Permit] = []
         self.moments: list[int] = []
-        places = Places(PlaceRules(calls=20, vendor_share=0.5), lambda vendor: None)
-        resources = Resources(database, new_id(), places, asyncio.Semaphore(4), OneVendor(vendor))
+        slots = CallSlots(SlotRules(calls=20, vendor_share=0.5), lambda vendor: None)
+        resources = Resources(database, new_id(), slots, asyncio.Semaphore(4), OneVendor(vendor))
         self.lane = Lane("v", resources, self)
 
     def announce(self, calls: Sequence[Claimed]) -> None:

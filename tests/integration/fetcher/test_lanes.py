@@ -81,7 +81,7 @@ async def ends(call: Claimed, leave: Leave) -> Outcome:
     return give_up(call, "for good", Tried(utc_now(), 0.0), utc_now())
 
 
-async def test_a_defect_in_making_a_call_ends_that_call_and_leaves_its_place_to_others(
+async def test_a_defect_in_making_a_call_ends_that_call_and_leaves_its_slot_to_others(
     topics: Place, payloads: Path, reader_for: ReaderFor
 ) -> None:
     dead = await reader_for("fetcher.dead")
@@ -106,7 +106,7 @@ async def test_a_fault_of_a_lane_is_told_and_its_calls_are_made_all_the_same(
     step: str,
     error: type[Exception],
 ) -> None:
-    """It keeps no place of the process, which has but one."""
+    """It keeps no slot of the process, which has but one."""
     dead, works = await reader_for("fetcher.dead"), getattr(lanes_store, step)
 
     async def breaks_once(*_: object) -> None:
@@ -120,9 +120,7 @@ async def test_a_fault_of_a_lane_is_told_and_its_calls_are_made_all_the_same(
     assert ("lane.failed" if error is ZeroDivisionError else "lane.waiting") in capsys.readouterr().out
 
 
-async def test_vendors_that_find_no_place_get_one_in_turn_and_have_no_lane_before(
-    topics: Place, payloads: Path
-) -> None:
+async def test_vendors_that_find_no_slot_get_one_in_turn_and_have_no_lane_before(topics: Place, payloads: Path) -> None:
     vendors, made = [f"url:{number}.host.example" for number in range(5)], list[str]()
     may_end = asyncio.Semaphore(0)
 
