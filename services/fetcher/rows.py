@@ -74,8 +74,8 @@ def _origin(row: Row) -> dict[str, object]:
 
 
 async def show_life(database: Database, fetcher_id: UUID) -> float | None:
-    """This fetcher lives; known to all at once. Gives the seconds since it said so before, by the database's clock;
-    None if nobody knows of that."""
-    async with database.transaction() as tx:
+    """Give a sign of life of this fetcher, which all see at once; it waits for no other work. Returns the seconds since
+    the one before it, by the database's clock; None if there was none."""
+    async with database.transaction(reserved=True) as tx:
         silent_seconds: float | None = await tx.fetchval(SQL["show_life"], fetcher_id)
     return silent_seconds

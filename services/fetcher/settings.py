@@ -25,7 +25,8 @@ class Settings(ServiceSettings):
         256,
         ge=1,
         le=10_000,
-        description="calls of this process that may be open at once; a quarter is for vendors with few open ones",
+        description="calls of this process that may be open at once; a quarter is for vendors with few open ones, and "
+        "hosts that only URLs name have half at most",
     )
     fetcher_vendor_share: float = Field(0.5, gt=0, le=1, description="part of them that one vendor may take")
     fetcher_body_bytes: int = Field(

@@ -4,6 +4,7 @@ Every wait is bounded: connecting, acquiring, each statement. A fault of the inf
 a value that Postgres cannot store becomes `Unstorable`; all else is a defect of ours and passes as it is.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, TypeAlias
@@ -88,21 +89,25 @@ class Database:
         self._schema = schema
         self._connections = connections
         self._idle_seconds = idle_seconds
-        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._pools: tuple[asyncpg.Pool[asyncpg.Record], ...] = ()
+        """Two of them: for everybody, and for the reserved connection."""
 
     async def open(self) -> None:
-        """Connect.
+        """Connect. The reserved connection is made when it is first used.
 
         Raises:
             Unavailable: the server does not answer or refuses the role.
             Invalid: the URL cannot be used.
         """
+        self._pools = (await self._create_pool(1, self._connections), await self._create_pool(0, 1))
+
+    async def _create_pool(self, fewest: int, most: int) -> "asyncpg.Pool[asyncpg.Record]":
         try:
-            self._pool = await asyncpg.create_pool(
+            return await asyncpg.create_pool(
                 self._login.url,
                 password=self._login.password or None,
-                min_size=1,
-                max_size=self._connections,
+                min_size=fewest,
+                max_size=most,
                 command_timeout=_STATEMENT_SECONDS,
                 timeout=_CONNECT_SECONDS,
                 max_inactive_connection_lifetime=60,
@@ -126,24 +131,20 @@ class Database:
 
     async def close(self, *, within_seconds: float = 5) -> None:
         """Close all connections; those still busy after `within_seconds` are cut."""
-        if self._pool is None:
-            return
-        pool, self._pool = self._pool, None
-        try:
-            await asyncpg.compat.wait_for(pool.close(), within_seconds)
-        except (TimeoutError, *_CLIENT_FAULTS):
-            pool.terminate()
+        pools, self._pools = self._pools, ()
+        await asyncio.gather(*(_close(pool, within_seconds) for pool in pools))
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
-        """One transaction: commits at the end of the block, rolls back on any error.
+    async def transaction(self, *, reserved: bool = False) -> AsyncIterator[Transaction]:
+        """One transaction: commits at the end of the block, rolls back on any error. A `reserved` one has a connection
+        beside the pool, for what must go on while the pool is used up.
 
         Raises:
             Unavailable: the database does not answer; whether a commit under way took effect is unknown.
             Unstorable: a value cannot be stored.
         """
         with _faults_told():
-            async with self._connection() as connection, connection.transaction():
+            async with self._connection(reserved=reserved) as connection, connection.transaction():
                 yield connection
 
     async def execute(self, statement: str, *arguments: object) -> None:
@@ -157,18 +158,26 @@ class Database:
                 await connection.execute(statement, *arguments)
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Transaction]:
+    async def _connection(self, *, reserved: bool = False) -> AsyncIterator[Transaction]:
         """One connection of the pool. Where one is silent the network may have lost them all, without closing any: each
         would be waited for once, so those that are idle are cut."""
-        if self._pool is None:
+        if not self._pools:
             raise Unavailable("Postgres: the pool is closed")
-        pool = self._pool
+        pool = self._pools[1 if reserved else 0]
         async with pool.acquire(timeout=_ACQUIRE_SECONDS) as connection:
             try:
                 yield connection
             except TimeoutError:
-                _cut_idle(pool)
+                for each in self._pools:
+                    _cut_idle(each)
                 raise
+
+
+async def _close(pool: "asyncpg.Pool[asyncpg.Record]", within_seconds: float) -> None:
+    try:
+        await asyncpg.compat.wait_for(pool.close(), within_seconds)
+    except (TimeoutError, *_CLIENT_FAULTS):
+        pool.terminate()
 
 
 def _cut_idle(pool: "asyncpg.Pool[asyncpg.Record]") -> None:

@@ -30,7 +30,9 @@ class ServiceSettings(KafkaSettings):
         pattern=REFERENCE,
         description="env:NAME or file:/PATH of the role's password, with {service} as above; empty: that of the URL",
     )
-    database_connections: int = Field(6, ge=2, le=100, description="largest number of connections of this process")
+    database_connections: int = Field(
+        6, ge=2, le=100, description="largest number of connections of this process; a fetcher has one more"
+    )
     payload_store: str = Field(
         "file:///tmp/sluice/payloads",
         pattern=r"^(file:///|s3://[^/]|memory://)",

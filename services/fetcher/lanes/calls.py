@@ -2,15 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from services.fetcher.call.messages import Change, changed
 from services.fetcher.call.outcome import Tried, give_up
-from services.fetcher.lanes.lane import Lane
+from services.fetcher.lanes.load import Load
 from services.fetcher.lanes.mark import Marks
 from services.fetcher.lanes.permit import Permit
-from services.fetcher.lanes.places import Suspects
-from services.fetcher.metrics import IN_FLIGHT, REQUEST_SECONDS, REQUESTS
-from services.fetcher.model import Claimed, Ended, Later, Leave, Outcome
+from services.fetcher.metrics import REQUEST_SECONDS, REQUESTS
+from services.fetcher.model import Claimed, Later, Leave, Outcome
 from services.fetcher.settle.settle import Settlement
 from shared.errors import Unavailable
 from shared.events.tasks import TaskState
@@ -33,14 +33,11 @@ log = get_logger(__name__)
 class Calls:
     """The calls of all lanes of a process, from their claim until their outcome is handed over."""
 
-    def __init__(
-        self, make: Make, marks: Marks, settlement: Settlement, producer: Producer, suspects: Suspects
-    ) -> None:
+    def __init__(self, make: Make, marks: Marks, settlement: Settlement, producer: Producer) -> None:
         self._make = make
         self._marks = marks
         self._settlement = settlement
         self._producer = producer
-        self._suspects = suspects
         self._running: set[asyncio.Task[None]] = set()
 
     def announce(self, calls: Sequence[Claimed]) -> None:
@@ -61,11 +58,9 @@ class Calls:
         except Unavailable as error:
             log.warning("started.not_told", count=len(messages), error=str(error))
 
-    def start(self, lane: Lane, call: Claimed) -> None:
-        """Make a call at its moment, without waiting for it."""
-        lane.open += 1
-        IN_FLIGHT.labels(vendor=vendor_label(lane.vendor)).inc()
-        task = asyncio.create_task(self._run_call(lane, call))
+    def start(self, call: Claimed, permit: Permit, load: Load) -> None:
+        """Make a call at its moment, without waiting for it; its lane's `load` counts it."""
+        task = asyncio.create_task(self._run_call(call, permit, load))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
@@ -73,35 +68,17 @@ class Calls:
         """Waits until all are over that have begun."""
         await asyncio.gather(*self._running, return_exceptions=True)
 
-    async def _run_call(self, lane: Lane, call: Claimed) -> None:
-        permit = Permit(lane, call)
+    async def _run_call(self, call: Claimed, permit: Permit, load: Load) -> None:
         outcome: Outcome = Later(call, utc_now(), call.attempt, may_have_left=call.may_have_left)
         if await self._may_leave(permit, call):
             outcome = await self._try(call, permit)
         permit.close()
         _count(outcome)
-        is_refused = _wants_rest(outcome)
-        lane.refused += is_refused
-        has_room = isinstance(outcome, Ended) and outcome.succeeded and not lane.refused
-        if has_room:
-            lane.was_answered()
-            IN_FLIGHT.labels(vendor=vendor_label(lane.vendor)).dec()
-
-        def settled() -> None:
-            lane.open -= 1
-            lane.refused -= is_refused
-            if call.is_suspect:
-                self._suspects.release()
-            if has_room:
-                lane.answered -= 1
-            else:
-                IN_FLIGHT.labels(vendor=vendor_label(lane.vendor)).dec()
-            lane.woken.set()
-
-        self._settlement.add(outcome, settled)
+        load.ended(outcome)
+        self._settlement.add(outcome, partial(load.settled, call))
 
     async def _try(self, call: Claimed, permit: Permit) -> Outcome:
-        """A defect in making a call ends that call, and gives its place to others."""
+        """A defect in making a call ends that call, and gives its slot to others."""
         began_at, began = utc_now(), monotonic()
         try:
             return await self._make(call, permit)
@@ -130,10 +107,3 @@ def _count(outcome: Outcome) -> None:
     if attempt.verdict == "give_up":
         place = {"task_id": str(request.task_id), "job_id": str(request.job_id)}
         log.warning("call.given_up", **place, purpose=request.purpose, reason=attempt.reason)
-
-
-def _wants_rest(outcome: Outcome) -> bool:
-    """Whether its vendor is to be left alone, which is written down before anything else leaves."""
-    if isinstance(outcome, Later):
-        return outcome.limited
-    return outcome.credential_refused or outcome.spent_until is not None

@@ -13,10 +13,10 @@ these up to the second: their answers wake nobody here."""
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class LaneView:
     """What a lane knows before it looks: whether its vendor's configuration `may_come` yet, whether the vendor
     `refused` something that is not written down, and for how long it is paused; that `most` calls may be in flight
-    there, that `at_vendor` of them are, and that the process has `free` places for this lane."""
+    there, that `at_vendor` of them are, and that the process has `free` slots for this lane."""
 
     may_come: bool
     refused: bool
@@ -27,11 +27,10 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
-    """For so many seconds a look is not worth it. Unless it `heeds_calls`, more of them change nothing."""
+class NotYet:
+    """For so many seconds a look is not worth it."""
 
     seconds: float
-    heeds_calls: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +40,17 @@ class Leased:
     moment: int
 
 
-def wait_of(standing: Standing) -> Wait | None:
-    """How long a lane waits before it looks for calls, if anything is in their way. What this process has open takes no
-    asking: the end of each wakes the lane."""
-    if standing.may_come:
-        return Wait(IDLE_SECONDS / 2)
-    if standing.refused:
-        return Wait(LONGEST_WAIT_SECONDS)
-    if standing.paused_seconds > 0:
-        return Wait(standing.paused_seconds if standing.paused_seconds < IDLE_SECONDS else IDLE_SECONDS / 2)
-    if standing.free <= 0:
-        # Places that other lanes leave are told of by nobody.
-        return Wait(LONGEST_WAIT_SECONDS, heeds_calls=True)
-    if standing.at_vendor >= standing.most:
-        return Wait(LONGEST_WAIT_SECONDS)
+def not_yet(view: LaneView) -> NotYet | None:
+    """How long a lane waits before it looks for calls, if anything is in their way. More calls change nothing then. The
+    end of each call that is open here wakes the lane, and so does a slot that other lanes leave."""
+    if view.may_come:
+        return NotYet(IDLE_SECONDS / 2)
+    if view.refused:
+        return NotYet(LONGEST_WAIT_SECONDS)
+    if view.paused_seconds > 0:
+        return NotYet(view.paused_seconds if view.paused_seconds < IDLE_SECONDS else IDLE_SECONDS / 2)
+    if view.free <= 0 or view.at_vendor >= view.most:
+        return NotYet(LONGEST_WAIT_SECONDS)
     return None
 
 

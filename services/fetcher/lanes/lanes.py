@@ -1,9 +1,8 @@
 """All lanes of a process: the worker that makes calls."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 from uuid import UUID
 
 from services.fetcher.lanes import store
@@ -11,17 +10,19 @@ from services.fetcher.lanes.calls import Calls, Make
 from services.fetcher.lanes.decide import IDLE_SECONDS
 from services.fetcher.lanes.lane import Lane
 from services.fetcher.lanes.mark import Marks
-from services.fetcher.lanes.places import Places, Suspects
-from services.fetcher.model import Claimed
+from services.fetcher.lanes.resources import Resources
+from services.fetcher.lanes.slots import CallSlots, SlotRules
 from services.fetcher.rows import show_life
 from services.fetcher.settings import Settings
 from services.fetcher.settle.settle import Settlement
-from shared.database.pool import Row
 from shared.errors import Unavailable
-from shared.messaging.latest import read_latest
 from shared.observability.logs import get_logger
 from shared.runtime.app import Runtime
-from shared.specification.vendor import Vendor
+
+_MOST_CLAIMS = 8
+"""More claims at a time are not faster."""
+_OTHER_CONNECTIONS = 2
+"""Connections that no claim takes: what calls have brought is written down by them, and new calls are."""
 
 log = get_logger(__name__)
 
@@ -41,17 +42,17 @@ class Lanes:
         cannot_store: Callable[[], bool] = lambda: False,
     ) -> None:
         """`cannot_store`: whether the payload store takes no answers from here."""
-        self.database = runtime.database
-        self.fetcher_id = fetcher_id
+        settings = runtime.settings
         self.stopping = False
-        self.suspects = Suspects()
-        self._places = Places(runtime.settings.fetcher_calls, runtime.settings.fetcher_vendor_share)
+        rules = SlotRules(settings.fetcher_calls, settings.fetcher_vendor_share)
+        self._slots = CallSlots(rules, self._look, is_shut=self._opens_none)
+        claims = asyncio.Semaphore(_most_claims(settings.database_connections))
+        self._resources = Resources(runtime.database, fetcher_id, self._slots, claims)
         self._settlement = settlement
         self._cannot_store = cannot_store
-        self._calls = Calls(make, Marks(runtime.database, fetcher_id), settlement, runtime.producer, self.suspects)
+        self._calls = Calls(make, Marks(runtime.database, fetcher_id), settlement, runtime.producer)
         self._lanes: dict[str, Lane] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
-        self._vendors: dict[str, tuple[Any, Vendor | None]] = {}
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
@@ -62,12 +63,14 @@ class Lanes:
         """What lanes wait for may have changed: a contract, the end of a pause."""
         self._woken.set()
         for lane in self._lanes.values():
-            lane.woken.set()
+            lane.look()
 
     def stop(self) -> None:
         """Claim no more; what is open ends first."""
         self.stopping = True
-        self.wake_all()
+        self._woken.set()
+        for lane in self._lanes.values():
+            lane.stop()
 
     async def run(self) -> None:
         """Until told to stop and all calls are over. When the time for that is over first, what was answered is told
@@ -80,71 +83,66 @@ class Lanes:
     async def _keep_lanes(self) -> None:
         """Keep a lane for each vendor with calls that are due. Life is shown before the first claim: whoever has calls
         and was never heard of counts as gone."""
+        database, fetcher_id = self._resources.database, self._resources.fetcher_id
         is_known = False
         while not self.stopping:
             self._woken.clear()
             try:
                 if not is_known:
-                    await show_life(self.database, self.fetcher_id)
+                    await show_life(database, fetcher_id)
                     is_known = True
-                async with self.database.transaction() as tx:
+                async with database.transaction() as tx:
                     busy = await store.find_busy_vendors(tx)
             except Unavailable as error:
                 log.warning("lanes.waiting", error=str(error))
                 busy = []
             self._forget_lanes()
-            for vendor in busy:
-                self._open_lane(vendor)
+            self._slots.line_up([vendor for vendor in busy if not self._wake(vendor)])
             try:
                 async with asyncio.timeout(IDLE_SECONDS):
                     await self._woken.wait()
             except TimeoutError:
                 continue
         with suppress(Unavailable):
-            await store.stop_fetcher(self.database, self.fetcher_id)
+            await store.stop_fetcher(database, fetcher_id)
         await asyncio.gather(*self._running.values(), return_exceptions=True)
         await self._calls.end()
 
-    def free(self, lane: Lane) -> int:
-        """How many more calls a lane may open in this process: none while it could not store or tell what comes of
-        them, and other fetchers perhaps can."""
-        if self._settlement.is_behind or self._cannot_store():
-            return 0
-        taken = sum(each.open + each.claiming for each in self._lanes.values())
-        return self._places.free(open=lane.open, taken=taken)
-
-    def vendor_of(self, name: str, row: Row) -> Vendor | None:
-        """The vendor as it is configured now, read once for each version."""
-        if row["document"] is None:
-            return None
-        version, known = self._vendors.get(name, (None, None))
-        if version != row["updated_at"]:
-            known = read_latest(Vendor, name, row["document"])
-            self._vendors[name] = (row["updated_at"], known)
-        return known
-
-    def announce(self, calls: Sequence[Claimed]) -> None:
-        """Tell that these are about to be made."""
-        self._calls.announce(calls)
-
-    def start(self, lane: Lane, call: Claimed) -> None:
-        """Make a call at its moment, without waiting for it."""
-        self._calls.start(lane, call)
+    def _opens_none(self) -> bool:
+        """Whether no call is to be opened here: what comes of it could not be stored or told, and other fetchers
+        perhaps can."""
+        return self.stopping or self._settlement.is_behind or self._cannot_store()
 
     def _forget_lanes(self) -> None:
         """Of those that have ended nothing is kept: jobs may name any number of hosts."""
         for vendor, running in list(self._running.items()):
             if running.done() and self._lanes[vendor].is_done:
                 del self._running[vendor], self._lanes[vendor]
-                self._vendors.pop(vendor, None)
+                self._resources.vendors.forget(vendor)
 
-    def _open_lane(self, vendor: str) -> None:
+    def _lane_at_work(self, vendor: str) -> Lane | None:
         running = self._running.get(vendor)
-        if running is None or running.done():
-            lane = self._lanes.setdefault(vendor, Lane(vendor, self))
-            self._running[vendor] = asyncio.create_task(_run(lane), name=f"lane {vendor}")
-        else:
-            self._lanes[vendor].wake()
+        return None if running is None or running.done() else self._lanes[vendor]
+
+    def _wake(self, vendor: str) -> bool:
+        """Whether the vendor has a lane; it looks for calls if it lacks some."""
+        if lane := self._lane_at_work(vendor):
+            lane.wake()
+        return lane is not None
+
+    def _look(self, vendor: str) -> None:
+        """Have the vendor's lane look for calls. If it has to be opened, it has a slot for the first of them."""
+        if lane := self._lane_at_work(vendor):
+            lane.look()
+            return
+        lane = self._lanes.setdefault(vendor, Lane(vendor, self._resources, self._calls))
+        lane.load.claim(1)
+        self._running[vendor] = asyncio.create_task(_run(lane), name=f"lane {vendor}")
+
+
+def _most_claims(connections: int) -> int:
+    """How many lanes claim calls at a time: however many vendors there are, others find a connection, too."""
+    return max(1, min(connections - _OTHER_CONNECTIONS, _MOST_CLAIMS))
 
 
 async def _run(lane: Lane) -> None:

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from services.fetcher.lanes.decide import Leased, Wait
-from services.fetcher.lanes.lane import Lane
+from services.fetcher.lanes.decide import Leased, NotYet
+from services.fetcher.lanes.leases import Leases
 from services.fetcher.metrics import PERMITS
 from services.fetcher.model import Claimed
 from services.fetcher.permits.decide import LATEST, Report
@@ -21,8 +21,8 @@ log = get_logger(__name__)
 class Permit:
     """A call's permit, from the moment it was leased until what became of it is known."""
 
-    def __init__(self, lane: Lane, call: Claimed) -> None:
-        self._lane = lane
+    def __init__(self, leases: Leases, call: Claimed) -> None:
+        self._leases = leases
         self._moment: int | None = call.moment
         """Nothing, once it was used."""
         self.is_used = False
@@ -30,16 +30,16 @@ class Permit:
     @property
     def seconds_left(self) -> float:
         """Until the moment; negative when it is over."""
-        return 0.0 if self._moment is None else self._lane.clock.at(self._moment) - monotonic()
+        return 0.0 if self._moment is None else self._leases.clock.at(self._moment) - monotonic()
 
     @property
     def is_good(self) -> bool:
         """Whether the call may still leave."""
-        return not self._lane.contract or self.seconds_left > -LATEST / SECOND
+        return not self._leases.is_rate_limited or self.seconds_left > -LATEST / SECOND
 
     def left(self) -> None:
         """The request is on the socket."""
-        self._lane.report(Report(self._moment, self._lane.clock.now()))
+        self._leases.report(Report(self._moment, self._leases.clock.now()))
         if self._moment is not None:
             self._count("used")
         self._moment, self.is_used = None, True
@@ -47,14 +47,14 @@ class Permit:
     async def again(self) -> None:
         """Waits until the call may leave once more, for a redirect, with a permit of its own. It waits for as long as
         the contract makes it: what ends that is the call's own deadline."""
-        while self._lane.contract:
+        while self._leases.is_rate_limited:
             try:
-                leased = await self._lane.lease_another()
+                leased = await self._leases.lease_another()
             except Unavailable as error:
-                log.warning("redirect.waiting", vendor=self._lane.vendor, error=str(error))
-                leased = Wait(_AGAIN_SECONDS)
+                log.warning("redirect.waiting", vendor=self._leases.vendor, error=str(error))
+                leased = NotYet(_AGAIN_SECONDS)
             match leased:
-                case Wait(seconds):
+                case NotYet(seconds):
                     await asyncio.sleep(seconds)
                 case Leased(moment):
                     self._moment = moment
@@ -69,9 +69,9 @@ class Permit:
 
     def _give_back(self) -> None:
         if self._moment is not None:
-            self._lane.report(Report(self._moment, None))
+            self._leases.report(Report(self._moment, None))
             self._count("returned")
             self._moment = None
 
     def _count(self, fate: str) -> None:
-        PERMITS.labels(vendor=vendor_label(self._lane.vendor), fate=fate).inc()
+        PERMITS.labels(vendor=vendor_label(self._leases.vendor), fate=fate).inc()

@@ -78,7 +78,7 @@ class Takeover:
         await self._touch()
         if self._settlement.waiting_seconds > self._lease_seconds and (count := await self._settlement.hand_over()):
             log.warning("calls.handed_over", count=count)
-        async with self._database.transaction() as tx:
+        async with self._database.transaction(reserved=True) as tx:
             unsent = await store.find_inherited(tx, self._in_doubt, self._fetcher_id)
             silent = await store.find_silent(tx, self._lease_seconds, self._fetcher_id)
             may_judge = silent and self._may_judge()

@@ -57,4 +57,5 @@ async def delete_cancelled(tx: Transaction) -> None:
 
 async def clear_calls(database: Database, fetcher_id: UUID) -> None:
     """This fetcher was taken for dead, and lives: none of its calls ended it."""
-    await database.execute(SQL["clear_calls"], fetcher_id)
+    async with database.transaction(reserved=True) as tx:
+        await tx.execute(SQL["clear_calls"], fetcher_id)

@@ -283,10 +283,10 @@ class Counting(Database):
     asked = 0
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
+    async def transaction(self, *, reserved: bool = False) -> AsyncIterator[Transaction]:
         """One more."""
         self.asked += 1
-        async with super().transaction() as tx:
+        async with super().transaction(reserved=reserved) as tx:
             yield tx
 
 

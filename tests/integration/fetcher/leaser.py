@@ -1,12 +1,15 @@
 """A lane's fetcher whose permits the test holds, and what the vendor's row says of them."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
-from uuid import UUID
 
+from services.fetcher.lanes.calls import Calls
 from services.fetcher.lanes.lane import Lane
+from services.fetcher.lanes.load import Load
 from services.fetcher.lanes.permit import Permit
-from services.fetcher.lanes.places import Suspects
+from services.fetcher.lanes.resources import Resources, Vendors
+from services.fetcher.lanes.slots import CallSlots, SlotRules
 from services.fetcher.model import Claimed
 from services.fetcher.permits.state import read_permits
 from shared.database.pool import Database, Row
@@ -19,31 +22,33 @@ SPACED = Vendor.model_validate(
 QUOTA = SPACED.model_copy(update={"budget": Budget(windows=(Window(requests=10, per=timedelta(days=1)),))})
 
 
-class Leaser:
+class OneVendor(Vendors):
+    """However it is called."""
+
+    def __init__(self, vendor: Vendor) -> None:
+        self._vendor = vendor
+
+    def read(self, name: str, row: Row) -> Vendor:
+        return self._vendor
+
+
+class Leaser(Calls):
     """Leases permits as a fetcher does, and leaves it to the test what becomes of them."""
 
-    stopping = False
-
     def __init__(self, database: Database, vendor: Vendor = SPACED) -> None:
-        self.vendor = vendor
-        self.database = database
-        self.fetcher_id: UUID = new_id()
+        self.calls: list[Claimed] = []
         self.permits: list[Permit] = []
         self.moments: list[int] = []
-        self.suspects = Suspects()
-
-    def free(self, lane: Lane) -> int:
-        return 10
-
-    def vendor_of(self, name: str, row: Row) -> Vendor:
-        return self.vendor
+        slots = CallSlots(SlotRules(calls=20, vendor_share=0.5), lambda vendor: None)
+        resources = Resources(database, new_id(), slots, asyncio.Semaphore(4), OneVendor(vendor))
+        self.lane = Lane("v", resources, self)
 
     def announce(self, calls: Sequence[Claimed]) -> None:
         pass
 
-    def start(self, lane: Lane, call: Claimed) -> None:
-        lane.open += 1
-        self.permits.append(Permit(lane, call))
+    def start(self, call: Claimed, permit: Permit, load: Load) -> None:
+        self.calls.append(call)
+        self.permits.append(permit)
         self.moments.append(call.moment)
 
 

@@ -34,7 +34,7 @@ async def test_a_vendor_that_has_answered_is_asked_again_before_its_answer_is_wr
 
     async def answers(call: Claimed, leave: Leave) -> Outcome:
         nonlocal begun, most
-        begun, most = begun + 1, max(most, lanes._lanes["v"].at_vendor)
+        begun, most = begun + 1, max(most, lanes._lanes["v"].load.at_vendor)
         leave.left()
         return Ended(call, (), None, succeeded=True)
 

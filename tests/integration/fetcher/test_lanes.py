@@ -13,18 +13,21 @@ from services.fetcher.enqueue.handler import enqueue_calls
 from services.fetcher.lanes import store as lanes_store
 from services.fetcher.lanes.lanes import Lanes
 from services.fetcher.model import Claimed, Later, Leave, Outcome
+from services.fetcher.rows import show_life
 from services.fetcher.settings import Settings
 from services.fetcher.settle.settle import Settlement
 from services.fetcher.takeover import store as takeover_store
-from shared.database.pool import Row, Transaction
+from shared.database.pool import Transaction
+from shared.errors import Unavailable
 from shared.ids import new_id
 from shared.runtime.app import Runtime
 from shared.runtime.clock import utc_now
 from shared.runtime.service import open_runtime
-from tests.conftest import ReaderFor
+from tests.conftest import DatabaseFor, ReaderFor
 from tests.eventually import eventually
 from tests.integration.fetcher.calls import wanted
 from tests.integration.fetcher.lanes_at_work import ask, at_work
+from tests.locks import waiting
 from tests.stack import Place
 
 
@@ -78,7 +81,7 @@ async def ends(call: Claimed, leave: Leave) -> Outcome:
     return give_up(call, "for good", Tried(utc_now(), 0.0), utc_now())
 
 
-async def test_a_defect_in_making_a_call_ends_that_call_and_leaves_its_place_to_others(
+async def test_a_defect_in_making_a_call_ends_that_call_and_leaves_its_slot_to_others(
     topics: Place, payloads: Path, reader_for: ReaderFor
 ) -> None:
     dead = await reader_for("fetcher.dead")
@@ -93,24 +96,78 @@ async def test_a_defect_in_making_a_call_ends_that_call_and_leaves_its_place_to_
     assert "secret" not in str(letters)
 
 
-async def test_a_defect_of_a_lane_is_told_and_its_calls_are_made_all_the_same(
+@pytest.mark.parametrize(("step", "error"), [("lock_budget", ZeroDivisionError), ("claim_calls", Unavailable)])
+async def test_a_fault_of_a_lane_is_told_and_its_calls_are_made_all_the_same(
     topics: Place,
     payloads: Path,
     reader_for: ReaderFor,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    step: str,
+    error: type[Exception],
 ) -> None:
-    dead, lock_budget = await reader_for("fetcher.dead"), lanes_store.lock_budget
+    """It keeps no slot of the process, which has but one."""
+    dead, works = await reader_for("fetcher.dead"), getattr(lanes_store, step)
 
-    async def breaks_once(tx: Transaction, vendor: str) -> Row:
-        monkeypatch.setattr(lanes_store, "lock_budget", lock_budget)
-        raise ZeroDivisionError
+    async def breaks_once(*_: object) -> None:
+        monkeypatch.setattr(lanes_store, step, works)
+        raise error
 
-    monkeypatch.setattr(lanes_store, "lock_budget", breaks_once)
-    async with at_work(topics, payloads, ends) as (runtime, lanes):
+    monkeypatch.setattr(lanes_store, step, breaks_once)
+    async with at_work(topics, payloads, ends, fetcher_calls=1) as (runtime, lanes):
         await ask(runtime, lanes, "url:host.example")
         await eventually(lambda: dead.values, 20)
-    assert "lane.failed" in capsys.readouterr().out
+    assert ("lane.failed" if error is ZeroDivisionError else "lane.waiting") in capsys.readouterr().out
+
+
+async def test_vendors_that_find_no_slot_get_one_in_turn_and_have_no_lane_before(topics: Place, payloads: Path) -> None:
+    vendors, made = [f"url:{number}.host.example" for number in range(5)], list[str]()
+    may_end = asyncio.Semaphore(0)
+
+    async def hold(call: Claimed, leave: Leave) -> Outcome:
+        made.append(call.request.vendor)
+        await may_end.acquire()
+        return await ends(call, leave)
+
+    async with at_work(topics, payloads, hold, fetcher_calls=1) as (runtime, lanes):
+        await ask(runtime, lanes, *vendors, *vendors)
+        await eventually(lambda: made, 20)
+        for _ in range(3):
+            await lanes_have_looked(lanes)
+            assert len(lanes._lanes) == 1
+        for _ in range(10):
+            may_end.release()
+        await eventually(lambda: len(made) == 10, 20)
+    assert sorted(made[:5]) == sorted(made[5:]) == vendors
+
+
+async def lanes_have_looked(lanes: Lanes) -> None:
+    """For vendors with calls that are due, once more."""
+    lanes.wake()
+    await eventually(lambda: not lanes._woken.is_set())
+
+
+async def test_however_many_lanes_claim_calls_there_are_connections_for_everything_else(
+    topics: Place, payloads: Path, database_for: DatabaseFor
+) -> None:
+    """Somebody else has the vendors' rows, so every claim that begins lasts."""
+    others = await database_for("fetcher")
+    async with at_work(topics, payloads, ends) as (runtime, lanes):
+        async with others.transaction() as tx:
+            await tx.execute("LOCK TABLE budgets IN EXCLUSIVE MODE")
+            await ask(runtime, lanes, *[f"url:{number}.host.example" for number in range(20)])
+            await eventually(lambda: waiting(others), 20)
+            await lanes_have_looked(lanes)
+            await asyncio.gather(*(show_life(runtime.database, new_id()) for _ in range(20)))
+            async with runtime.database.transaction() as own:
+                assert await own.fetchval("SELECT count(*) FROM calls") == 20
+            assert await waiting(others) == 4
+
+        async def all_told() -> bool:
+            async with others.transaction() as tx:
+                return not await tx.fetchval("SELECT count(*) FROM calls")
+
+        await eventually(all_told, 20)
 
 
 async def test_hosts_that_nobody_configured_leave_nothing_behind(topics: Place, payloads: Path) -> None:

@@ -62,14 +62,13 @@ async def test_a_lane_looks_for_no_room_that_its_own_calls_take(
     database = await database_for("fetcher")
     await enqueue(database, 3)
     leaser = Leaser(database, FULL)
-    lane = Lane("v", leaser)
+    lane = leaser.lane
     async with at_work(lane):
         await eventually(lambda: len(leaser.permits) == 2, 20)
         assert await looks_within(looks, 0.6) == 1
         lane.wake()
-        assert not lane.woken.is_set()
-        lane.open -= 1
-        lane.woken.set()
+        assert not lane._woken.is_set()
+        lane.load.settled(leaser.calls[0])
         await eventually(lambda: len(leaser.permits) == 3, 20)
 
 
@@ -81,7 +80,7 @@ async def test_a_lane_looks_ever_more_rarely_for_room_that_others_take(
     await claim(database, new_id())
     await enqueue(database, 1)
     leaser = Leaser(database, FULL)
-    async with at_work(Lane("v", leaser)):
+    async with at_work(leaser.lane):
         assert await looks_within(looks, 1.0) <= 12
         async with database.transaction() as tx:
             await tx.execute("DELETE FROM calls WHERE state = 'running'")
@@ -96,7 +95,7 @@ async def test_what_has_left_is_noted_while_there_is_no_room(
     database = await database_for("fetcher")
     await enqueue(database, 3)
     leaser = Leaser(database, FULL)
-    async with at_work(Lane("v", leaser)):
+    async with at_work(leaser.lane):
         await eventually(lambda: len(leaser.permits) == 2, 20)
         for permit in leaser.permits:
             permit.left()
@@ -115,7 +114,7 @@ async def test_a_lane_that_lacks_calls_looks_when_there_are_some(
     database = await database_for("fetcher")
     await enqueue(database, 1)
     leaser = Leaser(database, FULL)
-    lane = Lane("v", leaser)
+    lane = leaser.lane
     async with at_work(lane):
         await eventually(lambda: len(leaser.permits) == 1, 20)
         await enqueue(database, 1)

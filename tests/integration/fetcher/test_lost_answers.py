@@ -11,7 +11,6 @@ import pytest
 from services.fetcher.call.messages import Change, changed
 from services.fetcher.call.outcome import Tried, give_up
 from services.fetcher.enqueue.handler import enqueue_calls
-from services.fetcher.lanes.lane import Lane
 from services.fetcher.model import Ended, Later
 from services.fetcher.settle.settle import Settlement
 from services.fetcher.takeover.loop import Takeover
@@ -97,7 +96,7 @@ async def test_calls_that_were_claimed_unheard_are_made(proxy: Proxy, database: 
     async with database.transaction() as tx:
         await enqueue_calls(tx, [wanted(new_id()) for _ in range(2)])
     leaser = Leaser(database)
-    lane = Lane("v", leaser)
+    lane = leaser.lane
     proxy.lose_answer_to(COMMIT)
     running = asyncio.create_task(lane.run())
     try:
@@ -112,12 +111,12 @@ async def test_a_permit_that_was_returned_unheard_frees_no_other_calls_permit(pr
     async with database.transaction() as tx:
         await enqueue_calls(tx, [wanted(new_id()) for _ in range(2)])
     leaser = Leaser(database, QUOTA)
-    lane = Lane("v", leaser)
+    lane = leaser.lane
     running = asyncio.create_task(lane.run())
 
     async def all_noted() -> bool:
-        lane.woken.set()
-        return not lane._reports
+        lane.look()
+        return not lane._leases.reports
 
     try:
         await eventually(lambda: len(set(leaser.moments)) == 1 and len(leaser.permits) == 2, 20)

@@ -4,7 +4,6 @@ import asyncio
 
 from services.fetcher.enqueue.handler import enqueue_calls
 from services.fetcher.lanes import store as lanes_store
-from services.fetcher.lanes.lane import Lane
 from shared.ids import new_id
 from tests.conftest import DatabaseFor
 from tests.eventually import eventually
@@ -18,7 +17,7 @@ async def test_a_call_that_leaves_while_its_lane_waits_for_its_turn_counts_once(
     async with database.transaction() as tx:
         await enqueue_calls(tx, [wanted(new_id()) for _ in range(2)])
     leaser = Leaser(database)
-    lane = Lane("v", leaser)
+    lane = leaser.lane
     running = asyncio.create_task(lane.run())
 
     try:
@@ -26,12 +25,12 @@ async def test_a_call_that_leaves_while_its_lane_waits_for_its_turn_counts_once(
         async with database.transaction() as other:
             await other.execute("SELECT FROM budgets FOR UPDATE")
             leaser.permits[0].left()
-            lane.woken.set()
+            lane.look()
             await eventually(lambda: waiting(database), 20)
             leaser.permits[1].left()
 
         async def is_noted() -> bool:
-            lane.woken.set()
+            lane.look()
             return (await noted(database))[1] == 0
 
         await eventually(is_noted, 20)
@@ -46,7 +45,7 @@ async def test_permits_are_for_the_time_after_the_wait_for_the_vendors_row(datab
         await enqueue_calls(tx, [wanted(new_id())])
         await lanes_store.lock_budget(tx, "v")
     leaser = Leaser(database)
-    running = asyncio.create_task(Lane("v", leaser).run())
+    running = asyncio.create_task(leaser.lane.run())
 
     async def waits_for_long() -> bool:
         async with database.transaction() as tx:
@@ -73,11 +72,11 @@ async def test_a_call_that_the_library_sends_again_uses_up_no_other_calls_permit
     async with database.transaction() as tx:
         await enqueue_calls(tx, [wanted(new_id()) for _ in range(2)])
     leaser = Leaser(database, QUOTA)
-    lane = Lane("v", leaser)
+    lane = leaser.lane
     running = asyncio.create_task(lane.run())
 
     async def is_noted() -> bool:
-        lane.woken.set()
+        lane.look()
         return (await noted(database))[0] == 2
 
     try:

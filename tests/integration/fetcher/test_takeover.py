@@ -1,6 +1,7 @@
 """What becomes of the calls of a fetcher that is gone: what nobody can have is made again, the rest never twice."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -118,14 +119,17 @@ async def test_calls_that_a_sleeper_has_locked_hold_up_neither_the_others_nor_a_
 
 
 async def test_a_sign_of_life_waits_for_nothing_else(place: Place, database_for: DatabaseFor) -> None:
-    """A migration has the table of calls."""
-    database, fetcher_id = await database_for("fetcher"), new_id()
+    """A migration has the table of calls, and other work has all connections of the pool."""
+    database, others, fetcher_id = await database_for("fetcher"), await database_for("fetcher"), new_id()
     settlement = Settlement(database, Producer(place.kafka, prefix=place.prefix), fetcher_id)
-    async with database.transaction() as other:
-        await other.execute("LOCK TABLE calls IN ACCESS EXCLUSIVE MODE")
-        step = asyncio.create_task(Takeover(database, settlement, fetcher_id, LEASE_SECONDS).step())
-        await eventually(lambda: seen_at(database, fetcher_id), 5)
-    await step
+    async with AsyncExitStack() as stack:
+        for _ in range(6):
+            await stack.enter_async_context(database.transaction())
+        async with others.transaction() as other:
+            await other.execute("LOCK TABLE calls IN ACCESS EXCLUSIVE MODE")
+            step = asyncio.create_task(Takeover(database, settlement, fetcher_id, LEASE_SECONDS).step())
+            await eventually(lambda: seen_at(others, fetcher_id), 5)
+        await step
 
 
 async def test_what_a_sleeper_has_locked_is_free_before_its_lease_is_over(place: Place, payloads: Path) -> None:

@@ -9,19 +9,19 @@ from services.fetcher.lanes.decide import (
     IDLE_SECONDS,
     LONGEST_WAIT_SECONDS,
     TURN_SECONDS,
-    Standing,
-    Wait,
+    LaneView,
+    NotYet,
     crowded_seconds,
+    not_yet,
     pause_seconds,
-    wait_of,
 )
 from services.fetcher.permits.windows import SECOND
 
-CLEAR = Standing(may_come=False, refused=False, paused_seconds=-1.0, free=5, at_vendor=1, most=2)
+CLEAR = LaneView(may_come=False, refused=False, paused_seconds=-1.0, free=5, at_vendor=1, most=2)
 
 
 def test_a_lane_looks_where_nothing_is_in_the_way() -> None:
-    assert wait_of(CLEAR) is None
+    assert not_yet(CLEAR) is None
 
 
 @pytest.mark.parametrize(
@@ -31,16 +31,12 @@ def test_a_lane_looks_where_nothing_is_in_the_way() -> None:
         ({"refused": True, "paused_seconds": 0.2}, LONGEST_WAIT_SECONDS),
         ({"paused_seconds": 0.2, "free": 0}, 0.2),
         ({"paused_seconds": 60.0}, IDLE_SECONDS / 2),
+        ({"free": 0}, LONGEST_WAIT_SECONDS),
         ({"at_vendor": 2}, LONGEST_WAIT_SECONDS),
     ],
 )
 def test_more_calls_change_nothing_while_something_else_is_waited_for(known: dict[str, Any], seconds: float) -> None:
-    assert wait_of(replace(CLEAR, **known)) == Wait(seconds)
-
-
-def test_a_lane_without_a_place_looks_when_there_are_more_calls() -> None:
-    """Other lanes say nothing of places that they leave."""
-    assert wait_of(replace(CLEAR, free=0, at_vendor=2)) == Wait(LONGEST_WAIT_SECONDS, heeds_calls=True)
+    assert not_yet(replace(CLEAR, **known)) == NotYet(seconds)
 
 
 def test_looks_for_room_that_others_take_become_rarer_up_to_a_limit_until_there_is_some() -> None:

@@ -1,29 +1,21 @@
-"""What one claim of a lane brings, and what is to be noted again after one that may not have taken effect."""
+"""What one claim of a lane brings."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
 from services.fetcher.model import Claimed, ad_hoc
-from services.fetcher.permits.decide import Report
 from shared.events.tasks import FetchRequested
 from shared.specification.vendor import Vendor
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class ClaimResult:
     """What one claim brought: calls with their moments, and when it is worth looking again (seconds); sooner where
     there is something `to_report`."""
 
     calls: tuple[Claimed, ...]
     pause_seconds: float
     to_report: bool = False
-
-
-def doubtful_of(reports: Sequence[Report]) -> list[Report]:
-    """What is to be noted again where it is not known whether it was: as it is, it might free another call's permit
-    for the same moment. So what left counts once more, and what never left counts until it is silent."""
-    return [Report(None, report.sent_at) for report in reports if report.sent_at is not None]
 
 
 def in_order(

@@ -1,0 +1,102 @@
+"""What one lane has under way: every call is counted here, for the lane, for the process and for the metrics."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+from services.fetcher.lanes.slots import CallSlots, is_ad_hoc
+from services.fetcher.metrics import IN_FLIGHT
+from services.fetcher.model import Claimed, Ended, Later, Outcome
+from shared.observability.metrics import vendor_label
+
+_SHARES = 4
+
+
+class Load:
+    """The calls of one lane, from their claim until their outcomes are written down."""
+
+    def __init__(self, vendor: str, slots: CallSlots, wake: Callable[[], None]) -> None:
+        """`wake` has the lane look again."""
+        self.wake = wake
+        self.open = 0
+        """Calls that have a slot in the process, from their claim until their outcome is written down."""
+        self.claiming = 0
+        """Slots for calls that a claim under way may open."""
+        self.most = 1
+        """Calls that may be in flight at the vendor."""
+        self._vendor = vendor
+        self._is_ad_hoc = is_ad_hoc(vendor)
+        self._slots = slots
+        self._answered: set[UUID] = set()
+        """Open calls that the vendor has answered well: it has room for others."""
+        self._refused: set[UUID] = set()
+        """Open calls after which the vendor is to be left alone: until that is written down, nothing leaves."""
+
+    @property
+    def free(self) -> int:
+        """How many more calls may be opened in this process."""
+        return self._slots.free(open=self.open, promised=self.claiming, is_ad_hoc=self._is_ad_hoc)
+
+    @property
+    def at_vendor(self) -> int:
+        """Calls that are in flight, or about to be. Answered calls stop counting, but at most `most` of them, because a
+        crash would repeat them."""
+        return self.open - min(len(self._answered), self.most)
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the vendor is to be left alone."""
+        return bool(self._refused)
+
+    def claim(self, count: int) -> None:
+        """A claim under way may open so many calls."""
+        more = max(0, count - self.claiming)
+        self.claiming += more
+        self._slots.take(self._vendor, more)
+
+    def claimed(self, count: int) -> None:
+        """The claim is over, and so many calls are open by it."""
+        unused, self.claiming = self.claiming - count, 0
+        self.open += count
+        if count:
+            IN_FLIGHT.labels(vendor=vendor_label(self._vendor)).inc(count)
+        if unused:
+            self._slots.give_back(self._vendor, unused)
+        if not count and self.at_vendor < self.most and self.free <= 0:
+            self._wait()
+
+    def _wait(self) -> None:
+        if self.open:
+            self._slots.want_more(self._vendor, self.wake)
+        else:
+            self._slots.wait(self._vendor)
+
+    def ended(self, outcome: Outcome) -> None:
+        """It is known what came of a call. Of a vendor that answered well more is asked when there is room for a share
+        of what may be in flight: a claim for every single answer would cost too much."""
+        if _wants_rest(outcome):
+            self._refused.add(outcome.call.id)
+        elif isinstance(outcome, Ended) and outcome.succeeded and not self._refused:
+            self._answered.add(outcome.call.id)
+            IN_FLIGHT.labels(vendor=vendor_label(self._vendor)).dec()
+            if self.at_vendor * _SHARES <= self.most * (_SHARES - 1):
+                self.wake()
+
+    def settled(self, call: Claimed) -> None:
+        """The outcome of a call is written down."""
+        self.open -= 1
+        self._refused.discard(call.id)
+        if call.id in self._answered:
+            self._answered.remove(call.id)
+        else:
+            IN_FLIGHT.labels(vendor=vendor_label(self._vendor)).dec()
+        if call.is_suspect:
+            self._slots.suspects.release()
+        self._slots.give_back(self._vendor, 1)
+        self.wake()
+
+
+def _wants_rest(outcome: Outcome) -> bool:
+    """Whether its vendor is to be left alone, which is written down before anything else leaves."""
+    if isinstance(outcome, Later):
+        return outcome.limited
+    return outcome.credential_refused or outcome.spent_until is not None
