@@ -29,6 +29,10 @@ ACCESS_REFUSED = Counter(
     ["status"],
 )
 LETTERS_REDRIVEN = Counter("sluice_dead_letters_redriven_total", "Dead letters that were sent again", ["topic"])
+MOST_COUNTED = 10_000
+"""Dead letters of one service and reason."""
 LETTERS_OPEN = Gauge(
-    "sluice_dead_letters_open", "Dead letters that nobody has sent again or put away yet", ["service", "reason"]
+    "sluice_dead_letters_open",
+    f"Dead letters that wait to be sent again or put away; {MOST_COUNTED:,} stands for that many or more",
+    ["service", "reason"],
 )

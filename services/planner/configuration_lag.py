@@ -9,12 +9,12 @@ from typing import Any
 from shared.events.envelope import Incoming
 from shared.messaging.handler import Again
 
-_MOST_DELIVERIES = 5
+_MOST_REPEATS = 5
 _STEP_SECONDS = 1.0
 
 
 def look_again(incoming: Incoming[Any]) -> Again | None:
     """When to look for what an event names once more; nothing after the last time."""
-    if incoming.delivery >= _MOST_DELIVERIES:
+    if incoming.repeats >= _MOST_REPEATS:
         return None
-    return Again(incoming, _STEP_SECONDS * (incoming.delivery + 1), "config_missing")
+    return Again(incoming, _STEP_SECONDS * (incoming.repeats + 1), "config_missing")

@@ -21,7 +21,7 @@ Since = Annotated[str | None, typer.Option("--from", help="not before this time:
 Until = Annotated[str | None, typer.Option("--to", help="before this time")]
 State = Annotated[str | None, typer.Option(help="only those that are open, redriving, redriven or discarded")]
 Most = Annotated[int, typer.Option(min=1, max=1000, help="at most so many")]
-All = Annotated[bool, typer.Option("--all", help="every open one, without a filter")]
+All = Annotated[bool, typer.Option("--all", help="all of them, without a filter")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="only tell how many there are, and the first of them")]
 
 _WHY_HELD = (
@@ -122,7 +122,8 @@ def discard(  # noqa: PLR0913, PLR0917 - the options of a command line
     as_json: AsJson = False,
     server: Server = LOCAL,
 ) -> None:
-    """Put a dead letter away, or all open ones that fit a filter. Their tasks stay dead, their jobs as they ended."""
+    """Put away a dead letter, or all that fit a filter: open ones, and those that wait for their turn to be sent again.
+    Their tasks stay dead, and their jobs stay as they ended."""
     wanted = _filter(service, topic, reason, job_id, since, until)
     _check(letter_id, wanted, every=every, dry_run=dry_run)
 

@@ -20,14 +20,19 @@ def replay(  # noqa: PLR0913, PLR0917 - the options of a command line
     until: Annotated[str | None, typer.Option("--to", help="records before this time; now without")] = None,
     key: Annotated[str | None, typer.Option(help="only records with this key")] = None,
     type_: Annotated[str | None, typer.Option("--type", help="only events of this CloudEvents type")] = None,
-    nth: Annotated[int, typer.Option(min=1, max=1000, help="2 for the second replay of the same records")] = 1,
+    nth: Annotated[
+        int,
+        typer.Option(
+            min=1, max=1000, help="which replay of these records this is; consumers handle them once for each number"
+        ),
+    ] = 1,
     rate: Annotated[float | None, typer.Option(min=0.001, help="at most so many records a second")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only tell how many records there are")] = False,
     kafka: Annotated[str, typer.Option(envvar="SLUICE_KAFKA", help="address of the broker")] = KAFKA,
     prefix: Annotated[str, typer.Option(envvar="SLUICE_TOPIC_PREFIX", help="prefix of the topics")] = "sluice",
     as_json: AsJson = False,
 ) -> None:
-    """Send the records of a time again, as their next delivery: consumers do not take them for repetitions."""
+    """Send the records of a time again. Consumers do not take them for repetitions."""
     from shared.brokers import read_brokers
     from shared.client import replay as records
     from shared.client import tables

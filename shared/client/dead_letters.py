@@ -42,17 +42,17 @@ class DeadLetters(Connection):
     async def redrive_letters(
         self, wanted: LetterFilter, *, dry_run: bool = False, rate: float = 50.0, force: bool = False
     ) -> LettersAffected:
-        """Send all open dead letters that fit again, at most `rate` a second, or only see how many there are."""
+        """Send all open dead letters that fit again, at most `rate` a second, or only count them."""
         order = {"filter": _letter_filter(wanted), "dry_run": dry_run, "rate": rate, "force": force}
         return self._read(LettersAffected, await self._call("POST", "/dead-letters/redrive", json=order))
 
     async def discard_letter(self, letter: Id, reason: str) -> LettersAffected:
-        """Put an open dead letter away."""
+        """Put away a dead letter that is open, or that waits for its turn to be sent again."""
         answer = await self._call("POST", f"/dead-letters/{letter}/discard", json={"reason": reason})
         return self._read(LettersAffected, answer)
 
     async def discard_letters(self, wanted: LetterFilter, reason: str, *, dry_run: bool = False) -> LettersAffected:
-        """Put all open dead letters that fit away, or only see how many there are."""
+        """Put away all dead letters that fit, open ones and those that wait to be sent again, or only count them."""
         order = {"filter": _letter_filter(wanted), "reason": reason, "dry_run": dry_run}
         return self._read(LettersAffected, await self._call("POST", "/dead-letters/discard", json=order))
 

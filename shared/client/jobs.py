@@ -16,7 +16,9 @@ Action = Literal["cancel", "pause", "resume", "redrive"]
 
 _RECONNECT_SECONDS = 0.5
 _PATIENCE_SECONDS = 60.0
-"""A stream of events that broke is taken up again for so long."""
+"""For how long the client tries to connect again after a stream of events broke."""
+_NOTHING_FOLLOWS = 204
+"""The job is over, and no event follows the last one."""
 _PAGE = 500
 
 
@@ -93,20 +95,25 @@ class Jobs(Connection):
         await self.control(job_id, "redrive")
 
     async def events(self, job_id: Id) -> AsyncIterator[JobEvent]:
-        """A job's events from its beginning to its end (the last one, if it was redriven). A connection that breaks
-        is taken up behind the last event, for a minute; only the first must come about at once.
+        """A job's events from its beginning to its end (the last one, if it was redriven). If the connection breaks,
+        the client connects again for up to a minute and goes on after the last event; only the first connection must
+        succeed at once. An earlier event may follow the end, if the planner died before it sent that event.
 
         Raises:
             ApiError: there is no such job, or no answer for too long.
         """
-        last, over, reached_at = "", False, 0.0
+        last, over, ended, reached_at = "", False, False, 0.0
         while not over:
             try:
                 async for event in self._stream(job_id, last):
                     last, over, reached_at = event.sequence, event.name.removeprefix("job.") in ENDS, monotonic()
+                    ended = ended or over
                     yield event
-                reached_at = monotonic()
+                # The server closes a stream only when the job is over.
+                over, reached_at = ended, monotonic()
             except ApiError as error:
+                if error.status == _NOTHING_FOLLOWS:
+                    return
                 if error.status not in (0, 429, 502, 503, 504) or monotonic() - reached_at > _PATIENCE_SECONDS:
                     raise
             if not over:

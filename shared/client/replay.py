@@ -1,8 +1,8 @@
 """Sends the records of a time again, straight from topic to topic on the broker.
 
-Bytes, keys and headers stay as they are. Events carry their next delivery number: they are the same events, sent on
-purpose, so that consumers do not take them for repetitions. The numbers depend on the records alone; so a replay that
-broke off is simply done again, and what had come through is dropped.
+Bytes, keys and headers stay as they are, but for the delivery number. All records of a replay get the same number,
+which no retry, redrive or other replay has; so consumers do not take the records for repetitions. If a replay breaks
+off, the same replay is done again: consumers drop the records that they have from the first try.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from shared.brokers import Brokers, options_of
 from shared.errors import Invalid, Problem, Unavailable
 from shared.events.catalogue import MAX_ENVELOPED_BYTES
 from shared.events.dead_letters import Original
-from shared.events.envelope import CE_TYPE, RECIPIENT, Headers, Record, delivery, event_id
+from shared.events.envelope import CE_TYPE, RECIPIENT, Headers, Record, delivery_of_replay, event_id
 
 _POLL_MS = 500
 _SILENT_SECONDS = 20.0
@@ -30,8 +30,8 @@ Range = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which records go where. `since` is included, `until` is not. `nth` is 1 for the first replay of these records,
-    and one more for each that should come through again."""
+    """Which records go where. `since` is included, `until` is not. `nth` says which replay of these records it is:
+    consumers handle them once for each number, which begins at 1."""
 
     topic: str
     to_topic: str
@@ -109,9 +109,8 @@ async def _connect(consumer: AIOKafkaConsumer, brokers: Brokers | str) -> None:
 
 
 def headers_of(record: Record, nth: int) -> Headers:
-    """The record's headers for sending it again: the same event, for whom it was, as a later delivery."""
-    number = delivery(record) + nth
-    return Original.of(record).headers_again(event_id(record), number, record.header(RECIPIENT))
+    """The record's headers for sending it again: the same event, for the same group, as a delivery of this replay."""
+    return Original.of(record).headers_again(event_id(record), delivery_of_replay(nth), record.header(RECIPIENT))
 
 
 def _resolve(name: str, topics: set[str], prefix: str, pointer: str) -> str:

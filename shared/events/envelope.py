@@ -22,7 +22,11 @@ CE_TIME = "ce_time"
 CE_VERSION = "ce_specversion"
 TRACEPARENT = "traceparent"
 DELIVERY = "sluice-delivery"
-"""How often this event was sent on purpose: retries and redrives carry 1, 2 …; a mere redelivery keeps its number."""
+"""Which delivery of the event this is: at first 0, and one more with each retry and each redrive. Each replay begins a
+series of its own. When the broker delivers a record twice, the number stays."""
+_SERIES = 10_000
+"""The first delivery of the second replay is twice this number. Retries and redrives never fill a series: a dead letter
+is shown for a month, and is redriven three times unless a person insists."""
 
 
 class Event(BaseModel):
@@ -111,6 +115,11 @@ class Incoming(Generic[E_co]):
     delivery: int
     record: Record
 
+    @property
+    def repeats(self) -> int:
+        """How many retries and redrives there were before this delivery, in its series."""
+        return repeats(self.delivery)
+
 
 def event_id(record: Record) -> UUID:
     """The event's id: its `ce_id`, or one derived from where it stands if it was produced as bare JSON."""
@@ -134,3 +143,13 @@ def delivery(record: Record) -> int:
     """The delivery number, 0 for what is sent for the first time or carries nonsense."""
     text = record.header(DELIVERY)
     return int(text) if text.isdecimal() and len(text) < 9 else 0
+
+
+def delivery_of_replay(nth: int) -> int:
+    """The number of the first delivery of a record's nth replay, which begins at 1."""
+    return nth * _SERIES
+
+
+def repeats(number: int) -> int:
+    """How many retries and redrives there were before the delivery of that number, in its series."""
+    return number % _SERIES

@@ -12,7 +12,7 @@ from uuid import UUID
 from shared.errors import Rejected, RuledOut
 from shared.events.catalogue import DEAD, RETRIES
 from shared.events.dead_letters import POSTPONED, REFUSED, DeadLetter, Original, RetryRequested
-from shared.events.envelope import Incoming, Position, Record, delivery, event_id, place_of
+from shared.events.envelope import Incoming, Position, Record, delivery, event_id, place_of, repeats
 from shared.ids import derived_id
 from shared.messaging.decode import UNSUPPORTED_VERSION, Poison
 from shared.messaging.handler import Again, Outgoing, Refuse, outgoing
@@ -39,14 +39,14 @@ class LetterWriter:
         """The reason for which a failed event is given up now, or nothing if it is tried again."""
         if isinstance(error, Rejected):
             return error.reason
-        return "" if self._comes_again(incoming.delivery) else _word_for(error)
+        return "" if self._comes_again(incoming.repeats) else _word_for(error)
 
     def failed(self, incoming: Incoming[Any], error: Exception, now: datetime) -> Outgoing:
         """A single event whose handling raised: refused for good, or tried again a few times."""
         text = str(error) if isinstance(error, Rejected) else describe_defect(error)
         if reason := self.gives_up(incoming, error):
             return self.refuse(Refuse(incoming, reason, text), now)
-        return self.again(Again(incoming, _wait_after(incoming.delivery), _word_for(error)), now, error=text)
+        return self.again(Again(incoming, _wait_after(incoming.repeats), _word_for(error)), now, error=text)
 
     def again(self, asked: Again, now: datetime, *, error: str = "") -> Outgoing:
         """Send the original to its topic once more, later, as the next delivery."""
@@ -92,12 +92,12 @@ class LetterWriter:
 
     def may_be_read_later(self, poison: Poison) -> bool:
         """Whether a record is of a version that a deployment under way may bring."""
-        return poison.reason == UNSUPPORTED_VERSION and self._comes_again(delivery(poison.record))
+        return poison.reason == UNSUPPORTED_VERSION and self._comes_again(repeats(delivery(poison.record)))
 
     def put_off(self, unread: Incoming[Poison], now: datetime) -> Outgoing:
         """Have such a record sent again when there may be somebody who can read it."""
         poison = unread.event
-        return self.again(Again(unread, _wait_after(unread.delivery), poison.reason), now, error=poison.error)
+        return self.again(Again(unread, _wait_after(unread.repeats), poison.reason), now, error=poison.error)
 
     def postpone(self, incoming: Incoming[Any], refused: int, why: str, now: datetime) -> Outgoing:
         """Send the original once more as the same delivery, later: what it causes is in the ledger and could not be
@@ -137,8 +137,8 @@ class LetterWriter:
         letter = derived_id("dead", self.group, *place_of(record))
         return self._letter(_key(record.key, identity), event, letter)
 
-    def _comes_again(self, number: int) -> bool:
-        return self.sends_again and number + 1 < DELIVERIES
+    def _comes_again(self, repeats_before: int) -> bool:
+        return self.sends_again and repeats_before + 1 < DELIVERIES
 
     def _letter(self, key: str, event: DeadLetter, id: UUID) -> Outgoing:
         """Names of headers can grow sixfold in JSON, and what a topic takes is measured compressed: a letter that is
@@ -222,8 +222,8 @@ def _word_for(error: Exception) -> str:
     return error.reason if isinstance(error, RuledOut) else "bug"
 
 
-def _wait_after(number: int) -> float:
-    return _FIRST_RETRY_SECONDS * float(_RETRY_GROWTH**number)
+def _wait_after(repeats_before: int) -> float:
+    return _FIRST_RETRY_SECONDS * float(_RETRY_GROWTH**repeats_before)
 
 
 def _key(key: bytes | None, fallback: UUID) -> str:

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import NoReturn
 
 import pytest
 from aiokafka import ConsumerRecord
@@ -12,13 +14,15 @@ from shared.client.cli import app
 from shared.client.replay import Wanted, replay
 from shared.errors import Invalid
 from shared.events.catalogue import JOBS_CONTROL, JOBS_REQUESTED
-from shared.events.envelope import CE_ID, CE_TYPE, DELIVERY
+from shared.events.dead_letters import RetryRequested
+from shared.events.envelope import CE_ID, CE_TYPE, DELIVERY, delivery_of_replay
 from shared.events.jobs import JobControl, JobRequested
 from shared.ids import new_id
 from shared.messaging.handler import Outgoing, outgoing
 from shared.messaging.producer import Producer
-from tests.conftest import ReaderFor
+from tests.conftest import DatabaseFor, ReaderFor
 from tests.eventually import eventually
+from tests.integration.shared.shells import Seen, order, shell
 from tests.stack import Place
 
 EVER = datetime(2020, 1, 1, tzinfo=UTC)
@@ -28,6 +32,10 @@ def later() -> datetime:
     return datetime.now(UTC) + timedelta(minutes=1)
 
 
+def refuse(event: JobControl) -> NoReturn:
+    raise ValueError("not now")
+
+
 def jobs(count: int) -> list[Outgoing]:
     return [
         outgoing(JOBS_REQUESTED, f"k{number % 3}", JobRequested.model_validate({"url": f"https://a.example/{number}"}))
@@ -35,9 +43,7 @@ def jobs(count: int) -> list[Outgoing]:
     ]
 
 
-async def test_records_come_again_as_their_next_delivery(
-    topics: Place, producer: Producer, reader_for: ReaderFor
-) -> None:
+async def test_records_come_again_as_a_later_delivery(topics: Place, producer: Producer, reader_for: ReaderFor) -> None:
     reader = await reader_for("jobs.requested")
     before = jobs(30)
     await producer.send(before)
@@ -47,11 +53,34 @@ async def test_records_come_again_as_their_next_delivery(
     done = await replay(topics.kafka, topics.prefix, wanted)
     assert (done.records, done.read) == (30, 30)
     await eventually(lambda: len(reader.records) == 60, 20)
-    first, again = _by_id(reader.records, b""), _by_id(reader.records, b"1")
+    first, again = _by_id(reader.records, b""), _by_id(reader.records, str(delivery_of_replay(1)).encode())
     assert first.keys() == again.keys() == {dict(one.headers)[CE_ID] for one in before}
     for event_id, record in again.items():
         assert (record.key, record.value) == (first[event_id].key, first[event_id].value)
         assert dict(record.headers)[CE_TYPE] == b"job.requested"
+
+
+async def test_a_replayed_event_is_handled_again_whatever_retries_it_had(
+    topics: Place, producer: Producer, reader_for: ReaderFor, database_for: DatabaseFor
+) -> None:
+    """What fails in a replay is tried again; a replay that is done once more changes nothing."""
+    job, retries, seen = new_id(), await reader_for("planner.retry"), Seen(fails=refuse)
+    async with shell(seen, topics, await database_for("planner"), producer):
+        await producer.send([order(job)])
+        [retry] = await eventually(lambda: retries.values, 30)
+        seen.fails = lambda event: None
+        await producer.send([order(job, **{DELIVERY: b"1"})])
+        await eventually(lambda: seen.jobs == [job], 30)
+        began = RetryRequested.model_validate(retry).original.timestamp
+        first = Wanted("jobs.control", "jobs.control", began, began + timedelta(milliseconds=1))
+        for _ in range(2):
+            await replay(topics.kafka, topics.prefix, first)
+        await eventually(lambda: seen.jobs == [job, job], 30)
+        seen.fails = refuse
+        await replay(topics.kafka, topics.prefix, replace(first, nth=2))
+        await eventually(lambda: len(retries.values) == 2, 30)
+    assert retries.values[1]["delivery"] == delivery_of_replay(2) + 1
+    assert seen.jobs == [job, job]
 
 
 async def test_only_what_is_asked_for_comes(topics: Place, producer: Producer, reader_for: ReaderFor) -> None:
@@ -75,7 +104,7 @@ async def test_only_what_is_asked_for_comes(topics: Place, producer: Producer, r
     last = Wanted(f"{topics.prefix}.jobs.requested", "notifications", since, until, type="job.control", nth=3)
     await replay(topics.kafka, topics.prefix, last, rate=100)
     [record] = await eventually(lambda: reader.records, 20)
-    assert dict(record.headers)[DELIVERY] == b"3"
+    assert dict(record.headers)[DELIVERY] == str(delivery_of_replay(3)).encode()
     with pytest.raises(Invalid):
         await replay(topics.kafka, topics.prefix, Wanted("nothing", "notifications", since, until))
 

@@ -13,7 +13,7 @@ SELECT id, service, topic, reason, job_id, task_id, at, document ->> 'error' AS 
 FROM dead_letters
 WHERE ($1::text IS NULL OR service = $1)
     AND ($2::text[] IS NULL OR topic = ANY ($2))
-    AND ($3::text IS NULL OR reason = $3)
+    AND ($3::text IS NULL OR (left(reason, 100) = left($3, 100) AND reason = $3))
     AND ($4::uuid IS NULL OR job_id = $4)
     AND ($5::timestamptz IS NULL OR at >= $5)
     AND ($6::timestamptz IS NULL OR at < $6)

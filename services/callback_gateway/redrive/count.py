@@ -1,26 +1,31 @@
 """Counts the dead letters that are open, for the metric that alerts are made of."""
 
-from services.callback_gateway.metrics import LETTERS_OPEN
+from services.callback_gateway.metrics import LETTERS_OPEN, MOST_COUNTED
 from services.callback_gateway.redrive import store
 from shared.database.pool import Database
 
 _PAUSE_SECONDS = 15.0
 _MOST_REASONS = 100
+_MOST_PAIRS = 1_000
 
 
 class CountOpen:
-    """One step of the loop. Reasons are few, but anyone who writes to a dead-letter topic could invent more: those
-    beyond the most frequent ones are counted together as `other`."""
+    """One step of the loop. However many letters there are, it reads few: of one service and reason it counts no more
+    than `most_letters`. Reasons are few, but anyone who writes to a dead-letter topic could invent more: those beyond
+    the most frequent ones are counted together as `other`, and a thousand at most."""
 
-    def __init__(self, database: Database, *, most_reasons: int = _MOST_REASONS) -> None:
+    def __init__(
+        self, database: Database, *, most_reasons: int = _MOST_REASONS, most_letters: int = MOST_COUNTED
+    ) -> None:
         self._database = database
         self._most_reasons = most_reasons
+        self._most_letters = most_letters
         self._shown: set[tuple[str, str]] = set()
 
     async def step(self) -> float:
-        """Count them all; gives the seconds until the next round."""
+        """Count them; gives the seconds until the next round."""
         async with self._database.transaction() as tx:
-            counted = await store.count_open(tx)
+            counted = await store.count_open(tx, self._most_letters, _MOST_PAIRS)
         found = {(service, reason): count for service, reason, count in counted[: self._most_reasons]}
         if rest := sum(count for _, _, count in counted[self._most_reasons :]):
             found["other", "other"] = rest

@@ -20,7 +20,7 @@ WITH found AS (
     WHERE state = 'open'
         AND ($1::text IS NULL OR service = $1)
         AND ($2::text[] IS NULL OR topic = ANY ($2))
-        AND ($3::text IS NULL OR reason = $3)
+        AND ($3::text IS NULL OR (left(reason, 100) = left($3, 100) AND reason = $3))
         AND ($4::uuid IS NULL OR job_id = $4)
         AND ($5::timestamptz IS NULL OR at >= $5)
         AND ($6::timestamptz IS NULL OR at < $6)

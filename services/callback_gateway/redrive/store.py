@@ -116,9 +116,11 @@ async def discard_letters(tx: Transaction, selection: Selection, block: Block, r
     return taken
 
 
-async def count_open(tx: Transaction) -> list[tuple[str, str, int]]:
-    """How many open letters there are, by service and reason, the most frequent first."""
-    return [(row["service"], row["reason"], row["count"]) for row in await tx.fetch(SQL["count_open"])]
+async def count_open(tx: Transaction, most_letters: int, most_pairs: int) -> list[tuple[str, str, int]]:
+    """How many open letters there are, by service and reason, the most frequent first: of each pair at most
+    `most_letters`, and at most `most_pairs` of them."""
+    rows = await tx.fetch(SQL["count_open"], most_letters, most_pairs)
+    return [(row["service"], row["reason"], row["count"]) for row in rows]
 
 
 async def await_jobs(tx: Transaction, job_ids: Sequence[UUID]) -> None:

@@ -93,8 +93,8 @@ def _alone(incoming: Incoming[JobControl], task_id: UUID) -> Outgoing:
 
 
 def _later(incoming: Incoming[JobControl], reason: str, error: str, *, task_id: UUID | None = None) -> Again | Refuse:
-    if incoming.delivery < _WAITS:
-        return Again(incoming, _FIRST_WAIT_SECONDS * 2**incoming.delivery, reason)
+    if incoming.repeats < _WAITS:
+        return Again(incoming, _FIRST_WAIT_SECONDS * 2**incoming.repeats, reason)
     log.warning("order.refused", job_id=str(incoming.event.job_id), action=incoming.event.action, reason=reason)
     return Refuse(incoming, reason, error, task_id=task_id)
 

@@ -4,9 +4,14 @@ import asyncio
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from services.callback_gateway.http.store import find_dead_letters
+from services.callback_gateway.redrive import store
+from services.callback_gateway.redrive.model import LetterFilter
+from services.callback_gateway.redrive.store import Block, Selection, Turns
 from shared.database.pool import Database
 from tests.eventually import eventually
 from tests.integration.callback_gateway.conftest import Served
@@ -78,3 +83,27 @@ async def test_however_many_letters_there_are_the_oldest_come_first_each_in_its_
         turns = [row["due_at"] for row in await tx.fetch("SELECT due_at FROM dead_letters ORDER BY at")]
     assert len(turns) == MANY
     assert min(later - turn for turn, later in pairwise(turns)) == timedelta(seconds=0.001)
+
+
+async def test_a_rare_reason_and_the_count_of_open_letters_do_not_read_all_letters(edge: Served) -> None:
+    rare = "a rare reason" + 100 * "!"
+    [one] = await keep(edge.database, letter_of(reason=rare + "?"))
+    await keep(edge.database, letter_of(reason=rare + "!"))
+    async with edge.database.transaction() as tx:
+        await tx.execute(
+            """INSERT INTO dead_letters (id, service, topic, reason, at, document)
+            SELECT gen_random_uuid(), service, topic, 'bug', at, document
+            FROM dead_letters CROSS JOIN generate_series(1, 10000)"""
+        )
+    selection = Selection(LetterFilter(reason=rare + "?"), "sluice")
+    async with edge.database.transaction() as tx:
+        assert len(await find_dead_letters(tx, selection, None, None, 50)) == 1
+        assert (await store.survey_redrives(tx, selection, force=False)).ids == (UUID(one),)
+        assert (await store.survey_discards(tx, selection)).ids == (UUID(one),)
+        assert len(await store.schedule_redrives(tx, selection, Block(), Turns(timedelta()), force=False)) == 1
+        assert len(await store.discard_letters(tx, selection, Block(), "a test")) == 1
+        assert await store.count_open(tx, 100, 10) == [("planner", "bug", 100), ("planner", (rare + "!")[:100], 1)]
+        read = await tx.fetchval(
+            "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relid = 'dead_letters'::regclass"
+        )
+    assert read < 1_000

@@ -14,7 +14,7 @@ def open_letters() -> dict[tuple[str, str], float]:
 
 
 async def test_open_letters_are_counted_by_service_and_reason(edge: Served) -> None:
-    count = CountOpen(edge.database, most_reasons=3)
+    count = CountOpen(edge.database, most_reasons=3, most_letters=3)
     ids = await keep(
         edge.database,
         letter_of(),
@@ -38,3 +38,6 @@ async def test_open_letters_are_counted_by_service_and_reason(edge: Served) -> N
     assert sum(found.values()) == 8
     assert len(found) == 4
     assert (found["planner", "bug"], found["other", "other"]) == (2, 4)
+    await keep(edge.database, letter_of(), letter_of())
+    await count.step()
+    assert open_letters()["planner", "bug"] == 3

@@ -1,5 +1,6 @@
 """Dead letters that are sent again or put away, over HTTP."""
 
+import asyncio
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
@@ -27,6 +28,7 @@ from tests.integration.callback_gateway.conftest import Served
 from tests.integration.callback_gateway.dead_letters import keep, letter_of, letter_of_task, listed
 from tests.integration.callback_gateway.job_events import BEGAN
 from tests.integration.callback_gateway.outages import crash
+from tests.locks import waiting
 from tests.stack import Place
 
 
@@ -154,6 +156,25 @@ async def test_only_an_open_letter_is_redriven(edge: Served) -> None:
     assert (await edge.http.post(f"/dead-letters/{one}/redrive")).status_code == 202
     again = await edge.http.post(f"/dead-letters/{one}/redrive")
     assert (again.status_code, again.json()["detail"]) == (409, "the dead letter is redriving already")
+
+
+@pytest.mark.parametrize(
+    ("verb", "meanwhile"), [("redrive", "discarded"), ("redrive", "redriving"), ("discard", "redriven")]
+)
+async def test_a_letter_that_changes_meanwhile_is_refused_as_it_then_is(
+    edge: Served, verb: str, meanwhile: str
+) -> None:
+    [one] = await keep(edge.database, letter_of())
+    async with edge.database.transaction() as tx:
+        await tx.execute("UPDATE dead_letters SET state = $1", meanwhile)
+        asked = asyncio.create_task(edge.http.post(f"/dead-letters/{one}/{verb}", json={"reason": "x"}))
+
+        async def waits() -> bool:
+            return await waiting(edge.database) > 0
+
+        await eventually(waits)
+    answer = await asked
+    assert (answer.status_code, answer.json()["detail"]) == (409, f"the dead letter is {meanwhile} already")
 
 
 async def test_what_waits_for_its_turn_can_be_put_away(edge: Served) -> None:

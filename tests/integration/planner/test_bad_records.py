@@ -14,7 +14,7 @@ from prometheus_client import REGISTRY
 from services.planner.app import build
 from services.planner.settings import Settings
 from shared.database.pool import Database
-from shared.events.envelope import CE_ID, CE_VERSION, DELIVERY
+from shared.events.envelope import CE_ID, CE_VERSION, DELIVERY, delivery_of_replay
 from shared.ids import new_id
 from tests.conftest import DatabaseFor, ReaderFor
 from tests.eventually import eventually
@@ -278,9 +278,11 @@ async def test_a_vendor_that_nobody_knows_is_waited_for_and_then_told(
     jobs, dead, retries = [await reader_for(topic) for topic in ("jobs.events", "planner.dead", "planner.retry")]
     topic, value = f"{topics.prefix}.jobs.requested", orjson.dumps({"vendor": "acme", "poll": {}})
     await raw.send_and_wait(topic, value, key=b"waits")
+    await raw.send_and_wait(topic, value, key=b"replayed", headers=[(DELIVERY, b"%d" % delivery_of_replay(1))])
     await raw.send_and_wait(topic, value, key=b"ends", headers=[(DELIVERY, b"5")])
-    [retry] = await eventually(lambda: retries.values, 40)
-    assert (retry["reason"], retry["delivery"]) == ("config_missing", 1)
+    await eventually(lambda: len(retries.values) == 2, 40)
+    asked = {(retry["reason"], retry["delivery"]) for retry in retries.values}
+    assert asked == {("config_missing", 1), ("config_missing", delivery_of_replay(1) + 1)}
     await eventually(lambda: reasons(dead) == {"ends": "config_missing"}, 20)
     [rejected] = await eventually(lambda: jobs.of_type("job.rejected"))
     assert rejected["mistakes"][0]["pointer"] == "/vendor"

@@ -20,7 +20,7 @@ from services.planner.track.handler import track_tasks
 from shared.database.pool import Database, Transaction
 from shared.events.catalogue import CALLBACKS_EXPECTED, JOBS_CONTROL, JOBS_EVENTS, JOBS_REQUESTED, TASKS_EVENTS
 from shared.events.configuration import VendorConfigured
-from shared.events.envelope import DELIVERY, Incoming, Position, Record
+from shared.events.envelope import DELIVERY, Incoming, Position, Record, delivery_of_replay
 from shared.events.jobs import JobControl, JobRequested
 from shared.events.tasks import TaskChanged, TaskState
 from shared.ids import derived_id, new_id
@@ -119,6 +119,7 @@ async def test_an_order_that_overtakes_its_job_stops_it_before_its_first_call(
 async def test_an_order_waits_two_minutes_for_its_job_and_then_becomes_a_dead_letter(database_for: DatabaseFor) -> None:
     database, event = await database_for("planner"), JobControl(job_id=new_id(), action="cancel")
     assert await waited_in_vain(database, event) == ("job_unknown", 128)
+    assert await waited_in_vain(database, event, first=delivery_of_replay(1)) == ("job_unknown", 128)
     async with database.transaction() as tx:
         assert await tx.fetchval("SELECT count(*) FROM early_orders") == 0
 
@@ -130,10 +131,10 @@ async def handled(database: Database, handle: Handle, event: Any, delivery: int 
         return list(await handle(tx, [incoming]))
 
 
-async def waited_in_vain(database: Database, order: JobControl) -> tuple[str, int]:
+async def waited_in_vain(database: Database, order: JobControl, *, first: int = 0) -> tuple[str, int]:
     """For what an order is given up in the end, and after how many seconds."""
     waited = 0.0
-    for delivery in range(20):
+    for delivery in range(first, first + 20):
         [result] = await handled(database, control_jobs, order, delivery)
         if isinstance(result, Refuse):
             return result.reason, round(waited)

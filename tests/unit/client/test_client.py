@@ -135,6 +135,25 @@ async def test_a_redriven_job_is_followed_past_its_earlier_end() -> None:
         assert [event.sequence async for event in sluice.events(JOB_ID)] == ["1", "2", "3"]
 
 
+@pytest.mark.parametrize("cut", [Broken, lambda *chunks: httpx.ByteStream(b"".join(chunks))])
+async def test_an_earlier_event_may_follow_the_end(cut: Callable[..., httpx.AsyncByteStream]) -> None:
+    """A planner died before it sent the event. On the next connection nothing follows."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if not request.url.path.endswith("/events"):
+            return httpx.Response(200, json=answers.job())
+        if request.headers["last-event-id"]:
+            return httpx.Response(204)
+        return httpx.Response(
+            200, stream=cut(answers.event(1, "accepted"), answers.ended(2), answers.event(3, "planned"))
+        )
+
+    async with client(answer) as sluice:
+        names = [event.name async for event in sluice.events(JOB_ID)]
+        assert (await sluice.wait(JOB_ID)).status == "completed"
+    assert names == ["job.accepted", "job.completed", "job.planned"]
+
+
 async def test_an_unknown_job_has_no_events() -> None:
     async with client(lambda request: httpx.Response(404, json=answers.problem(404, "there is no job"))) as sluice:
         with pytest.raises(ApiError, match="there is no job"):

@@ -119,17 +119,13 @@ async def redrive(
     letter_id: LetterId,
     force: Annotated[bool, Query(description="even if it came back three times")] = False,
 ) -> Response:
-    """To its task's job if it closed a task, else as the bytes it came as."""
-    row = await _found(context, letter_id)
-    if row["state"] != "open":
-        raise Refusal(409, f"the dead letter is {row['state']} already")
-    if why := not_whole(row["document"]["original"].get("left_out")):
-        raise Refusal(409, why)
+    """To its task's job if it closed a task, else as the bytes it came as. `409` if it is not open, or held back."""
     selection = Selection(LetterFilter(), context.settings.topic_prefix, letter_id)
     async with context.database.transaction() as tx:
-        if (await redrive_store.survey_redrives(tx, selection, force=force)).held:
-            raise Refusal(409, _why_held(row, selection.prefix, force=force))
-        await redrive_store.schedule_redrives(tx, selection, Block(), Turns(timedelta()), force=force)
+        taken = await redrive_store.schedule_redrives(tx, selection, Block(), Turns(timedelta()), force=force)
+    if not taken:
+        row = await _found(context, letter_id)
+        raise Refusal(409, _why_not_redriven(row, selection.prefix, force=force))
     return _affected(1, 0, (letter_id,), dry_run=False)
 
 
@@ -163,11 +159,11 @@ async def discard_all(context: Context, request: Request) -> Response:
 async def discard(context: Context, letter_id: LetterId, request: Request) -> Response:
     """With the reason. One that waits for its turn is not sent. Its task stays dead, and its job as it ended."""
     order = parse(REASON, (await read_json_body(request, context.settings))[1])
-    row = await _found(context, letter_id)
     selection = Selection(LetterFilter(), context.settings.topic_prefix, letter_id)
     async with context.database.transaction() as tx:
         taken = await redrive_store.discard_letters(tx, selection, Block(), order.reason)
     if not taken:
+        row = await _found(context, letter_id)
         raise Refusal(409, f"the dead letter is {row['state']} already")
     return _affected(1, 0, (letter_id,), dry_run=False, status=200)
 
@@ -180,7 +176,11 @@ async def _found(context: ApiContext, letter_id: UUID) -> Row:
     return row
 
 
-def _why_held(row: Row, prefix: str, *, force: bool) -> str:
+def _why_not_redriven(row: Row, prefix: str, *, force: bool) -> str:
+    if row["state"] != "open":
+        return f"the dead letter is {row['state']} already"
+    if why := not_whole(row["document"]["original"].get("left_out")):
+        return why
     if row["topic"] in topics_of_state(prefix):
         return PUBLISHED_AGAIN
     if row["redrives"] >= MOST_REDRIVES and not force:
