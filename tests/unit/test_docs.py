@@ -10,8 +10,10 @@ import pytest
 import yaml
 from prometheus_client import REGISTRY
 
+from infra import settings_page
 from services.planner.paging.counted import MOST_GROWTH, MOST_TASKS_AT_ONCE
 from services.planner.track.decide import MOST_BARREN
+from services.provision import ProvisionSettings
 from shared.client.documents import load
 from shared.events.catalogue import DEAD, RETRIES, SERVICES, records_topic, topics
 from shared.events.topic import Topic
@@ -74,6 +76,16 @@ def names_in(text: str, known: Mapping[str, Topic[Any]]) -> set[str]:
     retries = RETRIES.values() if "`retry` topic of every service" in text else ()
     dead = DEAD.values() if "every service's dead letters" in text else ()
     return named | {topic.name for topic in (*retries, *dead)}
+
+
+def test_the_page_of_settings_is_what_the_models_say() -> None:
+    assert settings_page.PAGE.read_text("utf-8") == settings_page.page(), "make docs writes it"
+
+
+def test_each_setting_has_a_description() -> None:
+    kinds = [import_module(f"services.{name.replace('-', '_')}.settings").Settings for name in SERVICES]
+    for kind in (*kinds, ProvisionSettings):
+        assert [name for name, field in kind.model_fields.items() if not field.description] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
