@@ -36,6 +36,17 @@ def test_the_page_of_topics_is_the_catalogue() -> None:
         assert f"| `{topic.name}`{marks} | {topic.key} | {way} | {topic.carries} |" in text
 
 
+def test_each_arrow_of_the_diagram_is_in_the_catalogue() -> None:
+    text = re.sub(r"\bgateway\b", "callback-gateway", (PROJECT / "README.md").read_text("utf-8"))
+    everything = {topic.name: topic for topic in topics()}
+    arrows = re.findall(r'^  ([\w-]+) -- "(.+)" --> ([\w-]+)$', text, re.MULTILINE)
+    assert len(arrows) > 5
+    for source, label, target in arrows:
+        for topic in (everything[name] for name in re.findall(r"\w+\.\w+", label)):
+            assert {source, "anyone"} & set(topic.producers), topic.name
+            assert target in topic.consumers, topic.name
+
+
 def test_whoever_is_said_to_read_a_topic_does() -> None:
     read: dict[str, set[str]] = {}
     for service in SERVICES:
