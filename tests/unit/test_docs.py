@@ -21,6 +21,7 @@ from shared.runtime.service import open_runtime
 from shared.specification.vendor import Vendor
 
 PROJECT = Path(__file__).resolve().parents[2]
+EVIDENCE = PROJECT / "docs" / "evidence"
 ANY_PORT = {"callback-gateway": {"gateway_port": 0}}
 BEHAVIOURS = (47, 38, 21, 21, 25)
 """How many each of the replaced designs has: the poller, vendor jobs, requests, webhooks, schedules."""
@@ -127,7 +128,7 @@ def test_what_is_called_a_default_is_one() -> None:
 
 
 def test_each_mistake_of_the_replaced_designs_has_a_test() -> None:
-    text = (PROJECT / "docs" / "replaced-designs.md").read_text("utf-8")
+    text = (EVIDENCE / "replaced-designs.md").read_text("utf-8")
     mistakes = dict(re.findall(r"^\| D(\d+) \|(.*)$", text, re.MULTILINE))
     assert sorted(map(int, mistakes)) == list(range(1, 24))
     for row in mistakes.values():
@@ -135,7 +136,7 @@ def test_each_mistake_of_the_replaced_designs_has_a_test() -> None:
 
 
 def test_each_behaviour_of_the_replaced_designs_has_a_test() -> None:
-    pages = sorted((PROJECT / "docs" / "designs").glob("*.md"))
+    pages = sorted((EVIDENCE / "designs").glob("*.md"))
     rows = [
         row for page in pages for row in re.findall(r"^\| S(\d)\.(\d+) \|(.*)$", page.read_text("utf-8"), re.MULTILINE)
     ]
@@ -146,7 +147,7 @@ def test_each_behaviour_of_the_replaced_designs_has_a_test() -> None:
 
 
 def test_each_fault_has_a_test() -> None:
-    text = (PROJECT / "docs" / "faults.md").read_text("utf-8")
+    text = (EVIDENCE / "faults.md").read_text("utf-8")
     rows = re.findall(r"^\| (?!fault |-)(.*)$", text, re.MULTILINE | re.IGNORECASE)
     assert len(rows) > 20
     for row in rows:
@@ -154,7 +155,7 @@ def test_each_fault_has_a_test() -> None:
 
 
 def test_each_bad_input_has_a_test() -> None:
-    text = (PROJECT / "docs" / "bad-inputs.md").read_text("utf-8")
+    text = (EVIDENCE / "bad-inputs.md").read_text("utf-8")
     rows = re.findall(r"^\| (?!What comes |-)(.*)$", text, re.MULTILINE)
     assert len(rows) > 50
     for row in rows:
@@ -163,7 +164,8 @@ def test_each_bad_input_has_a_test() -> None:
 
 def test_each_reason_of_a_bad_record_is_one_that_operators_know() -> None:
     """What the page of bad inputs calls them is in the table of what to do about them."""
-    page, known = ((PROJECT / "docs" / name).read_text("utf-8") for name in ("bad-inputs.md", "operations.md"))
+    page = (EVIDENCE / "bad-inputs.md").read_text("utf-8")
+    known = (PROJECT / "docs" / "operations.md").read_text("utf-8")
     on_topics = page.partition("## On topics")[2].partition("## From vendors")[0]
     for told in re.findall(r"^\|[^|]*\|([^|]*)\|", on_topics, re.MULTILINE):
         for reason in re.findall(r"`((?!sluice_)[a-z]+_[a-z_]+|empty|undecodable|bug)`", told):
@@ -197,8 +199,9 @@ def metrics() -> set[str]:
     return {family.name + ("_total" if family.type == "counter" else "") for family in families}
 
 
-def test_the_page_of_operations_names_metrics_that_are_there() -> None:
-    named = re.findall(r"`(sluice_\w+)", (PROJECT / "docs" / "operations.md").read_text("utf-8"))
+@pytest.mark.parametrize("page", ["operations.md", "failures.md"])
+def test_pages_name_metrics_that_are_there(page: str) -> None:
+    named = re.findall(r"`(sluice_\w+)", (PROJECT / "docs" / page).read_text("utf-8"))
     assert len(named) > 10
     assert set(named) <= metrics()
 
