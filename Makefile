@@ -52,7 +52,7 @@ bench: setup $(VENV)-bench/.synced ## Run the benchmarks
 	$(PY) -m benchmarks $(ARGS)
 
 ##@ Quality
-.PHONY: lint fmt
+.PHONY: lint fmt docs
 lint: setup ## Check style, formatting, types, imports and dependencies
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -63,6 +63,9 @@ lint: setup ## Check style, formatting, types, imports and dependencies
 fmt: setup ## Format the code and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: setup ## Write docs/settings.md from the settings models
+	$(PY) -m infra.settings_page
 
 ##@ Data
 .PHONY: reset lock lock-jars clean

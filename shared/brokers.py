@@ -67,14 +67,12 @@ class KafkaSettings(BaseSettings):
 
     kafka_bootstrap_servers: str = Field("127.0.0.1:9092", description="Kafka brokers, host:port, comma separated")
     kafka_security_protocol: Protocol = Field(
-        "PLAINTEXT", description="encryption (SSL) and login (SASL): PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL"
+        "PLAINTEXT", description="whether connections are encrypted (SSL) and log in (SASL)"
     )
-    kafka_sasl_mechanism: Mechanism = Field(
-        "SCRAM-SHA-512", description="how to log in: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"
-    )
-    kafka_username: str = Field("", validate_default=True, description="who logs in")
+    kafka_sasl_mechanism: Mechanism = Field("SCRAM-SHA-512", description="how to log in")
+    kafka_username: str = Field("", validate_default=True, description="user name to log in to Kafka with")
     kafka_password: OwnSecret = Field(
-        "", validate_default=True, pattern=REFERENCE, description="env:NAME or file:/PATH of the password"
+        "", validate_default=True, pattern=REFERENCE, description="env:NAME or file:/PATH of that user's password"
     )
     kafka_ca_file: str = Field(
         "", description="PEM file of the authorities that brokers' certificates are from; empty: the system's"

@@ -25,26 +25,30 @@ class Settings(ServiceSettings):
         256,
         ge=1,
         le=10_000,
-        description="calls of this process that may be open at once; a quarter is for vendors with few open ones, and "
-        "hosts that only URLs name have half at most",
+        description="calls open at once in one process; a quarter is kept for vendors with few open calls, and hosts that "
+        "only URLs name have half at most",
     )
-    fetcher_vendor_share: float = Field(0.5, gt=0, le=1, description="part of them that one vendor may take")
+    fetcher_vendor_share: float = Field(0.5, gt=0, le=1, description="share of these calls that one vendor may have")
     fetcher_body_bytes: int = Field(
-        64 * 1024**2, ge=1024**2, description="what large answers, which are read whole, may take together"
+        64 * 1024**2, ge=1024**2, description="bytes of answers above 1 MiB that one process holds at once"
     )
-    fetcher_lease_seconds: float = Field(8.0, ge=3, le=300, description="silence after which calls are taken over")
-    gateway_public_url: str = Field("http://127.0.0.1:8080", description="where vendors reach the gateway")
+    fetcher_lease_seconds: float = Field(
+        8.0, ge=3, le=300, description="seconds without a sign of life after which other fetchers take over the calls"
+    )
+    gateway_public_url: str = Field(
+        "http://127.0.0.1:8080", description="URL at which vendors reach the gateway; callback URLs begin with it"
+    )
     callback_key: OwnSecret = Field(
-        "", description="env:NAME or file:/PATH of the key that callback URLs are made with"
+        "", description="env:NAME or file:/PATH of the key that signs callback URLs; the same as the gateways'"
     )
     signing_places: str = Field(
-        "", description="where secrets of outgoing webhooks may be, as secret_places; empty: where all may be"
+        "", description="where secrets of outgoing webhooks may be, such as env:SIGN_; empty: as SLUICE_SECRET_PLACES"
     )
     private_networks: Annotated[str, AfterValidator(_networks)] = Field(
         PRIVATE_NETWORKS,
         description="networks that vendors with network.private_addresses: allow may be in; empty: none",
     )
-    fetcher_keep_days: float = Field(30.0, ge=1, description="days that the log of attempts is kept")
+    fetcher_keep_days: float = Field(30.0, ge=1, description="days that attempts are kept")
 
     @property
     def idle_seconds(self) -> float:

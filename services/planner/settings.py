@@ -8,11 +8,13 @@ from shared.runtime.settings import ServiceSettings
 class Settings(ServiceSettings):
     """How far ahead calls are released."""
 
-    planner_window_seconds: float = Field(4.0, gt=0, le=60, description="seconds of a contract's rate released ahead")
+    planner_window_seconds: float = Field(
+        4.0, gt=0, le=60, description="calls are released for so many seconds ahead, at the contract's rate"
+    )
     planner_unprocessed: int = Field(
         2000,
         ge=10,
-        description="pages of a job fetched but not yet processed that stop its release; four such jobs stop a vendor",
+        description="pages fetched but not processed that stop the release of a job; four such jobs stop their vendor",
     )
     planner_keep_days: float = Field(30.0, ge=15, description="days after its end that a job can be redriven")
 

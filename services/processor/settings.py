@@ -10,4 +10,6 @@ class Settings(ServiceSettings):
 
     processor_pages: int = Field(32, ge=1, le=500, description="pages handled in one transaction")
     processor_members: int = Field(2, ge=1, le=16, description="members of the consumer group in one process")
-    processor_reads: int = Field(8, ge=1, le=100, description="payloads read from the store at the same time")
+    processor_reads: int = Field(
+        8, ge=1, le=100, description="payloads read from the store at the same time in one process"
+    )

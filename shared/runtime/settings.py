@@ -31,24 +31,28 @@ class ServiceSettings(KafkaSettings):
         description="env:NAME or file:/PATH of the role's password, with {service} as above; empty: that of the URL",
     )
     database_connections: int = Field(
-        6, ge=2, le=100, description="largest number of connections of this process; a fetcher has one more"
+        6, ge=2, le=100, description="most connections to Postgres of one process; a fetcher has one more"
     )
     payload_store: str = Field(
         "file:///tmp/sluice/payloads",
         pattern=r"^(file:///|s3://[^/]|memory://)",
-        description="file:///PATH or s3://BUCKET/PREFIX",
+        description="where payloads are stored: file:///PATH or s3://BUCKET/PREFIX",
     )
-    payload_store_endpoint: str = Field("", description="address of an S3-compatible store other than AWS")
+    payload_store_endpoint: str = Field(
+        "", description="URL of an S3-compatible store other than AWS, such as http://storage:8333"
+    )
     secret_places: str = Field(
         "",
-        description="where secrets may be, such as env:ACME_,file:/run/secrets; empty: anywhere but in our own",
+        description="where specifications' secrets may be: env:ACME_,file:/run/secrets; empty: all but Sluice's own",
     )
     health_host: str = Field("127.0.0.1", description="address that /healthz, /readyz and /metrics listen on")
-    health_port: int = Field(0, ge=0, le=65535, description="port for them; 0 chooses a free one and logs it")
-    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
+    health_port: int = Field(
+        0, ge=0, le=65535, description="port of /healthz, /readyz and /metrics; 0 chooses a free one and logs it"
+    )
+    log_level: str = Field("INFO", description="least severe log lines that are written: DEBUG, INFO, WARNING or ERROR")
     replica: str = Field("", description="stable name of this replica; makes its consumers static group members")
     stop_seconds: float = Field(
-        30.0, ge=1, le=300, description="the process ends this long after SIGTERM, whatever hangs"
+        30.0, ge=1, le=300, description="seconds after SIGTERM at which the process ends, whatever hangs"
     )
 
     def database_login(self, schema: str) -> Login:

@@ -10,8 +10,10 @@ import pytest
 import yaml
 from prometheus_client import REGISTRY
 
+from infra import settings_page
 from services.planner.paging.counted import MOST_GROWTH, MOST_TASKS_AT_ONCE
 from services.planner.track.decide import MOST_BARREN
+from services.provision import ProvisionSettings
 from shared.client.documents import load
 from shared.events.catalogue import DEAD, RETRIES, SERVICES, records_topic, topics
 from shared.events.topic import Topic
@@ -19,6 +21,7 @@ from shared.runtime.service import open_runtime
 from shared.specification.vendor import Vendor
 
 PROJECT = Path(__file__).resolve().parents[2]
+EVIDENCE = PROJECT / "docs" / "evidence"
 ANY_PORT = {"callback-gateway": {"gateway_port": 0}}
 BEHAVIOURS = (47, 38, 21, 21, 25)
 """How many each of the replaced designs has: the poller, vendor jobs, requests, webhooks, schedules."""
@@ -32,6 +35,17 @@ def test_the_page_of_topics_is_the_catalogue() -> None:
         marks = " (public)" * topic.public + ", compacted" * (topic.cleanup == "compact")
         way = f"{', '.join(topic.producers)} → {', '.join(topic.consumers)}"
         assert f"| `{topic.name}`{marks} | {topic.key} | {way} | {topic.carries} |" in text
+
+
+def test_each_arrow_of_the_diagram_is_in_the_catalogue() -> None:
+    text = re.sub(r"\bgateway\b", "callback-gateway", (PROJECT / "README.md").read_text("utf-8"))
+    everything = {topic.name: topic for topic in topics()}
+    arrows = re.findall(r'^  ([\w-]+) -- "(.+)" --> ([\w-]+)$', text, re.MULTILINE)
+    assert len(arrows) > 5
+    for source, label, target in arrows:
+        for topic in (everything[name] for name in re.findall(r"\w+\.\w+", label)):
+            assert {source, "anyone"} & set(topic.producers), topic.name
+            assert target in topic.consumers, topic.name
 
 
 def test_whoever_is_said_to_read_a_topic_does() -> None:
@@ -76,6 +90,16 @@ def names_in(text: str, known: Mapping[str, Topic[Any]]) -> set[str]:
     return named | {topic.name for topic in (*retries, *dead)}
 
 
+def test_the_page_of_settings_is_what_the_models_say() -> None:
+    assert settings_page.PAGE.read_text("utf-8") == settings_page.page(), "make docs writes it"
+
+
+def test_each_setting_has_a_description() -> None:
+    kinds = [import_module(f"services.{name.replace('-', '_')}.settings").Settings for name in SERVICES]
+    for kind in (*kinds, ProvisionSettings):
+        assert [name for name, field in kind.model_fields.items() if not field.description] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
 def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8")):
@@ -104,7 +128,7 @@ def test_what_is_called_a_default_is_one() -> None:
 
 
 def test_each_mistake_of_the_replaced_designs_has_a_test() -> None:
-    text = (PROJECT / "docs" / "replaced-designs.md").read_text("utf-8")
+    text = (EVIDENCE / "replaced-designs.md").read_text("utf-8")
     mistakes = dict(re.findall(r"^\| D(\d+) \|(.*)$", text, re.MULTILINE))
     assert sorted(map(int, mistakes)) == list(range(1, 24))
     for row in mistakes.values():
@@ -112,7 +136,7 @@ def test_each_mistake_of_the_replaced_designs_has_a_test() -> None:
 
 
 def test_each_behaviour_of_the_replaced_designs_has_a_test() -> None:
-    pages = sorted((PROJECT / "docs" / "designs").glob("*.md"))
+    pages = sorted((EVIDENCE / "designs").glob("*.md"))
     rows = [
         row for page in pages for row in re.findall(r"^\| S(\d)\.(\d+) \|(.*)$", page.read_text("utf-8"), re.MULTILINE)
     ]
@@ -123,7 +147,7 @@ def test_each_behaviour_of_the_replaced_designs_has_a_test() -> None:
 
 
 def test_each_fault_has_a_test() -> None:
-    text = (PROJECT / "docs" / "faults.md").read_text("utf-8")
+    text = (EVIDENCE / "faults.md").read_text("utf-8")
     rows = re.findall(r"^\| (?!fault |-)(.*)$", text, re.MULTILINE | re.IGNORECASE)
     assert len(rows) > 20
     for row in rows:
@@ -131,7 +155,7 @@ def test_each_fault_has_a_test() -> None:
 
 
 def test_each_bad_input_has_a_test() -> None:
-    text = (PROJECT / "docs" / "bad-inputs.md").read_text("utf-8")
+    text = (EVIDENCE / "bad-inputs.md").read_text("utf-8")
     rows = re.findall(r"^\| (?!What comes |-)(.*)$", text, re.MULTILINE)
     assert len(rows) > 50
     for row in rows:
@@ -140,7 +164,8 @@ def test_each_bad_input_has_a_test() -> None:
 
 def test_each_reason_of_a_bad_record_is_one_that_operators_know() -> None:
     """What the page of bad inputs calls them is in the table of what to do about them."""
-    page, known = ((PROJECT / "docs" / name).read_text("utf-8") for name in ("bad-inputs.md", "operations.md"))
+    page = (EVIDENCE / "bad-inputs.md").read_text("utf-8")
+    known = (PROJECT / "docs" / "operations.md").read_text("utf-8")
     on_topics = page.partition("## On topics")[2].partition("## From vendors")[0]
     for told in re.findall(r"^\|[^|]*\|([^|]*)\|", on_topics, re.MULTILINE):
         for reason in re.findall(r"`((?!sluice_)[a-z]+_[a-z_]+|empty|undecodable|bug)`", told):
@@ -174,8 +199,9 @@ def metrics() -> set[str]:
     return {family.name + ("_total" if family.type == "counter" else "") for family in families}
 
 
-def test_the_page_of_operations_names_metrics_that_are_there() -> None:
-    named = re.findall(r"`(sluice_\w+)", (PROJECT / "docs" / "operations.md").read_text("utf-8"))
+@pytest.mark.parametrize("page", ["operations.md", "failures.md"])
+def test_pages_name_metrics_that_are_there(page: str) -> None:
+    named = re.findall(r"`(sluice_\w+)", (PROJECT / "docs" / page).read_text("utf-8"))
     assert len(named) > 10
     assert set(named) <= metrics()
 
