@@ -150,9 +150,9 @@ class Cluster:
             await owner.close()
         return rows
 
-    async def dead_letters(self) -> list[dict[str, Any]]:
-        """All dead letters."""
-        answer = await self.http.get(f"{self.gateway}/dead-letters")
+    async def dead_letters(self, **query: str) -> list[dict[str, Any]]:
+        """All dead letters, or those of a job or in a state: by `job_id` and `state`."""
+        answer = await self.http.get(f"{self.gateway}/dead-letters", params=query)
         found: list[dict[str, Any]] = answer.json()["dead_letters"]
         return found
 

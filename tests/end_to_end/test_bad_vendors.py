@@ -1,11 +1,13 @@
 """Vendors whose answers are not what was agreed: a job completes correctly or ends with a clear reason; it never hangs
 and never loops for ever."""
 
-from pathlib import Path
 from typing import Any
 
-from tests.cluster import Cluster, cluster
-from tests.stack import Place
+import pytest
+
+from tests.cluster import Cluster
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 OFFSET = {"request": {"path": "/items"}, "pages": {"style": "offset", "size": 50, "total": "body.meta.total"}}
 WALKED = {"style": "offset", "size": 50}
@@ -16,34 +18,33 @@ CURSOR = {
 PAGE = {"request": {"path": "/pages"}, "pages": {"style": "page", "size": 50, "total": "body.total"}}
 NEXT = {"request": {"path": "/next"}, "pages": {"style": "next", "next": "body.next"}}
 
-COMPLETES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
-    ("a total that is missing", OFFSET, {"misbehaviour": {"total": "missing"}}),
-    ("a total of the wrong type", OFFSET, {"misbehaviour": {"total": "wrong_type"}}),
-    ("pages smaller than asked for", OFFSET, {"page_size_max": 20}),
-    ("pages that overlap", OFFSET, {"misbehaviour": {"pages": "overlap"}}),
-    ("a list instead of an object", {**OFFSET, "pages": WALKED}, {"misbehaviour": {"body": "array"}}),
-]
+COMPLETES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "a total that is missing": (OFFSET, {"misbehaviour": {"total": "missing"}}),
+    "a total of the wrong type": (OFFSET, {"misbehaviour": {"total": "wrong_type"}}),
+    "pages smaller than asked for": (OFFSET, {"page_size_max": 20}),
+    "pages that overlap": (OFFSET, {"misbehaviour": {"pages": "overlap"}}),
+    "a list instead of an object": ({**OFFSET, "pages": WALKED}, {"misbehaviour": {"body": "array"}}),
+}
 PARTLY, FAILED = "completed_with_failures", "failed"
-ENDS: list[tuple[str, dict[str, Any], dict[str, Any], str, str]] = [
-    ("the same page again and again", OFFSET, {"misbehaviour": {"pages": "repeat"}}, PARTLY, "incomplete"),
-    ("a cursor that loops", CURSOR, {"misbehaviour": {"cursor": "loops"}}, FAILED, "cursor_loops"),
-    ("a cursor that does not move", CURSOR, {"misbehaviour": {"cursor": "not_moving"}}, FAILED, "pages_repeat"),
-    ("a cursor that never ends", CURSOR, {"misbehaviour": {"cursor": "never_ends"}}, FAILED, "no_new_records"),
-    ("HTML instead of JSON", OFFSET, {"misbehaviour": {"body": "html"}}, FAILED, "vendor_malformed"),
-    ("another charset", OFFSET, {"misbehaviour": {"body": "utf-16"}}, FAILED, "vendor_malformed"),
-    ("a charset that is no Unicode", CURSOR, {"misbehaviour": {"body": "latin-1"}}, FAILED, "vendor_malformed"),
-    ("a bomb", OFFSET, {"misbehaviour": {"body": "bomb"}}, FAILED, "too_large"),
-    ("a crowd of empty records", NEXT, {"misbehaviour": {"body": "crowd"}}, FAILED, "too_large"),
-    ("a body without an end", NEXT, {"misbehaviour": {"body": "endless"}}, FAILED, "too_large"),
-    ("a redirect in a circle", NEXT, {"misbehaviour": {"body": "redirect"}}, FAILED, "refused_302"),
-    ("page numbers that go nowhere", PAGE, {"misbehaviour": {"pages": "repeat"}}, PARTLY, "incomplete"),
-    ("a number instead of a page", OFFSET, {"misbehaviour": {"body": "scalar"}}, FAILED, "vendor_malformed"),
-    ("nothing but cut JSON", NEXT, {"malformed_share": 1.0}, FAILED, "vendor_malformed"),
-    ("nothing but empty answers", NEXT, {"empty_share": 1.0}, FAILED, "vendor_malformed"),
-    ("a token that is refused", NEXT, {"require_token": "secret"}, FAILED, "paging stopped at task 0: auth_failed"),
-]
+ENDS: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
+    "the same page again and again": (OFFSET, {"misbehaviour": {"pages": "repeat"}}, PARTLY, "incomplete"),
+    "a cursor that loops": (CURSOR, {"misbehaviour": {"cursor": "loops"}}, FAILED, "cursor_loops"),
+    "a cursor that does not move": (CURSOR, {"misbehaviour": {"cursor": "not_moving"}}, FAILED, "pages_repeat"),
+    "a cursor that never ends": (CURSOR, {"misbehaviour": {"cursor": "never_ends"}}, FAILED, "no_new_records"),
+    "HTML instead of JSON": (OFFSET, {"misbehaviour": {"body": "html"}}, FAILED, "vendor_malformed"),
+    "another charset": (OFFSET, {"misbehaviour": {"body": "utf-16"}}, FAILED, "vendor_malformed"),
+    "a charset that is no Unicode": (CURSOR, {"misbehaviour": {"body": "latin-1"}}, FAILED, "vendor_malformed"),
+    "a bomb": (OFFSET, {"misbehaviour": {"body": "bomb"}}, FAILED, "too_large"),
+    "a crowd of empty records": (NEXT, {"misbehaviour": {"body": "crowd"}}, FAILED, "too_large"),
+    "a body without an end": (NEXT, {"misbehaviour": {"body": "endless"}}, FAILED, "too_large"),
+    "a redirect in a circle": (NEXT, {"misbehaviour": {"body": "redirect"}}, FAILED, "refused_302"),
+    "page numbers that go nowhere": (PAGE, {"misbehaviour": {"pages": "repeat"}}, PARTLY, "incomplete"),
+    "a number instead of a page": (OFFSET, {"misbehaviour": {"body": "scalar"}}, FAILED, "vendor_malformed"),
+    "nothing but cut JSON": (NEXT, {"malformed_share": 1.0}, FAILED, "vendor_malformed"),
+    "nothing but empty answers": (NEXT, {"empty_share": 1.0}, FAILED, "vendor_malformed"),
+    "a token that is refused": (NEXT, {"require_token": "secret"}, FAILED, "paging stopped at task 0: auth_failed"),
+}
 RETRY = {"attempts": 2, "backoff": {"base": "10ms"}}
-SHRINKS = {"records": 100, "misbehaviour": {"total": "shrinks"}}
 
 
 async def run(running: Cluster, vendor: str, poll: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
@@ -53,30 +54,37 @@ async def run(running: Cluster, vendor: str, poll: dict[str, Any], config: dict[
     return await running.ended(job_id, within_seconds=60)
 
 
-async def keys(running: Cluster) -> dict[str, set[int]]:
-    """Of all records that are in the sink, by source."""
-    found: dict[str, set[int]] = {}
-    for row in await running.records():
-        found.setdefault(row["source"], set()).add(int(row["key"]))
-    return found
+async def keys(running: Cluster, source: str) -> set[int]:
+    """Of all records of a source that are in the sink."""
+    return {int(row["key"]) for row in await running.records() if row["source"] == source}
 
 
-async def test_whatever_a_vendor_answers_the_job_ends(topics: Place, tmp_path: Path) -> None:
-    async with cluster(topics, tmp_path) as running:
-        completed = {what: await run(running, f"good-{n}", *case) for n, (what, *case) in enumerate(COMPLETES)}
-        grown = await run(running, "grows", OFFSET, {"misbehaviour": {"total": "grows"}})
-        shrunk = await run(running, "shrinks", OFFSET, SHRINKS)
-        for number, (what, poll, config, status, reason) in enumerate(ENDS):
-            job = await run(running, f"bad-{number}", poll, config)
-            assert job["status"] == status, (what, job)
-            assert reason in f"{job['reason']} {job.get('failures')}", (what, job)
-            assert not (job["completeness"] or {}).get("complete"), (what, job)
-        stored = await keys(running)
-    for what, job in completed.items():
-        assert (job["status"], job["reason"], job["distinct"]) == ("completed", "", 400), (what, job)
-        assert stored[job["source"]] == set(range(1, 401)), what
-    assert (grown["status"], grown["distinct"], "keeps growing" in grown["note"]) == ("completed", 1400, True), grown
-    assert stored[grown["source"]] == set(range(1, 1401))
-    assert (shrunk["status"], shrunk["reason"], "went down from 100 to 50" in shrunk["note"]) == ("completed", "", True)
-    assert shrunk["completeness"] == {"expected": 50, "distinct": 50, "complete": None}, shrunk
-    assert stored[shrunk["source"]] == set(range(1, 51))
+@pytest.mark.parametrize("answers", COMPLETES)
+async def test_a_vendor_whose_records_can_all_be_read_completes_its_job(running: Cluster, answers: str) -> None:
+    job = await run(running, f"good-{list(COMPLETES).index(answers)}", *COMPLETES[answers])
+    assert (job["status"], job["reason"], job["distinct"]) == ("completed", "", 400), job
+    assert await keys(running, job["source"]) == set(range(1, 401))
+
+
+@pytest.mark.parametrize("answers", ENDS)
+async def test_a_vendor_whose_records_cannot_all_be_read_ends_its_job_with_a_reason(
+    running: Cluster, answers: str
+) -> None:
+    poll, config, status, reason = ENDS[answers]
+    job = await run(running, f"bad-{list(ENDS).index(answers)}", poll, config)
+    assert job["status"] == status, job
+    assert reason in f"{job['reason']} {job.get('failures')}", job
+    assert not (job["completeness"] or {}).get("complete"), job
+
+
+async def test_a_total_that_keeps_growing_is_followed_and_noted(running: Cluster) -> None:
+    job = await run(running, "grows", OFFSET, {"misbehaviour": {"total": "grows"}})
+    assert (job["status"], job["distinct"], "keeps growing" in job["note"]) == ("completed", 1400, True), job
+    assert await keys(running, job["source"]) == set(range(1, 1401))
+
+
+async def test_a_total_that_shrinks_is_noted_and_leaves_completeness_open(running: Cluster) -> None:
+    job = await run(running, "shrinks", OFFSET, {"records": 100, "misbehaviour": {"total": "shrinks"}})
+    assert (job["status"], job["reason"], "went down from 100 to 50" in job["note"]) == ("completed", "", True), job
+    assert job["completeness"] == {"expected": 50, "distinct": 50, "complete": None}, job
+    assert await keys(running, job["source"]) == set(range(1, 51))

@@ -1,15 +1,17 @@
-"""A page that nobody can read becomes a dead letter; a person looks, mends, and sends it again, or puts it away."""
+"""A page that cannot be read becomes a dead letter; a person looks at it, and redrives or discards it."""
 
-from pathlib import Path
 from typing import Any
 
-from tests.cluster import Cluster, cluster
+import pytest
+
+from tests.cluster import Cluster
 from tests.eventually import eventually
-from tests.stack import Place
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 RETRY = {"attempts": 1, "backoff": {"base": "10ms"}}
 PAGES = {"style": "offset", "size": 50, "total": "body.meta.total"}
-JOB = {"vendor": "acme", "poll": {"request": {"path": "/items"}, "pages": PAGES, "records": {"key": "id"}}}
+POLL = {"request": {"path": "/items"}, "pages": PAGES, "records": {"key": "id"}}
 RECORDS = 400
 REDRIVES = 3
 
@@ -17,12 +19,6 @@ REDRIVES = 3
 def bad(offset: int) -> dict[str, Any]:
     """A page that is no JSON, until the simulator is configured again."""
     return {"match": rf"offset={offset}\b", "fault": "malformed"}
-
-
-async def letters(running: Cluster, **query: str) -> list[dict[str, Any]]:
-    answer = await running.http.get(f"{running.gateway}/dead-letters", params=query)
-    found: list[dict[str, Any]] = answer.json()["dead_letters"]
-    return found
 
 
 async def order(running: Cluster, path: str, **body: Any) -> dict[str, Any]:
@@ -40,20 +36,14 @@ async def watched_to_its_end(running: Cluster, job_id: str) -> str:
 
 async def open_letters(running: Cluster, job_id: str, redrives: int) -> list[dict[str, Any]]:
     """Those of a job that came back so often."""
-    found = await letters(running, job_id=job_id, state="open")
+    found = await running.dead_letters(job_id=job_id, state="open")
     return [one for one in found if one["redrives"] == redrives]
 
 
-async def test_dead_letters_are_redriven_guarded_and_discarded(topics: Place, tmp_path: Path) -> None:
-    async with cluster(topics, tmp_path) as running:
-        await running.configure_simulator("acme", records=RECORDS, fail_paths=[bad(100), bad(300)])
-        await running.apply_vendor("acme", retry=RETRY)
-        await _is_mended_and_redriven(running)
-        await _is_never_mended(running)
-
-
-async def _is_mended_and_redriven(running: Cluster) -> None:
-    job_id = await running.submit(JOB)
+async def test_dead_letters_that_are_redriven_complete_their_job(running: Cluster) -> None:
+    await running.configure_simulator("mended", records=RECORDS, fail_paths=[bad(100), bad(300)])
+    await running.apply_vendor("mended", retry=RETRY)
+    job_id = await running.submit({"vendor": "mended", "poll": POLL})
     job = await running.ended(job_id)
     assert (job["status"], job["counts"]) == ("failed", {"completed": 6, "failed": 2})
     found = await eventually(lambda: open_letters(running, job_id, 0), 20)
@@ -61,18 +51,21 @@ async def _is_mended_and_redriven(running: Cluster) -> None:
     dry = await order(running, "redrive", filter=wanted, dry_run=True)
     assert (dry["count"], set(dry["ids"])) == (2, {one["id"] for one in found})
     assert (await running.job(job_id))["status"] == "failed"
-    await running.configure_simulator("acme", records=RECORDS)
+    await running.configure_simulator("mended", records=RECORDS)
     assert (await order(running, "redrive", filter=wanted))["count"] == 2
     assert await watched_to_its_end(running, job_id) in {"job.completed", "job.failed"}
     await running.reaches(job_id, "completed", 30)
     job = await running.job(job_id)
     assert (job["distinct"], job["counts"]) == (RECORDS, {"completed": 8})
-    assert {one["state"] for one in await letters(running, job_id=job_id)} == {"redriven"}
+    assert {one["state"] for one in await running.dead_letters(job_id=job_id)} == {"redriven"}
 
 
-async def _is_never_mended(running: Cluster) -> None:
-    await running.configure_simulator("acme", records=RECORDS, fail_paths=[bad(100)])
-    job_id = await running.submit(JOB)
+async def test_a_dead_letter_that_comes_back_is_held_after_three_redrives_and_can_be_discarded(
+    running: Cluster,
+) -> None:
+    await running.configure_simulator("lost", records=RECORDS, fail_paths=[bad(100)])
+    await running.apply_vendor("lost", retry=RETRY)
+    job_id = await running.submit({"vendor": "lost", "poll": POLL})
     assert (await running.ended(job_id))["status"] == "failed"
     for redrives in range(REDRIVES):
         [letter] = await eventually(lambda: open_letters(running, job_id, redrives), 30)  # noqa: B023 - awaited here
@@ -84,6 +77,6 @@ async def _is_never_mended(running: Cluster) -> None:
     held = await order(running, "redrive", filter={"job_id": job_id})
     assert (held["count"], held["held"]) == (0, 1)
     await order(running, f"{letter['id']}/discard", reason="the vendor lost this page")
-    assert await letters(running, job_id=job_id, state="open") == []
+    assert await running.dead_letters(job_id=job_id, state="open") == []
     job = await running.job(job_id)
     assert (job["status"], job["counts"]) == ("failed", {"completed": 7, "failed": 1})

@@ -3,11 +3,13 @@ results fetched, each record once."""
 
 import asyncio
 import signal
+from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from tests.cluster import Cluster, cluster
 from tests.end_to_end.invocations import apply, callbacks, invoke, tasks
@@ -15,113 +17,9 @@ from tests.eventually import eventually
 from tests.reports import Report, Reports
 from tests.stack import Place
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 KILLED = ("planner", "callback-gateway", "scheduler")
-
-
-async def test_vendor_jobs_are_done_however_their_callbacks_come(topics: Place, tmp_path: Path) -> None:
-    async def on_submit(reports: Reports, report: Report) -> None:
-        if report.input["month"] == "early":
-            assert await reports.call_back(report, "succeeded") == 202
-
-    async with Reports(on_submit) as reports, cluster(topics, tmp_path) as running:
-        await apply(running, reports, in_flight=1)
-        job_id = await invoke(running, [{"month": "early"}, {"month": "twice"}, {"month": "failed"}])
-        await eventually(lambda: len(reports.reports) == 3, 30)
-
-        async def known() -> bool:
-            waiting = [task for task in await tasks(running, job_id) if task["vendor_job"]]
-            return len(waiting) == 3
-
-        await eventually(known, 20)
-        by_month = {report.input["month"]: report for report in reports.reports.values()}
-        await reports.call_back(by_month["twice"], "running")
-        assert await reports.call_back(by_month["twice"], "succeeded") == 202
-        assert await reports.call_back(by_month["twice"], "succeeded") == 202
-        await reports.call_back(by_month["failed"], "failed")
-        job = await running.ended(job_id)
-        assert (job["kind"], job["status"], job["records"], job["distinct"]) == ("invoke", "failed", 10, 10), job
-        assert job["reason"] == "1 of 9 tasks failed"
-        assert reports.submits == 3
-        rows = await running.records("reports")
-        assert {row["key"] for row in rows} == {
-            f"{by_month[month].id}-{number}" for month in ("early", "twice") for number in range(5)
-        }
-
-        async def judged() -> bool:
-            return await callbacks(running, job_id) == [
-                ("done", "accepted"),
-                ("done", "accepted"),
-                ("done", "duplicate"),
-                ("failed", "accepted"),
-                ("progress", "accepted"),
-            ]
-
-        await eventually(judged)
-        assert await running.dead_letters() == []
-
-
-async def test_waits_that_no_callback_by_token_ends(topics: Place, tmp_path: Path) -> None:
-    """The status is asked; a deadline passes; a job is cancelled; a submit's outcome is unknown."""
-    async with Reports() as reports, cluster(topics, tmp_path) as running:
-        await apply(running, reports)
-        silent = {"method": "POST", "path": "/reports", "json": {"month": "{input.month}"}}
-        status = {"request": {"path": "/reports/{vendor_job}"}, "after": "200ms", "every": "1s"}
-        asked = await invoke(running, [{"month": "asked"}], submit=silent, status=status)
-        expired = await invoke(running, [{"month": "expired"}], deadline="1500ms")
-        cancelled = await invoke(running, [{"month": "cancelled"}])
-        by_month = await eventually(lambda: _by_month(reports, 3), 30)
-
-        async def seen() -> bool:
-            found = [task for job in (asked, expired, cancelled) for task in await tasks(running, job)]
-            return len(found) == 3 and all(task["vendor_job"] for task in found)
-
-        await eventually(seen, 20)
-        await running.http.post(f"{running.gateway}/jobs/{cancelled}/cancel")
-        by_month["asked"].status = "succeeded"
-        job = await running.ended(asked)
-        assert (job["status"], job["distinct"]) == ("completed", 5), job
-        assert (await running.ended(expired))["status"] == "failed"
-        for wanted, job_id in (("deadline_exceeded", expired), (None, asked)):
-            await eventually(partial(_failed_for, running, job_id, wanted))
-
-        async def given_up() -> bool:
-            [task] = await tasks(running, expired)
-            reason = "deadline_exceeded: no outcome within 1500ms"
-            return (task["state"], task["reason"]) == ("expired", reason)
-
-        await eventually(given_up)
-        await eventually(lambda: {by_month[m].status for m in ("expired", "cancelled")} == {"deleted"}, 20)
-        await reports.call_back(by_month["expired"], "succeeded")
-
-        async def late() -> bool:
-            return await callbacks(running, expired) == [("done", "late")]
-
-        await eventually(late)
-        assert reports.submits == 3
-
-        reports.hang_up = True
-        unknown = await invoke(running, [{"month": "unknown"}], results=None)
-        by_month = await eventually(lambda: _by_month(reports, 4), 30)
-
-        async def waits() -> bool:
-            [task] = await tasks(running, unknown)
-            return bool(task["state"] == "waiting" and task["reason"].startswith("outcome_unknown"))
-
-        await eventually(waits, 20)
-        await running.reaches(unknown, "running")
-        await reports.call_back(by_month["unknown"], "succeeded")
-        assert (await running.ended(unknown))["status"] == "completed"
-        assert reports.submits == 4
-
-
-async def _failed_for(running: Cluster, job_id: str, reason: str | None) -> bool:
-    wanted = [{"reason": reason, "count": 1}] if reason else []
-    return bool((await running.job(job_id))["failures"] == wanted)
-
-
-def _by_month(reports: Reports, count: int) -> dict[str, Report]:
-    found = {report.input["month"]: report for report in reports.reports.values()}
-    return found if len(found) == count else {}
 
 
 async def test_kills_between_submit_and_callback_submit_nothing_twice(
@@ -175,3 +73,126 @@ async def _unknown(running: Cluster, job_id: str, count: int) -> bool:
     """Whether the outcome of so many submits is unknown."""
     found = [task for task in await tasks(running, job_id) if (task["reason"] or "").startswith("outcome_unknown")]
     return len([task for task in found if task["state"] == "waiting"]) == count
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def reports(running: Cluster) -> AsyncIterator[Reports]:
+    """The vendor `acme` of the module's cluster. It takes one call at a time, and calls back for the month `early`
+    before its submit is answered."""
+
+    async def on_submit(reports: Reports, report: Report) -> None:
+        if report.input["month"] == "early":
+            assert await reports.call_back(report, "succeeded") == 202
+
+    async with Reports(on_submit) as made:
+        await apply(running, made, in_flight=1)
+        yield made
+
+
+async def submitted(running: Cluster, reports: Reports, job_id: str, months: int = 1) -> dict[str, Report]:
+    """What was submitted for the months of a job, once the job knows the vendor's id of each."""
+
+    async def known() -> set[str]:
+        found = {task["vendor_job"] for task in await tasks(running, job_id) if task["vendor_job"]}
+        return found if len(found) == months else set()
+
+    return {reports.reports[one].input["month"]: reports.reports[one] for one in await eventually(known, 50)}
+
+
+async def test_vendor_jobs_are_done_however_their_callbacks_come(running: Cluster, reports: Reports) -> None:
+    before = reports.submits
+    job_id = await invoke(running, [{"month": "early"}, {"month": "twice"}, {"month": "failed"}])
+    by_month = await submitted(running, reports, job_id, 3)
+    await reports.call_back(by_month["twice"], "running")
+    assert await reports.call_back(by_month["twice"], "succeeded") == 202
+    assert await reports.call_back(by_month["twice"], "succeeded") == 202
+    await reports.call_back(by_month["failed"], "failed")
+    job = await running.ended(job_id)
+    assert (job["kind"], job["status"], job["records"], job["distinct"]) == ("invoke", "failed", 10, 10), job
+    assert job["reason"] == "1 of 9 tasks failed"
+    assert reports.submits - before == 3
+    assert {row["key"] for row in await running.records("reports") if str(row["job_id"]) == job_id} == {
+        f"{by_month[month].id}-{number}" for month in ("early", "twice") for number in range(5)
+    }
+
+    async def judged() -> bool:
+        return await callbacks(running, job_id) == [
+            ("done", "accepted"),
+            ("done", "accepted"),
+            ("done", "duplicate"),
+            ("failed", "accepted"),
+            ("progress", "accepted"),
+        ]
+
+    await eventually(judged)
+    assert await running.dead_letters(job_id=job_id) == []
+
+
+async def test_a_vendor_that_does_not_call_back_is_asked_for_the_status(running: Cluster, reports: Reports) -> None:
+    silent = {"method": "POST", "path": "/reports", "json": {"month": "{input.month}"}}
+    status = {"request": {"path": "/reports/{vendor_job}"}, "after": "200ms", "every": "1s"}
+    job_id = await invoke(running, [{"month": "asked"}], submit=silent, status=status)
+    report = (await submitted(running, reports, job_id))["asked"]
+    report.status = "succeeded"
+    job = await running.ended(job_id)
+    assert (job["status"], job["distinct"]) == ("completed", 5), job
+    await eventually(partial(_failed_for, running, job_id, None))
+
+
+async def test_a_deadline_ends_the_wait_and_the_vendors_job_and_a_later_callback_is_late(
+    running: Cluster, reports: Reports
+) -> None:
+    before = reports.submits
+    job_id = await invoke(running, [{"month": "expired"}], deadline="1500ms")
+    report = (await submitted(running, reports, job_id))["expired"]
+    assert (await running.ended(job_id))["status"] == "failed"
+    await eventually(partial(_failed_for, running, job_id, "deadline_exceeded"))
+
+    async def given_up() -> bool:
+        [task] = await tasks(running, job_id)
+        reason = "deadline_exceeded: no outcome within 1500ms"
+        return (task["state"], task["reason"]) == ("expired", reason)
+
+    await eventually(given_up)
+    await eventually(lambda: report.status == "deleted", 20)
+    await reports.call_back(report, "succeeded")
+
+    async def late() -> bool:
+        return await callbacks(running, job_id) == [("done", "late")]
+
+    await eventually(late)
+    assert reports.submits - before == 1
+
+
+async def test_a_cancelled_job_ends_the_vendors_job(running: Cluster, reports: Reports) -> None:
+    job_id = await invoke(running, [{"month": "cancelled"}])
+    report = (await submitted(running, reports, job_id))["cancelled"]
+    await running.control(job_id, "cancel")
+    await eventually(lambda: report.status == "deleted", 20)
+    await running.reaches(job_id, "cancelled")
+
+
+async def test_a_submit_whose_answer_is_lost_is_not_repeated_and_waits_for_its_callback(
+    running: Cluster, reports: Reports
+) -> None:
+    before, reports.hang_up = reports.submits, True
+    try:
+        job_id = await invoke(running, [{"month": "unknown"}], results=None)
+
+        async def waits() -> bool:
+            [task] = await tasks(running, job_id)
+            return bool(task["state"] == "waiting" and task["reason"].startswith("outcome_unknown"))
+
+        await eventually(waits, 50)
+    finally:
+        reports.hang_up = False
+    await running.reaches(job_id, "running")
+    [report] = [one for one in reports.reports.values() if one.input["month"] == "unknown"]
+    await reports.call_back(report, "succeeded")
+    assert (await running.ended(job_id))["status"] == "completed"
+    assert reports.submits - before == 1
+
+
+async def _failed_for(running: Cluster, job_id: str, reason: str | None) -> bool:
+    wanted = [{"reason": reason, "count": 1}] if reason else []
+    return bool((await running.job(job_id))["failures"] == wanted)

@@ -1,10 +1,12 @@
 """A poll job over HTTP, through five processes and a vendor that errs in ten percent of its answers."""
 
-from pathlib import Path
 from typing import Any
 
-from tests.cluster import cluster
-from tests.stack import Place
+import pytest
+
+from tests.cluster import Cluster
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 RETRY = {"backoff": {"base": "50ms", "cap": "1s"}, "attempts": 10}
 STYLES: dict[str, dict[str, Any]] = {
@@ -36,44 +38,40 @@ SEARCHES: dict[str, dict[str, Any]] = {
 }
 
 
+ERRS = {
+    "error_share": 0.05,
+    "truncate_share": 0.02,
+    "malformed_share": 0.02,
+    "rate_limit_share": 0.02,
+    "rate_limit_seconds": 1,
+    "empty_share": 0.01,
+    "html_share": 0.01,
+}
+
+
+async def check(running: Cluster, vendor: str, poll: dict[str, Any], records: int) -> None:
+    """A job of this poll completes with every record, each once."""
+    await running.apply_vendor(vendor, retry=RETRY)
+    table = vendor.replace("-", "_")
+    document = {"vendor": vendor, "poll": {**poll, "records": {"key": "id"}}}
+    job_id = await running.submit({**document, "sinks": [{"type": "postgres", "table": table}]})
+    job = await running.ended(job_id)
+    assert (job["status"], job["records"], job["distinct"]) == ("completed", records, records), job
+    assert {int(row["key"]) for row in await running.records(table)} == set(range(1, records + 1))
+    assert await running.dead_letters(job_id=job_id) == []
+
+
+@pytest.mark.parametrize("style", SEARCHES)
 async def test_every_record_arrives_exactly_once_where_pages_are_asked_for_in_the_body(
-    topics: Place, tmp_path: Path
+    running: Cluster, style: str
 ) -> None:
     """Each search fails at first, and is made again: it changes nothing."""
-    async with cluster(topics, tmp_path) as running:
-        failing = [{"match": "^/search$", "fault": "error", "status": 500, "times": 1}]
-        await running.configure_simulator("acme", records=950, fail_paths=failing)
-        await running.apply_vendor("acme", retry=RETRY)
-        for style, poll in SEARCHES.items():
-            table = f"by_{style}"
-            document = {"vendor": "acme", "poll": {**poll, "records": {"key": "id"}}}
-            job_id = await running.submit({**document, "sinks": [{"type": "postgres", "table": table}]})
-            job = await running.ended(job_id)
-            assert (job["status"], job["records"], job["distinct"]) == ("completed", 950, 950), (style, job)
-            assert {int(row["key"]) for row in await running.records(table)} == set(range(1, 951)), style
-        assert await running.dead_letters() == []
+    failing = [{"match": "^/search$", "fault": "error", "status": 500, "times": 1}]
+    await running.configure_simulator(f"search-{style}", records=950, fail_paths=failing)
+    await check(running, f"search-{style}", SEARCHES[style], 950)
 
 
-async def test_every_record_arrives_exactly_once_in_every_style(topics: Place, tmp_path: Path) -> None:
-    async with cluster(topics, tmp_path) as running:
-        await running.configure_simulator(
-            "acme",
-            records=3000,
-            error_share=0.05,
-            truncate_share=0.02,
-            malformed_share=0.02,
-            rate_limit_share=0.02,
-            rate_limit_seconds=1,
-            empty_share=0.01,
-            html_share=0.01,
-        )
-        await running.apply_vendor("acme", retry=RETRY)
-        for style, poll in STYLES.items():
-            table = f"by_{style}"
-            document = {"vendor": "acme", "poll": {**poll, "records": {"key": "id"}}}
-            job_id = await running.submit({**document, "sinks": [{"type": "postgres", "table": table}]})
-            job = await running.ended(job_id)
-            assert (job["status"], job["records"], job["distinct"]) == ("completed", 3000, 3000), (style, job)
-            rows = await running.records(table)
-            assert {int(row["key"]) for row in rows} == set(range(1, 3001)), style
-        assert await running.dead_letters() == []
+@pytest.mark.parametrize("style", STYLES)
+async def test_every_record_arrives_exactly_once_in_every_style(running: Cluster, style: str) -> None:
+    await running.configure_simulator(f"errs-{style}", records=3000, **ERRS)
+    await check(running, f"errs-{style}", STYLES[style], 3000)

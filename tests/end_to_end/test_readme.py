@@ -9,22 +9,23 @@ import re
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import pytest_asyncio
 
 from infra.local.beginning import PROJECT
 from shared.client.documents import load
-from tests.cluster import Cluster, cluster
+from tests.cluster import Cluster
 from tests.eventually import eventually
-from tests.stack import Place
 
 README = (PROJECT / "README.md").read_text("utf-8")
 RECIPES = README[README.index("## Recipes") : README.index("## What is guaranteed")]
 EXPORTS = dict(re.findall(r"^export (\w+)=(\S+)", README, re.MULTILINE))
 SECRET = EXPORTS["ACME_HOOK"]
+SHARED = pytest.mark.asyncio(loop_scope="module")
+"""Of each test that uses the module's cluster."""
 
 
 APPLIED = "\n---\n".join(re.findall(r"(?:```yaml|<<'YAML')\n(.*?)\n(?:```|YAML)", README, re.DOTALL))
@@ -44,7 +45,14 @@ def documents(running: Cluster) -> list[dict[str, Any]]:
     return found
 
 
-async def prepare(running: Cluster) -> None:
+@pytest.fixture(scope="module")
+def environment() -> dict[str, str]:
+    return EXPORTS
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(running: Cluster) -> Cluster:
+    """The module's cluster, with everything applied that the README says to apply."""
     signed = {"scheme": "standard-webhooks", "secret": SECRET}
     reports = {"rows": 4, "work_seconds": [0.1, 0.5], "sign": signed}
     await running.configure_simulator("acme", records=50, reports=reports)
@@ -58,6 +66,7 @@ async def prepare(running: Cluster) -> None:
             place = f"{running.gateway}/{kind}s/{document[kind]}"
             answer = await _put(running, place, document)
         assert answer.is_success, answer.text
+    return running
 
 
 async def _put(running: Cluster, place: str, document: dict[str, Any]) -> httpx.Response:
@@ -82,18 +91,6 @@ async def send(running: Cluster, sender_id: str, content: dict[str, Any]) -> htt
     return await running.http.post(f"{running.gateway}/in/acme-changed", content=body, headers=headers)
 
 
-async def test_each_recipe_does_what_it_says(topics: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in EXPORTS.items():
-        monkeypatch.setenv(name, value)
-    async with cluster(topics, tmp_path) as running:
-        await prepare(running)
-        await the_vendor_calls_back(running)
-        await the_answer_comes_back(running)
-        await a_webhook_starts_a_job_and_its_end_is_told(running)
-        await the_schedule_fires(running)
-        await the_commands_run(running, topics)
-
-
 def test_each_secret_that_is_named_is_set_before() -> None:
     assert set(re.findall(r"env:(\w+)", README)) == set(EXPORTS)
 
@@ -104,12 +101,14 @@ def test_no_document_takes_the_place_of_another() -> None:
     assert len(names) == len(set(names)) > 5, names
 
 
-async def the_vendor_calls_back(running: Cluster) -> None:
+@SHARED
+async def test_the_recipe_of_a_vendor_job_gets_its_records_after_the_callback(running: Cluster) -> None:
     job = await running.ended(await running.submit({"source": "acme-reports"}))
     assert (job["status"], job["distinct"]) == ("completed", 8), job
 
 
-async def the_answer_comes_back(running: Cluster) -> None:
+@SHARED
+async def test_the_recipe_of_a_request_gets_the_answer_of_the_vendor(running: Cluster) -> None:
     [document] = re.findall(r"-d '(.*?)'", RECIPES)
     answer = await running.http.post(
         f"{running.gateway}/jobs", json=json.loads(document), headers={"Prefer": "wait=20"}
@@ -117,7 +116,8 @@ async def the_answer_comes_back(running: Cluster) -> None:
     assert (answer.status_code, len(answer.json()["items"])) == (200, 1)
 
 
-async def a_webhook_starts_a_job_and_its_end_is_told(running: Cluster) -> None:
+@SHARED
+async def test_the_recipe_of_a_webhook_starts_one_job_and_reports_its_end(running: Cluster) -> None:
     first, again = [await send(running, "msg_1", {"offset": 7}) for _ in range(2)]
     assert (first.status_code, again.status_code, again.json()) == (202, 202, first.json())
     job = await _job_of(running, first.json()["links"]["job"])
@@ -138,7 +138,8 @@ async def _job_of(running: Cluster, place: str) -> dict[str, Any]:
     return await running.ended(place.rsplit("/", 1)[1])
 
 
-async def the_schedule_fires(running: Cluster) -> None:
+@SHARED
+async def test_the_recipe_of_a_schedule_runs_when_it_is_triggered(running: Cluster) -> None:
     place = f"{running.gateway}/schedules/nightly-item"
     assert (await running.http.post(f"{place}/trigger")).status_code == 202
 
@@ -149,7 +150,9 @@ async def the_schedule_fires(running: Cluster) -> None:
     await eventually(succeeded, 30)
 
 
-async def the_commands_run(running: Cluster, place: Place) -> None:
+@SHARED
+async def test_the_commands_of_the_recipes_succeed(running: Cluster) -> None:
+    place = running.place
     job_id = await running.submit({"source": "acme-reports"})
     found = re.findall(r"^\.venv/bin/(sluice .*?)(?:  #.*)?$", RECIPES, re.MULTILINE)
     assert len(found) == 3

@@ -7,13 +7,15 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
+import pytest_asyncio
 
-from tests.cluster import Cluster, cluster
+from tests.cluster import Cluster
 from tests.end_to_end.invocations import INVOKE, OUTCOME, tasks
 from tests.eventually import eventually
 from tests.reports import Reports
 from tests.signing import SECRET, signed
-from tests.stack import Place
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 HOOK = {
     "verify": {"scheme": "standard-webhooks", "secrets": ["env:ACME_HOOK_OLD", "env:ACME_HOOK"]},
@@ -37,12 +39,20 @@ async def put(running: Cluster, place: str, document: dict[str, Any]) -> None:
     assert answer.status_code == 201, answer.text
 
 
-async def configure(running: Cluster) -> None:
+@pytest.fixture(scope="module")
+def environment() -> dict[str, str]:
+    return {"ACME_HOOK": SECRET}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(running: Cluster) -> Cluster:
+    """The module's cluster, with a hook that starts a poll."""
     await running.configure_simulator("acme", records=300)
     await running.apply_vendor("acme")
     source = {"vendor": "acme", "poll": POLL, "sinks": [{"type": "postgres", "table": "items"}]}
     await put(running, "sources/acme-items", source)
     await put(running, "hooks/acme-changed", HOOK)
+    return running
 
 
 async def send(running: Cluster, sender_id: str, action: str = "changed") -> dict[str, Any]:
@@ -54,35 +64,49 @@ async def send(running: Cluster, sender_id: str, action: str = "changed") -> dic
     return found
 
 
-async def test_a_webhook_becomes_records(topics: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ACME_HOOK", SECRET)
-    async with Reports() as reports, cluster(topics, tmp_path) as running:
-        await configure(running)
-        sent = [await send(running, "msg_1") for _ in range(3)]
-        assert len({answer["id"] for answer in sent}) == 1
-        await send(running, "msg_2", action="read")
-        job = await eventually(lambda: ended(running, sent[0]), 60)
-        assert (job["id"], job["status"], job["records"]) == (sent[0]["id"], "completed", 300)
-        assert len(await running.records("items")) == 300
-
-        running.kill("callback-gateway")
-        again = await eventually(lambda: send(running, "msg_1"), 30)
-        assert again == sent[0]
-        third = await send(running, "msg_3")
-        assert (await eventually(lambda: ended(running, third), 60))["status"] == "completed"
-        listed = (await running.http.get(f"{running.gateway}/jobs")).json()["jobs"]
-        assert {job["id"] for job in listed} == {sent[0]["id"], third["id"]}
-        assert await running.dead_letters() == []
-
-        started = await it_may_take_as_long_as_it_needs(running, reports)
-        await how_it_ends_is_nothing_to_its_sender(running)
-        logs = {path.stem: path.read_text() for path in (tmp_path / "logs").glob("*.log")}
-        assert started in logs["planner"]
-        assert not any("canary" in text for text in logs.values())
+async def jobs(running: Cluster) -> set[str]:
+    """The ids of all jobs."""
+    return {job["id"] for job in (await running.http.get(f"{running.gateway}/jobs")).json()["jobs"]}
 
 
-async def it_may_take_as_long_as_it_needs(running: Cluster, reports: Reports) -> str:
-    """The vendor is done when the test says so; nothing of the body is lost or taken for something else on its way."""
+async def test_a_webhook_that_comes_three_times_is_one_job_with_its_records(running: Cluster) -> None:
+    sent = [await send(running, "msg_1") for _ in range(3)]
+    assert len({answer["id"] for answer in sent}) == 1
+    job = await eventually(lambda: ended(running, sent[0]), 60)
+    assert (job["id"], job["status"], job["records"]) == (sent[0]["id"], "completed", 300)
+    assert len(await running.records("items")) == 300
+    assert await running.dead_letters(job_id=job["id"]) == []
+
+
+async def test_a_webhook_that_the_condition_of_its_hook_leaves_out_starts_no_job(running: Cluster) -> None:
+    left_out = await send(running, "msg_2", action="read")
+    after = await send(running, "msg_3")
+    assert (await eventually(lambda: ended(running, after), 60))["status"] == "completed"
+    assert left_out["id"] not in await jobs(running)
+
+
+async def test_after_a_kill_of_the_gateway_a_webhook_that_comes_again_is_still_the_same_job(running: Cluster) -> None:
+    first = await send(running, "msg_4")
+    assert (await eventually(lambda: ended(running, first), 60))["status"] == "completed"
+    before = await jobs(running)
+    running.kill("callback-gateway")
+    assert await eventually(lambda: send(running, "msg_4"), 30) == first
+    new = await send(running, "msg_5")
+    assert (await eventually(lambda: ended(running, new), 60))["status"] == "completed"
+    assert await jobs(running) == before | {new["id"]}
+
+
+async def test_a_webhook_starts_a_vendors_job_that_gets_its_body_as_it_is(running: Cluster, root: Path) -> None:
+    """The vendor is done when the test says so; the body is in no log."""
+    async with Reports() as reports:
+        job_id = await _job_with_text(running, reports)
+    logs = {path.stem: path.read_text() for path in (root / "logs").glob("*.log")}
+    assert job_id in logs["planner"]
+    assert not any("canary" in text for text in logs.values())
+
+
+async def _job_with_text(running: Cluster, reports: Reports) -> str:
+    """Done, with records; nothing of the text was lost or taken for something else on its way."""
     callbacks = {"callbacks": {"outcome": OUTCOME}}
     vendor = {"base_url": reports.url, "network": {"private_addresses": "allow"}, **callbacks}
     await put(running, "vendors/reports", vendor)
@@ -103,18 +127,17 @@ async def it_may_take_as_long_as_it_needs(running: Cluster, reports: Reports) ->
     assert [json.loads(row["record"])["of"]["text"] for row in await running.records("reports")] == [TEXT] * 5
     pages = [parse_qs(asked.partition("?")[2]) for asked in reports.asked if "/rows" in asked]
     assert [page["about"] for page in pages] == [[TEXT.lower()]] * 3
-    await eventually(lambda: is_told(running, job_id, [202, 200, 200, 200]), 20)
+    await eventually(lambda: are_answered(running, job_id, [202, 200, 200, 200]), 20)
     return job_id
 
 
-async def is_told(running: Cluster, job_id: str, wanted: list[int]) -> bool:
+async def are_answered(running: Cluster, job_id: str, wanted: list[int]) -> bool:
     """Each call has had one attempt, which was answered so."""
     statuses = [[attempt["status"] for attempt in task["attempts"]] for task in await tasks(running, job_id)]
     return statuses == [[status] for status in wanted]
 
 
-async def how_it_ends_is_nothing_to_its_sender(running: Cluster) -> None:
-    """Delivered is delivered: the job that fails is for those who look at jobs."""
+async def test_a_webhook_whose_job_failed_is_answered_as_before_when_it_comes_again(running: Cluster) -> None:
     poll = {"request": {"path": "/nowhere"}, "pages": {"style": "none"}}
     await put(running, "sources/nowhere", {"vendor": "acme", "poll": poll})
     await put(running, "hooks/nowhere", {"start": {"source": "nowhere"}, "id": "body.id"})

@@ -8,11 +8,12 @@ import pytest
 
 from services.planner.control.decide import Redrive, Standing, look_at, order
 from services.planner.ending import without_cuts
-from services.planner.model import JobRow, Resolved
+from services.planner.model import Resolved
 from shared.events.jobs import JobControl, JobState
 from shared.events.tasks import TaskState
 from shared.specification.invoke import Invoke
 from shared.specification.source import Poll
+from tests.unit.planner.job_rows import job_row
 
 TASK, STRANGER = UUID(int=1), UUID(int=2)
 
@@ -39,7 +40,7 @@ def test_the_reason_of_an_invocation_outlives_a_redrive_that_does_not_mend_it(
     submit = {"path": "/x", "query": {"url": "{callback.url}"}}
     invoke = Invoke.model_validate({"submit": submit, "deadline": "1h"})
     resolved = Resolved(vendor="acme", source="x", invoke=invoke)
-    row = JobRow(UUID(int=9), JobState.FAILED, resolved, 5, 0, 4, 1, 0, 0, 0, None, 0, True, reason, 0.0)
+    row = job_row(state=JobState.FAILED, resolved=resolved, planned=5, open=0, completed=4, failed=1, reason=reason)
     redrive = JobControl(job_id=row.id, action="redrive")
     ordered = order(row, redrive)
     assert isinstance(ordered, Redrive)

@@ -14,18 +14,18 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from services.planner.invocation import outcome_of_status, plan_submits, resolve_results
 from services.planner.invoke.decide import AskStatus, End, EndVendorJob, Expect, Move, Submit, Wake, count, move
-from services.planner.model import JobRow, Resolved
+from services.planner.model import Resolved
 from services.planner.paging.follow import first_step, next_step
 from services.planner.paging.step import Step
 from shared.errors import Problem
 from shared.events.callbacks import TaskDue
-from shared.events.jobs import JobState
 from shared.events.tasks import Facts, TaskChanged, TaskState
 from shared.specification.invoke import Invoke
 from shared.specification.vendor import Callbacks
 from shared.specification.vendor_jobs import Told
+from tests.unit.planner.job_rows import JOB, job_row
 
-JOB, TASK = UUID(int=1), UUID(int=2)
+TASK = UUID(int=2)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SUBMIT = {"method": "POST", "path": "/reports", "json": {"month": "{input.month}", "url": "{callback.url}"}}
 RESULTS = {"request": {"path": "/reports/{vendor_job}/rows", "query": {"month": "{input.month}"}}}
@@ -117,7 +117,7 @@ def test_a_submit_that_is_answered_waits_under_its_vendors_id() -> None:
 def test_done_completes_and_plans_the_results_within_the_same_job() -> None:
     found = after(resolved(), SUBMITTED, heard(told="done"))
     assert (found.effects, found.task.state) == ((End(),), TaskState.COMPLETED)
-    job = job_row(resolved())
+    job = job_row(resolved=resolved())
     counted, [page] = count(job, [found.task])
     assert (page.call.path, page.call.query, page.slice) == ("/reports/r1/rows", {"month": "2026-01"}, 0)
     assert (counted.open, counted.planned, counted.completed) == (1, 2, 1)
@@ -137,14 +137,14 @@ def test_a_callback_that_names_the_vendors_job_is_enough() -> None:
 def test_without_results_there_is_nothing_to_wait_for() -> None:
     found = after(resolved(results=None), heard(told="done"))
     assert found.task.state is TaskState.COMPLETED
-    assert count(job_row(resolved(results=None)), [found.task])[1] == ()
+    assert count(job_row(resolved=resolved(results=None)), [found.task])[1] == ()
 
 
 def test_a_failed_vendor_job_fails_its_task() -> None:
     found = after(resolved(), SUBMITTED, heard(told="failed"))
     assert found.task.state is TaskState.FAILED
     assert found.task.reason.startswith("vendor_failed")
-    assert count(job_row(resolved()), [found.task])[0].failed == 1
+    assert count(job_row(resolved=resolved()), [found.task])[0].failed == 1
 
 
 def test_a_deadline_ends_the_wait_and_the_vendors_job() -> None:
@@ -272,11 +272,6 @@ def test_callbacks_that_can_never_say_done_are_refused_where_nothing_else_can(ou
     assert isinstance(submits(resolved({"outcome": {**outcome, "done": "body.ok"}}), {"month": "2026-01"}), Step)
 
 
-def job_row(job: Resolved, **more: Any) -> JobRow:
-    row = JobRow(JOB, JobState.RUNNING, job, 1, 1, 0, 0, 0, 0, 0, None, 0, True, "", 0.0)
-    return replace(row, **more)
-
-
 class Life(RuleBasedStateMachine):
     """A submit, the vendor, the clock and a broker that repeats and reorders what it likes."""
 
@@ -299,7 +294,7 @@ class Life(RuleBasedStateMachine):
             self.task = found.task
         if End() in found.effects:
             self.ends.append(found.task.state)
-            self.planned += len(count(job_row(self.job), [found.task])[1])
+            self.planned += len(count(job_row(resolved=self.job), [found.task])[1])
         self.deadlines += [
             self.now + one.after for one in found.effects if isinstance(one, Wake) and one.kind == "deadline"
         ]

@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 import orjson
 import pytest
@@ -13,6 +12,7 @@ from services.planner.model import JobRow, Resolved
 from shared.events.jobs import JobState
 from shared.specification.notify import Notify
 from shared.specification.source import Output, Poll
+from tests.unit.planner.job_rows import JOB, job_row
 
 NOTIFY: TypeAdapter[Any] = TypeAdapter(Notify)
 WEBHOOK = {"webhook": "https://me.example/done", "on": ["failed"]}
@@ -22,23 +22,7 @@ def job(notify: list[dict[str, Any]]) -> JobRow:
     output = Output(notify=NOTIFY.validate_python(notify))
     resolved = Resolved(vendor="acme", source="items", poll=Poll(), output=output)
     stored = Resolved.model_validate_json(resolved.model_dump_json(by_alias=True, exclude_defaults=True))
-    return JobRow(
-        id=UUID(int=1),
-        state=JobState.RUNNING,
-        resolved=stored,
-        planned=1,
-        open=0,
-        completed=1,
-        failed=0,
-        cancelled=0,
-        records=1,
-        distinct=1,
-        expected=None,
-        barren=0,
-        discovery_over=True,
-        reason="",
-        since_progress_seconds=0.0,
-    )
+    return job_row(resolved=stored, open=0, completed=1, records=1, distinct=1)
 
 
 @pytest.mark.parametrize(
@@ -57,4 +41,4 @@ def test_a_message_on_the_topic_needs_no_webhook(notify: list[dict[str, Any]], w
     found = told.get("notifications")
     assert (found and [one["webhook"] for one in found.get("webhooks", [])]) == webhooks
     if found:
-        assert (found["text"], found["event"]["data"]["status"]) == (f"job {UUID(int=1)} of items: failed", "failed")
+        assert (found["text"], found["event"]["data"]["status"]) == (f"job {JOB} of items: failed", "failed")

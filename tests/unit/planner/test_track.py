@@ -27,8 +27,8 @@ from shared.events.tasks import Call, Facts, FactsWanted, TaskChanged, TaskState
 from shared.specification.invoke import Invoke
 from shared.specification.request import OffsetPages, Records, Request
 from shared.specification.source import Output, Poll
+from tests.unit.planner.job_rows import JOB, job_row
 
-JOB = UUID(int=1)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 POLL = Poll(request=Request(path="/items"), pages=OffsetPages(style="offset", size=10, total="body.total"))
 FIRST = PlannedCall(
@@ -38,24 +38,7 @@ FIRST = PlannedCall(
 
 def job(**more: Any) -> JobRow:
     """One task is planned and open, and no more will follow, unless it is said otherwise."""
-    row = JobRow(
-        id=JOB,
-        state=JobState.RUNNING,
-        resolved=Resolved(vendor="acme", source="items", poll=POLL),
-        planned=1,
-        open=1,
-        completed=0,
-        failed=0,
-        cancelled=0,
-        records=0,
-        distinct=0,
-        expected=None,
-        barren=0,
-        discovery_over=True,
-        reason="",
-        since_progress_seconds=0.0,
-    )
-    return replace(row, **more)
+    return job_row(**{"resolved": Resolved(vendor="acme", source="items", poll=POLL), **more})
 
 
 def change(state: TaskState = TaskState.COMPLETED, **more: Any) -> Change:
