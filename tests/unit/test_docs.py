@@ -172,6 +172,13 @@ def test_each_reason_of_a_bad_record_is_one_that_operators_know() -> None:
             assert f"`{reason}`" in known, reason
 
 
+def test_each_dead_letter_of_the_page_of_failures_is_explained() -> None:
+    page, known = ((PROJECT / "docs" / name).read_text("utf-8") for name in ("failures.md", "operations.md"))
+    named = re.findall(r"dead letters? `(\w+)`", page)
+    assert len(named) > 5
+    assert [reason for reason in named if f"`{reason}`" not in known] == []
+
+
 def test_each_reason_of_the_planner_is_explained_with_its_limit() -> None:
     """Its reasons begin with a word that has an underscore, and a colon."""
     page = (PROJECT / "docs" / "operations.md").read_text("utf-8")
