@@ -10,7 +10,7 @@ from rich.text import Text
 
 from shared.api_models import Job
 from shared.client.client import SluiceClient
-from shared.client.standing import Standing, line
+from shared.client.job_progress import JobProgress, line
 from shared.client.tables import show_json_line
 
 _LINE_SECONDS = 1.0
@@ -46,32 +46,32 @@ async def _watch_live(client: SluiceClient, job_id: UUID | str, console: Console
         TaskProgressColumn(),
         TimeElapsedColumn(),
     )
-    standing = Standing()
+    progress = JobProgress()
     with _Bar(*columns, console=console) as bar:
-        task = bar.add_task(standing.state, total=None)
+        task = bar.add_task(progress.state, total=None)
         async for event in client.events(job_id):
-            standing = standing.after(event)
-            known = standing.expected is not None
-            bar.text = line(standing)
+            progress = progress.after(event)
+            known = progress.expected is not None
+            bar.text = line(progress)
             bar.update(
                 task,
-                description=standing.state,
-                total=(standing.expected if known else standing.all_tasks) or None,
-                completed=standing.records if known else standing.done,
+                description=progress.state,
+                total=(progress.expected if known else progress.all_tasks) or None,
+                completed=progress.records if known else progress.done,
             )
-    if standing.note:
-        console.print(standing.note, highlight=False, markup=False)
+    if progress.note:
+        console.print(progress.note, highlight=False, markup=False)
 
 
 async def _watch_plain(client: SluiceClient, job_id: UUID | str, console: Console) -> None:
-    standing, last = Standing(), 0.0
+    progress, last = JobProgress(), 0.0
     async for event in client.events(job_id):
-        standing = standing.after(event)
+        progress = progress.after(event)
         if event.name == "job.progressed" and time.monotonic() - last < _LINE_SECONDS:
             continue
         last = time.monotonic()
-        note = f" ({standing.note})" if event.name == "job.planned" and standing.note else ""
-        console.print(f"{event.name} {line(standing)}{note}", highlight=False, markup=False, soft_wrap=True)
+        note = f" ({progress.note})" if event.name == "job.planned" and progress.note else ""
+        console.print(f"{event.name} {line(progress)}{note}", highlight=False, markup=False, soft_wrap=True)
 
 
 async def _watch_json(client: SluiceClient, job_id: UUID | str) -> None:

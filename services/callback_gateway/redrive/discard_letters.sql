@@ -1,4 +1,4 @@
--- Puts a block of letters away that are open or wait for their turn, the oldest first; gives them.
+-- Discards a page of letters that are open or wait for their turn, the oldest first; returns them.
 -- $1 service text
 -- $2 topics text[]
 -- $3 reason text

@@ -1,4 +1,5 @@
--- A block of open letters is to be sent again, the oldest first, one each interval; gives them with their turns.
+-- Schedules a page of open letters to be sent again, the oldest first, one in each interval; returns them with their
+-- turns.
 -- $1 service text
 -- $2 topics text[]
 -- $3 reason text

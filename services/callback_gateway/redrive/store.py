@@ -15,7 +15,7 @@ from shared.events.dead_letters import DeadLetter
 SQL = load_queries(__file__)
 
 _FIRST = 10
-_BLOCK = 2_000
+_PAGE = 2_000
 _ANY_TIME = datetime.max.replace(tzinfo=UTC)
 _BEFORE_ALL = (datetime.min.replace(tzinfo=UTC), UUID(int=0))
 _ANY_NUMBER = 2**31 - 1
@@ -23,7 +23,7 @@ _ANY_NUMBER = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Letters that are asked for: by a filter, or a single one."""
+    """The letters of a request: those that fit its filter, or a single one."""
 
     filter: LetterFilter
     prefix: str
@@ -39,8 +39,8 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """How many letters would be taken, how many would be held back, the first that would be taken, and the time of the
-    latest that fits."""
+    """What an order would do: how many letters it would take and hold back, the ids of the first that it would take,
+    and the time of the latest letter that fits."""
 
     count: int
     held: int
@@ -49,20 +49,20 @@ class Survey:
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
-    """So many letters at most, the oldest first: those behind one, by its time and id, and none later than a time."""
+class LetterPage:
+    """The oldest `most` letters that come after one letter, by time and id, and are not later than `latest_at`."""
 
     latest_at: datetime = _ANY_TIME
     after: tuple[datetime, UUID] = _BEFORE_ALL
-    most: int = _BLOCK
+    most: int = _PAGE
 
     @property
     def arguments(self) -> tuple[object, ...]:
         """The parameters of the queries."""
         return (*self.after, self.latest_at, self.most)
 
-    def behind(self, taken: Sequence[Row]) -> "Block | None":
-        """The next block, unless these were the last."""
+    def next_after(self, taken: Sequence[Row]) -> "LetterPage | None":
+        """The page after the letters that were taken; None if they were the last."""
         if len(taken) < self.most:
             return None
         return replace(self, after=max((row["at"], row["id"]) for row in taken))
@@ -70,23 +70,23 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Turns:
-    """When letters are sent again: one each interval, from a time on."""
+    """When letters are sent again: one in each interval `apart`, from `begin_at` on, or from now on."""
 
     apart: timedelta
     begin_at: datetime | None = None
 
-    def behind(self, taken: Sequence[Row]) -> "Turns":
-        """The turns of the next block."""
+    def next_after(self, taken: Sequence[Row]) -> "Turns":
+        """The turns of the next page."""
         return replace(self, begin_at=max(row["due_at"] for row in taken) + self.apart) if taken else self
 
 
 async def survey_redrives(tx: Transaction, selection: Selection, *, force: bool) -> Survey:
-    """Look before anything is sent again."""
+    """Survey the letters that a redrive would send again."""
     return await _survey(tx, selection, ("open",), _ANY_NUMBER if force else MOST_REDRIVES)
 
 
 async def survey_discards(tx: Transaction, selection: Selection) -> Survey:
-    """Look before anything is put away: nothing is held back."""
+    """Survey the letters that a discard would put away; it holds nothing back."""
     return await _survey(tx, selection, DISCARDED, None)
 
 
@@ -98,20 +98,20 @@ async def _survey(tx: Transaction, selection: Selection, states: Sequence[State]
 
 
 async def schedule_redrives(
-    tx: Transaction, selection: Selection, block: Block, turns: Turns, *, force: bool
+    tx: Transaction, selection: Selection, page: LetterPage, turns: Turns, *, force: bool
 ) -> list[Row]:
-    """Have a block of letters sent again; gives them."""
+    """Schedule a page of letters to be sent again; returns their rows."""
     guard = (_ANY_NUMBER if force else MOST_REDRIVES, turns.apart, topics_of_state(selection.prefix))
-    arguments = (*selection.arguments, *guard, *block.arguments, turns.begin_at)
+    arguments = (*selection.arguments, *guard, *page.arguments, turns.begin_at)
     taken: list[Row] = await tx.fetch(SQL["schedule_redrives"], *arguments)
     await await_jobs(tx, sorted({row["job_id"] for row in taken if row["round"] is not None}))
     return taken
 
 
-async def discard_letters(tx: Transaction, selection: Selection, block: Block, reason: str) -> list[Row]:
-    """Put a block of letters away for a reason; gives them."""
+async def discard_letters(tx: Transaction, selection: Selection, page: LetterPage, reason: str) -> list[Row]:
+    """Discard a page of letters for a reason; returns their rows."""
     taken: list[Row] = await tx.fetch(
-        SQL["discard_letters"], *selection.arguments, storable_text(reason), *block.arguments
+        SQL["discard_letters"], *selection.arguments, storable_text(reason), *page.arguments
     )
     return taken
 
@@ -124,30 +124,30 @@ async def count_open(tx: Transaction, most_letters: int, most_pairs: int) -> lis
 
 
 async def await_jobs(tx: Transaction, job_ids: Sequence[UUID]) -> None:
-    """Who follows one of these jobs is to wait for what comes after its end."""
+    """Note that these jobs are redriven, so that their event streams do not stop at the earlier end."""
     if job_ids:
         await tx.execute(SQL["await_jobs"], job_ids)
 
 
 async def claim_due(tx: Transaction, most: int, most_bytes: int) -> list[Letter]:
-    """Letters whose turn it is, locked; at least one, however large."""
+    """Letters whose turn it is, locked: up to `most` letters and `most_bytes`, but at least one."""
     return [_letter(row) for row in await tx.fetch(SQL["claim_due"], most, most_bytes)]
 
 
 async def close_redriven(tx: Transaction, ids: Sequence[UUID]) -> None:
-    """These are in the broker."""
+    """Mark letters that the broker has acknowledged as redriven."""
     if ids:
         await tx.execute(SQL["close_redriven"], ids)
 
 
 async def postpone_letters(tx: Transaction, ids: Sequence[UUID], seconds: float) -> None:
-    """Let the turns of these come a little later."""
+    """Put the turns of these letters off."""
     if ids:
         await tx.execute(SQL["postpone_letters"], ids, timedelta(seconds=seconds))
 
 
 async def reopen_letters(tx: Transaction, notes: Sequence[tuple[UUID, str]]) -> None:
-    """These cannot be sent, and why."""
+    """Open letters again that cannot be sent, each with a note that says why."""
     if notes:
         await tx.execute(SQL["reopen_letters"], [one for one, _ in notes], [storable_text(note) for _, note in notes])
 

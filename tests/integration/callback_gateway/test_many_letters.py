@@ -11,7 +11,7 @@ import pytest
 from services.callback_gateway.http.store import find_dead_letters
 from services.callback_gateway.redrive import store
 from services.callback_gateway.redrive.model import LetterFilter
-from services.callback_gateway.redrive.store import Block, Selection, Turns
+from services.callback_gateway.redrive.store import LetterPage, Selection, Turns
 from shared.database.pool import Database
 from tests.eventually import eventually
 from tests.integration.callback_gateway.conftest import Served
@@ -42,7 +42,7 @@ async def still_open(database: Database) -> int:
 async def test_an_order_that_is_cut_off_has_done_what_it_has_done_and_can_be_given_again(
     edge: Served, verb: str
 ) -> None:
-    """Somebody else holds the latest letter, so that the order comes no further than to the block that it is in."""
+    """Somebody else holds the latest letter, so that the order comes no further than the page that it is on."""
     await keep_many(edge.database)
     async with edge.database.transaction() as tx:
         await tx.execute("SELECT FROM dead_letters ORDER BY at DESC LIMIT 1 FOR UPDATE")
@@ -100,8 +100,8 @@ async def test_a_rare_reason_and_the_count_of_open_letters_do_not_read_all_lette
         assert len(await find_dead_letters(tx, selection, None, None, 50)) == 1
         assert (await store.survey_redrives(tx, selection, force=False)).ids == (UUID(one),)
         assert (await store.survey_discards(tx, selection)).ids == (UUID(one),)
-        assert len(await store.schedule_redrives(tx, selection, Block(), Turns(timedelta()), force=False)) == 1
-        assert len(await store.discard_letters(tx, selection, Block(), "a test")) == 1
+        assert len(await store.schedule_redrives(tx, selection, LetterPage(), Turns(timedelta()), force=False)) == 1
+        assert len(await store.discard_letters(tx, selection, LetterPage(), "a test")) == 1
         assert await store.count_open(tx, 100, 10) == [("planner", "bug", 100), ("planner", (rare + "!")[:100], 1)]
         read = await tx.fetchval(
             "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relid = 'dead_letters'::regclass"

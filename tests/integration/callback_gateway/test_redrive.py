@@ -232,7 +232,7 @@ async def test_a_crash_before_the_commit_sends_the_same_once_more(
     await keep(runtime.database, *(letter_of(topics.prefix) for _ in range(20)))
     everything, at_once = store.Selection(LetterFilter(), topics.prefix), store.Turns(timedelta())
     async with runtime.database.transaction() as tx:
-        assert len(await store.schedule_redrives(tx, everything, store.Block(), at_once, force=False)) == 20
+        assert len(await store.schedule_redrives(tx, everything, store.LetterPage(), at_once, force=False)) == 20
 
     async def all_due() -> bool:
         async with runtime.database.transaction() as tx:

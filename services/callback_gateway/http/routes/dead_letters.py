@@ -16,7 +16,7 @@ from services.callback_gateway.http.description import DeadLetters, document
 from services.callback_gateway.http.json_response import json_response
 from services.callback_gateway.http.problems import Refusal, problem_responses
 from services.callback_gateway.http.routes.lookup import Limit, linked_page, page
-from services.callback_gateway.redrive import blocks
+from services.callback_gateway.redrive import bulk
 from services.callback_gateway.redrive import store as redrive_store
 from services.callback_gateway.redrive.decide import PUBLISHED_AGAIN, not_whole, topics_of_state
 from services.callback_gateway.redrive.model import (
@@ -27,7 +27,7 @@ from services.callback_gateway.redrive.model import (
     RedriveOrder,
     State,
 )
-from services.callback_gateway.redrive.store import Block, Selection, Turns
+from services.callback_gateway.redrive.store import LetterPage, Selection, Turns
 from shared.api_models import LettersAffected, WholeDeadLetter
 from shared.database.pool import Row
 from shared.events.catalogue import Service
@@ -104,7 +104,7 @@ async def redrive_all(context: Context, request: Request) -> Response:
     count = seen.count
     if not order.dry_run:
         turns = Turns(timedelta(seconds=1 / order.rate))
-        count = await blocks.redrive(context.database, selection, seen, turns, force=order.force)
+        count = await bulk.redrive(context.database, selection, seen, turns, force=order.force)
     return _affected(count, seen.held, seen.ids, dry_run=order.dry_run)
 
 
@@ -122,7 +122,7 @@ async def redrive(
     """To its task's job if it closed a task, else as the bytes it came as. `409` if it is not open, or held back."""
     selection = Selection(LetterFilter(), context.settings.topic_prefix, letter_id)
     async with context.database.transaction() as tx:
-        taken = await redrive_store.schedule_redrives(tx, selection, Block(), Turns(timedelta()), force=force)
+        taken = await redrive_store.schedule_redrives(tx, selection, LetterPage(), Turns(timedelta()), force=force)
     if not taken:
         row = await _found(context, letter_id)
         raise Refusal(409, _why_not_redriven(row, selection.prefix, force=force))
@@ -146,7 +146,7 @@ async def discard_all(context: Context, request: Request) -> Response:
         seen = await redrive_store.survey_discards(tx, selection)
     count = seen.count
     if not order.dry_run:
-        count = await blocks.discard(context.database, selection, seen, order.reason)
+        count = await bulk.discard(context.database, selection, seen, order.reason)
     return _affected(count, 0, seen.ids, dry_run=order.dry_run, status=200)
 
 
@@ -161,7 +161,7 @@ async def discard(context: Context, letter_id: LetterId, request: Request) -> Re
     order = parse(REASON, (await read_json_body(request, context.settings))[1])
     selection = Selection(LetterFilter(), context.settings.topic_prefix, letter_id)
     async with context.database.transaction() as tx:
-        taken = await redrive_store.discard_letters(tx, selection, Block(), order.reason)
+        taken = await redrive_store.discard_letters(tx, selection, LetterPage(), order.reason)
     if not taken:
         row = await _found(context, letter_id)
         raise Refusal(409, f"the dead letter is {row['state']} already")

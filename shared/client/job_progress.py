@@ -1,4 +1,4 @@
-"""Where a followed job stands, folded from its events: counts, rate, time left. Pure."""
+"""The progress of a job, computed from its events: counts, rate, time left. Pure."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -7,9 +7,9 @@ from typing import Any
 from shared.api_models import ENDS, JobEvent
 
 _RATE_SECONDS = 10.0
-"""The rate is taken over the events of so long."""
+"""The rate is that of the events of the last so many seconds."""
 _LEAST_SECONDS = 1.0
-"""Less than this says nothing about a rate."""
+"""A shorter time says nothing about the rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +22,9 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """A job as its events have told it so far; `expected` is the vendor's total of records, if it told one. Until
-    `all_known` more tasks may follow than anybody knows."""
+class JobProgress:
+    """What a job's events have reported so far. `expected` is the vendor's total of records, if the vendor reports one.
+    Until `all_known`, more tasks may follow."""
 
     state: str = "requested"
     records: int = 0
@@ -36,8 +36,8 @@ class Standing:
     note: str = ""
     trail: tuple[Point, ...] = ()
 
-    def after(self, event: JobEvent) -> "Standing":
-        """The standing once this event has happened; events of no known name change nothing."""
+    def after(self, event: JobEvent) -> "JobProgress":
+        """The progress after this event. An event with an unknown name changes nothing."""
         data = event.data
         match event.name:
             case "job.accepted":
@@ -54,17 +54,18 @@ class Standing:
 
     @property
     def rate(self) -> float | None:
-        """Records a second, lately."""
+        """Records per second, of late."""
         return self._per_second("records")
 
     @property
     def all_tasks(self) -> int | None:
-        """How many tasks there are, once that is known: no more come when a job is over."""
+        """How many tasks the job has; None as long as more may follow."""
         return self.tasks if self.all_known or self.state in ENDS else None
 
     @property
     def seconds_left(self) -> float | None:
-        """At the rate so far: by records if their total is known, else by tasks if all of them are."""
+        """The time left at the present rate: of the records if their total is known, else of the tasks if all are known
+        (None if neither is). None if there is no rate yet."""
         if self.expected is None and not self.all_known:
             return None
         left, unit = self.tasks - self.done, "done"
@@ -73,7 +74,7 @@ class Standing:
         rate = self._per_second(unit)
         return max(left, 0) / rate if rate else None
 
-    def _counted(self, data: dict[str, Any]) -> "Standing":
+    def _counted(self, data: dict[str, Any]) -> "JobProgress":
         counts = data["counts"]
         done = counts["completed"] + counts["failed"] + counts["cancelled"]
         now = Point(_seconds(data), counts["records"], done)
@@ -96,22 +97,22 @@ class Standing:
         return float(getattr(last, unit) - getattr(first, unit)) / (last.at - first.at)
 
 
-def line(standing: Standing) -> str:
-    """A standing as people read it."""
-    expected = "" if standing.expected is None else f" of {standing.expected:,}"
-    of_all = "" if standing.all_tasks is None else f" of {standing.all_tasks:,}"
-    parts = [f"{standing.records:,}{expected} records", f"{standing.done:,}{of_all} tasks"]
-    if standing.rate:
-        parts.append(f"{standing.rate:,.0f} records/s")
-    if standing.seconds_left and standing.state not in ENDS:
-        parts.append(f"{span(standing.seconds_left)} left")
-    if standing.failed:
-        parts.append(f"{standing.failed:,} failed")
+def line(progress: JobProgress) -> str:
+    """The progress as a line of text for people."""
+    expected = "" if progress.expected is None else f" of {progress.expected:,}"
+    of_all = "" if progress.all_tasks is None else f" of {progress.all_tasks:,}"
+    parts = [f"{progress.records:,}{expected} records", f"{progress.done:,}{of_all} tasks"]
+    if progress.rate:
+        parts.append(f"{progress.rate:,.0f} records/s")
+    if progress.seconds_left and progress.state not in ENDS:
+        parts.append(f"{span(progress.seconds_left)} left")
+    if progress.failed:
+        parts.append(f"{progress.failed:,} failed")
     return ", ".join(parts)
 
 
 def span(seconds: float) -> str:
-    """A length of time in its largest fitting unit."""
+    """A duration in the largest unit that it has at least two of."""
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared.api_models import JobEvent
-from shared.client.standing import Standing, line, span
+from shared.client.job_progress import JobProgress, line, span
 
 BEGAN = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -21,68 +21,70 @@ def progressed(seconds: float, records: int, completed: int, planned: int = 10, 
     return event("progressed", seconds, state="running", counts=counts)
 
 
-def stand(*events: JobEvent) -> Standing:
-    standing = Standing()
+def progress_after(*events: JobEvent) -> JobProgress:
+    progress = JobProgress()
     for one in events:
-        standing = standing.after(one)
-    return standing
+        progress = progress.after(one)
+    return progress
 
 
 def test_the_time_left_is_the_rest_at_the_rate_of_late() -> None:
-    standing = stand(event("accepted"), event("planned", tasks=10, records=1000), progressed(4, 200, 2))
-    assert (standing.rate, standing.seconds_left) == (50, 16)
-    assert line(standing) == "200 of 1,000 records, 2 of 10 tasks, 50 records/s, 16 s left"
+    progress = progress_after(event("accepted"), event("planned", tasks=10, records=1000), progressed(4, 200, 2))
+    assert (progress.rate, progress.seconds_left) == (50, 16)
+    assert line(progress) == "200 of 1,000 records, 2 of 10 tasks, 50 records/s, 16 s left"
 
 
 def test_without_a_total_of_records_the_tasks_tell_the_time_left() -> None:
-    standing = stand(event("accepted"), event("planned", tasks=10), progressed(5, 123, 5))
-    assert standing.seconds_left == 5
+    progress = progress_after(event("accepted"), event("planned", tasks=10), progressed(5, 123, 5))
+    assert progress.seconds_left == 5
 
 
 def test_of_a_chain_nobody_knows_how_much_is_left() -> None:
     told = event("planned", tasks=2, records=None, all_known=False, note="paging detected: cursor")
-    chain = stand(event("accepted"), told, progressed(5, 500, 5, planned=6))
+    chain = progress_after(event("accepted"), told, progressed(5, 500, 5, planned=6))
     assert (chain.seconds_left, chain.all_tasks) == (None, None)
     assert line(chain) == "500 records, 5 tasks, 100 records/s"
     last = chain.after(event("planned", 6, tasks=6))
     assert (last.seconds_left, last.all_tasks) == (1, 6)
-    assert stand(event("planned", tasks=6), told).all_known
+    assert progress_after(event("planned", tasks=6), told).all_known
 
 
 def test_a_job_that_was_slow_at_first_is_judged_by_its_last_seconds() -> None:
-    standing = stand(event("accepted"), progressed(100, 10, 1), progressed(105, 510, 5))
-    assert standing.rate == 100
+    progress = progress_after(event("accepted"), progressed(100, 10, 1), progressed(105, 510, 5))
+    assert progress.rate == 100
 
 
 def test_nothing_is_promised_before_anything_was_done() -> None:
-    assert stand().rate is None
-    assert stand(event("accepted"), progressed(0, 0, 0)).seconds_left is None
-    assert stand(event("accepted"), progressed(5, 0, 0)).seconds_left is None
+    assert progress_after().rate is None
+    assert progress_after(event("accepted"), progressed(0, 0, 0)).seconds_left is None
+    assert progress_after(event("accepted"), progressed(5, 0, 0)).seconds_left is None
 
 
 def test_a_moment_says_nothing_about_a_rate() -> None:
-    assert stand(event("accepted"), progressed(0.5, 100, 1)).rate is None
-    assert stand(event("accepted"), progressed(1, 100, 1)).rate == 100
+    assert progress_after(event("accepted"), progressed(0.5, 100, 1)).rate is None
+    assert progress_after(event("accepted"), progressed(1, 100, 1)).rate == 100
 
 
 def test_a_job_that_is_over_has_no_time_left() -> None:
     counts = {"planned": 10, "completed": 9, "failed": 1, "cancelled": 0, "records": 900}
     end = event("completed_with_failures", 3, state="completed_with_failures", counts=counts, expected=1000)
-    assert line(stand(event("accepted"), end)) == "900 of 1,000 records, 10 of 10 tasks, 300 records/s, 1 failed"
+    assert (
+        line(progress_after(event("accepted"), end)) == "900 of 1,000 records, 10 of 10 tasks, 300 records/s, 1 failed"
+    )
 
 
 def test_the_end_has_the_last_word() -> None:
     counts = {"planned": 3, "completed": 2, "failed": 1, "cancelled": 0, "records": 20}
-    standing = stand(
+    progress = progress_after(
         event("accepted"),
         event("completed_with_failures", 2, state="completed_with_failures", counts=counts, expected=30),
     )
-    assert (standing.state, standing.done, standing.failed, standing.expected) == ("completed_with_failures", 3, 1, 30)
+    assert (progress.state, progress.done, progress.failed, progress.expected) == ("completed_with_failures", 3, 1, 30)
 
 
 def test_a_rejected_job_and_unknown_events_change_no_counts() -> None:
-    assert stand(event("rejected", mistakes=[])).state == "rejected"
-    assert stand(event("anything", strange=True)) == Standing()
+    assert progress_after(event("rejected", mistakes=[])).state == "rejected"
+    assert progress_after(event("anything", strange=True)) == JobProgress()
 
 
 @pytest.mark.parametrize(
