@@ -50,7 +50,7 @@ CALLBACKS = {"vendor_job": "body.data.job_id", "outcome": {"done": "body.status 
 Jobs = dict[str, list[str]]
 
 
-async def test_whatever_dies_everything_ends_once(topics: Place, tmp_path: Path) -> None:
+async def test_every_job_ends_once_while_processes_and_servers_are_killed(topics: Place, tmp_path: Path) -> None:
     async with cluster(topics, tmp_path) as running:
         for name in TWICE:
             running.start_service(name, instance=f"{name}-2")

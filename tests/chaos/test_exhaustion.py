@@ -56,10 +56,10 @@ async def maker(tmp_path: Path) -> AsyncIterator[CallMaker]:
 
 
 @linux_only
-async def test_a_call_that_there_is_no_descriptor_for_is_no_attempt(
+async def test_a_call_without_a_free_descriptor_counts_as_no_attempt(
     maker: CallMaker, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The vendor is in no way to blame, and never knew of it."""
+    """The vendor gets no request."""
     monkeypatch.setattr(make, "_PUT_OFF_SECONDS", 0.0)
     call = replace(claimed(site, "200,{}"), repeatable=False)
     with no_descriptors(os.getpid()):

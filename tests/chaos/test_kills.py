@@ -46,7 +46,7 @@ async def _some(running: Cluster, job_id: str) -> bool:
     return bool((await running.job(job_id))["counts"].get("completed", 0) >= 10)
 
 
-async def test_each_service_killed_in_turn(topics: Place, tmp_path: Path) -> None:
+async def test_a_job_completes_when_each_service_is_killed_in_turn(topics: Place, tmp_path: Path) -> None:
     async with cluster(topics, tmp_path) as running:
         await prepare(running)
         for name in SERVICES:
@@ -61,10 +61,10 @@ async def test_each_service_killed_in_turn(topics: Place, tmp_path: Path) -> Non
             await survives(running, f"after_{name.replace('-', '_')}", strike)
 
 
-async def test_members_that_come_back_under_no_name_of_their_own_go_on(
+async def test_members_without_static_names_go_on_after_all_of_them_were_killed(
     topics: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As compose starts them: the group waits until it has missed those that were killed."""
+    """As compose starts them: the group waits until the sessions of the killed members have ended."""
     monkeypatch.setenv("SLUICE_FETCHER_LEASE_SECONDS", "3")
     async with cluster(topics, tmp_path, is_static=False) as running:
         await prepare(running)
@@ -83,7 +83,7 @@ async def _grows(running: Cluster, table: str, seen: int) -> bool:
     return len(await running.records(table)) > seen
 
 
-async def test_the_broker_is_killed_and_comes_back(topics: Place, tmp_path: Path) -> None:
+async def test_a_job_completes_after_the_broker_was_killed(topics: Place, tmp_path: Path) -> None:
     async with cluster(topics, tmp_path) as running:
         await prepare(running)
 
@@ -94,7 +94,7 @@ async def test_the_broker_is_killed_and_comes_back(topics: Place, tmp_path: Path
         await survives(running, "after_broker", strike)
 
 
-async def test_postgres_is_killed_and_comes_back(topics: Place, tmp_path: Path) -> None:
+async def test_a_job_completes_after_postgres_was_killed(topics: Place, tmp_path: Path) -> None:
     async with cluster(topics, tmp_path) as running:
         await prepare(running)
 
@@ -106,10 +106,10 @@ async def test_postgres_is_killed_and_comes_back(topics: Place, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("disturb", [embedded.kill_kafka, embedded.kill_postgres])
-async def test_a_server_hangs_and_goes_on(
+async def test_a_job_completes_after_the_broker_or_postgres_hung(
     topics: Place, tmp_path: Path, disturb: Callable[[Path, signal.Signals], None]
 ) -> None:
-    """Connections stay open and nobody answers: all that shows it are deadlines."""
+    """Connections stay open without an answer: only deadlines show it."""
     async with cluster(topics, tmp_path) as running:
         await prepare(running)
 

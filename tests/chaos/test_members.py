@@ -30,7 +30,7 @@ async def database(database_for: DatabaseFor) -> Database:
     return await database_for("planner")
 
 
-async def test_a_member_that_joins_and_leaves_again_and_again_costs_nothing(
+async def test_no_event_is_lost_or_handled_twice_while_a_member_joins_and_leaves(
     topics: Place, database: Database, producer: Producer, reader_for: ReaderFor
 ) -> None:
     staying, coming = Seen(), Seen()

@@ -52,7 +52,7 @@ def sees_no_flood(root: Path, since: float) -> None:
         assert len(entries) < LINES_AT_ONCE + LINES_A_SECOND * (time.monotonic() - since), name
 
 
-async def test_a_broker_that_is_away_is_told_of(topics: Place, tmp_path: Path) -> None:
+async def test_every_service_reports_that_the_broker_is_away(topics: Place, tmp_path: Path) -> None:
     async with cluster(topics, tmp_path) as running:
         began = time.monotonic()
         await asyncio.to_thread(embedded.kill_kafka, ROOT, signal.SIGKILL)
@@ -64,7 +64,7 @@ async def test_a_broker_that_is_away_is_told_of(topics: Place, tmp_path: Path) -
         sees_no_flood(tmp_path, began)
 
 
-async def test_a_database_that_is_away_is_told_of(topics: Place, tmp_path: Path) -> None:
+async def test_every_service_reports_that_the_database_is_away(topics: Place, tmp_path: Path) -> None:
     async with cluster(topics, tmp_path) as running:
         began = time.monotonic()
         await asyncio.to_thread(embedded.kill_postgres, ROOT, signal.SIGKILL)

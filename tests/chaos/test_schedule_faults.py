@@ -45,7 +45,7 @@ async def fire_through(running: Cluster, strike: Callable[[datetime], Awaitable[
     assert await running.dead_letters() == []
 
 
-async def test_the_broker_is_away_at_the_time(topics: Place, tmp_path: Path) -> None:
+async def test_a_schedule_runs_once_when_the_broker_was_away_at_its_time(topics: Place, tmp_path: Path) -> None:
     async with cluster(topics, tmp_path) as running:
 
         async def strike(until: datetime) -> None:
@@ -56,7 +56,7 @@ async def test_the_broker_is_away_at_the_time(topics: Place, tmp_path: Path) -> 
         await fire_through(running, strike)
 
 
-async def test_postgres_is_away_at_the_time(topics: Place, tmp_path: Path) -> None:
+async def test_a_schedule_runs_once_when_postgres_was_away_at_its_time(topics: Place, tmp_path: Path) -> None:
     async with cluster(topics, tmp_path) as running:
 
         async def strike(until: datetime) -> None:

@@ -28,7 +28,7 @@ def secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACME_HOOK", SECRET)
 
 
-async def test_a_gateway_is_killed_under_a_stream_of_webhooks(
+async def test_a_gateway_killed_under_a_stream_of_webhooks_loses_and_doubles_none(
     topics: Place, tmp_path: Path, reader_for: ReaderFor
 ) -> None:
     received = await reader_for("webhooks.received")

@@ -41,7 +41,7 @@ def test_every_panel_says_what_it_shows(path: Path) -> None:
         assert panel["datasource"]["uid"] == "${source}", panel["title"]
 
 
-def test_boards_and_panels_are_told_apart() -> None:
+def test_boards_and_panels_have_different_ids() -> None:
     assert len({board["uid"] for board in boards()}) == len(DASHBOARDS) == 3
     for board in boards():
         assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])

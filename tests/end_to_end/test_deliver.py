@@ -44,7 +44,9 @@ async def test_the_end_of_a_job_is_told_by_a_signed_webhook(
         assert await running.dead_letters() == []
 
 
-async def test_a_receiver_that_is_gone_is_left_alone(topics: Place, tmp_path: Path) -> None:
+async def test_a_webhook_answered_410_is_sent_once_and_one_answered_500_until_its_attempts_end(
+    topics: Place, tmp_path: Path
+) -> None:
     async with cluster(topics, tmp_path) as running:
         await running.apply_vendor("receive", retry=FAST)
         for name, status in (("gone", 410), ("never", 500)):

@@ -83,7 +83,9 @@ async def test_a_replayed_event_is_handled_again_whatever_retries_it_had(
     assert seen.jobs == [job, job]
 
 
-async def test_only_what_is_asked_for_comes(topics: Place, producer: Producer, reader_for: ReaderFor) -> None:
+async def test_a_replay_sends_only_records_of_the_time_key_and_type_that_are_asked_for(
+    topics: Place, producer: Producer, reader_for: ReaderFor
+) -> None:
     reader = await reader_for("notifications")
     source = await reader_for("jobs.requested")
     order = outgoing(JOBS_CONTROL, "k1", JobControl(job_id=new_id(), action="cancel"))
@@ -109,7 +111,9 @@ async def test_only_what_is_asked_for_comes(topics: Place, producer: Producer, r
         await replay(topics.kafka, topics.prefix, Wanted("nothing", "notifications", since, until))
 
 
-async def test_the_command(topics: Place, producer: Producer, reader_for: ReaderFor) -> None:
+async def test_the_replay_command_reports_how_many_records_it_read_and_sent(
+    topics: Place, producer: Producer, reader_for: ReaderFor
+) -> None:
     reader = await reader_for("notifications")
     await producer.send(jobs(5))
     options = ["--from", "2020-01-01T00:00:00Z", "--to", later().isoformat(), "--kafka", topics.kafka]

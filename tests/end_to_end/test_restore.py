@@ -108,7 +108,7 @@ async def the_configuration_comes_back(running: Cluster, place: Place) -> None:
     assert job["status"] == "completed", job
 
 
-async def test_nothing_that_waits_to_be_sent_starts_anything_after_a_restore(place: Place) -> None:
+async def test_what_was_waiting_to_be_sent_starts_no_job_after_a_restore(place: Place) -> None:
     """Neither what the gateway accepted while the broker was away nor what comes again later: it has come since."""
     starts = {"jobs.requested", "jobs.control", "webhooks.received", "schedules.requested"}
     kept = {"callbacks.received", "tasks.due", "fetch.requested"}

@@ -79,7 +79,7 @@ RECORDS: dict[str, dict[str, bytes]] = {
 }
 
 
-async def test_secrets_stay_where_they_belong(
+async def test_secrets_appear_only_in_the_calls_that_they_are_for(
     topics: Place, tmp_path: Path, producer: Producer, reader_for: ReaderFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ACME_TOKEN", CREDENTIAL)

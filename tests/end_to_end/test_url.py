@@ -67,7 +67,9 @@ async def count_rows(database: Database, source: str) -> int:
     return found
 
 
-async def test_a_url_is_a_whole_job(gateway: httpx.AsyncClient, database_for: DatabaseFor) -> None:
+async def test_a_job_of_only_a_url_detects_its_paging_and_gets_every_record(
+    gateway: httpx.AsyncClient, database_for: DatabaseFor
+) -> None:
     simulator = Simulator(SimulatorConfig(vendors={"acme": VendorConfig(records=RECORDS)}))
     async with simulator.serve() as base_url, httpx.AsyncClient(base_url=base_url, trust_env=False) as vendor:
         place = f"{HOST}:{base_url.rsplit(':', 1)[1]}/acme/items"

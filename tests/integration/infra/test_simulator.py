@@ -232,7 +232,7 @@ async def test_a_listing_may_be_no_object(body: Any, kind: type) -> None:
         assert isinstance(await document(client, "/acme/cursor"), kind)
 
 
-async def test_a_listing_may_be_anything_at_all() -> None:
+async def test_misbehaviour_of_the_body_is_played_as_configured() -> None:
     async with client_of(VendorConfig()) as client:
 
         async def answered(body: str) -> tuple[int, bytes]:

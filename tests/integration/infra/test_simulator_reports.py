@@ -118,7 +118,7 @@ async def test_a_callback_is_sent_again_until_it_is_taken_and_not_for_ever() -> 
         assert (await all_sent(client))["answers"] == {"on_time": {"410": 1}}
 
 
-async def test_callbacks_go_out_so_many_at_once() -> None:
+async def test_callbacks_under_way_stay_within_the_largest_number() -> None:
     config = ReportsConfig(work_seconds=(0.0, 0.0), in_flight_max=3, twice_share=1.0)
     async with playing(config) as client:
         await asyncio.gather(*(submit(client, month=number) for number in range(20)))

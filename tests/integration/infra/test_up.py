@@ -40,7 +40,7 @@ def title(url: str) -> str:
     return found
 
 
-def test_what_is_up_answers_at_once(root: Path) -> None:
+def test_a_second_up_shows_where_everything_runs(root: Path) -> None:
     up = CliRunner().invoke(app, ["up", "--root", str(root)])
     assert up.exit_code == 0, up.output
     gateway, addresses = services.gateway_url(root), stack.addresses(root)

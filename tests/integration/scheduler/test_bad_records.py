@@ -105,7 +105,9 @@ async def test_each_bad_record_is_put_aside_with_its_reason_and_its_neighbours_f
     assert reasons(dead) == expected
 
 
-async def test_a_time_long_ago_is_now(topics: Place, producer: Producer, reader_for: ReaderFor, payloads: Path) -> None:
+async def test_timers_and_retries_for_a_time_long_ago_are_sent_at_once(
+    topics: Place, producer: Producer, reader_for: ReaderFor, payloads: Path
+) -> None:
     fired, original = await reader_for("jobs.control"), {"topic": f"{topics.prefix}.jobs.control"}
     times = ("1970-01-01T00:00:00Z", "0001-01-01T00:00:00Z", -1)
     late = [Outgoing(TIMERS_REQUESTED.name, "k", timer(due_at=at), ()) for at in times]

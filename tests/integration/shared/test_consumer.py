@@ -242,7 +242,7 @@ async def _reaches(place: Place, count: int) -> bool:
     return await committed(place) == count
 
 
-async def test_whoever_counts_on_an_event_hears_of_its_end(
+async def test_an_event_that_is_given_up_reports_its_end(
     topics: Place, database: Database, producer: Producer, reader_for: ReaderFor
 ) -> None:
     def fails(event: JobControl) -> None:
@@ -261,7 +261,7 @@ async def test_whoever_counts_on_an_event_hears_of_its_end(
     assert event["job_id"] == str(job)
 
 
-async def test_patience_is_measured_by_the_clock(
+async def test_patience_counts_seconds_and_not_attempts(
     topics: Place, database: Database, producer: Producer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Attempts that are slow themselves must not keep a rebalance waiting: four of them last longer than patience."""

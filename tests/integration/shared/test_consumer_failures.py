@@ -186,10 +186,10 @@ async def test_what_was_handled_is_not_given_up_because_what_it_needs_is_gone_wh
     assert not dead.records
 
 
-async def test_an_end_that_cannot_be_told_of_is_none(
+async def test_giving_up_an_event_is_repeated_until_its_end_is_reported(
     topics: Place, database: Database, producer: Producer, reader_for: ReaderFor
 ) -> None:
-    """Postgres goes away while an event is given up: whoever counts on it would not hear of it."""
+    """Postgres goes away while an event is given up, so the end of the event cannot be reported yet."""
     job, tries = new_id(), list[str]()
     told, dead = await reader_for("jobs.events"), await reader_for("planner.dead")
 
@@ -228,7 +228,7 @@ class WithoutLetters(Producer):
         await super().send(messages, within_seconds=within_seconds)
 
 
-async def test_letters_that_cannot_be_sent_do_not_add_up_to_a_run(
+async def test_dead_letters_that_cannot_be_sent_do_not_open_the_circuit(
     topics: Place, database: Database, producer: Producer, reader_for: ReaderFor
 ) -> None:
     """The topic of dead letters takes none for a while: the same records come again and again."""

@@ -118,7 +118,7 @@ async def test_a_table_that_changes_under_a_prepared_statement_means_wait(place:
         ("SELECT ($1::bigint * 10)::integer", 2**40),
     ],
 )
-async def test_a_value_that_cannot_be_stored_is_no_fault_of_the_database(
+async def test_a_value_that_cannot_be_stored_raises_unstorable_without_repeating_it(
     database: Database, query: str, value: object
 ) -> None:
     with pytest.raises(Unstorable) as refused:
@@ -128,12 +128,12 @@ async def test_a_value_that_cannot_be_stored_is_no_fault_of_the_database(
     assert await ask(database) == 1
 
 
-async def test_a_defect_of_ours_is_neither(database: Database) -> None:
+async def test_a_statement_with_a_defect_raises_the_error_of_the_database(database: Database) -> None:
     with pytest.raises(asyncpg.UndefinedTableError):
         await ask(database, "SELECT * FROM no_such_table")
 
 
-async def test_of_a_row_that_breaks_a_constraint_no_value_is_told(database: Database) -> None:
+async def test_the_error_of_a_broken_constraint_repeats_no_value(database: Database) -> None:
     insert = "INSERT INTO vendors VALUES ('s3cret', $1)"
     await ask(database, insert, b"{}")
     for document in (b"{}", None):

@@ -138,7 +138,7 @@ async def test_a_defect_in_committing_offsets_does_not_end_it(
         await eventually(lambda: _reaches(topics, 10), 30)
 
 
-async def test_nobody_waits_for_a_commit_without_end(
+async def test_a_commit_that_never_returns_does_not_stop_the_consumer(
     topics: Place, database: Database, producer: Producer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """aiokafka's own commit goes on until the coordinator is back."""

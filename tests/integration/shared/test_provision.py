@@ -57,7 +57,7 @@ async def databases_like(place: Place, pattern: str) -> int:
 
 
 @pytest.mark.parametrize("step", ["roles", "migrate"])
-async def test_nobody_is_provisioned_as_whoever_happens_to_be_logged_in(place: Place, step: str) -> None:
+async def test_provisioning_without_an_admin_url_is_refused(place: Place, step: str) -> None:
     code, said = await provision(step, SLUICE_DATABASE_URL=place.database_url(), SLUICE_ADMIN_DATABASE_URL="")
     assert (code, said.startswith("provision: SLUICE_ADMIN_DATABASE_URL: ")) == (1, True), said
 
@@ -157,7 +157,7 @@ async def owner(place: Place) -> AsyncIterator[Owner]:
     await admin.close()
 
 
-async def test_who_may_create_roles_and_databases_may_provision_again(place: Place, owner: Owner) -> None:
+async def test_an_owner_that_may_create_roles_and_databases_can_provision_again(place: Place, owner: Owner) -> None:
     assert await owner.provision("first")
     assert await owner.provision("second") == []
     assert await owner.provision("") == []

@@ -53,7 +53,7 @@ def unreadable(subscriptions: Subscriptions) -> list[str]:
     return found
 
 
-async def test_the_read_call_is_ours_and_fast_stream_hardly_sleeps(
+async def test_subscribers_read_with_our_reader_and_a_batch_timeout_of_one_millisecond(
     topics: Place, database: Database, producer: Producer
 ) -> None:
     async with shell(Seen(), topics, database, producer) as subscriptions:
@@ -156,10 +156,10 @@ def consumer_of(subscriptions: Subscriptions) -> Reader:
     return subscriber.consumer
 
 
-async def test_a_way_back_that_fails_is_gone_again(
+async def test_a_damaged_batch_is_read_again_after_asking_for_its_offset_failed_once(
     topics: Place, database: Database, producer: Producer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The batch was damaged on the way only, and the broker did not tell where the group stands, once."""
+    """The batch is damaged on its way only, and the broker fails once to say where the group stands."""
     damaged, before = new_id(), orders(40)
     await send(producer, before)
     await send(producer, [damaged])

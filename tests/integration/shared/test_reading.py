@@ -58,7 +58,7 @@ async def test_under_load_what_comes_within_the_spacing_is_one_batch(reader: Rea
     assert count(gathered) > MANY
 
 
-async def test_where_little_happens_nothing_is_delayed(reader: Reader, producer: Producer) -> None:
+async def test_a_single_record_is_read_without_waiting_for_the_spacing(reader: Reader, producer: Producer) -> None:
     reader.spacing_seconds = LONG_SECONDS
     await producer.send([order(new_id())])
     async with asyncio.timeout(LONG_SECONDS / 2):

@@ -136,7 +136,7 @@ async def test_jobs_whose_answers_cannot_be_deleted_hold_back_no_others(place: P
         assert await values(runtime, "SELECT count(*) FROM job_events") == [0]
 
 
-async def test_an_answer_that_nobody_was_told_of_goes_with_its_job(place: Place, payloads: Path) -> None:
+async def test_an_answer_that_was_never_handed_out_is_deleted_with_its_job(place: Place, payloads: Path) -> None:
     """The job was cancelled, say, while its call was open."""
     async with opened("callback-gateway", GatewaySettings, place, payloads) as runtime:
         pointers = {

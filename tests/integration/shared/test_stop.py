@@ -55,7 +55,7 @@ async def test_a_connection_that_says_nothing_at_the_port_of_health_hinders_neit
         process.wait()
 
 
-async def test_what_never_ends_is_ended_with_its_process(topics: Place, tmp_path: Path) -> None:
+async def test_a_service_that_does_not_stop_ends_after_its_stop_time(topics: Place, tmp_path: Path) -> None:
     with Processes(tmp_path, spawn=spawn) as processes:
         environment = {**os.environ, **topics.environment(tmp_path), "SLUICE_STOP_SECONDS": "1"}
         processes.start("endless", [sys.executable, "-m", "tests.integration.shared.endless"], environment)

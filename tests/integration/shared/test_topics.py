@@ -43,7 +43,7 @@ async def test_events_are_kept_for_as_long_as_the_catalogue_says(topics: Place) 
             assert int(config["delete.retention.ms"]) == 7 * DAY_MS, name
 
 
-async def test_what_exists_otherwise_than_the_catalogue_says_is_told_and_left(place: Place) -> None:
+async def test_topics_that_differ_from_the_catalogue_are_reported_and_not_changed(place: Place) -> None:
     """As after an upgrade, or after an operator's own decision."""
     older: list[Topic[Any]] = [replace(JOBS_EVENTS, retention=timedelta(days=1)), VENDORS]
     assert len(await create_topics(place.kafka, place.prefix, older, Profile(partitions=1))) == len(older)
