@@ -87,11 +87,12 @@ def admit(job_id: UUID, document: Mapping[str, Any], known: Configured) -> Admit
 
 
 def _first(job: JobSpecification, resolved: Resolved, known: Configured) -> Step | list[Problem]:
-    """What can be called at once."""
+    """What can be called at once: at least one call, or the mistakes. A job without calls would never end."""
     if resolved.single is not None:
         return first_call(resolved.single)
     if resolved.invoke is None:
-        return first_step(resolved)
+        step = first_step(resolved)
+        return [Problem("/poll/request", step.problem)] if step.problem else step
     assert isinstance(job, (SourceJob, InvokeJob))
     saved = known.sources[job.source].input if isinstance(job, SourceJob) else None
     return plan_submits(resolved, job.input or saved or ({},))

@@ -45,10 +45,11 @@ def after_key(walk: Walk, pages: KeysetPages, done: PlannedCall, facts: Facts) -
 
 
 def first_of_chain(walk: Walk, pages: CursorPages | KeysetPages) -> Step:
-    """The call that needs no cursor."""
+    """The call that needs no cursor, or no call and the problem that the request has without one."""
     call = cursor_call(walk, pages, Absent.ABSENT)
     if isinstance(call, list):
-        return Step(all_planned=True, problem=f"invalid_request: {call[0].pointer} {call[0].detail}")
+        problem = f"invalid_request: the first page cannot be asked for: {call[0].pointer} {call[0].detail}"
+        return Step(all_planned=True, problem=problem)
     told = {"next": pages.next} if isinstance(pages, CursorPages) else {"last": pages.field}
     return Step((PlannedCall(call, wanted=FactsWanted(select=walk.records.select, **told)),))
 

@@ -24,7 +24,7 @@ from shared.specification.request import (
 
 
 def first_step(resolved: Resolved) -> Step:
-    """The calls that can be made before anything is known."""
+    """The calls that can be made before anything is known: at least one, unless the step has a problem."""
     pages, walk = resolved.paging, resolved.walk
     match pages:
         case NoPages():
