@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from services.planner.ending import also_cut, cut_results
 from services.planner.invocation import invoke_of, resolve_results, status_call
 from services.planner.model import JobRow, Place, PlannedCall, Resolved
 from services.planner.paging.follow import first_step
+from services.planner.paging.step import Step
 from services.planner.waiting import DueKind
 from shared.events.callbacks import TaskDue
 from shared.events.tasks import TaskChanged, TaskState
@@ -199,17 +201,25 @@ def _results(task: Submit, resolved: Resolved) -> Resolved | None:
     return resolve_results(resolved, task.input, task.vendor_job)
 
 
-def results_of(task: Submit, resolved: Resolved) -> tuple[PlannedCall, ...]:
-    """The first calls for the results of a vendor job that is done."""
+def results_of(task: Submit, resolved: Resolved) -> Step:
+    """The first calls for the results of a vendor job that is done, or why there can be none."""
     if task.state is not TaskState.COMPLETED or invoke_of(resolved).results is None:
-        return ()
+        return Step()
     results = _results(task, resolved)
-    return () if results is None else tuple(replace(call, slice=task.number) for call in first_step(results).calls)
+    if results is None:
+        return Step()
+    step = first_step(results)
+    return replace(step, calls=tuple(replace(call, slice=task.number) for call in step.calls))
 
 
 def count(job: JobRow, ended: Sequence[Submit]) -> tuple[JobRow, tuple[PlannedCall, ...]]:
-    """The job after these of its tasks have ended, and the calls for their results."""
-    planned = tuple(call for task in ended for call in results_of(task, job.resolved))
+    """The job after these of its tasks have ended, and the calls for their results. The reason names the results that
+    cannot be asked for, so that the job does not end as completed."""
+    steps = [(task.number, results_of(task, job.resolved)) for task in ended]
+    planned = tuple(call for _, step in steps for call in step.calls)
+    reason = job.reason
+    for number, step in steps:
+        reason = also_cut(reason, f"{cut_results(number)}{step.problem}") if step.problem else reason
     completed = sum(task.state is TaskState.COMPLETED for task in ended)
     counted = replace(
         job,
@@ -217,5 +227,6 @@ def count(job: JobRow, ended: Sequence[Submit]) -> tuple[JobRow, tuple[PlannedCa
         planned=job.planned + len(planned),
         completed=job.completed + completed,
         failed=job.failed + len(ended) - completed,
+        reason=reason,
     )
     return counted, planned
