@@ -117,7 +117,8 @@ class Resolved(Strict):
 class PlannedCall:
     """A call that a job needs. `position` is where it stands in the paging; `cursor` marks it as part of a chain.
 
-    A submit has its `input`. A page of a vendor job's results has its `slice`: the number of the submit.
+    A submit has its `input`. A page of a vendor job's results has its `slice`: the number of the submit. A page that
+    `expects_list` comes after one that had a list of records.
     """
 
     call: Call
@@ -127,6 +128,7 @@ class PlannedCall:
     cursor: str | None = None
     slice: int | None = None
     input: Mapping[str, Scalar] | None = None
+    expects_list: bool = False
 
     @property
     def size(self) -> int:

@@ -38,6 +38,7 @@ async def insert_tasks(tx: Transaction, tasks: Sequence[tuple[str, Task]]) -> se
             [task.planned.cursor for _, task, _ in share],
             [task.planned.slice for _, task, _ in share],
             [None if task.planned.input is None else to_json(task.planned.input) for _, task, _ in share],
+            [task.planned.expects_list for _, task, _ in share],
         )
         new.update(row["id"] for row in rows)
     return new
@@ -73,6 +74,7 @@ def planned_of(row: Row) -> PlannedCall:
         cursor=row["cursor"],
         slice=row["slice"],
         input=None if row["input"] is None else from_json(row["input"]),
+        expects_list=row["expects_list"],
     )
 
 

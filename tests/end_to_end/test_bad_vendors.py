@@ -80,3 +80,23 @@ async def test_whatever_a_vendor_answers_the_job_ends(topics: Place, tmp_path: P
     assert (shrunk["status"], shrunk["reason"], "went down from 100 to 50" in shrunk["note"]) == ("completed", "", True)
     assert shrunk["completeness"] == {"expected": 50, "distinct": 50, "complete": None}, shrunk
     assert stored[shrunk["source"]] == set(range(1, 51))
+
+
+BROKEN = {"records": 400, "page_size_max": 50, "fail_paths": [{"match": "offset=150(&|$)", "status": 200}]}
+
+
+async def test_an_error_in_the_place_of_a_page_is_no_record_and_is_fetched_again(topics: Place, tmp_path: Path) -> None:
+    """With status 200. Without a key of their own, records of any form would be stored."""
+    async with cluster(topics, tmp_path) as running:
+        for style, poll in {"chained": NEXT, "planned": OFFSET, "walked": {**OFFSET, "pages": WALKED}}.items():
+            await running.configure_simulator(style, **BROKEN)
+            await running.apply_vendor(style, retry=RETRY)
+            job_id = await running.submit({"vendor": style, "poll": poll})
+            job = await running.ended(job_id)
+            assert (job["status"], "vendor_malformed" in str(job)) == ("failed", True), str(job)
+            await running.configure_simulator(style, records=400, page_size_max=50)
+            await running.control(job_id, "redrive")
+            await running.reaches(job_id, "completed")
+        stored = await keys(running)
+    assert stored
+    assert all(found == set(range(1, 401)) for found in stored.values()), stored

@@ -80,7 +80,7 @@ fitting AS (
     FROM weighed
 )
 SELECT tasks.id, tasks.job_id, tasks.number, tasks.round, tasks.vendor, tasks.priority, tasks.purpose, tasks.call,
-    tasks.wanted, tasks.position, tasks.cursor, tasks.slice, tasks.input
+    tasks.wanted, tasks.position, tasks.cursor, tasks.slice, tasks.input, tasks.expects_list
 FROM tasks
 JOIN fitting ON fitting.id = tasks.id AND fitting.bytes_before < $6
 WHERE tasks.rank = 0

@@ -17,7 +17,7 @@ from shared.database.pool import Row
 from shared.errors import Rejected
 from shared.events.catalogue import FETCH_REQUESTED, JOBS_EVENTS
 from shared.events.jobs import JobCounts, JobEnded, JobState
-from shared.events.tasks import FetchRequested, SubmitWanted, TaskState
+from shared.events.tasks import FactsWanted, FetchRequested, SubmitWanted, TaskState
 from shared.ids import derived_id
 from shared.messaging.handler import Outgoing, outgoing
 from shared.observability.logs import get_logger
@@ -86,15 +86,21 @@ def _fetch(place: Place, planned: PlannedCall, resolved: Resolved, submit: Wait 
         base_url=resolved.base_url,
         purpose=planned.purpose,
         call=planned.call,
-        facts=planned.wanted,
+        facts=_facts_wanted(planned),
         submit=None if submit is None else _wanted(submit),
         answer=answer_of(resolved),
         retry=resolved.single.retry if resolved.single else None,
         sign=resolved.single.secret if resolved.single else None,
-        processing=resolved.processing,
+        processing=resolved.processing.model_copy(update={"expects_list": planned.expects_list}),
         priority=resolved.priority,
     )
     return outgoing(FETCH_REQUESTED, place.task_id, event, id=derived_id("fetch", place.task_id, place.round), at=now)
+
+
+def _facts_wanted(planned: PlannedCall) -> FactsWanted | None:
+    if planned.wanted is None or not planned.expects_list:
+        return planned.wanted
+    return planned.wanted.model_copy(update={"expects_list": True})
 
 
 def _wanted(submit: Wait) -> SubmitWanted:
