@@ -115,7 +115,8 @@ class Resolved(Strict):
 
 @dataclass(frozen=True, slots=True)
 class PlannedCall:
-    """A call that a job needs. `position` is where it stands in the paging; `cursor` marks it as part of a chain.
+    """A call that a job needs. `position` is where it stands in the paging. A page that is planned after
+    the answer to the page before it has a `unique_key`, under which it is planned only once: `paging/unique_key.py`.
 
     A submit has its `input`. A page of a vendor job's results has its `slice`: the number of the submit. A page that
     `expects_list` comes after one that had a list of records.
@@ -125,7 +126,7 @@ class PlannedCall:
     purpose: Purpose = "page"
     wanted: FactsWanted | None = None
     position: int = 0
-    cursor: str | None = None
+    unique_key: str | None = None
     slice: int | None = None
     input: Mapping[str, Scalar] | None = None
     expects_list: bool = False

@@ -22,7 +22,7 @@ _STATEMENT_BYTES = 8 * 2**20
 
 
 async def insert_tasks(tx: Transaction, tasks: Sequence[tuple[str, Task]]) -> set[UUID]:
-    """Insert tasks with their vendors; gives the ids that were new. One whose cursor the job has had is not."""
+    """Insert tasks with their vendors; gives the ids that were new. One whose key the job has had is not."""
     new = set[UUID]()
     for share in _shares(tasks):
         rows = await tx.fetch(
@@ -35,7 +35,7 @@ async def insert_tasks(tx: Transaction, tasks: Sequence[tuple[str, Task]]) -> se
             [call for _, _, call in share],
             [_wanted(task.planned.wanted) for _, task, _ in share],
             [task.planned.position for _, task, _ in share],
-            [task.planned.cursor for _, task, _ in share],
+            [task.planned.unique_key for _, task, _ in share],
             [task.planned.slice for _, task, _ in share],
             [None if task.planned.input is None else to_json(task.planned.input) for _, task, _ in share],
             [task.planned.expects_list for _, task, _ in share],
@@ -71,7 +71,7 @@ def planned_of(row: Row) -> PlannedCall:
         purpose=row["purpose"],
         wanted=None if row["wanted"] is None else FactsWanted.model_validate_json(row["wanted"]),
         position=row["position"],
-        cursor=row["cursor"],
+        unique_key=row["cursor"],
         slice=row["slice"],
         input=None if row["input"] is None else from_json(row["input"]),
         expects_list=row["expects_list"],

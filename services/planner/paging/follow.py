@@ -82,7 +82,7 @@ def next_step(resolved: Resolved, done: PlannedCall, facts: Facts, planned_so_fa
     if len(step.calls) <= room:
         return step
     # What fits is fetched all the same: those who set a limit want that much, and are told that there is more.
-    fitting = () if done.cursor else step.calls[: max(0, room)]
+    fitting = () if done.unique_key else step.calls[: max(0, room)]
     return replace(step, calls=fitting, all_planned=True, problem=f"page_limit: more than {limit} pages")
 
 

@@ -110,8 +110,7 @@ def advance(job: JobRow, changes: Sequence[Change], pages: Sequence[PageRead]) -
 
 
 def inserted(result: Advance, tasks: int) -> Advance:
-    """The same, once so many of the tasks that follow were new. Those that were not have a cursor that the job has
-    had."""
+    """The same, once so many of the tasks that follow were new. Those that were not have a key that the job has had."""
     lost = len(result.planned) - tasks
     if not lost:
         return result
@@ -207,7 +206,7 @@ def _follow_results(before: Advance, page: PageRead, results: Resolved) -> Advan
 
 
 def loops(job: JobRow, lost: int) -> JobRow:
-    """The chain came back to a cursor that it has had: the `lost` tasks were not inserted, and none will follow.
+    """The chain returned to an earlier cursor: the `lost` tasks were not inserted, and none will follow.
 
     Among vendor jobs others go on, and numbers are not given twice: there the lost ones count as failed.
     """
