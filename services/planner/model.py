@@ -137,8 +137,8 @@ class PlannedCall:
         return len(self.call.model_dump_json(exclude_defaults=True).encode())
 
 
-class Place(NamedTuple):
-    """A task's place in its job, and the round that it is in: what every event about a task begins with."""
+class TaskRef(NamedTuple):
+    """Which task, of which job, in which round: the fields that every event about a task begins with."""
 
     task_id: UUID
     job_id: UUID
@@ -148,7 +148,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A planned call with its place in the job."""
+    """A planned call with its number in the job."""
 
     id: UUID
     job_id: UUID
@@ -156,9 +156,9 @@ class Task:
     planned: PlannedCall
 
     @property
-    def place(self) -> Place:
-        """In its first round."""
-        return Place(self.id, self.job_id, self.number)
+    def ref(self) -> TaskRef:
+        """The task in its first round."""
+        return TaskRef(self.id, self.job_id, self.number)
 
 
 def task_id(job_id: UUID, number: int) -> UUID:

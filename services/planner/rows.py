@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic_core import from_json, to_json
 
-from services.planner.model import JobRow, Place, PlannedCall, Resolved, Task
+from services.planner.model import JobRow, PlannedCall, Resolved, Task, TaskRef
 from services.planner.waiting import Wait
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
@@ -78,15 +78,15 @@ def planned_of(row: Row) -> PlannedCall:
     )
 
 
-def place_of(row: Row) -> Place:
-    """The place of a task's row."""
-    return Place(row["id"], row["job_id"], row["number"], row["round"])
+def ref_of(row: Row) -> TaskRef:
+    """The task of a row, in the round that it is in."""
+    return TaskRef(row["id"], row["job_id"], row["number"], row["round"])
 
 
 def wait_of(row: Row, resolved: Resolved, deadline_at: datetime) -> Wait:
     """The wait of a submit's row, which need not have its input and its vendor's job."""
     return Wait(
-        place_of(row),
+        ref_of(row),
         resolved=resolved,
         input=from_json(row.get("input") or b"{}"),
         deadline_at=deadline_at,

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from services.planner.ending import also_cut, cut_results
 from services.planner.invocation import invoke_of, resolve_results, status_call
-from services.planner.model import JobRow, Place, PlannedCall, Resolved
+from services.planner.model import JobRow, PlannedCall, Resolved, TaskRef
 from services.planner.paging.follow import first_step
 from services.planner.paging.step import Step
 from services.planner.waiting import DueKind
@@ -44,9 +44,9 @@ class Submit:
     reason: str = ""
 
     @property
-    def place(self) -> Place:
-        """In its round."""
-        return Place(self.id, self.job_id, self.number, self.round)
+    def ref(self) -> TaskRef:
+        """The task in its round."""
+        return TaskRef(self.id, self.job_id, self.number, self.round)
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ async def _count(tx: Transaction, ends: Sequence[tuple[JobRow, Sequence[Submit]]
     for vendor, _ in tasks:
         TASKS_PLANNED.labels(vendor=vendor_label(vendor)).inc()
     failures = await count_failures(tx, [update.job for update in updates if update.ended])
-    messages = [planned_task(task.place, now) for _, task in tasks]
+    messages = [planned_task(task.ref, now) for _, task in tasks]
     for update in updates:
         messages += _standing(update, failures, now) if update.reports_progress else []
     return messages
@@ -130,12 +130,12 @@ def _if_any(message: Outgoing | None) -> list[Outgoing]:
 def _ended(task: Submit, wait: Wait, now: datetime) -> list[Outgoing]:
     INVOCATIONS_ENDED.labels(vendor=vendor_label(wait.resolved.vendor), state=task.state.value).inc()
     log.info(f"invocation.{task.state.value}", job_id=str(task.job_id), task_id=str(task.id), reason=task.reason)
-    return [moved_task(task.place, task.state, now, reason=task.reason), *nobody_waits(wait)]
+    return [moved_task(task.ref, task.state, now, reason=task.reason), *nobody_waits(wait)]
 
 
 def _wait(task: Submit, job: JobRow, now: datetime) -> Wait:
     return Wait(
-        task.place,
+        task.ref,
         resolved=job.resolved,
         input=task.input,
         deadline_at=task.deadline_at or now,
