@@ -25,8 +25,9 @@ _ABANDONED = frozenset({TaskState.CANCELLED, TaskState.EXPIRED})
 
 @dataclass(frozen=True, slots=True)
 class Submit:
-    """A submit and what is known of its vendor job. `told` waits for the vendor's id; `beat` counts what was told of
-    progress, `ask` the questions for the status. `submitted_at` is not stored: it is told with the submit's answer."""
+    """A submit and what is known of its vendor job. `reported` is what the vendor said became of the job, kept until the
+    vendor's id is known; `beat` counts the reports of progress, `ask` the questions for the status. `submitted_at` is
+    not stored: it comes with the submit's answer."""
 
     id: UUID
     job_id: UUID
@@ -38,7 +39,7 @@ class Submit:
     submitted: bool = False
     submitted_at: datetime | None = None
     vendor_job: str | None = None
-    told: Told | None = None
+    reported: Told | None = None
     beat: int = 0
     ask: int = 0
     reason: str = ""
@@ -122,7 +123,7 @@ def _due(before: Move, resolved: Resolved, event: TaskDue, now: datetime, *, pau
             return _extended(before, now, invoke.deadline, event.beat + 1)
         case "deadline" if task.deadline_at is not None and now < task.deadline_at:
             return _extended(before, now, task.deadline_at - now, event.beat + 1)
-        case "deadline" if task.told == "done":
+        case "deadline" if task.reported == "done":
             return _expired(before, "vendor_job_missing: it is done, but nothing told the id that its results need")
         case "deadline":
             return _expired(before, f"deadline_exceeded: no outcome within {write_duration(invoke.deadline)}")
@@ -158,8 +159,8 @@ def _heard(before: Move, resolved: Resolved, event: TaskChanged) -> Move:
         after = _submitted(after, resolved, event)
     if event.told == "progress":
         after = _progressed(after, resolved)
-    elif event.told is not None and after.task.told is None:
-        after = after.then(replace(after.task, told=event.told))
+    elif event.told is not None and after.task.reported is None:
+        after = after.then(replace(after.task, reported=event.told))
     if event.purpose == "status" and invoke.status is not None:
         after = _ask_again(after, invoke.status.every)
     return _decided(after, resolved)
@@ -189,10 +190,10 @@ def _ask_again(before: Move, every: timedelta) -> Move:
 
 def _decided(before: Move, resolved: Resolved) -> Move:
     task = before.task
-    if task.told == "failed":
+    if task.reported == "failed":
         reason = "vendor_failed: the vendor says that its job failed"
         return _ended(replace(task, state=TaskState.FAILED, reason=reason))
-    if task.told == "done" and (invoke_of(resolved).results is None or _results(task, resolved)):
+    if task.reported == "done" and (invoke_of(resolved).results is None or _results(task, resolved)):
         return _ended(replace(task, state=TaskState.COMPLETED, reason=""))
     return before
 

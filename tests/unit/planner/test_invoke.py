@@ -127,7 +127,7 @@ def test_done_completes_and_plans_the_results_within_the_same_job() -> None:
 
 def test_a_callback_before_the_submits_answer_waits_for_the_id_that_its_results_need() -> None:
     early = after(resolved(), heard(told="done"))
-    assert (early.effects, early.task.told) == ((), "done")
+    assert (early.effects, early.task.reported) == ((), "done")
     assert after(resolved(), SUBMITTED, task=early.task).task.state is TaskState.COMPLETED
 
 
