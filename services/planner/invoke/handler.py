@@ -60,10 +60,10 @@ async def _take(tx: Transaction, events: Sequence[TaskChanged | TaskDue]) -> lis
     now = utc_now()
     moves = {task.id: Move(task) for task in found if task.job_id in jobs}
     for event in events:
-        before = moves.get(event.task_id)
-        if before is not None:
-            job = jobs[before.task.job_id]
-            moves[event.task_id] = move(before, job.resolved, event, now, paused=job.state is JobState.PAUSED)
+        so_far = moves.get(event.task_id)
+        if so_far is not None:
+            job = jobs[so_far.task.job_id]
+            moves[event.task_id] = move(so_far, job.resolved, event, now, paused=job.state is JobState.PAUSED)
     await store.update_submits(tx, [moved.task for moved in moves.values()])
     messages = [message for moved in moves.values() for message in _messages(moved, jobs[moved.task.job_id], now)]
     ends: dict[UUID, list[Submit]] = defaultdict(list)

@@ -150,13 +150,13 @@ def _count(job: JobRow, changes: Sequence[Change]) -> JobRow:
     )
 
 
-def _follow(before: Advance, page: PageRead) -> Advance:
-    job = before.job
+def _follow(so_far: Advance, page: PageRead) -> Advance:
+    job = so_far.job
     if job.reason or job.discovery_over or not job.is_open:
-        return before
+        return so_far
     if page.repeats and page.facts.items:
         problem = f"pages_repeat: task {page.planned.position} has the same bytes as the page before it"
-        return replace(before, job=replace(job, discovery_over=True, reason=problem))
+        return replace(so_far, job=replace(job, discovery_over=True, reason=problem))
     pages = job.planned - has_plan(job.resolved)
     step = next_step(job.resolved, page.planned, page.facts, pages)
     resolved = job.resolved.model_copy(update={"pages": step.pages}) if step.pages else job.resolved
@@ -173,9 +173,9 @@ def _follow(before: Advance, page: PageRead) -> Advance:
     )
     return Advance(
         job=job,
-        planned=(*before.planned, *step.calls),
-        note=step.note or shrinks or before.note,
-        pages=step.pages or before.pages,
+        planned=(*so_far.planned, *step.calls),
+        note=step.note or shrinks or so_far.note,
+        pages=step.pages or so_far.pages,
         became_known=step.all_known,
     )
 
@@ -188,11 +188,11 @@ def _shrinks(job: JobRow, step: Step) -> str:
     return f"{went_down}; a record may have been missed, which the next job fetches"
 
 
-def _follow_results(before: Advance, page: PageRead, results: Resolved) -> Advance:
+def _follow_results(so_far: Advance, page: PageRead, results: Resolved) -> Advance:
     """The next pages of one vendor job. What is wrong with them fails the job, but stops no other vendor job."""
-    job = before.job
+    job = so_far.job
     if not job.is_open:
-        return before
+        return so_far
     if page.repeats and page.facts.items:
         step = Step(problem="pages_repeat: a page has the same bytes as the page before it")
     else:
@@ -202,7 +202,7 @@ def _follow_results(before: Advance, page: PageRead, results: Resolved) -> Advan
     if step.problem:
         reason = also_cut(reason, f"{cut_results(page.planned.slice or 0)}{step.problem}")
     job = replace(job, planned=job.planned + len(following), open=job.open + len(following), reason=reason)
-    return replace(before, job=job, planned=(*before.planned, *following), note=step.note or before.note)
+    return replace(so_far, job=job, planned=(*so_far.planned, *following), note=step.note or so_far.note)
 
 
 def loops(job: JobRow, lost: int) -> JobRow:
