@@ -22,7 +22,11 @@ def cut_reason(reason: str) -> str:
 
 
 class TaskState(StrEnum):
-    """Where a task stands, in the order of `rank`; a lower rank never overwrites a higher one."""
+    """Where a task stands, in the order of `rank`; a lower rank never overwrites a higher one.
+
+    The ranks, which SQL has as numbers: 0 planned; 1 released; 2 with the fetcher (`started`, `retrying`), or waiting
+    for a callback; 3 and 4 fetched, and not yet processed (`stored`, `enqueued`); 9 every end.
+    """
 
     PLANNED = "planned"
     RELEASED = "released"

@@ -4,7 +4,7 @@
 -- paused jobs take long, nor many that have nothing planned. What somebody cancelled or released meanwhile is none of
 -- them: once locked, only the row itself is looked at again. All calls together are as large as $6, or larger by one:
 -- each vendor has the same share of that, and what one does not need the others have.
--- Rank 0 is planned.
+-- Ranks: `TaskState`.
 -- $1 vendors text[]
 -- $2 priorities smallint[]
 -- $3 quotas integer[]
