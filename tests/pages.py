@@ -28,6 +28,7 @@ def stored_payload(
     sinks: tuple[PostgresSink | TopicSink, ...] = (TABLE,),
     keep_seconds: float = 0.0,
     fetched_at: datetime | None = None,
+    expects_list: bool = False,
 ) -> PayloadStored:
     """The event of one page; without a pointer its payload exists nowhere."""
     return PayloadStored(
@@ -36,7 +37,9 @@ def stored_payload(
         number=1,
         vendor="acme",
         payload=pointer or Pointer(uri=f"{new_id()}/1-0", sha256=hashlib.sha256(b"").hexdigest(), size=0),
-        processing=Processing(source=source, records=records, sinks=sinks, keep_seconds=keep_seconds),
+        processing=Processing(
+            source=source, records=records, sinks=sinks, keep_seconds=keep_seconds, expects_list=expects_list
+        ),
         fetched_at=fetched_at,
     )
 

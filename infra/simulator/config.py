@@ -97,8 +97,8 @@ class FailPath(Settings):
     """Regular expression, searched in the target below the vendor, such as `/items?offset=300&limit=100`."""
     fault: Fault = Fault.ERROR
     """What befalls them."""
-    status: Status = 500
-    """The status, if the fault is `error`."""
+    status: Annotated[int, Field(ge=200, le=599)] = 500
+    """The status, if the fault is `error`; some vendors answer errors with 200."""
     times: int | None = Field(default=None, ge=1)
     """How many requests of each matching target fail before it recovers; null: for ever."""
 

@@ -45,8 +45,8 @@ def _crowd() -> bytes:
 
 
 def damages(fault: Fault | None, answer: Answer) -> bool:
-    """Whether the fault keeps this answer from arriving as it is. Refusals have nothing left to spoil."""
-    return fault not in (None, Fault.DRIP) and 200 <= answer.status < 300 and bool(answer.body)
+    """Whether the fault keeps this answer from arriving as it is. Errors and refusals have nothing left to spoil."""
+    return fault not in (None, Fault.DRIP, Fault.ERROR) and 200 <= answer.status < 300 and bool(answer.body)
 
 
 def deliver(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from services.planner.model import PlannedCall, Resolved
+from services.planner.paging.follow import first_step
 from services.planner.paging.step import Step, call_of
 from services.planner.placeholders import fill, fill_poll, named
 from shared.errors import Problem
@@ -98,7 +99,7 @@ def _known(resolved: Resolved, given: Mapping[str, Scalar], vendor_job: str | No
 
 
 def _mistakes_later(resolved: Resolved, given: Mapping[str, Scalar]) -> list[Problem]:
-    """What would turn out to be unknown only after the submit."""
+    """What would turn out only after the submit: unknown placeholders, and results that cannot be asked for."""
     invoke = invoke_of(resolved)
     vendor_job = "1" if invoke.vendor_job or resolved.callbacks.vendor_job else None
     values = _known(resolved, given, vendor_job)
@@ -107,5 +108,13 @@ def _mistakes_later(resolved: Resolved, given: Mapping[str, Scalar]) -> list[Pro
         "abort": invoke.abort,
     }
     filled = [fill(request, values, f"{_AT}/{place}") for place, request in requests.items() if request]
+    problems = [problem for part in filled if isinstance(part, list) for problem in part]
+    return [*problems, *_mistakes_of_results(resolved, values)]
+
+
+def _mistakes_of_results(resolved: Resolved, values: Mapping[str, Scalar]) -> list[Problem]:
     results = _fill_results(resolved, values)
-    return [problem for part in (*filled, results) if isinstance(part, list) for problem in part]
+    if isinstance(results, list):
+        return results
+    problem = first_step(results).problem
+    return [Problem(f"{_AT}/results/request", problem)] if problem else []

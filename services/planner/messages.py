@@ -6,7 +6,7 @@ from uuid import UUID
 
 from services.planner.ending import completeness_of, reason_of
 from services.planner.metrics import JOBS_ENDED
-from services.planner.model import JobRow, Place
+from services.planner.model import JobRow, TaskRef
 from shared.events.catalogue import JOBS_EVENTS, NOTIFICATIONS, TASKS_EVENTS
 from shared.events.jobs import FailureCount, JobCounts, JobEnded, JobProgressed, JobState
 from shared.events.tasks import TaskChanged, TaskState, VendorAnswer
@@ -18,22 +18,22 @@ from shared.specification.notify import webhooks_of
 log = get_logger(__name__)
 
 
-def planned_task(place: Place, now: datetime) -> Outgoing:
+def planned_task(ref: TaskRef, now: datetime) -> Outgoing:
     """A task was planned, for the first time or again."""
-    return moved_task(place, TaskState.PLANNED, now)
+    return moved_task(ref, TaskState.PLANNED, now)
 
 
-def moved_task(place: Place, state: TaskState, now: datetime, *, reason: str = "", id: UUID | None = None) -> Outgoing:
+def moved_task(ref: TaskRef, state: TaskState, now: datetime, *, reason: str = "", id: UUID | None = None) -> Outgoing:
     """The planner itself moved a task."""
     event = TaskChanged(
-        **place._asdict(),
+        **ref._asdict(),
         state=state,
         service="planner",
         at=now,
         reason=reason,
         records=0 if state is TaskState.COMPLETED else None,
     )
-    return outgoing(TASKS_EVENTS, place.job_id, event, id=id, at=now)
+    return outgoing(TASKS_EVENTS, ref.job_id, event, id=id, at=now)
 
 
 def counts_of(job: JobRow) -> JobCounts:

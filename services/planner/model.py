@@ -115,18 +115,21 @@ class Resolved(Strict):
 
 @dataclass(frozen=True, slots=True)
 class PlannedCall:
-    """A call that a job needs. `position` is where it stands in the paging; `cursor` marks it as part of a chain.
+    """A call that a job needs. `position` is where it stands in the paging. A page that is planned after
+    the answer to the page before it has a `unique_key`, under which it is planned only once: `paging/unique_key.py`.
 
-    A submit has its `input`. A page of a vendor job's results has its `slice`: the number of the submit.
+    A submit has its `input`. A page of a vendor job's results has its `slice`: the number of the submit. A page that
+    `expects_list` comes after one that had a list of records.
     """
 
     call: Call
     purpose: Purpose = "page"
     wanted: FactsWanted | None = None
     position: int = 0
-    cursor: str | None = None
+    unique_key: str | None = None
     slice: int | None = None
     input: Mapping[str, Scalar] | None = None
+    expects_list: bool = False
 
     @property
     def size(self) -> int:
@@ -134,8 +137,8 @@ class PlannedCall:
         return len(self.call.model_dump_json(exclude_defaults=True).encode())
 
 
-class Place(NamedTuple):
-    """A task's place in its job, and the round that it is in: what every event about a task begins with."""
+class TaskRef(NamedTuple):
+    """Which task, of which job, in which round: the fields that every event about a task begins with."""
 
     task_id: UUID
     job_id: UUID
@@ -145,7 +148,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A planned call with its place in the job."""
+    """A planned call with its number in the job."""
 
     id: UUID
     job_id: UUID
@@ -153,9 +156,9 @@ class Task:
     planned: PlannedCall
 
     @property
-    def place(self) -> Place:
-        """In its first round."""
-        return Place(self.id, self.job_id, self.number)
+    def ref(self) -> TaskRef:
+        """The task in its first round."""
+        return TaskRef(self.id, self.job_id, self.number)
 
 
 def task_id(job_id: UUID, number: int) -> UUID:

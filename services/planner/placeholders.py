@@ -23,8 +23,8 @@ _PLAN: TypeAdapter[Any] = TypeAdapter(PlanCall)
 
 
 class Absent(Enum):
-    """What is not there, such as the cursor of a first page: what consists of its placeholder is left out, and inside
-    of a text it is nothing."""
+    """What is not there, such as the cursor of a first page. A value that is its placeholder alone is left out, and so
+    is a query parameter that has no other values. Inside a text the placeholder becomes the empty text."""
 
     ABSENT = ""
 
@@ -83,10 +83,11 @@ def _checked(filler: "_Filler", request: Request, at: str) -> Request | list[Pro
 
 def _filled(filler: "_Filler", request: Request, at: str) -> Request:
     headers: dict[str, Value] = filler.whole(request.headers, f"{at}/headers")
+    query: dict[str, Any] = filler.whole(request.query, f"{at}/query")
     return request.model_copy(
         update={
             "path": filler.text(request.path, f"{at}/path", in_path=True),
-            "query": filler.whole(request.query, f"{at}/query"),
+            "query": {name: value for name, value in query.items() if value != ()},
             "headers": {name: str(value) for name, value in headers.items()},
             "json_": filler.whole(request.json_, f"{at}/json"),
         }

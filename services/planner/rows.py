@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic_core import from_json, to_json
 
-from services.planner.model import JobRow, Place, PlannedCall, Resolved, Task
+from services.planner.model import JobRow, PlannedCall, Resolved, Task, TaskRef
 from services.planner.waiting import Wait
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
@@ -22,7 +22,7 @@ _STATEMENT_BYTES = 8 * 2**20
 
 
 async def insert_tasks(tx: Transaction, tasks: Sequence[tuple[str, Task]]) -> set[UUID]:
-    """Insert tasks with their vendors; gives the ids that were new. One whose cursor the job has had is not."""
+    """Insert tasks with their vendors; gives the ids that were new. One whose key the job has had is not."""
     new = set[UUID]()
     for share in _shares(tasks):
         rows = await tx.fetch(
@@ -35,9 +35,10 @@ async def insert_tasks(tx: Transaction, tasks: Sequence[tuple[str, Task]]) -> se
             [call for _, _, call in share],
             [_wanted(task.planned.wanted) for _, task, _ in share],
             [task.planned.position for _, task, _ in share],
-            [task.planned.cursor for _, task, _ in share],
+            [task.planned.unique_key for _, task, _ in share],
             [task.planned.slice for _, task, _ in share],
             [None if task.planned.input is None else to_json(task.planned.input) for _, task, _ in share],
+            [task.planned.expects_list for _, task, _ in share],
         )
         new.update(row["id"] for row in rows)
     return new
@@ -70,21 +71,22 @@ def planned_of(row: Row) -> PlannedCall:
         purpose=row["purpose"],
         wanted=None if row["wanted"] is None else FactsWanted.model_validate_json(row["wanted"]),
         position=row["position"],
-        cursor=row["cursor"],
+        unique_key=row["cursor"],
         slice=row["slice"],
         input=None if row["input"] is None else from_json(row["input"]),
+        expects_list=row["expects_list"],
     )
 
 
-def place_of(row: Row) -> Place:
-    """The place of a task's row."""
-    return Place(row["id"], row["job_id"], row["number"], row["round"])
+def ref_of(row: Row) -> TaskRef:
+    """The task of a row, in the round that it is in."""
+    return TaskRef(row["id"], row["job_id"], row["number"], row["round"])
 
 
 def wait_of(row: Row, resolved: Resolved, deadline_at: datetime) -> Wait:
     """The wait of a submit's row, which need not have its input and its vendor's job."""
     return Wait(
-        place_of(row),
+        ref_of(row),
         resolved=resolved,
         input=from_json(row.get("input") or b"{}"),
         deadline_at=deadline_at,

@@ -8,10 +8,11 @@ from services.planner.paging.step import Step, call_of
 from services.planner.placeholders import fill, named
 from shared.errors import Problem
 from shared.events.tasks import AnswerWanted, Call
+from shared.specification.hosts import ad_hoc_vendor
 from shared.specification.job import DeliverJob, RequestJob
 from shared.specification.request import Request
 from shared.specification.source import Output
-from shared.specification.vendor import AD_HOC, Backoff, Retry, Vendor
+from shared.specification.vendor import Backoff, Retry, Vendor
 
 WEBHOOK_RETRY = Retry(
     attempts=10,
@@ -41,10 +42,9 @@ def resolve_webhook(job: DeliverJob, vendor: Vendor | None = None) -> Resolved:
     policy = None if vendor is not None and vendor.retry != Retry() else WEBHOOK_RETRY
     parts = urlsplit(job.deliver)
     base_url = None if job.vendor else f"{parts.scheme}://{parts.netloc}"
-    host = (parts.hostname or "").rstrip(".").lower()
     request = Request.model_validate({"method": "POST", "json": job.event})
     return Resolved(
-        vendor=job.vendor or f"{AD_HOC}{host}",
+        vendor=job.vendor or ad_hoc_vendor(job.deliver),
         base_url=base_url,
         source=f"{parts.netloc}{parts.path}",
         single=Single(kind="deliver", request=request, url=job.deliver, retry=job.retry or policy, secret=job.secret),

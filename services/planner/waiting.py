@@ -10,7 +10,7 @@ from typing import Literal
 from uuid import UUID
 
 from services.planner.invocation import abort_call, outcome_of_status, status_call
-from services.planner.model import Place, Resolved
+from services.planner.model import Resolved, TaskRef
 from shared.errors import Rejected
 from shared.events.callbacks import CallbackExpected, TaskDue
 from shared.events.catalogue import CALLBACKS_EXPECTED, FETCH_REQUESTED, TASKS_DUE, TIMERS_REQUESTED
@@ -27,7 +27,7 @@ DueKind = Literal["deadline", "heartbeat", "status"]
 class Wait:
     """A submit in its round, as far as others are concerned."""
 
-    place: Place
+    ref: TaskRef
     resolved: Resolved
     input: Mapping[str, Scalar]
     deadline_at: datetime
@@ -38,7 +38,7 @@ class Wait:
 def expected(wait: Wait, *, over: bool = False, id: UUID | None = None) -> Outgoing:
     """A callback is expected, or (`over`) not any more."""
     event = CallbackExpected(
-        **wait.place._asdict(),
+        **wait.ref._asdict(),
         vendor=wait.resolved.vendor,
         rules=wait.resolved.callbacks,
         deadline_at=wait.deadline_at,
@@ -46,30 +46,30 @@ def expected(wait: Wait, *, over: bool = False, id: UUID | None = None) -> Outgo
         submitted_at=wait.submitted_at,
         over=over,
     )
-    return outgoing(CALLBACKS_EXPECTED, wait.place.task_id, event, id=id)
+    return outgoing(CALLBACKS_EXPECTED, wait.ref.task_id, event, id=id)
 
 
 def first_expected(wait: Wait) -> Outgoing:
     """The same before the submit goes out; told twice it is one event."""
-    return expected(wait, id=derived_id("expected", wait.place.task_id, wait.place.round))
+    return expected(wait, id=derived_id("expected", wait.ref.task_id, wait.ref.round))
 
 
 def timer(wait: Wait, kind: DueKind, due_at: datetime, *, number: int = 0) -> Outgoing:
     """Wake the task then. `number` is its beat or ask."""
     due = TaskDue(
-        task_id=wait.place.task_id,
-        job_id=wait.place.job_id,
-        round=wait.place.round,
+        task_id=wait.ref.task_id,
+        job_id=wait.ref.job_id,
+        round=wait.ref.round,
         kind=kind,
         beat=number if kind != "status" else 0,
         ask=number if kind == "status" else 0,
     )
-    timer_id = derived_id("due", kind, wait.place.task_id, wait.place.round, number)
+    timer_id = derived_id("due", kind, wait.ref.task_id, wait.ref.round, number)
     event = TimerRequested(
         timer_id=timer_id,
         due_at=due_at,
         topic=TASKS_DUE.name,
-        key=str(wait.place.job_id),
+        key=str(wait.ref.job_id),
         ce_type_of=due.ce_type,
         value=due.model_dump_json(),
     )
@@ -78,7 +78,7 @@ def timer(wait: Wait, kind: DueKind, due_at: datetime, *, number: int = 0) -> Ou
 
 def no_deadline(wait: Wait) -> Outgoing:
     """The wait is over before its deadline."""
-    timer_id = derived_id("due", "deadline", wait.place.task_id, wait.place.round, 0)
+    timer_id = derived_id("due", "deadline", wait.ref.task_id, wait.ref.round, 0)
     event = TimerRequested(timer_id=timer_id, action="cancel")
     return outgoing(TIMERS_REQUESTED, timer_id, event, id=derived_id("cancel", timer_id))
 
@@ -102,9 +102,9 @@ def end_vendor_job(wait: Wait) -> Outgoing | None:
 
 def _fetch(wait: Wait, call: Call, purpose: Literal["status", "abort"], what: str) -> Outgoing | None:
     """Nothing where the vendor's own id of its job made the call too large: what else is told must not wait for it."""
-    task_id, _, _, round = wait.place
+    task_id, _, _, round = wait.ref
     event = FetchRequested(
-        **wait.place._asdict(),
+        **wait.ref._asdict(),
         vendor=wait.resolved.vendor,
         purpose=purpose,
         call=call,

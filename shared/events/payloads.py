@@ -19,12 +19,14 @@ class Pointer(Event):
 
 
 class Processing(Event):
-    """What to do with a payload: which records, for which source, into which sinks, how long to keep the raw bytes."""
+    """What to do with a payload: which records, for which source, into which sinks, how long to keep the raw bytes.
+    `expects_list`: as in `FactsWanted`."""
 
     source: str
     records: Records = Records()
     sinks: tuple[PostgresSink | TopicSink, ...] = ()
     keep_seconds: float = 0.0
+    expects_list: bool = False
 
 
 class PayloadStored(Event):

@@ -22,7 +22,11 @@ def cut_reason(reason: str) -> str:
 
 
 class TaskState(StrEnum):
-    """Where a task stands, in the order of `rank`; a lower rank never overwrites a higher one."""
+    """Where a task stands, in the order of `rank`; a lower rank never overwrites a higher one.
+
+    The ranks, which SQL has as numbers: 0 planned; 1 released; 2 with the fetcher (`started`, `retrying`), or waiting
+    for a callback; 3 and 4 fetched, and not yet processed (`stored`, `enqueued`); 9 every end.
+    """
 
     PLANNED = "planned"
     RELEASED = "released"
@@ -88,8 +92,9 @@ class FactsWanted(Event):
 
     With `link`, what `next` finds is a URL, perhaps relative; without `next`, it is in the `Link` header. `detect`
     asks for everything that automatic paging can make use of. `growth`: all pages are known already, unless there have
-    come to be more meanwhile. For the planner itself are `asked`, how many items the page was asked for, and `served`,
-    how many the first page had, by which pages were counted.
+    come to be more meanwhile. `expects_list`: the pages before had a list of records. Then a lone object is a problem,
+    and an object with nothing in it an empty list. For the planner itself are `asked`, how many items the page was
+    asked for, and `served`, how many the first page had, by which pages were counted.
     """
 
     total: Expression | None = None
@@ -101,6 +106,7 @@ class FactsWanted(Event):
     link: bool = False
     detect: bool = False
     growth: bool = False
+    expects_list: bool = False
     asked: int | None = None
     served: int | None = None
 
@@ -108,7 +114,8 @@ class FactsWanted(Event):
 class Facts(Event):
     """What an answer says about pages.
 
-    `items` counts what the vendor put on the page, before records are selected from it; `next` is a cursor or URL, and
+    `items` counts what the vendor put on the page, before records are selected from it; `has_list`, if they were in a
+    list, and the page was no lone object (earlier releases did not tell); `next` is a cursor or URL, and
     `next_is_whole` if it was a whole number, no text; `problem` says why the answer could not be read, `digest` is the
     SHA-256 of the body (hex), `detected` is the style that automatic paging found, and `first` the number of the first
     page, where an answer tells that it is not 1.
@@ -118,6 +125,7 @@ class Facts(Event):
     pages: int | None = None
     size: int | None = None
     items: int | None = None
+    has_list: bool = False
     next: str | None = None
     next_is_whole: bool = False
     problem: str = ""

@@ -117,6 +117,11 @@ def unknown(what: str, name: str, known: Collection[str]) -> Problem:
     return Problem(f"/{what}", f"no {what} is called {name}{_meant(name, list(known))}")
 
 
+def input_of_poll(source: str) -> Problem:
+    """The problem of a job that brings an input for a source which submits nothing."""
+    return Problem("/input", f"belongs to invoke, and {source} is a poll")
+
+
 def without_echoes(errors: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """One error for each mistake: where a value may be one of several kinds, pydantic tells why it is none of each."""
     kept: dict[Any, dict[str, Any]] = {}

@@ -1,7 +1,6 @@
 """Whom to tell when something is over."""
 
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Discriminator, Field, Tag
 
@@ -31,12 +30,6 @@ class OnTopic(Strict):
 
     topic: Literal[True]
     on: Ends = _EVERY_END
-
-
-def leads_to(url: str, base_url: str) -> bool:
-    """Whether a webhook's URL is one of a vendor's."""
-    here, there = urlsplit(url), urlsplit(base_url)
-    return (here.scheme, here.netloc.lower()) == (there.scheme, there.netloc.lower())
 
 
 def _tag(value: Any) -> str | None:

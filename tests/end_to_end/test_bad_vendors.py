@@ -88,3 +88,21 @@ async def test_a_total_that_shrinks_is_noted_and_leaves_completeness_open(runnin
     assert (job["status"], job["reason"], "went down from 100 to 50" in job["note"]) == ("completed", "", True), job
     assert job["completeness"] == {"expected": 50, "distinct": 50, "complete": None}, job
     assert await keys(running, job["source"]) == set(range(1, 51))
+
+
+BROKEN = {"records": 400, "page_size_max": 50, "fail_paths": [{"match": "offset=150(&|$)", "status": 200}]}
+STYLES = {"chained": NEXT, "planned": OFFSET, "walked": {**OFFSET, "pages": WALKED}}
+
+
+@pytest.mark.parametrize("style", STYLES)
+async def test_an_error_in_the_place_of_a_page_is_no_record_and_is_fetched_again(running: Cluster, style: str) -> None:
+    """With status 200. Without a key of their own, records of any form would be stored."""
+    await running.configure_simulator(style, **BROKEN)
+    await running.apply_vendor(style, retry=RETRY)
+    job_id = await running.submit({"vendor": style, "poll": STYLES[style]})
+    job = await running.ended(job_id)
+    assert (job["status"], "vendor_malformed" in str(job)) == ("failed", True), str(job)
+    await running.configure_simulator(style, records=400, page_size_max=50)
+    await running.control(job_id, "redrive")
+    await running.reaches(job_id, "completed")
+    assert await keys(running, job["source"]) == set(range(1, 401))

@@ -8,9 +8,11 @@ from urllib.parse import urlsplit
 from services.callback_gateway.http.context import ApiContext
 from shared.errors import Invalid, Problem, Unavailable
 from shared.specification.addresses import is_public, literal_address
+from shared.specification.hosts import host_mistakes
 from shared.specification.invoke import Input
 from shared.specification.job import DeliverJob, InvokeJob, SourceJob, UrlJob
-from shared.specification.notify import Notify, Webhook, leads_to
+from shared.specification.mistakes import input_of_poll
+from shared.specification.notify import Notify, Webhook
 from shared.specification.placeholders import missing_values
 from shared.specification.source import Source
 from shared.specification.vendor import Vendor
@@ -52,8 +54,7 @@ async def check(context: ApiContext, job: Any) -> None:
 def _mistakes_with(vendor: Vendor, work: DeliverJob | InvokeJob | Source) -> list[Problem]:
     """What is wrong with a job or source only by what its vendor says."""
     if isinstance(work, DeliverJob):
-        expected = f"expected a URL of {vendor.vendor}, which is at {vendor.base_url}"
-        return [] if leads_to(work.deliver, vendor.base_url) else [Problem("/deliver", expected)]
+        return host_mistakes(work.deliver, vendor)
     return [] if work.invoke is None else wait_mistakes(work.invoke.model_dump(by_alias=True), vendor.callbacks)
 
 
@@ -100,7 +101,7 @@ async def check_values(
         found = await context.configuration.source(source)
         problems = [] if found is None else missing_values(found, parameters, inputs)
         if found is not None and found.invoke is None and inputs is not None:
-            problems.append(Problem("/input", f"belongs to invoke, and {source} is a poll"))
+            problems.append(input_of_poll(source))
         if not problems:
             return
         if not is_fresh:

@@ -38,9 +38,13 @@ def read_facts(wanted: FactsWanted, origin: AnswerOrigin, body: bytes) -> Facts:
     except BodyUnreadable as error:
         return Facts(problem=str(error), digest=digest)
     document = {"body": content, "headers": dict(origin.headers), "status": origin.status}
+    is_lone = bool(found and found[0] is content)
+    has_list = found is not None and not is_lone
+    if is_lone and wanted.expects_list:
+        found = None if content else []
     items = None if found is None else len(found)
     told, problems = _counts(wanted, document)
-    told |= {"items": items, "digest": digest}
+    told |= {"items": items, "has_list": has_list, "digest": digest}
     if items is None:
         problems.append("no list of records is where it was expected")
     try:

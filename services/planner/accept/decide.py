@@ -14,14 +14,14 @@ from services.planner.paging.step import Step
 from services.planner.placeholders import fill_poll, named
 from services.planner.single import first_call, resolve_request, resolve_webhook
 from shared.errors import Invalid, Problem
+from shared.specification.hosts import ad_hoc_vendor, host_mistakes
 from shared.specification.job import DeliverJob, InvokeJob, JobSpecification, PollJob, RequestJob, SourceJob, UrlJob
-from shared.specification.mistakes import unknown
-from shared.specification.notify import leads_to
+from shared.specification.mistakes import input_of_poll, unknown
 from shared.specification.placeholders import read_job
 from shared.specification.request import AutoPages, Request
 from shared.specification.source import Output, Poll, Source
 from shared.specification.values import QueryValue
-from shared.specification.vendor import AD_HOC, Vendor
+from shared.specification.vendor import Vendor
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +87,12 @@ def admit(job_id: UUID, document: Mapping[str, Any], known: Configured) -> Admit
 
 
 def _first(job: JobSpecification, resolved: Resolved, known: Configured) -> Step | list[Problem]:
-    """What can be called at once."""
+    """What can be called at once: at least one call, or the mistakes. A job without calls would never end."""
     if resolved.single is not None:
         return first_call(resolved.single)
     if resolved.invoke is None:
-        return first_step(resolved)
+        step = first_step(resolved)
+        return [Problem("/poll/request", step.problem)] if step.problem else step
     assert isinstance(job, (SourceJob, InvokeJob))
     saved = known.sources[job.source].input if isinstance(job, SourceJob) else None
     return plan_submits(resolved, job.input or saved or ({},))
@@ -123,8 +124,8 @@ def _resolve_single(job: RequestJob | DeliverJob, known: Configured) -> Resolved
     if job.vendor is None:
         return resolve_webhook(job)
     vendor = Vendor.model_validate_json(known.vendors[job.vendor])
-    if not leads_to(job.deliver, vendor.base_url):
-        return Refused((Problem("/deliver", f"expected a URL of {job.vendor}, which is at {vendor.base_url}"),))
+    if problems := host_mistakes(job.deliver, vendor):
+        return Refused(tuple(problems))
     return resolve_webhook(job, vendor)
 
 
@@ -139,7 +140,7 @@ def _resolve_work(
     match work:
         case PollJob(poll=Poll() as poll) | Source(poll=Poll() as poll):
             if isinstance(job, SourceJob) and job.input is not None:
-                return Refused((Problem("/input", f"belongs to invoke, and {name} is a poll"),))
+                return Refused((input_of_poll(name),))
             filled = fill_poll(resolved, poll, named(parameters=job.parameters), "/poll")
             return Refused(tuple(filled)) if isinstance(filled, list) else filled
         case _:
@@ -150,11 +151,10 @@ def _resolve_work(
 
 def _from_url(job: UrlJob) -> Resolved:
     parts = urlsplit(job.url)
-    host = (parts.hostname or "").rstrip(".").lower()
     request = Request.model_construct(method="GET", path=parts.path or "/", query=_query_of(parts.query), headers={})
     poll = Poll.model_construct(request=request, pages=job.pages or AutoPages(style="auto"), records=job.records)
     return Resolved.model_construct(
-        vendor=f"{AD_HOC}{host}",
+        vendor=ad_hoc_vendor(job.url),
         base_url=f"{parts.scheme}://{parts.netloc}",
         source=f"{parts.netloc}{parts.path}",
         poll=poll,

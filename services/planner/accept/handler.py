@@ -93,7 +93,7 @@ def _tell(job: Admitted, now: datetime) -> list[Outgoing]:
             at=now,
         )
         told.append(outgoing(JOBS_EVENTS, job.job_id, planned, at=now))
-    return told + [planned_task(task.place, now) for task in job.tasks]
+    return told + [planned_task(task.ref, now) for task in job.tasks]
 
 
 def _reject(

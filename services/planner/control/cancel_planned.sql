@@ -1,5 +1,5 @@
 -- Ends a block of the planned tasks of a job: the next ones, so also those that are being released meanwhile.
--- Rank 9 is that of every end.
+-- Ranks: `TaskState`.
 -- $1 vendor text
 -- $2 priority smallint
 -- $3 job_id uuid

@@ -1,4 +1,4 @@
--- Ends open tasks of a job. Rank 9 is that of every end.
+-- Ends open tasks of a job. Ranks: `TaskState`.
 -- $1 job_id uuid
 -- $2 least_rank smallint (1: not those that are only planned)
 UPDATE tasks SET state = 'cancelled', rank = 9, ended_at = now()

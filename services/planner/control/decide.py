@@ -74,8 +74,8 @@ def _again(job: JobRow) -> JobRow:
     )
 
 
-class Standing(NamedTuple):
-    """Where a task stands that an order names."""
+class FoundTask(NamedTuple):
+    """A task that an order names, as the table has it."""
 
     task_id: UUID
     round: int
@@ -92,7 +92,7 @@ class Named:
     unknown: tuple[UUID, ...]
 
 
-def look_at(control: JobControl, found: Iterable[Standing]) -> Named:
+def look_at(control: JobControl, found: Iterable[FoundTask]) -> Named:
     """Sort the named tasks by what is to be done with them now."""
     known = {task.task_id: task for task in found}
     due = [task for task in known.values() if control.round is None or task.round <= control.round]

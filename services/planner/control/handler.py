@@ -10,7 +10,7 @@ from services.planner.control.decide import Cancel, Named, Redrive, SetState, lo
 from services.planner.ending import end_of, without_cuts
 from services.planner.messages import ended, moved_task, planned_task, progressed
 from services.planner.model import JobRow, Resolved
-from services.planner.rows import JobUpdate, count_failures, lock_jobs, place_of, update_jobs, wait_of
+from services.planner.rows import JobUpdate, count_failures, lock_jobs, ref_of, update_jobs, wait_of
 from services.planner.waiting import end_vendor_job, nobody_waits
 from shared.database.pool import Row, Transaction
 from shared.events.catalogue import JOBS_CONTROL
@@ -131,7 +131,7 @@ async def _redrive(
     if end is not None:
         failures = await count_failures(tx, [job])
         return replace(job, state=end), ended(job, end, now, failures=failures.get(job.id, ()))
-    told = [planned_task(place_of(task), now) for task in tasks]
+    told = [planned_task(ref_of(task), now) for task in tasks]
     told.append(progressed(job, now))
     if not effect.only and job.redriven_to is not None:
         told.append(_rest(incoming, JobControl(job_id=job.id, action="redrive", after=job.redriven_to)))
@@ -176,7 +176,7 @@ def _rest(incoming: Incoming[JobControl], order: JobControl) -> Outgoing:
 
 def _cancelled(row: Row, resolved: Resolved, now: datetime) -> list[Outgoing]:
     """Of a submit that went out nobody waits for the callback any more, and its vendor's job may end."""
-    moved = moved_task(place_of(row), TaskState.CANCELLED, now)
+    moved = moved_task(ref_of(row), TaskState.CANCELLED, now)
     if row["input"] is None:
         return [moved]
     wait = wait_of(row, resolved, row["deadline_at"])

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
-from services.planner.control.decide import Standing
+from services.planner.control.decide import FoundTask
 from services.planner.ending import paging_stopped
 from services.planner.model import JobRow
 from shared.database.pool import Row, Transaction
@@ -36,10 +36,10 @@ async def close_job(tx: Transaction, job: JobRow, cancelled: int) -> JobRow:
     return replace(job, open=job.open - cancelled, cancelled=job.cancelled + cancelled)
 
 
-async def find_tasks(tx: Transaction, job_id: UUID, task_ids: Sequence[UUID]) -> list[Standing]:
-    """Where these tasks of a job stand."""
+async def find_tasks(tx: Transaction, job_id: UUID, task_ids: Sequence[UUID]) -> list[FoundTask]:
+    """These tasks of a job; those that it does not have are not there."""
     rows = await tx.fetch(SQL["find_tasks"], job_id, task_ids)
-    return [Standing(row["id"], row["round"], TaskState(row["state"])) for row in rows]
+    return [FoundTask(row["id"], row["round"], TaskState(row["state"])) for row in rows]
 
 
 async def find_failed(tx: Transaction, job: JobRow, after: int | None) -> tuple[list[UUID], int | None]:

@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from services.planner.ending import also_cut, cut_results
 from services.planner.invocation import invoke_of, resolve_results, status_call
-from services.planner.model import JobRow, Place, PlannedCall, Resolved
+from services.planner.model import JobRow, PlannedCall, Resolved, TaskRef
 from services.planner.paging.follow import first_step
+from services.planner.paging.step import Step
 from services.planner.waiting import DueKind
 from shared.events.callbacks import TaskDue
 from shared.events.tasks import TaskChanged, TaskState
@@ -23,8 +25,9 @@ _ABANDONED = frozenset({TaskState.CANCELLED, TaskState.EXPIRED})
 
 @dataclass(frozen=True, slots=True)
 class Submit:
-    """A submit and what is known of its vendor job. `told` waits for the vendor's id; `beat` counts what was told of
-    progress, `ask` the questions for the status. `submitted_at` is not stored: it is told with the submit's answer."""
+    """A submit and what is known of its vendor job. `reported` is what the vendor said became of the job, kept until
+    the vendor's id is known; `beat` counts the reports of progress, `ask` the questions for the status. `submitted_at`
+    is not stored: it comes with the submit's answer."""
 
     id: UUID
     job_id: UUID
@@ -36,15 +39,15 @@ class Submit:
     submitted: bool = False
     submitted_at: datetime | None = None
     vendor_job: str | None = None
-    told: Told | None = None
+    reported: Told | None = None
     beat: int = 0
     ask: int = 0
     reason: str = ""
 
     @property
-    def place(self) -> Place:
-        """In its round."""
-        return Place(self.id, self.job_id, self.number, self.round)
+    def ref(self) -> TaskRef:
+        """The task in its round."""
+        return TaskRef(self.id, self.job_id, self.number, self.round)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,54 +95,54 @@ class Move:
         return Move(task, tuple(dict.fromkeys((*self.effects, *effects))))
 
 
-def move(before: Move, resolved: Resolved, event: TaskChanged | TaskDue, now: datetime, *, paused: bool) -> Move:
+def move(so_far: Move, resolved: Resolved, event: TaskChanged | TaskDue, now: datetime, *, paused: bool) -> Move:
     """Hear one event more."""
-    task = before.task
+    task = so_far.task
     if event.round != task.round:
-        return before
+        return so_far
     if task.state.is_end:
-        return _too_late(before, event)
+        return _too_late(so_far, event)
     if isinstance(event, TaskDue):
-        return _due(before, resolved, event, now, paused=paused)
-    return _heard(before, resolved, event)
+        return _due(so_far, resolved, event, now, paused=paused)
+    return _heard(so_far, resolved, event)
 
 
-def _too_late(before: Move, event: TaskChanged | TaskDue) -> Move:
+def _too_late(so_far: Move, event: TaskChanged | TaskDue) -> Move:
     """A submit that was answered after its task was given up leaves a vendor's job that nobody waits for."""
-    task = before.task
+    task = so_far.task
     if isinstance(event, TaskDue) or event.purpose != "submit" or task.state not in _ABANDONED:
-        return before
-    return before.then(replace(task, vendor_job=task.vendor_job or event.vendor_job), EndVendorJob())
+        return so_far
+    return so_far.then(replace(task, vendor_job=task.vendor_job or event.vendor_job), EndVendorJob())
 
 
-def _due(before: Move, resolved: Resolved, event: TaskDue, now: datetime, *, paused: bool) -> Move:
-    task, invoke = before.task, invoke_of(resolved)
+def _due(so_far: Move, resolved: Resolved, event: TaskDue, now: datetime, *, paused: bool) -> Move:
+    task, invoke = so_far.task, invoke_of(resolved)
     match event.kind:
         case "deadline" if not task.submitted:
             # It waits for a permit, or its release died: nobody is at work for it, so its time has not begun.
-            return _extended(before, now, invoke.deadline, event.beat + 1)
+            return _extended(so_far, now, invoke.deadline, event.beat + 1)
         case "deadline" if task.deadline_at is not None and now < task.deadline_at:
-            return _extended(before, now, task.deadline_at - now, event.beat + 1)
-        case "deadline" if task.told == "done":
-            return _expired(before, "vendor_job_missing: it is done, but nothing told the id that its results need")
+            return _extended(so_far, now, task.deadline_at - now, event.beat + 1)
+        case "deadline" if task.reported == "done":
+            return _expired(so_far, "vendor_job_missing: it is done, but nothing told the id that its results need")
         case "deadline":
-            return _expired(before, f"deadline_exceeded: no outcome within {write_duration(invoke.deadline)}")
+            return _expired(so_far, f"deadline_exceeded: no outcome within {write_duration(invoke.deadline)}")
         case "heartbeat" if event.beat == task.beat and invoke.heartbeat is not None:
-            return _expired(before, f"heartbeat_missed: no progress within {write_duration(invoke.heartbeat)}")
+            return _expired(so_far, f"heartbeat_missed: no progress within {write_duration(invoke.heartbeat)}")
         case "status" if event.ask == task.ask and invoke.status is not None:
             if paused or status_call(resolved, task.input, task.vendor_job) is None:
-                return _ask_again(before, invoke.status.every)
-            return before.then(task, AskStatus())
+                return _ask_again(so_far, invoke.status.every)
+            return so_far.then(task, AskStatus())
         case _:
-            return before
+            return so_far
 
 
-def _extended(before: Move, now: datetime, left: timedelta, number: int) -> Move:
-    return before.then(replace(before.task, deadline_at=now + left), Expect(), Wake("deadline", left, number))
+def _extended(so_far: Move, now: datetime, left: timedelta, number: int) -> Move:
+    return so_far.then(replace(so_far.task, deadline_at=now + left), Expect(), Wake("deadline", left, number))
 
 
-def _expired(before: Move, reason: str) -> Move:
-    return _ended(replace(before.task, state=TaskState.EXPIRED, reason=reason), EndVendorJob())
+def _expired(so_far: Move, reason: str) -> Move:
+    return _ended(replace(so_far.task, state=TaskState.EXPIRED, reason=reason), EndVendorJob())
 
 
 def _ended(task: Submit, *effects: Effect) -> Move:
@@ -147,27 +150,27 @@ def _ended(task: Submit, *effects: Effect) -> Move:
     return Move(task, (End(), *effects))
 
 
-def _heard(before: Move, resolved: Resolved, event: TaskChanged) -> Move:
-    task, invoke = before.task, invoke_of(resolved)
+def _heard(so_far: Move, resolved: Resolved, event: TaskChanged) -> Move:
+    task, invoke = so_far.task, invoke_of(resolved)
     known = task.vendor_job or event.vendor_job
     waiting = replace(task, state=TaskState.WAITING, vendor_job=known, reason=event.reason or task.reason)
-    after = before.then(waiting) if known == task.vendor_job else before.then(waiting, Expect())
+    after = so_far.then(waiting) if known == task.vendor_job else so_far.then(waiting, Expect())
     if event.purpose == "submit" and not task.submitted:
         after = _submitted(after, resolved, event)
     if event.told == "progress":
         after = _progressed(after, resolved)
-    elif event.told is not None and after.task.told is None:
-        after = after.then(replace(after.task, told=event.told))
+    elif event.told is not None and after.task.reported is None:
+        after = after.then(replace(after.task, reported=event.told))
     if event.purpose == "status" and invoke.status is not None:
         after = _ask_again(after, invoke.status.every)
     return _decided(after, resolved)
 
 
-def _submitted(before: Move, resolved: Resolved, event: TaskChanged) -> Move:
+def _submitted(so_far: Move, resolved: Resolved, event: TaskChanged) -> Move:
     invoke = invoke_of(resolved)
     left_at = event.attempt.started_at if event.attempt else None
-    task = replace(before.task, submitted=True, submitted_at=left_at, deadline_at=event.at + invoke.deadline)
-    after = before.then(task, Expect())
+    task = replace(so_far.task, submitted=True, submitted_at=left_at, deadline_at=event.at + invoke.deadline)
+    after = so_far.then(task, Expect())
     if invoke.heartbeat is not None:
         after = after.then(after.task, Wake("heartbeat", invoke.heartbeat, after.task.beat))
     if invoke.status is not None:
@@ -175,41 +178,49 @@ def _submitted(before: Move, resolved: Resolved, event: TaskChanged) -> Move:
     return after
 
 
-def _progressed(before: Move, resolved: Resolved) -> Move:
-    task, heartbeat = replace(before.task, beat=before.task.beat + 1), invoke_of(resolved).heartbeat
-    return before.then(task) if heartbeat is None else before.then(task, Wake("heartbeat", heartbeat, task.beat))
+def _progressed(so_far: Move, resolved: Resolved) -> Move:
+    task, heartbeat = replace(so_far.task, beat=so_far.task.beat + 1), invoke_of(resolved).heartbeat
+    return so_far.then(task) if heartbeat is None else so_far.then(task, Wake("heartbeat", heartbeat, task.beat))
 
 
-def _ask_again(before: Move, every: timedelta) -> Move:
-    task = replace(before.task, ask=before.task.ask + 1)
-    return before.then(task, Wake("status", every, task.ask))
+def _ask_again(so_far: Move, every: timedelta) -> Move:
+    task = replace(so_far.task, ask=so_far.task.ask + 1)
+    return so_far.then(task, Wake("status", every, task.ask))
 
 
-def _decided(before: Move, resolved: Resolved) -> Move:
-    task = before.task
-    if task.told == "failed":
+def _decided(so_far: Move, resolved: Resolved) -> Move:
+    task = so_far.task
+    if task.reported == "failed":
         reason = "vendor_failed: the vendor says that its job failed"
         return _ended(replace(task, state=TaskState.FAILED, reason=reason))
-    if task.told == "done" and (invoke_of(resolved).results is None or _results(task, resolved)):
+    if task.reported == "done" and (invoke_of(resolved).results is None or _results(task, resolved)):
         return _ended(replace(task, state=TaskState.COMPLETED, reason=""))
-    return before
+    return so_far
 
 
 def _results(task: Submit, resolved: Resolved) -> Resolved | None:
     return resolve_results(resolved, task.input, task.vendor_job)
 
 
-def results_of(task: Submit, resolved: Resolved) -> tuple[PlannedCall, ...]:
-    """The first calls for the results of a vendor job that is done."""
+def results_of(task: Submit, resolved: Resolved) -> Step:
+    """The first calls for the results of a vendor job that is done, or why there can be none."""
     if task.state is not TaskState.COMPLETED or invoke_of(resolved).results is None:
-        return ()
+        return Step()
     results = _results(task, resolved)
-    return () if results is None else tuple(replace(call, slice=task.number) for call in first_step(results).calls)
+    if results is None:
+        return Step()
+    step = first_step(results)
+    return replace(step, calls=tuple(replace(call, slice=task.number) for call in step.calls))
 
 
 def count(job: JobRow, ended: Sequence[Submit]) -> tuple[JobRow, tuple[PlannedCall, ...]]:
-    """The job after these of its tasks have ended, and the calls for their results."""
-    planned = tuple(call for task in ended for call in results_of(task, job.resolved))
+    """The job after these of its tasks have ended, and the calls for their results. The reason names the results that
+    cannot be asked for, so that the job does not end as completed."""
+    steps = [(task.number, results_of(task, job.resolved)) for task in ended]
+    planned = tuple(call for _, step in steps for call in step.calls)
+    reason = job.reason
+    for number, step in steps:
+        reason = also_cut(reason, f"{cut_results(number)}{step.problem}") if step.problem else reason
     completed = sum(task.state is TaskState.COMPLETED for task in ended)
     counted = replace(
         job,
@@ -217,5 +228,6 @@ def count(job: JobRow, ended: Sequence[Submit]) -> tuple[JobRow, tuple[PlannedCa
         planned=job.planned + len(planned),
         completed=job.completed + completed,
         failed=job.failed + len(ended) - completed,
+        reason=reason,
     )
     return counted, planned

@@ -60,10 +60,10 @@ async def _take(tx: Transaction, events: Sequence[TaskChanged | TaskDue]) -> lis
     now = utc_now()
     moves = {task.id: Move(task) for task in found if task.job_id in jobs}
     for event in events:
-        before = moves.get(event.task_id)
-        if before is not None:
-            job = jobs[before.task.job_id]
-            moves[event.task_id] = move(before, job.resolved, event, now, paused=job.state is JobState.PAUSED)
+        so_far = moves.get(event.task_id)
+        if so_far is not None:
+            job = jobs[so_far.task.job_id]
+            moves[event.task_id] = move(so_far, job.resolved, event, now, paused=job.state is JobState.PAUSED)
     await store.update_submits(tx, [moved.task for moved in moves.values()])
     messages = [message for moved in moves.values() for message in _messages(moved, jobs[moved.task.job_id], now)]
     ends: dict[UUID, list[Submit]] = defaultdict(list)
@@ -92,7 +92,7 @@ async def _count(tx: Transaction, ends: Sequence[tuple[JobRow, Sequence[Submit]]
     for vendor, _ in tasks:
         TASKS_PLANNED.labels(vendor=vendor_label(vendor)).inc()
     failures = await count_failures(tx, [update.job for update in updates if update.ended])
-    messages = [planned_task(task.place, now) for _, task in tasks]
+    messages = [planned_task(task.ref, now) for _, task in tasks]
     for update in updates:
         messages += _standing(update, failures, now) if update.reports_progress else []
     return messages
@@ -130,12 +130,12 @@ def _if_any(message: Outgoing | None) -> list[Outgoing]:
 def _ended(task: Submit, wait: Wait, now: datetime) -> list[Outgoing]:
     INVOCATIONS_ENDED.labels(vendor=vendor_label(wait.resolved.vendor), state=task.state.value).inc()
     log.info(f"invocation.{task.state.value}", job_id=str(task.job_id), task_id=str(task.id), reason=task.reason)
-    return [moved_task(task.place, task.state, now, reason=task.reason), *nobody_waits(wait)]
+    return [moved_task(task.ref, task.state, now, reason=task.reason), *nobody_waits(wait)]
 
 
 def _wait(task: Submit, job: JobRow, now: datetime) -> Wait:
     return Wait(
-        task.place,
+        task.ref,
         resolved=job.resolved,
         input=task.input,
         deadline_at=task.deadline_at or now,

@@ -1,4 +1,4 @@
--- Writes submits as they are now. Rank 9 is that of every end.
+-- Writes submits as they are now. Ranks: `TaskState`.
 -- $1 ids uuid[]
 -- $2 states text[]
 -- $3 ranks smallint[]

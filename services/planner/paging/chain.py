@@ -1,9 +1,8 @@
 """Pages that are a chain by nature: a cursor, a keyset, a link. Pure."""
 
-import hashlib
-
 from services.planner.model import PlannedCall, Walk
 from services.planner.paging.step import Step, call_of
+from services.planner.paging.unique_key import key_of_cursor
 from services.planner.placeholders import Absent, Value, fill
 from shared.errors import Problem
 from shared.events.tasks import Call, Facts, FactsWanted
@@ -14,7 +13,7 @@ Chained = CursorPages | KeysetPages | NextPages | LinkPages
 
 
 def chain(walk: Walk, pages: Chained, done: PlannedCall, facts: Facts) -> Step:
-    """The next link of a chain. The cursor's digest makes a chain that comes back to itself visible."""
+    """The next page of a chain."""
     following = facts.next
     if not following:
         return Step(all_planned=True)
@@ -25,14 +24,9 @@ def chain(walk: Walk, pages: Chained, done: PlannedCall, facts: Facts) -> Step:
     if isinstance(call, list):
         problem = f"vendor_malformed: the cursor cannot be sent: {call[0].pointer} {call[0].detail}"
         return Step(all_planned=True, problem=problem)
-    digest = hashlib.sha256(following.encode("utf-8", errors="replace")).hexdigest()[:32]
-    return Step(
-        (
-            PlannedCall(
-                call, wanted=done.wanted and _narrow(done.wanted, pages), position=done.position + 1, cursor=digest
-            ),
-        )
-    )
+    wanted = done.wanted and _narrow(done.wanted, pages)
+    key = key_of_cursor(following)
+    return Step((PlannedCall(call, wanted=wanted, position=done.position + 1, unique_key=key),))
 
 
 def after_key(walk: Walk, pages: KeysetPages, done: PlannedCall, facts: Facts) -> Step:
@@ -45,10 +39,11 @@ def after_key(walk: Walk, pages: KeysetPages, done: PlannedCall, facts: Facts) -
 
 
 def first_of_chain(walk: Walk, pages: CursorPages | KeysetPages) -> Step:
-    """The call that needs no cursor."""
+    """The call that needs no cursor, or no call and the problem that the request has without one."""
     call = cursor_call(walk, pages, Absent.ABSENT)
     if isinstance(call, list):
-        return Step(all_planned=True, problem=f"invalid_request: {call[0].pointer} {call[0].detail}")
+        problem = f"invalid_request: the first page cannot be asked for: {call[0].pointer} {call[0].detail}"
+        return Step(all_planned=True, problem=problem)
     told = {"next": pages.next} if isinstance(pages, CursorPages) else {"last": pages.field}
     return Step((PlannedCall(call, wanted=FactsWanted(select=walk.records.select, **told)),))
 

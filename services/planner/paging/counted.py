@@ -9,6 +9,7 @@ from math import ceil
 
 from services.planner.model import PlannedCall, Walk
 from services.planner.paging.step import Step, call_of, page_call
+from services.planner.paging.unique_key import Grown, Walked, read_key, write_key
 from shared.events.tasks import Facts, FactsWanted
 from shared.specification.request import NumberedPages, OffsetPages, Pages, Request
 from shared.specification.walks import NUMBER, OFFSET, SIZE
@@ -18,8 +19,6 @@ MOST_BYTES_AT_ONCE = 64 * 2**20
 """Of the calls of one job that are planned together: they are held at once."""
 MOST_GROWTH = 20
 """How often a total that has grown is followed, before the job leaves the rest to the next one."""
-_GROWN, _LONGEST = "grown ", "longest "
-"""What a page has to know of those before it, in its cursor, which no other of the job has."""
 
 
 def first_counted(walk: Walk, pages: OffsetPages | NumberedPages) -> PlannedCall:
@@ -146,22 +145,19 @@ def _too_much(count: int, one: PlannedCall, what: str) -> str:
 def _walk_on(following: PlannedCall, done: PlannedCall, items: int, asked: int) -> Step:
     """The next page, unless this was the last: shorter than the longest of its walk or, where none is known, than
     `asked`."""
-    if items == 0 or items < (_number_in(done, _LONGEST) or asked):
+    before = read_key(done.unique_key)
+    if items == 0 or items < (before.longest if isinstance(before, Walked) else asked):
         return Step(all_planned=True)
-    return Step((replace(following, cursor=f"{_LONGEST}{items} at {following.position}"),))
-
-
-def _number_in(done: PlannedCall, prefix: str) -> int:
-    cursor = done.cursor or ""
-    return int(cursor.removeprefix(prefix).split()[0]) if cursor.startswith(prefix) else 0
+    return Step((replace(following, unique_key=write_key(Walked(items, following.position))),))
 
 
 def _follow_growth(planned: tuple[PlannedCall, ...], done: PlannedCall, total: int | None, *, seen: int | None) -> Step:
     """The total grew while pages were fetched: follow it, but not for ever."""
-    times = _number_in(done, _GROWN) + 1
+    before = read_key(done.unique_key)
+    times = before.times + 1 if isinstance(before, Grown) else 1
     if times > MOST_GROWTH:
         return Step(
             all_planned=True, expected=seen, note="the vendor's total keeps growing; the rest is left to the next job"
         )
     *first, last = planned
-    return Step((*first, replace(last, cursor=f"{_GROWN}{times}")), expected=total)
+    return Step((*first, replace(last, unique_key=write_key(Grown(times)))), expected=total)

@@ -24,7 +24,7 @@ from shared.specification.request import (
 
 
 def first_step(resolved: Resolved) -> Step:
-    """The calls that can be made before anything is known."""
+    """The calls that can be made before anything is known: at least one, unless the step has a problem."""
     pages, walk = resolved.paging, resolved.walk
     match pages:
         case NoPages():
@@ -74,7 +74,7 @@ def leads_on(pages: Pages, facts: Facts) -> bool:
 
 def next_step(resolved: Resolved, done: PlannedCall, facts: Facts, planned_so_far: int) -> Step:
     """What follows from the answer to `done`, within the paging's own limit of pages."""
-    step = _follow(resolved, done, facts)
+    step = _expecting_lists(_follow(resolved, done, facts), done, facts)
     if step.expected is not None and not is_one_for_one(resolved.records.select):
         step = replace(step, expected=None)
     limit = resolved.paging.limit
@@ -82,8 +82,16 @@ def next_step(resolved: Resolved, done: PlannedCall, facts: Facts, planned_so_fa
     if len(step.calls) <= room:
         return step
     # What fits is fetched all the same: those who set a limit want that much, and are told that there is more.
-    fitting = () if done.cursor else step.calls[: max(0, room)]
+    fitting = () if done.unique_key else step.calls[: max(0, room)]
     return replace(step, calls=fitting, all_planned=True, problem=f"page_limit: more than {limit} pages")
+
+
+def _expecting_lists(step: Step, done: PlannedCall, facts: Facts) -> Step:
+    """Once a page had a list, those behind it are to have one. A lone object there may be an error with status 200,
+    which must neither end the walk nor become a record. Metadata are no page."""
+    if done.purpose == "metadata" or not (done.expects_list or facts.has_list):
+        return step
+    return replace(step, calls=tuple(replace(one, expects_list=True) for one in step.calls))
 
 
 def _follow(resolved: Resolved, done: PlannedCall, facts: Facts) -> Step:  # noqa: C901 - a line for each style

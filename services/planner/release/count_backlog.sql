@@ -1,6 +1,6 @@
--- Calls that have not been made, by vendor: planned ones, and those that are on their way. What waits for a callback is
--- none of them, and the first two conditions on the latter are those of the index.
--- Ranks: 1 released; 2 with the fetcher, or waiting; 3 and 4 fetched, and not yet processed.
+-- Calls that have not been made, by vendor: planned ones, and those that are released or with the fetcher. A task that
+-- waits for a callback is not counted. The first two conditions on the latter are those of the index.
+-- Ranks: `TaskState`.
 SELECT vendor, sum(planned)::bigint AS planned, sum(outstanding)::bigint AS outstanding
 FROM (
     SELECT vendor, count(*) AS planned, 0 AS outstanding FROM tasks WHERE state = 'planned' GROUP BY vendor

@@ -34,7 +34,7 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class ReleaseQuota:
     """How many more calls of a vendor may be released, and the jobs that are `full`: none of theirs are."""
 
     free: int
@@ -68,7 +68,7 @@ def target(budget: Budget, window_seconds: float) -> int:
     return max(1, min(wanted, _MOST_OUTSTANDING))
 
 
-def room(load: Load, vendor: Vendor | None, window_seconds: float, unprocessed_most: int) -> Room:
+def release_quota(load: Load, vendor: Vendor | None, window_seconds: float, unprocessed_most: int) -> ReleaseQuota:
     """What may be released now; small gaps wait until they are worth a batch.
 
     A call that waits to be tried again takes none of the window: it sleeps for seconds to minutes, and a hundred of one
@@ -81,6 +81,6 @@ def room(load: Load, vendor: Vendor | None, window_seconds: float, unprocessed_m
     full = (*load.heaped, *(job_id for job_id, count in load.retrying.items() if count >= most))
     retrying = sum(min(count, most) for count in load.retrying.values())
     if retrying >= _FULL_JOBS * most or load.unprocessed >= _FULL_JOBS * unprocessed_most:
-        return Room(0, full)
+        return ReleaseQuota(0, full)
     free = wanted - load.outstanding
-    return Room(free if free > 0 and free >= wanted // _LEAST_SHARE else 0, full)
+    return ReleaseQuota(free if free > 0 and free >= wanted // _LEAST_SHARE else 0, full)

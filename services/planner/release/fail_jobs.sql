@@ -1,4 +1,4 @@
--- Ends jobs as failed, with whatever of them is open. Rank 9 is that of every end.
+-- Ends jobs as failed, with all of their tasks that are open. Ranks: `TaskState`.
 -- $1 ids uuid[]
 -- $2 reason text
 WITH closed AS (

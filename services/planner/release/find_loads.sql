@@ -1,8 +1,10 @@
--- Vendors with planned tasks, by skipping from one to the next in the index, with what they have out, the jobs that
--- wait to try calls again, with how many, and what waits to be processed, of each job at most $1, and the jobs that
--- have more. What waits for a callback needs nobody's turn, what the fetcher holds for a paused job is in nobody's
--- way, and webhooks that are tried again, for hours perhaps, keep no other receiver of their host waiting.
--- Ranks: 1 released; 2 with the fetcher, or waiting; 3 and 4 fetched, and not yet processed.
+-- Vendors with planned tasks, found by a loose index scan, each with
+-- - outstanding: calls that are released or with the fetcher, but for those that wait to be tried again
+-- - retrying_jobs and retrying: the jobs with calls that wait to be tried again, and how many of each
+-- - unprocessed: pages that wait to be processed, of each job at most $1; heaped_jobs: the jobs with more
+-- A task that waits for a callback is not counted, since it holds back no call; nor are the calls of a paused job, nor
+-- outgoing webhooks that wait to be tried again, perhaps for hours: they must not hold back other receivers.
+-- Ranks: `TaskState`.
 -- $1 unprocessed_most integer
 WITH RECURSIVE busy AS (
     (SELECT vendor FROM tasks WHERE state = 'planned' ORDER BY vendor LIMIT 1)

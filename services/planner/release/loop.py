@@ -12,7 +12,7 @@ from uuid import UUID
 
 from services.planner.metrics import JOBS_ENDED, TASKS_RELEASED
 from services.planner.release import store
-from services.planner.release.decide import Load, Room, Turn, room
+from services.planner.release.decide import Load, ReleaseQuota, Turn, release_quota
 from services.planner.release.messages import UNREADABLE, release, unreadable_job
 from services.planner.settings import Settings
 from shared.database.pool import Transaction
@@ -40,15 +40,15 @@ class Release:
         again: the others stay free for a planner that reaches it."""
 
     async def step(self) -> float:
-        """Release what each vendor has room for; gives the seconds until the next look."""
+        """Release what the quota of each vendor allows; gives the seconds until the next look."""
         async with self._runtime.database.transaction() as tx:
             loads = await store.find_loads(tx, self._runtime.settings.planner_unprocessed)
             if not loads:
                 return _IDLE_SECONDS
             busy = [load.vendor for load in loads]
-            rooms = self._rooms(loads, await store.find_vendors(tx, busy))
+            quotas = self._quotas(loads, await store.find_vendors(tx, busy))
             self._served = {turn: job_id for turn, job_id in self._served.items() if turn[0] in busy}
-            rows = await store.claim_window(tx, rooms, self._served)
+            rows = await store.claim_window(tx, quotas, self._served)
             if not rows:
                 return _BUSY_SECONDS
             specifications, unreadable = await store.find_specifications(tx, sorted({row["job_id"] for row in rows}))
@@ -65,13 +65,13 @@ class Release:
             self._served[row["vendor"], row["priority"]] = row["job_id"]
         return 0.0
 
-    def _rooms(self, loads: Sequence[Load], vendors: Mapping[str, Vendor]) -> dict[str, Room]:
-        """What may go out, by vendor; one without room is not there."""
+    def _quotas(self, loads: Sequence[Load], vendors: Mapping[str, Vendor]) -> dict[str, ReleaseQuota]:
+        """How much of each vendor may go out; a vendor of which nothing may is not there."""
         settings = self._runtime.settings
         seconds, unprocessed_most = settings.planner_window_seconds, settings.planner_unprocessed
-        found = {load.vendor: room(load, vendors.get(load.vendor), seconds, unprocessed_most) for load in loads}
-        rooms = {vendor: one for vendor, one in found.items() if one.free}
-        return rooms if self._was_heard else {vendor: replace(one, free=1) for vendor, one in rooms.items()}
+        found = [(one.vendor, release_quota(one, vendors.get(one.vendor), seconds, unprocessed_most)) for one in loads]
+        quotas = {vendor: quota for vendor, quota in found if quota.free}
+        return quotas if self._was_heard else {vendor: replace(one, free=1) for vendor, one in quotas.items()}
 
     async def _fail(self, tx: Transaction, job_ids: Sequence[UUID], now: datetime) -> None:
         """A job that cannot be read is over, and holds back no other."""

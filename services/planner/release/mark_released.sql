@@ -1,4 +1,4 @@
--- Marks tasks as released, unless something later is known of them. Ranks: 0 planned, 1 released.
+-- Marks tasks as released, unless something later is known of them. Ranks: `TaskState`.
 -- $1 ids uuid[]
 -- $2 deadlines timestamptz[] (null: none)
 UPDATE tasks SET state = 'released', rank = 1, deadline_at = given.deadline_at

@@ -8,16 +8,16 @@ from pydantic import ValidationError
 
 from services.planner.invocation import invoke_of
 from services.planner.messages import moved_task
-from services.planner.model import Place, PlannedCall, Resolved
+from services.planner.model import PlannedCall, Resolved, TaskRef
 from services.planner.placeholders import is_template
-from services.planner.rows import place_of, planned_of, wait_of
+from services.planner.rows import planned_of, ref_of, wait_of
 from services.planner.single import answer_of
 from services.planner.waiting import Wait, first_expected, timer
 from shared.database.pool import Row
 from shared.errors import Rejected
 from shared.events.catalogue import FETCH_REQUESTED, JOBS_EVENTS
 from shared.events.jobs import JobCounts, JobEnded, JobState
-from shared.events.tasks import FetchRequested, SubmitWanted, TaskState
+from shared.events.tasks import FactsWanted, FetchRequested, SubmitWanted, TaskState
 from shared.ids import derived_id
 from shared.messaging.handler import Outgoing, outgoing
 from shared.observability.logs import get_logger
@@ -58,43 +58,49 @@ class Released:
 
 def release(row: Row, resolved: Resolved, now: datetime) -> Released:
     """A call that cannot be told fails its task, and holds back no other: all vendors share this transaction."""
-    place = place_of(row)
+    ref = ref_of(row)
     try:
         planned = planned_of(row)
         submit = None
         if planned.purpose == "submit":
             submit = wait_of(row, resolved, now + invoke_of(resolved).deadline)
         before = [] if submit is None else [first_expected(submit), timer(submit, "deadline", submit.deadline_at)]
-        messages = [_moved(place, TaskState.RELEASED, now), _fetch(place, planned, resolved, submit, now)]
+        messages = [_moved(ref, TaskState.RELEASED, now), _fetch(ref, planned, resolved, submit, now)]
         return Released(row["id"], before, messages, None if submit is None else submit.deadline_at)
     except Rejected as error:
         reason = f"{error.reason}: {error}"
     except ValidationError:
         reason = UNREADABLE
     log.error("task.unreleasable", job_id=str(row["job_id"]), task_id=str(row["id"]), reason=reason)
-    return Released(row["id"], [], [_moved(place, TaskState.DEAD, now, reason)], goes_out=False)
+    return Released(row["id"], [], [_moved(ref, TaskState.DEAD, now, reason)], goes_out=False)
 
 
-def _moved(place: Place, state: TaskState, now: datetime, reason: str = "") -> Outgoing:
-    return moved_task(place, state, now, reason=reason, id=derived_id(state.value, place.task_id, place.round))
+def _moved(ref: TaskRef, state: TaskState, now: datetime, reason: str = "") -> Outgoing:
+    return moved_task(ref, state, now, reason=reason, id=derived_id(state.value, ref.task_id, ref.round))
 
 
-def _fetch(place: Place, planned: PlannedCall, resolved: Resolved, submit: Wait | None, now: datetime) -> Outgoing:
+def _fetch(ref: TaskRef, planned: PlannedCall, resolved: Resolved, submit: Wait | None, now: datetime) -> Outgoing:
     event = FetchRequested(
-        **place._asdict(),
+        **ref._asdict(),
         vendor=resolved.vendor,
         base_url=resolved.base_url,
         purpose=planned.purpose,
         call=planned.call,
-        facts=planned.wanted,
+        facts=_facts_wanted(planned),
         submit=None if submit is None else _wanted(submit),
         answer=answer_of(resolved),
         retry=resolved.single.retry if resolved.single else None,
         sign=resolved.single.secret if resolved.single else None,
-        processing=resolved.processing,
+        processing=resolved.processing.model_copy(update={"expects_list": planned.expects_list}),
         priority=resolved.priority,
     )
-    return outgoing(FETCH_REQUESTED, place.task_id, event, id=derived_id("fetch", place.task_id, place.round), at=now)
+    return outgoing(FETCH_REQUESTED, ref.task_id, event, id=derived_id("fetch", ref.task_id, ref.round), at=now)
+
+
+def _facts_wanted(planned: PlannedCall) -> FactsWanted | None:
+    if planned.wanted is None or not planned.expects_list:
+        return planned.wanted
+    return planned.wanted.model_copy(update={"expects_list": True})
 
 
 def _wanted(submit: Wait) -> SubmitWanted:

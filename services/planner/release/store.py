@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from services.planner.model import PRIORITIES, Resolved
-from services.planner.release.decide import Backlog, Load, Room, Turn
+from services.planner.release.decide import Backlog, Load, ReleaseQuota, Turn
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
 from shared.messaging.latest import read_latest
@@ -53,20 +53,20 @@ async def find_vendors(tx: Transaction, ids: Sequence[str]) -> dict[str, Vendor]
 
 
 async def claim_window(
-    tx: Transaction, rooms: Mapping[str, Room], served: Mapping[Turn, UUID] | None = None
+    tx: Transaction, quotas: Mapping[str, ReleaseQuota], served: Mapping[Turn, UUID] | None = None
 ) -> list[Row]:
     """Lock the next tasks of each vendor: by priority, then one of each job in turn, behind the job `served` last.
     Jobs that are full are passed over. Large calls go out in several windows."""
-    turns = [(vendor, priority) for vendor in rooms for priority in sorted(PRIORITIES.values())]
+    turns = [(vendor, priority) for vendor in quotas for priority in sorted(PRIORITIES.values())]
     if not turns:
         return []
     rows: list[Row] = await tx.fetch(
         SQL["claim_window"],
         [vendor for vendor, _ in turns],
         [priority for _, priority in turns],
-        [rooms[vendor].free for vendor, _ in turns],
+        [quotas[vendor].free for vendor, _ in turns],
         [(served or {}).get(turn, _NOBODY) for turn in turns],
-        [job_id for room in rooms.values() for job_id in room.full],
+        [job_id for quota in quotas.values() for job_id in quota.full],
         _MOST_BYTES,
     )
     return rows

@@ -1,5 +1,5 @@
 -- Moves tasks forward; gives those that moved. What has a digest has been read, and has led on already.
--- Rank 2 is that of `started`, `waiting` and `retrying`, which may follow each other; 9 that of every end.
+-- States of rank 2 may follow each other. Ranks: `TaskState`.
 -- $1 ids uuid[]
 -- $2 rounds integer[]
 -- $3 states text[]

@@ -110,8 +110,7 @@ def advance(job: JobRow, changes: Sequence[Change], pages: Sequence[PageRead]) -
 
 
 def inserted(result: Advance, tasks: int) -> Advance:
-    """The same, once so many of the tasks that follow were new. Those that were not have a cursor that the job has
-    had."""
+    """The same, once so many of the tasks that follow were new. Those that were not have a key that the job has had."""
     lost = len(result.planned) - tasks
     if not lost:
         return result
@@ -151,13 +150,13 @@ def _count(job: JobRow, changes: Sequence[Change]) -> JobRow:
     )
 
 
-def _follow(before: Advance, page: PageRead) -> Advance:
-    job = before.job
+def _follow(so_far: Advance, page: PageRead) -> Advance:
+    job = so_far.job
     if job.reason or job.discovery_over or not job.is_open:
-        return before
+        return so_far
     if page.repeats and page.facts.items:
         problem = f"pages_repeat: task {page.planned.position} has the same bytes as the page before it"
-        return replace(before, job=replace(job, discovery_over=True, reason=problem))
+        return replace(so_far, job=replace(job, discovery_over=True, reason=problem))
     pages = job.planned - has_plan(job.resolved)
     step = next_step(job.resolved, page.planned, page.facts, pages)
     resolved = job.resolved.model_copy(update={"pages": step.pages}) if step.pages else job.resolved
@@ -174,9 +173,9 @@ def _follow(before: Advance, page: PageRead) -> Advance:
     )
     return Advance(
         job=job,
-        planned=(*before.planned, *step.calls),
-        note=step.note or shrinks or before.note,
-        pages=step.pages or before.pages,
+        planned=(*so_far.planned, *step.calls),
+        note=step.note or shrinks or so_far.note,
+        pages=step.pages or so_far.pages,
         became_known=step.all_known,
     )
 
@@ -189,11 +188,11 @@ def _shrinks(job: JobRow, step: Step) -> str:
     return f"{went_down}; a record may have been missed, which the next job fetches"
 
 
-def _follow_results(before: Advance, page: PageRead, results: Resolved) -> Advance:
+def _follow_results(so_far: Advance, page: PageRead, results: Resolved) -> Advance:
     """The next pages of one vendor job. What is wrong with them fails the job, but stops no other vendor job."""
-    job = before.job
+    job = so_far.job
     if not job.is_open:
-        return before
+        return so_far
     if page.repeats and page.facts.items:
         step = Step(problem="pages_repeat: a page has the same bytes as the page before it")
     else:
@@ -203,11 +202,11 @@ def _follow_results(before: Advance, page: PageRead, results: Resolved) -> Advan
     if step.problem:
         reason = also_cut(reason, f"{cut_results(page.planned.slice or 0)}{step.problem}")
     job = replace(job, planned=job.planned + len(following), open=job.open + len(following), reason=reason)
-    return replace(before, job=job, planned=(*before.planned, *following), note=step.note or before.note)
+    return replace(so_far, job=job, planned=(*so_far.planned, *following), note=step.note or so_far.note)
 
 
 def loops(job: JobRow, lost: int) -> JobRow:
-    """The chain came back to a cursor that it has had: the `lost` tasks were not inserted, and none will follow.
+    """The chain returned to an earlier cursor: the `lost` tasks were not inserted, and none will follow.
 
     Among vendor jobs others go on, and numbers are not given twice: there the lost ones count as failed.
     """

@@ -113,7 +113,7 @@ def _report(one: Advance, tasks: Sequence[Task], now: datetime) -> list[Outgoing
     """What follows in the job, and where it stands, if it goes on."""
     job = one.job
     TASKS_PLANNED.labels(vendor=vendor_label(job.resolved.vendor)).inc(len(tasks))
-    messages = [planned_task(task.place, now) for task in tasks]
+    messages = [planned_task(task.ref, now) for task in tasks]
     if one.became_known or one.note:
         event = JobPlanned(
             job_id=job.id,

@@ -39,7 +39,7 @@ def take_apart(stored: PayloadStored, body: bytes) -> Page:
     """The records of a page; anything wrong with it is its failure."""
     wanted = stored.processing.records
     try:
-        selected = _select(read_json(body), wanted.select)
+        selected = _select(read_json(body), wanted.select, expects_list=stored.processing.expects_list)
         records = _keyed(selected, _key_of(wanted.key, selected))
         _check_sinks(stored.processing, body, records)
     except BodyUnreadable as error:
@@ -49,8 +49,14 @@ def take_apart(stored: PayloadStored, body: bytes) -> Page:
     return Page(stored, records)
 
 
-def _select(content: Any, select: str | None) -> list[Any]:
+def _select(content: Any, select: str | None, *, expects_list: bool) -> list[Any]:
+    """The records. Where a list is expected, a body that is a lone object is no record: vendors answer errors so."""
     records = find_records(content, select)
+    if expects_list and records and records[0] is content:
+        if content:
+            detail = f"expected a list as on the pages before, the body is {_kind(content)}"
+            raise _Mistake("vendor_malformed", detail)
+        return []
     if records is None:
         sought = "expected a list or an object" if select is None else f"{select}: no list of records is there"
         raise _Mistake("vendor_malformed", f"{sought}, the body is {_kind(content)}")

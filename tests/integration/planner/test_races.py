@@ -15,7 +15,7 @@ from services.planner.configure.handler import vendors
 from services.planner.control.handler import control_jobs
 from services.planner.invoke.handler import wake_submits
 from services.planner.model import PlannedCall, Task, task_id
-from services.planner.release.decide import Room
+from services.planner.release.decide import ReleaseQuota
 from services.planner.release.store import claim_window, mark_released
 from services.planner.rows import insert_tasks
 from services.planner.track.handler import track_tasks
@@ -104,7 +104,7 @@ async def shut_gate(place: Place) -> None:
 async def claim(database: Database) -> list[Row]:
     """A window of one vendor, released."""
     async with database.transaction() as tx:
-        rows = await claim_window(tx, {"acme": Room(10)})
+        rows = await claim_window(tx, {"acme": ReleaseQuota(10)})
         await mark_released(tx, {row["id"]: None for row in rows})
     return rows
 

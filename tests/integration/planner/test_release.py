@@ -1,4 +1,4 @@
-"""The window of each vendor: by priority, one of each job in turn, never more than there is room for."""
+"""The window of each vendor: by priority, one of each job in turn, never more than its quota."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from prometheus_client import REGISTRY
 from services.planner.app import build
 from services.planner.model import PlannedCall, Resolved, number_tasks
 from services.planner.release import store
-from services.planner.release.decide import Backlog, Room, Turn
+from services.planner.release.decide import Backlog, ReleaseQuota, Turn
 from services.planner.rows import insert_tasks
 from services.planner.settings import Settings
 from shared.database.pool import Database, Row
@@ -39,10 +39,12 @@ async def database(database_for: DatabaseFor) -> Database:
     return await database_for("planner")
 
 
-async def release(database: Database, rooms: Mapping[str, int], served: Mapping[Turn, UUID] | None = None) -> list[Row]:
-    """What is chosen for that much room, marked as the loop marks it."""
+async def release(
+    database: Database, quotas: Mapping[str, int], served: Mapping[Turn, UUID] | None = None
+) -> list[Row]:
+    """What is chosen for these quotas, marked as the loop marks it."""
     async with database.transaction() as tx:
-        rows = await store.claim_window(tx, {vendor: Room(free) for vendor, free in rooms.items()}, served)
+        rows = await store.claim_window(tx, {vendor: ReleaseQuota(free) for vendor, free in quotas.items()}, served)
         await store.mark_released(tx, {row["id"]: None for row in rows})
     return rows
 

@@ -46,6 +46,34 @@ def test_the_list_in_the_body_is_found(content: Any, items: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("content", "select", "has_list"),
+    [
+        ([], None, True),
+        ({"things": [{}]}, None, True),
+        ({"items": None}, None, True),
+        ({"rows": {"id": 1}}, "body.rows", True),
+        ({"id": 1}, None, False),
+        ({"id": 1}, "body", False),
+        (b"[1", None, False),
+    ],
+)
+def test_a_page_tells_whether_it_had_a_list(content: Any, select: str | None, has_list: bool) -> None:
+    assert facts(FactsWanted(select=select), content).has_list is has_list
+
+
+def test_where_a_list_is_expected_a_lone_object_is_a_problem() -> None:
+    found = facts(FactsWanted(next="body.next", expects_list=True), {"error": "internal", "next": "c9"})
+    assert (found.items, found.has_list) == (None, False)
+    assert found.problem == "no list of records is where it was expected"
+
+
+@pytest.mark.parametrize("content", [{}, [], {"data": None}, {"data": []}])
+def test_where_a_list_is_expected_an_object_with_nothing_in_it_is_an_empty_page(content: Any) -> None:
+    found = facts(FactsWanted(expects_list=True), content)
+    assert (found.items, found.problem) == (0, "")
+
+
+@pytest.mark.parametrize(
     "select",
     [
         "body.data",

@@ -14,7 +14,8 @@ from services.planner.model import Resolved
 from services.planner.paging.follow import first_step, next_step, pages_so_far
 from shared.events.tasks import Call, Facts
 from shared.specification.notify import Webhook
-from shared.specification.source import Source
+from shared.specification.request import CursorPages, Records, Request
+from shared.specification.source import Poll, Source
 
 VENDORS = {"acme": orjson.dumps({"vendor": "acme", "base_url": "https://api.acme.example/v2"})}
 PLAN = {"path": "/{parameters.region}/size", "query": {"of": "{parameters.region}"}, "total": "body.total"}
@@ -144,6 +145,26 @@ def test_a_cursor_in_the_body_is_left_out_of_the_first_page() -> None:
     assert (first.headers, second.headers, first.query) == ({}, {"X": "{abc}"}, {})
     assert second.body == {"query": query, "variables": {"after": "{abc}", "all": ["{abc}"], "note": "c={abc}"}}
     assert third.body == {"query": query, "variables": {"after": 7, "all": [7], "note": "c=7"}}
+
+
+@pytest.mark.parametrize("more", [[], ["x"]])
+def test_a_cursor_among_several_values_is_left_out_of_the_first_page(more: list[str]) -> None:
+    resolved = searched("", {"style": "cursor", "next": "body.next"}, None, query={"after": ["{page.cursor}", *more]})
+    first, second = follow(resolved, Facts(items=3, next="c1"))
+    assert (first.query, second.query) == ({"after": tuple(more)} if more else {}, {"after": ("c1", *more)})
+
+
+def test_a_job_whose_first_page_cannot_be_asked_for_is_refused() -> None:
+    """It would have no task, and never end. The checks of a source leave no such request; this one passed none."""
+    request = Request.model_construct(headers={"X": "ä{page.cursor}"})
+    pages = CursorPages(style="cursor", next="body.next")
+    work = Poll.model_construct(request=request, pages=pages, records=Records())
+    source = Source.model_construct(source="orders", vendor="acme", poll=work)
+    found = admit(uuid4(), {"source": "orders"}, Configured(VENDORS, {"orders": source}))
+    assert isinstance(found, Refused), found
+    [problem] = found.problems
+    assert problem.pointer == "/poll/request"
+    assert problem.detail.startswith("invalid_request: the first page cannot be asked for: /headers/X expected")
 
 
 def test_a_cursor_that_no_header_can_carry_ends_the_job_with_its_reason() -> None:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from services.planner.control.decide import Redrive, Standing, look_at, order
+from services.planner.control.decide import FoundTask, Redrive, look_at, order
 from services.planner.ending import without_cuts
 from services.planner.model import Resolved
 from shared.events.jobs import JobControl, JobState
@@ -69,7 +69,7 @@ def test_a_named_task_is_redriven_waited_for_or_left(
     state: TaskState, round: int, ordered: int | None, expected: str
 ) -> None:
     control = JobControl(job_id=UUID(int=9), action="redrive", task_ids=(TASK, STRANGER), round=ordered)
-    named = look_at(control, [Standing(TASK, round, state)])
+    named = look_at(control, [FoundTask(TASK, round, state)])
     assert named.ready == ((TASK,) if expected == "ready" else ())
     assert named.early == ((TASK,) if expected == "early" else ())
     assert named.unknown == (STRANGER,)

@@ -12,6 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from services.planner.ending import end_of
 from services.planner.invocation import outcome_of_status, plan_submits, resolve_results
 from services.planner.invoke.decide import AskStatus, End, EndVendorJob, Expect, Move, Submit, Wake, count, move
 from services.planner.model import Resolved
@@ -19,8 +20,10 @@ from services.planner.paging.follow import first_step, next_step
 from services.planner.paging.step import Step
 from shared.errors import Problem
 from shared.events.callbacks import TaskDue
+from shared.events.jobs import JobState
 from shared.events.tasks import Facts, TaskChanged, TaskState
-from shared.specification.invoke import Invoke
+from shared.specification.invoke import Invoke, Results
+from shared.specification.request import CursorPages, Request
 from shared.specification.vendor import Callbacks
 from shared.specification.vendor_jobs import Told
 from tests.unit.planner.job_rows import JOB, job_row
@@ -125,7 +128,7 @@ def test_done_completes_and_plans_the_results_within_the_same_job() -> None:
 
 def test_a_callback_before_the_submits_answer_waits_for_the_id_that_its_results_need() -> None:
     early = after(resolved(), heard(told="done"))
-    assert (early.effects, early.task.told) == ((), "done")
+    assert (early.effects, early.task.reported) == ((), "done")
     assert after(resolved(), SUBMITTED, task=early.task).task.state is TaskState.COMPLETED
 
 
@@ -259,6 +262,32 @@ def test_what_can_never_work_is_refused_before_anything_is_submitted(more: Any, 
     problems = submits(resolved(**more), {"month": "2026-01"})
     assert isinstance(problems, list)
     assert any(problem.pointer == pointer and problem.detail.startswith(detail) for problem in problems), problems
+
+
+def unusable_results() -> Resolved:
+    """Results whose first page cannot be asked for; no check that a source passes would leave them so."""
+    request = Request.model_construct(headers={"X": "ä{page.cursor}"})
+    results = Results.model_construct(request=request, pages=CursorPages(style="cursor", next="body.next"))
+    job = resolved(vendor_job=None, status={"request": {"path": "/status"}, "done": "body.ok"})
+    assert job.invoke is not None
+    return job.model_copy(update={"invoke": job.invoke.model_copy(update={"results": results})})
+
+
+def test_results_whose_first_page_cannot_be_asked_for_are_refused_before_anything_is_submitted() -> None:
+    problems = submits(unusable_results(), {"month": "2026-01"})
+    assert isinstance(problems, list)
+    [problem] = problems
+    assert problem.pointer == "/invoke/results/request"
+    assert problem.detail.startswith("invalid_request: the first page cannot be asked for: /headers/X expected")
+
+
+def test_results_whose_first_page_cannot_be_asked_for_keep_the_job_from_being_complete() -> None:
+    job = job_row(resolved=unusable_results())
+    done = [replace(waits(), number=number, state=TaskState.COMPLETED) for number in (0, 3)]
+    counted, planned = count(replace(job, open=2), done)
+    assert (planned, counted.open, counted.completed, end_of(counted)) == ((), 0, 2, JobState.FAILED)
+    assert counted.reason.startswith("results of task 0: invalid_request: the first page cannot be asked for: ")
+    assert "; results of task 3: invalid_request: " in counted.reason
 
 
 @pytest.mark.parametrize("outcome", [{"failed": "body.error"}, {"progress": "body.share", "failed": "body.error"}])

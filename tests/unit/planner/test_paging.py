@@ -14,6 +14,7 @@ from services.planner.model import PlannedCall, Resolved
 from services.planner.paging.counted import MOST_GROWTH
 from services.planner.paging.follow import first_step, next_step
 from services.planner.paging.step import Step
+from services.planner.paging.unique_key import Grown, Walked, key_of_cursor, read_key, write_key
 from shared.events.tasks import Facts
 from shared.specification.request import Pages, Records, Request
 from shared.specification.source import Poll
@@ -99,7 +100,7 @@ def test_without_a_total_numbered_pages_are_walked_to_the_end(
 
     made, steps = walk(resolved(style="page", size_parameter=size_parameter), answer, most=10_000)
     assert seen == list(range(total))
-    assert len({call.cursor for call in made}) == len(made)
+    assert len({call.unique_key for call in made}) == len(made)
     assert steps[-1].all_planned
 
 
@@ -210,10 +211,24 @@ def test_with_a_total_it_is_known_from_the_first_page_on_how_many_there_are(sele
     assert [step.all_known for step in steps] == [False, True, True]
 
 
-def test_a_cursor_that_comes_back_has_the_same_mark() -> None:
+@pytest.mark.parametrize(
+    ("key", "state"),
+    [
+        ("longest 40 at 80", Walked(40, 80)),
+        ("grown 3", Grown(3)),
+        (key_of_cursor("grown 3"), None),
+        (None, None),
+    ],
+)
+def test_the_keys_in_rows_of_running_jobs_are_read(key: str | None, state: Walked | Grown | None) -> None:
+    assert read_key(key) == state
+    assert state is None or write_key(state) == key
+
+
+def test_a_cursor_that_comes_back_has_the_same_key() -> None:
     job = resolved(style="cursor", next="body.next", into={"query": "cursor"})
     first = first_step(job).calls[0]
-    again = [next_step(job, first, Facts(items=1, next="same"), 1).calls[0].cursor for _ in range(2)]
+    again = [next_step(job, first, Facts(items=1, next="same"), 1).calls[0].unique_key for _ in range(2)]
     assert again[0] == again[1] is not None
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.processor.model import Page
+from services.processor.model import Failure, Page
 from services.processor.process.decide import take_apart
 from shared.specification.request import Records
 from tests.pages import TABLE, TOPIC, page, stored_payload
@@ -53,6 +53,23 @@ def keys(found: Page) -> list[str]:
 )
 def test_records_are_found_where_they_are(body: bytes, select: str | None, expected: list[str]) -> None:
     assert keys(taken(body, select, "id")) == expected
+
+
+@pytest.mark.parametrize("select", [None, "body"])
+def test_where_a_list_is_expected_a_lone_object_is_no_record(select: str | None) -> None:
+    found = taken(b'{"error": "internal", "code": 17}', select, expects_list=True)
+    assert (found.records, found.failure) == (
+        (),
+        Failure("vendor_malformed", "expected a list as on the pages before, the body is an object with code, error"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "select", "expected"),
+    [(b"{}", None, []), (b'[{"id": 1}]', None, ["1"]), (b'{"rows": {"id": 1}}', "body.rows", ["1"])],
+)
+def test_where_a_list_is_expected_it_is_found_as_anywhere(body: bytes, select: str | None, expected: list[str]) -> None:
+    assert keys(taken(body, select, "id", expects_list=True)) == expected
 
 
 @given(st.lists(OBJECTS | st.none() | st.lists(OBJECTS | st.none(), max_size=3), max_size=5))
