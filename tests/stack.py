@@ -6,10 +6,10 @@ import re
 import uuid
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Self, TextIO
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -52,6 +52,12 @@ class Place:
     def owner_url(self) -> str:
         """The URL with which the superuser logs in to the test's database."""
         return urlunsplit(urlsplit(self.admin_url)._replace(path=f"/{self.database}"))
+
+    def through(self, port: int) -> Self:
+        """The same place, with Postgres behind a port of this machine."""
+        server = urlsplit(self.admin_url)
+        login = server.netloc.rsplit("@", 1)[0]
+        return replace(self, admin_url=urlunsplit(server._replace(netloc=f"{login}@127.0.0.1:{port}")))
 
     def environment(self, payloads: Path) -> dict[str, str]:
         """Environment variables of service processes."""

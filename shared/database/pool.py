@@ -6,13 +6,13 @@ a value that Postgres cannot store becomes `Unstorable`; all else is a defect of
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
-from pydantic_core import from_json, to_json
 
 from shared.database.address import Login, unusable
+from shared.database.session import leave_session, set_codecs
 from shared.errors import Rejected, RuledOut, SluiceError, Unavailable
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ Row: TypeAlias = asyncpg.Record
 _ACQUIRE_SECONDS = 5
 _CONNECT_SECONDS = 5
 _STATEMENT_SECONDS = 20
+_FAREWELL_SECONDS = 1
+"""How long a server may take to end a statement that was given up; then its connection is cut."""
 _TRANSIENT_STATES = ("08", "40001", "40P01", "53", "57", "55P03", "25006", "25P03", "58")
 _UNSTORABLE_STATES = ("22", "54")
 _RULES = (
@@ -111,8 +113,8 @@ class Database:
                 command_timeout=_STATEMENT_SECONDS,
                 timeout=_CONNECT_SECONDS,
                 max_inactive_connection_lifetime=60,
-                init=_set_codecs,
-                reset=_leave_session,
+                init=set_codecs,
+                reset=leave_session,
                 server_settings={
                     "search_path": self._schema,
                     "application_name": f"sluice-{self._schema}",
@@ -144,8 +146,15 @@ class Database:
             Unstorable: a value cannot be stored.
         """
         with _faults_told():
-            async with self._connection(reserved=reserved) as connection, connection.transaction():
-                yield connection
+            async with self._connection(reserved=reserved) as connection:
+                transaction = connection.transaction()
+                try:
+                    await transaction.start()
+                    yield connection
+                except BaseException:
+                    await _roll_back(connection, transaction)
+                    raise
+                await transaction.commit()
 
     async def execute(self, statement: str, *arguments: object) -> None:
         """One statement as a transaction of its own: a third of the questions to the server.
@@ -164,13 +173,27 @@ class Database:
         if not self._pools:
             raise Unavailable("Postgres: the pool is closed")
         pool = self._pools[1 if reserved else 0]
-        async with pool.acquire(timeout=_ACQUIRE_SECONDS) as connection:
-            try:
-                yield connection
-            except TimeoutError:
-                for each in self._pools:
-                    _cut_idle(each)
-                raise
+        connection = await pool.acquire(timeout=_ACQUIRE_SECONDS)
+        try:
+            yield connection
+        except TimeoutError:
+            for each in self._pools:
+                _cut_idle(each)
+            raise
+        finally:
+            with suppress(asyncpg.PostgresError, *_CLIENT_FAULTS):
+                await pool.release(connection, timeout=_FAREWELL_SECONDS)
+
+
+async def _roll_back(connection: Transaction, transaction: asyncpg.transaction.Transaction) -> None:
+    """Roll back, or cut the connection, which does the same: at once if the transaction never began, else if the
+    server does not answer."""
+    try:
+        async with asyncio.timeout(_FAREWELL_SECONDS):
+            await transaction.rollback()
+    except (asyncpg.PostgresError, *_CLIENT_FAULTS):
+        with suppress(asyncpg.InterfaceError):
+            connection.terminate()
 
 
 async def _close(pool: "asyncpg.Pool[asyncpg.Record]", within_seconds: float) -> None:
@@ -217,31 +240,3 @@ def _forget_values(error: Exception) -> None:
     """A row that breaks a constraint is told in detail, with all that it holds."""
     if isinstance(error, asyncpg.IntegrityConstraintViolationError):
         error.detail = None
-
-
-async def _leave_session(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-    """Nothing here changes a session: locks and settings last as long as their transaction. asyncpg's own reset would
-    cost each transaction one more question to the server."""
-
-
-async def _set_codecs(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-    """jsonb as values; json as bytes, because whoever chose it wants the text: the order of names is kept."""
-    await connection.set_type_codec("json", schema="pg_catalog", encoder=bytes, decoder=bytes, format="binary")
-    await connection.set_type_codec(
-        "jsonb",
-        schema="pg_catalog",
-        encoder=_encode_jsonb,
-        decoder=_decode_jsonb,
-        format="binary",
-    )
-
-
-def _encode_jsonb(value: object) -> bytes:
-    """Ready-made JSON text (bytes) passes; anything else is serialised. The leading byte is jsonb's version."""
-    return b"\x01" + (value if isinstance(value, bytes) else to_json(value, inf_nan_mode="null"))
-
-
-def _decode_jsonb(data: bytes) -> object:
-    """Whole numbers of any size stay what they are; orjson would make fractions of those beyond 64 bits."""
-    found: object = from_json(data[1:])
-    return found

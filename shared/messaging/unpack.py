@@ -9,6 +9,7 @@ import struct
 import sys
 import zlib
 from collections.abc import Callable, Iterator
+from mmap import mmap
 
 import cramjam
 from aiokafka.errors import CorruptRecordException
@@ -31,15 +32,18 @@ def limit_batches() -> None:
 
 
 def unpack_gzip(packed: bytes) -> bytes:
-    """RFC 1952, one member, as Kafka's producers write it."""
-    gunzip = zlib.decompressobj(_GZIP)
-    try:
-        unpacked = gunzip.decompress(packed, MOST_BYTES)
-    except zlib.error as error:
-        raise _refused("gzip", error) from error
-    if not gunzip.eof:
-        raise _refused("gzip", "more is left")
-    return unpacked
+    """RFC 1952, of one or more members."""
+    unpacked, left = bytearray(), packed
+    while left:
+        gunzip = zlib.decompressobj(_GZIP)
+        try:
+            unpacked += gunzip.decompress(left, MOST_BYTES - len(unpacked) + 1)
+        except zlib.error as error:
+            raise _refused("gzip", error) from error
+        if not gunzip.eof or len(unpacked) > MOST_BYTES:
+            raise _refused("gzip", "more is left")
+        left = gunzip.unused_data
+    return bytes(unpacked)
 
 
 def unpack_snappy(packed: bytes) -> bytes:
@@ -71,14 +75,14 @@ DECODERS: dict[str, Decoder] = {
 }
 
 
-def _unpack_into(codec: str, decompress: Callable[[bytes, bytearray], int], packed: bytes) -> bytes:
-    # Memory that is not written to is only reserved, so a small batch costs no more than its own size.
-    room = bytearray(MOST_BYTES)
-    try:
-        size = decompress(packed, room)
-    except cramjam.DecompressionError as error:
-        raise _refused(codec, error) from error
-    return bytes(memoryview(room)[:size])
+def _unpack_into(codec: str, decompress: Callable[[bytes, mmap], int], packed: bytes) -> bytes:
+    # A page of an anonymous map takes memory when it is first written to, so a small batch costs little.
+    with mmap(-1, MOST_BYTES) as room:
+        try:
+            size = decompress(packed, room)
+        except cramjam.DecompressionError as error:
+            raise _refused(codec, error) from error
+        return room[:size]
 
 
 def _xerial_blocks(packed: bytes) -> Iterator[bytes]:

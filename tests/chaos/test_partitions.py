@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -43,9 +42,8 @@ async def database(topics: Place, to_postgres: Proxy, monkeypatch: pytest.Monkey
     """Behind the proxy, with less patience."""
     for deadline in ("_STATEMENT_SECONDS", "_CONNECT_SECONDS", "_ACQUIRE_SECONDS"):
         monkeypatch.setattr(pool, deadline, 1)
-    login, server = topics.admin_url.rsplit("@", 1)
-    place = replace(topics, admin_url=f"{login}@127.0.0.1:{to_postgres.port}/{server.partition('/')[2]}")
-    made = Database(place.database_url().replace("{service}", "planner"), schema="planner", connections=CONNECTIONS)
+    url = topics.through(to_postgres.port).database_url()
+    made = Database(url.replace("{service}", "planner"), schema="planner", connections=CONNECTIONS)
     await made.open()
     yield made
     await made.close()

@@ -32,6 +32,8 @@ PREFER: dict[str, Any] = {
 }
 _LONGEST_DIGITS = 6
 _NO_BODY = frozenset({204, 205, 304})
+_STATUSES = range(200, 600)
+"""Statuses of answers (RFC 9110, 15). Some vendors use others, for which the server here has no status line."""
 _OF_ANOTHER_CONNECTION = frozenset(
     {
         *("connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"),
@@ -107,7 +109,7 @@ class PreferWait:
         """What the job came to: of a request the vendor's own answer, of any other job the job.
 
         Raises:
-            Refusal: the specification was wrong, or there is no answer to a request.
+            Refusal: the specification was wrong, or a request has no answer that can be handed on.
         """
         if row["state"] == "rejected":
             mistakes = [Problem(one["pointer"], one["detail"]) for one in row["mistakes"] or ()]
@@ -119,10 +121,16 @@ class PreferWait:
             async with self._database.transaction() as tx:
                 failures = await store.count_failures(tx, row)
             return json_response(job_body(row, {}, failures, utc_now()))
+        return await self._vendors_answer(row, answer)
+
+    async def _vendors_answer(self, row: Row, answer: Mapping[str, Any]) -> Response:
         status = answer.get("status")
         headers = _carried(answer.get("headers", {})) | {"sluice-job": str(row["id"])} | _CONFINED
         if status is None:
             raise _unanswered(row["id"], "the vendor did not answer", answer["reason"] or row["reason"])
+        if status not in _STATUSES:
+            detail = f"the vendor answered with the status {status}, which cannot be handed on"
+            raise Refusal(502, detail, headers=_place_of(row["id"]))
         if answer.get("expired"):
             raise Refusal(410, "the body of this answer is not kept any more")
         if "body" not in answer or status in _NO_BODY:
@@ -142,7 +150,11 @@ def _unanswered(job_id: UUID, what: str, reason: str) -> Refusal:
     """A time-out is one only where the call may be made again: else what counts is that its outcome is unknown."""
     detail = f"{what}: {reason}" if reason else what
     timed_out = "timeout" in reason and not reason.startswith("outcome_unknown")
-    return Refusal(504 if timed_out else 502, detail, headers={"Location": f"/jobs/{job_id}"})
+    return Refusal(504 if timed_out else 502, detail, headers=_place_of(job_id))
+
+
+def _place_of(job_id: UUID) -> dict[str, str]:
+    return {"Location": f"/jobs/{job_id}"}
 
 
 def _carried(headers: Mapping[str, str]) -> dict[str, str]:

@@ -157,7 +157,7 @@ _DESCRIPTIONS = {
     403: "The API key has not the scope that this needs",
     404: "There is nothing of that name",
     410: "It is not kept any more",
-    502: "The vendor did not answer",
+    502: "The vendor did not answer, or with a status outside 200 to 599",
     504: "The vendor did not answer in time",
     408: "The body did not come in time",
     409: "It stands in a way that does not allow this",

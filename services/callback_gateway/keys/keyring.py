@@ -1,4 +1,4 @@
-"""The keys in force, in memory, at most a second old."""
+"""The keys in force, in memory: at most a second old, unless the database is away."""
 
 import asyncio
 from dataclasses import replace
@@ -11,7 +11,9 @@ from shared.errors import Unavailable
 from shared.runtime.clock import monotonic, utc_now
 
 _FRESH_SECONDS = 1.0
-_PATIENCE_SECONDS = 3.0
+_PATIENCE_SECONDS = 1.0
+_AWAY_SECONDS = 5.0
+"""After a reading that failed, known keys are used for so long without another: every request waits for a reading."""
 _USE_IS_NEWS = timedelta(minutes=1)
 
 
@@ -28,7 +30,7 @@ class Keyring:
         """The key that is this text, if it is in force.
 
         Raises:
-            Unavailable: no keys were ever read, so that nobody can say.
+            Unavailable: no keys have been read yet, and the database is away.
         """
         keys = await self._current()
         key = keys.get(id_in(text) or "")
@@ -40,14 +42,20 @@ class Keyring:
     async def _current(self) -> dict[str, Key]:
         async with self._refreshing:
             if self._keys is None or monotonic() >= self._fresh_until:
-                try:
-                    async with asyncio.timeout(_PATIENCE_SECONDS), self._database.transaction() as tx:
-                        self._keys = await store.find_keys(tx)
-                except (Unavailable, TimeoutError) as error:
-                    if self._keys is None:
-                        raise Unavailable(f"the keys cannot be read: {error}") from None
-                self._fresh_until = monotonic() + _FRESH_SECONDS
+                self._keys = await self._read()
             return self._keys
+
+    async def _read(self) -> dict[str, Key]:
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS), self._database.transaction() as tx:
+                keys = await store.find_keys(tx)
+        except (Unavailable, TimeoutError) as error:
+            if self._keys is None:
+                raise Unavailable(f"the keys cannot be read: {error}") from None
+            self._fresh_until = monotonic() + _AWAY_SECONDS
+            return self._keys
+        self._fresh_until = monotonic() + _FRESH_SECONDS
+        return keys
 
     async def _remember(self, key: Key) -> None:
         """When a key was used, to about a minute: once a minute it costs a statement."""

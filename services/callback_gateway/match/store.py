@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
+from services.callback_gateway.clocks import ALMOST
 from services.callback_gateway.match.decide import Expectation, Judged, Missed
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
@@ -76,6 +77,7 @@ async def find_missed(
         [one.vendor for one in waiting],
         [one.vendor_job for one in waiting],
         [submitted[one.task_id] for one in waiting],
+        ALMOST,
     )
     return [_missed(row) for row in rows]
 

@@ -1,8 +1,10 @@
 """A MAC of the body, or of `<timestamp>.<body>`, in a header of the sender's choice (RFC 2104). GitHub's is one."""
 
 import hmac
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 
 from services.callback_gateway.verify.signatures import MOST_SIGNATURES, decode, is_near, key_of, matches, read_time
 from services.callback_gateway.verify.verdict import Forged, Reason, Verdict, Verified
@@ -50,7 +52,6 @@ def verify_github(
 
 
 def _signatures(scheme: PlainHmac, header: str) -> list[bytes]:
-    texts = header.replace(",", " ").split()[:MOST_SIGNATURES]
-    return [
-        decode(text.removeprefix(scheme.prefix), scheme.encoding) for text in texts if text.startswith(scheme.prefix)
-    ]
+    """What follows the prefix, at the start or after a comma or blank. The prefix itself may contain both."""
+    found = re.finditer(rf"(?:^|[\s,]){re.escape(scheme.prefix)}([^\s,]+)", header)
+    return [decode(one[1], scheme.encoding) for one in islice(found, MOST_SIGNATURES)]

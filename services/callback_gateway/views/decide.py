@@ -2,19 +2,17 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
 from pydantic import ValidationError
 
+from services.callback_gateway.clocks import ALMOST
 from shared.events.jobs import JobAccepted, JobEnded, JobEvent, JobPlanned, JobProgressed
 from shared.events.tasks import END_RANK, TaskChanged
 from shared.specification.source import Output
 
-ALMOST = timedelta(seconds=0.1)
-"""The clocks of two planners need not agree on less: what was told of a job less than this apart is taken in the order
-it was read."""
 _OF_RECORDS = ("poll", "invoke")
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -100,7 +98,7 @@ def latest_moves(events: Iterable[JobEvent]) -> dict[UUID, Move]:
 
 
 def _is_news(before: Move, event: Move) -> bool:
-    """As the statements that write it have it."""
+    """As the statements that write it have it: events almost at the same time count in the order they were read."""
     if isinstance(before, JobEnded):
         return before.at < event.at
     return before.at <= event.at + ALMOST

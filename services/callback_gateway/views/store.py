@@ -6,8 +6,9 @@ from uuid import UUID
 import orjson
 from pydantic_core import to_json
 
+from services.callback_gateway.clocks import ALMOST
 from services.callback_gateway.redrive.decide import closed_round, times_redriven
-from services.callback_gateway.views.decide import ALMOST, TaskView, sinks_of
+from services.callback_gateway.views.decide import TaskView, sinks_of
 from shared.database.pool import Transaction
 from shared.database.queries import load_queries
 from shared.database.storable import storable_json, storable_text

@@ -5,7 +5,8 @@ or a fault before the commit leaves no claim behind, so that a webhook which was
 sent again; should its message be in the broker already, it comes there twice under the same id, and consumers drop
 the second. Another gateway with the same id waits for the outcome, for the length of one acknowledgement.
 
-Without a database webhooks still come in: consumers know repetitions by their ids. How much waits here is bounded by
+Without a database webhooks still come in: consumers know repetitions by their ids. After a claim that failed none is
+tried for a while, so that senders do not wait for a database that does not answer. How much waits here is bounded by
 how much all requests may hold (`http/body_budget.py`).
 """
 
@@ -19,11 +20,13 @@ from services.callback_gateway.webhooks.decide import Receipt, Webhook, sort_out
 from shared.database.pool import Database
 from shared.errors import Unavailable
 from shared.observability.logs import get_logger
+from shared.runtime.clock import monotonic
 from shared.runtime.gathering import Gathering
 
 _WRITERS = 2
 _MOST = 500
 _CLAIM_SECONDS = 3.0
+_AWAY_SECONDS = 2.0
 
 log = get_logger(__name__)
 
@@ -34,13 +37,14 @@ class Intake:
     def __init__(self, database: Database, outbound: Outbound) -> None:
         self._database = database
         self._outbound = outbound
+        self._away_until = 0.0
         self._gathering = Gathering(self._keep, writers=_WRITERS, most=_MOST)
 
     async def take(self, webhook: Webhook) -> Receipt:
         """Return when the webhook is durable, or was before.
 
         Raises:
-            Unavailable: nobody can keep it now.
+            Unavailable: it cannot be kept now.
         """
         return await self._gathering.put(webhook)
 
@@ -48,7 +52,7 @@ class Intake:
         fingerprints = {
             webhook.id: webhook.fingerprint for webhook in reversed(batch) if webhook.fingerprint is not None
         }
-        if not fingerprints:
+        if not fingerprints or monotonic() < self._away_until:
             return await self._send(batch, {})
         claimed, sent = False, list[Receipt]()
         try:
@@ -61,6 +65,7 @@ class Intake:
         except (Unavailable, TimeoutError) as error:
             if claimed and not sent:
                 raise
+            self._away_until = monotonic() + _AWAY_SECONDS
             log.warning("webhooks.not_claimed", count=len(fingerprints), error=str(error))
         return sent or await self._send(batch, {})
 

@@ -1,11 +1,13 @@
 """A database and a broker that are away, and what is sent once they are back."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from services.callback_gateway.settings import Settings
 from services.callback_gateway.spool.loop import Drain
-from shared.database.pool import Database
+from shared.database.pool import Database, Transaction
 from shared.errors import Unavailable
 from shared.messaging.producer import Producer
 from shared.payloads.store import PayloadStore
@@ -13,6 +15,19 @@ from shared.runtime.app import Runtime
 from tests.stack import Place
 
 AWAY = Database("postgresql://nobody@127.0.0.1:1/none", schema="none")
+
+
+class Counting(Database):
+    """Counts its transactions."""
+
+    asked = 0
+
+    @asynccontextmanager
+    async def transaction(self, *, reserved: bool = False) -> AsyncIterator[Transaction]:
+        """One more."""
+        self.asked += 1
+        async with super().transaction(reserved=reserved) as tx:
+            yield tx
 
 
 async def crash(*_: object) -> None:

@@ -70,6 +70,22 @@ async def test_a_time_out_is_told_apart_from_an_outcome_that_nobody_knows(
     assert reason in found.json()["detail"]
 
 
+@pytest.mark.parametrize("status", [101, 600, 999])
+async def test_a_status_that_cannot_be_handed_on_is_in_the_detail_of_a_problem(
+    serve_edge: ServeEdge, producer: Producer, payloads: Path, status: int
+) -> None:
+    """The connection stays whole: a client whose connection is cut would make the vendor's call again."""
+    edge, job_id = await serve_edge(producer), new_id()
+    kept = await PayloadStore(payloads.as_uri()).put(job_id, "0-0-0-1", b"busy", media_type="text/plain")
+    answer = orjson.dumps({"status": status, "headers": {}, "reason": "", "body": kept.model_dump(mode="json")})
+    async with edge.database.transaction() as tx:
+        wanted = "INSERT INTO jobs (id, state, kind, answer, ended_at) VALUES ($1, 'failed', 'request', $2, now())"
+        await tx.execute(wanted, job_id, answer)
+    found = await edge.http.get(f"/jobs/{job_id}/answer")
+    check_problem(found, 502)
+    assert (str(status) in found.json()["detail"], found.headers["location"]) == (True, f"/jobs/{job_id}")
+
+
 @pytest.mark.parametrize("page", [b"", b"<script>fetch('/schedules')</script>"])
 async def test_a_vendors_page_runs_nothing_at_the_address_of_the_gateway(
     serve_edge: ServeEdge, producer: Producer, payloads: Path, page: bytes

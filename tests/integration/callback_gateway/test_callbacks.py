@@ -4,7 +4,6 @@ import base64
 import hashlib
 import hmac
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from prometheus_client import REGISTRY
 from services.callback_gateway.http.callback_rules import CallbackRules
 from services.callback_gateway.settings import Settings
 from services.callback_gateway.spool.loop import Drain
-from shared.database.pool import Database, Transaction
+from shared.database.pool import Database
 from shared.events.catalogue import DEAD
 from shared.ids import new_id
 from shared.messaging.handler import outgoing
@@ -29,6 +28,7 @@ from tests.conftest import ReaderFor
 from tests.eventually import eventually
 from tests.integration.callback_gateway.conftest import Served, ServeEdge
 from tests.integration.callback_gateway.dead_letters import letter_of
+from tests.integration.callback_gateway.outages import Counting
 from tests.stack import Place
 
 KEY = "a key for tests"
@@ -275,19 +275,6 @@ async def test_a_body_that_is_too_large_is_refused(serve_edge: ServeEdge, produc
     edge = await served(serve_edge, producer, {})
     answer = await edge.http.post(f"/callbacks/acme/{token()[0]}", content=b"x" * 1_100_000)
     assert answer.status_code == 413
-
-
-class Counting(Database):
-    """Counts how often it is asked."""
-
-    asked = 0
-
-    @asynccontextmanager
-    async def transaction(self, *, reserved: bool = False) -> AsyncIterator[Transaction]:
-        """One more."""
-        self.asked += 1
-        async with super().transaction(reserved=reserved) as tx:
-            yield tx
 
 
 @pytest.fixture

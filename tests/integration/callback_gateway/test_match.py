@@ -173,6 +173,15 @@ async def test_a_task_hears_of_nothing_that_another_was_told_but_the_outcome_of_
     assert await run(database, expected(two), expected(two, vendor_job="r1", submitted_at=left_at)) == []
 
 
+async def test_clocks_that_differ_a_little_hide_no_outcome(database: Database) -> None:
+    """The gateway wrote down when the callback came, the fetcher when the submit left."""
+    one, two = new_id(), new_id()
+    assert len(await run(database, expected(one, vendor_job="r1"), received(vendor_job="r1"))) == 1
+    answered = expected(two, vendor_job="r1", submitted_at=NOW + timedelta(seconds=0.05))
+    told = await run(database, expected(two), answered)
+    assert [(message["task_id"], message["told"]) for message in told] == [(str(two), "done")]
+
+
 async def test_a_task_whose_next_round_has_the_same_vendor_job_hears_of_it_in_that_round(database: Database) -> None:
     """The callback was taken for the round before: that the next one had begun was not known yet."""
     task_id = new_id()

@@ -4,7 +4,6 @@ fetcher holds may hang on it, because nobody takes over from the living."""
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -42,9 +41,8 @@ async def proxy(place: Place) -> AsyncIterator[Proxy]:
 
 @pytest.fixture
 async def database(place: Place, proxy: Proxy) -> AsyncIterator[Database]:
-    url = urlsplit(place.database_url().replace("{service}", "fetcher"))
-    near = url._replace(netloc=f"{url.username}:{url.password}@127.0.0.1:{proxy.port}")
-    made = Database(near.geturl(), schema="fetcher")
+    url = place.through(proxy.port).database_url()
+    made = Database(url.replace("{service}", "fetcher"), schema="fetcher")
     await made.open()
     yield made
     await made.close()

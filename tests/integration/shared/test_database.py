@@ -16,6 +16,7 @@ from shared.messaging import ledger
 from shared.runtime.clock import utc_now
 from tests.conftest import DatabaseFor
 from tests.eventually import eventually
+from tests.proxy import Proxy
 from tests.stack import Place
 
 
@@ -92,6 +93,42 @@ async def test_a_pool_that_is_used_up_is_not_waited_for_without_end(
         await database.close()
     with pytest.raises(Unavailable):
         await ask(database)
+
+
+@pytest.mark.parametrize("silent_at", ["begin", "statement", "commit", "execute"])
+async def test_a_silent_server_is_not_waited_for_once_patience_has_ended(
+    place: Place, monkeypatch: pytest.MonkeyPatch, silent_at: str
+) -> None:
+    for deadline in ("_STATEMENT_SECONDS", "_CONNECT_SECONDS", "_ACQUIRE_SECONDS"):
+        monkeypatch.setattr(pool, deadline, 600)
+    proxy = Proxy.to(place.admin_url)
+    await proxy.open()
+    url = place.through(proxy.port).database_url()
+    database = Database(url.replace("{service}", "planner"), schema="planner", connections=1)
+    await database.open()
+
+    async def work() -> None:
+        if silent_at == "execute":
+            proxy.cut()
+            await database.execute("SELECT 1")
+        if silent_at == "begin":
+            proxy.cut()
+        async with database.transaction() as tx:
+            await tx.execute("SELECT 1")
+            proxy.cut()
+            if silent_at == "statement":
+                await tx.execute("SELECT 2")
+
+    try:
+        async with asyncio.timeout(60):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    await work()
+            proxy.mend()
+            assert await ask(database) == 1
+    finally:
+        await database.close()
+        await proxy.close()
 
 
 async def test_a_table_that_changes_under_a_prepared_statement_means_wait(place: Place, database: Database) -> None:

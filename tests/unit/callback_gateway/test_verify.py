@@ -78,6 +78,22 @@ def test_the_vectors_of_the_rfcs(algorithm: str, signature: str) -> None:
     )
 
 
+@pytest.mark.parametrize("prefix", ["HMAC ", "Signature keyId=a,signature="])
+@pytest.mark.parametrize("encoding", ["hex", "base64"])
+def test_a_prefix_may_have_blanks_and_commas(prefix: str, encoding: str) -> None:
+    """As in `Authorization: HMAC <base64>`."""
+    spaced = scheme("hmac", header="Authorization", prefix=prefix, encoding=encoding)
+
+    def written(secret: str) -> str:
+        mac = hmac.digest(secret.encode(), BODY, "sha256")
+        return prefix + (mac.hex() if encoding == "hex" else base64.b64encode(mac).decode())
+
+    for header in (written(NEW), f"{written(OTHER)}, {written(NEW)}", f"{written(OTHER)},{written(NEW)}"):
+        assert verify(spaced, [NEW], {"authorization": header}, BODY, NOW) == Verified()
+    for header in (written(NEW).removeprefix(prefix), written(OTHER), prefix, f"x{written(NEW)}"):
+        assert reason(verify(spaced, [NEW], {"authorization": header}, BODY, NOW)) is Reason.WRONG
+
+
 @dataclass(frozen=True)
 class Case:
     """One scheme, and how its senders write their headers."""

@@ -1,6 +1,7 @@
 """What comes out of a compressed batch is bounded, whatever the codec."""
 
 import gzip
+import resource
 import struct
 from collections.abc import Callable
 
@@ -46,6 +47,19 @@ def test_more_than_the_limit_is_refused(codec: Codec) -> None:
     pack, unpack_it = codec
     with pytest.raises(CorruptRecordException, match=f"more than {MOST_BYTES} bytes"):
         unpack_it(pack(bytes(MOST_BYTES + 1)))
+
+
+def test_a_small_batch_takes_little_memory(codec: Codec) -> None:
+    """Page faults, not seconds: the limit's worth of memory would be sixteen thousand."""
+    pack, unpack_it = codec
+    packed = pack(b"x" * 1000)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    unpack_it(packed)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before < 1000
+
+
+def test_several_members_of_gzip_are_one_batch() -> None:
+    assert unpack.unpack_gzip(gzip.compress(b"one") + gzip.compress(b"two")) == b"onetwo"
 
 
 def test_what_is_damaged_is_refused(codec: Codec) -> None:
