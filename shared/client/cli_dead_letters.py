@@ -1,4 +1,4 @@
-"""The commands of dead letters: `sluice dead-letters` lists them, shows one, sends them again, puts them away."""
+"""The commands `sluice dead-letters …`: list dead letters, show one, send them again, put them away."""
 # ruff: noqa: PLC0415 - a command imports what it needs when it runs, so that --help answers at once
 
 from typing import TYPE_CHECKING, Annotated
@@ -22,7 +22,7 @@ Until = Annotated[str | None, typer.Option("--to", help="before this time")]
 State = Annotated[str | None, typer.Option(help="only those that are open, redriving, redriven or discarded")]
 Most = Annotated[int, typer.Option(min=1, max=1000, help="at most so many")]
 All = Annotated[bool, typer.Option("--all", help="all of them, without a filter")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="only tell how many there are, and the first of them")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="only count them, and show the first")]
 
 _WHY_HELD = (
     "came back too often (--force), of cancelled jobs, configuration (to be applied again), or without their messages"
@@ -92,7 +92,7 @@ def redrive(  # noqa: PLR0913, PLR0917 - the options of a command line
     every: All = False,
     dry_run: DryRun = False,
     rate: Annotated[float, typer.Option(min=0.01, max=1000, help="at most so many a second")] = 50.0,
-    force: Annotated[bool, typer.Option("--force", help="also what came back three times")] = False,
+    force: Annotated[bool, typer.Option("--force", help="also those that came back three times")] = False,
     as_json: AsJson = False,
     server: Server = LOCAL,
 ) -> None:
@@ -148,7 +148,7 @@ def _filter(
 
 
 def _check(letter_id: str | None, wanted: "LetterFilter", *, every: bool, dry_run: bool) -> None:
-    """A forgotten option must not mean everything."""
+    """Refuse a command without a filter: a forgotten option must not select all letters."""
     if sum((letter_id is not None, bool(wanted), every)) != 1:
         raise typer.BadParameter("expected one of: LETTER, a filter such as --reason, --all")
     if letter_id is not None and dry_run:

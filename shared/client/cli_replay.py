@@ -17,7 +17,7 @@ def replay(  # noqa: PLR0913, PLR0917 - the options of a command line
     topic: Annotated[str, typer.Argument(metavar="TOPIC", help="the topic to read; its prefix may be left out")],
     since: Annotated[str, typer.Option("--from", help="records from this time on: 2026-12-24T18:00:00Z")],
     to_topic: Annotated[str, typer.Option(help="the topic to write to; its prefix may be left out")],
-    until: Annotated[str | None, typer.Option("--to", help="records before this time; now without")] = None,
+    until: Annotated[str | None, typer.Option("--to", help="records before this time; without it, until now")] = None,
     key: Annotated[str | None, typer.Option(help="only records with this key")] = None,
     type_: Annotated[str | None, typer.Option("--type", help="only events of this CloudEvents type")] = None,
     nth: Annotated[
@@ -27,12 +27,12 @@ def replay(  # noqa: PLR0913, PLR0917 - the options of a command line
         ),
     ] = 1,
     rate: Annotated[float | None, typer.Option(min=0.001, help="at most so many records a second")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="only tell how many records there are")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only count the records")] = False,
     kafka: Annotated[str, typer.Option(envvar="SLUICE_KAFKA", help="address of the broker")] = KAFKA,
     prefix: Annotated[str, typer.Option(envvar="SLUICE_TOPIC_PREFIX", help="prefix of the topics")] = "sluice",
     as_json: AsJson = False,
 ) -> None:
-    """Send the records of a time again. Consumers do not take them for repetitions."""
+    """Send the records of a period again. Consumers handle them once more."""
     from shared.brokers import read_brokers
     from shared.client import replay as records
     from shared.client import tables

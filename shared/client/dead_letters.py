@@ -8,7 +8,7 @@ from shared.client.connection import Connection, Id, given
 
 
 class LetterFilter(TypedDict, total=False):
-    """Which dead letters: all that fit every field given. `since` is included, `until` is not."""
+    """The dead letters that fit all fields given: at `since` or later, and before `until`."""
 
     service: str
     topic: str
@@ -19,12 +19,12 @@ class LetterFilter(TypedDict, total=False):
 
 
 class DeadLetters(Connection):
-    """What was given up: look at it, send it again, put it away."""
+    """Dead letters: list them, show one, send them again, put them away."""
 
     async def dead_letters(
         self, *, state: str | None = None, limit: int = 50, **wanted: Unpack[LetterFilter]
     ) -> list[DeadLetter]:
-        """The newest dead letters that fit."""
+        """The newest dead letters that fit, at most `limit`."""
         return await self._list(
             DeadLetter, "/dead-letters", "dead_letters", **_letter_filter(wanted), state=state, limit=limit
         )
@@ -34,7 +34,7 @@ class DeadLetters(Connection):
         return self._read(WholeDeadLetter, await self._call("GET", f"/dead-letters/{letter}"))
 
     async def redrive_letter(self, letter: Id, *, force: bool = False) -> LettersAffected:
-        """Send an open dead letter again; by `force` even one that came back three times."""
+        """Send an open dead letter again; with `force` also one that came back three times."""
         parameters = {"force": "true"} if force else {}
         answer = await self._call("POST", f"/dead-letters/{letter}/redrive", params=parameters)
         return self._read(LettersAffected, answer)
@@ -58,7 +58,7 @@ class DeadLetters(Connection):
 
 
 def _letter_filter(wanted: LetterFilter) -> dict[str, str]:
-    """The fields by the names of the API."""
+    """The fields with their names in the API."""
     named: dict[str, object] = dict(wanted)
     if "since" in named:
         named["from"] = named.pop("since")

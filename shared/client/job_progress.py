@@ -64,8 +64,8 @@ class JobProgress:
 
     @property
     def seconds_left(self) -> float | None:
-        """The time left at the present rate: of the records if their total is known, else of the tasks if all are known
-        (None if neither is). None if there is no rate yet."""
+        """The time left at the present rate: for the records if their total is known, else for the tasks if all of them
+        are known. None if neither is known, or the rate is not known yet."""
         if self.expected is None and not self.all_known:
             return None
         left, unit = self.tasks - self.done, "done"

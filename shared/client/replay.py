@@ -1,4 +1,4 @@
-"""Sends the records of a time again, straight from topic to topic on the broker.
+"""Replays: the records of a period are sent again, directly on the broker, from one topic to another or the same.
 
 Bytes, keys and headers stay as they are, but for the delivery number. All records of a replay get the same number,
 which no retry, redrive or other replay has; so consumers do not take the records for repetitions. If a replay breaks
@@ -30,8 +30,9 @@ Range = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which records go where. `since` is included, `until` is not. `nth` says which replay of these records it is:
-    consumers handle them once for each number, which begins at 1."""
+    """Which records of `topic` are sent to `to_topic`: those from `since` on and before `until` that have the key and
+    the CloudEvents type, if these are given. `nth`, from 1 on, says which replay of these records this is: consumers
+    handle a record once for each number."""
 
     topic: str
     to_topic: str
@@ -42,7 +43,7 @@ class Wanted:
     nth: int = 1
 
     def fits(self, record: Record) -> bool:
-        """Whether a record is one of them."""
+        """Whether this record is to be sent."""
         return (
             self.since <= record.timestamp < self.until
             and (self.key is None or record.key == self.key.encode())
@@ -52,7 +53,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """How many records were read, and how many of them were (or would be) sent."""
+    """How many records were `read`, and how many of them (`records`) were sent, or would be in a dry run."""
 
     records: int
     read: int
@@ -61,11 +62,11 @@ class Replayed:
 async def replay(
     brokers: Brokers | str, prefix: str, wanted: Wanted, *, rate: float | None = None, dry_run: bool = False
 ) -> Replayed:
-    """Send records again, at most `rate` a second, or only count them.
+    """Send the records again, at most `rate` a second. A dry run only counts them.
 
     Raises:
-        Invalid: there is no such topic.
-        Unavailable: the broker does not answer; what was sent until then is sent.
+        Invalid: the broker has no such topic.
+        Unavailable: the broker does not answer. Some of the records may have been sent.
     """
     consumer = AIOKafkaConsumer(
         **options_of(brokers),
@@ -109,7 +110,7 @@ async def _connect(consumer: AIOKafkaConsumer, brokers: Brokers | str) -> None:
 
 
 def headers_of(record: Record, nth: int) -> Headers:
-    """The record's headers for sending it again: the same event, for the same group, as a delivery of this replay."""
+    """The headers of the record in this replay: the same event id and recipient, with another delivery number."""
     return Original.of(record).headers_again(event_id(record), delivery_of_replay(nth), record.header(RECIPIENT))
 
 
@@ -123,7 +124,8 @@ def _resolve(name: str, topics: set[str], prefix: str, pointer: str) -> str:
 async def _ranges(
     consumer: AIOKafkaConsumer, places: Sequence[TopicPartition], wanted: Wanted
 ) -> dict[TopicPartition, Range]:
-    """Of each partition the first offset and the one behind the last, by time; what comes later is not read."""
+    """For each partition the first offset to read and the offset after the last, which stays as it is while records
+    are added."""
     ends = await consumer.end_offsets(places)
     first = await consumer.offsets_for_times(dict.fromkeys(places, _milliseconds(wanted.since)))
     last = await consumer.offsets_for_times(dict.fromkeys(places, _milliseconds(wanted.until)))
@@ -146,14 +148,14 @@ async def _send(producer: AIOKafkaProducer, topic: str, records: list[Record], n
 
 
 class _Pace:
-    """Lets through at most so many a second."""
+    """A limit of `rate` records a second; none without a rate."""
 
     def __init__(self, rate: float | None) -> None:
         self._apart = 0.0 if rate is None else 1 / rate
         self._next_at = monotonic()
 
     async def turn(self) -> None:
-        """Wait for the next one's turn."""
+        """Wait until the next record may be sent."""
         wait = self._next_at - monotonic()
         if wait > 0:
             await asyncio.sleep(wait)
@@ -161,10 +163,10 @@ class _Pace:
 
 
 async def _blocks(consumer: AIOKafkaConsumer, ranges: Mapping[TopicPartition, Range]) -> AsyncIterator[list[Record]]:
-    """The records of all ranges, those of a partition in order.
+    """Read the records of all ranges; those of one partition come in order.
 
     Raises:
-        Unavailable: the broker gives no record for too long.
+        Unavailable: the broker returns no records for 20 seconds.
     """
     consumer.assign(list(ranges))
     for place, (begin, _) in ranges.items():
@@ -177,7 +179,7 @@ async def _blocks(consumer: AIOKafkaConsumer, ranges: Mapping[TopicPartition, Ra
             for place, records in found.items():
                 yield [Record.of(one) for one in records if one.offset < left[place][1]]
         elif monotonic() - heard_at > _SILENT_SECONDS:
-            raise Unavailable(f"Kafka: the broker gives no records of {', '.join(map(str, left))}")
+            raise Unavailable(f"Kafka: the broker returns no records of {', '.join(map(str, left))}")
         for place in list(left):
             if await consumer.position(place) >= left[place][1]:
                 del left[place]

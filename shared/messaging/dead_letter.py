@@ -1,4 +1,4 @@
-"""What becomes of a message that could not be handled: another delivery later, or the dead-letter topic. Pure."""
+"""A message that could not be handled is delivered again later, or goes to the dead-letter topic. Pure."""
 
 import hashlib
 from collections import defaultdict
@@ -28,28 +28,28 @@ _LONGEST_KEY_BYTES = 16_384
 
 @dataclass(frozen=True, slots=True)
 class LetterWriter:
-    """Writes the retry and dead-letter messages of one consumer group of one service. Where `sends_again` is false
-    (topics that are state) nothing is delivered again: what would be becomes a dead letter at once."""
+    """Writes the retry and dead-letter messages of one consumer group of one service. With `sends_again` false (topics
+    of configuration) there are no retries: a message that would be retried becomes a dead letter at once."""
 
     service: str
     group: str
     sends_again: bool = True
 
     def gives_up(self, incoming: Incoming[Any], error: Exception) -> str:
-        """The reason for which a failed event is given up now, or nothing if it is tried again."""
+        """The reason for which a failed event is given up now; an empty text if it is tried again."""
         if isinstance(error, Rejected):
             return error.reason
         return "" if self._comes_again(incoming.repeats) else _word_for(error)
 
     def failed(self, incoming: Incoming[Any], error: Exception, now: datetime) -> Outgoing:
-        """A single event whose handling raised: refused for good, or tried again a few times."""
+        """The message for a single event whose handler raised: a retry a few times, then a dead letter."""
         text = str(error) if isinstance(error, Rejected) else describe_defect(error)
         if reason := self.gives_up(incoming, error):
             return self.refuse(Refuse(incoming, reason, text), now)
         return self.again(Again(incoming, _wait_after(incoming.repeats), _word_for(error)), now, error=text)
 
     def again(self, asked: Again, now: datetime, *, error: str = "") -> Outgoing:
-        """Send the original to its topic once more, later, as the next delivery."""
+        """The message that has the original sent to its topic again later, as the next delivery."""
         incoming = asked.incoming
         if not self.sends_again:
             return self.refuse(Refuse(incoming, asked.reason, error), now)
@@ -72,7 +72,7 @@ class LetterWriter:
             return self.refuse(Refuse(incoming, asked.reason, error), now)
 
     def refuse(self, refused: Refuse, now: datetime) -> Outgoing:
-        """Put an event aside for a person to look at."""
+        """The dead letter of an event, for a person to look at."""
         incoming = refused.incoming
         event = DeadLetter(
             service=self.service,
@@ -91,17 +91,17 @@ class LetterWriter:
         return self._letter(key, event, self._id("dead", incoming.id, incoming.delivery))
 
     def may_be_read_later(self, poison: Poison) -> bool:
-        """Whether a record is of a version that a deployment under way may bring."""
+        """Whether a record that cannot be read may be readable soon, by a later release that is being deployed."""
         return poison.reason == UNSUPPORTED_VERSION and self._comes_again(repeats(delivery(poison.record)))
 
     def put_off(self, unread: Incoming[Poison], now: datetime) -> Outgoing:
-        """Have such a record sent again when there may be somebody who can read it."""
+        """The message that has such a record sent again later."""
         poison = unread.event
         return self.again(Again(unread, _wait_after(unread.repeats), poison.reason), now, error=poison.error)
 
     def postpone(self, incoming: Incoming[Any], refused: int, why: str, now: datetime) -> Outgoing:
-        """Send the original once more as the same delivery, later: what it causes is in the ledger and could not be
-        sent. `refused`: how often of late by somebody's choice."""
+        """The message that has the original sent again later as the same delivery: what the event causes is in the
+        ledger, but could not be sent. `refused`: how many times in a row because a topic was gone or forbidden."""
         number = times(POSTPONED, incoming.record) + 1
         own = tuple((name, value) for name, value in incoming.record.headers if name not in (POSTPONED, REFUSED))
         counts = ((POSTPONED, str(number).encode()), (REFUSED, str(refused).encode()))
@@ -120,7 +120,7 @@ class LetterWriter:
         return outgoing(RETRIES[self.service], _key(record.key, incoming.id), event, id=id)
 
     def poison(self, poison: Poison, now: datetime) -> Outgoing:
-        """Put a record aside that is no event at all. The letter's id is derived from where the record stands, so that
+        """The dead letter of a record that is no event. Its id is derived from the record's place in the log, so that
         it is one letter however often it is written."""
         record = poison.record
         identity = event_id(record)
@@ -141,8 +141,9 @@ class LetterWriter:
         return self.sends_again and repeats_before + 1 < DELIVERIES
 
     def _letter(self, key: str, event: DeadLetter, id: UUID) -> Outgoing:
-        """Names of headers can grow sixfold in JSON, and what a topic takes is measured compressed: a letter that is
-        too large goes without its original's headers, and if it must, without its value."""
+        """A letter can be too large though its original was not: names of headers may grow sixfold in JSON, and the
+        original may have been compressed. Such a letter goes without the original's headers, or also without its
+        value if it is still too large."""
         for whole in (event, _without_headers(event)):
             try:
                 return outgoing(DEAD[self.service], key, whole, id=id)
@@ -155,27 +156,27 @@ class LetterWriter:
 
 
 class Circuit:
-    """Counts failures in a row in each partition. Above `run` the consumer must stand still: a bad deployment must not
-    be able to move a whole topic into the dead letters. The first delivery that fails counts as the last one does. An
-    event that comes again, because what is sent for it could not be, counts once."""
+    """Counts the failures in a row in each partition. Above `run` the consumer must stand still: a bad deployment must
+    not move a whole topic into the dead letters. The failure of any delivery counts. An event that comes again because
+    its messages could not be sent counts once."""
 
     def __init__(self, run: int) -> None:
         self._run = run
         self._in_a_row: defaultdict[int, set[int]] = defaultdict(set)
 
     def passed(self, partition: int) -> None:
-        """An event of this partition was handled."""
+        """Note that an event of this partition was handled."""
         self._in_a_row[partition].clear()
 
     def refused(self, at: Position) -> bool:
-        """The event at this position failed; tells whether that is one too many."""
+        """Note that the event at this position failed; returns whether the consumer must stand still now."""
         self._in_a_row[at.partition].add(at.offset)
         return len(self._in_a_row[at.partition]) > self._run
 
 
 def describe_defect(error: Exception) -> str:
-    """A defect for a dead letter: its kind, where it showed, and a digest of its traceback, by which the same defect is
-    recognised. The error's own text may hold values of the event, so it is left to the log."""
+    """A defect as a dead letter describes it: the kind of error, where it was raised, and a digest of its traceback, by
+    which the same defect is recognised. The error's text may contain values of the event, so only the log has it."""
     if isinstance(error, RuledOut):
         return str(error)
     frames = extract_tb(error.__traceback__)
@@ -191,7 +192,7 @@ def _without_headers(letter: DeadLetter) -> DeadLetter:
 
 
 def _without_value(letter: DeadLetter) -> DeadLetter:
-    """What is left out is told in the error, so that it can be recognised where it still is."""
+    """The error tells the size and digest of what is left out, by which it can be found elsewhere."""
     record = letter.original.record()
     left_out, key = [_digest("value", record.value or b"")], letter.original.key
     if record.key and len(record.key) > _LONGEST_KEY_BYTES:
@@ -207,7 +208,7 @@ def _digest(what: str, data: bytes) -> str:
 
 
 def times(header: str, record: Record) -> int:
-    """The number in a header that counts; 0 for nonsense."""
+    """The number in a header that counts something; 0 if it is not a number."""
     text = record.header(header)
     return int(text) if text.isdecimal() and len(text) < 6 else 0
 
@@ -218,7 +219,7 @@ def unread_of(poison: Poison) -> Incoming[Poison]:
 
 
 def _word_for(error: Exception) -> str:
-    """The reason in one word; an error that is none of the known kinds is a defect of ours."""
+    """The reason in one word; any other kind of error is a defect of Sluice."""
     return error.reason if isinstance(error, RuledOut) else "bug"
 
 

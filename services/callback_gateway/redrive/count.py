@@ -1,4 +1,4 @@
-"""Counts the dead letters that are open, for the metric that alerts are made of."""
+"""Counts the open dead letters, for the metric that the alert reads."""
 
 from services.callback_gateway.metrics import LETTERS_OPEN, MOST_COUNTED
 from services.callback_gateway.redrive import store
@@ -23,7 +23,7 @@ class CountOpen:
         self._shown: set[tuple[str, str]] = set()
 
     async def step(self) -> float:
-        """Count them; gives the seconds until the next round."""
+        """Count once; returns the seconds until the next count."""
         async with self._database.transaction() as tx:
             counted = await store.count_open(tx, self._most_letters, _MOST_PAIRS)
         found = {(service, reason): count for service, reason, count in counted[: self._most_reasons]}

@@ -1,8 +1,8 @@
-"""What a dead letter is sent again as. Pure.
+"""The message that a redrive of a dead letter sends. Pure.
 
-A letter that closed its task goes back through the planner, as an order to plan exactly that task again: so the job's
-counts, the task and the letter agree, whatever happens on the way. Any other letter goes back as the bytes it came as,
-as its next delivery, to the group that gave it up.
+For a letter that closed its task, the message is an order to the planner to plan exactly that task again; so the job's
+counts, the task and the letter agree, whatever happens on the way. For any other letter it is the original message,
+byte for byte, as its next delivery, for the consumer group that gave it up.
 """
 
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ from shared.messaging.handler import Outgoing, outgoing
 
 _TOPICS = {topic.name: topic for topic in topics()}
 _CLOSES_NOTHING = ("status", "abort")
-"""Calls beside a task's own: when they are given up, the task goes on or is over anyway."""
+"""Purposes of calls that do not close their task: when one is given up, the task goes on, or was over before."""
 _RECORD_BYTES = 512
 PUBLISHED_AGAIN = "a configuration is published again, not sent again"
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A dead letter as it is kept. `round` is that of the task which it closed, if it closed one."""
+    """A dead letter as the table keeps it. `round` is the round of the task that it closed; None if it closed none."""
 
     id: UUID
     event: DeadLetter
@@ -38,13 +38,13 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Unsendable:
-    """Nothing can be sent for this letter."""
+    """No message can be sent for this letter."""
 
     reason: str
 
 
 def closed_round(letter: DeadLetter) -> int | None:
-    """The round of the task that ended with this letter; nothing if no task did."""
+    """The round of the task that this letter closed; None if it closed none."""
     if letter.job_id is None or letter.task_id is None:
         return None
     try:
@@ -62,7 +62,7 @@ def closed_round(letter: DeadLetter) -> int | None:
 
 
 def times_redriven(letter: DeadLetter) -> int:
-    """How often it was redriven before it came back: a task counts that as rounds, a message in a header."""
+    """How often a redrive led to this letter: by the round of its task, or by a header of its message."""
     found = closed_round(letter)
     if found is not None:
         return found
@@ -74,17 +74,17 @@ def times_redriven(letter: DeadLetter) -> int:
 
 
 def topics_of_state(prefix: str) -> list[str]:
-    """The full names of topics of which nothing is ever sent again."""
+    """The full names of the topics of configuration, of which no record is redriven."""
     return [topic.full_name(prefix) for topic in _TOPICS.values() if topic.is_state]
 
 
 def not_whole(left_out: str | None) -> str:
-    """Why an original of which something was left out cannot be sent again; nothing if it is all there."""
+    """Why a letter whose original is incomplete cannot be sent again; an empty text if the original is complete."""
     return f"its message was too large for a dead letter, and is not kept: {left_out}" if left_out else ""
 
 
 def message_of(letter: Letter, prefix: str) -> Outgoing | Unsendable:
-    """What to send. It is the same whenever it is made, so that sending it twice counts once."""
+    """The message to send. Each call gives the same message, so that consumers drop it if it is sent twice."""
     event = letter.event
     if letter.round is not None and event.job_id is not None and event.task_id is not None:
         order = JobControl(

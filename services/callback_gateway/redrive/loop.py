@@ -1,6 +1,6 @@
-"""Sends dead letters again as their turns come. A crash between the broker's acknowledgement and the commit sends one
-twice, as the same event and delivery, which its consumer drops. What was not acknowledged in time is postponed, so that
-those behind it have their turn."""
+"""Sends dead letters again when their turns come. After a crash between the broker's acknowledgement and the commit a
+letter is sent twice, as the same event and delivery; its consumer drops the second one. A letter that the broker did
+not acknowledge in time is postponed, so that the letters after it have their turn."""
 
 from services.callback_gateway.metrics import LETTERS_REDRIVEN
 from services.callback_gateway.redrive import store
@@ -26,7 +26,7 @@ class Redrive:
         self._blocks = Blocks(runtime.producer)
 
     async def step(self) -> float:
-        """Send one block; gives the seconds until the next."""
+        """Send one block of letters; returns the seconds until the next step."""
         wanted: list[tuple[Letter, Outgoing]] = []
         unsendable: list[tuple[Letter, Unsendable]] = []
         async with self._runtime.database.transaction() as tx:

@@ -1,4 +1,4 @@
-"""What is asked of dead letters."""
+"""Requests about dead letters."""
 
 from typing import Annotated, Literal
 from uuid import UUID
@@ -14,12 +14,12 @@ Reason = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$
 DISCARDED: tuple[State, ...] = ("open", "redriving")
 """The states in which a letter can be put away: until it is sent again."""
 MOST_REDRIVES = 3
-"""A letter that came back so often is redriven by force only: whatever is wrong with it is still wrong."""
+"""A letter that came back so often is only redriven by `force`: what is wrong with it was not repaired."""
 
 
 class LetterFilter(Strict):
-    """Which dead letters: all that fit every field given. `topic` may be written without its prefix; `from` is
-    included, `to` is not."""
+    """The dead letters that fit all fields given: at `from` or later, and before `to`. `topic` may be written without
+    its prefix."""
 
     service: Service | None = None
     topic: Annotated[str, Field(max_length=249, pattern=r"^[\w.-]+$")] | None = None
@@ -30,7 +30,7 @@ class LetterFilter(Strict):
 
 
 class RedriveOrder(Strict):
-    """Send open dead letters again, at most `rate` a second, or only tell which (`dry_run`). `force` takes those, too,
+    """Send open dead letters again, at most `rate` a second. `dry_run` only reports which. `force` also takes those
     that came back three times."""
 
     filter: LetterFilter
@@ -40,8 +40,8 @@ class RedriveOrder(Strict):
 
 
 class DiscardOrder(Strict):
-    """Put dead letters away for a reason, open ones and those that wait for their turn to be sent again, or only tell
-    which (`dry_run`)."""
+    """Put dead letters away for a reason: open ones, and those that wait for their turn to be sent again. `dry_run`
+    only reports which."""
 
     filter: LetterFilter
     reason: Reason

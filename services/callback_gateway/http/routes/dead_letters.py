@@ -75,7 +75,7 @@ async def list_letters(  # noqa: PLR0913, PLR0917 - the parameters of a query
     responses={200: {"model": WholeDeadLetter}, **problem_responses(404)},
 )
 async def show(context: Context, letter_id: LetterId) -> Response:
-    """With headers, history and the original, as text where it is text."""
+    """With its history and the original message, which is given as text where it is text."""
     row = await _found(context, letter_id)
     return json_response({**_brief(row), **_whole(row["document"])})
 
@@ -94,9 +94,9 @@ async def show(context: Context, letter_id: LetterId) -> Response:
     },
 )
 async def redrive_all(context: Context, request: Request) -> Response:
-    """All open ones that fit the filter, the oldest first, at a rate; those that came back three times are held
-    back without `force`, and always those of cancelled jobs, of configuration, which is published again instead,
-    and those whose messages were too large to be kept. A dry run tells how many there are."""
+    """Sends all open letters that fit the filter, the oldest first, at a rate. Held back are those that came back
+    three times, unless `force` is given; and always those of cancelled jobs, of configuration, which is published
+    again instead, and those whose messages were too large to be kept. A dry run counts them."""
     order = parse(REDRIVE, (await read_json_body(request, context.settings))[1])
     selection = Selection(order.filter, context.settings.topic_prefix)
     async with context.database.transaction() as tx:
@@ -119,7 +119,8 @@ async def redrive(
     letter_id: LetterId,
     force: Annotated[bool, Query(description="even if it came back three times")] = False,
 ) -> Response:
-    """To its task's job if it closed a task, else as the bytes it came as. `409` if it is not open, or held back."""
+    """If the letter closed a task, the task is planned again; otherwise its message is sent again, byte for byte.
+    `409` if the letter is not open, or is held back."""
     selection = Selection(LetterFilter(), context.settings.topic_prefix, letter_id)
     async with context.database.transaction() as tx:
         taken = await redrive_store.schedule_redrives(tx, selection, LetterPage(), Turns(timedelta()), force=force)
@@ -138,8 +139,8 @@ async def redrive(
     },
 )
 async def discard_all(context: Context, request: Request) -> Response:
-    """All that fit the filter and are open or wait for their turn to be sent again, with the reason. Their tasks
-    stay dead, and their jobs as they ended."""
+    """Puts away all letters that fit the filter and are open, or wait for their turn to be sent again. The reason is
+    kept with them. Their tasks stay dead, and their jobs stay as they ended."""
     order = parse(DISCARD, (await read_json_body(request, context.settings))[1])
     selection = Selection(order.filter, context.settings.topic_prefix)
     async with context.database.transaction() as tx:
@@ -157,7 +158,8 @@ async def discard_all(context: Context, request: Request) -> Response:
     openapi_extra={"requestBody": document("DiscardReason", {"reason": "the vendor no longer has it"})},
 )
 async def discard(context: Context, letter_id: LetterId, request: Request) -> Response:
-    """With the reason. One that waits for its turn is not sent. Its task stays dead, and its job as it ended."""
+    """The reason is kept with the letter. A letter that waits for its turn is not sent any more. Its task stays dead,
+    and its job stays as it ended."""
     order = parse(REASON, (await read_json_body(request, context.settings))[1])
     selection = Selection(LetterFilter(), context.settings.topic_prefix, letter_id)
     async with context.database.transaction() as tx:
