@@ -95,7 +95,7 @@ def wait_of(row: Row, resolved: Resolved, deadline_at: datetime) -> Wait:
 
 
 async def lock_jobs(tx: Transaction, job_ids: Sequence[UUID]) -> list[JobRow]:
-    """Lock jobs in the order of their ids, so that two transactions never wait for each other in a circle."""
+    """Lock jobs in the order of their ids, so that transactions cannot deadlock."""
     return [JobRow.of(row) for row in await tx.fetch(SQL["lock_jobs"], job_ids)]
 
 

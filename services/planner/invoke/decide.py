@@ -96,7 +96,7 @@ class Move:
 
 
 def move(so_far: Move, resolved: Resolved, event: TaskChanged | TaskDue, now: datetime, *, paused: bool) -> Move:
-    """Hear one event more."""
+    """The move after one more event."""
     task = so_far.task
     if event.round != task.round:
         return so_far

@@ -38,8 +38,9 @@ def style_of(auto: AutoPages, facts: Facts) -> Pages:
 def from_where_it_began(
     found: OffsetPages | NumberedPages, done: PlannedCall, facts: Facts
 ) -> tuple[OffsetPages | NumberedPages, PlannedCall, Facts]:
-    """Where the total was found once it is looked at again, so that a last page that is full needs none after it. But
-    the first request may have asked for a place itself; from a later one on, pages are walked to the end."""
+    """The style, the first page and its facts, as counted pages go on from them. The total is read again on the last
+    page, so that a full last page needs no empty page behind it. But a first request may itself ask for a later
+    position: then the total is left out, and pages are walked to the end."""
     name = found.offset_parameter if isinstance(found, OffsetPages) else found.page_parameter
     asked = str(done.call.query.get(name, ""))
     if isinstance(found, NumberedPages) and (asked or facts.first) in ("0", 0):

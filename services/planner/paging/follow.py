@@ -81,7 +81,7 @@ def next_step(resolved: Resolved, done: PlannedCall, facts: Facts, planned_so_fa
     room = limit - planned_so_far
     if len(step.calls) <= room:
         return step
-    # What fits is fetched all the same: those who set a limit want that much, and are told that there is more.
+    # The pages within the limit are fetched all the same; the problem says that there are more.
     fitting = () if done.unique_key else step.calls[: max(0, room)]
     return replace(step, calls=fitting, all_planned=True, problem=f"page_limit: more than {limit} pages")
 

@@ -18,7 +18,7 @@ what waits to be processed is in Kafka and in the payload store, not in anybody'
 
 
 Turn = tuple[str, int]
-"""A vendor, and one of the priorities of its jobs: jobs of the same take turns."""
+"""A vendor and a priority; the vendor's jobs of that priority take turns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +71,10 @@ def target(budget: Budget, window_seconds: float) -> int:
 def release_quota(load: Load, vendor: Vendor | None, window_seconds: float, unprocessed_most: int) -> ReleaseQuota:
     """What may be released now; small gaps wait until they are worth a batch.
 
-    A call that waits to be tried again takes none of the window: it sleeps for seconds to minutes, and a hundred of one
-    job would leave its neighbours nothing meanwhile. But a job with two windows of them is full, for what else it has
-    would most likely fail as they did: it goes on as they end, at the pace of its attempts, and a vendor that fails
-    whatever it is asked holds a few windows of each of a few jobs, however much is planned.
+    A call that waits to be tried again takes none of the window. It sleeps for seconds to minutes, and a hundred such
+    calls of one job would leave nothing to other jobs meanwhile. But a job with two windows of them is full, since its
+    other calls would most likely fail, too: it goes on as they end, at the pace of its attempts. So a vendor that fails
+    at every call holds a few windows of each of a few jobs, however much is planned.
     """
     wanted = target(vendor.budget if vendor else CAREFUL_BUDGET, window_seconds)
     most = wanted * _RETRYING_TIMES

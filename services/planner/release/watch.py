@@ -15,7 +15,7 @@ _PAUSE_TIMES = 50
 
 
 class Watch:
-    """One step of the loop. Of a vendor for which nothing waits any more it tells that."""
+    """One step of the loop. A vendor for which nothing waits any more is set to zero once."""
 
     def __init__(self, runtime: Runtime[Settings]) -> None:
         self._database = runtime.database

@@ -93,7 +93,7 @@ class Advance:
 
     @property
     def reports_progress(self) -> bool:
-        """Not of a job that was over before: who hears of progress after the end takes the job for running again."""
+        """Whether progress or the end is reported. Progress after the end would show the job as running again."""
         return self.ended is not None or (self.job.is_open and self.job.progress_is_due)
 
 
