@@ -113,17 +113,11 @@ def _refuse_constant(text: str) -> None:
     raise ValueError(f"{text} is no JSON")
 
 
-def unreadable(body: bytes, *, whole: bool) -> BodyUnreadable | None:
-    """Why a body cannot be read, or nothing. Without `whole` only its ends are looked at: that finds what is empty, cut
-    or HTML, and costs nothing."""
+def seems_whole(body: bytes) -> bool:
+    """Whether a body begins and ends as a JSON object or list does. What is empty, cut or HTML does not, and nothing is
+    read to see that."""
     ends = body.strip()
-    if not whole and ends[:1] + ends[-1:] in (b"{}", b"[]"):
-        return None
-    try:
-        read_json(body)
-    except BodyUnreadable as error:
-        return error
-    return None
+    return ends[:1] + ends[-1:] in (b"{}", b"[]")
 
 
 def find_records(content: Any, select: str | None) -> list[Any] | None:

@@ -1,6 +1,7 @@
 """One call on a real socket: what becomes of each answer, by what the call is for and by the vendor's own rules."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,9 @@ from services.fetcher.call.transport import Transport
 from services.fetcher.model import Ended, Later, Outcome
 from shared.events.tasks import Call, FactsWanted
 from shared.payloads.store import PayloadStore
+from shared.specification import bodies
 from tests.eventually import eventually
+from tests.integration.fetcher import site as vendors
 from tests.integration.fetcher.site import FREE, Site
 from tests.integration.fetcher.site_calls import claimed
 
@@ -235,3 +238,27 @@ async def test_a_page_of_very_many_values_is_refused_once_for_all(maker: CallMak
     assert outcome.attempt is not None
     assert outcome.attempt.reason == "too_large: the body has more than 1500000 values"
     assert (len(site.heads), list(tmp_path.iterdir())) == (1, [])
+
+
+async def _large(site: Site, writer: asyncio.StreamWriter, query: str) -> None:
+    body = b'{"items": ["%s"]}' % (b"x" * 2 * 1024**2)
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+
+
+async def test_a_large_body_is_read_once_and_beside_the_event_loop(
+    maker: CallMaker, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, threads = bodies._read_quickly, list[threading.Thread]()
+
+    def noting(body: bytes) -> Any:
+        threads.append(threading.current_thread())
+        return read(body)
+
+    monkeypatch.setattr(bodies, "_read_quickly", noting)
+    monkeypatch.setitem(vendors.ACTS, "/large", _large)
+    call = claimed(site, "", facts=FactsWanted(total="body.total"), outcomes=[*BODY_RULES, *BODY_RULES])
+    asked = call.request.model_copy(update={"call": Call(path="/large")})
+    outcome = await maker.make(replace(call, request=asked), FREE)
+    assert states(outcome) == ["stored", "enqueued"]
+    [thread] = threads
+    assert thread is not threading.current_thread()
