@@ -57,7 +57,16 @@ def test_a_body_is_not_read_where_nothing_is_asked_of_it(monkeypatch: pytest.Mon
     assert found(None, rules=RULES) == Findings(Succeeded())
 
 
-@pytest.mark.parametrize("body", [b"", b"  ", b"<html>oops</html>", b'{"items": [1, 2', b"\xff\xfe", b"NaN", b"{}x"])
+NO_JSON = [b"", b"  ", b"<html>oops</html>", b'{"items": [1, 2', b"\xff\xfe", b"NaN", b"{}x"]
+
+
+def test_a_cursor_with_half_of_a_surrogate_pair_is_a_problem() -> None:
+    problem = found(rb'{"items": [], "next": "\ud800abc", "n": 12345678901234567890123}').problem
+    assert problem is not None
+    assert problem.reason == "vendor_malformed"
+
+
+@pytest.mark.parametrize("body", NO_JSON)
 @pytest.mark.parametrize("facts", [TOTAL, None])
 def test_a_body_that_is_no_json_is_a_problem(body: bytes, facts: FactsWanted | None) -> None:
     problem = found(body, facts).problem

@@ -10,6 +10,12 @@ def test_whole_numbers_of_any_length_stay_exact() -> None:
         assert read_json(b'{"id": [%d]}' % number) == {"id": [number]}
 
 
+def test_a_surrogate_pair_is_a_character_and_an_escaped_backslash_begins_none() -> None:
+    for number in (1, 12345678901234567890123):
+        body = rb'{"a": "\ud83d\ude00", "b": "\\ud83d", "n": %d}' % number
+        assert read_json(body) == {"a": "\U0001f600", "b": r"\ud83d", "n": number}
+
+
 def test_a_byte_order_mark_is_passed_over() -> None:
     assert read_json(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
 
@@ -25,11 +31,15 @@ def test_a_byte_order_mark_is_passed_over() -> None:
         b'{"a": 1e999}',
         b"1" * 5000,
         '{"a":1}'.encode("utf-16"),
+        rb'{"a": "\ud800abc"}',
+        rb'{"a": "\ud800abc", "n": 12345678901234567890123}',
+        rb'{"\uDC00": 12345678901234567890123}',
     ],
 )
 def test_what_is_no_json_is_told(body: bytes) -> None:
-    with pytest.raises(BodyUnreadable, match="expected JSON"):
+    with pytest.raises(BodyUnreadable, match="expected JSON") as refused:
         read_json(body)
+    assert str(refused.value).encode()
 
 
 @pytest.mark.parametrize("value", [b"{}", b"[]", b"0", b'""'])
