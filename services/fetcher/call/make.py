@@ -91,17 +91,17 @@ class CallMaker:
         request = prepare(call, vendor, self._callbacks, self._signing)
         if isinstance(request, Unsendable):
             return give_up(call, request.reason, Tried(began_at, 0.0, egress), began_at)
-        status: int | None = None
+        status, answered_at = None, None
         take = self._take if call.request.answer is None else self._take_back
         try:
             async with self._transport.send(request, vendor, egress, leave) as answer:
-                status = answer.status
+                status, answered_at = answer.status, utc_now()
                 judged = await take(call, vendor, answer)
         except CallFailed as error:
             judged = _lost(call, vendor, Unanswered(str(error), sent=error.sent, final=error.failure in _FINAL))
         except Unavailable as error:
             return await _put_off(call, error)
-        tried = Tried(began_at, monotonic() - began, egress, status, sent=may_have_it(judged.result))
+        tried = Tried(began_at, monotonic() - began, egress, status, answered_at, sent=may_have_it(judged.result))
         if isinstance(judged.decided, Page):
             tried = replace(tried, spent_until=self._spent(vendor, egress, judged.result))
             return outcome_of(call, judged.decided, tried, utc_now())

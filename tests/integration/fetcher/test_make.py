@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from services.fetcher.call.transport import Transport
 from services.fetcher.model import Ended, Later, Outcome
 from shared.events.tasks import Call, FactsWanted
 from shared.payloads.store import PayloadStore
+from shared.runtime.clock import utc_now
 from shared.specification import bodies
 from tests.eventually import eventually
 from tests.integration.fetcher import site as vendors
@@ -228,6 +230,21 @@ async def test_an_answer_that_cannot_be_kept_is_held_where_the_call_must_not_be_
     assert isinstance(outcome, Ended)
     assert states(outcome) == ["completed"]
     assert len(site.heads) == made + 1
+
+
+async def test_a_page_was_fetched_when_its_answer_came_however_long_it_waits_for_the_payload_store(
+    maker: CallMaker, site: Site, tmp_path: Path
+) -> None:
+    tmp_path.rmdir()
+    tmp_path.touch()
+    making = asyncio.create_task(maker.make(claimed(site, '200,{"items": []}', facts=FactsWanted()), FREE))
+    await eventually(lambda: maker.cannot_store, 20)
+    held_at = utc_now()
+    tmp_path.unlink()
+    tmp_path.mkdir()
+    told = [orjson.loads(message.value) for message in (await making).messages if message.value]
+    [fetched_at] = [datetime.fromisoformat(event["fetched_at"]) for event in told if event["type"] == "payload.stored"]
+    assert fetched_at <= held_at
 
 
 async def test_a_page_of_very_many_values_is_refused_once_for_all(maker: CallMaker, site: Site, tmp_path: Path) -> None:
