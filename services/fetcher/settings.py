@@ -29,7 +29,7 @@ class Settings(ServiceSettings):
     )
     fetcher_vendor_share: float = Field(0.5, gt=0, le=1, description="part of them that one vendor may take")
     fetcher_body_bytes: int = Field(
-        64 * 1024**2, ge=1024**2, description="what large answers, which are read whole, may take together"
+        64 * 1024**2, ge=1024**2, description="bytes of large answers that may be held at once"
     )
     fetcher_lease_seconds: float = Field(8.0, ge=3, le=300, description="silence after which calls are taken over")
     gateway_public_url: str = Field("http://127.0.0.1:8080", description="where vendors reach the gateway")

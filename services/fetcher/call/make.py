@@ -35,7 +35,7 @@ from services.fetcher.model import Claimed, Later, Leave, Outcome
 from shared.errors import Unavailable
 from shared.events.tasks import Facts, VendorAnswer
 from shared.observability.logs import get_logger
-from shared.payloads.store import PayloadStore
+from shared.payloads.store import PART_BYTES, PayloadStore
 from shared.runtime.clock import monotonic, utc_now
 from shared.specification.bodies import BodyTooLarge
 from shared.specification.vendor import Vendor
@@ -131,8 +131,8 @@ class CallMaker:
 
     async def _take_back(self, call: Claimed, vendor: Vendor, answer: RawAnswer) -> Judged:
         """Store the answer as it is, whatever it says, unless it is asked for again: it is what was asked for."""
-        whole = _is_small(answer) or answer.status == 204 or _judges_bodies(vendor) or not call.repeatable
-        body = await answer.read() if whole else answer.pieces
+        whole = answer.status == 204 or _judges_bodies(vendor) or not call.repeatable
+        body = await (answer.read() if whole else answer.stream(PART_BYTES))
         found = await self._examine(_question(call, vendor), answer, body if isinstance(body, bytes) else None)
         got, decided = Answer(answer.status, answer.headers), found.verdict
         if not isinstance(decided, (Succeeded, Empty, GiveUp)):
@@ -164,11 +164,12 @@ class CallMaker:
                 return Judged(got, decided)
 
     async def _take_unread_page(self, call: Claimed, question: Question, answer: RawAnswer) -> Judged:
-        """A page that tells nothing about others and may be large goes through in pieces."""
-        if call.request.facts is None and call.repeatable and not _is_small(answer):
-            pointer = await self._keeping.keep(call, answer.pieces, answer.media_type)
+        """A large page that tells nothing about others goes through in pieces."""
+        whole = call.request.facts is not None or not call.repeatable
+        body = await (answer.read() if whole else answer.stream(PART_BYTES))
+        if not isinstance(body, bytes):
+            pointer = await self._keeping.keep(call, body, answer.media_type)
             return Judged(Answer(answer.status, answer.headers), Page(pointer, None))
-        body = await answer.read()
         found = await self._examine(question, answer, body)
         return await self._take_page(call, question.vendor, answer, body, found)
 
@@ -217,8 +218,3 @@ async def _put_off(call: Claimed, error: Unavailable) -> Later:
 def _judges_bodies(vendor: Vendor) -> bool:
     """Whether a rule of the vendor looks at bodies, so that they must be read first."""
     return any("body" in rule.when for rule in vendor.outcomes)
-
-
-def _is_small(answer: RawAnswer) -> bool:
-    length = answer.headers.get("content-length", "")
-    return length.isdecimal() and int(length[:15]) <= SMALL_BYTES

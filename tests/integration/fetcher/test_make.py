@@ -15,7 +15,7 @@ from services.fetcher.call import make
 from services.fetcher.call.make import CallMaker
 from services.fetcher.call.secrets import SigningSecrets
 from services.fetcher.call.transport import Transport
-from services.fetcher.model import Ended, Later, Outcome
+from services.fetcher.model import Claimed, Ended, Later, Outcome
 from shared.events.tasks import Call, FactsWanted
 from shared.payloads.store import PayloadStore
 from shared.runtime.clock import utc_now
@@ -212,13 +212,24 @@ async def test_an_empty_answer_says_nothing_of_other_pages_to_whoever_did_not_as
     assert ("facts" in event) == (wanted is not None)
 
 
+async def _large(site: Site, writer: asyncio.StreamWriter, query: str) -> None:
+    body = b'{"items": ["%s"]}' % (b"x" * 2 * 1024**2)
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+
+
+def large(call: Claimed) -> Claimed:
+    """Another call, whose answer is large."""
+    return replace(call, request=call.request.model_copy(update={"call": Call(path="/large")}))
+
+
 async def test_an_answer_that_cannot_be_kept_is_held_where_the_call_must_not_be_made_again(
     maker: CallMaker, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(make, "_PUT_OFF_SECONDS", 0.0)
+    monkeypatch.setitem(vendors.ACTS, "/large", _large)
     tmp_path.rmdir()
     tmp_path.touch()
-    call = claimed(site, "200,{}", "answer")
+    call = large(claimed(site, "", "answer"))
     assert isinstance(await maker.make(call, FREE), Later)
     made = len(site.heads)
     making = asyncio.create_task(maker.make(replace(call, repeatable=False), FREE))
@@ -230,6 +241,20 @@ async def test_an_answer_that_cannot_be_kept_is_held_where_the_call_must_not_be_
     assert isinstance(outcome, Ended)
     assert states(outcome) == ["completed"]
     assert len(site.heads) == made + 1
+
+
+@pytest.mark.parametrize("purpose", ["answer", "page"])
+async def test_a_small_answer_that_cannot_be_kept_is_held_although_it_does_not_tell_its_size(
+    maker: CallMaker, site: Site, tmp_path: Path, purpose: str
+) -> None:
+    tmp_path.rmdir()
+    tmp_path.touch()
+    making = asyncio.create_task(maker.make(claimed(site, "200,{}", purpose), FREE))
+    await eventually(lambda: maker.cannot_store, 20)
+    tmp_path.unlink()
+    tmp_path.mkdir()
+    assert isinstance(await making, Ended)
+    assert len(site.heads) == 1
 
 
 async def test_a_page_was_fetched_when_its_answer_came_however_long_it_waits_for_the_payload_store(
@@ -257,11 +282,6 @@ async def test_a_page_of_very_many_values_is_refused_once_for_all(maker: CallMak
     assert (len(site.heads), list(tmp_path.iterdir())) == (1, [])
 
 
-async def _large(site: Site, writer: asyncio.StreamWriter, query: str) -> None:
-    body = b'{"items": ["%s"]}' % (b"x" * 2 * 1024**2)
-    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
-
-
 async def test_a_large_body_is_read_once_and_beside_the_event_loop(
     maker: CallMaker, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -273,9 +293,8 @@ async def test_a_large_body_is_read_once_and_beside_the_event_loop(
 
     monkeypatch.setattr(bodies, "_read_quickly", noting)
     monkeypatch.setitem(vendors.ACTS, "/large", _large)
-    call = claimed(site, "", facts=FactsWanted(total="body.total"), outcomes=[*BODY_RULES, *BODY_RULES])
-    asked = call.request.model_copy(update={"call": Call(path="/large")})
-    outcome = await maker.make(replace(call, request=asked), FREE)
+    call = large(claimed(site, "", facts=FactsWanted(total="body.total"), outcomes=[*BODY_RULES, *BODY_RULES]))
+    outcome = await maker.make(call, FREE)
     assert states(outcome) == ["stored", "enqueued"]
     [thread] = threads
     assert thread is not threading.current_thread()
