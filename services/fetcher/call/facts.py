@@ -115,7 +115,8 @@ def _counted(value: Any, expression: str) -> tuple[int | None, list[str]]:
 
 
 def _text(value: Any) -> str | None:
-    """A cursor or URL as text. Null, empty and false mean that there is no next page."""
-    if value is None or value is False or value == "":
+    """A cursor or URL as text. Null, false and what is empty mean that there is no next page: PHP writes an empty list
+    for nothing. The number 0 is a cursor."""
+    if value is None or value is False or value in ("", [], {}):
         return None
     return value if isinstance(value, str) else to_json(value).decode()

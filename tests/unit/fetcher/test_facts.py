@@ -115,9 +115,14 @@ def test_a_place_without_a_list_is_a_problem() -> None:
         (17, "17"),
         (17.0, "17"),
         (1.5, "1.5"),
+        (0, "0"),
+        (0.0, "0"),
+        ([7], "[7]"),
         (None, None),
         ("", None),
         (False, None),
+        ([], None),
+        ({}, None),
     ],
 )
 def test_a_cursor_is_taken_as_it_is(value: Any, cursor: str | None) -> None:
@@ -132,6 +137,7 @@ def test_a_cursor_is_taken_as_it_is(value: Any, cursor: str | None) -> None:
         ("/v2/orders?page=2", "https://api.acme.example/v2/orders?page=2"),
         ("?page=2", "https://api.acme.example/v2/orders?page=2"),
         (None, None),
+        ([], None),
     ],
 )
 def test_a_next_link_is_made_absolute(value: Any, link: str | None) -> None:
@@ -176,6 +182,7 @@ def test_a_cursor_that_is_a_number_is_told_as_one(value: Any, text: str | None, 
 def test_the_last_records_key_leads_on() -> None:
     assert facts(FactsWanted(last="id"), [{"id": 3}, {"id": 9}]).next == "9"
     assert facts(FactsWanted(last="id"), []).next is None
+    assert facts(FactsWanted(last="id"), [{"id": []}]).next is None
 
 
 @pytest.mark.parametrize(
