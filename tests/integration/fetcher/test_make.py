@@ -282,6 +282,15 @@ async def test_a_page_of_very_many_values_is_refused_once_for_all(maker: CallMak
     assert (len(site.heads), list(tmp_path.iterdir())) == (1, [])
 
 
+async def test_a_status_beyond_those_of_http_is_tried_again_and_handed_back_in_the_end(
+    maker: CallMaker, site: Site
+) -> None:
+    assert isinstance(await maker.make(claimed(site, "999,{}", "answer"), FREE), Later)
+    last = await maker.make(claimed(site, "999,{}", "answer", retry={"attempts": 1}), FREE)
+    [told] = [orjson.loads(message.value) for message in last.messages if message.value]
+    assert (told["state"], told["answer"]["status"], told["attempt"]["status"]) == ("failed", 999, 999)
+
+
 async def test_a_large_body_is_read_once_and_beside_the_event_loop(
     maker: CallMaker, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
