@@ -22,6 +22,8 @@ from shared.errors import Rejected, Unavailable
 from shared.events.payloads import Pointer
 from shared.payloads.folder import SMALL_BYTES, Folder
 
+PART_BYTES = 5 * 1024**2
+"""S3 takes no smaller parts but the last."""
 _READ_LIMIT_BYTES = 256 * 1024**2
 
 
@@ -35,7 +37,7 @@ class PayloadStore:
         self._folder = Folder(_folder_of(url)) if isinstance(self._store, LocalStore) else None
 
     async def put(self, job_id: UUID, name: str, body: bytes | AsyncIterable[bytes], *, media_type: str) -> Pointer:
-        """Write a payload, whole or as a stream of chunks."""
+        """Write a payload, whole or as a stream of chunks, of which at most `PART_BYTES` are held at once."""
         path = path_of(job_id, name)
         digest, size = hashlib.sha256(), 0
 
@@ -52,7 +54,7 @@ class PayloadStore:
                 size = len(body)
                 await self._put_whole(path, body)
             else:
-                await obstore.put_async(self._store, path, measured(body))
+                await obstore.put_async(self._store, path, measured(body), chunk_size=PART_BYTES, max_concurrency=1)
         except (BaseError, OSError) as error:
             raise Unavailable(f"payload store: {error}") from error
         return Pointer(uri=path, sha256=digest.hexdigest(), size=size, media_type=media_type[:200])

@@ -15,6 +15,7 @@ from shared.specification.expressions import FindsTooMuch, NotApplicable, evalua
 USUAL_NAMES = ("items", "data", "results", "records", "rows", "values", "entries", "content", "hits")
 _ALL_ZEROS = bytes.maketrans(b"123456789", b"000000000")
 _DOUBTFUL = (b"0" * 19, b"e000", b"E000", b"e+000", b"E+000")
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _NAMES = r"body((?:\.(?:[A-Za-z_][A-Za-z0-9_]*|\"[^\"\\]+\"))*)"
 _NAME = re.compile(r"\.(?:\"([^\"]+)\"|([^.\"]+))")
 _PLAIN_SELECT = re.compile(rf"{_NAMES}(\[\]|\[\*\])?")
@@ -48,7 +49,8 @@ def read_json(body: bytes) -> Any:
     library, in three times the time.
 
     Raises:
-        BodyUnreadable: it is empty, cut, HTML, or otherwise no JSON, or holds a number beyond those.
+        BodyUnreadable: it is empty, cut, HTML, or otherwise no JSON, or holds a number beyond those or half of a
+            surrogate pair.
         BodyTooLarge: it holds more than `MOST_VALUES`.
     """
     if _most_values(body) > MOST_VALUES:
@@ -94,7 +96,11 @@ def _read_quickly(body: bytes) -> Any:
 
 
 def _read_exactly(body: bytes) -> Any:
-    return json.loads(body.decode(), parse_float=_read_fraction, parse_constant=_refuse_constant)
+    """The standard library also accepts half of a surrogate pair, which is no text: it cannot be encoded."""
+    content = json.loads(body.decode(), parse_float=_read_fraction, parse_constant=_refuse_constant)
+    if _SURROGATE.search(body):
+        json.dumps(content, ensure_ascii=False).encode()
+    return content
 
 
 def _has_long_numbers(body: bytes) -> bool:
@@ -113,17 +119,11 @@ def _refuse_constant(text: str) -> None:
     raise ValueError(f"{text} is no JSON")
 
 
-def unreadable(body: bytes, *, whole: bool) -> BodyUnreadable | None:
-    """Why a body cannot be read, or nothing. Without `whole` only its ends are looked at: that finds what is empty, cut
-    or HTML, and costs nothing."""
+def seems_whole(body: bytes) -> bool:
+    """Whether a body begins and ends as a JSON object or list does. What is empty, cut or HTML does not, and nothing is
+    read to see that."""
     ends = body.strip()
-    if not whole and ends[:1] + ends[-1:] in (b"{}", b"[]"):
-        return None
-    try:
-        read_json(body)
-    except BodyUnreadable as error:
-        return error
-    return None
+    return ends[:1] + ends[-1:] in (b"{}", b"[]")
 
 
 def find_records(content: Any, select: str | None) -> list[Any] | None:

@@ -63,11 +63,11 @@ Verdict = Succeeded | Empty | Setback
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer. `body` parses it, if somebody asks."""
+    """A whole answer. `body` gives its content to rules that look at it."""
 
     status: int
     headers: Mapping[str, str]
-    body: Callable[[], Any]
+    body: Callable[[], Any] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)

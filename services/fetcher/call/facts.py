@@ -12,7 +12,7 @@ from pydantic_core import to_json
 from services.fetcher.call.detect import detect
 from services.fetcher.call.whole_number import whole_number
 from shared.events.tasks import Facts, FactsWanted
-from shared.specification.bodies import BodyUnreadable, find_items, find_records, read_json
+from shared.specification.bodies import BodyUnreadable, find_items, find_records
 from shared.specification.expressions import found_by
 
 _LONGEST_NEXT = 4096
@@ -29,11 +29,10 @@ class AnswerOrigin:
     url: str
 
 
-def read_facts(wanted: FactsWanted, origin: AnswerOrigin, body: bytes) -> Facts:
-    """Read what the planner wants to know."""
+def read_facts(wanted: FactsWanted, origin: AnswerOrigin, body: bytes, content: Any) -> Facts:
+    """Find what the planner wants to know, in the `content` of a body."""
     digest = hashlib.sha256(body).hexdigest()
     try:
-        content = read_json(body)
         found = find_items(content, wanted.select)
     except BodyUnreadable as error:
         return Facts(problem=str(error), digest=digest)
@@ -120,7 +119,8 @@ def _counted(value: Any, expression: str) -> tuple[int | None, list[str]]:
 
 
 def _text(value: Any) -> str | None:
-    """A cursor or URL as text. Null, empty and false mean that there is no next page."""
-    if value is None or value is False or value == "":
+    """A cursor or URL as text. Null, false and what is empty mean that there is no next page: PHP writes an empty list
+    for nothing. The number 0 is a cursor."""
+    if value is None or value is False or value in ("", [], {}):
         return None
     return value if isinstance(value, str) else to_json(value).decode()

@@ -17,27 +17,27 @@ from services.fetcher.call.decide import (
     Unanswered,
     may_have_it,
     setback,
-    verdict,
 )
 from services.fetcher.call.egress import EgressRests
-from services.fetcher.call.facts import AnswerOrigin, read_facts
+from services.fetcher.call.examine import Findings, Question, examine
+from services.fetcher.call.facts import AnswerOrigin
 from services.fetcher.call.failures import CallFailed, Exhausted, Failure
 from services.fetcher.call.keep import Keeping
 from services.fetcher.call.outcome import Page, Tried, give_up, outcome_of
 from services.fetcher.call.pauses import spent_until
 from services.fetcher.call.prepare import CallbackUrls, prepare
-from services.fetcher.call.request import Unsendable, without_credentials
+from services.fetcher.call.request import Unsendable
 from services.fetcher.call.secrets import SigningSecrets
 from services.fetcher.call.transport import SMALL_BYTES, RawAnswer, Transport
-from services.fetcher.call.vendor_jobs import PURPOSES, read_heard
+from services.fetcher.call.vendor_jobs import PURPOSES
 from services.fetcher.call.webhooks import judge
 from services.fetcher.model import Claimed, Later, Leave, Outcome
 from shared.errors import Unavailable
-from shared.events.tasks import Facts, FactsWanted, VendorAnswer
+from shared.events.tasks import Facts, VendorAnswer
 from shared.observability.logs import get_logger
-from shared.payloads.store import PayloadStore
+from shared.payloads.store import PART_BYTES, PayloadStore
 from shared.runtime.clock import monotonic, utc_now
-from shared.specification.bodies import BodyTooLarge, json_in, unreadable
+from shared.specification.bodies import BodyTooLarge
 from shared.specification.vendor import Vendor
 
 _FINAL = frozenset({Failure.BLOCKED, Failure.TOO_LARGE, Failure.INVALID})
@@ -70,6 +70,7 @@ class CallMaker:
         self._callbacks = callbacks or CallbackUrls()
         self._signing = signing or SigningSecrets()
         self._rests = EgressRests()
+        self._examining = asyncio.Lock()
 
     @property
     def cannot_store(self) -> bool:
@@ -90,17 +91,17 @@ class CallMaker:
         request = prepare(call, vendor, self._callbacks, self._signing)
         if isinstance(request, Unsendable):
             return give_up(call, request.reason, Tried(began_at, 0.0, egress), began_at)
-        status: int | None = None
+        status, answered_at = None, None
         take = self._take if call.request.answer is None else self._take_back
         try:
             async with self._transport.send(request, vendor, egress, leave) as answer:
-                status = answer.status
+                status, answered_at = answer.status, utc_now()
                 judged = await take(call, vendor, answer)
         except CallFailed as error:
             judged = _lost(call, vendor, Unanswered(str(error), sent=error.sent, final=error.failure in _FINAL))
         except Unavailable as error:
             return await _put_off(call, error)
-        tried = Tried(began_at, monotonic() - began, egress, status, sent=may_have_it(judged.result))
+        tried = Tried(began_at, monotonic() - began, egress, status, answered_at, sent=may_have_it(judged.result))
         if isinstance(judged.decided, Page):
             tried = replace(tried, spent_until=self._spent(vendor, egress, judged.result))
             return outcome_of(call, judged.decided, tried, utc_now())
@@ -130,10 +131,10 @@ class CallMaker:
 
     async def _take_back(self, call: Claimed, vendor: Vendor, answer: RawAnswer) -> Judged:
         """Store the answer as it is, whatever it says, unless it is asked for again: it is what was asked for."""
-        whole = _is_small(answer) or answer.status == 204 or _judges_bodies(vendor) or not call.repeatable
-        body = await answer.read() if whole else answer.pieces
-        got = Answer(answer.status, answer.headers, lambda: json_in(body) if isinstance(body, bytes) else None)
-        decided = verdict(got, vendor, _try(call), utc_now(), random.random())
+        whole = answer.status == 204 or _judges_bodies(vendor) or not call.repeatable
+        body = await (answer.read() if whole else answer.stream(PART_BYTES))
+        found = await self._examine(_question(call, vendor), answer, body if isinstance(body, bytes) else None)
+        got, decided = Answer(answer.status, answer.headers), found.verdict
         if not isinstance(decided, (Succeeded, Empty, GiveUp)):
             return Judged(got, decided)
         pointer = await self._keeping.keep(call, body, answer.media_type) if body else None
@@ -144,40 +145,57 @@ class CallMaker:
 
     async def _take(self, call: Claimed, vendor: Vendor, answer: RawAnswer) -> Judged:
         """Judge the answer, reading its body first only where a rule or the purpose looks at it."""
-        purpose, body = call.request.purpose, b""
-        judged = purpose in PURPOSES or _judges_bodies(vendor)
-        if judged:
-            body = await answer.read()
-        got = Answer(answer.status, answer.headers, lambda: json_in(body))
-        match verdict(got, vendor, _try(call), utc_now(), random.random()):
+        purpose, question = call.request.purpose, _question(call, vendor)
+        body = await answer.read() if purpose in PURPOSES or _judges_bodies(vendor) else None
+        found = await self._examine(question, answer, body)
+        got = Answer(answer.status, answer.headers)
+        match found.verdict:
             case Succeeded() | Empty() if purpose in PURPOSES:
-                heard = read_heard(call.request, answer.status, answer.headers, json_in(body))
-                return Judged(got, Page(None, None, heard=heard))
+                return Judged(got, Page(None, None, heard=found.heard))
             case Succeeded() | Empty() if purpose == "deliver":
                 return Judged(got, Page(None, None))
             case Succeeded():
-                return await self._take_page(call, vendor, answer, got, body if judged else None)
+                if body is None:
+                    return await self._take_unread_page(call, question, answer)
+                return await self._take_page(call, vendor, answer, body, found)
             case Empty():
                 return Judged(got, Page(None, Facts(items=0) if call.request.facts else None))
             case decided:
                 return Judged(got, decided)
 
+    async def _take_unread_page(self, call: Claimed, question: Question, answer: RawAnswer) -> Judged:
+        """A large page that tells nothing about others goes through in pieces."""
+        whole = call.request.facts is not None or not call.repeatable
+        body = await (answer.read() if whole else answer.stream(PART_BYTES))
+        if not isinstance(body, bytes):
+            pointer = await self._keeping.keep(call, body, answer.media_type)
+            return Judged(Answer(answer.status, answer.headers), Page(pointer, None))
+        found = await self._examine(question, answer, body)
+        return await self._take_page(call, question.vendor, answer, body, found)
+
     async def _take_page(
-        self, call: Claimed, vendor: Vendor, answer: RawAnswer, got: Answer, body: bytes | None
+        self, call: Claimed, vendor: Vendor, answer: RawAnswer, body: bytes, found: Findings
     ) -> Judged:
-        """Store the page; one that tells nothing about others and may be large goes through in pieces."""
-        wanted = call.request.facts
-        if body is None and wanted is None and call.repeatable and not _is_small(answer):
-            return Judged(got, Page(await self._keeping.keep(call, answer.pieces, answer.media_type), None))
-        body = await answer.read() if body is None else body
-        problem = unreadable(body, whole=wanted is not None)
-        if problem:
+        got, problem = Answer(answer.status, answer.headers), found.problem
+        if problem is not None:
             final = isinstance(problem, BodyTooLarge)
             return _lost(call, vendor, Unanswered(f"{problem.reason}: {problem}", sent=True, final=final))
-        facts = _read(wanted, answer, vendor, body) if wanted else None
         if call.request.purpose == "metadata":
-            return Judged(got, Page(None, facts))
-        return Judged(got, Page(await self._keeping.keep(call, body, answer.media_type), facts))
+            return Judged(got, Page(None, found.facts))
+        return Judged(got, Page(await self._keeping.keep(call, body, answer.media_type), found.facts))
+
+    async def _examine(self, question: Question, answer: RawAnswer, body: bytes | None) -> Findings:
+        """A large body is examined in a thread, while no other one is: its content takes about ten times its size. The
+        event loop stands still only while the body is read, and goes on while the content is searched."""
+        origin = AnswerOrigin(answer.status, answer.headers, answer.url)
+        if body is None or len(body) <= SMALL_BYTES:
+            return examine(question, origin, body)
+        async with self._examining:
+            return await asyncio.to_thread(examine, question, origin, body)
+
+
+def _question(call: Claimed, vendor: Vendor) -> Question:
+    return Question(call.request, vendor, _try(call), utc_now(), random.random())
 
 
 def _try(call: Claimed) -> Try:
@@ -186,13 +204,6 @@ def _try(call: Claimed) -> Try:
 
 def _lost(call: Claimed, vendor: Vendor, result: Unanswered) -> Judged:
     return Judged(result, setback(result, vendor, _try(call), utc_now(), random.random()))
-
-
-def _read(wanted: FactsWanted, answer: RawAnswer, vendor: Vendor, body: bytes) -> Facts:
-    """What is told of the next page is kept in tables and topics: the vendor's key is no part of it."""
-    url = without_credentials(answer.url, vendor)
-    facts = read_facts(wanted, AnswerOrigin(answer.status, answer.headers, url), body)
-    return facts if facts.next is None else facts.model_copy(update={"next": without_credentials(facts.next, vendor)})
 
 
 async def _put_off(call: Claimed, error: Unavailable) -> Later:
@@ -207,8 +218,3 @@ async def _put_off(call: Claimed, error: Unavailable) -> Later:
 def _judges_bodies(vendor: Vendor) -> bool:
     """Whether a rule of the vendor looks at bodies, so that they must be read first."""
     return any("body" in rule.when for rule in vendor.outcomes)
-
-
-def _is_small(answer: RawAnswer) -> bool:
-    length = answer.headers.get("content-length", "")
-    return length.isdecimal() and int(length[:15]) <= SMALL_BYTES

@@ -56,8 +56,8 @@ def changed(call: Claimed, change: Change, now: datetime) -> Outgoing:
     return outgoing(TASKS_EVENTS, request.job_id, event, id=event_id, at=now)
 
 
-def stored(call: Claimed, pointer: Pointer, now: datetime) -> Outgoing:
-    """The page waits to be processed."""
+def stored(call: Claimed, pointer: Pointer, fetched_at: datetime, now: datetime) -> Outgoing:
+    """The page, which came at `fetched_at`, waits to be processed."""
     request = call.request
     event = PayloadStored(
         task_id=request.task_id,
@@ -67,7 +67,7 @@ def stored(call: Claimed, pointer: Pointer, now: datetime) -> Outgoing:
         vendor=request.vendor,
         payload=pointer,
         processing=request.processing,
-        fetched_at=now,
+        fetched_at=fetched_at,
     )
     return outgoing(PAYLOADS_STORED, request.task_id, event, id=derived_id("payload", call.id), at=now)
 

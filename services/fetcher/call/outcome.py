@@ -24,13 +24,15 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """One try of a call. `sent`: the vendor may have it, and its answer does not tell. `answer` is what the vendor
-    said, where that is handed back; `spent_until`, when it has a quota again."""
+    """One try of a call. `answered_at`: when the answer came; it may be stored long after that. `sent`: the vendor may
+    have the call, and its answer does not tell. `answer` is what the vendor said, where that is handed back;
+    `spent_until`, when it has a quota again."""
 
     began_at: datetime
     seconds: float
     egress: str = "direct"
     status: int | None = None
+    answered_at: datetime | None = None
     sent: bool = False
     answer: VendorAnswer | None = None
     spent_until: datetime | None = None
@@ -43,7 +45,8 @@ def outcome_of(call: Claimed, decided: Page | Setback, tried: Tried, now: dateti
     match decided:
         case Page():
             attempt = _attempt(call, "succeeded", "", tried)
-            return Ended(call, tuple(_succeeded(call, decided, attempt, now)), attempt, True, tried.spent_until)
+            messages = _succeeded(call, decided, attempt, tried.answered_at or now, now)
+            return Ended(call, tuple(messages), attempt, True, tried.spent_until)
         case RetryAt(when=when, reason=reason):
             attempt = _attempt(call, "retry", reason, tried)
             return Later(
@@ -74,7 +77,7 @@ def outcome_of(call: Claimed, decided: Page | Setback, tried: Tried, now: dateti
             return replace(ended, credential_refused=refused)
 
 
-def _succeeded(call: Claimed, page: Page, attempt: Attempt, now: datetime) -> list[Outgoing]:
+def _succeeded(call: Claimed, page: Page, attempt: Attempt, answered_at: datetime, now: datetime) -> list[Outgoing]:
     """What becomes visible, in order; a page that needs no processing is complete at once."""
     if page.heard is not None:
         return [changed(call, Change(TaskState.WAITING, attempt, heard=page.heard), now)]
@@ -83,7 +86,7 @@ def _succeeded(call: Claimed, page: Page, attempt: Attempt, now: datetime) -> li
         return [changed(call, done, now)]
     return [
         changed(call, Change(TaskState.STORED, attempt, facts=page.facts), now),
-        stored(call, page.pointer, now),
+        stored(call, page.pointer, answered_at, now),
         changed(call, Change(TaskState.ENQUEUED), now),
     ]
 

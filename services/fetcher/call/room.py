@@ -2,8 +2,9 @@
 vendors' limits allow, they would need gigabytes.
 
 A small body is just read. One that turns out to be large takes a place before more of it is read: as large as it says
-that it is, or else as its vendor's limit. It gives the place back when its call is over. While there is no place
-nothing more is read of it: the vendor waits, and the time is not counted as the vendor's.
+that it is, or else as its vendor's limit; or, where it goes to the payload store in pieces, as large as what is held of
+it on the way. It gives the place back when its call is over. While there is no place nothing more is read of it: the
+vendor waits, and the time is not counted as the vendor's.
 
 No vendor has more than half of the room, and no body counts for more than that, so a slow one leaves the other half to
 others. Who came first is first, but a body may pass those that wait, as long as each of them would fit in beside all
@@ -15,8 +16,6 @@ import asyncio
 from collections import defaultdict
 from dataclasses import dataclass, field
 from itertools import count
-
-from shared.runtime.clock import monotonic
 
 
 @dataclass(eq=False, slots=True)
@@ -89,13 +88,11 @@ class Place:
         self._size = size
         self._body: Body | None = None
 
-    async def take(self) -> float:
-        """The body is large; returns how many seconds it waited for its place."""
-        if self._body is not None:
-            return 0.0
-        began = monotonic()
-        self._body = await self._room.take(self._vendor, self._size)
-        return monotonic() - began
+    async def take(self, most_bytes: int | None = None) -> None:
+        """Wait for room: the body is large. `most_bytes`: of one that goes through in pieces no more is held."""
+        if self._body is None:
+            size = self._size if most_bytes is None else min(self._size, most_bytes)
+            self._body = await self._room.take(self._vendor, size)
 
     def give_back(self) -> None:
         """Nobody needs the body any more."""

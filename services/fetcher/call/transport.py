@@ -30,25 +30,16 @@ _LEAST_BYTES_PER_SECOND = 64
 _MOST_REDIRECTS = 3
 
 
-@dataclass(slots=True)
-class Deadline:
-    """When a call has to be over, on the event loop's clock."""
-
-    at: float
-
-
 @dataclass(frozen=True, slots=True)
 class RawAnswer:
     """Status, headers (lower case), and the body as decoded pieces that can be read once. `url` is where the answer
-    came from, after redirects. A large body that is read whole waits for its `place`, which moves the `deadline`, and
-    has it until the call is over."""
+    came from, after redirects. A large body waits for its `place`, and has it until the call is over."""
 
     status: int
     headers: dict[str, str]
     pieces: AsyncIterator[bytes]
     url: str
     place: Place
-    deadline: Deadline
 
     @property
     def media_type(self) -> str:
@@ -57,13 +48,34 @@ class RawAnswer:
 
     async def read(self) -> bytes:
         """The whole body; bounded by the vendor's limit."""
+        begun, is_all = await self._begin()
+        if is_all:
+            return begun
+        await self.place.take()
+        return b"".join([begun, *[piece async for piece in self.pieces]])
+
+    async def stream(self, held_bytes: int) -> bytes | AsyncIterator[bytes]:
+        """A small body whole, a large one in pieces, of which the reader holds at most `held_bytes` at once."""
+        begun, is_all = await self._begin()
+        if is_all:
+            return begun
+        await self.place.take(held_bytes)
+        return self._from(begun)
+
+    async def _begin(self) -> tuple[bytes, bool]:
+        """As much of the body as shows whether it is large, and whether that is all of it."""
         pieces, size = [], 0
         async for piece in self.pieces:
             pieces.append(piece)
             size += len(piece)
             if size > SMALL_BYTES:
-                self.deadline.at += await self.place.take()
-        return b"".join(pieces)
+                return b"".join(pieces), False
+        return b"".join(pieces), True
+
+    async def _from(self, begun: bytes) -> AsyncIterator[bytes]:
+        yield begun
+        async for piece in self.pieces:
+            yield piece
 
 
 class Transport:
@@ -77,7 +89,7 @@ class Transport:
         body_bytes: int = 64 * 1024**2,
     ) -> None:
         """`private`: networks that vendors may be in, beyond the public internet, if they are allowed to be private.
-        `body_bytes`: how much large bodies, read whole, may take together."""
+        `body_bytes`: how much of large bodies may be held at once."""
         self._pools = Pools(resolver, networks_of(private))
         self._room = Room(body_bytes)
 
@@ -87,8 +99,8 @@ class Transport:
 
     @asynccontextmanager
     async def send(self, request: HttpRequest, vendor: Vendor, egress: str, leave: Leave) -> AsyncIterator[RawAnswer]:
-        """Send a request; the answer's body is read inside the block, under the same deadline. What else the block
-        does is none of the deadline's business. `leave` hears whenever the request was written to a socket, and lets it
+        """Send a request; the answer's body is read inside the block, under the same deadline. The time that the block
+        spends on anything else is not counted. `leave` hears whenever the request was written to a socket, and lets it
         be written again for a redirect.
 
         Raises:
@@ -96,14 +108,14 @@ class Transport:
             Exhausted: nothing was sent.
         """
         LEFT.set(leave.left)
-        deadline = Deadline(asyncio.get_running_loop().time() + vendor.timeouts.total.total_seconds())
+        deadline = asyncio.get_running_loop().time() + vendor.timeouts.total.total_seconds()
         with explained(sent=False):
-            async with asyncio.timeout_at(deadline.at):
+            async with asyncio.timeout_at(deadline):
                 response, url = await self._follow(request, vendor, egress, leave)
         place = Place(self._room, vendor.vendor, _most_bytes(response, vendor.limits.body))
         try:
             pieces = _decoded(response, vendor.limits.body, deadline)
-            yield RawAnswer(response.status_code, dict(response.headers), pieces, url, place, deadline)
+            yield RawAnswer(response.status_code, dict(response.headers), pieces, url, place)
         finally:
             place.give_back()
             with suppress(*LIBRARY_ERRORS):
@@ -167,7 +179,7 @@ def _most_bytes(response: httpx.Response, limit: int) -> int:
     return min(int(declared[:18]), limit) if declared.isdecimal() else limit
 
 
-async def _decoded(response: httpx.Response, limit: int, deadline: Deadline) -> AsyncIterator[bytes]:
+async def _decoded(response: httpx.Response, limit: int, deadline: float) -> AsyncIterator[bytes]:
     """The body's pieces, decompressed, at most `limit` bytes before and after."""
     encoding = response.headers.get("content-encoding", "").strip().lower()
     if encoding not in ("", "identity", *ENCODINGS):
@@ -184,8 +196,9 @@ async def _decoded(response: httpx.Response, limit: int, deadline: Deadline) -> 
         raise CallFailed(Failure.TRUNCATED, "the compressed body ends early", sent=True)
 
 
-async def _received(response: httpx.Response, limit: int, deadline: Deadline) -> AsyncIterator[bytes]:
-    """The body as it comes over the line, until the deadline and not slower than the minimum rate."""
+async def _received(response: httpx.Response, limit: int, deadline: float) -> AsyncIterator[bytes]:
+    """The body as it comes over the line, until the deadline and not slower than the minimum rate. Neither counts the
+    time for which the caller keeps a chunk, while it waits for room or for the payload store."""
     declared = response.headers.get("content-length", "")
     if declared.isdecimal() and int(declared[:18]) > limit:
         raise _too_large(limit)
@@ -193,7 +206,7 @@ async def _received(response: httpx.Response, limit: int, deadline: Deadline) ->
     chunks = response.aiter_raw()
     while True:
         with explained(sent=True):
-            async with asyncio.timeout_at(deadline.at):
+            async with asyncio.timeout_at(deadline):
                 chunk = await anext(chunks, None)
         if chunk is None:
             return
@@ -203,7 +216,11 @@ async def _received(response: httpx.Response, limit: int, deadline: Deadline) ->
             raise CallFailed(Failure.TOO_SLOW, f"{size} bytes in {seconds:.0f} s", sent=True)
         if size > limit:
             raise _too_large(limit)
+        kept_from = monotonic()
         yield chunk
+        kept_seconds = monotonic() - kept_from
+        deadline += kept_seconds
+        began += kept_seconds
 
 
 def _inflated(inflater: Inflater, chunk: bytes) -> Iterator[bytes]:

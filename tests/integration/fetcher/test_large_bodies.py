@@ -88,6 +88,69 @@ async def test_a_large_answer_waits_for_room_until_another_call_is_over(transpor
     await small.end()
 
 
+class Stream(Call):
+    """A call whose answer goes through in pieces, of which so many bytes are held; the first one is kept until it is
+    told to end."""
+
+    def __init__(self, transport: Transport, site: Site, path: str, held: int, *, total: str = "2m") -> None:
+        self._held = held
+        super().__init__(transport, site, path, total=total, of=None)
+
+    async def _run(self, transport: Transport, vendor: Vendor, url: str) -> None:
+        async with transport.send(HttpRequest("GET", url, {}, None), vendor, "direct", FREE) as answer:
+            pieces = await answer.stream(self._held)
+            if isinstance(pieces, bytes):
+                self.size = len(pieces)
+                return
+            async for piece in pieces:
+                self.size += len(piece)
+                await self._may_end.wait()
+
+
+async def test_a_large_answer_that_is_not_held_whole_waits_for_room_as_well(transport: Transport, site: Site) -> None:
+    first = Call(transport, site, "/large")
+    await eventually(lambda: first.size == LARGE, 20)
+    stream, small = Stream(transport, site, "/large", LARGE), Stream(transport, site, "/items", LARGE)
+    await eventually(lambda: len(site.heads) == 3 and small.size, 20)
+    assert stream.size == 0
+    await first.end()
+    await eventually(lambda: stream.size, 20)
+    await stream.end()
+    assert stream.size == LARGE
+
+
+async def test_an_answer_that_goes_through_in_pieces_counts_for_what_is_held_of_it(
+    transport: Transport, site: Site
+) -> None:
+    streams = [Stream(transport, site, "/large", LARGE // 2) for _ in range(2)]
+    await eventually(lambda: all(stream.size for stream in streams), 20)
+    for stream in streams:
+        await stream.end()
+    assert places(transport) == []
+
+
+async def test_the_time_for_which_the_payload_store_keeps_a_large_answer_waiting_is_none_of_its_own(
+    transport: Transport, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = asyncio.Event()
+
+    async def in_two(site: Site, writer: asyncio.StreamWriter, query: str) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % LARGE + b"x" * (LARGE - 1))
+        await more.wait()
+        writer.write(b"x")
+
+    monkeypatch.setitem(vendors.ACTS, "/in-two", in_two)
+    stream = Stream(transport, site, "/in-two", LARGE, total="2s")
+    await eventually(lambda: stream.size, 20)
+    hasty = Call(transport, site, "/hang", total="2s")
+    await eventually(lambda: hasty.is_over, 20)
+    ending = asyncio.create_task(stream.end())
+    await eventually(lambda: stream.size == LARGE - 1 or ending.done(), 20)
+    more.set()
+    await ending
+    assert stream.size == LARGE
+
+
 class Takers:
     """Takes places in a room, one after the other, and knows who has one."""
 

@@ -1,8 +1,10 @@
 """One call on a real socket: what becomes of each answer, by what the call is for and by the vendor's own rules."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,13 @@ from services.fetcher.call import make
 from services.fetcher.call.make import CallMaker
 from services.fetcher.call.secrets import SigningSecrets
 from services.fetcher.call.transport import Transport
-from services.fetcher.model import Ended, Later, Outcome
+from services.fetcher.model import Claimed, Ended, Later, Outcome
 from shared.events.tasks import Call, FactsWanted
 from shared.payloads.store import PayloadStore
+from shared.runtime.clock import utc_now
+from shared.specification import bodies
 from tests.eventually import eventually
+from tests.integration.fetcher import site as vendors
 from tests.integration.fetcher.site import FREE, Site
 from tests.integration.fetcher.site_calls import claimed
 
@@ -207,13 +212,24 @@ async def test_an_empty_answer_says_nothing_of_other_pages_to_whoever_did_not_as
     assert ("facts" in event) == (wanted is not None)
 
 
+async def _large(site: Site, writer: asyncio.StreamWriter, query: str) -> None:
+    body = b'{"items": ["%s"]}' % (b"x" * 2 * 1024**2)
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+
+
+def large(call: Claimed) -> Claimed:
+    """Another call, whose answer is large."""
+    return replace(call, request=call.request.model_copy(update={"call": Call(path="/large")}))
+
+
 async def test_an_answer_that_cannot_be_kept_is_held_where_the_call_must_not_be_made_again(
     maker: CallMaker, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(make, "_PUT_OFF_SECONDS", 0.0)
+    monkeypatch.setitem(vendors.ACTS, "/large", _large)
     tmp_path.rmdir()
     tmp_path.touch()
-    call = claimed(site, "200,{}", "answer")
+    call = large(claimed(site, "", "answer"))
     assert isinstance(await maker.make(call, FREE), Later)
     made = len(site.heads)
     making = asyncio.create_task(maker.make(replace(call, repeatable=False), FREE))
@@ -227,6 +243,35 @@ async def test_an_answer_that_cannot_be_kept_is_held_where_the_call_must_not_be_
     assert len(site.heads) == made + 1
 
 
+@pytest.mark.parametrize("purpose", ["answer", "page"])
+async def test_a_small_answer_that_cannot_be_kept_is_held_although_it_does_not_tell_its_size(
+    maker: CallMaker, site: Site, tmp_path: Path, purpose: str
+) -> None:
+    tmp_path.rmdir()
+    tmp_path.touch()
+    making = asyncio.create_task(maker.make(claimed(site, "200,{}", purpose), FREE))
+    await eventually(lambda: maker.cannot_store, 20)
+    tmp_path.unlink()
+    tmp_path.mkdir()
+    assert isinstance(await making, Ended)
+    assert len(site.heads) == 1
+
+
+async def test_a_page_was_fetched_when_its_answer_came_however_long_it_waits_for_the_payload_store(
+    maker: CallMaker, site: Site, tmp_path: Path
+) -> None:
+    tmp_path.rmdir()
+    tmp_path.touch()
+    making = asyncio.create_task(maker.make(claimed(site, '200,{"items": []}', facts=FactsWanted()), FREE))
+    await eventually(lambda: maker.cannot_store, 20)
+    held_at = utc_now()
+    tmp_path.unlink()
+    tmp_path.mkdir()
+    told = [orjson.loads(message.value) for message in (await making).messages if message.value]
+    [fetched_at] = [datetime.fromisoformat(event["fetched_at"]) for event in told if event["type"] == "payload.stored"]
+    assert fetched_at <= held_at
+
+
 async def test_a_page_of_very_many_values_is_refused_once_for_all(maker: CallMaker, site: Site, tmp_path: Path) -> None:
     call = claimed(site, "", facts=FactsWanted(total="body.total"))
     asked = call.request.model_copy(update={"call": Call(path="/crowd")})
@@ -235,3 +280,30 @@ async def test_a_page_of_very_many_values_is_refused_once_for_all(maker: CallMak
     assert outcome.attempt is not None
     assert outcome.attempt.reason == "too_large: the body has more than 1500000 values"
     assert (len(site.heads), list(tmp_path.iterdir())) == (1, [])
+
+
+async def test_a_status_beyond_those_of_http_is_tried_again_and_handed_back_in_the_end(
+    maker: CallMaker, site: Site
+) -> None:
+    assert isinstance(await maker.make(claimed(site, "999,{}", "answer"), FREE), Later)
+    last = await maker.make(claimed(site, "999,{}", "answer", retry={"attempts": 1}), FREE)
+    [told] = [orjson.loads(message.value) for message in last.messages if message.value]
+    assert (told["state"], told["answer"]["status"], told["attempt"]["status"]) == ("failed", 999, 999)
+
+
+async def test_a_large_body_is_read_once_and_beside_the_event_loop(
+    maker: CallMaker, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, threads = bodies._read_quickly, list[threading.Thread]()
+
+    def noting(body: bytes) -> Any:
+        threads.append(threading.current_thread())
+        return read(body)
+
+    monkeypatch.setattr(bodies, "_read_quickly", noting)
+    monkeypatch.setitem(vendors.ACTS, "/large", _large)
+    call = large(claimed(site, "", facts=FactsWanted(total="body.total"), outcomes=[*BODY_RULES, *BODY_RULES]))
+    outcome = await maker.make(call, FREE)
+    assert states(outcome) == ["stored", "enqueued"]
+    [thread] = threads
+    assert thread is not threading.current_thread()

@@ -8,6 +8,7 @@ import pytest
 from services.fetcher.call.detect import detect
 from services.fetcher.call.facts import AnswerOrigin, read_facts
 from shared.events.tasks import FactsWanted
+from shared.specification.bodies import read_json
 
 URL = "https://api.acme.example/v2/orders"
 ITEMS = [{"id": number} for number in range(20)]
@@ -135,5 +136,5 @@ def test_the_last_page_that_was_asked_for_by_its_number_is_the_end() -> None:
 def test_a_total_is_the_same_number_to_who_names_its_place_and_to_who_does_not(value: Any) -> None:
     body = orjson.dumps({"items": ITEMS, "total": value})
     answer = AnswerOrigin(200, {}, URL)
-    named = read_facts(FactsWanted(total="body.total"), answer, body)
-    assert read_facts(FactsWanted(detect=True), answer, body).total == named.total
+    named = read_facts(FactsWanted(total="body.total"), answer, body, read_json(body))
+    assert read_facts(FactsWanted(detect=True), answer, body, read_json(body)).total == named.total

@@ -180,7 +180,7 @@ def test_the_longest_durations_do_not_overflow() -> None:
     assert wait(backoff, 100, 1.0) == timedelta(days=3660)
 
 
-@given(st.integers(100, 599), st.booleans(), st.integers(1, 7), st.dictionaries(st.text(max_size=3), st.text()))
+@given(st.integers(100, 999), st.booleans(), st.integers(1, 7), st.dictionaries(st.text(max_size=3), st.text()))
 def test_every_status_has_a_verdict(status: int, repeatable: bool, attempt: int, headers: dict[str, str]) -> None:
     this = replace(FIRST, attempt=attempt, repeatable=repeatable)
     match decided(answered(status, headers), this):
