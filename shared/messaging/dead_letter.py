@@ -155,9 +155,10 @@ class LetterWriter:
 
 
 class Circuit:
-    """Counts failures in a row in each partition. Above `run` the consumer must stand still: a bad deployment must not
-    be able to move a whole topic into the dead letters. The first delivery that fails counts as the last one does. An
-    event that comes again, because what is sent for it could not be, counts once."""
+    """Counts failures in a row in each partition, of those that may be our own fault. Above `run` the consumer must
+    stand still: a bad deployment must not be able to move a whole topic into the dead letters. The first delivery that
+    fails counts as the last one does. An event that comes again, because what is sent for it could not be, counts
+    once."""
 
     def __init__(self, run: int) -> None:
         self._run = run
