@@ -6,7 +6,7 @@ from services.fetcher.lanes.decide import Leased, Wait
 from services.fetcher.lanes.lane import Lane
 from services.fetcher.metrics import PERMITS
 from services.fetcher.model import Claimed
-from services.fetcher.permits.decide import LATEST, Report
+from services.fetcher.permits.decide import KEPT, LATEST, Report
 from services.fetcher.permits.windows import SECOND
 from shared.errors import Unavailable
 from shared.observability.logs import get_logger
@@ -34,8 +34,13 @@ class Permit:
 
     @property
     def is_good(self) -> bool:
-        """Whether the call may still leave."""
+        """Whether the call may still begin."""
         return not self._lane.contract or self.seconds_left > -LATEST / SECOND
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the request may be written to a socket: there is a permit, and no fetcher has given it up."""
+        return not self._lane.contract or (self._moment is not None and self.seconds_left > -KEPT / SECOND)
 
     def left(self) -> None:
         """The request is on the socket."""
@@ -46,7 +51,8 @@ class Permit:
 
     async def again(self) -> None:
         """Waits until the call may leave once more, for a redirect, with a permit of its own. It waits for as long as
-        the contract makes it: what ends that is the call's own deadline."""
+        the contract makes it: what ends that is the call's own deadline. A permit that it still has is given back."""
+        self._give_back()
         while self._lane.contract:
             try:
                 leased = await self._lane.lease_another()
