@@ -77,6 +77,8 @@ class Lane:
         self.woken = asyncio.Event()
         self.clock = DatabaseClock()
         self.contract = False
+        self._is_logged = False
+        """Whether calls are logged: for its windows, or for those that it had before and may have again."""
         self._process = process
         self._reports: list[Report] = []
         self._in_doubt: tuple[UUID, ...] = ()
@@ -105,8 +107,8 @@ class Lane:
             self.woken.set()
 
     def report(self, report: Report) -> None:
-        """Note what became of a permit, for the next claim; where nothing is limited nobody asks."""
-        if self.contract:
+        """Note what became of a permit, for the next claim, where calls are logged."""
+        if self._is_logged:
             self._reports.append(report)
 
     async def run(self) -> None:
@@ -195,11 +197,12 @@ class Lane:
         PAUSED_SECONDS.labels(vendor=vendor_label(self.vendor)).set(max(row["paused_seconds"], 0))
         PERMITTED_RATE.labels(vendor=vendor_label(self.vendor)).set(rate_of(budget, pace) or 0)
         permits = record(budget, read_permits(row["permits"]), reports, now)
+        self._is_logged = self.contract or bool(permits.windows)
         most = self._in_flight = 1 if row["refused_credentials"] >= REFUSALS else budget.in_flight
         due, pause_seconds = await self._due(tx, vendor, most, row["paused_seconds"])
         until = now + ahead_of(budget, _AHEAD_US)
         leased = lease(budget, permits, LeaseRequest(len(due), now + _COMMIT_US * self.contract, until, pace))
-        if self.contract and (leased.moments or reports):
+        if self._is_logged and (leased.moments or reports):
             await store.update_permits(tx, self.vendor, write_permits(leased.permits))
         if not due:
             return Block((), pause_seconds, to_report=not self._lacks_calls)

@@ -83,8 +83,8 @@ def _spaced_anew(window: Window, state: WindowState, now: int) -> WindowState:
 
 
 def _outlasting(budget: Budget, known: Sequence[WindowState], sent: Sequence[int], now: int) -> tuple[WindowState, ...]:
-    """The longest log, where the contract has no window as long: a quota that was taken out of the contract and comes
-    back, with its vendor or by a new version of it, must know what was called meanwhile."""
+    """The longest log, where the contract has no window as long, or none at all: a quota that was taken out of the
+    contract and comes back, with its vendor or by a new version of it, must know what was called meanwhile."""
     longest = max(known, key=lambda state: state.length, default=None)
     if longest is None or any(length_of(window) >= longest.length for window in budget.windows):
         return ()
