@@ -11,7 +11,6 @@ from services.fetcher.permits.windows import SECOND
 from shared.errors import Unavailable
 from shared.observability.logs import get_logger
 from shared.observability.metrics import vendor_label
-from shared.runtime.clock import monotonic
 
 _AGAIN_SECONDS = 1.0
 
@@ -30,7 +29,7 @@ class Permit:
     @property
     def seconds_left(self) -> float:
         """Until the moment; negative when it is over."""
-        return 0.0 if self._moment is None else self._lane.clock.at(self._moment) - monotonic()
+        return 0.0 if self._moment is None else self._lane.clock.seconds_until(self._moment)
 
     @property
     def is_good(self) -> bool:
