@@ -7,6 +7,7 @@ Four branches decide what happens to the work in hand:
 - `RuledOut`: someone else's rule refuses this message, and may be mended. Tried again a few times, then as `Rejected`.
 - `Invalid`: a user's mistake. It is told with the place of each mistake and what was expected there.
 
+Any other exception is a defect of ours. Too many defects in a row stop the consumer; the four branches never do.
 What a vendor refuses is a value (a verdict), not an error.
 """
 

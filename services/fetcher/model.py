@@ -51,6 +51,10 @@ class Claimed:
 class Leave(Protocol):
     """What a call needs to leave: its permit, while it is made."""
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether the request may be written to a socket now: its permit still counts."""
+
     def left(self) -> None:
         """The request was written to a socket."""
 

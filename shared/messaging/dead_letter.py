@@ -156,9 +156,9 @@ class LetterWriter:
 
 
 class Circuit:
-    """Counts the failures in a row in each partition. Above `run` the consumer must stand still: a bad deployment must
-    not move a whole topic into the dead letters. The failure of any delivery counts. An event that comes again because
-    its messages could not be sent counts once."""
+    """Counts the failures in a row in each partition, of those that may be our own fault. Above `run` the consumer must
+    stand still: a bad deployment must not move a whole topic into the dead letters. The failure of any delivery counts.
+    An event that comes again because its messages could not be sent counts once."""
 
     def __init__(self, run: int) -> None:
         self._run = run

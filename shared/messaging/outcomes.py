@@ -3,7 +3,8 @@ dead letter.
 
 Every outcome is recorded in the ledger, so that the same messages are sent when the batch comes again. Too many
 failures in a row, whether they are tried again later or given up, open the circuit: the consumer has to stand still
-(`CircuitOpen`).
+(`CircuitOpen`). What a user or a vendor has to mend (`Rejected`, `RuledOut`) never opens it: other users' events wait
+behind it.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from shared.database.pool import Database, Transaction
+from shared.errors import Rejected, RuledOut
 from shared.events.envelope import Incoming
 from shared.messaging import ledger
 from shared.messaging.dead_letter import Circuit, LetterWriter, describe_defect, unread_of
@@ -21,6 +23,7 @@ from shared.observability.logs import get_logger
 from shared.observability.metrics import EVENTS
 
 CIRCUIT_RUN = 100
+_OTHERS_FAULTS = (Rejected, RuledOut)
 
 log = get_logger(__name__)
 
@@ -83,7 +86,7 @@ class Outcomes:
         reason = self._letters.gives_up(incoming, error)
 
         async def give_up(tx: Transaction, _: Sequence[Incoming[Any]]) -> Sequence[Outgoing]:
-            if self._circuit.refused(incoming.record.position):
+            if not isinstance(error, _OTHERS_FAULTS) and self._circuit.refused(incoming.record.position):
                 raise CircuitOpen from error
             on_given_up = self._consumer.on_given_up
             more = await on_given_up(tx, incoming, reason) if reason and on_given_up else ()

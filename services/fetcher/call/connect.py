@@ -9,7 +9,6 @@ asked for is looked up here first.
 import asyncio
 import select
 import socket
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from functools import partial
@@ -23,6 +22,8 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.connector import Connection
 from httpx_aiohttp import AiohttpTransport
 
+from services.fetcher.model import Leave
+from shared.errors import SluiceError
 from shared.specification.addresses import Address, Networks, is_public
 
 _KEEP_ALIVE_SECONDS = 15
@@ -32,8 +33,8 @@ _LOOKUP_THREADS = 32
 BLOCKED = "the name resolves to an address that is not public, nor in a network that this vendor may be in"
 
 
-LEFT: ContextVar[Callable[[], None]] = ContextVar("left", default=lambda: None)
-"""What to call when a request is written to its socket, for the calls of this context."""
+LEAVE: ContextVar[Leave] = ContextVar("leave")
+"""The permit under which the requests of this context are written to their sockets."""
 
 
 class Blocked(OSError):
@@ -45,6 +46,10 @@ class Blocked(OSError):
 
 class Gone(Exception):
     """The vendor has closed the kept connection; nothing was written to it, and it is kept no longer."""
+
+
+class Late(SluiceError):
+    """Connecting took so long that the permit counts no more; nothing was written, and the connection is kept."""
 
 
 class Resolver(AbstractResolver):
@@ -176,15 +181,23 @@ class Pools:
 
 class _Request(aiohttp.ClientRequest):
     """Looks before it writes: a kept connection that has something to read has come to its end, although the event loop
-    may not have noticed yet."""
+    may not have noticed yet; and a permit does not last for ever."""
 
     _used: ClassVar[WeakSet[object]] = WeakSet()
 
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
-        """Write the request; `Gone` when it was not, as the connection is gone."""
+        """Write the request.
+
+        Raises:
+            Gone: it was not written, as the connection is gone.
+            Late: it was not written, as it needs another permit. It may leave by the same connection then.
+        """
         if conn.protocol in self._used and _is_readable(conn.transport):
             raise Gone
         self._used.add(conn.protocol)
+        if not LEAVE.get().is_kept:
+            conn.release()
+            raise Late
         return await super().send(conn)
 
 
@@ -198,7 +211,7 @@ def _is_readable(transport: asyncio.Transport | None) -> bool:
 
 
 async def _left(session: aiohttp.ClientSession, context: object, sent: object) -> None:
-    LEFT.get()()
+    LEAVE.get().left()
 
 
 def _may_be_called(text: str, networks: Networks) -> bool:

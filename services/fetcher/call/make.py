@@ -5,6 +5,7 @@ import random
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from services.fetcher.call.connect import Late
 from services.fetcher.call.decide import (
     Answer,
     Elsewhere,
@@ -99,7 +100,7 @@ class CallMaker:
                 judged = await take(call, vendor, answer)
         except CallFailed as error:
             judged = _lost(call, vendor, Unanswered(str(error), sent=error.sent, final=error.failure in _FINAL))
-        except Unavailable as error:
+        except (Unavailable, Late) as error:
             return await _put_off(call, error)
         tried = Tried(began_at, monotonic() - began, egress, status, answered_at, sent=may_have_it(judged.result))
         if isinstance(judged.decided, Page):
@@ -206,12 +207,14 @@ def _lost(call: Claimed, vendor: Vendor, result: Unanswered) -> Judged:
     return Judged(result, setback(result, vendor, _try(call), utc_now(), random.random()))
 
 
-async def _put_off(call: Claimed, error: Unavailable) -> Later:
-    """A connection that there is no room for, or a payload that cannot be stored, is the vendor's fault in nothing: no
-    attempt is counted. The call keeps its place in flight for a while, so that others do not meet the same at once."""
+async def _put_off(call: Claimed, error: Unavailable | Late) -> Later:
+    """The vendor is not to blame for a payload that cannot be stored, a connection that there is no room for, or a
+    permit that grew too old: no attempt is counted. The call keeps its place in flight for a while, so that others do
+    not meet the same at once; but not where it only needs another permit, as its connection is open."""
     log.warning("call.put_off", task_id=str(call.request.task_id), error=str(error))
-    await asyncio.sleep(_PUT_OFF_SECONDS)
-    may_have_left = call.may_have_left or not isinstance(error, Exhausted)
+    if not isinstance(error, Late):
+        await asyncio.sleep(_PUT_OFF_SECONDS)
+    may_have_left = call.may_have_left or not isinstance(error, (Exhausted, Late))
     return Later(call, utc_now(), call.attempt, reason=str(error), may_have_left=may_have_left)
 
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 from aiohttp.abc import AbstractResolver
 
-from services.fetcher.call.connect import LEFT, Gone, Pools
+from services.fetcher.call.connect import LEAVE, Gone, Late, Pools
 from services.fetcher.call.decompress import ENCODINGS, Damaged, Inflater
 from services.fetcher.call.failures import LIBRARY_ERRORS, CallFailed, Failure, explained
 from services.fetcher.call.request import HttpRequest, Unsendable, redirected
@@ -100,14 +100,15 @@ class Transport:
     @asynccontextmanager
     async def send(self, request: HttpRequest, vendor: Vendor, egress: str, leave: Leave) -> AsyncIterator[RawAnswer]:
         """Send a request; the answer's body is read inside the block, under the same deadline. The time that the block
-        spends on anything else is not counted. `leave` hears whenever the request was written to a socket, and lets it
-        be written again for a redirect.
+        spends on anything else is not counted. `leave` says whether the request may be written to a socket, hears
+        whenever it was, and lets it be written again for a redirect.
 
         Raises:
             CallFailed: there is no answer, or reading it failed.
             Exhausted: nothing was sent.
+            Late: nothing was sent; the call needs another permit.
         """
-        LEFT.set(leave.left)
+        LEAVE.set(leave)
         deadline = asyncio.get_running_loop().time() + vendor.timeouts.total.total_seconds()
         with explained(sent=False):
             async with asyncio.timeout_at(deadline):
@@ -129,8 +130,9 @@ class Transport:
         for redirects in range(_MOST_REDIRECTS + 1):
             with explained(sent=redirects > 0):
                 if redirects:
-                    await leave.again()
-                response = await self._exchange(request, vendor, egress)
+                    response = await self._exchange_again(request, vendor, egress, leave)
+                else:
+                    response = await self._exchange(request, vendor, egress)
             following = redirected(request, response.status_code, response.headers.get("location", ""), vendor)
             if following is None:
                 return response, request.url
@@ -139,6 +141,14 @@ class Transport:
                 raise CallFailed(Failure.BLOCKED, following.reason.partition(": ")[2], sent=True)
             request = following
         raise CallFailed(Failure.PROTOCOL, f"more than {_MOST_REDIRECTS} redirects", sent=True)
+
+    async def _exchange_again(self, request: HttpRequest, vendor: Vendor, egress: str, leave: Leave) -> httpx.Response:
+        """The next request of a call that has left, with a permit of its own; with another one where connecting took so
+        long that it counts no more."""
+        while True:
+            await leave.again()
+            with suppress(Late):
+                return await self._exchange(request, vendor, egress)
 
     async def _exchange(self, request: HttpRequest, vendor: Vendor, egress: str) -> httpx.Response:
         """Write the request once, on the first kept connection that is not gone, or a new one. What was written and not

@@ -138,13 +138,14 @@ class Lane:
         PAUSED_SECONDS.labels(vendor=vendor_label(self.vendor)).set(max(row["paused_seconds"], 0))
         PERMITTED_RATE.labels(vendor=vendor_label(self.vendor)).set(rate_of(budget, pace) or 0)
         permits = record(budget, read_permits(row["permits"]), reports, now)
+        self._leases.is_logged = self._leases.is_rate_limited or bool(permits.windows)
         most = self.load.most = 1 if row["refused_credentials"] >= REFUSALS else budget.in_flight
         due, pause_seconds = await self._due(tx, vendor, most, row["paused_seconds"])
         until = now + ahead_of(budget, _AHEAD_US)
         leased = lease(
             budget, permits, LeaseRequest(len(due), now + COMMIT_US * self._leases.is_rate_limited, until, pace)
         )
-        if self._leases.is_rate_limited and (leased.moments or reports):
+        if self._leases.is_logged and (leased.moments or reports):
             await store.update_permits(tx, self.vendor, write_permits(leased.permits))
         if not due:
             return ClaimResult((), pause_seconds, to_report=not self._lacks_calls)

@@ -27,13 +27,15 @@ class Leases:
         self.vendor = vendor
         self.clock = DatabaseClock()
         self.is_rate_limited = False
+        self.is_logged = False
+        """Whether calls are logged: for the vendor's windows, or for those that it had before and may have again."""
         self._resources = resources
         self._reports: list[Report] = []
         self._doubtful = 0
 
     def report(self, report: Report) -> None:
-        """Keep what became of a permit, for the next claim to note; where nothing is limited it is not needed."""
-        if self.is_rate_limited:
+        """Keep what became of a permit, for the next claim to note, where calls are logged."""
+        if self.is_logged:
             self._reports.append(report)
 
     @property

@@ -6,12 +6,11 @@ from services.fetcher.lanes.decide import Leased, NotYet
 from services.fetcher.lanes.leases import Leases
 from services.fetcher.metrics import PERMITS
 from services.fetcher.model import Claimed
-from services.fetcher.permits.decide import LATEST, Report
+from services.fetcher.permits.decide import KEPT, LATEST, Report
 from services.fetcher.permits.windows import SECOND
 from shared.errors import Unavailable
 from shared.observability.logs import get_logger
 from shared.observability.metrics import vendor_label
-from shared.runtime.clock import monotonic
 
 _AGAIN_SECONDS = 1.0
 
@@ -30,12 +29,17 @@ class Permit:
     @property
     def seconds_left(self) -> float:
         """Until the moment; negative when it is over."""
-        return 0.0 if self._moment is None else self._leases.clock.at(self._moment) - monotonic()
+        return 0.0 if self._moment is None else self._leases.clock.seconds_until(self._moment)
 
     @property
     def is_good(self) -> bool:
-        """Whether the call may still leave."""
+        """Whether the call may still begin."""
         return not self._leases.is_rate_limited or self.seconds_left > -LATEST / SECOND
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the request may be written to a socket: there is a permit, and no fetcher has given it up."""
+        return not self._leases.is_rate_limited or (self._moment is not None and self.seconds_left > -KEPT / SECOND)
 
     def left(self) -> None:
         """The request is on the socket."""
@@ -46,7 +50,8 @@ class Permit:
 
     async def again(self) -> None:
         """Waits until the call may leave once more, for a redirect, with a permit of its own. It waits for as long as
-        the contract makes it: what ends that is the call's own deadline."""
+        the contract makes it: what ends that is the call's own deadline. A permit that it still has is given back."""
+        self._give_back()
         while self._leases.is_rate_limited:
             try:
                 leased = await self._leases.lease_another()

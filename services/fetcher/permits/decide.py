@@ -19,11 +19,12 @@ from services.fetcher.permits.windows import (
 from shared.specification.vendor import Budget, Window
 
 LATEST = SECOND // 2
-"""A permit is not used later than this after its moment."""
+"""No call begins later than this after the moment of its permit."""
+KEPT = 6 * SECOND
+"""No request is written to its socket later than this after the moment of its permit. Until then a permit that is not
+reported counts as used now. It is enough to begin (`LATEST`) and to connect (`timeouts.connect`, 5 s by default)."""
 FARTHEST_AHEAD = 10 * SECOND
 """No permit is leased for a moment farther ahead."""
-_SILENCE = 2 * SECOND
-"""Nobody reports a permit after this: connecting included, it was used by then, or never will be."""
 _SLOWEST_PACE = 0.05
 
 
@@ -51,8 +52,8 @@ def record(budget: Budget, permits: Permits, reports: Sequence[Report], now: int
         if report.sent_at is not None:
             sent.append(report.sent_at)
     leased = [min(moment, now + FARTHEST_AHEAD) for moment in leased]
-    silent = [moment for moment in leased if moment + _SILENCE < now]
-    sent += [moment + _SILENCE for moment in silent]
+    silent = [moment for moment in leased if moment + KEPT < now]
+    sent += [moment + KEPT for moment in silent]
     states = [_state(window, permits.windows, now) for window in budget.windows]
     if _was_put_back(permits, now) or any(map(_lies_far_ahead, budget.windows, states, repeat(now))):
         states = [_spaced_anew(window, state, now) for window, state in zip(budget.windows, states, strict=True)]
@@ -82,8 +83,8 @@ def _spaced_anew(window: Window, state: WindowState, now: int) -> WindowState:
 
 
 def _outlasting(budget: Budget, known: Sequence[WindowState], sent: Sequence[int], now: int) -> tuple[WindowState, ...]:
-    """The longest log, where the contract has no window as long: a quota that was taken out of the contract and comes
-    back, with its vendor or by a new version of it, must know what was called meanwhile."""
+    """The longest log, where the contract has no window as long, or none at all: a quota that was taken out of the
+    contract and comes back, with its vendor or by a new version of it, must know what was called meanwhile."""
     longest = max(known, key=lambda state: state.length, default=None)
     if longest is None or any(length_of(window) >= longest.length for window in budget.windows):
         return ()

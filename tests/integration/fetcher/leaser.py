@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from services.fetcher.lanes.calls import Calls
 from services.fetcher.lanes.lane import Lane
+from services.fetcher.lanes.leases import Leases
 from services.fetcher.lanes.load import Load
 from services.fetcher.lanes.permit import Permit
 from services.fetcher.lanes.resources import Resources, Vendors
@@ -26,10 +27,10 @@ class OneVendor(Vendors):
     """However it is called."""
 
     def __init__(self, vendor: Vendor) -> None:
-        self._vendor = vendor
+        self.vendor = vendor
 
     def read(self, name: str, row: Row) -> Vendor:
-        return self._vendor
+        return self.vendor
 
 
 class Leaser(Calls):
@@ -39,9 +40,11 @@ class Leaser(Calls):
         self.calls: list[Claimed] = []
         self.permits: list[Permit] = []
         self.moments: list[int] = []
+        self.configured = OneVendor(vendor)
         slots = CallSlots(SlotRules(calls=20, vendor_share=0.5), lambda vendor: None)
-        resources = Resources(database, new_id(), slots, asyncio.Semaphore(4), OneVendor(vendor))
+        resources = Resources(database, new_id(), slots, asyncio.Semaphore(4), self.configured)
         self.lane = Lane("v", resources, self)
+        self.leases = Leases("v", resources)
 
     def announce(self, calls: Sequence[Claimed]) -> None:
         pass

@@ -16,6 +16,11 @@ GZIP = "content-encoding: gzip\r\n"
 class Free:
     """A permit where nothing is agreed: a call may leave whenever it wants."""
 
+    @property
+    def is_kept(self) -> bool:
+        """It never grows old."""
+        return True
+
     def left(self) -> None:
         """Nobody counts."""
 

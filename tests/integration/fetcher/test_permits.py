@@ -4,7 +4,9 @@ import asyncio
 
 from services.fetcher.enqueue.handler import enqueue_calls
 from services.fetcher.lanes import store as lanes_store
+from services.fetcher.lanes.permit import Permit
 from shared.ids import new_id
+from shared.specification.vendor import Budget
 from tests.conftest import DatabaseFor
 from tests.eventually import eventually
 from tests.integration.fetcher.calls import wanted
@@ -85,5 +87,45 @@ async def test_a_call_that_the_library_sends_again_uses_up_no_other_calls_permit
         leaser.permits[0].left()
         await eventually(is_noted, 20)
         assert (await noted(database))[1] == 1
+    finally:
+        running.cancel()
+
+
+async def test_what_is_called_while_a_contract_has_no_windows_counts_once_they_are_back(
+    database_for: DatabaseFor,
+) -> None:
+    database = await database_for("fetcher")
+    leaser = Leaser(database, QUOTA)
+    lane = leaser.lane
+
+    async def ask(calls: int, budget: Budget) -> None:
+        leaser.configured.vendor = QUOTA.model_copy(update={"budget": budget})
+        async with database.transaction() as tx:
+            await enqueue_calls(tx, [wanted(new_id()) for _ in range(calls)])
+        lane.look()
+
+    async def are_leased(permits: int) -> None:
+        await eventually(lambda: len(leaser.permits) == permits, 20)
+
+    async def leave(permits: list[Permit], *, noted_as: int) -> None:
+        for permit in permits:
+            permit.left()
+
+        async def is_noted() -> bool:
+            lane.look()
+            return await noted(database) == (noted_as, 0)
+
+        await eventually(is_noted, 20)
+
+    await ask(2, QUOTA.budget)
+    running = asyncio.create_task(lane.run())
+    try:
+        await are_leased(2)
+        await leave(leaser.permits, noted_as=2)
+        await ask(3, Budget())
+        await are_leased(5)
+        await leave(leaser.permits[2:], noted_as=5)
+        await ask(8, QUOTA.budget)
+        await are_leased(10)
     finally:
         running.cancel()

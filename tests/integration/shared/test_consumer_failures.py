@@ -10,7 +10,7 @@ import pytest
 from services.scheduler.model import Timer
 from services.scheduler.timers.decide import timer_of_retry
 from shared.database.pool import Database, Transaction
-from shared.errors import Rejected, Unavailable
+from shared.errors import Rejected, RuledOut, SluiceError, Unavailable
 from shared.events.catalogue import JOBS_CONTROL
 from shared.events.dead_letters import RetryRequested
 from shared.events.envelope import CE_VERSION, Incoming, Record
@@ -25,7 +25,7 @@ from shared.messaging.subscriptions import Subscriptions
 from shared.runtime.clock import utc_now
 from tests.conftest import DatabaseFor, ReaderFor
 from tests.eventually import eventually
-from tests.integration.shared.shells import Seen, answer, committed, order, shell
+from tests.integration.shared.shells import Seen, answer, committed, order, running, shell
 from tests.stack import Place
 from tests.topic_reader import TopicReader
 
@@ -244,3 +244,22 @@ async def test_dead_letters_that_cannot_be_sent_do_not_open_the_circuit(
     await subscriptions.close()
     await without.close()
     assert not made.circuit_open
+
+
+@pytest.mark.parametrize("refusal", [RuledOut("sink_refused", "the table refuses it"), Rejected("too_strange", "no")])
+async def test_what_a_user_has_to_mend_never_stops_the_consumer(
+    topics: Place, database: Database, producer: Producer, refusal: SluiceError
+) -> None:
+    """All records of one source break a rule of its table; the next record is of another source."""
+    bad, good = [new_id() for _ in range(20)], new_id()
+
+    def fails(event: JobControl) -> None:
+        if event.job_id in bad:
+            raise refusal
+
+    seen = Seen(fails=fails)
+    consumer = Consumer("control", replace(JOBS_CONTROL, public=False), seen.handle)
+    async with running(consumer, topics, database, producer, circuit_run=5) as subscriptions:
+        await producer.send([in_order(job) for job in [*bad, good]])
+        await eventually(lambda: seen.jobs or subscriptions.states()[0]["circuit_open"], 30)
+    assert seen.jobs == [good]

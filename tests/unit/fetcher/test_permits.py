@@ -4,10 +4,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.fetcher.permits.decide import LATEST, Report, ahead_of, rate_of, record
+from services.fetcher.permits.decide import KEPT, LATEST, Report, ahead_of, rate_of, record
 from services.fetcher.permits.lease import LeaseRequest, lease
 from services.fetcher.permits.state import read_permits, write_permits
 from services.fetcher.permits.windows import SECOND, Permits, WindowState
@@ -36,11 +37,12 @@ budgets = st.builds(
 @dataclass
 class Fetchers:
     """Several fetchers at one vendor's row. What they lease leaves late or never, and is reported when its fetcher
-    comes again; a fetcher that is gone reports nothing."""
+    comes again; a fetcher that is gone reports nothing. Nothing leaves before it is connected."""
 
     budget: Budget
     now: int = START
     pace: float = 1.0
+    connected_at: int = 0
     permits: Permits = field(default_factory=Permits)
     left: list[int] = field(default_factory=list)
     unreported: list[tuple[int, Report, int]] = field(default_factory=list)
@@ -54,7 +56,9 @@ class Fetchers:
         leased = lease(self.budget, known, LeaseRequest(count, self.now, until, self.pace))
         self.permits = read_permits(write_permits(leased.permits))
         for moment, late in zip(leased.moments, (lates * count)[:count], strict=False):
-            sent_at = None if late is None else moment + late
+            sent_at = None if late is None else max(moment + late, self.connected_at)
+            if sent_at is not None and sent_at > moment + KEPT:
+                sent_at = None
             if sent_at is not None:
                 self.left.append(sent_at)
             if not gone:
@@ -82,21 +86,23 @@ def length_of(window: Window) -> int:
     return round(window.per.total_seconds() * SECOND)
 
 
-turns = st.lists(
-    st.tuples(
-        st.integers(1, 3),
-        st.integers(1, 50),
-        st.lists(st.none() | st.integers(0, LATEST) | st.integers(0, 5000), min_size=1, max_size=5),
-        st.booleans(),
-        st.integers(0, 400_000) | st.integers(0, 3_000_000),
-    ),
-    min_size=1,
-    max_size=40,
-)
+def turns(latest: int) -> st.SearchStrategy[list[tuple[int, int, list[int | None], bool, int]]]:
+    """Claims of several fetchers; the calls leave so late at most."""
+    return st.lists(
+        st.tuples(
+            st.integers(1, 3),
+            st.integers(1, 50),
+            st.lists(st.none() | st.integers(0, latest) | st.integers(0, 5000), min_size=1, max_size=5),
+            st.booleans(),
+            st.integers(0, 400_000) | st.integers(0, 3_000_000),
+        ),
+        min_size=1,
+        max_size=40,
+    )
 
 
 @settings(max_examples=300, deadline=None)
-@given(budgets, turns)
+@given(budgets, turns(LATEST) | turns(KEPT))
 def test_no_window_is_ever_exceeded(budget: Budget, asked: list[tuple[int, int, list[int | None], bool, int]]) -> None:
     fetchers = Fetchers(budget)
     for fetcher, count, lates, gone, later in asked:
@@ -104,6 +110,16 @@ def test_no_window_is_ever_exceeded(budget: Budget, asked: list[tuple[int, int, 
         fetchers.now += later
     for window in budget.windows:
         assert most_in(fetchers.left, length_of(window)) <= allowed(window)
+
+
+@pytest.mark.parametrize("seconds", [1, 4.8, 9])
+def test_calls_that_wait_for_their_connections_leave_within_the_contract_together(seconds: float) -> None:
+    fetchers = Fetchers(Budget(windows=(FIFTY,)), connected_at=START + round(seconds * SECOND))
+    for turn in range(400):
+        fetchers.turn(turn % 2, 50, [0])
+        fetchers.now += 50_000
+    assert min(fetchers.left) == fetchers.connected_at
+    assert most_in(fetchers.left, SECOND) <= 50
 
 
 @settings(max_examples=100, deadline=None)
@@ -129,6 +145,7 @@ def test_the_contract_is_used_although_calls_are_late() -> None:
 def test_permits_of_a_fetcher_that_is_gone_are_free_again_after_a_while() -> None:
     fetchers = Fetchers(Budget(windows=(FIFTY,)))
     assert fetchers.turn(1, 50, [None], gone=True) > 0
+    fetchers.now += KEPT
     for _ in range(200):
         fetchers.now += 50_000
         fetchers.turn(2, 50, [0])
@@ -301,7 +318,7 @@ def test_a_quota_beside_a_window_leaves_it_its_spacing_and_its_pace() -> None:
 
 
 @settings(max_examples=200, deadline=None)
-@given(budgets, turns, turns, st.integers(1, 700 * SECOND))
+@given(budgets, turns(LATEST), turns(LATEST), st.integers(1, 700 * SECOND))
 def test_whenever_the_databases_clock_is_put_back_no_window_is_exceeded(
     budget: Budget,
     asked: list[tuple[int, int, list[int | None], bool, int]],
