@@ -10,7 +10,7 @@ from services.callback_gateway.holding import Holding
 from services.callback_gateway.metrics import SPOOL_DEPTH
 from services.callback_gateway.settings import Settings
 from services.callback_gateway.spool import store
-from services.callback_gateway.spool.decide import Place, settle
+from services.callback_gateway.spool.decide import OrderKey, settle
 from shared.messaging.blocks import BLOCK_BYTES, Blocks
 from shared.runtime.app import Runtime
 
@@ -26,7 +26,7 @@ class Drain:
     def __init__(self, runtime: Runtime[Settings]) -> None:
         self._runtime = runtime
         self._blocks = Blocks(runtime.producer)
-        self._holding: Holding[Place] = Holding(_HELD_SECONDS)
+        self._holding: Holding[OrderKey] = Holding(_HELD_SECONDS)
 
     async def step(self) -> float:
         """Produce one block; gives the seconds until the next."""
