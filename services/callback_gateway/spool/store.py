@@ -36,10 +36,10 @@ async def count_messages(tx: Transaction, most: int) -> int:
 
 
 async def claim_messages(
-    tx: Transaction, held: Sequence[OrderKey], most: int, most_bytes: int
+    tx: Transaction, resting: Sequence[OrderKey], most: int, most_bytes: int
 ) -> list[tuple[int, Outgoing]]:
-    """The oldest messages, locked, but none under the order keys that are held; at least one, however large."""
-    topics, keys = [topic for topic, _ in held], [key for _, key in held]
+    """The oldest messages, locked, but none under the order keys that rest; at least one, however large."""
+    topics, keys = [topic for topic, _ in resting], [key for _, key in resting]
     rows = await tx.fetch(SQL["claim_messages"], most, topics, keys, most_bytes)
     return [
         (
