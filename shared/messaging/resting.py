@@ -9,7 +9,7 @@ Partition = tuple[str, int | None]
 """A topic and a number; no number while the partitions of the topic are not known."""
 
 PROBE_SECONDS = 0.5
-"""How long a partition that has rested is waited for. An answer that comes later still counts: it is not in doubt any more."""
+"""How long a partition that has rested is waited for. An answer that comes later still counts: it ends the doubt."""
 _REST_SECONDS = 5.0
 
 
