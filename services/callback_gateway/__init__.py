@@ -19,7 +19,7 @@ Files:
 - `app.py`: which topic goes to which behaviour, and what runs by itself
 - `configuration_cache.py`: vendors, sources and hooks as the edge knows them
 - `clocks.py`: how nearly clocks agree
-- `holding.py`: what the broker did not take rests for a while
+- `resting.py`: what the broker did not take rests for a while
 - behaviours: `http` (the API), `views` (what it shows), `match` (whose a callback is), `webhooks`, `schedules`,
   `redrive`, `spool`, `configure`, `expire`; parts: `verify` (signatures), `keys` (API keys)
 

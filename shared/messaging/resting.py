@@ -1,4 +1,4 @@
-"""Partitions that did not take their messages a moment ago: nobody waits for them again and again.
+"""Partitions that did not take their messages a moment ago rest: they are not waited for again and again.
 
 Kept in memory only: another process, or this one started anew, finds them out once more.
 """
@@ -6,10 +6,10 @@ Kept in memory only: another process, or this one started anew, finds them out o
 from collections.abc import Iterable
 
 Partition = tuple[str, int | None]
-"""A topic and a number; none while nobody knows which partitions the topic has."""
+"""A topic and a number; no number while the partitions of the topic are not known."""
 
 PROBE_SECONDS = 0.5
-"""How long one is waited for that has rested. An answer that comes later still counts: it is not in doubt any more."""
+"""How long a partition that has rested is waited for. An answer that comes later still counts: it ends the doubt."""
 _REST_SECONDS = 5.0
 
 

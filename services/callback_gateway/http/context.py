@@ -8,7 +8,7 @@ from fastapi import Depends, Request
 
 from services.callback_gateway.configuration_cache import ConfigurationCache
 from services.callback_gateway.http.callback_rules import CallbackRules
-from services.callback_gateway.http.event_streams import Places
+from services.callback_gateway.http.event_streams import StreamSlots
 from services.callback_gateway.http.follow import Following
 from services.callback_gateway.http.job_rows import JobRows
 from services.callback_gateway.http.prefer_wait import PreferWait
@@ -37,9 +37,9 @@ class ApiContext:
         return PreferWait(self.database, self.following, self.payloads, self.settings)
 
     @cached_property
-    def streams(self) -> Places:
-        """Room for streams of events."""
-        return Places(self.settings.gateway_streams)
+    def stream_slots(self) -> StreamSlots:
+        """How many streams of events may be open."""
+        return StreamSlots(self.settings.gateway_streams)
 
     @cached_property
     def callback_rules(self) -> CallbackRules:

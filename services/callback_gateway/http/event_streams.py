@@ -11,8 +11,8 @@ from services.callback_gateway.http.problems import RETRY_SECONDS, Refusal
 from services.callback_gateway.metrics import EVENT_STREAMS
 
 
-class Places:
-    """Places for streams, at most so many: each stream holds a connection for as long as its client likes."""
+class StreamSlots:
+    """So many streams may be open at once: each holds a connection for as long as its client likes."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -20,10 +20,10 @@ class Places:
 
     @contextmanager
     def take(self) -> Iterator[None]:
-        """Have a place for the length of the block.
+        """Have a slot for the length of the block.
 
         Raises:
-            Refusal: all are taken.
+            Refusal: every slot is taken.
         """
         if self._taken >= self._most:
             retry_after = {"Retry-After": str(RETRY_SECONDS)}
@@ -36,14 +36,14 @@ class Places:
             self._taken -= 1
 
 
-class PlacedStream(StreamingResponse):
-    """A stream that has a place from its first byte to its last, or is refused before."""
+class EventStream(StreamingResponse):
+    """A stream that has a slot from its first byte to its last, or is refused before."""
 
-    def __init__(self, places: Places, content: AsyncIterator[bytes], **more: Any) -> None:
+    def __init__(self, slots: StreamSlots, content: AsyncIterator[bytes], **more: Any) -> None:
         super().__init__(content, **more)
-        self._places = places
+        self._slots = slots
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
-        with self._places.take():
+        with self._slots.take():
             await super().__call__(scope, receive, send)

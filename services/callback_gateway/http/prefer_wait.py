@@ -3,7 +3,8 @@
 Who waits is woken by what the gateway reads of the job's events, whichever replica wrote them down.
 """
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -68,12 +69,12 @@ class PreferWait:
 
     async def preferred(self, request: Request, job_id: UUID) -> Response | None:
         """The answer of the job, if the request prefers to wait for it and it comes in time. The job is durable: that
-        its answer cannot be looked at now is no reason to send it again."""
+        its answer cannot be looked at now is no reason to send it again. If the client hangs up the wait ends."""
         wait = preferred_wait(request)
         if wait is None:
             return None
         try:
-            row = await self.end(job_id, min(wait, self._longest))
+            row = await _while_connected(request, self.end(job_id, min(wait, self._longest)))
             answer = await self.answer(row) if row is not None else None
         except Unavailable:
             return None
@@ -144,6 +145,23 @@ class PreferWait:
             return await self._payloads.open(pointer)
         except Rejected:
             raise Refusal(410, "the body of this answer is not kept any more") from None
+
+
+async def _while_connected(request: Request, wait: Coroutine[None, None, Row | None]) -> Row | None:
+    """What a wait comes to; nothing if the client hangs up before."""
+    waiting, gone = asyncio.create_task(wait), asyncio.create_task(_hangs_up(request))
+    try:
+        await asyncio.wait((waiting, gone), return_when=asyncio.FIRST_COMPLETED)
+        return await waiting if waiting.done() else None
+    finally:
+        waiting.cancel()
+        gone.cancel()
+        await asyncio.gather(waiting, gone, return_exceptions=True)
+
+
+async def _hangs_up(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _unanswered(job_id: UUID, what: str, reason: str) -> Refusal:

@@ -4,9 +4,9 @@ sends one twice, under the same id."""
 from datetime import timedelta
 from uuid import UUID
 
-from services.callback_gateway.holding import Holding
 from services.callback_gateway.match import store
 from services.callback_gateway.metrics import CALLBACKS
+from services.callback_gateway.resting import RestingKeys
 from services.callback_gateway.settings import Settings
 from shared.events.catalogue import DEAD
 from shared.events.dead_letters import DeadLetter
@@ -17,7 +17,7 @@ from shared.runtime.app import Runtime
 
 _BLOCK = 200
 _PAUSE_SECONDS = 5.0
-_HELD_SECONDS = 10.0
+_REST_SECONDS = 10.0
 
 
 class Unmatched:
@@ -26,17 +26,17 @@ class Unmatched:
     def __init__(self, runtime: Runtime[Settings]) -> None:
         self._runtime = runtime
         self._blocks = Blocks(runtime.producer)
-        self._holding: Holding[UUID] = Holding(_HELD_SECONDS)
+        self._resting: RestingKeys[UUID] = RestingKeys(_REST_SECONDS)
 
     async def step(self) -> float:
         """Give up one block; gives the seconds until the next."""
         older_than = timedelta(seconds=self._runtime.settings.gateway_park_seconds)
         async with self._runtime.database.transaction() as tx:
-            claimed = await store.claim_unmatched(tx, older_than, self._holding.held(), _BLOCK, BLOCK_BYTES)
+            claimed = await store.claim_unmatched(tx, older_than, self._resting.resting(), _BLOCK, BLOCK_BYTES)
             letters = [((key, vendor), _dead(key, letter)) for key, vendor, letter in claimed]
             sent = await self._blocks.send(letters)
             await store.close_unmatched(tx, [key for key, _ in sent.acknowledged])
-        self._holding.hold(key for key, _ in sent.missed)
+        self._resting.rest(key for key, _ in sent.missed)
         for _, vendor in sent.acknowledged:
             CALLBACKS.labels(vendor=vendor, verdict="unknown").inc()
         sent.raise_if_none("dead letters")

@@ -122,11 +122,11 @@ def _letter(one: Judged, letters: Mapping[UUID, DeadLetter]) -> bytes | None:
 
 
 async def claim_unmatched(
-    tx: Transaction, older_than: timedelta, held: Sequence[UUID], most: int, most_bytes: int
+    tx: Transaction, older_than: timedelta, resting: Sequence[UUID], most: int, most_bytes: int
 ) -> list[tuple[UUID, str, DeadLetter]]:
-    """Callbacks that nobody has waited for, locked, with their vendors, but none that are held; at least one, however
+    """Callbacks that nobody has waited for, locked, with their vendors, but none that rest; at least one, however
     large."""
-    rows = await tx.fetch(SQL["claim_unmatched"], older_than, held, most, most_bytes)
+    rows = await tx.fetch(SQL["claim_unmatched"], older_than, resting, most, most_bytes)
     return [(row["id"], row["vendor"], DeadLetter.model_validate_json(row["letter"])) for row in rows]
 
 

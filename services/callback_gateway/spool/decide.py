@@ -4,23 +4,23 @@ from collections.abc import Iterable
 
 from shared.messaging.handler import Outgoing
 
-Place = tuple[str, str]
-"""A topic and a key: messages under the same ones keep their order."""
+OrderKey = tuple[str, str]
+"""A topic and a key: messages under the same two keep their order."""
 
 
-def place_of(message: Outgoing) -> Place:
-    """Where a message keeps its order."""
+def order_key(message: Outgoing) -> OrderKey:
+    """What a message keeps its order under."""
     return message.topic, message.key
 
 
-def settle(produced: Iterable[tuple[int, Outgoing, bool]]) -> tuple[list[int], set[Place]]:
-    """The numbers of the messages that are done with, and the places that rest: of a place whose message was not
-    acknowledged, whatever came after it is sent again behind it."""
+def settle(produced: Iterable[tuple[int, Outgoing, bool]]) -> tuple[list[int], set[OrderKey]]:
+    """The numbers of the messages that are done with, and the order keys that rest: what came after a message that was
+    not acknowledged, under the same key, is sent again behind it."""
     done: list[int] = []
-    stuck: set[Place] = set()
+    stuck: set[OrderKey] = set()
     for number, message, acknowledged in produced:
         if not acknowledged:
-            stuck.add(place_of(message))
-        if place_of(message) not in stuck:
+            stuck.add(order_key(message))
+        if order_key(message) not in stuck:
             done.append(number)
     return done, stuck

@@ -6,17 +6,17 @@ a leader holds back nothing but its own, and no younger word overtakes an older 
 again and again: what else is kept for it is passed over, however much it is.
 """
 
-from services.callback_gateway.holding import Holding
 from services.callback_gateway.metrics import SPOOL_DEPTH
+from services.callback_gateway.resting import RestingKeys
 from services.callback_gateway.settings import Settings
 from services.callback_gateway.spool import store
-from services.callback_gateway.spool.decide import Place, settle
+from services.callback_gateway.spool.decide import OrderKey, settle
 from shared.messaging.blocks import BLOCK_BYTES, Blocks
 from shared.runtime.app import Runtime
 
 _BLOCK = 500
 _PAUSE_SECONDS = 1.0
-_HELD_SECONDS = 10.0
+_REST_SECONDS = 10.0
 _MOST_COUNTED = 10_000
 
 
@@ -26,18 +26,18 @@ class Drain:
     def __init__(self, runtime: Runtime[Settings]) -> None:
         self._runtime = runtime
         self._blocks = Blocks(runtime.producer)
-        self._holding: Holding[Place] = Holding(_HELD_SECONDS)
+        self._resting: RestingKeys[OrderKey] = RestingKeys(_REST_SECONDS)
 
     async def step(self) -> float:
         """Produce one block; gives the seconds until the next."""
         async with self._runtime.database.transaction() as tx:
             SPOOL_DEPTH.set(await store.count_messages(tx, _MOST_COUNTED))
-            kept = await store.claim_messages(tx, self._holding.held(), _BLOCK, BLOCK_BYTES)
+            kept = await store.claim_messages(tx, self._resting.resting(), _BLOCK, BLOCK_BYTES)
             if not kept:
                 return _PAUSE_SECONDS
             sent = await self._blocks.send([((number, message), message) for number, message in kept])
             done, stuck = settle((number, message, good) for (number, message), good in sent.outcomes)
             await store.delete_messages(tx, done)
-        self._holding.hold(stuck)
+        self._resting.rest(stuck)
         sent.raise_if_none("messages")
         return 0.0

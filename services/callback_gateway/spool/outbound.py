@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Sequence
 
-from services.callback_gateway.holding import Holding
 from services.callback_gateway.metrics import SPOOLED
+from services.callback_gateway.resting import RestingKeys
 from services.callback_gateway.spool import store
 from shared.database.pool import Database
 from shared.errors import Unavailable
@@ -24,7 +24,7 @@ class Outbound:
         self._producer = producer
         self._database = database
         self._produce_seconds = produce_seconds
-        self._away: Holding[str] = Holding(_AWAY_SECONDS)
+        self._away: RestingKeys[str] = RestingKeys(_AWAY_SECONDS)
 
     async def send(self, messages: Sequence[Outgoing], *, in_order: bool = False) -> bool:
         """Make messages durable, in the broker or in the spool; tells whether the broker has them. `in_order`: never
@@ -36,12 +36,12 @@ class Outbound:
         if in_order and await self._keep(messages, only_behind=True):
             return False
         topics = {message.topic for message in messages}
-        if not topics.isdisjoint(self._away.held()) and await self._kept_meanwhile(messages):
+        if not topics.isdisjoint(self._away.resting()) and await self._kept_meanwhile(messages):
             return False
         try:
             await self._producer.send(messages, within_seconds=self._produce_seconds)
         except Unavailable as error:
-            self._away.hold(topics)
+            self._away.rest(topics)
             await self._keep(messages)
             log.warning("messages.spooled", count=len(messages), error=str(error))
             return False

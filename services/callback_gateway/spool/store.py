@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import orjson
 
-from services.callback_gateway.spool.decide import Place
+from services.callback_gateway.spool.decide import OrderKey
 from shared.database.pool import Transaction
 from shared.database.queries import load_queries
 from shared.messaging.handler import Outgoing
@@ -36,10 +36,10 @@ async def count_messages(tx: Transaction, most: int) -> int:
 
 
 async def claim_messages(
-    tx: Transaction, held: Sequence[Place], most: int, most_bytes: int
+    tx: Transaction, resting: Sequence[OrderKey], most: int, most_bytes: int
 ) -> list[tuple[int, Outgoing]]:
-    """The oldest messages, locked, but none of the places that are held; at least one, however large."""
-    topics, keys = [topic for topic, _ in held], [key for _, key in held]
+    """The oldest messages, locked, but none under the order keys that rest; at least one, however large."""
+    topics, keys = [topic for topic, _ in resting], [key for _, key in resting]
     rows = await tx.fetch(SQL["claim_messages"], most, topics, keys, most_bytes)
     return [
         (

@@ -47,6 +47,18 @@ async def test_whoever_finds_no_place_to_wait_is_answered_at_once(
         assert (await ask(1)).status_code == 202
 
 
+async def test_a_client_that_hangs_up_leaves_its_place_to_another(serve_edge: ServeEdge, producer: Producer) -> None:
+    edge = await serve_edge(producer, gateway_waits=1, gateway_wait_seconds=600)
+    body = b'{"url": "https://api.example/items"}'
+    head = f"POST /jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nPrefer: wait=600\r\nContent-Length: {len(body)}\r\n"
+    for _ in range(2):
+        _, client = await asyncio.open_connection("127.0.0.1", edge.port)
+        client.write(head.encode() + b"Content-Type: application/json\r\n\r\n" + body)
+        await eventually(lambda: REGISTRY.get_sample_value("sluice_waiting_requests") == 1)
+        client.close()
+        await eventually(lambda: REGISTRY.get_sample_value("sluice_waiting_requests") == 0)
+
+
 async def test_a_job_that_is_durable_is_never_to_be_sent_again(
     serve_edge: ServeEdge, producer: Producer, reader_for: ReaderFor
 ) -> None:

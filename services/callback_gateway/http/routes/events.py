@@ -11,7 +11,7 @@ from fastapi.responses import Response, StreamingResponse
 
 from services.callback_gateway.http import store
 from services.callback_gateway.http.context import ApiContext, Context
-from services.callback_gateway.http.event_streams import PlacedStream
+from services.callback_gateway.http.event_streams import EventStream
 from services.callback_gateway.http.follow import LOOK_SECONDS
 from services.callback_gateway.http.json_response import json_bytes
 from services.callback_gateway.http.problems import problem_responses
@@ -53,7 +53,7 @@ async def follow(
             return Response(status_code=204)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     stream = _stream(context, job_id, after)
-    return PlacedStream(context.streams, stream, media_type="text/event-stream", headers=headers)
+    return EventStream(context.stream_slots, stream, media_type="text/event-stream", headers=headers)
 
 
 async def _stream(context: ApiContext, job_id: UUID, after: int) -> AsyncIterator[bytes]:
