@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 import httpx
 from aiohttp.abc import AbstractResolver
 
+from services.fetcher.call.body_memory import BodyMemory, BodyReservation
 from services.fetcher.call.connect import LEAVE, Gone, Late, Pools
 from services.fetcher.call.decompress import ENCODINGS, Damaged, Inflater
 from services.fetcher.call.failures import LIBRARY_ERRORS, CallFailed, Failure, explained
 from services.fetcher.call.request import HttpRequest, Unsendable, redirected
-from services.fetcher.call.room import Place, Room
 from services.fetcher.model import Leave
 from shared.runtime.clock import monotonic
 from shared.specification.addresses import PRIVATE_NETWORKS, networks_of
@@ -33,13 +33,13 @@ _MOST_REDIRECTS = 3
 @dataclass(frozen=True, slots=True)
 class RawAnswer:
     """Status, headers (lower case), and the body as decoded pieces that can be read once. `url` is where the answer
-    came from, after redirects. A large body waits for its `place`, and has it until the call is over."""
+    came from, after redirects. A large body waits for its `reservation`, and has it until the call is over."""
 
     status: int
     headers: dict[str, str]
     pieces: AsyncIterator[bytes]
     url: str
-    place: Place
+    reservation: BodyReservation
 
     @property
     def media_type(self) -> str:
@@ -51,7 +51,7 @@ class RawAnswer:
         begun, is_all = await self._begin()
         if is_all:
             return begun
-        await self.place.take()
+        await self.reservation.make()
         return b"".join([begun, *[piece async for piece in self.pieces]])
 
     async def stream(self, held_bytes: int) -> bytes | AsyncIterator[bytes]:
@@ -59,7 +59,7 @@ class RawAnswer:
         begun, is_all = await self._begin()
         if is_all:
             return begun
-        await self.place.take(held_bytes)
+        await self.reservation.make(held_bytes)
         return self._from(begun)
 
     async def _begin(self) -> tuple[bytes, bool]:
@@ -91,7 +91,7 @@ class Transport:
         """`private`: networks that vendors may be in, beyond the public internet, if they are allowed to be private.
         `body_bytes`: how much of large bodies may be held at once."""
         self._pools = Pools(resolver, networks_of(private))
-        self._room = Room(body_bytes)
+        self._memory = BodyMemory(body_bytes)
 
     async def close(self) -> None:
         """Close all connections."""
@@ -113,12 +113,12 @@ class Transport:
         with explained(sent=False):
             async with asyncio.timeout_at(deadline):
                 response, url = await self._follow(request, vendor, egress, leave)
-        place = Place(self._room, vendor.vendor, _most_bytes(response, vendor.limits.body))
+        reservation = BodyReservation(self._memory, vendor.vendor, _most_bytes(response, vendor.limits.body))
         try:
             pieces = _decoded(response, vendor.limits.body, deadline)
-            yield RawAnswer(response.status_code, dict(response.headers), pieces, url, place)
+            yield RawAnswer(response.status_code, dict(response.headers), pieces, url, reservation)
         finally:
-            place.give_back()
+            reservation.release()
             with suppress(*LIBRARY_ERRORS):
                 await response.aclose()
 
@@ -208,7 +208,7 @@ async def _decoded(response: httpx.Response, limit: int, deadline: float) -> Asy
 
 async def _received(response: httpx.Response, limit: int, deadline: float) -> AsyncIterator[bytes]:
     """The body as it comes over the line, until the deadline and not slower than the minimum rate. Neither counts the
-    time for which the caller keeps a chunk, while it waits for room or for the payload store."""
+    time for which the caller keeps a chunk, while it waits for memory or for the payload store."""
     declared = response.headers.get("content-length", "")
     if declared.isdecimal() and int(declared[:18]) > limit:
         raise _too_large(limit)

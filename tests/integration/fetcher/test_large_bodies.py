@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from services.fetcher.call.body_memory import Body, BodyMemory
 from services.fetcher.call.request import HttpRequest
-from services.fetcher.call.room import Body, Room
 from services.fetcher.call.transport import SMALL_BYTES, Transport
 from shared.specification.vendor import Vendor
 from tests.eventually import eventually
@@ -76,7 +76,7 @@ class Call:
         await self._running
 
 
-async def test_a_large_answer_waits_for_room_until_another_call_is_over(transport: Transport, site: Site) -> None:
+async def test_a_large_answer_waits_for_memory_until_another_call_is_over(transport: Transport, site: Site) -> None:
     first = Call(transport, site, "/large")
     await eventually(lambda: first.size == LARGE, 20)
     second, small = Call(transport, site, "/large"), Call(transport, site, "/items")
@@ -107,7 +107,7 @@ class Stream(Call):
                 await self._may_end.wait()
 
 
-async def test_a_large_answer_that_is_not_held_whole_waits_for_room_as_well(transport: Transport, site: Site) -> None:
+async def test_a_large_answer_that_is_not_held_whole_waits_for_memory_as_well(transport: Transport, site: Site) -> None:
     first = Call(transport, site, "/large")
     await eventually(lambda: first.size == LARGE, 20)
     stream, small = Stream(transport, site, "/large", LARGE), Stream(transport, site, "/items", LARGE)
@@ -126,7 +126,7 @@ async def test_an_answer_that_goes_through_in_pieces_counts_for_what_is_held_of_
     await eventually(lambda: all(stream.size for stream in streams), 20)
     for stream in streams:
         await stream.end()
-    assert places(transport) == []
+    assert admitted(transport) == []
 
 
 async def test_the_time_for_which_the_payload_store_keeps_a_large_answer_waiting_is_none_of_its_own(
@@ -151,12 +151,12 @@ async def test_the_time_for_which_the_payload_store_keeps_a_large_answer_waiting
     assert stream.size == LARGE
 
 
-class Takers:
-    """Takes places in a room, one after the other, and knows who has one."""
+class Bodies:
+    """Bodies that reserve memory, one after the other. `order`: those that got it."""
 
     def __init__(self, most: int) -> None:
         self.order: list[str] = []
-        self._room, self._bodies = Room(most), dict[str, Body]()
+        self._memory, self._bodies = BodyMemory(most), dict[str, Body]()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def come(self, *wanted: tuple[str, int]) -> None:
@@ -166,7 +166,7 @@ class Takers:
         await self._settle()
 
     async def go(self, name: str) -> None:
-        self._room.give_back(self._bodies.pop(name))
+        self._memory.release(self._bodies.pop(name))
         await self._settle()
 
     async def give_up(self) -> None:
@@ -176,7 +176,7 @@ class Takers:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _take(self, name: str, size: int) -> None:
-        self._bodies[name] = await self._room.take(name.rstrip("0123456789"), size)
+        self._bodies[name] = await self._memory.admit(name.rstrip("0123456789"), size)
         self.order.append(name)
 
     async def _settle(self) -> None:
@@ -185,53 +185,53 @@ class Takers:
             await asyncio.sleep(0)
 
 
-async def test_no_vendor_has_more_than_half_of_the_room_and_others_pass_who_waits() -> None:
-    room = Takers(8)
-    await room.come(("a1", 3), ("a2", 3), ("b", 4), ("c", 80), ("d", 1))
-    assert room.order == ["a1", "b", "d"]
-    await room.go("b")
-    assert room.order == ["a1", "b", "d", "c"]
-    await room.go("a1")
-    assert room.order == ["a1", "b", "d", "c", "a2"]
+async def test_no_vendor_has_more_than_half_of_the_memory_and_others_pass_who_waits() -> None:
+    bodies = Bodies(8)
+    await bodies.come(("a1", 3), ("a2", 3), ("b", 4), ("c", 80), ("d", 1))
+    assert bodies.order == ["a1", "b", "d"]
+    await bodies.go("b")
+    assert bodies.order == ["a1", "b", "d", "c"]
+    await bodies.go("a1")
+    assert bodies.order == ["a1", "b", "d", "c", "a2"]
 
 
-async def test_nobody_waits_for_room_longer_than_for_those_who_were_there_before() -> None:
+async def test_nobody_waits_for_memory_longer_than_for_those_who_were_there_before() -> None:
     """Those who pass may stay for ever, and others like them come all the time."""
-    room = Takers(16)
-    await room.come(("a", 6), ("b", 6), ("large", 8), ("c", 4))
-    assert room.order == ["a", "b", "c"]
-    await room.go("a")
-    await room.come(*((f"d{number}", 3) for number in range(9)), *((f"e{number}", 3) for number in range(9)))
-    assert room.order == ["a", "b", "c", "d0"]
-    await room.go("b")
-    assert room.order[4] == "large"
-    await room.give_up()
+    bodies = Bodies(16)
+    await bodies.come(("a", 6), ("b", 6), ("large", 8), ("c", 4))
+    assert bodies.order == ["a", "b", "c"]
+    await bodies.go("a")
+    await bodies.come(*((f"d{number}", 3) for number in range(9)), *((f"e{number}", 3) for number in range(9)))
+    assert bodies.order == ["a", "b", "c", "d0"]
+    await bodies.go("b")
+    assert bodies.order[4] == "large"
+    await bodies.give_up()
 
 
 async def test_a_vendors_own_bodies_do_not_pass_for_ever_the_one_that_waits() -> None:
-    room = Takers(16)
-    await room.come(("a1", 4), ("a2", 6), ("a3", 2), ("a4", 2), ("a5", 1))
-    assert room.order == ["a1", "a3"]
-    await room.go("a1")
-    assert room.order == ["a1", "a3", "a2"]
-    await room.give_up()
+    bodies = Bodies(16)
+    await bodies.come(("a1", 4), ("a2", 6), ("a3", 2), ("a4", 2), ("a5", 1))
+    assert bodies.order == ["a1", "a3"]
+    await bodies.go("a1")
+    assert bodies.order == ["a1", "a3", "a2"]
+    await bodies.give_up()
 
 
-async def test_who_gives_up_makes_room_for_others() -> None:
-    room = Takers(8)
-    await room.come(("a", 4), ("b", 3), ("c", 4), ("d", 4))
-    assert room.order == ["a", "b"]
-    await room.give_up()
-    await room.go("a")
-    await room.go("b")
-    await room.come(("e", 4), ("f", 4))
-    assert room.order == ["a", "b", "e", "f"]
+async def test_a_body_that_gives_up_frees_memory_for_others() -> None:
+    bodies = Bodies(8)
+    await bodies.come(("a", 4), ("b", 3), ("c", 4), ("d", 4))
+    assert bodies.order == ["a", "b"]
+    await bodies.give_up()
+    await bodies.go("a")
+    await bodies.go("b")
+    await bodies.come(("e", 4), ("f", 4))
+    assert bodies.order == ["a", "b", "e", "f"]
 
 
-async def test_a_slow_body_of_unknown_size_leaves_room_for_other_vendors(transport: Transport, site: Site) -> None:
-    """Its vendor's limit is more than there is room for."""
+async def test_a_slow_body_of_unknown_size_leaves_memory_for_other_vendors(transport: Transport, site: Site) -> None:
+    """Its vendor's limit is more than all the memory."""
     slow = Call(transport, site, "/slow", of=vendor(site, name="slow", limit=64 * SMALL_BYTES))
-    await eventually(lambda: places(transport) == ["slow"], 20)
+    await eventually(lambda: admitted(transport) == ["slow"], 20)
     other = Call(transport, site, "/large", of=vendor(site, name="other", limit=64 * SMALL_BYTES))
     await eventually(lambda: other.size == LARGE, 20)
     await other.end()
@@ -240,7 +240,7 @@ async def test_a_slow_body_of_unknown_size_leaves_room_for_other_vendors(transpo
     await eventually(lambda: slow.is_over, 20)
 
 
-async def test_a_body_takes_as_much_room_as_it_says_that_it_needs(site: Site) -> None:
+async def test_a_body_takes_as_much_memory_as_it_says_that_it_needs(site: Site) -> None:
     transport = Transport(body_bytes=6 * SMALL_BYTES)
     calls = [Call(transport, site, "/large", of=vendor(site, limit=64 * SMALL_BYTES)) for _ in range(2)]
     await eventually(lambda: [call.size for call in calls] == [LARGE, LARGE], 20)
@@ -249,12 +249,12 @@ async def test_a_body_takes_as_much_room_as_it_says_that_it_needs(site: Site) ->
     await transport.close()
 
 
-def places(transport: Transport) -> list[str]:
-    """Whose bodies have one."""
-    return [body.vendor for body in transport._room._admitted]
+def admitted(transport: Transport) -> list[str]:
+    """The vendors whose bodies have memory."""
+    return [body.vendor for body in transport._memory._admitted]
 
 
-async def test_the_time_for_which_a_large_answer_waits_for_room_is_none_of_its_own(
+async def test_the_time_for_which_a_large_answer_waits_for_memory_is_none_of_its_own(
     transport: Transport, site: Site
 ) -> None:
     first = Call(transport, site, "/large")

@@ -1,15 +1,15 @@
-"""Room for large bodies. A process may have hundreds of calls open; if all of their answers were as large as their
+"""Memory for large bodies. A process may have hundreds of calls open; if all of their answers were as large as their
 vendors' limits allow, they would need gigabytes.
 
-A small body is just read. One that turns out to be large takes a place before more of it is read: as large as it says
-that it is, or else as its vendor's limit; or, where it goes to the payload store in pieces, as large as what is held of
-it on the way. It gives the place back when its call is over. While there is no place nothing more is read of it: the
-vendor waits, and the time is not counted as the vendor's.
+A small body is just read. A large one reserves memory before more of it is read: as much as it says that it needs, or
+else its vendor's limit; or, where it goes to the payload store in parts, as much as is held of it on the way. The
+memory is free again when its call is over. While a body waits, nothing more is read of it: the vendor waits, and the
+time does not count as the vendor's.
 
-No vendor has more than half of the room, and no body counts for more than that, so a slow one leaves the other half to
-others. Who came first is first, but a body may pass those that wait, as long as each of them would fit in beside all
-that have passed it. So at least half of the room is open to what may pass, and nobody waits for what came later: when
-those are over that were there before, there is a place.
+No vendor has more than half of the memory, and no body counts for more than that, so a slow vendor leaves the other
+half to others. The body that came first is first, but a later one may pass those that wait, as long as each of them
+would fit in beside all that have passed it. So at least half of the memory is open to bodies that may pass, and no body
+waits for one that came later: when those are over that were there before, there is memory for it.
 """
 
 import asyncio
@@ -28,8 +28,9 @@ class Body:
     admitted: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
-class Room:
-    """`most_bytes`: what all large bodies together may count for. One that is larger than half of it may take more."""
+class BodyMemory:
+    """`most_bytes`: what all large bodies together may count for. A body that is larger than half of it may take
+    more."""
 
     def __init__(self, most_bytes: int) -> None:
         self._most = most_bytes
@@ -38,27 +39,27 @@ class Room:
         self._admitted: list[Body] = []
         self._waiting: list[Body] = []
 
-    async def take(self, vendor: str, size: int) -> Body:
-        """Wait for a place of so many bytes."""
+    async def admit(self, vendor: str, size: int) -> Body:
+        """Wait until a body of so many bytes has its memory."""
         body = Body(vendor, min(size, self._half), next(self._numbers))
         self._waiting.append(body)
-        self._admit()
+        self._admit_waiting()
         try:
             await body.admitted
         except asyncio.CancelledError:
             (self._waiting if body in self._waiting else self._admitted).remove(body)
-            self._admit()
+            self._admit_waiting()
             raise
         return body
 
-    def give_back(self, body: Body) -> None:
-        """Its place is free again."""
+    def release(self, body: Body) -> None:
+        """The memory of this body is free again."""
         self._admitted.remove(body)
-        self._admit()
+        self._admit_waiting()
 
-    def _admit(self) -> None:
-        """Admit those who have a place now, the oldest first. Whoever passes one that waits takes only what is left
-        beside that one and all that have passed it."""
+    def _admit_waiting(self) -> None:
+        """Admit the bodies that there is memory for now, the oldest first. A body that passes a waiting one takes only
+        what is left beside that one and all that have passed it."""
         free = self._most - sum(body.size for body in self._admitted)
         own: dict[str, int] = defaultdict(lambda: self._half)
         for body in self._admitted:
@@ -79,23 +80,23 @@ class Room:
                 own[body.vendor] = min(own[body.vendor], own_left)
 
 
-class Place:
-    """The place of one body, which has `size` bytes at most. It has none until it is known to be large."""
+class BodyReservation:
+    """What the body of one answer, which has `size` bytes at most, reserves: nothing until it is known to be large."""
 
-    def __init__(self, room: Room, vendor: str, size: int) -> None:
-        self._room = room
+    def __init__(self, memory: BodyMemory, vendor: str, size: int) -> None:
+        self._memory = memory
         self._vendor = vendor
         self._size = size
         self._body: Body | None = None
 
-    async def take(self, most_bytes: int | None = None) -> None:
-        """Wait for room: the body is large. `most_bytes`: of one that goes through in pieces no more is held."""
+    async def make(self, most_bytes: int | None = None) -> None:
+        """Wait for memory: the body is large. `most_bytes`: no more is held of a body that goes through in parts."""
         if self._body is None:
             size = self._size if most_bytes is None else min(self._size, most_bytes)
-            self._body = await self._room.take(self._vendor, size)
+            self._body = await self._memory.admit(self._vendor, size)
 
-    def give_back(self) -> None:
-        """Nobody needs the body any more."""
+    def release(self) -> None:
+        """The body is not needed any more."""
         if self._body is not None:
-            self._room.give_back(self._body)
+            self._memory.release(self._body)
             self._body = None
