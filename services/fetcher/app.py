@@ -43,7 +43,7 @@ def build(runtime: Runtime[Settings]) -> App:
         ],
         loops=[
             *_loops(settlement, takeover),
-            Loop("leftovers", partial(settlement.leftovers.delete, runtime.payloads)),
+            Loop("settle-leftovers", partial(settlement.leftovers.delete, runtime.payloads)),
             Loop("expire", Expire(runtime).step),
         ],
         workers=[lanes],

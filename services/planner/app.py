@@ -59,5 +59,5 @@ def build(runtime: Runtime[Settings]) -> App:
             Consumer("configure-hooks", HOOKS, configuration.hooks.handle),
             Consumer("start", WEBHOOKS_RECEIVED, start_jobs),
         ],
-        loops=[release, Loop("expire", Expire(runtime).step), Loop("backlog", Watch(runtime).step)],
+        loops=[release, Loop("expire", Expire(runtime).step), Loop("release-watch", Watch(runtime).step)],
     )

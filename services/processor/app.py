@@ -23,5 +23,5 @@ def build(runtime: Runtime[Settings]) -> App:
         max_records=runtime.settings.processor_pages,
         members=runtime.settings.processor_members,
     )
-    loops = [Loop("expire", Expire(runtime).step), Loop("expire_keys", ExpireKeys(runtime.database).step)]
+    loops = [Loop("expire", Expire(runtime).step), Loop("expire-keys", ExpireKeys(runtime.database).step)]
     return App(consumers=[process], loops=loops)

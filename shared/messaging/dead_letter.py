@@ -111,7 +111,7 @@ class LetterWriter:
             group=self.group,
             event_id=incoming.id,
             delivery=incoming.delivery,
-            not_before=now + timedelta(seconds=min(_FIRST_POSTPONED_SECONDS * 2.0**number, _LONGEST_POSTPONED_SECONDS)),
+            not_before=now + timedelta(seconds=postponed_seconds(number)),
             reason="topic_unavailable",
             error=why,
             original=Original.of(record),
@@ -205,6 +205,11 @@ def _without_value(letter: DeadLetter) -> DeadLetter:
 
 def _digest(what: str, data: bytes) -> str:
     return f"a {what} of {len(data)} bytes (SHA-256 {hashlib.sha256(data).hexdigest()})"
+
+
+def postponed_seconds(number: int) -> float:
+    """How long an event waits that is postponed for the first time (1), the second …"""
+    return min(_FIRST_POSTPONED_SECONDS * 2.0**number, _LONGEST_POSTPONED_SECONDS)
 
 
 def times(header: str, record: Record) -> int:

@@ -22,7 +22,7 @@ from shared.events.catalogue import is_records_topic
 from shared.events.dead_letters import REFUSED
 from shared.events.envelope import Incoming
 from shared.messaging import ledger
-from shared.messaging.dead_letter import LetterWriter, times
+from shared.messaging.dead_letter import LetterWriter, postponed_seconds, times
 from shared.messaging.handler import Consumer, Outgoing, Refuse
 from shared.messaging.ledger import Key, LedgerRow
 from shared.messaging.producer import Producer
@@ -33,6 +33,8 @@ from shared.observability.metrics import EVENTS
 _SEND_SECONDS = 5.0
 """Other batches wait for a topic that falls silent."""
 _MOST_REFUSED = 8
+GIVEN_UP_AFTER_SECONDS = sum(postponed_seconds(number) for number in range(1, _MOST_REFUSED + 1))
+"""The least time from the first refusal of an event until it is given up."""
 SINK_REFUSED = "sink_refused"
 
 log = get_logger(__name__)

@@ -52,7 +52,7 @@ class Settlement:
         self.leftovers = Leftovers()
         self._one_writer, self._one_sender = asyncio.Lock(), asyncio.Lock()
         self.writing = Loop("settle", self.write)
-        self.sending = Loop("send", self.send)
+        self.sending = Loop("settle-send", self.send)
 
     def add(self, outcome: Outcome, settled: Callable[[], None]) -> None:
         """Write this soon, then call `settled`. Bounded by the calls that this process may have open."""

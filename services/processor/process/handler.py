@@ -7,14 +7,19 @@ from services.processor.metrics import PAGES_FAILED
 from services.processor.model import Page
 from services.processor.process import store
 from services.processor.sinks import keys, postgres, topic
-from services.processor.sinks.written import Written
+from services.processor.sinks.written import Written, goes_to_topic
 from shared.database.pool import Transaction
 from shared.events.catalogue import MONTH, TASKS_EVENTS
 from shared.events.envelope import Incoming
 from shared.events.payloads import PayloadStored
 from shared.events.tasks import TaskChanged, TaskState, cut_reason
 from shared.messaging.handler import Bundle, Outgoing, Refuse, Result, outgoing
+from shared.messaging.sending import GIVEN_UP_AFTER_SECONDS
 from shared.runtime.clock import utc_now
+
+_ON_TOPIC_SECONDS = 2 * GIVEN_UP_AFTER_SECONDS
+"""The payload of a page for a topic is kept at least so long. The topic may refuse the page, and until it is given up
+for that its payload must be there, to be kept as long as its dead letter. Half of it would do if nothing were late."""
 
 
 async def process_pages(tx: Transaction, batch: Sequence[Incoming[Page]]) -> list[Result]:
@@ -33,15 +38,17 @@ async def process_pages(tx: Transaction, batch: Sequence[Incoming[Page]]) -> lis
         else:
             results.append(_completed(page, written, now))
     pages = [incoming.event for incoming in batch]
-    keep = {page.stored.payload.uri: _keep_seconds(page.stored, is_dead=page.failure is not None) for page in pages}
+    keep = {page.stored.payload.uri: _keep_seconds(page, is_dead=page.failure is not None) for page in pages}
     await store.insert_expiries(tx, keep)
     return results
 
 
-def _keep_seconds(stored: PayloadStored, *, is_dead: bool) -> float:
+def _keep_seconds(page: Page, *, is_dead: bool) -> float:
     """A page that failed keeps its payload as long as its dead letter, so that it can be sent again."""
-    wanted = stored.processing.keep_seconds
-    return max(wanted, MONTH.total_seconds()) if is_dead else wanted
+    wanted = page.stored.processing.keep_seconds
+    if is_dead:
+        return max(wanted, MONTH.total_seconds())
+    return max(wanted, _ON_TOPIC_SECONDS) if goes_to_topic(page) else wanted
 
 
 def _completed(page: Page, written: Written, now: datetime) -> Outgoing:
@@ -63,10 +70,10 @@ def _failed(incoming: Incoming[Page], now: datetime) -> list[Result]:
 async def give_up_page(tx: Transaction, incoming: Incoming[PayloadStored], reason: str) -> list[Outgoing]:
     """The shell gave a page up: its job must hear of it, and its payload goes when its letter does."""
     PAGES_FAILED.labels(reason=reason).inc()
-    stored = incoming.event
-    await store.insert_expiries(tx, {stored.payload.uri: _keep_seconds(stored, is_dead=True)})
+    page = Page(incoming.event)
+    await store.insert_expiries(tx, {page.stored.payload.uri: _keep_seconds(page, is_dead=True)})
     error = f"{reason}: the page could not be processed"
-    return [_changed(Page(stored), TaskState.DEAD, utc_now(), reason=error)]
+    return [_changed(page, TaskState.DEAD, utc_now(), reason=error)]
 
 
 def _changed(

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from services.scheduler.schedules.firing import End, close, fail, fire, fire_planned
 from services.scheduler.schedules.messages import changed, created, rejected
-from services.scheduler.schedules.model import Decision, Firing, Kept, Standing
+from services.scheduler.schedules.model import Decision, Firing, Kept, ScheduleWithFirings
 from shared.errors import Invalid, Problem
 from shared.events.firing import read_schedule
 from shared.events.jobs import JobState
@@ -31,7 +31,7 @@ class RefusedChange:
 
 
 def request(
-    standing: Standing, event: ScheduleRequested, event_id: UUID, asked_at: datetime, now: datetime
+    standing: ScheduleWithFirings, event: ScheduleRequested, event_id: UUID, asked_at: datetime, now: datetime
 ) -> Decision | RefusedChange:
     """What a request makes of a schedule."""
     match event.action:
@@ -52,7 +52,7 @@ def request(
             return Decision(left, (changed(left, ScheduleFact.REMOVED, now, reason="by request"),))
 
 
-def due(standing: Standing, now: datetime) -> Decision:
+def due(standing: ScheduleWithFirings, now: datetime) -> Decision:
     """What is to be done at this moment: at most one planned time, and every rescheduled firing whose time has come."""
     kept = standing.kept
     if kept is None or kept.state is not ScheduleState.ACTIVE:
@@ -66,7 +66,7 @@ def due(standing: Standing, now: datetime) -> Decision:
     return decision
 
 
-def _until(standing: Standing, asked_at: datetime) -> Decision:
+def _until(standing: ScheduleWithFirings, asked_at: datetime) -> Decision:
     """What was due when a change was asked for and nobody had come to yet: the schedule as it was sees to that."""
     decision = Decision(standing)
     for _ in range(_MOST_SEEN):
@@ -78,7 +78,7 @@ def _until(standing: Standing, asked_at: datetime) -> Decision:
 
 
 def _change(
-    standing: Standing, event: ScheduleRequested, asked_at: datetime, now: datetime
+    standing: ScheduleWithFirings, event: ScheduleRequested, asked_at: datetime, now: datetime
 ) -> Decision | RefusedChange:
     if event.action == "put":
         return _put(standing, event, asked_at, now)
@@ -87,19 +87,19 @@ def _change(
     return _turn(standing, standing.kept, ScheduleState.PAUSED, ScheduleFact.PAUSED, now)
 
 
-def _unknown(standing: Standing) -> RefusedChange:
+def _unknown(standing: ScheduleWithFirings) -> RefusedChange:
     return RefusedChange(
         "unknown_schedule", (Problem("/schedule_id", "there is no such schedule"),), Decision(standing)
     )
 
 
-def unread(standing: Standing, now: datetime) -> Decision:
+def unread(standing: ScheduleWithFirings, now: datetime) -> Decision:
     """A document that was good once and is no more (a zone that is gone, say) fails alone; a change mends it."""
     reason = "its document cannot be read any more: replace it"
     return Decision(standing, (changed(standing, ScheduleFact.FAILED, now, reason=reason, state=ScheduleState.FAILED),))
 
 
-def ended(standing: Standing, firing: Firing, end: End, now: datetime) -> Decision:
+def ended(standing: ScheduleWithFirings, firing: Firing, end: End, now: datetime) -> Decision:
     """What follows from the end of what a firing started."""
     left = standing.without(firing.id)
     kept = standing.kept
@@ -109,7 +109,9 @@ def ended(standing: Standing, firing: Firing, end: End, now: datetime) -> Decisi
     return fail(left, kept, firing, end, now)
 
 
-def _put(standing: Standing, event: ScheduleRequested, asked_at: datetime, now: datetime) -> Decision | RefusedChange:
+def _put(
+    standing: ScheduleWithFirings, event: ScheduleRequested, asked_at: datetime, now: datetime
+) -> Decision | RefusedChange:
     try:
         schedule = read_schedule(event.schedule, asked_at)
     except Invalid as error:
@@ -124,7 +126,7 @@ def _put(standing: Standing, event: ScheduleRequested, asked_at: datetime, now: 
     return Decision(left, (created(left, schedule, now, anew=standing.kept is None),))
 
 
-def _has_used_its_id(standing: Standing) -> bool:
+def _has_used_its_id(standing: ScheduleWithFirings) -> bool:
     """Whether there may have been a job of the schedule's own id, which the next job must not share."""
     before = standing.kept
     fired_once = before is not None and before.schedule.is_once and before.next_at is None
@@ -153,7 +155,9 @@ def _has_seen_to(kept: Kept, time: datetime) -> bool:
     return passed and last_time(kept.schedule, time, time, kept.anchor) == time
 
 
-def _turn(standing: Standing, kept: Kept, state: ScheduleState, fact: ScheduleFact, now: datetime) -> Decision:
+def _turn(
+    standing: ScheduleWithFirings, kept: Kept, state: ScheduleState, fact: ScheduleFact, now: datetime
+) -> Decision:
     """Pause or resume. What was planned meanwhile is left out on purpose, except for the one time of a one-time
     schedule."""
     if kept.state in (state, ScheduleState.FAILED):
@@ -165,7 +169,7 @@ def _turn(standing: Standing, kept: Kept, state: ScheduleState, fact: ScheduleFa
     return Decision(left, (changed(left, fact, now),)).then(close(left, now))
 
 
-def _trigger(standing: Standing, kept: Kept, run_id: UUID, now: datetime) -> Decision:
+def _trigger(standing: ScheduleWithFirings, kept: Kept, run_id: UUID, now: datetime) -> Decision:
     """Fire now, whatever else runs: a person's word counts. A one-time schedule has had its time with that."""
     if kept.schedule.is_once:
         kept = replace(kept, next_at=None, state=ScheduleState.ACTIVE)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from services.scheduler.schedules.messages import changed, notify, start
-from services.scheduler.schedules.model import Decision, Firing, Kept, Standing
+from services.scheduler.schedules.model import Decision, Firing, Kept, ScheduleWithFirings
 from shared.errors import Invalid, Rejected
 from shared.events.jobs import JobState
 from shared.events.schedules import ScheduleFact, ScheduleState
@@ -27,7 +27,7 @@ class End:
     lost: bool = False
 
 
-def fire_planned(standing: Standing, kept: Kept, planned_at: datetime, now: datetime) -> Decision:
+def fire_planned(standing: ScheduleWithFirings, kept: Kept, planned_at: datetime, now: datetime) -> Decision:
     """A planned time has come, or has passed long ago."""
     time, next_at = _choose(kept, planned_at, now)
     kept = replace(kept, next_at=next_at)
@@ -62,7 +62,9 @@ def _choose(kept: Kept, planned_at: datetime, now: datetime) -> tuple[datetime |
     return time, next_time(schedule, time, kept.anchor)
 
 
-def _missed(standing: Standing, kept: Kept, planned_at: datetime, instead: datetime | None, now: datetime) -> Decision:
+def _missed(
+    standing: ScheduleWithFirings, kept: Kept, planned_at: datetime, instead: datetime | None, now: datetime
+) -> Decision:
     reason = "nobody could fire it in time"
     if instead is not None:
         reason = f"{reason}; {instead.isoformat()} is fired instead"
@@ -74,7 +76,7 @@ def _missed(standing: Standing, kept: Kept, planned_at: datetime, instead: datet
     return Decision(standing, (fact,), (notice,)).then(closed)
 
 
-def fire(standing: Standing, kept: Kept, firing: Firing, now: datetime) -> Decision:
+def fire(standing: ScheduleWithFirings, kept: Kept, firing: Firing, now: datetime) -> Decision:
     """Send the start. What was published is over with that; a job is heard of when it ends."""
     running = replace(firing, due_at=None)
     left = standing.without(firing.id)
@@ -89,7 +91,7 @@ def fire(standing: Standing, kept: Kept, firing: Firing, now: datetime) -> Decis
     return Decision(left, facts, (message,)).then(close(left, now))
 
 
-def fail(left: Standing, kept: Kept | None, firing: Firing, end: End, now: datetime) -> Decision:
+def fail(left: ScheduleWithFirings, kept: Kept | None, firing: Firing, end: End, now: datetime) -> Decision:
     """Tried again later while the schedule allows it, but never beside a run that may not be over; else it has failed,
     and whoever wants to hears of it."""
     reason = end.reason or end.state.value
@@ -109,7 +111,7 @@ def fail(left: Standing, kept: Kept | None, firing: Firing, end: End, now: datet
     return Decision(left, (fact,), (notice,)).then(closed)
 
 
-def close(standing: Standing, now: datetime, *, failed: bool = False) -> Decision:
+def close(standing: ScheduleWithFirings, now: datetime, *, failed: bool = False) -> Decision:
     """A schedule that will never fire again removes itself, unless it had one time and failed: that is for a person."""
     kept = standing.kept
     if kept is None or kept.next_at is not None or standing.open or kept.state is ScheduleState.FAILED:

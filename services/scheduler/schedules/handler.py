@@ -26,7 +26,7 @@ log = get_logger(__name__)
 async def change_schedules(tx: Transaction, batch: Sequence[Incoming[ScheduleRequested]]) -> list[Result]:
     """Create, change, pause, resume, trigger and delete schedules, in the order it was asked for."""
     ids = [_schedule_id(incoming) for incoming in batch]
-    before = await store.lock_standings(tx, ids)
+    before = await store.lock_schedules(tx, ids)
     now = await store.now(tx)
     after = dict(before)
     results: list[Result] = []
@@ -63,7 +63,7 @@ async def end_firings(tx: Transaction, batch: Sequence[Incoming[JobEvent]]) -> l
 
 async def settle(tx: Transaction, ends: Mapping[UUID, End]) -> list[Decision]:
     """Decide what follows from the ends of jobs, and keep it. Jobs that no schedule started are passed over."""
-    before = await store.lock_standings(tx, await store.find_schedules_of(tx, list(ends)))
+    before = await store.lock_schedules(tx, await store.find_schedules_of(tx, list(ends)))
     now = await store.now(tx)
     after = dict(before)
     decisions: list[Decision] = []

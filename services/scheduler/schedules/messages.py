@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from services.scheduler.model import Timer
-from services.scheduler.schedules.model import Firing, Standing
+from services.scheduler.schedules.model import Firing, ScheduleWithFirings
 from shared.errors import Problem
 from shared.events.catalogue import NOTIFICATIONS
 from shared.events.firing import target_of
@@ -20,7 +20,7 @@ from shared.specification.schedule import Schedule
 _LONGEST_REASON = 2000
 
 
-def start(standing: Standing, firing: Firing, schedule: Schedule) -> Timer:
+def start(standing: ScheduleWithFirings, firing: Firing, schedule: Schedule) -> Timer:
     """The message that starts what is scheduled. It is due at its planned time, so that its lateness is seen.
 
     Raises:
@@ -33,7 +33,12 @@ def start(standing: Standing, firing: Firing, schedule: Schedule) -> Timer:
 
 
 def changed(
-    standing: Standing, fact: ScheduleFact, now: datetime, firing: Firing | None = None, reason: str = "", **more: Any
+    standing: ScheduleWithFirings,
+    fact: ScheduleFact,
+    now: datetime,
+    firing: Firing | None = None,
+    reason: str = "",
+    **more: Any,
 ) -> ScheduleChanged:
     """A fact about a schedule, with where it stands after that."""
     kept = standing.kept
@@ -48,14 +53,14 @@ def changed(
     )
 
 
-def created(standing: Standing, schedule: Schedule, now: datetime, *, anew: bool) -> ScheduleChanged:
+def created(standing: ScheduleWithFirings, schedule: Schedule, now: datetime, *, anew: bool) -> ScheduleChanged:
     """A schedule is in force, with its document."""
     document = schedule.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     fact = ScheduleFact.CREATED if anew else ScheduleFact.CHANGED
     return changed(standing, fact, now, schedule=document)
 
 
-def rejected(standing: Standing, problems: tuple[Problem, ...], now: datetime) -> ScheduleChanged:
+def rejected(standing: ScheduleWithFirings, problems: tuple[Problem, ...], now: datetime) -> ScheduleChanged:
     """A document has mistakes; what was in force before stays."""
     state = standing.kept.state if standing.kept else ScheduleState.REJECTED
     return changed(standing, ScheduleFact.REJECTED, now, state=state, mistakes=problems)

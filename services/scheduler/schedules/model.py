@@ -33,7 +33,7 @@ class Firing:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ScheduleWithFirings:
     """A schedule, or the place of one that is not there, with its open firings."""
 
     id: UUID
@@ -65,7 +65,7 @@ class Standing:
 class Decision:
     """What is left, what is to be told of it, and what is to be sent now: each message with the time it was due."""
 
-    standing: Standing
+    standing: ScheduleWithFirings
     facts: tuple[ScheduleChanged, ...] = ()
     messages: tuple[Timer, ...] = ()
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
-from services.scheduler.schedules.model import Firing, Kept, Standing
+from services.scheduler.schedules.model import Firing, Kept, ScheduleWithFirings
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
 from shared.events.schedules import ScheduleState
@@ -21,20 +21,20 @@ async def find_pause(tx: Transaction) -> float:
     return pause
 
 
-async def claim_due(tx: Transaction, most: int, most_bytes: int) -> dict[UUID, Standing]:
+async def claim_due(tx: Transaction, most: int, most_bytes: int) -> dict[UUID, ScheduleWithFirings]:
     """The schedules for which there is something to do, locked, the earliest first; at least one, however large."""
     rows = await tx.fetch(SQL["claim_due"], most, most_bytes)
-    return await _standings(tx, [row["id"] for row in rows], rows)
+    return await _with_firings(tx, [row["id"] for row in rows], rows)
 
 
-async def lock_standings(tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, Standing]:
+async def lock_schedules(tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, ScheduleWithFirings]:
     """Schedules by their ids, locked, whether they are there or not: one that is gone may have open firings, and come
     back."""
     wanted = sorted(set(ids))
     if not wanted:
         return {}
     await tx.execute(SQL["lock_ids"], wanted)
-    return await _standings(tx, wanted, await tx.fetch(SQL["lock_schedules"], wanted))
+    return await _with_firings(tx, wanted, await tx.fetch(SQL["lock_schedules"], wanted))
 
 
 async def find_schedules_of(tx: Transaction, job_ids: Sequence[UUID]) -> list[UUID]:
@@ -59,7 +59,9 @@ async def now(tx: Transaction) -> datetime:
     return moment
 
 
-async def save(tx: Transaction, before: Mapping[UUID, Standing], after: Mapping[UUID, Standing], at: datetime) -> None:
+async def save(
+    tx: Transaction, before: Mapping[UUID, ScheduleWithFirings], after: Mapping[UUID, ScheduleWithFirings], at: datetime
+) -> None:
     """Write what changed between two sights of the same schedules, in a few statements whatever their number."""
     pairs = [(before[one], after[one]) for one in sorted(after) if before[one] != after[one]]
     gone = [new.id for old, new in pairs if old.kept is not None and new.kept is None]
@@ -69,9 +71,9 @@ async def save(tx: Transaction, before: Mapping[UUID, Standing], after: Mapping[
     await _save_firings(tx, pairs, at)
 
 
-async def _save_rows(tx: Transaction, pairs: Sequence[tuple[Standing, Standing]]) -> None:
-    whole: list[tuple[Standing, Kept]] = []
-    moved: list[tuple[Standing, Kept]] = []
+async def _save_rows(tx: Transaction, pairs: Sequence[tuple[ScheduleWithFirings, ScheduleWithFirings]]) -> None:
+    whole: list[tuple[ScheduleWithFirings, Kept]] = []
+    moved: list[tuple[ScheduleWithFirings, Kept]] = []
     for old, new in pairs:
         if new.kept is not None:
             same = old.kept is not None and old.kept.schedule is new.kept.schedule
@@ -86,7 +88,7 @@ async def _save_rows(tx: Transaction, pairs: Sequence[tuple[Standing, Standing]]
         await tx.execute(SQL["upsert_schedules"], ids, documents, states, anchors, next_at, due_at, used)
 
 
-def _times(rows: Sequence[tuple[Standing, Kept]]) -> tuple[list[object], ...]:
+def _times(rows: Sequence[tuple[ScheduleWithFirings, Kept]]) -> tuple[list[object], ...]:
     return (
         [one.id for one, _ in rows],
         [kept.state.value for _, kept in rows],
@@ -95,7 +97,9 @@ def _times(rows: Sequence[tuple[Standing, Kept]]) -> tuple[list[object], ...]:
     )
 
 
-async def _save_firings(tx: Transaction, pairs: Sequence[tuple[Standing, Standing]], at: datetime) -> None:
+async def _save_firings(
+    tx: Transaction, pairs: Sequence[tuple[ScheduleWithFirings, ScheduleWithFirings]], at: datetime
+) -> None:
     over = sorted({one.id for old, _ in pairs for one in old.open} - {one.id for _, new in pairs for one in new.open})
     if over:
         await tx.execute(SQL["delete_firings"], over)
@@ -114,13 +118,13 @@ async def _save_firings(tx: Transaction, pairs: Sequence[tuple[Standing, Standin
         )
 
 
-async def _standings(tx: Transaction, ids: Sequence[UUID], rows: Sequence[Row]) -> dict[UUID, Standing]:
+async def _with_firings(tx: Transaction, ids: Sequence[UUID], rows: Sequence[Row]) -> dict[UUID, ScheduleWithFirings]:
     kept = {row["id"]: found for row in rows if (found := _kept(row)) is not None}
     firings: dict[UUID, list[Firing]] = {}
     for row in await tx.fetch(SQL["find_firings"], ids):
         firing = Firing(row["id"], row["planned_at"], row["attempt"], row["due_at"])
         firings.setdefault(row["schedule_id"], []).append(firing)
-    return {one: Standing(one, kept.get(one), tuple(firings.get(one, ()))) for one in ids}
+    return {one: ScheduleWithFirings(one, kept.get(one), tuple(firings.get(one, ()))) for one in ids}
 
 
 def _kept(row: Row) -> Kept | None:

@@ -1,5 +1,6 @@
 """A topic that a user named may be gone or forbidden: that is for its own pages, and for no other's."""
 
+from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from services.processor.app import build
 from services.processor.settings import Settings
 from services.scheduler.app import build as build_scheduler
 from services.scheduler.settings import Settings as SchedulerSettings
+from shared.errors import Rejected
 from shared.events.catalogue import PAYLOADS_STORED, records_topic
 from shared.events.dead_letters import REFUSED
 from shared.events.payloads import PayloadStored
@@ -104,3 +106,23 @@ async def test_a_page_whose_topic_never_comes_back_is_given_up_for_good(
     assert (letter["reason"], letter["error"]) == ("sink_refused", "the topic does not exist")
     assert letter["task_id"] == str(page.task_id)
     assert not records.records
+
+
+async def test_the_payload_of_a_page_whose_topic_is_gone_stays_until_the_page_is_given_up(
+    topics: Place, payloads: Path, producer: Producer, reader_for: ReaderFor, store: PayloadStore
+) -> None:
+    """Although its source keeps no payloads: they are over for a page that goes to a table alone."""
+    retries, page = await reader_for("processor.retry"), await page_of(store, "goes", 1)
+    other = await store.put(new_id(), "1-0", orjson.dumps([{"id": 1}]), media_type="application/json")
+
+    async def is_deleted() -> bool:
+        with suppress(Rejected):
+            return not await store.get(other)
+        return True
+
+    async with running("processor", Settings, build, topics, payloads):
+        await producer.send([stored(page)])
+        await eventually(lambda: retries.values, 40)
+        await producer.send([stored(stored_payload(other))])
+        await eventually(is_deleted, 40)
+    assert await store.get(page.payload) == orjson.dumps([{"id": 1}])

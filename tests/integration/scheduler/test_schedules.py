@@ -14,7 +14,7 @@ import pytest
 from services.scheduler.app import build
 from services.scheduler.schedules import store
 from services.scheduler.schedules.loop import FailAbandoned, FireSchedules
-from services.scheduler.schedules.model import Kept, Standing
+from services.scheduler.schedules.model import Kept, ScheduleWithFirings
 from services.scheduler.settings import Settings
 from services.scheduler.timers.loop import Fire
 from shared.database.pool import Database
@@ -78,13 +78,13 @@ def jobs(reader: TopicReader) -> list[str]:
     return [job["id"] for job in reader.values]
 
 
-async def keep(database: Database, due_at: datetime, count: int, **fields: Any) -> dict[UUID, Standing]:
+async def keep(database: Database, due_at: datetime, count: int, **fields: Any) -> dict[UUID, ScheduleWithFirings]:
     """Schedules of one time that has come, as the handler leaves them."""
     schedule = Schedule.model_validate({"triggerAt": due_at, "start": START, **fields})
     ids = [new_id() for _ in range(count)]
-    after = {one: Standing(one, Kept(schedule, ScheduleState.ACTIVE, due_at, due_at)) for one in ids}
+    after = {one: ScheduleWithFirings(one, Kept(schedule, ScheduleState.ACTIVE, due_at, due_at)) for one in ids}
     async with database.transaction() as tx:
-        await store.save(tx, {one: Standing(one) for one in ids}, after, due_at)
+        await store.save(tx, {one: ScheduleWithFirings(one) for one in ids}, after, due_at)
     return after
 
 

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 from services.scheduler.schedules.decide import RefusedChange, request
 from services.scheduler.schedules.firing import End
-from services.scheduler.schedules.model import Decision, Standing
+from services.scheduler.schedules.model import Decision, ScheduleWithFirings
 from shared.events.jobs import JobState
 from shared.events.schedules import ScheduleRequested
 
@@ -16,19 +16,19 @@ START = {"source": "acme-orders"}
 FAILED, COMPLETED = End(JobState.FAILED, "vendor_down"), End(JobState.COMPLETED)
 
 
-def ask(standing: Standing, action: str, at: datetime = NOW, **document: Any) -> Decision | RefusedChange:
+def ask(standing: ScheduleWithFirings, action: str, at: datetime = NOW, **document: Any) -> Decision | RefusedChange:
     event = ScheduleRequested.model_validate({"action": action, "schedule": document or None})
     return request(standing, event, uuid4(), at, at)
 
 
-def put(standing: Standing | None = None, at: datetime = NOW, /, **document: Any) -> Standing:
+def put(standing: ScheduleWithFirings | None = None, at: datetime = NOW, /, **document: Any) -> ScheduleWithFirings:
     target = {} if "publish" in document else {"start": START}
-    decision = ask(standing or Standing(ID), "put", at, **{**target, **document})
+    decision = ask(standing or ScheduleWithFirings(ID), "put", at, **{**target, **document})
     assert isinstance(decision, Decision)
     return decision.standing
 
 
-def done(standing: Standing, action: str, at: datetime = NOW) -> Decision:
+def done(standing: ScheduleWithFirings, action: str, at: datetime = NOW) -> Decision:
     decision = ask(standing, action, at)
     assert isinstance(decision, Decision)
     return decision
@@ -42,5 +42,5 @@ def started(decision: Decision) -> list[str]:
     return [timer.message.key for timer in decision.messages if timer.message.topic == "jobs.requested"]
 
 
-def once(after: timedelta = timedelta(minutes=1), **more: Any) -> Standing:
+def once(after: timedelta = timedelta(minutes=1), **more: Any) -> ScheduleWithFirings:
     return put(triggerAt=(NOW + after).isoformat(), **more)

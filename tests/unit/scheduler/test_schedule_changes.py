@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.scheduler.schedules.decide import RefusedChange, due, ended, request
-from services.scheduler.schedules.model import Decision, Standing
+from services.scheduler.schedules.model import Decision, ScheduleWithFirings
 from shared.events.schedules import ScheduleFact, ScheduleRequested, ScheduleState
 from tests.unit.scheduler.schedules import COMPLETED, FAILED, ID, NOW, START, ask, done, facts, once, put, started
 
@@ -23,7 +23,7 @@ def test_a_one_time_schedule_fires_at_its_time_as_a_job_of_its_own_id_and_goes_a
     assert decision.standing.due_at is None
     over = ended(decision.standing, decision.standing.open[0], COMPLETED, NOW)
     assert facts(over) == ["succeeded", "removed"]
-    assert over.standing == Standing(ID)
+    assert over.standing == ScheduleWithFirings(ID)
 
 
 def test_a_one_time_schedule_fires_once_and_never_a_year_later() -> None:
@@ -155,12 +155,12 @@ def test_past_times_are_judged_by_when_they_were_asked_for() -> None:
     document = {"triggerAt": NOW.isoformat(), "start": START}
     event = ScheduleRequested(schedule=document)
     asked = NOW - timedelta(seconds=1)
-    in_time = request(Standing(ID), event, uuid4(), asked, NOW + timedelta(hours=1))
+    in_time = request(ScheduleWithFirings(ID), event, uuid4(), asked, NOW + timedelta(hours=1))
     assert isinstance(in_time, Decision) and facts(due(in_time.standing, NOW + timedelta(hours=1))) == ["fired"]
-    refused = request(Standing(ID), event, uuid4(), NOW, NOW)
+    refused = request(ScheduleWithFirings(ID), event, uuid4(), NOW, NOW)
     assert isinstance(refused, RefusedChange)
     assert [problem.pointer for problem in refused.problems] == ["/triggerAt"]
-    assert (facts(refused.decision), refused.decision.standing) == (["rejected"], Standing(ID))
+    assert (facts(refused.decision), refused.decision.standing) == (["rejected"], ScheduleWithFirings(ID))
 
 
 def test_a_bad_change_leaves_what_was_in_force() -> None:

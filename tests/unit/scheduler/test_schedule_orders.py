@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from services.scheduler.schedules.decide import RefusedChange, due, ended
 from services.scheduler.schedules.firing import End
-from services.scheduler.schedules.model import Decision, Standing
+from services.scheduler.schedules.model import Decision, ScheduleWithFirings
 from shared.events.jobs import JobState
 from shared.events.schedules import ScheduleFact, ScheduleState
 from tests.unit.scheduler.schedules import COMPLETED, FAILED, ID, NOW, ask, done, facts, once, put, started
@@ -49,12 +49,12 @@ def test_deletion_drops_what_waits_and_hears_of_what_runs() -> None:
     assert (facts(gone), gone.standing.kept, len(gone.standing.open)) == (["removed"], None, 1)
     assert facts(ended(gone.standing, running.open[0], FAILED, NOW)) == ["failed"]
     waiting = ended(running, running.open[0], FAILED, NOW).standing
-    assert done(waiting, "delete").standing == Standing(ID)
+    assert done(waiting, "delete").standing == ScheduleWithFirings(ID)
 
 
 def test_nothing_can_be_done_to_what_is_not_there() -> None:
     for action in ("pause", "resume", "trigger", "delete"):
-        refused = ask(Standing(ID), action)
+        refused = ask(ScheduleWithFirings(ID), action)
         assert isinstance(refused, RefusedChange) and refused.reason == "unknown_schedule"
 
 
