@@ -15,6 +15,16 @@ from tests.cluster import Cluster, cluster
 from tests.stack import Place
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse a test that would use the module's cluster from an event loop of its own: it would hang."""
+    for item in items:
+        marker = item.get_closest_marker("asyncio")
+        if "shared_topics" in getattr(item, "fixturenames", ()) and (
+            marker is None or marker.kwargs.get("loop_scope") != "module"
+        ):
+            raise pytest.UsageError(f'{item.nodeid} needs pytest.mark.asyncio(loop_scope="module")')
+
+
 @pytest.fixture(scope="module")
 def environment() -> dict[str, str]:
     """Environment variables that the services of the module's cluster get. A module that needs some has a fixture of
