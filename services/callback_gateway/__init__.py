@@ -20,8 +20,17 @@ Files:
 - `configuration_cache.py`: vendors, sources and hooks as the edge knows them
 - `clocks.py`: how nearly clocks agree
 - `resting.py`: what the broker did not take rests for a while
-- behaviours: `http` (the API), `views` (what it shows), `match` (whose a callback is), `webhooks`, `schedules`,
-  `redrive`, `spool`, `configure`, `expire`; parts: `verify` (signatures), `keys` (API keys)
+- `http/`: the API, on the way in and out; each file of `http/routes/` answers a part of it
+- `webhooks/`: a webhook to a hook, once by its sender's id → `webhooks.received`
+- `match/`: a callback and the tasks that wait for it, whichever comes first; what is for none becomes a dead letter
+- `configure/`: vendors, sources and hooks, from their topics into tables
+- `views/`: jobs, tasks and dead letters, from their events into the tables that the API shows
+- `schedules/`: the same for schedules and their firings
+- `redrive/`: dead letters that are sent again or discarded, and how many are open
+- `spool/`: the way out to the broker, and what the broker did not take in time
+- `expire/`: what is forgotten when its time is over
+- `verify/`: signatures of webhooks and callbacks, a file for each scheme
+- `keys/`: API keys, and the command that makes them
 
 A request is answered with 2xx after the broker has acknowledged its event. If the broker does not answer, the event
 is kept in the spool and produced later; if that fails, too, the answer is 503, never a promise kept in memory only.

@@ -1,4 +1,4 @@
-"""The gateway as a table."""
+"""The gateway as a table. A loop has the name of its place: that of `expire/answers.py` is `expire-answers`."""
 
 from services.callback_gateway.configuration_cache import ConfigurationCache
 from services.callback_gateway.configure import handler as configuration
@@ -39,7 +39,7 @@ def build(runtime: Runtime[Settings]) -> App:
     settings, database = runtime.settings, runtime.database
     outbound = Outbound(runtime.producer, database, settings.gateway_produce_seconds)
     cache, following = ConfigurationCache(database), Following(database)
-    refresh, follow = Loop("configuration", cache.refresh), Loop("follow", following.look)
+    refresh, follow = Loop("configuration-cache", cache.refresh), Loop("http-follow", following.look)
     context = ApiContext(settings, database, outbound, cache, JobRows(database), runtime.payloads, following)
     return App(
         consumers=[
@@ -63,9 +63,9 @@ def build(runtime: Runtime[Settings]) -> App:
 def _by_the_clock(runtime: Runtime[Settings]) -> list[Loop]:
     return [
         Loop("expire", Expire(runtime).step),
-        Loop("answers", ExpireAnswers(runtime).step),
-        Loop("forget", Forget(runtime.database).step),
-        Loop("unmatched", Unmatched(runtime).step),
+        Loop("expire-answers", ExpireAnswers(runtime).step),
+        Loop("schedules", Forget(runtime.database).step),
+        Loop("match", Unmatched(runtime).step),
         Loop("redrive", Redrive(runtime).step),
-        Loop("open-letters", CountOpen(runtime.database).step),
+        Loop("redrive-count", CountOpen(runtime.database).step),
     ]
