@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from shared.database.pool import Database, Transaction
+from shared.database.pool import Database, Transaction, Unstorable
 from shared.errors import Rejected, RuledOut
 from shared.events.envelope import Incoming
 from shared.messaging import ledger
@@ -23,7 +23,6 @@ from shared.observability.logs import get_logger
 from shared.observability.metrics import EVENTS
 
 CIRCUIT_RUN = 100
-_OTHERS_FAULTS = (Rejected, RuledOut)
 
 log = get_logger(__name__)
 
@@ -86,7 +85,7 @@ class Outcomes:
         reason = self._letters.gives_up(incoming, error)
 
         async def give_up(tx: Transaction, _: Sequence[Incoming[Any]]) -> Sequence[Outgoing]:
-            if not isinstance(error, _OTHERS_FAULTS) and self._circuit.refused(incoming.record.position):
+            if _may_be_ours(error) and self._circuit.refused(incoming.record.position):
                 raise CircuitOpen from error
             on_given_up = self._consumer.on_given_up
             more = await on_given_up(tx, incoming, reason) if reason and on_given_up else ()
@@ -135,3 +134,8 @@ class Outcomes:
 
     def _count(self, outcome: str, events: int = 1) -> None:
         EVENTS.labels(group=self._letters.group, outcome=outcome).inc(events)
+
+
+def _may_be_ours(error: Exception) -> bool:
+    """Whether a defect of Sluice may be behind a failure. A value that cannot be stored may be one of a wrong type."""
+    return isinstance(error, Unstorable) or not isinstance(error, (Rejected, RuledOut))

@@ -5,6 +5,8 @@ reads it would run out of memory, and again after each restart. aiokafka has no 
 replaced by decoders that stop.
 """
 
+import gzip
+import io
 import struct
 import sys
 import zlib
@@ -16,7 +18,6 @@ from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatch
 
 MOST_BYTES = 64 * 1024**2
-_GZIP = 31
 _XERIAL = b"\x82SNAPPY\x00"
 _XERIAL_HEADER_BYTES = 16
 
@@ -33,17 +34,14 @@ def limit_batches() -> None:
 
 def unpack_gzip(packed: bytes) -> bytes:
     """RFC 1952, of one or more members."""
-    unpacked, left = bytearray(), packed
-    while left:
-        gunzip = zlib.decompressobj(_GZIP)
-        try:
-            unpacked += gunzip.decompress(left, MOST_BYTES - len(unpacked) + 1)
-        except zlib.error as error:
-            raise _refused("gzip", error) from error
-        if not gunzip.eof or len(unpacked) > MOST_BYTES:
-            raise _refused("gzip", "more is left")
-        left = gunzip.unused_data
-    return bytes(unpacked)
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(packed)) as members:
+            unpacked = members.read(MOST_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise _refused("gzip", error) from error
+    if len(unpacked) > MOST_BYTES:
+        raise _refused("gzip", "more is left")
+    return unpacked
 
 
 def unpack_snappy(packed: bytes) -> bytes:

@@ -31,7 +31,7 @@ class ServiceSettings(KafkaSettings):
         description="env:NAME or file:/PATH of the role's password, with {service} as above; empty: that of the URL",
     )
     database_connections: int = Field(
-        6, ge=2, le=100, description="most connections to Postgres of one process; a fetcher has one more"
+        6, ge=2, le=100, description="most connections to Postgres of one process; a fetcher or gateway has one more"
     )
     payload_store: str = Field(
         "file:///tmp/sluice/payloads",

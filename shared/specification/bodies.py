@@ -3,6 +3,7 @@
 import json
 import re
 from codecs import BOM_UTF8
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from math import isinf
 from typing import Any
@@ -162,6 +163,16 @@ def find_items(content: Any, select: str | None) -> list[Any] | None:
     begins = None if select is None else _page_list(select)
     selected = None if begins is None else _walk(content, begins)
     return selected if isinstance(selected, list) else find_records(content, select)
+
+
+def is_lone(content: Any, select: str | None, found: Sequence[Any] | None) -> bool:
+    """Whether the body itself is the one record, for want of a list. Any other `select` knows what it finds."""
+    return select in (None, "body") and bool(found) and found is not None and found[0] is content
+
+
+def says_nothing(content: Mapping[str, Any]) -> bool:
+    """Whether an object has only null, false, 0 and what is empty: so vendors end who leave an empty list out."""
+    return not any(content.values())
 
 
 def is_one_for_one(select: str | None) -> bool:

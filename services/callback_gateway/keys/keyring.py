@@ -46,8 +46,9 @@ class Keyring:
             return self._keys
 
     async def _read(self) -> dict[str, Key]:
+        """By the reserved connection: where all others are busy, a revoked key must not stay in force."""
         try:
-            async with asyncio.timeout(_PATIENCE_SECONDS), self._database.transaction() as tx:
+            async with asyncio.timeout(_PATIENCE_SECONDS), self._database.transaction(reserved=True) as tx:
                 keys = await store.find_keys(tx)
         except (Unavailable, TimeoutError) as error:
             if self._keys is None:

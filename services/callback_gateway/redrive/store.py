@@ -10,6 +10,7 @@ from services.callback_gateway.redrive.model import DISCARDED, MOST_REDRIVES, Le
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
 from shared.database.storable import storable_text
+from shared.events.catalogue import DEAD
 from shared.events.dead_letters import DeadLetter
 
 SQL = load_queries(__file__)
@@ -116,10 +117,10 @@ async def discard_letters(tx: Transaction, selection: Selection, page: LetterPag
     return taken
 
 
-async def count_open(tx: Transaction, most_letters: int, most_pairs: int) -> list[tuple[str, str, int]]:
-    """How many open letters there are, by service and reason, the most frequent first: of each pair at most
-    `most_letters`, and at most `most_pairs` of them."""
-    rows = await tx.fetch(SQL["count_open"], most_letters, most_pairs)
+async def count_open(tx: Transaction, most_letters: int, most_reasons: int) -> list[tuple[str, str, int]]:
+    """How many open letters there are, by service and reason, the most frequent first: at most `most_letters` of each,
+    and at most `most_reasons` of each service."""
+    rows = await tx.fetch(SQL["count_open"], list(DEAD), most_letters, most_reasons)
     return [(row["service"], row["reason"], row["count"]) for row in rows]
 
 

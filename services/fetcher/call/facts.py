@@ -12,7 +12,7 @@ from pydantic_core import to_json
 from services.fetcher.call.detect import detect
 from services.fetcher.call.whole_number import whole_number
 from shared.events.tasks import Facts, FactsWanted
-from shared.specification.bodies import BodyUnreadable, find_items, find_records
+from shared.specification.bodies import BodyUnreadable, find_items, find_records, is_lone, says_nothing
 from shared.specification.expressions import found_by
 
 _LONGEST_NEXT = 4096
@@ -37,10 +37,10 @@ def read_facts(wanted: FactsWanted, origin: AnswerOrigin, body: bytes, content: 
     except BodyUnreadable as error:
         return Facts(problem=str(error), digest=digest)
     document = {"body": content, "headers": dict(origin.headers), "status": origin.status}
-    is_lone = bool(found and found[0] is content)
-    has_list = found is not None and not is_lone
-    if is_lone and wanted.expects_list:
-        found = None if content else []
+    lone = is_lone(content, wanted.select, found)
+    has_list = found is not None and not lone
+    if lone and wanted.expects_list:
+        found = [] if says_nothing(content) else None
     items = None if found is None else len(found)
     told, problems = _counts(wanted, document)
     told |= {"items": items, "has_list": has_list, "digest": digest}

@@ -43,6 +43,7 @@ from shared.specification.vendor import Vendor
 
 _FINAL = frozenset({Failure.BLOCKED, Failure.TOO_LARGE, Failure.INVALID})
 _PUT_OFF_SECONDS = 5.0
+_LATE = "connect_failed: connecting took longer than a permit lasts"
 
 log = get_logger(__name__)
 
@@ -98,9 +99,9 @@ class CallMaker:
             async with self._transport.send(request, vendor, egress, leave) as answer:
                 status, answered_at = answer.status, utc_now()
                 judged = await take(call, vendor, answer)
-        except CallFailed as error:
-            judged = _lost(call, vendor, Unanswered(str(error), sent=error.sent, final=error.failure in _FINAL))
-        except (Unavailable, Late) as error:
+        except (CallFailed, Late) as error:
+            judged = _lost(call, vendor, _unanswered(error))
+        except Unavailable as error:
             return await _put_off(call, error)
         tried = Tried(began_at, monotonic() - began, egress, status, answered_at, sent=may_have_it(judged.result))
         if isinstance(judged.decided, Page):
@@ -207,14 +208,18 @@ def _lost(call: Claimed, vendor: Vendor, result: Unanswered) -> Judged:
     return Judged(result, setback(result, vendor, _try(call), utc_now(), random.random()))
 
 
-async def _put_off(call: Claimed, error: Unavailable | Late) -> Later:
-    """The vendor is not to blame for a payload that cannot be stored, a connection that there is no room for, or a
-    permit that grew too old: no attempt is counted. The call keeps its place in flight for a while, so that others do
-    not meet the same at once; but not where it only needs another permit, as its connection is open."""
+def _unanswered(error: CallFailed | Late) -> Unanswered:
+    if isinstance(error, Late):
+        return Unanswered(_LATE, sent=False)
+    return Unanswered(str(error), sent=error.sent, final=error.failure in _FINAL)
+
+
+async def _put_off(call: Claimed, error: Unavailable) -> Later:
+    """The vendor is not to blame for a payload that cannot be stored, or a connection that there is no room for: no
+    attempt is counted. The call keeps its place in flight for a while, so that others do not meet the same at once."""
     log.warning("call.put_off", task_id=str(call.request.task_id), error=str(error))
-    if not isinstance(error, Late):
-        await asyncio.sleep(_PUT_OFF_SECONDS)
-    may_have_left = call.may_have_left or not isinstance(error, (Exhausted, Late))
+    await asyncio.sleep(_PUT_OFF_SECONDS)
+    may_have_left = call.may_have_left or not isinstance(error, Exhausted)
     return Later(call, utc_now(), call.attempt, reason=str(error), may_have_left=may_have_left)
 
 

@@ -13,7 +13,7 @@ from services.processor.model import Failure, KeyedRecord, Page
 from services.processor.process.json_text import write_json
 from shared.events.payloads import PayloadStored, Processing
 from shared.events.topic import MAX_MESSAGE_BYTES
-from shared.specification.bodies import BodyUnreadable, find_records, read_json
+from shared.specification.bodies import BodyUnreadable, find_records, is_lone, read_json, says_nothing
 from shared.specification.expressions import found_by
 from shared.specification.source import PostgresSink, TopicSink
 
@@ -52,8 +52,8 @@ def take_apart(stored: PayloadStored, body: bytes) -> Page:
 def _select(content: Any, select: str | None, *, expects_list: bool) -> list[Any]:
     """The records. Where a list is expected, a body that is a lone object is no record: vendors answer errors so."""
     records = find_records(content, select)
-    if expects_list and records and records[0] is content:
-        if content:
+    if expects_list and is_lone(content, select, records):
+        if not says_nothing(content):
             detail = f"expected a list as on the pages before, the body is {_kind(content)}"
             raise _Mistake("vendor_malformed", detail)
         return []

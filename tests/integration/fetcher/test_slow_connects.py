@@ -96,9 +96,11 @@ async def test_a_call_that_connects_for_longer_than_its_permit_lasts_is_not_sent
     later = NOW + KEPT + SECOND // 10
     leases.clock.read(later)
     names.answers.set()
-    put_off = await first
-    assert isinstance(put_off, Later)
-    assert (put_off.attempt, put_off.next_attempt, put_off.may_have_left) == (None, call.attempt, False)
+    again = await first
+    assert isinstance(again, Later)
+    assert again.attempt is not None
+    assert (again.next_attempt, again.may_have_left) == (call.attempt + 1, False)
+    assert again.attempt.reason == "connect_failed: connecting took longer than a permit lasts"
     assert (site.connections, site.heads) == (1, [])
     call = slow_call(site, later)
     assert isinstance(await maker.make(call, Permit(leases, call)), Ended)

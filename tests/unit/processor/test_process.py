@@ -66,7 +66,13 @@ def test_where_a_list_is_expected_a_lone_object_is_no_record(select: str | None)
 
 @pytest.mark.parametrize(
     ("body", "select", "expected"),
-    [(b"{}", None, []), (b'[{"id": 1}]', None, ["1"]), (b'{"rows": {"id": 1}}', "body.rows", ["1"])],
+    [
+        (b"{}", None, []),
+        (b'{"next": "", "count": 0}', None, []),
+        (b'[{"id": 1}]', None, ["1"]),
+        (b'{"rows": {"id": 1}}', "body.rows", ["1"]),
+        (b'{"id": 1}', "to_array(body)", ["1"]),
+    ],
 )
 def test_where_a_list_is_expected_it_is_found_as_anywhere(body: bytes, select: str | None, expected: list[str]) -> None:
     assert keys(taken(body, select, "id", expects_list=True)) == expected
