@@ -13,10 +13,10 @@ from infra.local.errors import StackError
 from infra.local.stack import Addresses
 from shared.database.pool import Database
 from shared.messaging.producer import Producer
-from tests import stack
 from tests.integration.fetcher.site import Site
-from tests.stack import Place
-from tests.topic_reader import TopicReader
+from tests.support import stack
+from tests.support.stack import Place
+from tests.support.topic_reader import TopicReader
 
 DatabaseFor = Callable[[str], Awaitable[Database]]
 ReaderFor = Callable[[str], Awaitable[TopicReader]]

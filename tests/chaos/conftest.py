@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.behind import proxy_to_kafka
-from tests.proxy import Proxy
-from tests.stack import Place
+from tests.support.behind import proxy_to_kafka
+from tests.support.proxy import Proxy
+from tests.support.stack import Place
 
 
 @pytest.fixture

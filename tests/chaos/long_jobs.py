@@ -1,6 +1,6 @@
 """A job that lasts some seconds, so that something may happen in its middle."""
 
-from tests.cluster import Cluster
+from tests.support.cluster import Cluster
 
 RECORDS = 4000
 POLL = {

@@ -18,9 +18,9 @@ import pytest
 
 from infra.local import stack as embedded
 from shared.events.jobs import JobState
-from tests.cluster import Cluster, cluster
-from tests.eventually import eventually
-from tests.stack import ROOT, Place
+from tests.support.cluster import Cluster, cluster
+from tests.support.eventually import eventually
+from tests.support.stack import ROOT, Place
 
 pytestmark = [pytest.mark.chaos]
 

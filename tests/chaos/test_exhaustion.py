@@ -21,11 +21,11 @@ from services.fetcher.model import Ended, Later
 from shared.database.pool import Database
 from shared.errors import Unavailable
 from shared.payloads.store import PayloadStore
-from tests.cluster import PROJECT, SERVICES
-from tests.eventually import eventually
 from tests.integration.fetcher.site import FREE, Site
 from tests.integration.fetcher.site_calls import claimed
-from tests.stack import Place
+from tests.support.cluster import PROJECT, SERVICES
+from tests.support.eventually import eventually
+from tests.support.stack import Place
 
 pytestmark = pytest.mark.chaos
 

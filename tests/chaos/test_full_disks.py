@@ -25,11 +25,11 @@ from shared.payloads.folder import SMALL_BYTES
 from shared.payloads.store import PayloadStore
 from shared.specification.vendor import Vendor
 from tests.conftest import DatabaseFor, ReaderFor
-from tests.eventually import eventually
 from tests.integration.fetcher.site import Site
 from tests.integration.shared.shells import Seen, order, shell
-from tests.running import running
-from tests.stack import Place
+from tests.support.eventually import eventually
+from tests.support.running import running
+from tests.support.stack import Place
 
 pytestmark = pytest.mark.chaos
 

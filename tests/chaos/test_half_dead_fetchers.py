@@ -21,12 +21,12 @@ from shared.runtime.app import Runtime
 from shared.runtime.clock import utc_now
 from shared.runtime.loop import Loop
 from shared.runtime.service import open_runtime
-from tests.behind import behind
 from tests.conftest import ReaderFor
-from tests.eventually import eventually
 from tests.integration.fetcher.calls import wanted
-from tests.proxy import Proxy
-from tests.stack import Place
+from tests.support.behind import behind
+from tests.support.eventually import eventually
+from tests.support.proxy import Proxy
+from tests.support.stack import Place
 
 pytestmark = pytest.mark.chaos
 

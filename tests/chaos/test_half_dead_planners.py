@@ -15,11 +15,11 @@ from shared.messaging import producer as producing
 from shared.runtime.app import Runtime
 from shared.runtime.service import open_runtime
 from shared.specification.source import Poll
-from tests.behind import behind
-from tests.eventually import eventually
 from tests.integration.planner.plans import plan
-from tests.proxy import Proxy
-from tests.stack import Place
+from tests.support.behind import behind
+from tests.support.eventually import eventually
+from tests.support.proxy import Proxy
+from tests.support.stack import Place
 
 pytestmark = pytest.mark.chaos
 

@@ -13,9 +13,9 @@ import pytest
 from infra.local import stack as embedded
 from shared.ids import new_id
 from tests.chaos.long_jobs import POLL, RECORDS, prepare
-from tests.cluster import SERVICES, Cluster, cluster
-from tests.eventually import eventually
-from tests.stack import ROOT, Place
+from tests.support.cluster import SERVICES, Cluster, cluster
+from tests.support.eventually import eventually
+from tests.support.stack import ROOT, Place
 
 pytestmark = [pytest.mark.chaos]
 

@@ -25,10 +25,10 @@ from shared.ids import new_id
 from shared.messaging.producer import Producer
 from shared.messaging.topics import Profile, create_topics
 from tests.conftest import DatabaseFor
-from tests.eventually import eventually
 from tests.integration.shared.shells import Seen, order, shell
-from tests.stack import Place
-from tests.topic_reader import TopicReader
+from tests.support.eventually import eventually
+from tests.support.stack import Place
+from tests.support.topic_reader import TopicReader
 
 pytestmark = [pytest.mark.chaos]
 

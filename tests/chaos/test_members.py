@@ -13,11 +13,11 @@ from shared.ids import new_id
 from shared.messaging.producer import Producer
 from shared.messaging.subscriptions import Subscriptions
 from tests.chaos.long_jobs import POLL, RECORDS, prepare
-from tests.cluster import Cluster, cluster
 from tests.conftest import DatabaseFor, ReaderFor
-from tests.eventually import eventually
 from tests.integration.shared.shells import Seen, order, shell
-from tests.stack import Place
+from tests.support.cluster import Cluster, cluster
+from tests.support.eventually import eventually
+from tests.support.stack import Place
 
 pytestmark = [pytest.mark.chaos]
 

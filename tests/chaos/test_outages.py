@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from infra.local import stack as embedded
-from tests.cluster import SERVICES, Cluster, cluster
-from tests.eventually import eventually
-from tests.stack import ROOT, Place
+from tests.support.cluster import SERVICES, Cluster, cluster
+from tests.support.eventually import eventually
+from tests.support.stack import ROOT, Place
 
 pytestmark = [pytest.mark.chaos]
 

@@ -15,13 +15,13 @@ from shared.messaging import producer as producing
 from shared.messaging.handler import Outgoing
 from shared.messaging.producer import Producer
 from shared.messaging.subscriptions import Subscriptions
-from tests.behind import behind
 from tests.conftest import DatabaseFor, ReaderFor
-from tests.eventually import eventually
 from tests.integration.shared.shells import Seen, answer, order, shell
-from tests.proxy import Proxy
-from tests.stack import Place
-from tests.topic_reader import TopicReader
+from tests.support.behind import behind
+from tests.support.eventually import eventually
+from tests.support.proxy import Proxy
+from tests.support.stack import Place
+from tests.support.topic_reader import TopicReader
 
 pytestmark = pytest.mark.chaos
 

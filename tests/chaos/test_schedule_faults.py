@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from infra.local import stack as embedded
-from tests.cluster import Cluster, cluster
 from tests.end_to_end.schedules import POLL, schedule, shown
-from tests.eventually import eventually
-from tests.stack import ROOT, Place
+from tests.support.cluster import Cluster, cluster
+from tests.support.eventually import eventually
+from tests.support.stack import ROOT, Place
 
 pytestmark = [pytest.mark.chaos]
 

@@ -10,12 +10,12 @@ import pytest
 
 from infra.local import stack as embedded
 from shared.ids import derived_id
-from tests.cluster import Cluster, cluster
 from tests.conftest import ReaderFor
-from tests.eventually import eventually
-from tests.signing import SECRET, signed
-from tests.stack import ROOT, Place
-from tests.topic_reader import TopicReader
+from tests.support.cluster import Cluster, cluster
+from tests.support.eventually import eventually
+from tests.support.signing import SECRET, signed
+from tests.support.stack import ROOT, Place
+from tests.support.topic_reader import TopicReader
 
 pytestmark = [pytest.mark.chaos]
 

@@ -20,11 +20,11 @@ from shared.messaging.producer import Producer
 from shared.runtime import clock
 from shared.specification.vendor import Vendor
 from tests.conftest import DatabaseFor, ReaderFor
-from tests.eventually import eventually
 from tests.integration.fetcher.site import Site
 from tests.integration.planner.invocations import released
-from tests.running import running
-from tests.stack import Place
+from tests.support.eventually import eventually
+from tests.support.running import running
+from tests.support.stack import Place
 
 pytestmark = pytest.mark.chaos
 

@@ -10,9 +10,9 @@ import pytest
 import pytest_asyncio
 
 from infra.local.stack import Addresses
-from tests import stack
-from tests.cluster import Cluster, cluster
-from tests.stack import Place
+from tests.support import stack
+from tests.support.cluster import Cluster, cluster
+from tests.support.stack import Place
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from tests.cluster import Cluster
-from tests.reports import Reports
+from tests.support.cluster import Cluster
+from tests.support.reports import Reports
 
 OUTCOME = {
     "done": "body.status == 'succeeded'",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.cluster import Cluster
+from tests.support.cluster import Cluster
 
 POLL = {"request": {"path": "/items"}, "pages": {"style": "none"}, "records": {"key": "id"}}
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import cluster
-from tests.stack import Place
+from tests.support.cluster import cluster
+from tests.support.stack import Place
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 INPUTS, ROWS = 60, 3

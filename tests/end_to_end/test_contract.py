@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import Cluster, cluster
 from tests.end_to_end.invocations import INVOKE, OUTCOME, tasks
 from tests.end_to_end.schedules import schedule, shown
-from tests.eventually import eventually
-from tests.reports import Reports
-from tests.stack import Place
+from tests.support.cluster import Cluster, cluster
+from tests.support.eventually import eventually
+from tests.support.reports import Reports
+from tests.support.stack import Place
 
 ITEMS = {"request": {"path": "/items"}, "records": {"key": "id"}}
 IN_FLIGHT, HANG_SECONDS = 50, 600

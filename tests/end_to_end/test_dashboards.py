@@ -17,10 +17,10 @@ import yaml
 
 from infra.local.beginning import PROJECT
 from infra.local.ports import free_port
-from tests.cluster import Cluster, cluster
-from tests.eventually import eventually
-from tests.prometheus import ALERTS, program
-from tests.stack import Place
+from tests.support.cluster import Cluster, cluster
+from tests.support.eventually import eventually
+from tests.support.prometheus import ALERTS, program
+from tests.support.stack import Place
 
 DASHBOARDS = sorted((PROJECT / "infra" / "grafana" / "dashboards").glob("*.json"))
 POLL = {"request": {"path": "/items"}, "records": {"key": "id"}}

@@ -18,8 +18,8 @@ from infra.local import services
 from infra.local.beginning import PROJECT
 from infra.local.ports import free_ports
 from infra.local.stack import Addresses
-from tests.cluster import Cluster, cluster
-from tests.stack import Place
+from tests.support.cluster import Cluster, cluster
+from tests.support.stack import Place
 
 TOLD = (
     r"job\.completed_with_failures 11,900 of 12,000 records",

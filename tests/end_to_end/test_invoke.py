@@ -11,11 +11,11 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from tests.cluster import Cluster, cluster
 from tests.end_to_end.invocations import apply, callbacks, invoke, tasks
-from tests.eventually import eventually
-from tests.reports import Report, Reports
-from tests.stack import Place
+from tests.support.cluster import Cluster, cluster
+from tests.support.eventually import eventually
+from tests.support.reports import Report, Reports
+from tests.support.stack import Place
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

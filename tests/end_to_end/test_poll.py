@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import Cluster
+from tests.support.cluster import Cluster
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

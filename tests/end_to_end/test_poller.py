@@ -16,10 +16,10 @@ import pytest_asyncio
 
 from shared.client.replay import Wanted, replay
 from shared.events.envelope import CE_ID, CE_TYPE, TRACEPARENT
-from tests.cluster import Cluster
-from tests.eventually import eventually
-from tests.stack import Place
-from tests.topic_reader import TopicReader
+from tests.support.cluster import Cluster
+from tests.support.eventually import eventually
+from tests.support.stack import Place
+from tests.support.topic_reader import TopicReader
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -17,8 +17,8 @@ import pytest_asyncio
 
 from infra.local.beginning import PROJECT
 from shared.client.documents import load
-from tests.cluster import Cluster
-from tests.eventually import eventually
+from tests.support.cluster import Cluster
+from tests.support.eventually import eventually
 
 README = (PROJECT / "README.md").read_text("utf-8")
 RECIPES = README[README.index("## Recipes") : README.index("## What is guaranteed")]

@@ -21,9 +21,9 @@ from shared.ids import new_id
 from shared.messaging.handler import Outgoing, outgoing
 from shared.messaging.producer import Producer
 from tests.conftest import DatabaseFor, ReaderFor
-from tests.eventually import eventually
 from tests.integration.shared.shells import Seen, order, shell
-from tests.stack import Place
+from tests.support.eventually import eventually
+from tests.support.stack import Place
 
 EVER = datetime(2020, 1, 1, tzinfo=UTC)
 

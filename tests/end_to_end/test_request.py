@@ -11,9 +11,9 @@ import pytest
 from infra.local.ports import free_port
 from shared.messaging.handler import Outgoing
 from shared.messaging.producer import Producer
-from tests.cluster import Cluster
-from tests.eventually import eventually
-from tests.loopback import more_addresses
+from tests.support.cluster import Cluster
+from tests.support.eventually import eventually
+from tests.support.loopback import more_addresses
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

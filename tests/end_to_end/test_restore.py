@@ -11,9 +11,9 @@ import asyncpg
 from infra.local.beginning import PROJECT
 from shared.client.replay import Wanted, replay
 from shared.ids import new_id
-from tests.cluster import SERVICES, Cluster, cluster
-from tests.eventually import eventually
-from tests.stack import Place
+from tests.support.cluster import SERVICES, Cluster, cluster
+from tests.support.eventually import eventually
+from tests.support.stack import Place
 
 PAGE = (PROJECT / "docs" / "operations.md").read_text("utf-8").partition("## Backup and restore")[2]
 [STATEMENTS] = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)

@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from tests.cluster import cluster
 from tests.conftest import ReaderFor
 from tests.end_to_end.schedules import POLL, running_jobs, schedule, shown
-from tests.eventually import eventually
-from tests.stack import Place
-from tests.topic_reader import TopicReader
+from tests.support.cluster import cluster
+from tests.support.eventually import eventually
+from tests.support.stack import Place
+from tests.support.topic_reader import TopicReader
 
 FIRINGS = 200
 KILLED_AT = (0, 30, 75, 120, 160)

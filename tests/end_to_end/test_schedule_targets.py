@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.cluster import Cluster
 from tests.end_to_end.schedules import POLL, running_jobs, schedule, shown
-from tests.eventually import eventually
-from tests.signing import SECRET
+from tests.support.cluster import Cluster
+from tests.support.eventually import eventually
+from tests.support.signing import SECRET
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -12,13 +12,13 @@ import pytest
 from shared.events.catalogue import topics as all_topics
 from shared.messaging.handler import Outgoing
 from shared.messaging.producer import Producer
-from tests.cluster import SERVICES, Cluster, cluster
 from tests.conftest import ReaderFor
 from tests.end_to_end.invocations import INVOKE, OUTCOME
-from tests.eventually import eventually
-from tests.letters import reasons
-from tests.reports import Report, Reports
-from tests.stack import Place
+from tests.support.cluster import SERVICES, Cluster, cluster
+from tests.support.eventually import eventually
+from tests.support.letters import reasons
+from tests.support.reports import Report, Reports
+from tests.support.stack import Place
 
 CREDENTIAL = "sk_canary_credential_5b1f"
 """A good secret, used as it should be."""

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import Cluster
-from tests.eventually import eventually
+from tests.support.cluster import Cluster
+from tests.support.eventually import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -4,11 +4,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.cluster import Cluster, cluster
 from tests.conftest import ReaderFor
-from tests.eventually import eventually
-from tests.stack import Place
-from tests.topic_reader import TopicReader
+from tests.support.cluster import Cluster, cluster
+from tests.support.eventually import eventually
+from tests.support.stack import Place
+from tests.support.topic_reader import TopicReader
 
 ITEMS = {"request": {"path": "/items"}, "records": {"key": "id"}}
 COUNTED = {**ITEMS, "pages": {"style": "offset", "size": 50, "total": "body.meta.total"}}

@@ -24,9 +24,9 @@ from services.processor.app import build as build_processor
 from services.processor.settings import Settings as ProcessorSettings
 from shared.database.pool import Database
 from tests.conftest import DatabaseFor
-from tests.eventually import eventually
-from tests.running import running
-from tests.stack import Place
+from tests.support.eventually import eventually
+from tests.support.running import running
+from tests.support.stack import Place
 
 HOST = "items.example"
 HERE = "127.0.0.1"

@@ -11,11 +11,11 @@ import pytest
 import pytest_asyncio
 
 from shared.runtime.clock import utc_now
-from tests.cluster import Cluster
 from tests.end_to_end.invocations import INVOKE, OUTCOME, callbacks, tasks
-from tests.eventually import eventually
-from tests.reports import Report, Reports
-from tests.signing import SECRET, signed
+from tests.support.cluster import Cluster
+from tests.support.eventually import eventually
+from tests.support.reports import Report, Reports
+from tests.support.signing import SECRET, signed
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

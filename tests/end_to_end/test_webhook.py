@@ -9,11 +9,11 @@ from urllib.parse import parse_qs
 import pytest
 import pytest_asyncio
 
-from tests.cluster import Cluster
 from tests.end_to_end.invocations import INVOKE, OUTCOME, tasks
-from tests.eventually import eventually
-from tests.reports import Reports
-from tests.signing import SECRET, signed
+from tests.support.cluster import Cluster
+from tests.support.eventually import eventually
+from tests.support.reports import Reports
+from tests.support.signing import SECRET, signed
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

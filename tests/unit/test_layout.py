@@ -40,6 +40,6 @@ def test_no_module_imports_from_a_test_module() -> None:
 def test_imports_from_test_modules_are_found(tmp_path: Path) -> None:
     path = tmp_path / "one.py"
     path.write_text(
-        "from tests.unit.test_layout import TESTS\nfrom tests.unit import test_layout\nimport tests.stack\n"
+        "from tests.unit.test_layout import TESTS\nfrom tests.unit import test_layout\nimport tests.support.stack\n"
     )
     assert [is_test_module(name) for name in imported(path)] == [True, True, False]

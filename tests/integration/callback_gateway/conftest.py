@@ -23,12 +23,12 @@ from services.callback_gateway.spool.outbound import Outbound
 from shared.database.pool import Database
 from shared.messaging.producer import Producer
 from shared.payloads.store import PayloadStore
-from tests import stack
 from tests.conftest import DatabaseFor
-from tests.eventually import eventually
-from tests.running import running
-from tests.signing import SECRET
-from tests.stack import Place
+from tests.support import stack
+from tests.support.eventually import eventually
+from tests.support.running import running
+from tests.support.signing import SECRET
+from tests.support.stack import Place
 
 
 @dataclass(frozen=True)

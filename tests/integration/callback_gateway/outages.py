@@ -12,7 +12,7 @@ from shared.errors import Unavailable
 from shared.messaging.producer import Producer
 from shared.payloads.store import PayloadStore
 from shared.runtime.app import Runtime
-from tests.stack import Place
+from tests.support.stack import Place
 
 AWAY = Database("postgresql://nobody@127.0.0.1:1/none", schema="none")
 

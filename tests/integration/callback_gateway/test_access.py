@@ -15,12 +15,12 @@ from shared.database.pool import Database
 from shared.ids import new_id
 from shared.messaging.producer import Producer
 from shared.runtime.clock import monotonic
-from tests.cluster import PROJECT
 from tests.conftest import DatabaseFor, ReaderFor
-from tests.eventually import eventually
 from tests.integration.callback_gateway.conftest import Served, ServeEdge
 from tests.integration.callback_gateway.outages import AWAY
-from tests.stack import Place
+from tests.support.cluster import PROJECT
+from tests.support.eventually import eventually
+from tests.support.stack import Place
 
 REMOTE = {"X-Forwarded-For": "192.0.2.7"}
 PAGES = ({"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"})

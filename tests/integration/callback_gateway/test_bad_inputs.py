@@ -6,9 +6,9 @@ import httpx
 
 from shared.messaging.producer import Producer
 from tests.conftest import ReaderFor
-from tests.eventually import eventually
 from tests.integration.callback_gateway.conftest import Served, ServeEdge
 from tests.integration.callback_gateway.raw_http import all_spoken, spoken
+from tests.support.eventually import eventually
 
 JSON = {"Content-Type": "application/json"}
 LIMIT = 1024**2

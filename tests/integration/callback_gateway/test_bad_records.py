@@ -11,8 +11,8 @@ from shared.ids import new_id
 from shared.messaging.handler import Outgoing
 from shared.messaging.producer import Producer
 from tests.conftest import ReaderFor
-from tests.eventually import eventually
-from tests.letters import reasons
+from tests.support.eventually import eventually
+from tests.support.letters import reasons
 
 AT = "2026-01-01T00:00:00Z"
 JOB = str(new_id())

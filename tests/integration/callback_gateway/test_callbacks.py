@@ -25,11 +25,11 @@ from shared.payloads.store import PayloadStore
 from shared.runtime.app import Runtime
 from shared.tokens import Claim, make_token
 from tests.conftest import ReaderFor
-from tests.eventually import eventually
 from tests.integration.callback_gateway.conftest import Served, ServeEdge
 from tests.integration.callback_gateway.dead_letters import letter_of
 from tests.integration.callback_gateway.outages import Counting
-from tests.stack import Place
+from tests.support.eventually import eventually
+from tests.support.stack import Place
 
 KEY = "a key for tests"
 SECRET = base64.b64encode(b"0123456789abcdef01234567").decode()

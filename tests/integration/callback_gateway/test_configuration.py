@@ -14,8 +14,8 @@ from shared.errors import Unavailable
 from shared.runtime.clock import monotonic
 from shared.specification.job import RequestJob
 from tests.conftest import DatabaseFor
-from tests.eventually import eventually
-from tests.locks import waiting
+from tests.support.eventually import eventually
+from tests.support.locks import waiting
 
 OLD, NEW = {"base_url": "https://old.example"}, {"base_url": "https://new.example"}
 SOURCE = {"poll": {"request": {"path": "/items"}}}

@@ -8,9 +8,9 @@ import httpx
 from prometheus_client import REGISTRY
 
 from shared.messaging.producer import Producer
-from tests.eventually import eventually
 from tests.integration.callback_gateway.conftest import Served, ServeEdge
 from tests.integration.callback_gateway.raw_http import spoken
+from tests.support.eventually import eventually
 
 LIMIT = 40_000
 HEAD = b"POST /in/orders HTTP/1.1\r\nHost: a\r\nContent-Type: text/plain\r\n"

@@ -12,9 +12,9 @@ from services.callback_gateway.http.routes import events
 from shared.ids import new_id
 from shared.messaging.producer import Producer
 from shared.runtime.clock import monotonic
-from tests.eventually import eventually
 from tests.integration.callback_gateway.conftest import ServeEdge
 from tests.integration.callback_gateway.job_events import accepted, ended, planned
+from tests.support.eventually import eventually
 
 
 async def follow(gateway: httpx.AsyncClient, job_id: UUID, after: str = "") -> AsyncGenerator[tuple[str, str], None]:

@@ -14,11 +14,11 @@ from services.callback_gateway.app import build
 from services.callback_gateway.settings import Settings
 from shared.messaging.producer import Producer
 from tests.conftest import ReaderFor
-from tests.eventually import eventually
 from tests.integration.callback_gateway.conftest import Served, ServeEdge
 from tests.integration.callback_gateway.problems import check_problem
-from tests.running import running
-from tests.stack import Place
+from tests.support.eventually import eventually
+from tests.support.running import running
+from tests.support.stack import Place
 
 JSON = {"content-type": "application/json"}
 VENDOR = {"vendor": "acme", "base_url": "https://acme.example"}

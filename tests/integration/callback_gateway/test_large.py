@@ -25,7 +25,7 @@ from shared.runtime.app import Runtime
 from tests.conftest import DatabaseFor
 from tests.integration.callback_gateway.conftest import Served
 from tests.integration.callback_gateway.dead_letters import keep, letter_of
-from tests.stack import Place
+from tests.support.stack import Place
 
 COUNT, LARGE = 20, "x" * 1_000_000
 """In one letter over and over: what is kept of it is small, what is read is not."""

@@ -13,10 +13,10 @@ from services.callback_gateway.redrive import store
 from services.callback_gateway.redrive.model import LetterFilter
 from services.callback_gateway.redrive.store import LetterPage, Selection, Turns
 from shared.database.pool import Database
-from tests.eventually import eventually
 from tests.integration.callback_gateway.conftest import Served
 from tests.integration.callback_gateway.dead_letters import keep, letter_of
 from tests.integration.callback_gateway.job_events import BEGAN
+from tests.support.eventually import eventually
 
 MANY = 2_100
 """More than are taken at once."""

@@ -27,10 +27,10 @@ from shared.payloads.store import PayloadStore
 from shared.runtime.app import Runtime
 from shared.specification.vendor import Callbacks
 from tests.conftest import DatabaseFor, ReaderFor
-from tests.eventually import eventually
 from tests.integration.callback_gateway.outages import crash
-from tests.locks import waiting
-from tests.stack import Place
+from tests.support.eventually import eventually
+from tests.support.locks import waiting
+from tests.support.stack import Place
 
 NOW = datetime.now(UTC)
 RULES = Callbacks.model_validate({"vendor_job": "body.id", "outcome": {"done": "body.ok", "failed": "!body.ok"}})

@@ -25,8 +25,8 @@ from shared.messaging.producer import Producer
 from shared.runtime.clock import utc_now
 from shared.specification.vendor import Vendor
 from tests.conftest import DatabaseFor
-from tests.eventually import eventually
-from tests.locks import waiting
+from tests.support.eventually import eventually
+from tests.support.locks import waiting
 
 
 @pytest.fixture

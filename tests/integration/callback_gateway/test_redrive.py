@@ -23,13 +23,13 @@ from shared.messaging.producer import Producer
 from shared.runtime.app import Runtime
 from shared.runtime.service import open_runtime
 from tests.conftest import ReaderFor
-from tests.eventually import eventually
 from tests.integration.callback_gateway.conftest import Served
 from tests.integration.callback_gateway.dead_letters import keep, letter_of, letter_of_task, listed
 from tests.integration.callback_gateway.job_events import BEGAN
 from tests.integration.callback_gateway.outages import crash
-from tests.locks import waiting
-from tests.stack import Place
+from tests.support.eventually import eventually
+from tests.support.locks import waiting
+from tests.support.stack import Place
 
 
 async def test_letters_are_found_by_what_they_are(edge: Served) -> None:

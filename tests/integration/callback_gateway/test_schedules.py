@@ -15,8 +15,8 @@ from shared.events.schedules import ScheduleChanged, ScheduleState, schedule_id_
 from shared.messaging.handler import outgoing
 from shared.messaging.producer import Producer
 from tests.conftest import ReaderFor
-from tests.eventually import eventually
 from tests.integration.callback_gateway.conftest import Served
+from tests.support.eventually import eventually
 
 SOON = {
     "triggerAt": (datetime.now(UTC) + timedelta(hours=1)).isoformat(),

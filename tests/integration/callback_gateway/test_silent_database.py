@@ -17,13 +17,13 @@ from shared.database import pool
 from shared.errors import Unavailable
 from shared.messaging.producer import Producer
 from tests.conftest import ReaderFor
-from tests.eventually import eventually
 from tests.integration.callback_gateway.conftest import ServeEdge
 from tests.integration.callback_gateway.hooks import ORDER, hook
 from tests.integration.callback_gateway.outages import Counting
-from tests.proxy import Proxy
-from tests.signing import signed
-from tests.stack import Place
+from tests.support.eventually import eventually
+from tests.support.proxy import Proxy
+from tests.support.signing import signed
+from tests.support.stack import Place
 
 
 @pytest.fixture

@@ -17,10 +17,10 @@ from shared.ids import new_id
 from shared.messaging.handler import Outgoing, outgoing
 from shared.messaging.producer import Producer
 from tests.conftest import DatabaseFor, ReaderFor
-from tests.eventually import eventually
 from tests.integration.callback_gateway.conftest import Served, ServeEdge
 from tests.integration.callback_gateway.outages import AWAY, crash, drain, drain_of, without_broker
-from tests.stack import Place
+from tests.support.eventually import eventually
+from tests.support.stack import Place
 
 JOB = {"url": "https://api.example/items"}
 

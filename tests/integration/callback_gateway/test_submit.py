@@ -7,8 +7,8 @@ from uuid import uuid4
 from shared.ids import derived_id
 from shared.messaging.producer import Producer
 from tests.conftest import ReaderFor
-from tests.eventually import eventually
 from tests.integration.callback_gateway.conftest import Served, ServeEdge
+from tests.support.eventually import eventually
 
 JOB = {"url": "https://api.example/items"}
 PRIVATE = ["127.0.0.1", "127.0.0.1#x", "[::1]:8080", "0", "2130706433", "0x7f.1", "0177.0.0.1", "localhost."]

@@ -30,9 +30,9 @@ from shared.ids import new_id
 from shared.messaging.handler import outgoing
 from shared.messaging.producer import Producer
 from tests.conftest import DatabaseFor
-from tests.eventually import eventually
 from tests.integration.callback_gateway.conftest import Served
 from tests.integration.callback_gateway.job_events import BEGAN, incoming
+from tests.support.eventually import eventually
 
 WAY = ("planned", "released", "started", "retrying", "started", "stored", "enqueued", "completed")
 

@@ -12,11 +12,11 @@ from services.callback_gateway.settings import Settings
 from shared.ids import new_id
 from shared.messaging.producer import Producer
 from tests.conftest import ReaderFor
-from tests.eventually import eventually
 from tests.integration.callback_gateway.conftest import ServeEdge
 from tests.integration.callback_gateway.job_events import accepted, ended
-from tests.running import running
-from tests.stack import Place
+from tests.support.eventually import eventually
+from tests.support.running import running
+from tests.support.stack import Place
 
 DOCUMENT = {"url": "https://api.example/items"}
 

@@ -6,12 +6,12 @@ import pytest
 
 from shared.messaging.producer import Producer
 from tests.conftest import ReaderFor
-from tests.eventually import eventually
 from tests.integration.callback_gateway.conftest import ServeEdge
 from tests.integration.callback_gateway.hooks import ORDER, counted, hook
 from tests.integration.callback_gateway.outages import AWAY, drain, without_broker
-from tests.signing import signed
-from tests.stack import Place
+from tests.support.eventually import eventually
+from tests.support.signing import signed
+from tests.support.stack import Place
 
 pytestmark = pytest.mark.usefixtures("hook_secret")
 

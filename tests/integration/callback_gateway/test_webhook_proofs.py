@@ -10,10 +10,10 @@ import pytest
 
 from shared.ids import derived_id
 from tests.conftest import ReaderFor
-from tests.eventually import eventually
 from tests.integration.callback_gateway.conftest import Served
 from tests.integration.callback_gateway.hooks import ORDER, counted, hook
-from tests.signing import SECRET, signed
+from tests.support.eventually import eventually
+from tests.support.signing import SECRET, signed
 
 pytestmark = pytest.mark.usefixtures("hook_secret")
 

@@ -16,12 +16,12 @@ from shared.ids import derived_id
 from shared.messaging.handler import outgoing
 from shared.messaging.producer import Producer
 from tests.conftest import ReaderFor
-from tests.eventually import eventually
 from tests.integration.callback_gateway.conftest import Served, ServeEdge
 from tests.integration.callback_gateway.dead_letters import letter_of
 from tests.integration.callback_gateway.hooks import ORDER, counted, hook
-from tests.locks import waiting
-from tests.signing import SECRET, signed
+from tests.support.eventually import eventually
+from tests.support.locks import waiting
+from tests.support.signing import SECRET, signed
 
 pytestmark = pytest.mark.usefixtures("hook_secret")
 

@@ -18,7 +18,7 @@ from shared.ids import new_id
 from shared.specification.request import Records
 from shared.specification.source import PostgresSink, TopicSink
 from tests.conftest import DatabaseFor
-from tests.pages import TABLE, TOPIC, page, stored_payload
+from tests.support.pages import TABLE, TOPIC, page, stored_payload
 
 Sinks = tuple[PostgresSink | TopicSink, ...]
 COUNTED: list[Sinks] = [(TABLE,), (TOPIC,), ()]

@@ -15,7 +15,7 @@ from shared.ids import new_id
 from shared.runtime.app import Runtime
 from shared.runtime.service import open_runtime
 from tests.integration.fetcher.calls import wanted
-from tests.stack import Place
+from tests.support.stack import Place
 
 
 @asynccontextmanager

@@ -19,11 +19,11 @@ from shared.ids import new_id
 from shared.messaging.producer import Producer
 from shared.runtime.clock import utc_now
 from tests.conftest import DatabaseFor, ReaderFor
-from tests.eventually import eventually
 from tests.integration.fetcher.calls import claim, states, submit, wanted
 from tests.integration.fetcher.lanes_at_work import ask, at_work
 from tests.integration.fetcher.takeovers import LEASE_SECONDS, Clock, take_over
-from tests.stack import Place
+from tests.support.eventually import eventually
+from tests.support.stack import Place
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from services.fetcher.settings import Settings
 from shared.database.pool import Row, Transaction
 from shared.runtime.app import Runtime
 from shared.runtime.clock import utc_now
-from tests.eventually import eventually
 from tests.integration.fetcher.lanes_at_work import ask, at_work
-from tests.stack import Place
+from tests.support.eventually import eventually
+from tests.support.stack import Place
 
 VENDOR = b'{"vendor": "v", "base_url": "https://v.example", "budget": {"windows": [], "in_flight": %d}}'
 CALLS = 5

@@ -15,11 +15,11 @@ from shared.ids import new_id
 from shared.messaging.handler import Outgoing, outgoing, tombstone
 from shared.messaging.producer import Producer
 from tests.conftest import DatabaseFor, ReaderFor
-from tests.eventually import eventually
 from tests.integration.fetcher.site import Site
 from tests.integration.fetcher.site_calls import configured
-from tests.running import running
-from tests.stack import Place
+from tests.support.eventually import eventually
+from tests.support.running import running
+from tests.support.stack import Place
 
 
 def wanted(vendor: str = "v") -> Outgoing:

@@ -24,11 +24,11 @@ from shared.runtime.app import Runtime
 from shared.runtime.clock import utc_now
 from shared.runtime.service import open_runtime
 from tests.conftest import DatabaseFor, ReaderFor
-from tests.eventually import eventually
 from tests.integration.fetcher.calls import wanted
 from tests.integration.fetcher.lanes_at_work import ask, at_work
-from tests.locks import waiting
-from tests.stack import Place
+from tests.support.eventually import eventually
+from tests.support.locks import waiting
+from tests.support.stack import Place
 
 
 async def test_lanes_that_claim_at_the_same_time_open_no_more_calls_than_the_process_may(

@@ -9,9 +9,9 @@ from services.fetcher.call.body_memory import Body, BodyMemory
 from services.fetcher.call.request import HttpRequest
 from services.fetcher.call.transport import SMALL_BYTES, Transport
 from shared.specification.vendor import Vendor
-from tests.eventually import eventually
 from tests.integration.fetcher import site as vendors
 from tests.integration.fetcher.site import FREE, Site
+from tests.support.eventually import eventually
 
 LARGE = 3 * SMALL_BYTES // 2
 LIMIT = 2 * SMALL_BYTES

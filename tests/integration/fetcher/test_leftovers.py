@@ -25,14 +25,14 @@ from shared.messaging.producer import Producer
 from shared.payloads.store import PayloadStore
 from shared.specification.vendor import Vendor
 from tests.conftest import DatabaseFor, ReaderFor
-from tests.eventually import eventually
 from tests.integration.fetcher import site as vendors
 from tests.integration.fetcher.calls import claim, incoming, states
 from tests.integration.fetcher.site import FREE, Site
 from tests.integration.fetcher.site_calls import configured, held
 from tests.integration.fetcher.takeovers import take_over
-from tests.running import running
-from tests.stack import Place
+from tests.support.eventually import eventually
+from tests.support.running import running
+from tests.support.stack import Place
 
 
 class Fickle:

@@ -15,9 +15,9 @@ from shared.ids import new_id
 from shared.runtime.clock import monotonic
 from shared.specification.vendor import Budget
 from tests.conftest import DatabaseFor
-from tests.eventually import eventually
 from tests.integration.fetcher.calls import claim, wanted
 from tests.integration.fetcher.leaser import QUOTA, Leaser, noted
+from tests.support.eventually import eventually
 
 FULL = QUOTA.model_copy(update={"budget": Budget(windows=QUOTA.budget.windows, in_flight=2)})
 

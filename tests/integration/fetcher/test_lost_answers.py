@@ -21,12 +21,12 @@ from shared.messaging.producer import Producer
 from shared.payloads.store import PayloadStore
 from shared.runtime.clock import utc_now
 from tests.conftest import ReaderFor
-from tests.eventually import eventually
 from tests.integration.fetcher.calls import claim, states, wanted
 from tests.integration.fetcher.leaser import QUOTA, Leaser, noted
 from tests.integration.fetcher.takeovers import LEASE_SECONDS, Clock, take_over
-from tests.proxy import Proxy
-from tests.stack import Place
+from tests.support.eventually import eventually
+from tests.support.proxy import Proxy
+from tests.support.stack import Place
 
 COMMIT = b"COMMIT"
 

@@ -20,10 +20,10 @@ from shared.events.tasks import Call, FactsWanted
 from shared.payloads.store import PayloadStore
 from shared.runtime.clock import utc_now
 from shared.specification import bodies
-from tests.eventually import eventually
 from tests.integration.fetcher import site as vendors
 from tests.integration.fetcher.site import FREE, Site
 from tests.integration.fetcher.site_calls import claimed
+from tests.support.eventually import eventually
 
 CANARY = "sk_canary_key_77a1"
 BY_QUERY = {"type": "query", "name": "key", "value": "env:ACME_TEST_KEY"}

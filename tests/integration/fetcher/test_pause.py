@@ -21,12 +21,12 @@ from shared.ids import new_id
 from shared.messaging.handler import outgoing
 from shared.messaging.producer import Producer
 from tests.conftest import DatabaseFor, ReaderFor
-from tests.eventually import eventually
 from tests.integration.fetcher.calls import AT, cancelled, due, incoming, wanted
 from tests.integration.fetcher.site import Site
 from tests.integration.fetcher.site_calls import configured
-from tests.running import running
-from tests.stack import Place
+from tests.support.eventually import eventually
+from tests.support.running import running
+from tests.support.stack import Place
 
 PAUSED, RUNNING = JobState.PAUSED, JobState.RUNNING
 

@@ -8,10 +8,10 @@ from services.fetcher.lanes.permit import Permit
 from shared.ids import new_id
 from shared.specification.vendor import Budget
 from tests.conftest import DatabaseFor
-from tests.eventually import eventually
 from tests.integration.fetcher.calls import wanted
 from tests.integration.fetcher.leaser import QUOTA, Leaser, noted
-from tests.locks import waiting
+from tests.support.eventually import eventually
+from tests.support.locks import waiting
 
 
 async def test_a_call_that_leaves_while_its_lane_waits_for_its_turn_counts_once(database_for: DatabaseFor) -> None:

@@ -19,10 +19,10 @@ from shared.messaging.handler import Outgoing, outgoing
 from shared.messaging.producer import Producer
 from shared.specification.vendor import Vendor
 from tests.conftest import DatabaseFor, ReaderFor
-from tests.eventually import eventually
 from tests.integration.fetcher.site import Site
-from tests.running import running
-from tests.stack import Place
+from tests.support.eventually import eventually
+from tests.support.running import running
+from tests.support.stack import Place
 
 
 def configured(site: Site) -> Outgoing:

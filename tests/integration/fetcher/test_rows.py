@@ -17,13 +17,13 @@ from shared.events.tasks import FetchRequested
 from shared.ids import new_id
 from shared.messaging.producer import Producer
 from tests.conftest import DatabaseFor, ReaderFor
-from tests.eventually import eventually
 from tests.integration.fetcher.calls import claim, states, submit, wanted
 from tests.integration.fetcher.site import Site
 from tests.integration.fetcher.site_calls import configured
 from tests.integration.fetcher.takeovers import take_over
-from tests.running import running
-from tests.stack import Place
+from tests.support.eventually import eventually
+from tests.support.running import running
+from tests.support.stack import Place
 
 
 async def write_down(database: Database, wanted: Incoming[FetchRequested], **fields: Any) -> UUID:

@@ -18,10 +18,10 @@ from shared.ids import new_id
 from shared.messaging.producer import Producer
 from shared.runtime.clock import utc_now
 from tests.conftest import DatabaseFor
-from tests.eventually import eventually
 from tests.integration.fetcher.calls import wanted
-from tests.locks import waiting
-from tests.stack import Place
+from tests.support.eventually import eventually
+from tests.support.locks import waiting
+from tests.support.stack import Place
 
 FETCHER = new_id()
 Decided = RetryAt | RateLimited | Elsewhere | None

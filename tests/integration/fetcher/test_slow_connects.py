@@ -19,11 +19,11 @@ from services.fetcher.permits.decide import KEPT
 from services.fetcher.permits.windows import SECOND
 from shared.database.pool import Database
 from shared.payloads.store import PayloadStore
-from tests.eventually import eventually
 from tests.integration.fetcher.leaser import Leaser
 from tests.integration.fetcher.site import Free, Site
 from tests.integration.fetcher.site_calls import claimed
 from tests.integration.fetcher.transports import Names, vendor
+from tests.support.eventually import eventually
 
 NOW = 1_700_000_000 * SECOND
 

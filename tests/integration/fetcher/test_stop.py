@@ -19,13 +19,13 @@ from shared.messaging.producer import Producer
 from shared.runtime.clock import utc_now
 from shared.runtime.service import Process, open_runtime
 from tests.conftest import DatabaseFor, ReaderFor
-from tests.eventually import eventually
 from tests.integration.fetcher import site as vendors
 from tests.integration.fetcher.calls import claim, states, wanted
 from tests.integration.fetcher.site import Site
 from tests.integration.fetcher.site_calls import configured, held
-from tests.locks import waiting
-from tests.stack import Place
+from tests.support.eventually import eventually
+from tests.support.locks import waiting
+from tests.support.stack import Place
 
 PAGE = b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 13\r\n\r\n{"items": []}'
 

@@ -26,10 +26,10 @@ from shared.messaging.producer import Producer
 from shared.runtime.clock import utc_now
 from shared.runtime.service import open_runtime
 from tests.conftest import DatabaseFor, ReaderFor
-from tests.eventually import PATIENCE, eventually
 from tests.integration.fetcher.calls import claim, states, submit
 from tests.integration.fetcher.takeovers import LEASE_SECONDS, Clock, take_over
-from tests.stack import Place
+from tests.support.eventually import PATIENCE, eventually
+from tests.support.stack import Place
 
 
 async def holders(database: Database) -> dict[UUID, UUID]:

@@ -12,9 +12,9 @@ from services.fetcher.call.failures import Failure
 from services.fetcher.call.request import HttpRequest
 from services.fetcher.call.transport import Transport
 from shared.runtime.clock import monotonic
-from tests.eventually import eventually
 from tests.integration.fetcher.site import FREE, Site
 from tests.integration.fetcher.transports import ALLOW, Names, call, failing, vendor
+from tests.support.eventually import eventually
 
 
 async def test_an_answer_is_status_headers_and_body(transport: Transport, site: Site) -> None:

@@ -21,12 +21,12 @@ from shared.messaging.handler import Outgoing, outgoing
 from shared.messaging.producer import Producer
 from shared.runtime.clock import utc_now
 from tests.conftest import DatabaseFor, ReaderFor
-from tests.eventually import eventually
 from tests.integration.fetcher.calls import claim, states, wanted
 from tests.integration.fetcher.site import Site
 from tests.integration.fetcher.site_calls import configured
-from tests.running import running
-from tests.stack import Place
+from tests.support.eventually import eventually
+from tests.support.running import running
+from tests.support.stack import Place
 
 LINK = "next_elsewhere: the vendor's link leads to http://a\0b"
 

@@ -23,7 +23,7 @@ from infra.local.kafka.java import find_java
 from infra.local.pids import alive, identify
 from infra.local.postgres.binaries import find_binaries
 from infra.local.stack import Addresses
-from tests.eventually import eventually
+from tests.support.eventually import eventually
 
 
 @pytest.fixture(scope="module")

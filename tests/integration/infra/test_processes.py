@@ -10,7 +10,7 @@ import pytest
 
 from infra.local.errors import StackError
 from infra.local.processes import Backoff, Processes
-from tests.eventually import wait_until
+from tests.support.eventually import wait_until
 
 STAYS = "import signal; print('up', flush=True); signal.pause()"
 STUBBORN = (

@@ -12,8 +12,8 @@ import aiohttp
 import pytest
 
 from infra.simulator import Contract, FailPath, Fault, Misbehaviour, Simulator, SimulatorConfig, VendorConfig
-from tests.eventually import eventually
-from tests.loopback import more_addresses
+from tests.support.eventually import eventually
+from tests.support.loopback import more_addresses
 
 pytestmark = pytest.mark.asyncio
 

@@ -19,7 +19,7 @@ from infra.simulator import (
     VendorConfig,
 )
 from infra.simulator.signatures import sign_standard
-from tests.eventually import eventually
+from tests.support.eventually import eventually
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 SIGN = Signing(scheme="standard-webhooks", secret=SECRET)

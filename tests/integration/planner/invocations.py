@@ -9,9 +9,9 @@ from shared.events.configuration import VendorConfigured
 from shared.messaging.handler import Outgoing, outgoing
 from shared.messaging.producer import Producer
 from shared.specification.vendor import Vendor
-from tests.eventually import eventually
 from tests.integration.planner.jobs import count_vendors, requested
-from tests.topic_reader import TopicReader
+from tests.support.eventually import eventually
+from tests.support.topic_reader import TopicReader
 
 ACME = Vendor(vendor="acme", base_url="https://acme.example")
 INVOKE: dict[str, Any] = {

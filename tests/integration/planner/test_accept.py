@@ -22,10 +22,10 @@ from shared.messaging.producer import Producer
 from shared.runtime.clock import utc_now
 from shared.specification.vendor import Vendor
 from tests.conftest import DatabaseFor, ReaderFor
-from tests.eventually import eventually
 from tests.integration.planner.jobs import count_vendors, requested
-from tests.running import running
-from tests.stack import Place
+from tests.support.eventually import eventually
+from tests.support.running import running
+from tests.support.stack import Place
 
 ACME = Vendor(vendor="acme", base_url="https://acme.example")
 POLL = {"request": {"path": "/items"}, "pages": {"style": "offset", "size": 10, "total": "body.total"}}

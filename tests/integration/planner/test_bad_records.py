@@ -17,11 +17,11 @@ from shared.database.pool import Database
 from shared.events.envelope import CE_ID, CE_VERSION, DELIVERY, delivery_of_replay
 from shared.ids import new_id
 from tests.conftest import DatabaseFor, ReaderFor
-from tests.eventually import eventually
-from tests.letters import reasons
-from tests.running import running
-from tests.stack import Place
-from tests.topic_reader import TopicReader
+from tests.support.eventually import eventually
+from tests.support.letters import reasons
+from tests.support.running import running
+from tests.support.stack import Place
+from tests.support.topic_reader import TopicReader
 
 GOOD = {"url": "https://api.example/items"}
 LIMIT = 1024**2

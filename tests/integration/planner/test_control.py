@@ -29,9 +29,9 @@ from shared.messaging.producer import Producer
 from shared.runtime.clock import utc_now
 from shared.specification.vendor import Vendor
 from tests.conftest import DatabaseFor, ReaderFor
-from tests.eventually import eventually
-from tests.running import running
-from tests.stack import Place
+from tests.support.eventually import eventually
+from tests.support.running import running
+from tests.support.stack import Place
 
 Handle = Callable[[Transaction, Sequence[Incoming[Any]]], Awaitable[Sequence[Result]]]
 

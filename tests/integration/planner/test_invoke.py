@@ -26,11 +26,11 @@ from shared.payloads.store import PayloadStore
 from shared.runtime.app import Runtime
 from shared.specification.invoke import Invoke
 from tests.conftest import DatabaseFor, ReaderFor
-from tests.eventually import eventually
 from tests.integration.planner.invocations import INVOKE, released
 from tests.integration.planner.plans import plan
-from tests.running import running
-from tests.stack import Place
+from tests.support.eventually import eventually
+from tests.support.running import running
+from tests.support.stack import Place
 
 
 def told(call: dict[str, Any], state: TaskState, service: str = "fetcher", **more: Any) -> Outgoing:

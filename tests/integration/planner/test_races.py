@@ -30,9 +30,9 @@ from shared.messaging.handler import Outgoing, Result
 from shared.runtime.clock import utc_now
 from shared.specification.vendor import Vendor
 from tests.conftest import DatabaseFor
-from tests.eventually import eventually
-from tests.locks import waiting
-from tests.stack import Place
+from tests.support.eventually import eventually
+from tests.support.locks import waiting
+from tests.support.stack import Place
 
 ACME = Vendor(vendor="acme", base_url="https://acme.example")
 PAGED = {

@@ -27,11 +27,11 @@ from shared.messaging.handler import outgoing
 from shared.messaging.producer import Producer
 from shared.specification.source import Poll
 from tests.conftest import DatabaseFor, ReaderFor
-from tests.eventually import eventually
 from tests.integration.planner.plans import HIGH, NORMAL, plan
-from tests.running import running
-from tests.stack import Place
-from tests.topic_reader import TopicReader
+from tests.support.eventually import eventually
+from tests.support.running import running
+from tests.support.stack import Place
+from tests.support.topic_reader import TopicReader
 
 
 @pytest.fixture

@@ -20,9 +20,9 @@ from shared.specification.hook import Hook
 from shared.specification.source import Source
 from shared.specification.vendor import Vendor
 from tests.conftest import DatabaseFor, ReaderFor
-from tests.eventually import eventually
-from tests.running import running
-from tests.stack import Place
+from tests.support.eventually import eventually
+from tests.support.running import running
+from tests.support.stack import Place
 
 START = {"source": "orders", "parameters": {"id": "body.id"}, "when": "body.action == 'changed'"}
 SOURCE = {"source": "orders", "vendor": "acme", "poll": {"request": {"path": "/orders/{parameters.id}"}}}

@@ -9,7 +9,7 @@ from services.processor.sinks import keys
 from shared.database.pool import Database
 from shared.ids import new_id
 from tests.conftest import DatabaseFor
-from tests.pages import TABLE, TOPIC, page
+from tests.support.pages import TABLE, TOPIC, page
 
 AGE_JOB = "UPDATE keyed_jobs SET due_at = now() WHERE job_id = $1"
 COUNTS = "SELECT (SELECT count(*) FROM job_keys) AS keys, (SELECT count(*) FROM keyed_jobs) AS jobs"

@@ -20,13 +20,13 @@ from shared.ids import derived_id, new_id
 from shared.messaging.handler import Outgoing, outgoing
 from shared.messaging.producer import Producer
 from shared.payloads.store import PayloadStore
-from tests import stack
 from tests.conftest import ReaderFor
-from tests.eventually import eventually
-from tests.pages import TABLE, TOPIC, stored_payload
-from tests.running import running
-from tests.stack import Place
-from tests.topic_reader import TopicReader
+from tests.support import stack
+from tests.support.eventually import eventually
+from tests.support.pages import TABLE, TOPIC, stored_payload
+from tests.support.running import running
+from tests.support.stack import Place
+from tests.support.topic_reader import TopicReader
 
 PAGES = 20
 

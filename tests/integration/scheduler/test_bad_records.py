@@ -15,10 +15,10 @@ from shared.messaging.handler import Outgoing, outgoing
 from shared.messaging.producer import Producer
 from shared.runtime.clock import utc_now
 from tests.conftest import ReaderFor
-from tests.eventually import eventually
-from tests.letters import reasons
-from tests.running import running
-from tests.stack import Place
+from tests.support.eventually import eventually
+from tests.support.letters import reasons
+from tests.support.running import running
+from tests.support.stack import Place
 
 START = {"url": "https://api.example/items"}
 FAR = (utc_now() + timedelta(days=36_525)).isoformat()

@@ -19,7 +19,7 @@ from shared.payloads.store import PayloadStore
 from shared.runtime.app import Runtime
 from shared.runtime.clock import utc_now
 from tests.conftest import DatabaseFor
-from tests.stack import Place
+from tests.support.stack import Place
 
 COUNT, LARGE = 20, "x" * 1_000_000
 """In one letter over and over: what is kept of it is small, what is read is not."""

@@ -16,8 +16,8 @@ from shared.ids import new_id
 from shared.messaging.handler import Outgoing
 from shared.runtime.clock import utc_now
 from tests.conftest import DatabaseFor
-from tests.eventually import eventually
-from tests.locks import waiting
+from tests.support.eventually import eventually
+from tests.support.locks import waiting
 
 DAILY = {"every": "1d", "start": {"source": "acme-orders"}}
 

@@ -29,10 +29,10 @@ from shared.runtime.app import Runtime
 from shared.runtime.clock import utc_now
 from shared.specification.schedule import Schedule
 from tests.conftest import DatabaseFor, ReaderFor
-from tests.eventually import eventually
-from tests.running import running
-from tests.stack import Place
-from tests.topic_reader import TopicReader
+from tests.support.eventually import eventually
+from tests.support.running import running
+from tests.support.stack import Place
+from tests.support.topic_reader import TopicReader
 
 START = {"source": "acme-orders", "parameters": {"at": "{schedule.time}", "number": 10**30 + 1}}
 

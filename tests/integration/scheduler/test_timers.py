@@ -29,12 +29,12 @@ from shared.messaging.producer import Producer
 from shared.payloads.store import PayloadStore
 from shared.runtime.app import Runtime
 from shared.runtime.clock import utc_now
-from tests.behind import behind, proxy_to_kafka
 from tests.conftest import DatabaseFor, ReaderFor
-from tests.eventually import eventually
-from tests.running import running
-from tests.stack import Place
-from tests.topic_reader import TopicReader
+from tests.support.behind import behind, proxy_to_kafka
+from tests.support.eventually import eventually
+from tests.support.running import running
+from tests.support.stack import Place
+from tests.support.topic_reader import TopicReader
 
 CLOCK = timedelta(milliseconds=1)
 """A record's timestamp is cut to milliseconds."""

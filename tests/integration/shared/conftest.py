@@ -16,7 +16,7 @@ from infra.local.ports import free_ports
 from infra.local.processes import Processes
 from infra.local.record import Ports
 from shared.brokers import Brokers, Mechanism, Protocol
-from tests.eventually import wait_until
+from tests.support.eventually import wait_until
 
 USER, PASSWORD = "sluice", "canary of the broker"
 PLAIN = f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'

@@ -20,7 +20,7 @@ from shared.messaging.producer import Producer
 from shared.messaging.subscriptions import Subscriptions
 from shared.runtime.clock import utc_now
 from shared.runtime.loop import Loop
-from tests.stack import Place
+from tests.support.stack import Place
 
 
 @dataclass

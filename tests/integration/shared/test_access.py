@@ -24,10 +24,10 @@ from shared.messaging.subscriptions import Subscriptions
 from shared.messaging.topics import Profile, create_topics
 from shared.runtime.loop import Loop
 from tests.conftest import DatabaseFor
-from tests.eventually import eventually
 from tests.integration.shared.conftest import USER, Guarded
 from tests.integration.shared.shells import Seen, committed, order
-from tests.stack import Place
+from tests.support.eventually import eventually
+from tests.support.stack import Place
 
 NEEDED: Sequence[Topic[Any]] = (JOBS_CONTROL, JOBS_EVENTS, RETRIES["planner"], DEAD["planner"])
 TOPIC, GROUP = 2, 3

@@ -21,11 +21,11 @@ from shared.messaging.subscriptions import Subscriptions
 from shared.messaging.topics import Profile, check_topics, create_topics
 from shared.runtime.clock import utc_now
 from tests.conftest import DatabaseFor
-from tests.eventually import eventually
 from tests.integration.shared.conftest import USER, Guarded
 from tests.integration.shared.shells import Seen, order
 from tests.integration.shared.test_start import start
-from tests.stack import Place
+from tests.support.eventually import eventually
+from tests.support.stack import Place
 
 WRONG = "canary that is wrong"
 NEEDED: Sequence[Topic[Any]] = (JOBS_CONTROL, JOBS_EVENTS, RETRIES["planner"], DEAD["planner"])

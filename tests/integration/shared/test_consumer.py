@@ -25,9 +25,9 @@ from shared.messaging.producer import Producer
 from shared.messaging.subscriptions import Subscriptions
 from shared.messaging.topics import TopicsMissing, check_topics
 from tests.conftest import DatabaseFor, ReaderFor
-from tests.eventually import eventually
 from tests.integration.shared.shells import Seen, answer, committed, order, shell
-from tests.stack import Place
+from tests.support.eventually import eventually
+from tests.support.stack import Place
 
 
 @pytest.fixture

@@ -24,10 +24,10 @@ from shared.messaging.subscriptions import Subscriptions
 from shared.runtime.clock import utc_now
 from shared.specification.vendor import Vendor
 from tests.conftest import DatabaseFor, ReaderFor
-from tests.eventually import eventually
 from tests.integration.shared.shells import committed, running
-from tests.stack import Place
-from tests.topic_reader import TopicReader
+from tests.support.eventually import eventually
+from tests.support.stack import Place
+from tests.support.topic_reader import TopicReader
 
 OLD, NEW = "https://old.example", "https://new.example"
 ALWAYS = 1_000_000

@@ -15,9 +15,9 @@ from shared.ids import new_id
 from shared.messaging import ledger
 from shared.runtime.clock import utc_now
 from tests.conftest import DatabaseFor
-from tests.eventually import eventually
-from tests.proxy import Proxy
-from tests.stack import Place
+from tests.support.eventually import eventually
+from tests.support.proxy import Proxy
+from tests.support.stack import Place
 
 
 @pytest.fixture

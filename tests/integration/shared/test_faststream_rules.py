@@ -25,8 +25,8 @@ from shared.runtime.app import App, Runtime
 from shared.runtime.service import Process, open_runtime
 from shared.runtime.settings import ServiceSettings
 from tests.conftest import DatabaseFor
-from tests.eventually import eventually
-from tests.stack import Place
+from tests.support.eventually import eventually
+from tests.support.stack import Place
 
 
 @dataclass(frozen=True)

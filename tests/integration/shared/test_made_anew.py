@@ -8,9 +8,9 @@ from shared.ids import new_id
 from shared.messaging.handler import Outgoing
 from shared.messaging.producer import Producer
 from tests.conftest import DatabaseFor, ReaderFor
-from tests.eventually import eventually
 from tests.integration.shared.shells import Seen, shell
-from tests.stack import Place, make_topics
+from tests.support.eventually import eventually
+from tests.support.stack import Place, make_topics
 
 BAD = Outgoing("jobs.control", "poison", b"{", ())
 

@@ -16,9 +16,9 @@ from shared.ids import new_id
 from shared.messaging.producer import Producer
 from shared.messaging.reader import Reader
 from tests.conftest import DatabaseFor
-from tests.eventually import eventually
 from tests.integration.shared.shells import Seen, committed, order, shell
-from tests.stack import Place
+from tests.support.eventually import eventually
+from tests.support.stack import Place
 
 
 @pytest.fixture

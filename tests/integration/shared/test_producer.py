@@ -7,8 +7,8 @@ from shared.ids import new_id
 from shared.messaging.handler import Outgoing
 from shared.messaging.producer import Producer
 from tests.conftest import ReaderFor
-from tests.eventually import eventually
-from tests.stack import Place
+from tests.support.eventually import eventually
+from tests.support.stack import Place
 
 KEYS = [str(new_id()) for _ in range(20)]
 

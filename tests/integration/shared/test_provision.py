@@ -15,9 +15,9 @@ from shared.database.pool import Database
 from shared.database.roles import Provisioner
 from shared.errors import Invalid, Unavailable
 from shared.events.catalogue import SERVICES
-from tests.cluster import PROJECT
-from tests.eventually import eventually
-from tests.stack import ROOT, Place, make_name
+from tests.support.cluster import PROJECT
+from tests.support.eventually import eventually
+from tests.support.stack import ROOT, Place, make_name
 
 CANARY = "canary"
 

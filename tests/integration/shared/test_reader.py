@@ -18,10 +18,10 @@ from shared.messaging.skip import NotSkipped, skip
 from shared.messaging.subscriptions import Subscriptions
 from shared.messaging.unpack import MOST_BYTES
 from tests.conftest import DatabaseFor
-from tests.damage import flip_byte, send_bomb, send_broken_header
-from tests.eventually import eventually
 from tests.integration.shared.shells import Seen, order, shell
-from tests.stack import Place
+from tests.support.damage import flip_byte, send_bomb, send_broken_header
+from tests.support.eventually import eventually
+from tests.support.stack import Place
 
 PARTITION = 0
 LOST = 3

@@ -11,9 +11,9 @@ from shared.events.catalogue import JOBS_CONTROL
 from shared.ids import new_id
 from shared.messaging.producer import Producer
 from shared.messaging.reader import UNREAD_SECONDS, Read, Reader
-from tests.eventually import eventually
 from tests.integration.shared.shells import order
-from tests.stack import Place
+from tests.support.eventually import eventually
+from tests.support.stack import Place
 
 MANY = 20
 MUCH = 2000

@@ -23,8 +23,8 @@ from shared.ids import new_id
 from shared.messaging import ledger
 from shared.runtime.app import App, Runtime
 from shared.runtime.service import Process, open_runtime
-from tests.eventually import eventually
-from tests.stack import Place
+from tests.support.eventually import eventually
+from tests.support.stack import Place
 
 JOBS = {"open": None, "young": "1 day", "old": "40 days", "older": "50 days"}
 TASKS = 700

@@ -4,7 +4,7 @@ import asyncpg
 import pytest
 
 from shared.events.catalogue import SERVICES
-from tests.stack import Place
+from tests.support.stack import Place
 
 SCHEMAS = [service.replace("-", "_") for service in SERVICES]
 

@@ -10,8 +10,8 @@ import pytest
 
 from infra.local.ports import free_port
 from shared.runtime.clock import monotonic
-from tests.cluster import PROJECT, SERVICES
-from tests.stack import Place
+from tests.support.cluster import PROJECT, SERVICES
+from tests.support.stack import Place
 
 WITHIN_SECONDS = 30.0
 

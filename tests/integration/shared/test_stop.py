@@ -21,12 +21,12 @@ from shared.messaging.consumer import Shell
 from shared.messaging.handler import Consumer, Outgoing
 from shared.messaging.producer import Producer
 from shared.messaging.subscriptions import Subscriptions
-from tests.cluster import PROJECT, SERVICES
 from tests.conftest import DatabaseFor
-from tests.eventually import eventually
-from tests.forks import spawn
 from tests.integration.shared.shells import Seen, committed, order
-from tests.stack import Place
+from tests.support.cluster import PROJECT, SERVICES
+from tests.support.eventually import eventually
+from tests.support.forks import spawn
+from tests.support.stack import Place
 
 ENDED_SECONDS = 12
 """What a stop in a second may take on a machine that has much else to do."""

@@ -11,8 +11,8 @@ from shared.events.catalogue import JOBS_EVENTS, VENDORS
 from shared.events.catalogue import topics as declared
 from shared.events.topic import Topic
 from shared.messaging.topics import Difference, Profile, create_topics, find_differences
-from tests import stack
-from tests.stack import Place
+from tests.support import stack
+from tests.support.stack import Place
 
 DAY_MS = 86_400_000
 

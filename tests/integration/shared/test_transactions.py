@@ -14,9 +14,9 @@ from shared.messaging.producer import Producer
 from shared.messaging.subscriptions import Subscriptions
 from shared.runtime.clock import utc_now
 from tests.conftest import DatabaseFor
-from tests.eventually import eventually
 from tests.integration.shared.shells import Seen, order, shell
-from tests.stack import Place
+from tests.support.eventually import eventually
+from tests.support.stack import Place
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.prometheus import ALERTS, program
+from tests.support.prometheus import ALERTS, program
 
 PROJECT = Path(__file__).resolve().parents[3]
 CASES = Path(__file__).parent / "data" / "alerts.test.yml"

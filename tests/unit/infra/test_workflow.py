@@ -5,7 +5,7 @@ import subprocess
 
 import yaml
 
-from tests.cluster import PROJECT
+from tests.support.cluster import PROJECT
 
 
 def test_make_takes_the_python_that_the_matrix_names() -> None:

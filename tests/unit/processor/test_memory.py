@@ -13,7 +13,7 @@ from services.processor.sinks.written import Written
 from shared.events.catalogue import records_topic
 from shared.messaging.ledger import pack
 from shared.specification.request import Records
-from tests.pages import TABLE, TOPIC, stored_payload
+from tests.support.pages import TABLE, TOPIC, stored_payload
 
 MIB, body, sinks = 1024**2, eval(sys.argv[2]), (TOPIC,) if sys.argv[3] == "topic" else (TABLE,)
 with open("/proc/self/status") as status:

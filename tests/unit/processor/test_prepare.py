@@ -11,7 +11,7 @@ from shared.ids import new_id
 from shared.payloads.store import PayloadStore
 from shared.runtime.clock import utc_now
 from shared.specification.source import PostgresSink, TopicSink
-from tests.pages import TABLE, TOPIC, stored_payload
+from tests.support.pages import TABLE, TOPIC, stored_payload
 
 RECORD = Record(Position("t", 0, 0), None, b"", (), utc_now())
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from services.processor.model import Failure, Page
 from services.processor.process.decide import take_apart
 from shared.specification.request import Records
-from tests.pages import TABLE, TOPIC, page, stored_payload
+from tests.support.pages import TABLE, TOPIC, page, stored_payload
 
 NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=8)
 WHOLE = st.integers(-(10**40), 10**40)

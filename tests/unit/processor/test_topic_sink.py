@@ -13,7 +13,7 @@ from services.processor.sinks.written import Written
 from shared.events.catalogue import records_topic
 from shared.events.envelope import CE_ID
 from shared.ids import new_id
-from tests.pages import TABLE, TOPIC, page
+from tests.support.pages import TABLE, TOPIC, page
 
 JOBS = [new_id() for _ in range(3)]
 

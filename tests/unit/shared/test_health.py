@@ -9,7 +9,7 @@ from contextlib import ExitStack
 import pytest
 
 from shared.runtime.health import HealthServer, Heartbeat
-from tests.eventually import wait_until
+from tests.support.eventually import wait_until
 
 CROWD = 100
 """More connections than are answered at once."""

@@ -8,7 +8,7 @@ from prometheus_client import REGISTRY
 from shared.runtime import watchdog
 from shared.runtime.health import Heartbeat
 from shared.runtime.watchdog import IDLE_WITH_LAG_SECONDS, REJOIN_SECONDS, STUCK_SECONDS, Watchdog
-from tests.eventually import wait_until
+from tests.support.eventually import wait_until
 
 HEALTHY: dict[str, Any] = {
     "group": "sluice.planner.control",

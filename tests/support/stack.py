@@ -24,7 +24,7 @@ from shared.messaging.topics import Profile, create_topics
 from shared.runtime.settings import ServiceSettings
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
-ROOT = Path(__file__).resolve().parents[1] / ".sluice" / f"test{WORKER and f'-{WORKER}'}"
+ROOT = Path(__file__).resolve().parents[2] / ".sluice" / f"test{WORKER and f'-{WORKER}'}"
 """Each process that runs tests has servers of its own, which it may kill."""
 PASSWORD = "sluice"
 TEMPLATE = "sluice_template"

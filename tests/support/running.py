@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.runtime.app import App, Runtime
 from shared.runtime.service import Process, open_runtime
-from tests.stack import Place
+from tests.support.stack import Place
 
 
 @asynccontextmanager

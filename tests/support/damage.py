@@ -6,7 +6,7 @@ import cramjam
 from aiokafka import AIOKafkaProducer
 from aiokafka.record.util import calc_crc32c
 
-from tests.stack import ROOT
+from tests.support.stack import ROOT
 
 _ZSTD = 4
 _HEADER = 61

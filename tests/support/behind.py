@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiokafka import client
 
-from tests.proxy import Proxy
+from tests.support.proxy import Proxy
 
 _BEHIND: ContextVar[Proxy | None] = ContextVar("behind", default=None)
 """What the Kafka connections that are made from here lead through."""

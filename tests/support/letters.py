@@ -2,7 +2,7 @@
 
 import base64
 
-from tests.topic_reader import TopicReader
+from tests.support.topic_reader import TopicReader
 
 
 def reasons(dead: TopicReader) -> dict[str, str]:

@@ -14,9 +14,9 @@ import httpx
 
 from infra.local.ports import free_port
 from infra.local.processes import Processes
-from tests.eventually import eventually
-from tests.forks import spawn
-from tests.stack import Place
+from tests.support.eventually import eventually
+from tests.support.forks import spawn
+from tests.support.stack import Place
 
 SERVICES = {
     "planner": "services.planner",
@@ -25,7 +25,7 @@ SERVICES = {
     "callback-gateway": "services.callback_gateway",
     "scheduler": "services.scheduler",
 }
-PROJECT = Path(__file__).resolve().parents[1]
+PROJECT = Path(__file__).resolve().parents[2]
 
 
 class Cluster:

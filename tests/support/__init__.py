@@ -1,0 +1,1 @@
+"""What tests share: a cluster, servers that misbehave, and ways to wait for a condition."""
