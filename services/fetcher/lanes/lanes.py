@@ -92,7 +92,7 @@ class Lanes:
                     await show_life(database, fetcher_id)
                     is_known = True
                 async with database.transaction() as tx:
-                    busy = await store.find_busy_vendors(tx)
+                    busy = await store.find_busy_vendors(tx, suspects=self._slots.suspects.is_free)
             except Unavailable as error:
                 log.warning("lanes.waiting", error=str(error))
                 busy = []

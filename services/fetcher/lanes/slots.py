@@ -33,16 +33,16 @@ class Suspects:
     would be given up for what the other does."""
 
     def __init__(self) -> None:
-        self._is_taken = False
+        self.is_free = True
 
     def take(self) -> bool:
         """Whether it was free, and is the asker's now."""
-        was_free, self._is_taken = not self._is_taken, True
+        was_free, self.is_free = self.is_free, False
         return was_free
 
     def release(self) -> None:
         """It is free again."""
-        self._is_taken = False
+        self.is_free = True
 
 
 @dataclass(frozen=True, slots=True)
