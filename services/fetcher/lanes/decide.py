@@ -28,9 +28,10 @@ class LaneView:
 
 @dataclass(frozen=True, slots=True)
 class NotYet:
-    """For so many seconds a look is not worth it."""
+    """For so many seconds a look is not worth it; `lacks_slots`: unless a slot is free before."""
 
     seconds: float
+    lacks_slots: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,10 @@ def not_yet(view: LaneView) -> NotYet | None:
         return NotYet(LONGEST_WAIT_SECONDS)
     if view.paused_seconds > 0:
         return NotYet(view.paused_seconds if view.paused_seconds < IDLE_SECONDS else IDLE_SECONDS / 2)
-    if view.free <= 0 or view.at_vendor >= view.most:
+    if view.at_vendor >= view.most:
         return NotYet(LONGEST_WAIT_SECONDS)
+    if view.free <= 0:
+        return NotYet(LONGEST_WAIT_SECONDS, lacks_slots=True)
     return None
 
 

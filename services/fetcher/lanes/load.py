@@ -53,22 +53,20 @@ class Load:
         self.claiming += more
         self._slots.take(self._vendor, more)
 
-    def claimed(self, count: int) -> None:
-        """The claim is over, and so many calls are open by it."""
+    def claimed(self, count: int, *, lacks_slots: bool = False) -> None:
+        """The claim is over, and so many calls are open by it; there may be more if it `lacks_slots`."""
         unused, self.claiming = self.claiming - count, 0
         self.open += count
         if count:
             IN_FLIGHT.labels(vendor=vendor_label(self._vendor)).inc(count)
         if unused:
             self._slots.give_back(self._vendor, unused)
-        if not count and self.at_vendor < self.most and self.free <= 0:
-            self._wait()
-
-    def _wait(self) -> None:
-        if self.open:
-            self._slots.want_more(self._vendor, self.wake)
+        if not lacks_slots or self.at_vendor >= self.most:
+            self._slots.leave(self._vendor)
+        elif self.free > 0:
+            self.wake()
         else:
-            self._slots.wait(self._vendor)
+            self._slots.wait(self._vendor, self.open)
 
     def ended(self, outcome: Outcome) -> None:
         """It is known what came of a call. Of a vendor that answered well more is asked when there is room for a share

@@ -10,11 +10,13 @@ A vendor that hangs keeps its slots until its calls time out, so no vendor may t
 What remains: when so many configured vendors hang that they hold the last slots, too, others wait until a call times
 out.
 
-Vendors that find no slot wait in line, and are woken when one is free: no look costs more the more vendors there are.
+Vendors that find no slot wait in line. A slot that is given back goes to the first that may have it, before that vendor
+looks for calls; if it finds none, the slot goes to the next. Vendors with fewer calls open come first. No look costs
+more the more vendors there are.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 
 from shared.specification.vendor import AD_HOC
@@ -52,37 +54,43 @@ class SlotRules:
     calls: int
     vendor_share: float
 
-    def free(self, *, open: int, taken: int, ad_hoc: int | None = None) -> int:
-        """How many more calls a vendor may open that has `open` ones, while all together have `taken` slots. `ad_hoc`:
-        the slots that ad-hoc vendors have, if this is one of them."""
-        own = max(1, int(self.calls * self.vendor_share)) - open
+    def own(self, open: int) -> int:
+        """How many more calls a vendor's share allows that has `open` ones."""
+        return max(1, int(self.calls * self.vendor_share)) - open
+
+    def left(self, *, open: int, taken: int, ad_hoc: int | None = None) -> int:
+        """How many slots there are for a vendor that has `open` calls, whatever its share, while all together have
+        `taken` slots. `ad_hoc`: the slots that ad-hoc vendors have, if this is one of them."""
         left = self.calls - taken
         common = left - self.calls // _SET_ASIDE
         few = min(_FEW - open, left - self.calls // _LAST)
         if ad_hoc is not None:
-            return max(0, min(own, max(1, self.calls // _AD_HOC_SHARE) - ad_hoc, max(common, few)))
+            return min(max(1, self.calls // _AD_HOC_SHARE) - ad_hoc, max(common, few))
         last = min(1 - open, left)
-        return max(0, min(own, max(common, few, last)))
+        return max(common, few, last)
+
+    def free(self, *, open: int, taken: int, ad_hoc: int | None = None) -> int:
+        """How many more calls a vendor may open. The arguments are those of `left`."""
+        return max(0, min(self.own(open), self.left(open=open, taken=taken, ad_hoc=ad_hoc)))
 
 
 class CallSlots:
     """The slots of a process: how many are taken, and which vendors wait for one."""
 
     def __init__(
-        self, rules: SlotRules, open_lane: Callable[[str], None], *, is_shut: Callable[[], bool] = lambda: False
+        self, rules: SlotRules, give: Callable[[str], None], *, is_shut: Callable[[], bool] = lambda: False
     ) -> None:
-        """`open_lane` has a vendor looked after that has no call open; its lane takes a slot before that returns.
-        While the process `is_shut` no slot is free."""
+        """`give` lets a vendor's lane take a slot, before it returns, and look for calls. While the process `is_shut`
+        no slot is free."""
         self.suspects = Suspects()
         self._rules = rules
-        self._open_lane = open_lane
+        self._give = give
         self._is_shut = is_shut
         self._taken = 0
         self._taken_ad_hoc = 0
-        self._in_line: dict[bool, OrderedDict[str, None]] = {True: OrderedDict(), False: OrderedDict()}
-        """Vendors with no call open, ad-hoc ones and others, in the order in which they came."""
-        self._want_more: OrderedDict[str, Callable[[], None]] = OrderedDict()
-        """Vendors with calls open that found no slot for another, and what has them look again."""
+        self._lines = {(open, kind): OrderedDict[str, None]() for open in (0, 1, _FEW) for kind in (True, False)}
+        """Vendors that wait, in the order in which they came: those with no call open, with a few, with more; of each
+        the ad-hoc ones before others, as they may have but a part of all slots."""
 
     def free(self, *, open: int, promised: int, is_ad_hoc: bool) -> int:
         """How many more calls a vendor may open that has `open` ones, and has taken `promised` slots already."""
@@ -98,39 +106,41 @@ class CallSlots:
             self._taken_ad_hoc += count
 
     def give_back(self, vendor: str, count: int) -> None:
-        """So many slots are this vendor's no more. Those first in line get them; of the vendors that have calls open
-        as many look whether they may have one."""
+        """So many slots are this vendor's no more. The first in line get them."""
         self.take(vendor, -count)
         self.offer()
-        for _ in range(min(count, len(self._want_more))):
-            _, look = self._want_more.popitem(last=False)
-            look()
 
-    def wait(self, vendor: str) -> None:
-        """This vendor has no call open, and found no slot for one."""
-        self._in_line[is_ad_hoc(vendor)][vendor] = None
+    def wait(self, vendor: str, open: int = 0) -> None:
+        """This vendor has `open` calls, and found no slot for another. A vendor that waits already keeps its turn. One
+        whose share is used up does not wait: the end of each of its calls wakes its lane."""
+        if self._rules.own(open) <= 0:
+            self.leave(vendor)
+            return
+        mine = self._lines[0 if not open else 1 if open < _FEW else _FEW, is_ad_hoc(vendor)]
+        if vendor not in mine:
+            self.leave(vendor)
+            mine[vendor] = None
 
-    def want_more(self, vendor: str, look: Callable[[], None]) -> None:
-        """This vendor has calls open, and found no slot for another; `look` has it look again."""
-        self._want_more[vendor] = look
+    def leave(self, vendor: str) -> None:
+        """This vendor does not wait for a slot."""
+        for line in self._lines.values():
+            line.pop(vendor, None)
 
-    def line_up(self, vendors: Iterable[str]) -> None:
-        """These vendors have calls that are due and none open, and no others have. Who waits already keeps its turn."""
-        given = {True: OrderedDict[str, None](), False: OrderedDict[str, None]()}
-        for vendor in vendors:
-            given[is_ad_hoc(vendor)][vendor] = None
-        for kind, line in self._in_line.items():
-            waiting = OrderedDict.fromkeys(vendor for vendor in line if vendor in given[kind])
-            waiting.update(given[kind])
-            self._in_line[kind] = waiting
-        self.offer()
+    def forget_others(self, busy: Container[str]) -> None:
+        """Vendors that are not `busy` have no calls that are due: with none open either they wait for nothing."""
+        for kind in (True, False):
+            line = self._lines[0, kind]
+            self._lines[0, kind] = OrderedDict.fromkeys(vendor for vendor in line if vendor in busy)
 
     def offer(self) -> None:
-        """Give the slots that are free to those first in line: to ad-hoc vendors before others, as they may have but a
-        part of all slots."""
-        for kind, line in self._in_line.items():
-            while line and self.free(open=0, promised=0, is_ad_hoc=kind) > 0:
-                self._open_lane(line.popitem(last=False)[0])
+        """Give the slots that are free to the first in line."""
+        for (open, kind), line in self._lines.items():
+            while line and self._left(open, kind) > 0:
+                self._give(line.popitem(last=False)[0])
+
+    def _left(self, open: int, kind: bool) -> int:
+        ad_hoc = self._taken_ad_hoc if kind else None
+        return 0 if self._is_shut() else self._rules.left(open=open, taken=self._taken, ad_hoc=ad_hoc)
 
 
 def is_ad_hoc(vendor: str) -> bool:

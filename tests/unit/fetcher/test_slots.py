@@ -1,10 +1,9 @@
 """Who may open how many calls in one process."""
 
-from functools import partial
-
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.fetcher.lanes.load import Load
 from services.fetcher.lanes.slots import CallSlots, SlotRules
 
 DEFAULT = SlotRules(calls=256, vendor_share=0.5)
@@ -65,33 +64,99 @@ def test_no_more_calls_are_open_than_the_process_may_have_and_the_first_always_l
     assert not wanted or held[0] >= 1
 
 
-def test_a_slot_that_gets_free_goes_to_the_first_in_line_and_wakes_no_other() -> None:
-    opened = list[str]()
+class Lanes:
+    """Vendors' loads, and which vendors were given a slot."""
 
-    def open_lane(vendor: str) -> None:
-        opened.append(vendor)
-        slots.take(vendor, 1)
+    def __init__(self, *, calls: int, share: float = 1) -> None:
+        self.given: list[str] = []
+        self.slots = CallSlots(SlotRules(calls, share), self._give)
+        self._loads: dict[str, Load] = {}
 
-    slots = CallSlots(SlotRules(calls=2, vendor_share=1), open_lane)
-    slots.line_up(["a", "b", "url:c", "d"])
-    assert opened == ["url:c", "a"]
+    def load(self, vendor: str) -> Load:
+        if vendor not in self._loads:
+            self._loads[vendor] = Load(vendor, self.slots, lambda: None)
+            self._loads[vendor].most = 1000
+        return self._loads[vendor]
+
+    def line_up(self, *vendors: str) -> None:
+        """These have calls that are due and none open, and no others have."""
+        self.slots.forget_others(vendors)
+        for vendor in vendors:
+            self.slots.wait(vendor)
+        self.slots.offer()
+
+    def opens(self, vendor: str, count: int) -> None:
+        """The vendor's lane opens so many calls."""
+        self.load(vendor).claim(count)
+        self.load(vendor).claimed(count)
+
+    def looks(self, vendor: str) -> None:
+        """The vendor's lane looks, and opens no call: for want of slots if it has none."""
+        load = self.load(vendor)
+        load.claimed(0, lacks_slots=load.free <= 0)
+
+    def _give(self, vendor: str) -> None:
+        self.given.append(vendor)
+        self.load(vendor).claim(self.load(vendor).claiming + 1)
+
+
+def test_a_slot_that_gets_free_goes_to_the_first_in_line_and_to_no_other() -> None:
+    lanes = Lanes(calls=2)
+    lanes.line_up("a", "b", "url:c", "d")
+    assert lanes.given == ["url:c", "a"]
     for _ in range(3):
-        slots.line_up(["d", "url:e", "b"])
-    assert opened == ["url:c", "a"]
-    slots.give_back("a", 1)
-    assert opened == ["url:c", "a", "b"]
-    slots.give_back("url:c", 1)
-    assert opened == ["url:c", "a", "b", "url:e"]
-    slots.line_up([])
-    slots.give_back("b", 1)
-    assert opened == ["url:c", "a", "b", "url:e"]
+        lanes.line_up("d", "url:e", "b")
+    assert lanes.given == ["url:c", "a"]
+    lanes.looks("a")
+    assert lanes.given == ["url:c", "a", "b"]
+    lanes.looks("url:c")
+    assert lanes.given == ["url:c", "a", "b", "url:e"]
+    lanes.line_up()
+    lanes.looks("b")
+    assert lanes.given == ["url:c", "a", "b", "url:e"]
 
 
-def test_a_slot_that_gets_free_has_a_vendor_look_that_wants_more_of_them() -> None:
-    looked = list[str]()
-    slots = CallSlots(SlotRules(calls=2, vendor_share=1), looked.append)
-    slots.take("a", 2)
-    for vendor in "abc":
-        slots.want_more(vendor, partial(looked.append, vendor))
-    slots.give_back("a", 2)
-    assert looked == ["a", "b"]
+def test_a_vendor_for_which_no_call_was_found_waits_no_more() -> None:
+    lanes = Lanes(calls=1)
+    lanes.line_up("a", "b")
+    for _ in range(3):
+        for vendor in "ab":
+            lanes.looks(vendor)
+    assert lanes.given == ["a", "b"]
+
+
+def test_a_vendor_with_calls_open_that_wants_more_waits_behind_those_with_fewer() -> None:
+    lanes = Lanes(calls=8)
+    for vendor, count in (("many", 5), ("few", 1), ("more", 2)):
+        lanes.opens(vendor, count)
+    for vendor in ("many", "few", "more"):
+        lanes.looks(vendor)
+    lanes.line_up("none", "few", "more")
+    lanes.slots.give_back("many", 1)
+    lanes.slots.give_back("many", 1)
+    assert lanes.given == ["none", "few"]
+
+
+def test_a_slot_that_a_vendor_does_not_use_goes_to_the_next() -> None:
+    lanes = Lanes(calls=4)
+    for vendor in "abcd":
+        lanes.opens(vendor, 1)
+    for vendor in "bcd":
+        lanes.looks(vendor)
+    lanes.slots.give_back("a", 1)
+    for vendor in "bcd":
+        lanes.looks(vendor)
+    assert lanes.given == ["b", "c", "d"]
+
+
+def test_no_slot_is_given_to_a_vendor_that_could_not_use_it() -> None:
+    """Its share is used up, or all that ad-hoc vendors may have."""
+    lanes = Lanes(calls=8, share=0.5)
+    lanes.opens("greedy", 4)
+    lanes.opens("url:a", 3)
+    lanes.opens("url:b", 1)
+    lanes.opens("hangs", 0)
+    for vendor in ("greedy", "url:a", "url:b", "hangs"):
+        lanes.looks(vendor)
+    lanes.slots.give_back("greedy", 1)
+    assert lanes.given == ["hangs"]
