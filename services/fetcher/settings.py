@@ -26,7 +26,7 @@ class Settings(ServiceSettings):
         ge=1,
         le=10_000,
         description="calls open at once in one process; a quarter is kept for vendors with few open calls, and hosts "
-        "that only URLs name have half at most",
+        "that only URLs name have half at most, and find a sixteenth kept for them",
     )
     fetcher_vendor_share: float = Field(0.5, gt=0, le=1, description="share of these calls that one vendor may have")
     fetcher_body_bytes: int = Field(

@@ -4,11 +4,11 @@ A vendor that hangs keeps its slots until its calls time out, so no vendor may t
 
 - most slots are for all, and one vendor may have a share of them;
 - some are set aside for vendors with few calls open;
-- the last of those are for configured vendors with no call open, a single slot for each;
-- ad-hoc vendors, of which a job may name any number, have half of all slots together.
+- the last of those are for vendors with no call open, a single slot for each: half of them for configured vendors, half
+  for ad-hoc ones;
+- ad-hoc vendors, of which a job may name any number, have half of all slots together at most.
 
-What remains: when so many configured vendors hang that they hold the last slots, too, others wait until a call times
-out.
+What remains: when so many vendors hang that they hold the last slots, too, others wait until a call times out.
 
 Vendors that find no slot wait in line. A slot that is given back goes to the first that may have it, before that vendor
 looks for calls; if it finds none, the slot goes to the next. Vendors with fewer calls open come first. No look costs
@@ -24,7 +24,7 @@ from shared.specification.vendor import AD_HOC
 _SET_ASIDE = 4
 """One of so many slots is set aside."""
 _LAST = 16
-"""One of so many slots is among the last."""
+"""One of so many slots is among the last for configured vendors, and one among the last for ad-hoc ones."""
 _AD_HOC_SHARE = 2
 """One of so many slots is open to ad-hoc vendors."""
 _FEW = 4
@@ -58,20 +58,21 @@ class SlotRules:
         """How many more calls a vendor's share allows that has `open` ones."""
         return max(1, int(self.calls * self.vendor_share)) - open
 
-    def left(self, *, open: int, taken: int, ad_hoc: int | None = None) -> int:
+    def left(self, *, open: int, taken: int, ad_hoc: int, is_ad_hoc: bool) -> int:
         """How many slots there are for a vendor that has `open` calls, whatever its share, while all together have
-        `taken` slots. `ad_hoc`: the slots that ad-hoc vendors have, if this is one of them."""
-        left = self.calls - taken
+        `taken` slots, and ad-hoc vendors `ad_hoc` of them."""
+        left, last = self.calls - taken, self.calls // _LAST
+        last_ad_hoc = max(0, last - ad_hoc)
         common = left - self.calls // _SET_ASIDE
-        few = min(_FEW - open, left - self.calls // _LAST)
-        if ad_hoc is not None:
-            return min(max(1, self.calls // _AD_HOC_SHARE) - ad_hoc, max(common, few))
-        last = min(1 - open, left)
-        return max(common, few, last)
+        few = min(_FEW - open, left - last - last_ad_hoc)
+        if is_ad_hoc:
+            most = max(1, self.calls // _AD_HOC_SHARE) - ad_hoc
+            return min(most, max(common, few, min(1 - open, last_ad_hoc)))
+        return max(common, few, min(1 - open, left - last_ad_hoc))
 
-    def free(self, *, open: int, taken: int, ad_hoc: int | None = None) -> int:
+    def free(self, *, open: int, taken: int, ad_hoc: int = 0, is_ad_hoc: bool = False) -> int:
         """How many more calls a vendor may open. The arguments are those of `left`."""
-        return max(0, min(self.own(open), self.left(open=open, taken=taken, ad_hoc=ad_hoc)))
+        return max(0, min(self.own(open), self.left(open=open, taken=taken, ad_hoc=ad_hoc, is_ad_hoc=is_ad_hoc)))
 
 
 class CallSlots:
@@ -96,8 +97,8 @@ class CallSlots:
         """How many more calls a vendor may open that has `open` ones, and has taken `promised` slots already."""
         if self._is_shut():
             return 0
-        ad_hoc = self._taken_ad_hoc - promised if is_ad_hoc else None
-        return self._rules.free(open=open, taken=self._taken - promised, ad_hoc=ad_hoc)
+        ad_hoc = self._taken_ad_hoc - promised if is_ad_hoc else self._taken_ad_hoc
+        return self._rules.free(open=open, taken=self._taken - promised, ad_hoc=ad_hoc, is_ad_hoc=is_ad_hoc)
 
     def take(self, vendor: str, count: int) -> None:
         """So many slots are this vendor's."""
@@ -139,8 +140,9 @@ class CallSlots:
                 self._give(line.popitem(last=False)[0])
 
     def _left(self, open: int, kind: bool) -> int:
-        ad_hoc = self._taken_ad_hoc if kind else None
-        return 0 if self._is_shut() else self._rules.left(open=open, taken=self._taken, ad_hoc=ad_hoc)
+        if self._is_shut():
+            return 0
+        return self._rules.left(open=open, taken=self._taken, ad_hoc=self._taken_ad_hoc, is_ad_hoc=kind)
 
 
 def is_ad_hoc(vendor: str) -> bool:

@@ -9,13 +9,21 @@ from services.fetcher.lanes.slots import CallSlots, SlotRules
 DEFAULT = SlotRules(calls=256, vendor_share=0.5)
 
 
-def hang(slots: SlotRules, wanted: list[int], *, taken: int = 0, ad_hoc: bool = False) -> list[int]:
-    """What vendors hold that each want so many calls, one after the other, and answer none."""
+def hang(
+    slots: SlotRules, wanted: list[int], *, taken: int = 0, ad_hoc: int = 0, are_ad_hoc: bool = False
+) -> list[int]:
+    """What vendors hold that each want so many calls, one after the other, and answer none. Others have `taken` slots,
+    `ad_hoc` of them ad-hoc vendors."""
     held: list[int] = []
     for most in wanted:
         mine = 0
         while mine < most and (
-            more := slots.free(open=mine, taken=taken + sum(held) + mine, ad_hoc=sum(held) + mine if ad_hoc else None)
+            more := slots.free(
+                open=mine,
+                taken=taken + sum(held) + mine,
+                ad_hoc=ad_hoc + (sum(held) + mine) * are_ad_hoc,
+                is_ad_hoc=are_ad_hoc,
+            )
         ):
             mine += min(more, most - mine)
         held.append(mine)
@@ -27,25 +35,29 @@ def test_three_vendors_that_hang_leave_slots_to_others() -> None:
     assert DEFAULT.free(open=0, taken=196) == 4
 
 
-def test_vendors_that_hang_with_the_default_in_flight_leave_slots_to_others_up_to_the_37th() -> None:
-    held = hang(DEFAULT, [20] * 38)
-    assert held == [*[20] * 9, 12, *[4] * 12, *[1] * 16]
-    assert DEFAULT.free(open=0, taken=sum(held[:26])) == 1
-    assert DEFAULT.free(open=0, taken=sum(held[:37])) == 1
+def test_vendors_that_hang_with_the_default_in_flight_leave_slots_to_others_up_to_the_33rd() -> None:
+    held = hang(DEFAULT, [20] * 34)
+    assert held == [*[20] * 9, 12, *[4] * 8, *[1] * 16]
+    assert DEFAULT.free(open=0, taken=sum(held[:33])) == 1
     assert DEFAULT.free(open=0, taken=sum(held)) == 0
 
 
 def test_however_many_ad_hoc_vendors_hang_they_leave_half_of_the_slots() -> None:
-    held = sum(hang(DEFAULT, [4] * 1000, ad_hoc=True))
+    held = sum(hang(DEFAULT, [4] * 1000, are_ad_hoc=True))
     assert held == 128
-    assert DEFAULT.free(open=0, taken=held) == 64
+    assert DEFAULT.free(open=0, taken=held, ad_hoc=held) == 64
 
 
-def test_the_last_slots_are_for_configured_vendors_with_no_call_open() -> None:
+def test_the_last_slots_are_for_vendors_with_no_call_open_and_ad_hoc_vendors_do_not_take_those_of_others() -> None:
     busy = 180
-    held = sum(hang(DEFAULT, [1] * 1000, taken=busy, ad_hoc=True))
+    held = sum(hang(DEFAULT, [1] * 1000, taken=busy, are_ad_hoc=True))
     assert held == 256 - 16 - busy
-    assert hang(DEFAULT, [20] * 20, taken=busy + held) == [*[1] * 16, *[0] * 4]
+    assert hang(DEFAULT, [20] * 20, taken=busy + held, ad_hoc=held) == [*[1] * 16, *[0] * 4]
+
+
+def test_however_many_configured_vendors_hang_ad_hoc_vendors_have_a_sixteenth_of_the_slots() -> None:
+    held = sum(hang(DEFAULT, [20] * 1000))
+    assert hang(DEFAULT, [20] * 20, taken=held, are_ad_hoc=True) == [*[1] * 16, *[0] * 4]
 
 
 def test_who_is_alone_may_have_its_share_and_who_is_slow_goes_on_with_a_few() -> None:
@@ -59,7 +71,7 @@ def test_who_is_alone_may_have_its_share_and_who_is_slow_goes_on_with_a_few() ->
 def test_no_more_calls_are_open_than_the_process_may_have_and_the_first_always_leaves(
     calls: int, share: float, wanted: list[int], ad_hoc: bool
 ) -> None:
-    held = hang(SlotRules(calls, share), wanted, ad_hoc=ad_hoc)
+    held = hang(SlotRules(calls, share), wanted, are_ad_hoc=ad_hoc)
     assert sum(held) <= calls
     assert not wanted or held[0] >= 1
 
@@ -160,3 +172,14 @@ def test_no_slot_is_given_to_a_vendor_that_could_not_use_it() -> None:
         lanes.looks(vendor)
     lanes.slots.give_back("greedy", 1)
     assert lanes.given == ["hangs"]
+
+
+def test_ad_hoc_vendors_get_slots_while_configured_ones_wait_for_all_that_get_free() -> None:
+    lanes, busy = Lanes(calls=16), [f"v{number}" for number in range(100)]
+    lanes.line_up(*busy)
+    lanes.line_up(*busy, "url:a", "url:b")
+    assert lanes.given == [*busy[:15], "url:a"]
+    lanes.looks("url:a")
+    assert lanes.given[16:] == ["url:b"]
+    lanes.looks("v0")
+    assert lanes.given[17:] == ["v15"]
