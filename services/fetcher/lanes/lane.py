@@ -120,9 +120,7 @@ class Lane:
         if self.load.free <= 0 and not self._leases.reports and not self._in_doubt:
             self._lacks_calls, self._lacks_slots = False, True
             return ClaimResult((), decide.LONGEST_WAIT_SECONDS)
-        async with self._resources.claims, self._resources.database.transaction() as tx:
-            row = await store.lock_budget(tx, self.vendor)
-            self._leases.clock.read(row["now_us"])
+        async with self._leases.lock_budget() as (tx, row):
             await store.return_in_doubt(tx, self._in_doubt, self._resources.fetcher_id)
             reports = self._leases.reports
             result = await self._lease(tx, row, reports)

@@ -4,9 +4,11 @@ import asyncio
 
 from services.fetcher.enqueue.handler import enqueue_calls
 from services.fetcher.lanes import store as lanes_store
+from services.fetcher.lanes.decide import Leased
+from services.fetcher.lanes.leases import Leases
 from shared.ids import new_id
 from tests.conftest import DatabaseFor
-from tests.eventually import eventually
+from tests.eventually import PATIENCE, eventually
 from tests.integration.fetcher.calls import wanted
 from tests.integration.fetcher.leaser import QUOTA, Leaser, noted
 from tests.locks import waiting
@@ -87,3 +89,17 @@ async def test_a_call_that_the_library_sends_again_uses_up_no_other_calls_permit
         assert (await noted(database))[1] == 1
     finally:
         running.cancel()
+
+
+async def test_redirects_of_one_vendor_that_wait_for_its_row_hold_up_no_other_vendor(database_for: DatabaseFor) -> None:
+    database = await database_for("fetcher")
+    resources = Leaser(database).lane._resources
+    mine, other = Leases("v", resources), Leases("w", resources)
+    await mine.lease_another()
+    async with database.transaction() as tx:
+        await tx.execute("SELECT FROM budgets FOR UPDATE")
+        redirects = [asyncio.create_task(mine.lease_another()) for _ in range(10)]
+        await eventually(lambda: waiting(database), 20)
+        async with asyncio.timeout(5 * PATIENCE):
+            assert isinstance(await other.lease_another(), Leased)
+    assert all(isinstance(leased, Leased) for leased in await asyncio.gather(*redirects))
