@@ -117,7 +117,9 @@ class Lane:
     async def _claim(self) -> ClaimResult:
         """Reports that arrive after the lock are left for the next claim. Calls of a commit whose answer was lost are
         returned by the next claim; no takeover would, since this fetcher is alive."""
-        if self.load.free <= 0 and not self._leases.reports and not self._in_doubt:
+        if self.load.free > 0:
+            self._resources.slots.leave(self.vendor)
+        elif not self._leases.reports and not self._in_doubt:
             self._lacks_calls, self._lacks_slots = False, True
             return ClaimResult((), decide.LONGEST_WAIT_SECONDS)
         async with self._leases.lock_budget() as (tx, row):
