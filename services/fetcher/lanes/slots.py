@@ -128,7 +128,7 @@ class CallSlots:
             line.pop(vendor, None)
 
     def forget_others(self, busy: Container[str]) -> None:
-        """Vendors that are not `busy` have no calls that are due: with none open either they wait for nothing."""
+        """Vendors with no call open that are not `busy` wait no more: no calls of theirs are due."""
         for kind in (True, False):
             line = self._lines[0, kind]
             self._lines[0, kind] = OrderedDict.fromkeys(vendor for vendor in line if vendor in busy)
