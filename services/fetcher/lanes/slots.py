@@ -94,11 +94,13 @@ class CallSlots:
         the ad-hoc ones before others, as they may have but a part of all slots."""
 
     def free(self, *, open: int, promised: int, is_ad_hoc: bool) -> int:
-        """How many more calls a vendor may open that has `open` ones, and has taken `promised` slots already."""
+        """How many more calls a vendor may open that has `open` ones, and has taken `promised` slots already: these at
+        least, whatever others took since."""
         if self._is_shut():
             return 0
         ad_hoc = self._taken_ad_hoc - promised if is_ad_hoc else self._taken_ad_hoc
-        return self._rules.free(open=open, taken=self._taken - promised, ad_hoc=ad_hoc, is_ad_hoc=is_ad_hoc)
+        free = self._rules.free(open=open, taken=self._taken - promised, ad_hoc=ad_hoc, is_ad_hoc=is_ad_hoc)
+        return max(promised, free)
 
     def take(self, vendor: str, count: int) -> None:
         """So many slots are this vendor's."""

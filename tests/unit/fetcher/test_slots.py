@@ -161,6 +161,16 @@ def test_a_slot_that_a_vendor_does_not_use_goes_to_the_next() -> None:
     assert lanes.given == ["b", "c", "d"]
 
 
+def test_a_slot_that_was_given_can_be_used_whatever_others_take_since() -> None:
+    lanes = Lanes(calls=32)
+    lanes.opens("url:a", 2)
+    lanes.opens("a", 27)
+    lanes.line_up("url:b")
+    for vendor in "bc":
+        lanes.opens(vendor, 1)
+    assert (lanes.given, lanes.load("url:b").free) == (["url:b"], 1)
+
+
 def test_no_slot_is_given_to_a_vendor_that_could_not_use_it() -> None:
     """Its share is used up, or all that ad-hoc vendors may have."""
     lanes = Lanes(calls=8, share=0.5)
