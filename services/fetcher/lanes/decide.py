@@ -43,7 +43,7 @@ class Leased:
 
 def not_yet(view: LaneView) -> NotYet | None:
     """How long a lane waits before it looks for calls, if anything is in their way. More calls change nothing then. The
-    end of each call that is open here wakes the lane, and so does a slot that other lanes leave."""
+    end of each call that is open here wakes the lane, and so does a slot that is given to it."""
     if view.may_come:
         return NotYet(IDLE_SECONDS / 2)
     if view.refused:

@@ -64,12 +64,12 @@ class Load:
             IN_FLIGHT.labels(vendor=vendor_label(self._vendor)).inc(count)
         if unused:
             self._slots.give_back(self._vendor, unused)
-        if not lacks_slots or self.at_vendor >= self.most:
+        if not lacks_slots:
             self._slots.leave(self._vendor)
         elif self.free > 0:
             self.wake()
-        else:
-            self._slots.wait(self._vendor, self.open)
+        elif not self.open:
+            self._slots.wait(self._vendor)
 
     def ended(self, outcome: Outcome) -> None:
         """It is known what came of a call. Of a vendor that answered well more is asked when there is room for a share

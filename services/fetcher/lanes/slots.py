@@ -10,9 +10,10 @@ A vendor that hangs keeps its slots until its calls time out, so no vendor may t
 
 What remains: when so many vendors hang that they hold the last slots, too, others wait until a call times out.
 
-Vendors that find no slot wait in line. A slot that is given back goes to the first that may have it, before that vendor
-looks for calls; if it finds none, the slot goes to the next. Vendors with fewer calls open come first. No look costs
-more the more vendors there are.
+Vendors with no call open that find no slot wait in line. A slot that is given back goes to the first that may have it,
+before that vendor looks for calls; if it finds none, the slot goes to the next. No look costs more the more vendors
+there are. Vendors with calls open look again when one of these ends, or after a second: in line, those that hang would
+collect each slot that is free for a moment.
 """
 
 from collections import OrderedDict
@@ -54,25 +55,18 @@ class SlotRules:
     calls: int
     vendor_share: float
 
-    def own(self, open: int) -> int:
-        """How many more calls a vendor's share allows that has `open` ones."""
-        return max(1, int(self.calls * self.vendor_share)) - open
-
-    def left(self, *, open: int, taken: int, ad_hoc: int, is_ad_hoc: bool) -> int:
-        """How many slots there are for a vendor that has `open` calls, whatever its share, while all together have
-        `taken` slots, and ad-hoc vendors `ad_hoc` of them."""
+    def free(self, *, open: int, taken: int, ad_hoc: int = 0, is_ad_hoc: bool = False) -> int:
+        """How many more calls a vendor may open that has `open` ones, while all together have `taken` slots, and ad-hoc
+        vendors `ad_hoc` of them."""
+        own = max(1, int(self.calls * self.vendor_share)) - open
         left, last = self.calls - taken, self.calls // _LAST
         last_ad_hoc = max(0, last - ad_hoc)
         common = left - self.calls // _SET_ASIDE
         few = min(_FEW - open, left - last - last_ad_hoc)
         if is_ad_hoc:
             most = max(1, self.calls // _AD_HOC_SHARE) - ad_hoc
-            return min(most, max(common, few, min(1 - open, last_ad_hoc)))
-        return max(common, few, min(1 - open, left - last_ad_hoc))
-
-    def free(self, *, open: int, taken: int, ad_hoc: int = 0, is_ad_hoc: bool = False) -> int:
-        """How many more calls a vendor may open. The arguments are those of `left`."""
-        return max(0, min(self.own(open), self.left(open=open, taken=taken, ad_hoc=ad_hoc, is_ad_hoc=is_ad_hoc)))
+            return max(0, min(own, most, max(common, few, min(1 - open, last_ad_hoc))))
+        return max(0, min(own, max(common, few, min(1 - open, left - last_ad_hoc))))
 
 
 class CallSlots:
@@ -89,9 +83,8 @@ class CallSlots:
         self._is_shut = is_shut
         self._taken = 0
         self._taken_ad_hoc = 0
-        self._lines = {(open, kind): OrderedDict[str, None]() for open in (0, 1, _FEW) for kind in (True, False)}
-        """Vendors that wait, in the order in which they came: those with no call open, with a few, with more; of each
-        the ad-hoc ones before others, as they may have but a part of all slots."""
+        self._lines: dict[bool, OrderedDict[str, None]] = {True: OrderedDict(), False: OrderedDict()}
+        """Vendors that wait, ad-hoc ones and others, in the order in which they came."""
 
     def free(self, *, open: int, promised: int, is_ad_hoc: bool) -> int:
         """How many more calls a vendor may open that has `open` ones, and has taken `promised` slots already: these at
@@ -113,38 +106,25 @@ class CallSlots:
         self.take(vendor, -count)
         self.offer()
 
-    def wait(self, vendor: str, open: int = 0) -> None:
-        """This vendor has `open` calls, and found no slot for another. A vendor that waits already keeps its turn. One
-        whose share is used up does not wait: the end of each of its calls wakes its lane."""
-        if self._rules.own(open) <= 0:
-            self.leave(vendor)
-            return
-        mine = self._lines[0 if not open else 1 if open < _FEW else _FEW, is_ad_hoc(vendor)]
-        if vendor not in mine:
-            self.leave(vendor)
-            mine[vendor] = None
+    def wait(self, vendor: str) -> None:
+        """This vendor has no call open, and found no slot for one. If it waits already it keeps its turn."""
+        self._lines[is_ad_hoc(vendor)][vendor] = None
 
     def leave(self, vendor: str) -> None:
         """This vendor does not wait for a slot."""
-        for line in self._lines.values():
-            line.pop(vendor, None)
+        self._lines[is_ad_hoc(vendor)].pop(vendor, None)
 
     def forget_others(self, busy: Container[str]) -> None:
-        """Vendors with no call open that are not `busy` wait no more: no calls of theirs are due."""
-        for kind in (True, False):
-            line = self._lines[0, kind]
-            self._lines[0, kind] = OrderedDict.fromkeys(vendor for vendor in line if vendor in busy)
+        """Vendors that are not `busy` wait no more: no calls of theirs are due."""
+        for kind, line in self._lines.items():
+            self._lines[kind] = OrderedDict.fromkeys(vendor for vendor in line if vendor in busy)
 
     def offer(self) -> None:
-        """Give the slots that are free to the first in line."""
-        for (open, kind), line in self._lines.items():
-            while line and self._left(open, kind) > 0:
+        """Give the slots that are free to those first in line: to ad-hoc vendors before others, as they may have but a
+        part of all slots."""
+        for kind, line in self._lines.items():
+            while line and self.free(open=0, promised=0, is_ad_hoc=kind) > 0:
                 self._give(line.popitem(last=False)[0])
-
-    def _left(self, open: int, kind: bool) -> int:
-        if self._is_shut():
-            return 0
-        return self._rules.left(open=open, taken=self._taken, ad_hoc=self._taken_ad_hoc, is_ad_hoc=kind)
 
 
 def is_ad_hoc(vendor: str) -> bool:

@@ -79,9 +79,9 @@ def test_no_more_calls_are_open_than_the_process_may_have_and_the_first_always_l
 class Lanes:
     """Vendors' loads, and which vendors were given a slot."""
 
-    def __init__(self, *, calls: int, share: float = 1) -> None:
+    def __init__(self, *, calls: int) -> None:
         self.given: list[str] = []
-        self.slots = CallSlots(SlotRules(calls, share), self._give)
+        self.slots = CallSlots(SlotRules(calls, vendor_share=1), self._give)
         self._loads: dict[str, Load] = {}
 
     def load(self, vendor: str) -> Load:
@@ -137,26 +137,13 @@ def test_a_vendor_for_which_no_call_was_found_waits_no_more() -> None:
     assert lanes.given == ["a", "b"]
 
 
-def test_a_vendor_with_calls_open_that_wants_more_waits_behind_those_with_fewer() -> None:
-    lanes = Lanes(calls=8)
-    for vendor, count in (("many", 5), ("few", 1), ("more", 2)):
-        lanes.opens(vendor, count)
-    for vendor in ("many", "few", "more"):
-        lanes.looks(vendor)
-    lanes.line_up("none", "few", "more")
-    lanes.slots.give_back("many", 1)
-    lanes.slots.give_back("many", 1)
-    assert lanes.given == ["none", "few"]
-
-
 def test_a_slot_that_a_vendor_does_not_use_goes_to_the_next() -> None:
-    lanes = Lanes(calls=4)
-    for vendor in "abcd":
-        lanes.opens(vendor, 1)
+    lanes = Lanes(calls=1)
+    lanes.opens("a", 1)
     for vendor in "bcd":
         lanes.looks(vendor)
     lanes.slots.give_back("a", 1)
-    for vendor in "bcd":
+    for vendor in "bc":
         lanes.looks(vendor)
     assert lanes.given == ["b", "c", "d"]
 
@@ -172,16 +159,14 @@ def test_a_slot_that_was_given_can_be_used_whatever_others_take_since() -> None:
 
 
 def test_no_slot_is_given_to_a_vendor_that_could_not_use_it() -> None:
-    """Its share is used up, or all that ad-hoc vendors may have."""
-    lanes = Lanes(calls=8, share=0.5)
-    lanes.opens("greedy", 4)
-    lanes.opens("url:a", 3)
-    lanes.opens("url:b", 1)
-    lanes.opens("hangs", 0)
-    for vendor in ("greedy", "url:a", "url:b", "hangs"):
+    """It has calls open already, or ad-hoc vendors have all that they may."""
+    lanes = Lanes(calls=8)
+    lanes.opens("url:a", 4)
+    lanes.opens("a", 4)
+    for vendor in ("a", "url:b", "b"):
         lanes.looks(vendor)
-    lanes.slots.give_back("greedy", 1)
-    assert lanes.given == ["hangs"]
+    lanes.slots.give_back("a", 1)
+    assert lanes.given == ["b"]
 
 
 def test_ad_hoc_vendors_get_slots_while_configured_ones_wait_for_all_that_get_free() -> None:
