@@ -39,7 +39,9 @@ class Leaser(Calls):
         self.calls: list[Claimed] = []
         self.permits: list[Permit] = []
         self.moments: list[int] = []
-        slots = CallSlots(SlotRules(calls=20, vendor_share=0.5), lambda vendor: None)
+        self.given: list[str] = []
+        """Vendors that waited in line and were given a slot."""
+        slots = CallSlots(SlotRules(calls=20, vendor_share=0.5), self.given.append)
         resources = Resources(database, new_id(), slots, asyncio.Semaphore(4), OneVendor(vendor))
         self.lane = Lane("v", resources, self)
 
