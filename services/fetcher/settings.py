@@ -25,8 +25,8 @@ class Settings(ServiceSettings):
         256,
         ge=1,
         le=10_000,
-        description="calls open at once in one process; a quarter is kept for vendors with few open calls, and hosts "
-        "that only URLs name have half at most",
+        description="calls open at once in one process; a quarter is kept for vendors with few open calls; hosts "
+        "that only URLs name have a sixteenth to themselves, and half at most",
     )
     fetcher_vendor_share: float = Field(0.5, gt=0, le=1, description="share of these calls that one vendor may have")
     fetcher_body_bytes: int = Field(

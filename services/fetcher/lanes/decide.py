@@ -28,9 +28,10 @@ class LaneView:
 
 @dataclass(frozen=True, slots=True)
 class NotYet:
-    """For so many seconds a look is not worth it."""
+    """For so many seconds a look is not worth it; `lacks_slots`: unless a slot is free before."""
 
     seconds: float
+    lacks_slots: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +43,17 @@ class Leased:
 
 def not_yet(view: LaneView) -> NotYet | None:
     """How long a lane waits before it looks for calls, if anything is in their way. More calls change nothing then. The
-    end of each call that is open here wakes the lane, and so does a slot that other lanes leave."""
+    end of each call that is open here wakes the lane, and so does a slot that is given to it."""
     if view.may_come:
         return NotYet(IDLE_SECONDS / 2)
     if view.refused:
         return NotYet(LONGEST_WAIT_SECONDS)
     if view.paused_seconds > 0:
         return NotYet(view.paused_seconds if view.paused_seconds < IDLE_SECONDS else IDLE_SECONDS / 2)
-    if view.free <= 0 or view.at_vendor >= view.most:
+    if view.at_vendor >= view.most:
         return NotYet(LONGEST_WAIT_SECONDS)
+    if view.free <= 0:
+        return NotYet(LONGEST_WAIT_SECONDS, lacks_slots=True)
     return None
 
 

@@ -1,4 +1,4 @@
--- Vendors with calls that are due, by skipping from one vendor to the next in the index.
+-- Vendors with calls that could be claimed now, by skipping from one vendor to the next in the index. $1 suspects boolean, $2 suspect_from integer
 WITH RECURSIVE busy AS (
     (SELECT vendor FROM calls WHERE state = 'waiting' ORDER BY vendor LIMIT 1)
     UNION ALL
@@ -12,6 +12,13 @@ WITH RECURSIVE busy AS (
 SELECT vendor FROM busy
 WHERE vendor IS NOT NULL
     AND (
-        SELECT true FROM calls WHERE calls.vendor = busy.vendor AND state = 'waiting' AND not_before <= now()
+        SELECT true FROM calls
+        WHERE calls.vendor = busy.vendor AND state = 'waiting' AND not_before <= now()
+            AND (
+                outlives
+                OR NOT EXISTS (SELECT FROM cancelled_jobs WHERE cancelled_jobs.job_id = calls.job_id)
+                AND NOT EXISTS (SELECT FROM paused_jobs WHERE paused_jobs.job_id = calls.job_id AND paused_jobs.paused)
+            )
+            AND ($1 OR cardinality(taken_from) < $2)
         ORDER BY priority, created_at LIMIT 1
     )

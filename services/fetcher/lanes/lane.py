@@ -56,6 +56,7 @@ class Lane:
         self._may_have_suspect = False
         self._crowded_seconds = 0.0
         self._lacks_calls = True
+        self._lacks_slots = False
 
     def wake(self) -> None:
         """There are calls that are due. A lane that waits for something else looks when it has come."""
@@ -75,14 +76,15 @@ class Lane:
         """Until nothing is left to do here."""
         while not self._stopping:
             self._woken.clear()
-            self._lacks_calls = True
+            self._lacks_calls, self._lacks_slots = True, False
             result = ClaimResult((), decide.LONGEST_WAIT_SECONDS)
             try:
                 result = await self._claim()
             except Unavailable as error:
+                self._lacks_slots = False
                 log.warning("lane.waiting", vendor=self.vendor, error=str(error))
             finally:
-                self.load.claimed(len(result.calls))
+                self.load.claimed(len(result.calls), lacks_slots=self._lacks_slots)
                 if self._may_have_suspect and not any(call.is_suspect for call in result.calls):
                     self._resources.slots.suspects.release()
                 self._may_have_suspect = False
@@ -115,12 +117,12 @@ class Lane:
     async def _claim(self) -> ClaimResult:
         """Reports that arrive after the lock are left for the next claim. Calls of a commit whose answer was lost are
         returned by the next claim; no takeover would, since this fetcher is alive."""
-        if self.load.free <= 0 and not self._leases.reports and not self._in_doubt:
-            self._lacks_calls = False
+        if self.load.free > 0:
+            self._resources.slots.leave(self.vendor)
+        elif not self._leases.reports and not self._in_doubt:
+            self._lacks_calls, self._lacks_slots = False, True
             return ClaimResult((), decide.LONGEST_WAIT_SECONDS)
-        async with self._resources.claims, self._resources.database.transaction() as tx:
-            row = await store.lock_budget(tx, self.vendor)
-            self._leases.clock.read(row["now_us"])
+        async with self._leases.lock_budget() as (tx, row):
             await store.return_in_doubt(tx, self._in_doubt, self._resources.fetcher_id)
             reports = self._leases.reports
             result = await self._lease(tx, row, reports)
@@ -167,6 +169,7 @@ class Lane:
             most=most,
         )
         if later := decide.not_yet(view):
+            self._lacks_slots = later.lacks_slots
             return self._not_now(later.seconds)
         elsewhere = await store.count_elsewhere(tx, self.vendor, self._resources.fetcher_id)
         room = min(view.free, most - elsewhere - self.load.at_vendor)
@@ -177,9 +180,9 @@ class Lane:
         if not due and self._resources.slots.suspects.take():
             self._may_have_suspect = True
             due = await store.find_due(tx, self.vendor, 1)
+        self._lacks_calls, self._lacks_slots = len(due) < room, len(due) > self.load.free
         due = due[: self.load.free]
         self.load.claim(len(due))
-        self._lacks_calls = len(due) < room
         return due, decide.IDLE_SECONDS
 
     def _not_now(self, seconds: float) -> tuple[list[UUID], float]:

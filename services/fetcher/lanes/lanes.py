@@ -1,7 +1,7 @@
 """All lanes of a process: the worker that makes calls."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from uuid import UUID
 
@@ -45,7 +45,7 @@ class Lanes:
         settings = runtime.settings
         self.stopping = False
         rules = SlotRules(settings.fetcher_calls, settings.fetcher_vendor_share)
-        self._slots = CallSlots(rules, self._look, is_shut=self._opens_none)
+        self._slots = CallSlots(rules, self._give_slot, is_shut=self._opens_none)
         claims = asyncio.Semaphore(_most_claims(settings.database_connections))
         self._resources = Resources(runtime.database, fetcher_id, self._slots, claims)
         self._settlement = settlement
@@ -92,12 +92,12 @@ class Lanes:
                     await show_life(database, fetcher_id)
                     is_known = True
                 async with database.transaction() as tx:
-                    busy = await store.find_busy_vendors(tx)
+                    busy = await store.find_busy_vendors(tx, suspects=self._slots.suspects.is_free)
             except Unavailable as error:
                 log.warning("lanes.waiting", error=str(error))
                 busy = []
             self._forget_lanes()
-            self._slots.line_up([vendor for vendor in busy if not self._wake(vendor)])
+            self._line_up(busy)
             try:
                 async with asyncio.timeout(IDLE_SECONDS):
                     await self._woken.wait()
@@ -130,14 +130,23 @@ class Lanes:
             lane.wake()
         return lane is not None
 
-    def _look(self, vendor: str) -> None:
-        """Have the vendor's lane look for calls. If it has to be opened, it has a slot for the first of them."""
-        if lane := self._lane_at_work(vendor):
+    def _line_up(self, busy: Sequence[str]) -> None:
+        """These vendors have calls that are due: those with no lane wait for a slot."""
+        self._slots.forget_others(frozenset(busy))
+        for vendor in busy:
+            if not self._wake(vendor):
+                self._slots.wait(vendor)
+        self._slots.offer()
+
+    def _give_slot(self, vendor: str) -> None:
+        """The vendor's lane has a slot for one more call, and looks for calls. If there is no lane, it is opened."""
+        at_work = self._lane_at_work(vendor)
+        lane = at_work or self._lanes.setdefault(vendor, Lane(vendor, self._resources, self._calls))
+        lane.load.claim(lane.load.claiming + 1)
+        if at_work:
             lane.look()
-            return
-        lane = self._lanes.setdefault(vendor, Lane(vendor, self._resources, self._calls))
-        lane.load.claim(1)
-        self._running[vendor] = asyncio.create_task(_run(lane), name=f"lane {vendor}")
+        else:
+            self._running[vendor] = asyncio.create_task(_run(lane), name=f"lane {vendor}")
 
 
 def _most_claims(connections: int) -> int:

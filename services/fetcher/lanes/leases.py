@@ -3,7 +3,9 @@
 Moments are on the database's clock; `clock` says how far the monotonic clock of this process is from it.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 from services.fetcher.lanes import decide, store
 from services.fetcher.lanes.decide import Leased, NotYet
@@ -12,6 +14,7 @@ from services.fetcher.metrics import PERMITS
 from services.fetcher.permits.decide import FARTHEST_AHEAD, Report, ahead_of, record
 from services.fetcher.permits.lease import LeaseRequest, lease
 from services.fetcher.permits.state import read_permits, write_permits
+from shared.database.pool import Row, Transaction
 from shared.observability.metrics import vendor_label
 from shared.runtime.clock import DatabaseClock
 from shared.specification.vendor import CAREFUL_BUDGET
@@ -30,6 +33,7 @@ class Leases:
         self.is_logged = False
         """Whether calls are logged: for the vendor's windows, or for those that it had before and may have again."""
         self._resources = resources
+        self._one_claim = asyncio.Lock()
         self._reports: list[Report] = []
         self._doubtful = 0
 
@@ -54,6 +58,19 @@ class Leases:
         """What was noted is noted for certain."""
         del self._reports[: self._doubtful]
 
+    @asynccontextmanager
+    async def lock_budget(self) -> AsyncIterator[tuple[Transaction, Row]]:
+        """The vendor's row, locked in a transaction. Here one claim at a time waits for it, so that a vendor with many
+        redirects takes but one of `claims`.
+
+        Raises:
+            Unavailable: the database does not answer.
+        """
+        async with self._one_claim, self._resources.claims, self._resources.database.transaction() as tx:
+            row = await store.lock_budget(tx, self.vendor)
+            self.clock.read(row["now_us"])
+            yield tx, row
+
     async def lease_another(self) -> Leased | NotYet:
         """One more permit for a call that is open, or the wait before it is asked for again. What is open holds a place
         of those in flight, so it gets its next permit before what has not begun. Leased in the vendor's row as all are;
@@ -62,10 +79,8 @@ class Leases:
         Raises:
             Unavailable: the database does not answer.
         """
-        async with self._resources.claims, self._resources.database.transaction() as tx:
-            row = await store.lock_budget(tx, self.vendor)
+        async with self.lock_budget() as (tx, row):
             now, paused = row["now_us"], row["paused_seconds"]
-            self.clock.read(now)
             if paused > 0:
                 return NotYet(min(paused, decide.LONGEST_WAIT_SECONDS))
             vendor = self._resources.vendors.read(self.vendor, row)

@@ -10,6 +10,9 @@ from shared.observability.metrics import vendor_label
 
 _SHARES = 4
 
+_Run = tuple[UUID, int]
+"""A call under one claim. A fetcher that was silent may have a call open twice: taken over, and claimed again."""
+
 
 class Load:
     """The calls of one lane, from their claim until their outcomes are written down."""
@@ -20,15 +23,15 @@ class Load:
         self.open = 0
         """Calls that have a slot in the process, from their claim until their outcome is written down."""
         self.claiming = 0
-        """Slots for calls that a claim under way may open."""
+        """Slots for calls that the claim under way, or else the next one, may open."""
         self.most = 1
         """Calls that may be in flight at the vendor."""
         self._vendor = vendor
         self._is_ad_hoc = is_ad_hoc(vendor)
         self._slots = slots
-        self._answered: set[UUID] = set()
+        self._answered: set[_Run] = set()
         """Open calls that the vendor has answered well: it has room for others."""
-        self._refused: set[UUID] = set()
+        self._refused: set[_Run] = set()
         """Open calls after which the vendor is to be left alone: until that is written down, nothing leaves."""
 
     @property
@@ -53,30 +56,28 @@ class Load:
         self.claiming += more
         self._slots.take(self._vendor, more)
 
-    def claimed(self, count: int) -> None:
-        """The claim is over, and so many calls are open by it."""
+    def claimed(self, count: int, *, lacks_slots: bool = False) -> None:
+        """The claim is over, and so many calls are open by it; there may be more if it `lacks_slots`."""
         unused, self.claiming = self.claiming - count, 0
         self.open += count
         if count:
             IN_FLIGHT.labels(vendor=vendor_label(self._vendor)).inc(count)
         if unused:
             self._slots.give_back(self._vendor, unused)
-        if not count and self.at_vendor < self.most and self.free <= 0:
-            self._wait()
-
-    def _wait(self) -> None:
-        if self.open:
-            self._slots.want_more(self._vendor, self.wake)
-        else:
+        if not lacks_slots:
+            self._slots.leave(self._vendor)
+        elif self.free > 0:
+            self.wake()
+        elif not self.open:
             self._slots.wait(self._vendor)
 
     def ended(self, outcome: Outcome) -> None:
         """It is known what came of a call. Of a vendor that answered well more is asked when there is room for a share
         of what may be in flight: a claim for every single answer would cost too much."""
         if _wants_rest(outcome):
-            self._refused.add(outcome.call.id)
+            self._refused.add(_run(outcome.call))
         elif isinstance(outcome, Ended) and outcome.succeeded and not self._refused:
-            self._answered.add(outcome.call.id)
+            self._answered.add(_run(outcome.call))
             IN_FLIGHT.labels(vendor=vendor_label(self._vendor)).dec()
             if self.at_vendor * _SHARES <= self.most * (_SHARES - 1):
                 self.wake()
@@ -84,15 +85,19 @@ class Load:
     def settled(self, call: Claimed) -> None:
         """The outcome of a call is written down."""
         self.open -= 1
-        self._refused.discard(call.id)
-        if call.id in self._answered:
-            self._answered.remove(call.id)
+        self._refused.discard(_run(call))
+        if _run(call) in self._answered:
+            self._answered.remove(_run(call))
         else:
             IN_FLIGHT.labels(vendor=vendor_label(self._vendor)).dec()
         if call.is_suspect:
             self._slots.suspects.release()
         self._slots.give_back(self._vendor, 1)
         self.wake()
+
+
+def _run(call: Claimed) -> _Run:
+    return call.id, call.claim
 
 
 def _wants_rest(outcome: Outcome) -> bool:

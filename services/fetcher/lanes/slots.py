@@ -4,17 +4,20 @@ A vendor that hangs keeps its slots until its calls time out, so no vendor may t
 
 - most slots are for all, and one vendor may have a share of them;
 - some are set aside for vendors with few calls open;
-- the last of those are for configured vendors with no call open, a single slot for each;
-- ad-hoc vendors, of which a job may name any number, have half of all slots together.
+- the last of those are for vendors with no call open, a single slot for each: half of them for configured vendors, half
+  for ad-hoc ones;
+- ad-hoc vendors, of which a job may name any number, have half of all slots together at most.
 
-What remains: when so many configured vendors hang that they hold the last slots, too, others wait until a call times
-out.
+What remains: when so many vendors hang that they hold the last slots, too, others wait until a call times out.
 
-Vendors that find no slot wait in line, and are woken when one is free: no look costs more the more vendors there are.
+Vendors with no call open that find no slot wait in line. A slot that is given back goes to the first that may have it,
+before that vendor looks for calls; if it finds none, the slot goes to the next. No look costs more the more vendors
+there are. Vendors with calls open look again when one of these ends, or after a second: in line, those that hang would
+collect each slot that is free for a moment.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 
 from shared.specification.vendor import AD_HOC
@@ -22,7 +25,7 @@ from shared.specification.vendor import AD_HOC
 _SET_ASIDE = 4
 """One of so many slots is set aside."""
 _LAST = 16
-"""One of so many slots is among the last."""
+"""One of so many slots is among the last for configured vendors, and one among the last for ad-hoc ones."""
 _AD_HOC_SHARE = 2
 """One of so many slots is open to ad-hoc vendors."""
 _FEW = 4
@@ -33,16 +36,16 @@ class Suspects:
     would be given up for what the other does."""
 
     def __init__(self) -> None:
-        self._is_taken = False
+        self.is_free = True
 
     def take(self) -> bool:
         """Whether it was free, and is the asker's now."""
-        was_free, self._is_taken = not self._is_taken, True
+        was_free, self.is_free = self.is_free, False
         return was_free
 
     def release(self) -> None:
         """It is free again."""
-        self._is_taken = False
+        self.is_free = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,44 +55,45 @@ class SlotRules:
     calls: int
     vendor_share: float
 
-    def free(self, *, open: int, taken: int, ad_hoc: int | None = None) -> int:
-        """How many more calls a vendor may open that has `open` ones, while all together have `taken` slots. `ad_hoc`:
-        the slots that ad-hoc vendors have, if this is one of them."""
+    def free(self, *, open: int, taken: int, ad_hoc: int = 0, is_ad_hoc: bool = False) -> int:
+        """How many more calls a vendor may open that has `open` ones, while all together have `taken` slots, and ad-hoc
+        vendors `ad_hoc` of them."""
         own = max(1, int(self.calls * self.vendor_share)) - open
-        left = self.calls - taken
+        left, last = self.calls - taken, self.calls // _LAST
+        last_ad_hoc = max(0, last - ad_hoc)
         common = left - self.calls // _SET_ASIDE
-        few = min(_FEW - open, left - self.calls // _LAST)
-        if ad_hoc is not None:
-            return max(0, min(own, max(1, self.calls // _AD_HOC_SHARE) - ad_hoc, max(common, few)))
-        last = min(1 - open, left)
-        return max(0, min(own, max(common, few, last)))
+        few = min(_FEW - open, left - last - last_ad_hoc)
+        if is_ad_hoc:
+            most = max(1, self.calls // _AD_HOC_SHARE) - ad_hoc
+            return max(0, min(own, most, max(common, few, min(1 - open, last_ad_hoc))))
+        return max(0, min(own, max(common, few, min(1 - open, left - last_ad_hoc))))
 
 
 class CallSlots:
     """The slots of a process: how many are taken, and which vendors wait for one."""
 
     def __init__(
-        self, rules: SlotRules, open_lane: Callable[[str], None], *, is_shut: Callable[[], bool] = lambda: False
+        self, rules: SlotRules, give: Callable[[str], None], *, is_shut: Callable[[], bool] = lambda: False
     ) -> None:
-        """`open_lane` has a vendor looked after that has no call open; its lane takes a slot before that returns.
-        While the process `is_shut` no slot is free."""
+        """`give` lets a vendor's lane take a slot, before it returns, and look for calls. While the process `is_shut`
+        no slot is free."""
         self.suspects = Suspects()
         self._rules = rules
-        self._open_lane = open_lane
+        self._give = give
         self._is_shut = is_shut
         self._taken = 0
         self._taken_ad_hoc = 0
-        self._in_line: dict[bool, OrderedDict[str, None]] = {True: OrderedDict(), False: OrderedDict()}
-        """Vendors with no call open, ad-hoc ones and others, in the order in which they came."""
-        self._want_more: OrderedDict[str, Callable[[], None]] = OrderedDict()
-        """Vendors with calls open that found no slot for another, and what has them look again."""
+        self._lines: dict[bool, OrderedDict[str, None]] = {True: OrderedDict(), False: OrderedDict()}
+        """Vendors that wait, ad-hoc ones and others, in the order in which they came."""
 
     def free(self, *, open: int, promised: int, is_ad_hoc: bool) -> int:
-        """How many more calls a vendor may open that has `open` ones, and has taken `promised` slots already."""
+        """How many more calls a vendor may open that has `open` ones, and has taken `promised` slots already: these at
+        least, whatever others took since."""
         if self._is_shut():
             return 0
-        ad_hoc = self._taken_ad_hoc - promised if is_ad_hoc else None
-        return self._rules.free(open=open, taken=self._taken - promised, ad_hoc=ad_hoc)
+        ad_hoc = self._taken_ad_hoc - promised if is_ad_hoc else self._taken_ad_hoc
+        free = self._rules.free(open=open, taken=self._taken - promised, ad_hoc=ad_hoc, is_ad_hoc=is_ad_hoc)
+        return max(promised, free)
 
     def take(self, vendor: str, count: int) -> None:
         """So many slots are this vendor's."""
@@ -98,39 +102,29 @@ class CallSlots:
             self._taken_ad_hoc += count
 
     def give_back(self, vendor: str, count: int) -> None:
-        """So many slots are this vendor's no more. Those first in line get them; of the vendors that have calls open
-        as many look whether they may have one."""
+        """So many slots are this vendor's no more. The first in line get them."""
         self.take(vendor, -count)
         self.offer()
-        for _ in range(min(count, len(self._want_more))):
-            _, look = self._want_more.popitem(last=False)
-            look()
 
     def wait(self, vendor: str) -> None:
-        """This vendor has no call open, and found no slot for one."""
-        self._in_line[is_ad_hoc(vendor)][vendor] = None
+        """This vendor has no call open, and found no slot for one. If it waits already it keeps its turn."""
+        self._lines[is_ad_hoc(vendor)][vendor] = None
 
-    def want_more(self, vendor: str, look: Callable[[], None]) -> None:
-        """This vendor has calls open, and found no slot for another; `look` has it look again."""
-        self._want_more[vendor] = look
+    def leave(self, vendor: str) -> None:
+        """This vendor does not wait for a slot."""
+        self._lines[is_ad_hoc(vendor)].pop(vendor, None)
 
-    def line_up(self, vendors: Iterable[str]) -> None:
-        """These vendors have calls that are due and none open, and no others have. Who waits already keeps its turn."""
-        given = {True: OrderedDict[str, None](), False: OrderedDict[str, None]()}
-        for vendor in vendors:
-            given[is_ad_hoc(vendor)][vendor] = None
-        for kind, line in self._in_line.items():
-            waiting = OrderedDict.fromkeys(vendor for vendor in line if vendor in given[kind])
-            waiting.update(given[kind])
-            self._in_line[kind] = waiting
-        self.offer()
+    def forget_others(self, busy: Container[str]) -> None:
+        """Vendors that are not `busy` wait no more: no calls of theirs are due."""
+        for kind, line in self._lines.items():
+            self._lines[kind] = OrderedDict.fromkeys(vendor for vendor in line if vendor in busy)
 
     def offer(self) -> None:
         """Give the slots that are free to those first in line: to ad-hoc vendors before others, as they may have but a
         part of all slots."""
-        for kind, line in self._in_line.items():
+        for kind, line in self._lines.items():
             while line and self.free(open=0, promised=0, is_ad_hoc=kind) > 0:
-                self._open_lane(line.popitem(last=False)[0])
+                self._give(line.popitem(last=False)[0])
 
 
 def is_ad_hoc(vendor: str) -> bool:

@@ -11,9 +11,10 @@ from shared.database.queries import load_queries
 SQL = load_queries(__file__)
 
 
-async def find_busy_vendors(tx: Transaction) -> list[str]:
-    """Vendors with calls that are due."""
-    return [row["vendor"] for row in await tx.fetch(SQL["find_busy_vendors"])]
+async def find_busy_vendors(tx: Transaction, *, suspects: bool = True) -> list[str]:
+    """Vendors with calls that could be claimed now; without `suspects`, calls that may have ended fetchers do not
+    count."""
+    return [row["vendor"] for row in await tx.fetch(SQL["find_busy_vendors"], suspects, SUSPECT_FROM)]
 
 
 async def lock_budget(tx: Transaction, vendor: str) -> Row:

@@ -75,8 +75,9 @@ class Settlement:
 
     async def hand_over(self) -> int:
         """Leave the answered calls to fetchers that can produce their messages; returns how many they are. One is kept
-        here as well: it shows when the broker is back, and that it may be told twice does no harm."""
-        async with self._database.transaction() as tx:
+        here as well: it shows when the broker is back, and that it may be told twice does no harm. It waits for no
+        connection of the pool, as the next sign of life comes after it."""
+        async with self._database.transaction(reserved=True) as tx:
             ids = await store.hand_over_answers(tx, self._fetcher_id)
         self._unsent = [*self._unsent[:1], *(one for one in self._unsent[1:] if one.id not in ids)]
         return len(ids)

@@ -51,6 +51,12 @@ async def due(database: Database) -> int:
         return len(await lanes_store.find_due(tx, "v", 100))
 
 
+async def busy(database: Database, *, suspects: bool = True) -> list[str]:
+    """Vendors with calls that could be claimed now."""
+    async with database.transaction() as tx:
+        return await lanes_store.find_busy_vendors(tx, suspects=suspects)
+
+
 def submit(*, method: str = "POST") -> Incoming[FetchRequested]:
     """A call that begins a vendor's job: by its method it may be repeated, or not."""
     event = FetchRequested(

@@ -40,8 +40,10 @@ class Leaser(Calls):
         self.calls: list[Claimed] = []
         self.permits: list[Permit] = []
         self.moments: list[int] = []
+        self.given: list[str] = []
+        """Vendors that waited in line and were given a slot."""
         self.configured = OneVendor(vendor)
-        slots = CallSlots(SlotRules(calls=20, vendor_share=0.5), lambda vendor: None)
+        slots = CallSlots(SlotRules(calls=20, vendor_share=0.5), self.given.append)
         resources = Resources(database, new_id(), slots, asyncio.Semaphore(4), self.configured)
         self.lane = Lane("v", resources, self)
         self.leases = Leases("v", resources)

@@ -19,7 +19,7 @@ from shared.ids import new_id
 from shared.messaging.producer import Producer
 from shared.runtime.clock import utc_now
 from tests.conftest import DatabaseFor, ReaderFor
-from tests.integration.fetcher.calls import claim, states, submit, wanted
+from tests.integration.fetcher.calls import busy, claim, states, submit, wanted
 from tests.integration.fetcher.lanes_at_work import ask, at_work
 from tests.integration.fetcher.takeovers import LEASE_SECONDS, Clock, take_over
 from tests.support.eventually import eventually
@@ -113,6 +113,16 @@ async def test_what_must_not_be_repeated_is_unknown_all_the_same(place: Place, d
         [call] = await takeover_store.find_lost(tx, [gone])
         assert await takeover_store.return_calls(tx, [gone]) == []
     assert not call.repeatable
+
+
+async def test_a_vendor_is_not_looked_after_while_all_its_calls_wait_for_one_that_may_end_the_process(
+    database: Database,
+) -> None:
+    async with database.transaction() as tx:
+        await enqueue_calls(tx, [wanted(new_id(), vendor=vendor) for vendor in "ab"])
+        await tx.execute("UPDATE calls SET taken_from = ARRAY[gen_random_uuid(), gen_random_uuid()] WHERE vendor = 'a'")
+    assert await busy(database) == ["a", "b"]
+    assert await busy(database, suspects=False) == ["b"]
 
 
 async def test_of_calls_that_fetchers_ended_with_a_process_has_one_open_at_a_time(

@@ -17,7 +17,7 @@ from services.fetcher.rows import show_life
 from services.fetcher.settings import Settings
 from services.fetcher.settle.settle import Settlement
 from services.fetcher.takeover import store as takeover_store
-from shared.database.pool import Transaction
+from shared.database.pool import Row, Transaction
 from shared.errors import Unavailable
 from shared.ids import new_id
 from shared.runtime.app import Runtime
@@ -139,6 +139,29 @@ async def test_vendors_that_find_no_slot_get_one_in_turn_and_have_no_lane_before
             may_end.release()
         await eventually(lambda: len(made) == 10, 20)
     assert sorted(made[:5]) == sorted(made[5:]) == vendors
+
+
+async def test_vendors_for_which_no_call_was_found_are_not_looked_after_before_the_next_pass(
+    topics: Place, payloads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All their calls are locked, say, and there is one slot for them all."""
+    vendors, passes, looks, lock_budget = [f"url:{name}.example" for name in "abc"], 0, 0, lanes_store.lock_budget
+
+    async def find_busy(tx: Transaction, **_: bool) -> list[str]:
+        nonlocal passes
+        passes += 1
+        return vendors
+
+    async def counted(tx: Transaction, vendor: str) -> Row:
+        nonlocal looks
+        looks += 1
+        return await lock_budget(tx, vendor)
+
+    monkeypatch.setattr(lanes_store, "find_busy_vendors", find_busy)
+    monkeypatch.setattr(lanes_store, "lock_budget", counted)
+    async with at_work(topics, payloads, ends, fetcher_calls=1):
+        await eventually(lambda: passes >= 3, 20)
+        assert len(vendors) <= looks <= passes * len(vendors)
 
 
 async def lanes_have_looked(lanes: Lanes) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from uuid import UUID
 
 import pytest
 
@@ -120,6 +121,26 @@ async def test_a_lane_that_lacks_calls_looks_when_there_are_some(
         await enqueue(database, 1)
         lane.wake()
         await eventually(lambda: len(leaser.permits) == 2, 20)
+
+
+async def test_a_lane_whose_slots_others_take_while_it_looks_waits_for_a_slot_and_not_for_calls(
+    database_for: DatabaseFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = await database_for("fetcher")
+    await enqueue(database, 2)
+    leaser, find_due = Leaser(database, FULL), lanes_store.find_due
+    lane, slots = leaser.lane, leaser.lane._resources.slots
+
+    async def find_while_others_take(tx: Transaction, vendor: str, most: int, *, suspects: bool) -> list[UUID]:
+        slots.take("other", 20)
+        return await find_due(tx, vendor, most, suspects=suspects)
+
+    monkeypatch.setattr(lanes_store, "find_due", find_while_others_take)
+    await lane.run()
+    assert not leaser.permits
+    assert not lane._lacks_calls
+    slots.give_back("other", 20)
+    assert leaser.given == ["v"]
 
 
 async def test_calls_that_wait_until_later_are_passed_over_in_the_index(database_for: DatabaseFor) -> None:

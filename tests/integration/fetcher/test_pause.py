@@ -21,7 +21,7 @@ from shared.ids import new_id
 from shared.messaging.handler import outgoing
 from shared.messaging.producer import Producer
 from tests.conftest import DatabaseFor, ReaderFor
-from tests.integration.fetcher.calls import AT, cancelled, due, incoming, wanted
+from tests.integration.fetcher.calls import AT, busy, cancelled, due, incoming, wanted
 from tests.integration.fetcher.site import Site
 from tests.integration.fetcher.site_calls import configured
 from tests.support.eventually import eventually
@@ -56,6 +56,16 @@ async def test_what_waits_for_a_paused_job_is_called_when_it_goes_on(database_fo
     assert await due(database) == 2
     await hear(database, told(pauses, RUNNING, 2))
     assert await due(database) == 5
+
+
+async def test_a_vendor_is_not_looked_after_while_all_its_calls_wait_for_paused_jobs(database_for: DatabaseFor) -> None:
+    database, pauses = await database_for("fetcher"), new_id()
+    await ask(database, wanted(pauses, vendor="a"), wanted(pauses, vendor="b"), wanted(new_id(), vendor="b"))
+    await ask(database, wanted(pauses, "abort", vendor="c"))
+    await hear(database, told(pauses, PAUSED, 1))
+    assert await busy(database) == ["b", "c"]
+    await hear(database, told(pauses, RUNNING, 2))
+    assert await busy(database) == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,15 @@ import asyncio
 
 from services.fetcher.enqueue.handler import enqueue_calls
 from services.fetcher.lanes import store as lanes_store
+from services.fetcher.lanes.decide import Leased
+from services.fetcher.lanes.leases import Leases
 from services.fetcher.lanes.permit import Permit
 from shared.ids import new_id
 from shared.specification.vendor import Budget
 from tests.conftest import DatabaseFor
 from tests.integration.fetcher.calls import wanted
 from tests.integration.fetcher.leaser import QUOTA, Leaser, noted
-from tests.support.eventually import eventually
+from tests.support.eventually import PATIENCE, eventually
 from tests.support.locks import waiting
 
 
@@ -129,3 +131,17 @@ async def test_what_is_called_while_a_contract_has_no_windows_counts_once_they_a
         await are_leased(10)
     finally:
         running.cancel()
+
+
+async def test_redirects_of_one_vendor_that_wait_for_its_row_hold_up_no_other_vendor(database_for: DatabaseFor) -> None:
+    database = await database_for("fetcher")
+    resources = Leaser(database).lane._resources
+    mine, other = Leases("v", resources), Leases("w", resources)
+    await mine.lease_another()
+    async with database.transaction() as tx:
+        await tx.execute("SELECT FROM budgets FOR UPDATE")
+        redirects = [asyncio.create_task(mine.lease_another()) for _ in range(10)]
+        await eventually(lambda: waiting(database), 20)
+        async with asyncio.timeout(5 * PATIENCE):
+            assert isinstance(await other.lease_another(), Leased)
+    assert all(isinstance(leased, Leased) for leased in await asyncio.gather(*redirects))

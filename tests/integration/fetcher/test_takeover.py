@@ -132,6 +132,25 @@ async def test_a_sign_of_life_waits_for_nothing_else(place: Place, database_for:
         await step
 
 
+async def test_answers_that_cannot_be_told_are_left_to_others_though_other_work_has_all_connections(
+    place: Place, database_for: DatabaseFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next sign of life comes after that."""
+    database, fetcher_id = await database_for("fetcher"), new_id()
+    async with database.transaction() as tx:
+        await enqueue_calls(tx, [submit()])
+    [call] = await claim(database, fetcher_id)
+    settlement = Settlement(database, Producer(place.kafka, prefix=place.prefix), fetcher_id)
+    settlement.add(Ended(call, (), None, True), lambda: None)
+    await settlement.write()
+    monkeypatch.setattr(Settlement, "waiting_seconds", 2 * LEASE_SECONDS)
+    async with AsyncExitStack() as stack:
+        for _ in range(6):
+            await stack.enter_async_context(database.transaction())
+        await Takeover(database, settlement, fetcher_id, LEASE_SECONDS).step()
+    assert await holders(database) == {call.id: settle_store.NOBODY}
+
+
 async def test_what_a_sleeper_has_locked_is_free_before_its_lease_is_over(place: Place, payloads: Path) -> None:
     runtime = open_runtime("fetcher", place.settings(Settings, payloads, fetcher_lease_seconds=3))
     await runtime.database.open()

@@ -31,12 +31,15 @@ def test_a_lane_looks_where_nothing_is_in_the_way() -> None:
         ({"refused": True, "paused_seconds": 0.2}, LONGEST_WAIT_SECONDS),
         ({"paused_seconds": 0.2, "free": 0}, 0.2),
         ({"paused_seconds": 60.0}, IDLE_SECONDS / 2),
-        ({"free": 0}, LONGEST_WAIT_SECONDS),
-        ({"at_vendor": 2}, LONGEST_WAIT_SECONDS),
+        ({"at_vendor": 2, "free": 0}, LONGEST_WAIT_SECONDS),
     ],
 )
 def test_more_calls_change_nothing_while_something_else_is_waited_for(known: dict[str, Any], seconds: float) -> None:
     assert not_yet(replace(CLEAR, **known)) == NotYet(seconds)
+
+
+def test_only_where_nothing_else_is_waited_for_a_slot_changes_something() -> None:
+    assert not_yet(replace(CLEAR, free=0)) == NotYet(LONGEST_WAIT_SECONDS, lacks_slots=True)
 
 
 def test_looks_for_room_that_others_take_become_rarer_up_to_a_limit_until_there_is_some() -> None:
