@@ -92,7 +92,7 @@ class Lane:
             for call in result.calls:
                 self._calls.start(call, Permit(self._leases, call), self.load)
             is_idle = not result.calls and self.is_done and not self._woken.is_set()
-            if is_idle and result.pause_seconds >= decide.IDLE_SECONDS:
+            if is_idle and result.pause_seconds >= decide.IDLE_SECONDS and (self._lacks_calls or self._lacks_slots):
                 return
             await self._wait(result)
 
@@ -121,7 +121,7 @@ class Lane:
             self._resources.slots.leave(self.vendor)
         elif not self._leases.reports and not self._in_doubt:
             self._lacks_calls, self._lacks_slots = False, True
-            return ClaimResult((), decide.LONGEST_WAIT_SECONDS)
+            return ClaimResult((), decide.LONGEST_WAIT_SECONDS, to_report=self.load.open > 0)
         async with self._leases.lock_budget() as (tx, row):
             await store.return_in_doubt(tx, self._in_doubt, self._resources.fetcher_id)
             reports = self._leases.reports
@@ -147,6 +147,8 @@ class Lane:
         leased = lease(
             budget, permits, LeaseRequest(len(due), now + COMMIT_US * self._leases.is_rate_limited, until, pace)
         )
+        # More calls change nothing where permits are short, for hours if a quota is used up.
+        self._lacks_calls = self._lacks_calls and len(leased.moments) == len(due)
         if self._leases.is_logged and (leased.moments or reports):
             await store.update_permits(tx, self.vendor, write_permits(leased.permits))
         if not due:

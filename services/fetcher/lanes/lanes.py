@@ -95,9 +95,9 @@ class Lanes:
                     busy = await store.find_busy_vendors(tx, suspects=self._slots.suspects.is_free)
             except Unavailable as error:
                 log.warning("lanes.waiting", error=str(error))
-                busy = []
-            self._forget_lanes()
-            self._line_up(busy)
+            else:
+                self._forget_lanes()
+                self._line_up(busy)
             try:
                 async with asyncio.timeout(IDLE_SECONDS):
                     await self._woken.wait()
