@@ -15,6 +15,7 @@ from shared.database.pool import Database
 from shared.messaging.producer import Producer
 from tests.integration.fetcher.site import Site
 from tests.support import stack
+from tests.support.proxy import Proxy
 from tests.support.stack import Place
 from tests.support.topic_reader import TopicReader
 
@@ -58,6 +59,15 @@ async def topics(place: Place) -> AsyncIterator[Place]:
     """The same, with all topics created."""
     async with stack.own_topics(place):
         yield place
+
+
+@pytest.fixture
+async def to_postgres(place: Place) -> AsyncIterator[Proxy]:
+    """The way to Postgres, which a test may cut."""
+    proxy = Proxy.to(place.admin_url)
+    await proxy.open()
+    yield proxy
+    await proxy.close()
 
 
 @pytest.fixture

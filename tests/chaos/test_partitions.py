@@ -30,14 +30,6 @@ HALF = 100
 
 
 @pytest.fixture
-async def to_postgres(topics: Place) -> AsyncIterator[Proxy]:
-    proxy = Proxy.to(topics.admin_url)
-    await proxy.open()
-    yield proxy
-    await proxy.close()
-
-
-@pytest.fixture
 async def database(topics: Place, to_postgres: Proxy, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Database]:
     """Behind the proxy, with less patience."""
     for deadline in ("_STATEMENT_SECONDS", "_CONNECT_SECONDS", "_ACQUIRE_SECONDS"):

@@ -27,14 +27,6 @@ from tests.support.stack import Place
 
 
 @pytest.fixture
-async def to_postgres(place: Place) -> AsyncIterator[Proxy]:
-    proxy = Proxy.to(place.admin_url)
-    await proxy.open()
-    yield proxy
-    await proxy.close()
-
-
-@pytest.fixture
 async def database(place: Place, to_postgres: Proxy, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Counting]:
     """Behind the proxy, with deadlines of its own that are too far away to help anybody."""
     for deadline in ("_STATEMENT_SECONDS", "_CONNECT_SECONDS", "_ACQUIRE_SECONDS"):

@@ -32,16 +32,8 @@ COMMIT = b"COMMIT"
 
 
 @pytest.fixture
-async def proxy(place: Place) -> AsyncIterator[Proxy]:
-    made = Proxy.to(place.admin_url)
-    await made.open()
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-async def database(place: Place, proxy: Proxy) -> AsyncIterator[Database]:
-    url = place.through(proxy.port).database_url()
+async def database(place: Place, to_postgres: Proxy) -> AsyncIterator[Database]:
+    url = place.through(to_postgres.port).database_url()
     made = Database(url.replace("{service}", "fetcher"), schema="fetcher")
     await made.open()
     yield made
@@ -49,7 +41,7 @@ async def database(place: Place, proxy: Proxy) -> AsyncIterator[Database]:
 
 
 async def test_an_answer_that_was_written_unheard_is_told(
-    topics: Place, proxy: Proxy, database: Database, producer: Producer, reader_for: ReaderFor
+    topics: Place, to_postgres: Proxy, database: Database, producer: Producer, reader_for: ReaderFor
 ) -> None:
     told, fetcher_id = await reader_for("tasks.events"), new_id()
     async with database.transaction() as tx:
@@ -61,7 +53,7 @@ async def test_an_answer_that_was_written_unheard_is_told(
     message = changed(waits, Change(TaskState.RETRYING), utc_now())
     settlement.add(Later(waits, utc_now(), 2, (message,), limited=True, met_limit=True), lambda: settled.append(None))
 
-    proxy.lose_answer_to(COMMIT)
+    to_postgres.lose_answer_to(COMMIT)
     with pytest.raises(Unavailable):
         await settlement.write()
     assert (settled, await states(database)) == ([], {ends.id: "answered", waits.id: "waiting"})
@@ -71,7 +63,7 @@ async def test_an_answer_that_was_written_unheard_is_told(
 
 
 async def test_an_attempt_that_was_written_unheard_is_logged_once(
-    topics: Place, proxy: Proxy, database: Database, producer: Producer
+    topics: Place, to_postgres: Proxy, database: Database, producer: Producer
 ) -> None:
     fetcher_id = new_id()
     async with database.transaction() as tx:
@@ -80,7 +72,7 @@ async def test_an_attempt_that_was_written_unheard_is_logged_once(
     settlement = Settlement(database, producer, fetcher_id)
     outcomes = [give_up(call, "refused", Tried(utc_now(), 0.1, status=400), utc_now()) for call in calls]
     settlement.add(outcomes[0], lambda: None)
-    proxy.lose_answer_to(COMMIT)
+    to_postgres.lose_answer_to(COMMIT)
     with pytest.raises(Unavailable):
         await settlement.write()
     settlement.add(outcomes[1], lambda: None)
@@ -90,12 +82,12 @@ async def test_an_attempt_that_was_written_unheard_is_logged_once(
     assert logged == sorted(call.id for call in calls)
 
 
-async def test_calls_that_were_claimed_unheard_are_made(proxy: Proxy, database: Database) -> None:
+async def test_calls_that_were_claimed_unheard_are_made(to_postgres: Proxy, database: Database) -> None:
     async with database.transaction() as tx:
         await enqueue_calls(tx, [wanted(new_id()) for _ in range(2)])
     leaser = Leaser(database)
     lane = leaser.lane
-    proxy.lose_answer_to(COMMIT)
+    to_postgres.lose_answer_to(COMMIT)
     running = asyncio.create_task(lane.run())
     try:
         await eventually(lambda: len(leaser.permits) == 2, 20)
@@ -104,7 +96,9 @@ async def test_calls_that_were_claimed_unheard_are_made(proxy: Proxy, database: 
         running.cancel()
 
 
-async def test_a_permit_that_was_returned_unheard_frees_no_other_calls_permit(proxy: Proxy, database: Database) -> None:
+async def test_a_permit_that_was_returned_unheard_frees_no_other_calls_permit(
+    to_postgres: Proxy, database: Database
+) -> None:
     """Of a quota, which is not spaced: permits for the same moment."""
     async with database.transaction() as tx:
         await enqueue_calls(tx, [wanted(new_id()) for _ in range(2)])
@@ -118,7 +112,7 @@ async def test_a_permit_that_was_returned_unheard_frees_no_other_calls_permit(pr
 
     try:
         await eventually(lambda: len(set(leaser.moments)) == 1 and len(leaser.permits) == 2, 20)
-        proxy.lose_answer_to(COMMIT)
+        to_postgres.lose_answer_to(COMMIT)
         leaser.permits[0].close()
         await eventually(all_noted, 20)
         assert sum(await noted(database)) == 1
@@ -127,7 +121,7 @@ async def test_a_permit_that_was_returned_unheard_frees_no_other_calls_permit(pr
 
 
 async def test_calls_that_were_taken_over_unheard_are_told(
-    topics: Place, proxy: Proxy, database: Database, producer: Producer, reader_for: ReaderFor
+    topics: Place, to_postgres: Proxy, database: Database, producer: Producer, reader_for: ReaderFor
 ) -> None:
     told, gone, heir = await reader_for("tasks.events"), new_id(), new_id()
     async with database.transaction() as tx:
@@ -142,7 +136,7 @@ async def test_calls_that_were_taken_over_unheard_are_told(
     takeover = Takeover(database, settlement, heir, LEASE_SECONDS, clock=clock)
     await takeover.step()
     clock.now += LEASE_SECONDS
-    proxy.lose_answer_to(COMMIT)
+    to_postgres.lose_answer_to(COMMIT)
     with pytest.raises(Unavailable):
         await takeover.step()
     await settlement.drain(within_seconds=20)
@@ -155,7 +149,7 @@ async def test_calls_that_were_taken_over_unheard_are_told(
 
 
 async def test_what_was_stored_for_an_answer_that_was_written_unheard_and_told_by_an_heir_is_kept(
-    topics: Place, proxy: Proxy, database: Database, producer: Producer, payloads: Path
+    topics: Place, to_postgres: Proxy, database: Database, producer: Producer, payloads: Path
 ) -> None:
     store, fetcher_id, heir = PayloadStore(payloads.as_uri()), new_id(), new_id()
     async with database.transaction() as tx:
@@ -164,7 +158,7 @@ async def test_what_was_stored_for_an_answer_that_was_written_unheard_and_told_b
     pointer = await store.put(call.request.job_id, call.payload, b"[]", media_type="application/json")
     settlement, others = (Settlement(database, producer, one) for one in (fetcher_id, heir))
     settlement.add(Ended(call, (changed(call, Change(TaskState.STORED), utc_now()),), None, True), lambda: None)
-    proxy.lose_answer_to(COMMIT)
+    to_postgres.lose_answer_to(COMMIT)
     with pytest.raises(Unavailable):
         await settlement.write()
     await take_over(database, others, heir)
@@ -177,7 +171,7 @@ async def test_what_was_stored_for_an_answer_that_was_written_unheard_and_told_b
 
 
 async def test_a_fault_while_the_rest_is_written_ends_nothing(
-    topics: Place, proxy: Proxy, database: Database, producer: Producer
+    topics: Place, to_postgres: Proxy, database: Database, producer: Producer
 ) -> None:
     fetcher_id = new_id()
     async with database.transaction() as tx:
@@ -185,6 +179,6 @@ async def test_a_fault_while_the_rest_is_written_ends_nothing(
     [call] = await claim(database, fetcher_id)
     settlement = Settlement(database, producer, fetcher_id)
     settlement.add(Ended(call, (changed(call, Change(TaskState.COMPLETED), utc_now()),), None, True), lambda: None)
-    proxy.lose_answer_to(COMMIT)
+    to_postgres.lose_answer_to(COMMIT)
     await settlement.drain(within_seconds=20)
     assert await states(database) == {}
