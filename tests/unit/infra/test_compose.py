@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import stat
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -25,6 +26,7 @@ from shared.runtime.settings import ServiceSettings, read_settings
 PROJECT = Path(__file__).resolve().parents[3]
 COMPOSE: dict[str, Any] = yaml.safe_load((PROJECT / "docker-compose.yml").read_text("utf-8"))
 PARTS: dict[str, dict[str, Any]] = COMPOSE["services"]
+IMAGE = (PROJECT / "infra" / "image" / "Dockerfile").read_text("utf-8")
 SCHEMA = json.loads((Path(__file__).parent / "data" / "compose-spec.json").read_text("utf-8"))
 KINDS = (ServiceSettings, GatewaySettings, FetcherSettings, PlannerSettings, ProcessorSettings, ProvisionSettings)
 SETTINGS = {f"SLUICE_{name.upper()}" for kind in KINDS for name in kind.model_fields}
@@ -36,15 +38,16 @@ def test_it_is_what_the_specification_wants() -> None:
 
 
 def test_every_service_and_every_step_is_there() -> None:
-    assert set(SERVICES) <= set(PARTS)
+    assert {*SERVICES, "simulator"} <= set(PARTS)
+    assert not any("profiles" in part for part in PARTS.values()), "one command starts all of it"
     steps = {part["command"][-1] for part in PARTS.values() if "services.provision" in part.get("command", ())}
     assert steps == set(STEPS) - {"all"}
 
 
-@pytest.mark.parametrize("name", [name for name, part in PARTS.items() if part["image"] == "sluice"])
+@pytest.mark.parametrize("name", [name for name, part in PARTS.items() if part.get("command", [""])[0] == "python"])
 def test_what_it_starts_is_there(name: str) -> None:
     command = PARTS[name]["command"]
-    assert command[:2] == ["python", "-m"]
+    assert command[1] == "-m"
     assert find_spec(command[2]) is not None
 
 
@@ -59,11 +62,31 @@ def test_only_this_machine_can_connect(name: str) -> None:
     assert all(port.startswith("127.0.0.1:") for port in PARTS[name].get("ports", ()))
 
 
-def test_the_key_of_callbacks_is_nobody_elses() -> None:
+def test_the_key_of_callbacks_is_random_and_made_once(tmp_path: Path) -> None:
     """A default would be known to everybody, and good for callbacks of any vendor."""
-    keys = {part["environment"]["CALLBACK_KEY"][:16] for part in PARTS.values() if "CALLBACK_KEY" in str(part)}
-    assert keys == {"${CALLBACK_KEY:?"}
-    assert PARTS["fetcher"]["environment"]["SLUICE_CALLBACK_KEY"] == "env:CALLBACK_KEY"
+    shell, option, script = PARTS["callback-key"]["command"]
+    for name in ("a", "a", "b"):
+        (tmp_path / name).mkdir(exist_ok=True)
+        subprocess.run([shell, option, script.replace("/keys", str(tmp_path / name))], check=True)
+        found = (tmp_path / name / "callback").stat()
+        assert (found.st_size, stat.S_IMODE(found.st_mode)) == (45, 0o600)
+    assert (tmp_path / "a" / "callback").read_text() != (tmp_path / "b" / "callback").read_text()
+
+
+def test_the_key_of_callbacks_is_kept_when_it_is_there(tmp_path: Path) -> None:
+    shell, option, script = PARTS["callback-key"]["command"]
+    (tmp_path / "callback").write_text("ours", "ascii")
+    subprocess.run([shell, option, script.replace("/keys", str(tmp_path))], check=True)
+    assert (tmp_path / "callback").read_text("ascii") == "ours"
+
+
+def test_the_key_of_callbacks_is_readable_where_it_is_needed() -> None:
+    readers = {name for name, part in PARTS.items() if "keys:/keys:ro" in part.get("volumes", ())}
+    users = {name for name, part in PARTS.items() if "SLUICE_CALLBACK_KEY" in part.get("environment", {})}
+    assert readers == users == {"fetcher", "callback-gateway"}
+    assert {PARTS[name]["environment"]["SLUICE_CALLBACK_KEY"] for name in users} == {"file:/keys/callback"}
+    assert all("callback-key" in PARTS[name]["depends_on"] for name in users)
+    assert "install -d -o sluice /keys" in IMAGE, "the volume takes the owner of the folder that it is mounted on"
 
 
 def test_the_image_is_built_once_and_before_it_is_used() -> None:
@@ -94,7 +117,6 @@ def test_each_part_has_the_secrets_that_it_needs_and_no_others() -> None:
     wanted = {
         **logins,
         "admin_password": {"roles", "migrate"},
-        "CALLBACK_KEY": {"fetcher", "callback-gateway"},
         "AWS_SECRET_ACCESS_KEY": {*storers, "storage", "bucket"},
     }
     for secret, parts in wanted.items():
@@ -119,8 +141,7 @@ def test_a_service_finds_its_password(service: str, monkeypatch: pytest.MonkeyPa
 
 def test_what_is_mounted_and_copied_is_there() -> None:
     mounts = [mount for part in PARTS.values() for mount in part.get("volumes", ()) if mount.startswith("./")]
-    image = (PROJECT / "infra" / "image" / "Dockerfile").read_text("utf-8")
-    copied = re.findall(r"^COPY (?!--from)(\S+) ", image, re.MULTILINE)
+    copied = re.findall(r"^COPY (?!--from)(\S+) ", IMAGE, re.MULTILINE)
     for place in [*(mount.split(":")[0] for mount in mounts), *copied]:
         assert (PROJECT / place).exists(), place
     ignored = (PROJECT / ".dockerignore").read_text("utf-8").splitlines()
