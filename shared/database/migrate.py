@@ -5,6 +5,7 @@ A session-level advisory lock makes concurrent runners take turns. A file that w
 """
 
 import hashlib
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import asyncpg
@@ -20,7 +21,7 @@ async def migrate(connection: "asyncpg.Connection[asyncpg.Record]", schema: str,
     """Bring `schema` up to the newest file in `folder`; gives the names of the files applied now.
 
     Raises:
-        MigrationError: an applied file changed.
+        MigrationError: an applied file changed, or files are missing among those that were applied.
     """
     await connection.execute("SELECT pg_advisory_lock(hashtext($1))", f"sluice.migrate.{schema}")
     try:
@@ -31,10 +32,21 @@ async def migrate(connection: "asyncpg.Connection[asyncpg.Record]", schema: str,
         )
         rows = await connection.fetch("SELECT name, checksum FROM migrations")
         applied = {row["name"]: row["checksum"] for row in rows}
-        return [path.stem for path in sorted(folder.glob("*.sql")) if await _apply(connection, path, applied)]
+        files = sorted(folder.glob("*.sql"))
+        _check_history(schema, applied, [path.stem for path in files])
+        return [path.stem for path in files if await _apply(connection, path, applied)]
     finally:
         await connection.execute("RESET search_path")
         await connection.execute("SELECT pg_advisory_unlock(hashtext($1))", f"sluice.migrate.{schema}")
+
+
+def _check_history(schema: str, applied: Collection[str], names: Sequence[str]) -> None:
+    """A newer release may have applied more than there is here; nothing may have been applied instead of it."""
+    missing, others = [name for name in names if name not in applied], sorted(set(applied) - set(names))
+    if missing and others:
+        raise MigrationError(
+            f"schema {schema}: {others[0]} was applied, which is not among the files; {missing[0]} was not"
+        )
 
 
 async def _apply(connection: "asyncpg.Connection[asyncpg.Record]", path: Path, applied: dict[str, str]) -> bool:

@@ -1,3 +1,4 @@
+-- The tasks whose vendor jobs may call back.
 CREATE TABLE expectations (
     task_id uuid PRIMARY KEY,
     job_id uuid NOT NULL,
@@ -21,16 +22,19 @@ CREATE TABLE callbacks (
     job_id uuid,
     round integer NOT NULL,
     vendor_job text,
+    -- It named the vendor's job: it is for all tasks that wait for that one, not for one by its token.
+    by_vendor_job boolean NOT NULL DEFAULT false,
     told text,
     verdict text NOT NULL CHECK (verdict IN ('parked', 'accepted', 'duplicate', 'late', 'unknown')),
     received_at timestamptz NOT NULL,
+    parked_at timestamptz NOT NULL DEFAULT now(),
     letter json
 );
-CREATE INDEX callbacks_parked_by_task_idx ON callbacks (task_id) WHERE verdict = 'parked';
-CREATE INDEX callbacks_parked_by_vendor_job_idx ON callbacks (vendor, vendor_job) WHERE verdict = 'parked';
-CREATE INDEX callbacks_parked_by_time_idx ON callbacks (received_at) WHERE verdict = 'parked';
+CREATE INDEX callbacks_parked_at_idx ON callbacks (parked_at) WHERE verdict = 'parked';
+CREATE INDEX callbacks_kept_by_task_idx ON callbacks (task_id) WHERE letter IS NOT NULL;
+CREATE INDEX callbacks_kept_by_vendor_job_idx ON callbacks (vendor, vendor_job) WHERE letter IS NOT NULL;
+CREATE INDEX callbacks_outcomes_by_vendor_job_idx ON callbacks (vendor, vendor_job, received_at)
+    WHERE by_vendor_job AND told IN ('done', 'failed');
 CREATE INDEX callbacks_by_task_idx ON callbacks (task_id);
 CREATE INDEX callbacks_by_job_idx ON callbacks (job_id, id);
-CREATE INDEX callbacks_by_time_idx ON callbacks USING brin (received_at);
-
-ALTER TABLE tasks ADD COLUMN vendor_job text;
+CREATE INDEX callbacks_received_at_idx ON callbacks (received_at);

@@ -1,3 +1,4 @@
+-- The events that a consumer group has handled, each with what it sent; see docs/decisions/0001.
 CREATE TABLE ledger (
     consumer_group text NOT NULL,
     event_id uuid NOT NULL,
@@ -6,25 +7,28 @@ CREATE TABLE ledger (
     recorded_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (consumer_group, event_id, delivery)
 );
-CREATE INDEX ledger_recorded_at_idx ON ledger USING brin (recorded_at);
+CREATE INDEX ledger_by_time_idx ON ledger (recorded_at);
 
+-- The configuration topics, as far as they were read.
 CREATE TABLE vendors (
     id text PRIMARY KEY,
     document json NOT NULL,
     updated_at timestamptz NOT NULL DEFAULT now()
 );
 
+-- Where the contract with a vendor stands. Its lock is the authority: who holds it leases permits and claims calls.
 CREATE TABLE budgets (
     vendor text PRIMARY KEY,
     permits jsonb NOT NULL DEFAULT '{}',
     paused_until timestamptz NOT NULL DEFAULT to_timestamp(0),
     pace real NOT NULL DEFAULT 1 CHECK (pace > 0 AND pace <= 1),
-    reason text NOT NULL DEFAULT ''
+    refused_credentials integer NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
 
 CREATE TABLE fetchers (
     id uuid PRIMARY KEY,
-    seen_at timestamptz NOT NULL DEFAULT now()
+    seen_at timestamptz NOT NULL DEFAULT now(),
+    stopped boolean NOT NULL DEFAULT false
 );
 
 CREATE TABLE calls (
@@ -36,6 +40,8 @@ CREATE TABLE calls (
     request bytea NOT NULL,
     origin jsonb NOT NULL,
     repeatable boolean NOT NULL,
+    -- Made although its job was cancelled or paused.
+    outlives boolean NOT NULL DEFAULT false,
     state text NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'running', 'answered')),
     attempt integer NOT NULL DEFAULT 1,
     not_before timestamptz NOT NULL DEFAULT now(),
@@ -44,9 +50,14 @@ CREATE TABLE calls (
     limited_since timestamptz,
     fetcher_id uuid,
     claim integer NOT NULL DEFAULT 0,
+    may_have_left boolean NOT NULL DEFAULT false,
+    -- The fetchers that ended while the call was open, one after the other.
+    taken_from uuid[] NOT NULL DEFAULT '{}',
     outgoing bytea
 ) WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 500);
-CREATE INDEX calls_waiting_idx ON calls (vendor, priority, created_at) WHERE state = 'waiting';
+-- With not_before in the index, calls of a receiver that is gone, which may wait for hours, are passed over there.
+CREATE INDEX calls_waiting_idx ON calls (vendor, priority, created_at, not_before) WHERE state = 'waiting';
+CREATE INDEX calls_waiting_job_idx ON calls (job_id) WHERE state = 'waiting';
 CREATE INDEX calls_claimed_idx ON calls (vendor, fetcher_id) WHERE state IN ('running', 'answered');
 
 CREATE TABLE attempts (
@@ -61,4 +72,16 @@ CREATE TABLE attempts (
     verdict text NOT NULL,
     reason text NOT NULL
 );
-CREATE INDEX attempts_started_at_idx ON attempts USING brin (started_at);
+CREATE INDEX attempts_started_at_idx ON attempts (started_at);
+
+CREATE TABLE cancelled_jobs (
+    job_id uuid PRIMARY KEY,
+    cancelled_at timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE TABLE paused_jobs (
+    job_id uuid PRIMARY KEY,
+    paused boolean NOT NULL,
+    told_at timestamptz NOT NULL,
+    noted_at timestamptz NOT NULL DEFAULT now()
+);

@@ -1,3 +1,4 @@
+-- The events that a consumer group has handled, each with what it sent; see docs/decisions/0001.
 CREATE TABLE ledger (
     consumer_group text NOT NULL,
     event_id uuid NOT NULL,
@@ -6,8 +7,9 @@ CREATE TABLE ledger (
     recorded_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (consumer_group, event_id, delivery)
 );
-CREATE INDEX ledger_recorded_at_idx ON ledger USING brin (recorded_at);
+CREATE INDEX ledger_by_time_idx ON ledger (recorded_at);
 
+-- The configuration topics, as far as they were read.
 CREATE TABLE vendors (
     id text PRIMARY KEY,
     document json NOT NULL,
@@ -15,6 +17,12 @@ CREATE TABLE vendors (
 );
 
 CREATE TABLE sources (
+    id text PRIMARY KEY,
+    document json NOT NULL,
+    updated_at timestamptz NOT NULL DEFAULT now()
+);
+
+CREATE TABLE hooks (
     id text PRIMARY KEY,
     document json NOT NULL,
     updated_at timestamptz NOT NULL DEFAULT now()
@@ -29,10 +37,12 @@ CREATE TABLE jobs (
     kind text NOT NULL DEFAULT 'poll',
     vendor text NOT NULL DEFAULT '',
     source text NOT NULL DEFAULT '',
-    specification jsonb,
+    sinks jsonb,
     note text NOT NULL DEFAULT '',
     reason text NOT NULL DEFAULT '',
     mistakes jsonb,
+    failures jsonb,
+    answer jsonb,
     planned integer NOT NULL DEFAULT 0,
     completed integer NOT NULL DEFAULT 0,
     failed integer NOT NULL DEFAULT 0,
@@ -41,11 +51,21 @@ CREATE TABLE jobs (
     distinct_records bigint NOT NULL DEFAULT 0,
     expected bigint,
     complete boolean,
+    -- Whether all of its tasks are known; what was done of late, in how many seconds.
+    all_known boolean NOT NULL DEFAULT false,
+    lately_done double precision NOT NULL DEFAULT 0,
+    lately_seconds double precision NOT NULL DEFAULT 0,
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
-    ended_at timestamptz
+    -- The time of the event by which the row stands as it does.
+    told_at timestamptz,
+    ended_at timestamptz,
+    redrive_asked_at timestamptz
 ) WITH (fillfactor = 70);
-CREATE INDEX jobs_by_state_idx ON jobs (state, id DESC);
+CREATE INDEX jobs_by_time_idx ON jobs (created_at DESC, id DESC);
+CREATE INDEX jobs_by_state_and_time_idx ON jobs (state, created_at DESC, id DESC);
+CREATE INDEX jobs_ended_idx ON jobs (ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX jobs_answered_idx ON jobs (ended_at) WHERE answer ? 'body';
 
 CREATE TABLE job_events (
     sequence bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -64,36 +84,9 @@ CREATE TABLE tasks (
     rank smallint NOT NULL,
     records integer,
     reason text NOT NULL,
+    vendor_job text,
     attempts jsonb NOT NULL,
-    times jsonb NOT NULL
+    times jsonb NOT NULL,
+    changed_at timestamptz NOT NULL DEFAULT '-infinity'
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05);
 CREATE INDEX tasks_by_job_idx ON tasks (job_id, number);
-
-CREATE TABLE dead_letters (
-    id uuid PRIMARY KEY,
-    service text NOT NULL,
-    topic text NOT NULL,
-    reason text NOT NULL,
-    job_id uuid,
-    task_id uuid,
-    at timestamptz NOT NULL,
-    document jsonb NOT NULL
-);
-CREATE INDEX dead_letters_by_time_idx ON dead_letters (at DESC, id);
-CREATE INDEX dead_letters_by_job_idx ON dead_letters (job_id) WHERE job_id IS NOT NULL;
-
-CREATE TABLE idempotency_keys (
-    key text PRIMARY KEY,
-    fingerprint bytea NOT NULL,
-    job_id uuid NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT now()
-);
-
-CREATE TABLE spool (
-    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    topic text NOT NULL,
-    key text NOT NULL,
-    value bytea,
-    headers jsonb NOT NULL,
-    spooled_at timestamptz NOT NULL DEFAULT now()
-);

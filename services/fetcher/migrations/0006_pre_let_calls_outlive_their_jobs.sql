@@ -1,1 +1,0 @@
-ALTER TABLE calls ADD COLUMN outlives boolean NOT NULL DEFAULT false;

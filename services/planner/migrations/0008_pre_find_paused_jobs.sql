@@ -1,1 +1,0 @@
-CREATE INDEX jobs_paused_idx ON jobs (id) WHERE state = 'paused';

@@ -1,1 +1,0 @@
-ALTER TABLE schedules ADD COLUMN id_used boolean NOT NULL DEFAULT false;
