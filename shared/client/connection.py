@@ -68,7 +68,9 @@ class Connection:
             answer = await self._http.request(method, path, **more)
         except httpx.TransportError as error:
             raise self._unreachable(error) from None
-        if answer.status_code >= 400:
+        if answer.is_redirect:
+            raise self._elsewhere(answer)
+        if not answer.is_success:
             raise refused(answer.status_code, answer.content)
         try:
             return from_json(answer.content) if answer.content else None
@@ -95,6 +97,13 @@ class Connection:
     def _unreachable(self, error: httpx.TransportError) -> ApiError:
         told = f"no answer from {self._url} ({type(error).__name__})"
         return ApiError(0, f"{told}; make up starts it, SLUICE_URL says where it is")
+
+    def _elsewhere(self, answer: httpx.Response) -> ApiError:
+        """Nothing was done. What is followed might be asked with another method, or with the key shown to others."""
+        place = answer.headers.get("location", "nowhere")
+        return ApiError(
+            answer.status_code, f"{self._url} redirects to {place}; SLUICE_URL must be the gateway's address"
+        )
 
     def _strange(self) -> ApiError:
         return ApiError(200, f"{self._url} answers, but not as Sluice does; is it the gateway's address?")

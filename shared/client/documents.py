@@ -86,13 +86,20 @@ def load_configuration(texts: Sequence[tuple[str, str]]) -> list[Document]:
     """Vendors, sources, hooks and schedules, in this order, because the later name the earlier.
 
     Raises:
-        Invalid: as `load`, or a document is a job.
+        Invalid: as `load`, or a document is a job, or a schedule that would be another one each time.
     """
     found = load(texts)
-    jobs = [document for document in found if document.kind == "job"]
-    if jobs:
-        raise Invalid([Problem(document.place, "is a job; jobs go to sluice submit") for document in jobs])
+    if problems := [Problem(document.place, why) for document in found if (why := _why_not_applied(document))]:
+        raise Invalid(problems)
     return sorted(found, key=lambda document: _ORDER.index(document.kind))
+
+
+def _why_not_applied(document: Document) -> str:
+    if document.kind == "job":
+        return "is a job; jobs go to sluice submit"
+    if document.kind == "schedules" and not document.name:
+        return "a schedule that is applied needs a name (schedule: NAME): each time it would be one more"
+    return ""
 
 
 def load_job(text: tuple[str, str]) -> dict[str, Any]:

@@ -134,6 +134,8 @@ class Jobs(Connection):
         parser = EventParser()
         try:
             async with self._http.stream("GET", f"/jobs/{job_id}/events", headers={"Last-Event-ID": last}) as answer:
+                if answer.is_redirect:
+                    raise self._elsewhere(answer)
                 if answer.status_code != 200:
                     raise refused(answer.status_code, await answer.aread())
                 async for chunk in answer.aiter_bytes():

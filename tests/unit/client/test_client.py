@@ -70,6 +70,17 @@ async def test_another_server_at_the_address_is_told(body: bytes) -> None:
             await sluice.jobs()
 
 
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+async def test_a_redirect_is_no_success(status: int) -> None:
+    """Such as a proxy gives for http, without a body: nothing was cancelled or deleted."""
+    there = {"location": "https://gateway.example/"}
+    async with client(lambda request: httpx.Response(status, headers=there)) as sluice:
+        for work in (sluice.cancel(JOB_ID), sluice.delete("vendors", "acme"), anext(sluice.events(JOB_ID))):
+            with pytest.raises(ApiError, match=r"redirects to https://gateway\.example/") as caught:
+                await work
+            assert caught.value.status == status
+
+
 async def test_no_server_at_the_address_is_told_with_what_to_start() -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused")

@@ -6,11 +6,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from cronsim import CronSim
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import Invalid
 from shared.events.firing import read_schedule
+from shared.specification import recurrence
 from shared.specification.recurrence import last_time, next_time, next_times
 from shared.specification.schedule import Schedule
 
@@ -18,10 +20,13 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 START = {"start": {"source": "acme-orders"}}
 ZONES = ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "Africa/Casablanca"]
 CRONS = ["30 2 * * *", "*/30 * * * *", "0 * * * *", "15,45 2 * * *", "0 3 * * MON", "5 0 L * *", "*/7 1-3 * * *"]
+SEASONAL = ["* * * 1-9 *", "30 2 * 3 *", "*/20 2 * 10 SUN", "0 0 29 2 *"]
 
 moments = st.datetimes(datetime(2020, 1, 1), datetime(2035, 12, 31), timezones=st.just(UTC))
 recurring = st.one_of(
-    st.builds(lambda cron, zone: {"cron": cron, "zone": zone}, st.sampled_from(CRONS), st.sampled_from(ZONES)),
+    st.builds(
+        lambda cron, zone: {"cron": cron, "zone": zone}, st.sampled_from(CRONS + SEASONAL), st.sampled_from(ZONES)
+    ),
     st.builds(lambda seconds: {"every": f"{seconds}s"}, st.integers(1, 10**6)),
 )
 
@@ -50,12 +55,29 @@ def test_the_last_time_is_the_one_that_the_next_follows(
     fields: dict[str, Any], until: datetime, anchor: datetime
 ) -> None:
     found = schedule(**fields)
-    last = last_time(found, until, until - timedelta(days=60), anchor)
+    last = last_time(found, until, until - timedelta(days=3650), anchor)
     if last is not None:
         assert last <= until
         following = next_time(found, last, anchor)
         assert following is not None and following > until
         assert next_time(found, last - timedelta(microseconds=1), anchor) == last
+
+
+def test_the_end_of_a_season_is_found_without_a_walk_through_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A minute is one step of a walk; the loop that fires schedules would stand still for seconds."""
+    steps = 0
+
+    class Counting(CronSim):
+        def __next__(self) -> datetime:
+            nonlocal steps
+            steps += 1
+            return super().__next__()
+
+    monkeypatch.setattr(recurrence, "CronSim", Counting)
+    until = datetime(2026, 11, 22, tzinfo=UTC)
+    last = last_time(schedule(cron="* * * 1-9 *"), until, until - timedelta(days=3650), until)
+    assert last == datetime(2026, 9, 30, 23, 59, tzinfo=UTC)
+    assert steps < 500
 
 
 @given(recurring, moments, moments, moments)
