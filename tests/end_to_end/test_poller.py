@@ -3,8 +3,6 @@ when the vendor's data change."""
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,7 @@ from shared.events.envelope import CE_ID, CE_TYPE, TRACEPARENT
 from tests.support.cluster import Cluster
 from tests.support.eventually import eventually
 from tests.support.stack import Place
-from tests.support.topic_reader import TopicReader
+from tests.support.topic_reader import reading
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -60,17 +58,6 @@ async def execute(place: Place, statement: str) -> None:
         await owner.execute(statement)
     finally:
         await owner.close()
-
-
-@asynccontextmanager
-async def reading(place: Place, topic: str) -> AsyncIterator[TopicReader]:
-    """A reader that sees everything that the topic has carried."""
-    reader = TopicReader(place.kafka, f"{place.prefix}.{topic}", since=place.made_at)
-    await reader.open()
-    try:
-        yield reader
-    finally:
-        await reader.close()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

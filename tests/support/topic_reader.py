@@ -1,12 +1,15 @@
 """Reads a topic from a time on, without a group."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any
 
 import orjson
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
+
+from tests.support.stack import Place
 
 
 class TopicReader:
@@ -53,3 +56,14 @@ class TopicReader:
     def of_type(self, name: str, field: str = "type") -> list[Any]:
         """The values whose `type` (or another field) is that."""
         return [value for value in self.values if value.get(field) == name]
+
+
+@asynccontextmanager
+async def reading(place: Place, topic: str) -> AsyncIterator[TopicReader]:
+    """A reader that sees everything that the topic has carried in this place."""
+    reader = TopicReader(place.kafka, f"{place.prefix}.{topic}", since=place.made_at)
+    await reader.open()
+    try:
+        yield reader
+    finally:
+        await reader.close()
