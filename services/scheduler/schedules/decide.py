@@ -48,7 +48,7 @@ def request(
         case "trigger":
             return _trigger(standing, kept, derived_id("schedule.trigger", standing.id, event_id), now)
         case "delete":
-            left = replace(standing, kept=None, open=tuple(one for one in standing.open if one.due_at is None))
+            left = standing.without_waiting().changed(None)
             return Decision(left, (changed(left, ScheduleFact.REMOVED, now, reason="by request"),))
 
 
@@ -122,7 +122,9 @@ def _put(
     first = schedule.trigger_at if schedule.is_once else _first_time(standing.kept, schedule, asked_at, now)
     paused = standing.kept is not None and standing.kept.state is ScheduleState.PAUSED
     state = ScheduleState.PAUSED if paused else ScheduleState.ACTIVE
-    left = standing.changed(Kept(schedule, state, asked_at, first, _has_used_its_id(standing)))
+    # A one-time schedule that failed and waits runs at its new time instead, not at both.
+    left = standing.without_waiting() if schedule.is_once else standing
+    left = left.changed(Kept(schedule, state, asked_at, first, _has_used_its_id(standing)))
     return Decision(left, (created(left, schedule, now, anew=standing.kept is None),))
 
 
@@ -170,7 +172,9 @@ def _turn(
 
 
 def _trigger(standing: ScheduleWithFirings, kept: Kept, run_id: UUID, now: datetime) -> Decision:
-    """Fire now, whatever else runs: a person's word counts. A one-time schedule has had its time with that."""
+    """Fire now, whatever else runs: a person's word counts. For a one-time schedule this run takes the place of its
+    time, and of a run that was rescheduled."""
     if kept.schedule.is_once:
         kept = replace(kept, next_at=None, state=ScheduleState.ACTIVE)
+        standing = standing.without_waiting()
     return fire(standing.changed(kept), kept, Firing(run_id, now), now)

@@ -92,13 +92,17 @@ def fire(standing: ScheduleWithFirings, kept: Kept, firing: Firing, now: datetim
 
 
 def fail(left: ScheduleWithFirings, kept: Kept | None, firing: Firing, end: End, now: datetime) -> Decision:
-    """Tried again later while the schedule allows it, but never beside a run that may not be over; else it has failed,
-    and whoever wants to hears of it."""
+    """The run is started again later if the schedule allows that. Otherwise it has failed, which is reported.
+
+    A run that may not be over is never started again, nor one of a one-time schedule that has another run, now or
+    later: its request would be sent twice.
+    """
     reason = end.reason or end.state.value
     if kept is None:
         return Decision(left, (changed(left, ScheduleFact.FAILED, now, firing, reason),))
     again = kept.schedule.on_failure.reschedule
-    repeatable = end.state is not JobState.CANCELLED and not end.lost
+    has_another = kept.schedule.is_once and (kept.next_at is not None or left.open != ())
+    repeatable = end.state is not JobState.CANCELLED and not end.lost and not has_another
     if again is not None and firing.attempt < again.at_most and repeatable:
         number = firing.attempt + 1
         run_id = derived_id("schedule.run", left.id, firing.id, number)

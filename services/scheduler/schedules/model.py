@@ -56,6 +56,10 @@ class ScheduleWithFirings:
         """The same without one open firing."""
         return replace(self, open=tuple(one for one in self.open if one.id != firing_id))
 
+    def without_waiting(self) -> Self:
+        """The same without the firings that were rescheduled and wait."""
+        return replace(self, open=tuple(one for one in self.open if one.due_at is None))
+
     def having(self, firing: Firing) -> Self:
         """The same with one more open firing, or with another state of one."""
         return replace(self, open=(*self.without(firing.id).open, firing))
