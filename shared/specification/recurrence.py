@@ -18,8 +18,8 @@ _TICK = timedelta(microseconds=1)
 
 
 def next_time(schedule: Schedule, after: datetime, anchor: datetime) -> datetime | None:
-    """The first time strictly later than `after`, in UTC, if there is one. `anchor` is when the schedule was asked
-    for: `every` is counted from there, unless the schedule says when it starts."""
+    """The first time strictly later than `after`, in UTC, if there is one. `every` is counted from `anchor`, the moment
+    at which it was first asked for, unless the schedule says when it starts."""
     if schedule.trigger_at is not None:
         return schedule.trigger_at.astimezone(UTC) if schedule.trigger_at > after else None
     if schedule.starts is not None:

@@ -117,15 +117,22 @@ def _put(
     except Invalid as error:
         refusal = Decision(standing, (rejected(standing, error.problems, now),))
         return RefusedChange("schema_invalid", error.problems, refusal)
-    if standing.kept is not None and _comes_too_late(standing.kept, schedule, asked_at):
+    before = standing.kept
+    if before is not None and _comes_too_late(before, schedule, asked_at):
         return Decision(standing)
-    first = schedule.trigger_at if schedule.is_once else _first_time(standing.kept, schedule, asked_at, now)
-    paused = standing.kept is not None and standing.kept.state is ScheduleState.PAUSED
+    anchor = before.anchor if before is not None and _has_same_interval(before.schedule, schedule) else asked_at
+    first = schedule.trigger_at if schedule.is_once else _first_time(before, schedule, asked_at, anchor, now)
+    paused = before is not None and before.state is ScheduleState.PAUSED
     state = ScheduleState.PAUSED if paused else ScheduleState.ACTIVE
     # A one-time schedule that failed and waits runs at its new time instead, not at both.
     left = standing.without_waiting() if schedule.is_once else standing
-    left = left.changed(Kept(schedule, state, asked_at, first, _has_used_its_id(standing)))
-    return Decision(left, (created(left, schedule, now, anew=standing.kept is None),))
+    left = left.changed(Kept(schedule, state, anchor, first, _has_used_its_id(standing)))
+    return Decision(left, (created(left, schedule, now, anew=before is None),))
+
+
+def _has_same_interval(before: Schedule, schedule: Schedule) -> bool:
+    """Such a change keeps the times. Otherwise an interval that is asked for again before it is over never ends."""
+    return schedule.every is not None and (schedule.every, schedule.starts) == (before.every, before.starts)
 
 
 def _has_used_its_id(standing: ScheduleWithFirings) -> bool:
@@ -142,13 +149,15 @@ def _comes_too_late(before: Kept, schedule: Schedule, asked_at: datetime) -> boo
     return time is not None and asked_at < time == before.schedule.trigger_at and before.next_at is None
 
 
-def _first_time(before: Kept | None, schedule: Schedule, asked_at: datetime, now: datetime) -> datetime | None:
+def _first_time(
+    before: Kept | None, schedule: Schedule, asked_at: datetime, anchor: datetime, now: datetime
+) -> datetime | None:
     """A change may come after a time that it was asked for before: the schedule as it was has seen to that then."""
-    first, seen = next_time(schedule, asked_at, asked_at), 0
+    first, seen = next_time(schedule, asked_at, anchor), 0
     while first is not None and first <= now and before is not None and _has_seen_to(before, first):
         seen += 1
         after = first if seen < _MOST_SEEN else max(first, (before.next_at or now) - _TICK)
-        first = next_time(schedule, after, asked_at)
+        first = next_time(schedule, after, anchor)
     return first
 
 

@@ -12,8 +12,9 @@ from shared.specification.schedule import Schedule
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A schedule that is there. `next_at` is its next planned time; `every` is counted from `anchor`, which is when its
-    document was asked for. `id_used` says that a job of the schedule's own id was started before that."""
+    """A schedule that is there. `next_at` is its next planned time. `anchor` is when its document was asked for, or the
+    first of several with the same `every`, which is counted from there. `id_used` says that a job of the schedule's own
+    id was started before that."""
 
     schedule: Schedule
     state: ScheduleState
