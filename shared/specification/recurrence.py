@@ -49,6 +49,17 @@ def next_times(schedule: Schedule, after: datetime, anchor: datetime, most: int)
     return times
 
 
+def count_times(schedule: Schedule, first: datetime, last: datetime, anchor: datetime, most: int) -> int:
+    """How many times there are from `first` to `last`, both of which are times. Those of cron are found one by one, so
+    they are counted up to `most`."""
+    if schedule.every is not None:
+        return (last - first) // schedule.every + 1
+    count, time = 1, next_time(schedule, first, anchor)
+    while count < most and time is not None and time <= last:
+        count, time = count + 1, next_time(schedule, time, anchor)
+    return count
+
+
 def time_problems(schedule: Schedule, asked_at: datetime) -> list[Problem]:
     """What is wrong with a schedule's times, as seen at the moment that it was asked for."""
     if schedule.trigger_at is not None:

@@ -155,7 +155,7 @@ async def test_a_schedule_that_failed_for_good_is_reported_once_and_can_be_trigg
     assert await running.dead_letters(job_id=firing["job_id"]) == []
     [notice] = await eventually(lambda: received(running, "told"), 30)
     assert (notice["valid"], notice["body"]["type"]) == (True, "schedule.failed")
-    assert (notice["body"]["schedule_id"], notice["body"]["reason"]) == (schedule_id, firing["reason"])
+    assert (notice["body"]["data"]["schedule_id"], notice["body"]["data"]["reason"]) == (schedule_id, firing["reason"])
     await receiver(running, "broken")
     assert (await running.http.post(f"{running.gateway}/schedules/{schedule_id}/trigger")).status_code == 202
     found = await eventually(lambda: shown(running, schedule_id, "removed"), 30)

@@ -10,11 +10,13 @@ from shared.errors import Invalid, Rejected
 from shared.events.jobs import JobState
 from shared.events.schedules import ScheduleFact, ScheduleState
 from shared.ids import derived_id
-from shared.specification.recurrence import last_time, next_time
+from shared.specification.recurrence import count_times, last_time, next_time
 from shared.specification.schedule import CatchUp
 
 PUNCTUAL = timedelta(seconds=10)
 """A firing that is late by less was not missed, whatever the schedule says of catching up."""
+_MOST_COUNTED = 200
+"""Missed times of cron are counted so far: to count a week of minutes would take a tenth of a second per schedule."""
 _TICK = timedelta(microseconds=1)
 
 
@@ -46,34 +48,47 @@ def fire_planned(standing: ScheduleWithFirings, kept: Kept, planned_at: datetime
 
 
 def _choose(kept: Kept, planned_at: datetime, now: datetime) -> tuple[datetime | None, datetime | None]:
-    """Which planned time to fire now, if any, and which is the next."""
+    """Which planned time to fire now, if any, and which is the next. All that are punctual are fired, one by one."""
     schedule, catch_up = kept.schedule, kept.schedule.catch_up
     if schedule.is_once and catch_up is None:
         return planned_at, None
     catch_up = catch_up or CatchUp()
     within = timedelta() if catch_up.policy == "none" else catch_up.within
-    oldest = now - max(within, PUNCTUAL)
-    first = planned_at if planned_at >= oldest else next_time(schedule, oldest - _TICK, kept.anchor)
-    if first is None or first > now:
-        return None, first
-    time = first
+    time = _first_since(kept, planned_at, now - max(within, PUNCTUAL))
+    if time is None or time > now:
+        return None, time
     if catch_up.policy != "all":
-        time = last_time(schedule, now, first, kept.anchor) or first
+        last = last_time(schedule, now, time, kept.anchor) or time
+        time = min(last, _first_since(kept, time, now - PUNCTUAL) or last)
     return time, next_time(schedule, time, kept.anchor)
+
+
+def _first_since(kept: Kept, planned_at: datetime, since: datetime) -> datetime | None:
+    return planned_at if planned_at >= since else next_time(kept.schedule, since - _TICK, kept.anchor)
 
 
 def _missed(
     standing: ScheduleWithFirings, kept: Kept, planned_at: datetime, instead: datetime | None, now: datetime
 ) -> Decision:
-    reason = "nobody could fire it in time"
-    if instead is not None:
-        reason = f"{reason}; {instead.isoformat()} is fired instead"
-    elif kept.next_at is not None:
-        reason = f"{reason}; the next is {kept.next_at.isoformat()}"
-    notice = notify(standing.id, kept.schedule, planned_at, JobState.FAILED, reason, now)
+    """One fact for all times that were missed in a row. It has failed if no other time is fired instead."""
+    until = now if instead is None else instead - _TICK
+    last = last_time(kept.schedule, until, planned_at, kept.anchor) or planned_at
+    count = count_times(kept.schedule, planned_at, last, kept.anchor, _MOST_COUNTED)
+    reason = _missed_reason(kept, count, last, instead)
     closed = close(standing, now, failed=True) if instead is None else Decision(standing)
-    fact = changed(closed.standing, ScheduleFact.MISSED, now, reason=reason, planned_at=planned_at)
-    return Decision(standing, (fact,), (notice,)).then(closed)
+    fact = changed(closed.standing, ScheduleFact.MISSED, now, reason=reason, planned_at=planned_at, count=count)
+    notice = notify(standing.id, kept.schedule, planned_at, JobState.FAILED, reason, now)
+    return Decision(standing, (fact,), (notice,) if instead is None else ()).then(closed)
+
+
+def _missed_reason(kept: Kept, count: int, last: datetime, instead: datetime | None) -> str:
+    number = f"at least {count}" if kept.schedule.cron and count == _MOST_COUNTED else str(count)
+    reason = "it was not fired in time"
+    if count > 1:
+        reason = f"{number} firings, until {last.isoformat()}, were not made in time"
+    if instead is not None:
+        return f"{reason}; {instead.isoformat()} is fired instead"
+    return reason if kept.next_at is None else f"{reason}; the next is {kept.next_at.isoformat()}"
 
 
 def fire(standing: ScheduleWithFirings, kept: Kept, firing: Firing, now: datetime) -> Decision:
