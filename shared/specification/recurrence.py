@@ -2,7 +2,8 @@
 
 Cron counts on the clock of the schedule's zone. A time that a change to summer time leaves out is moved to the first
 moment after the gap; one that the change back repeats counts once, the first time. Expressions with a star for minute
-or hour count real hours instead, through both changes. `every` counts real time.
+or hour count real hours instead, through both changes: a fixed hour with a star for the minute has no time on the day
+that leaves its hour out, and twice as many on the day that repeats it. `every` counts real time.
 """
 
 from datetime import UTC, datetime, timedelta

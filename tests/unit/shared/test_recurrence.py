@@ -108,6 +108,19 @@ def test_every_half_hour_is_real_half_hours_through_both_changes() -> None:
         assert [later - time for time, later in pairwise(times)] == [timedelta(minutes=30)] * 9
 
 
+@pytest.mark.parametrize(("minutes", "left_out", "repeated"), [("*/30", 0, 4), ("0,30", 1, 2)])
+def test_every_half_hour_of_two_oclock_when_that_is_left_out_and_when_it_comes_twice(
+    minutes: str, left_out: int, repeated: int
+) -> None:
+    found = schedule(cron=f"{minutes} 2 * * *", zone="Europe/Berlin")
+    for change, count in (
+        (datetime(2026, 3, 28, 12, tzinfo=UTC), left_out),
+        (datetime(2026, 10, 24, 12, tzinfo=UTC), repeated),
+    ):
+        times = next_times(found, change, NOW, 5)
+        assert len([time for time in times if time < change + timedelta(days=1)]) == count
+
+
 @pytest.mark.parametrize(
     ("fields", "pointer"),
     [
