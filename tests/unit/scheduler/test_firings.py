@@ -93,7 +93,7 @@ def test_what_is_late_by_less_than_ten_seconds_is_fired_and_not_missed() -> None
         ),
     ],
 )
-def test_all_firings_that_are_missed_in_a_row_are_told_as_one_fact(
+def test_all_firings_that_are_missed_in_a_row_are_one_fact(
     times: dict[str, Any], away: timedelta, count: int, last: timedelta, fired: timedelta | None
 ) -> None:
     """A schedule of seconds after a week is one row, too; only a failure is something to be notified of."""
