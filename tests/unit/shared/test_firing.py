@@ -47,7 +47,7 @@ def test_a_job_gets_its_time_in_the_zone_of_the_schedule_and_the_name() -> None:
         {"source": "acme-orders"},
         {"url": "https://api.example/items"},
         {"vendor": "acme", "poll": {"request": {"path": "/items"}}},
-        {"vendor": "acme", "invoke": {"submit": {"path": "/reports"}, "deadline": "1h"}, "input": [{"a": 1}]},
+        {"vendor": "acme", "invoke": {"submit": {"json": "{callback.url}"}, "deadline": "1h"}, "input": [{"a": 1}]},
         {"vendor": "acme", "request": {"path": "/quote"}},
         {"deliver": "https://me.example/hook", "event": {"type": "x"}},
     ],
