@@ -9,7 +9,7 @@ import pytest
 
 from services.callback_gateway.schedules import store
 from services.callback_gateway.schedules.decide import ScheduleView
-from services.callback_gateway.schedules.loop import Forget
+from services.callback_gateway.schedules.loop import ExpireSchedules
 from shared.events.catalogue import SCHEDULES_EVENTS
 from shared.events.schedules import ScheduleChanged, ScheduleState, schedule_id_of
 from shared.messaging.handler import outgoing
@@ -141,7 +141,7 @@ async def test_what_went_long_ago_is_forgotten(edge: Served) -> None:
         age = "CASE WHEN name IS NULL THEN interval '29 days' ELSE interval '31 days' END"
         await tx.execute(f"UPDATE schedules SET state = 'removed', changed_at = now() - {age}")
         await tx.execute("INSERT INTO firings SELECT id, now(), 0, 2, 'succeeded', id, '' FROM schedules")
-    assert await Forget(edge.database).step() > 0
+    assert await ExpireSchedules(edge.database).step() > 0
     async with edge.database.transaction() as tx:
         assert await tx.fetchval("SELECT count(*) FROM schedules") == 1
         assert await tx.fetchval("SELECT count(*) FROM firings") == 1
