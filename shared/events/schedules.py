@@ -46,7 +46,7 @@ class ScheduleState(StrEnum):
 
 
 class ScheduleFact(StrEnum):
-    """What can be told of a schedule. `missed` and `skipped` firings did not happen, each for its reason."""
+    """What happened to a schedule. `missed` and `skipped` firings were not made, each for its reason."""
 
     CREATED = "created"
     CHANGED = "changed"

@@ -17,7 +17,7 @@ from shared.specification.schedule import Schedule
 
 _TICK = timedelta(microseconds=1)
 _MOST_SEEN = 1000
-"""After so many times that the schedule as it was has seen to, it has seen to all up to its next."""
+"""The earlier schedule is asked about so many times, one by one; the others before its next time are passed over."""
 _SUCCESSES = (JobState.COMPLETED, JobState.COMPLETED_WITH_FAILURES)
 
 
@@ -67,7 +67,7 @@ def due(standing: ScheduleWithFirings, now: datetime) -> Decision:
 
 
 def _until(standing: ScheduleWithFirings, asked_at: datetime) -> Decision:
-    """What was due when a change was asked for and nobody had come to yet: the schedule as it was sees to that."""
+    """Do what was due before the change was asked for and is not done yet, with the schedule as it was before."""
     decision = Decision(standing)
     for _ in range(_MOST_SEEN):
         due_at = decision.standing.due_at
@@ -94,7 +94,8 @@ def _unknown(standing: ScheduleWithFirings) -> RefusedChange:
 
 
 def unread(standing: ScheduleWithFirings, now: datetime) -> Decision:
-    """A document that was good once and is no more (a zone that is gone, say) fails alone; a change mends it."""
+    """A document that was valid once and is no longer, such as one with a zone that was removed, fails until it is
+    replaced. Other schedules go on."""
     reason = "its document cannot be read any more: replace it"
     return Decision(standing, (changed(standing, ScheduleFact.FAILED, now, reason=reason, state=ScheduleState.FAILED),))
 
@@ -144,7 +145,7 @@ def _has_used_its_id(standing: ScheduleWithFirings) -> bool:
 
 
 def _comes_too_late(before: Kept, schedule: Schedule, asked_at: datetime) -> bool:
-    """A one-time schedule has fired at its time since it was asked to be changed for the same time."""
+    """Whether the change was asked for before the time of a one-time schedule, keeps that time, and comes after its firing."""
     time = schedule.trigger_at
     return time is not None and asked_at < time == before.schedule.trigger_at and before.next_at is None
 
@@ -152,7 +153,7 @@ def _comes_too_late(before: Kept, schedule: Schedule, asked_at: datetime) -> boo
 def _first_time(
     before: Kept | None, schedule: Schedule, asked_at: datetime, anchor: datetime, now: datetime
 ) -> datetime | None:
-    """A change may come after a time that it was asked for before: the schedule as it was has seen to that then."""
+    """The first time that the earlier schedule has not seen to: a change may arrive long after it was asked for."""
     first, seen = next_time(schedule, asked_at, anchor), 0
     while first is not None and first <= now and before is not None and _has_seen_to(before, first):
         seen += 1
@@ -169,8 +170,7 @@ def _has_seen_to(kept: Kept, time: datetime) -> bool:
 def _turn(
     standing: ScheduleWithFirings, kept: Kept, state: ScheduleState, fact: ScheduleFact, now: datetime
 ) -> Decision:
-    """Pause or resume. What was planned meanwhile is left out on purpose, except for the one time of a one-time
-    schedule."""
+    """Pause or resume. Times during a pause are left out, except for the one time of a one-time schedule."""
     if kept.state in (state, ScheduleState.FAILED):
         return Decision(standing)
     next_at = kept.next_at

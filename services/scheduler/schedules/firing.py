@@ -22,7 +22,7 @@ _TICK = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a job ended, and why. `lost`: nobody knows, it may run still."""
+    """How a job ended, and why. `lost`: the end is unknown, and the job may still run."""
 
     state: JobState
     reason: str = ""
@@ -30,7 +30,7 @@ class End:
 
 
 def fire_planned(standing: ScheduleWithFirings, kept: Kept, planned_at: datetime, now: datetime) -> Decision:
-    """A planned time has come, or has passed long ago."""
+    """Fire, skip or miss a planned time that has come, perhaps long ago."""
     time, next_at = _choose(kept, planned_at, now)
     kept = replace(kept, next_at=next_at)
     decision = Decision(standing.changed(kept))
@@ -92,7 +92,7 @@ def _missed_reason(kept: Kept, count: int, last: datetime, instead: datetime | N
 
 
 def fire(standing: ScheduleWithFirings, kept: Kept, firing: Firing, now: datetime) -> Decision:
-    """Send the start. What was published is over with that; a job is heard of when it ends."""
+    """Send what the schedule starts. A published event succeeds with that; a job succeeds or fails when it ends."""
     running = replace(firing, due_at=None)
     left = standing.without(firing.id)
     try:
@@ -131,7 +131,7 @@ def fail(left: ScheduleWithFirings, kept: Kept | None, firing: Firing, end: End,
 
 
 def close(standing: ScheduleWithFirings, now: datetime, *, failed: bool = False) -> Decision:
-    """A schedule that will never fire again removes itself, unless it had one time and failed: that is for a person."""
+    """Remove a schedule that will never fire again. A one-time schedule that failed stays, for a person to decide."""
     kept = standing.kept
     if kept is None or kept.next_at is not None or standing.open or kept.state is ScheduleState.FAILED:
         return Decision(standing)

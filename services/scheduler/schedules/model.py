@@ -43,7 +43,7 @@ class ScheduleWithFirings:
 
     @property
     def due_at(self) -> datetime | None:
-        """When there is something to do, if nothing else happens."""
+        """The next time at which the schedule does something by itself."""
         if self.kept is None or self.kept.state is not ScheduleState.ACTIVE:
             return None
         times = [firing.due_at for firing in self.open if firing.due_at is not None]
@@ -68,7 +68,7 @@ class ScheduleWithFirings:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is left, what is to be told of it, and what is to be sent now: each message with the time it was due."""
+    """The schedule afterwards, the facts to report, and the messages to send now, each with the time it was due."""
 
     standing: ScheduleWithFirings
     facts: tuple[ScheduleChanged, ...] = ()
