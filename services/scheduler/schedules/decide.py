@@ -145,7 +145,7 @@ def _has_used_its_id(standing: ScheduleWithFirings) -> bool:
 
 
 def _comes_too_late(before: Kept, schedule: Schedule, asked_at: datetime) -> bool:
-    """Whether a change that keeps the time of a one-time schedule was asked for before it, and comes after its firing."""
+    """Whether a change that keeps the one time was asked for before that time, but comes after its firing."""
     time = schedule.trigger_at
     return time is not None and asked_at < time == before.schedule.trigger_at and before.next_at is None
 
