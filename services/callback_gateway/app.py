@@ -13,7 +13,7 @@ from services.callback_gateway.match.loop import Unmatched
 from services.callback_gateway.redrive.count import CountOpen
 from services.callback_gateway.redrive.loop import Redrive
 from services.callback_gateway.schedules.handler import view_schedules
-from services.callback_gateway.schedules.loop import Forget
+from services.callback_gateway.schedules.loop import ExpireSchedules
 from services.callback_gateway.settings import Settings
 from services.callback_gateway.spool.loop import Drain
 from services.callback_gateway.spool.outbound import Outbound
@@ -64,7 +64,7 @@ def _by_the_clock(runtime: Runtime[Settings]) -> list[Loop]:
     return [
         Loop("expire", Expire(runtime).step),
         Loop("expire-answers", ExpireAnswers(runtime).step),
-        Loop("schedules", Forget(runtime.database).step),
+        Loop("schedules-expire", ExpireSchedules(runtime.database).step),
         Loop("match", Unmatched(runtime).step),
         Loop("redrive", Redrive(runtime).step),
         Loop("redrive-count", CountOpen(runtime.database).step),

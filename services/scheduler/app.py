@@ -15,7 +15,7 @@ def build(runtime: Runtime[Settings]) -> App:
     """Which topic goes to which behaviour, and what runs by itself."""
     fire = Loop("timers-fire", Fire(runtime).step)
     schedules = Loop("schedules-fire", FireSchedules(runtime.database, fire.wake).step)
-    abandoned = Loop("schedules-expire", FailAbandoned(runtime.database, fire.wake).step)
+    abandoned = Loop("schedules-abandoned", FailAbandoned(runtime.database, fire.wake).step)
     retry = set_retries(runtime.settings.topic_prefix)
     return App(
         consumers=[

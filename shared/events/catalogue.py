@@ -103,7 +103,7 @@ SCHEDULES_EVENTS: Topic[ScheduleChanged] = Topic(
     ScheduleChanged,
     SCHEDULER,
     GATEWAY,
-    "created, fired, missed, skipped, succeeded, failed, removed",
+    "created, changed, paused, resumed, fired, rescheduled, succeeded, failed, missed, skipped, removed, rejected",
     public=True,
     busy=False,
 )

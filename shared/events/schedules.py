@@ -46,7 +46,7 @@ class ScheduleState(StrEnum):
 
 
 class ScheduleFact(StrEnum):
-    """What can be told of a schedule. `missed` and `skipped` firings did not happen, each for its reason."""
+    """What happened to a schedule. `missed` and `skipped` firings were not made, each for its reason."""
 
     CREATED = "created"
     CHANGED = "changed"
@@ -65,7 +65,8 @@ class ScheduleFact(StrEnum):
 class ScheduleChanged(Event):
     """Something became of a schedule, which then stands in `state`; `next_at` is the next firing, if there is one. What
     belongs to one firing carries its planned time, how often it has been rescheduled (`attempt`), and the id of its job
-    (or of the event that it published)."""
+    (or of the event that it published). All firings that were missed in a row are one fact: with the planned time of
+    the first, their `count` (at most 200 of `cron`), and the planned time of the last in `reason`."""
 
     type: Literal["schedule.changed"] = "schedule.changed"
     schedule_id: UUID
@@ -75,6 +76,7 @@ class ScheduleChanged(Event):
     planned_at: datetime | None = None
     job_id: UUID | None = None
     attempt: int = 0
+    count: int = 1
     next_at: datetime | None = None
     reason: str = ""
     mistakes: tuple[Problem, ...] = ()

@@ -2,7 +2,8 @@
 
 Cron counts on the clock of the schedule's zone. A time that a change to summer time leaves out is moved to the first
 moment after the gap; one that the change back repeats counts once, the first time. Expressions with a star for minute
-or hour count real hours instead, through both changes. `every` counts real time.
+or hour count real hours instead, through both changes: a fixed hour with a star for the minute has no time on the day
+that leaves its hour out, and twice as many on the day that repeats it. `every` counts real time.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -20,8 +21,8 @@ _WALKED = timedelta(hours=3)
 
 
 def next_time(schedule: Schedule, after: datetime, anchor: datetime) -> datetime | None:
-    """The first time strictly later than `after`, in UTC, if there is one. `anchor` is when the schedule was asked
-    for: `every` is counted from there, unless the schedule says when it starts."""
+    """The first time strictly later than `after`, in UTC, if there is one. `every` is counted from `anchor`, the moment
+    at which it was first asked for, unless the schedule says when it starts."""
     if schedule.trigger_at is not None:
         return schedule.trigger_at.astimezone(UTC) if schedule.trigger_at > after else None
     if schedule.starts is not None:
@@ -49,6 +50,17 @@ def next_times(schedule: Schedule, after: datetime, anchor: datetime, most: int)
         times.append(found)
         after = found
     return times
+
+
+def count_times(schedule: Schedule, first: datetime, last: datetime, anchor: datetime, most: int) -> int:
+    """How many times there are from `first` to `last`, both of which are times. Those of cron are found one by one, so
+    they are counted up to `most`."""
+    if schedule.every is not None:
+        return (last - first) // schedule.every + 1
+    count, time = 1, next_time(schedule, first, anchor)
+    while count < most and time is not None and time <= last:
+        count, time = count + 1, next_time(schedule, time, anchor)
+    return count
 
 
 def time_problems(schedule: Schedule, asked_at: datetime) -> list[Problem]:

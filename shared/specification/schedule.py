@@ -83,15 +83,15 @@ class Publish(Strict):
 
 
 class CatchUp(Strict):
-    """What becomes of firings that were missed while nobody could fire: all of them or the last one inside `within`
-    (so it is also the greatest age of a firing), or none."""
+    """Which firings are made up for after a time without a scheduler: all, the last one, or none. `within` is the
+    greatest age of a firing."""
 
     within: Duration = timedelta(hours=1)
     policy: Literal["none", "last", "all"] = "last"
 
 
 class Reschedule(Strict):
-    """Try again later, at most so often in a row."""
+    """Start a failed run again after a while, at most so often in a row."""
 
     after: Duration
     at_most: Annotated[int, Field(ge=1, le=100)] = 3
@@ -109,8 +109,8 @@ class Schedule(Strict):
     of `start` (a job specification) and `publish` says what. Placeholders in both: `{schedule.time}`,
     `{schedule.date}`, `{schedule.id}`, `{schedule.name}`.
 
-    `every` is counted from `starts`, or from when it was asked for. Without `catch_up` a recurring schedule makes up
-    for its last firing within an hour, and a one-time schedule fires however late it is.
+    `every` is counted from `starts`, or from when it was first asked for. Without `catch_up` a recurring schedule makes
+    up for its last firing within an hour, and a one-time schedule fires however late it is.
     """
 
     schedule: Name | None = None

@@ -123,6 +123,25 @@ async def test_a_run_that_failed_is_started_again_as_its_schedule_says(running: 
     assert [one["status"] for one in await received(running, "flaky")] == [500, 204]
 
 
+async def test_a_run_that_is_triggered_while_it_waits_is_not_started_again(running: Cluster) -> None:
+    """The target was repaired in the meantime: the request is sent once more, and the schedule is over."""
+    await receiver(running, "repaired", fail_first=1)
+    again = {"reschedule": {"after": "1h", "at_most": 2}}
+    document = {"triggerAt": datetime.now(UTC).isoformat(), "past": "run", "start": post("repaired", {"a": 1})}
+    schedule_id = await schedule(running, **document, on_failure=again)
+
+    async def waits() -> bool:
+        found = (await running.http.get(f"{running.gateway}/schedules/{schedule_id}")).json()
+        return [one["verdict"] for one in found["firings"]] == ["rescheduled"]
+
+    await eventually(waits, 30)
+    assert (await running.http.post(f"{running.gateway}/schedules/{schedule_id}/trigger")).status_code == 202
+    found = await eventually(lambda: shown(running, schedule_id, "removed"), 30)
+    assert found is not None
+    assert [one["verdict"] for one in found["firings"]] == ["succeeded", "rescheduled"]
+    assert [one["status"] for one in await received(running, "repaired")] == [500, 204]
+
+
 async def test_a_schedule_that_failed_for_good_is_reported_once_and_can_be_triggered_again(running: Cluster) -> None:
     """It stays, with its reason, until a person has repaired its target."""
     await receiver(running, "broken", status=422)
@@ -136,7 +155,7 @@ async def test_a_schedule_that_failed_for_good_is_reported_once_and_can_be_trigg
     assert await running.dead_letters(job_id=firing["job_id"]) == []
     [notice] = await eventually(lambda: received(running, "told"), 30)
     assert (notice["valid"], notice["body"]["type"]) == (True, "schedule.failed")
-    assert (notice["body"]["schedule_id"], notice["body"]["reason"]) == (schedule_id, firing["reason"])
+    assert (notice["body"]["data"]["schedule_id"], notice["body"]["data"]["reason"]) == (schedule_id, firing["reason"])
     await receiver(running, "broken")
     assert (await running.http.post(f"{running.gateway}/schedules/{schedule_id}/trigger")).status_code == 202
     found = await eventually(lambda: shown(running, schedule_id, "removed"), 30)

@@ -1,4 +1,4 @@
-"""Forgets schedules that are gone, some time after they went."""
+"""Deletes schedules some time after they were removed."""
 
 from services.callback_gateway.schedules import store
 from shared.database.pool import Database
@@ -7,7 +7,7 @@ _SECONDS = 600.0
 _BLOCK = 1000
 
 
-class Forget:
+class ExpireSchedules:
     """Deletes schedules that were removed or rejected a month ago, with their firings."""
 
     def __init__(self, database: Database) -> None:

@@ -12,7 +12,7 @@ log = get_logger(__name__)
 def counted(facts: Sequence[ScheduleChanged]) -> Sequence[ScheduleChanged]:
     """The same facts, counted and logged."""
     for fact in facts:
-        SCHEDULE_FACTS.labels(fact=fact.fact.value).inc()
+        SCHEDULE_FACTS.labels(fact=fact.fact.value).inc(fact.count)
         about = {
             "schedule_id": str(fact.schedule_id),
             "name": fact.name,

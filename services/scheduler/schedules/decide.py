@@ -17,7 +17,7 @@ from shared.specification.schedule import Schedule
 
 _TICK = timedelta(microseconds=1)
 _MOST_SEEN = 1000
-"""After so many times that the schedule as it was has seen to, it has seen to all up to its next."""
+"""The earlier schedule is asked about so many times, one by one; the others before its next time are passed over."""
 _SUCCESSES = (JobState.COMPLETED, JobState.COMPLETED_WITH_FAILURES)
 
 
@@ -48,7 +48,7 @@ def request(
         case "trigger":
             return _trigger(standing, kept, derived_id("schedule.trigger", standing.id, event_id), now)
         case "delete":
-            left = replace(standing, kept=None, open=tuple(one for one in standing.open if one.due_at is None))
+            left = standing.without_waiting().changed(None)
             return Decision(left, (changed(left, ScheduleFact.REMOVED, now, reason="by request"),))
 
 
@@ -67,7 +67,7 @@ def due(standing: ScheduleWithFirings, now: datetime) -> Decision:
 
 
 def _until(standing: ScheduleWithFirings, asked_at: datetime) -> Decision:
-    """What was due when a change was asked for and nobody had come to yet: the schedule as it was sees to that."""
+    """Do what was due before the change was asked for and is not done yet, with the schedule as it was before."""
     decision = Decision(standing)
     for _ in range(_MOST_SEEN):
         due_at = decision.standing.due_at
@@ -94,7 +94,8 @@ def _unknown(standing: ScheduleWithFirings) -> RefusedChange:
 
 
 def unread(standing: ScheduleWithFirings, now: datetime) -> Decision:
-    """A document that was good once and is no more (a zone that is gone, say) fails alone; a change mends it."""
+    """A document that was valid once and is no longer, such as one with a zone that was removed, fails until it is
+    replaced. Other schedules go on."""
     reason = "its document cannot be read any more: replace it"
     return Decision(standing, (changed(standing, ScheduleFact.FAILED, now, reason=reason, state=ScheduleState.FAILED),))
 
@@ -117,13 +118,22 @@ def _put(
     except Invalid as error:
         refusal = Decision(standing, (rejected(standing, error.problems, now),))
         return RefusedChange("schema_invalid", error.problems, refusal)
-    if standing.kept is not None and _comes_too_late(standing.kept, schedule, asked_at):
+    before = standing.kept
+    if before is not None and _comes_too_late(before, schedule, asked_at):
         return Decision(standing)
-    first = schedule.trigger_at if schedule.is_once else _first_time(standing.kept, schedule, asked_at, now)
-    paused = standing.kept is not None and standing.kept.state is ScheduleState.PAUSED
+    anchor = before.anchor if before is not None and _has_same_interval(before.schedule, schedule) else asked_at
+    first = schedule.trigger_at if schedule.is_once else _first_time(before, schedule, asked_at, anchor, now)
+    paused = before is not None and before.state is ScheduleState.PAUSED
     state = ScheduleState.PAUSED if paused else ScheduleState.ACTIVE
-    left = standing.changed(Kept(schedule, state, asked_at, first, _has_used_its_id(standing)))
-    return Decision(left, (created(left, schedule, now, anew=standing.kept is None),))
+    # A one-time schedule that failed and waits runs at its new time instead, not at both.
+    left = standing.without_waiting() if schedule.is_once else standing
+    left = left.changed(Kept(schedule, state, anchor, first, _has_used_its_id(standing)))
+    return Decision(left, (created(left, schedule, now, anew=before is None),))
+
+
+def _has_same_interval(before: Schedule, schedule: Schedule) -> bool:
+    """Such a change keeps the times. Otherwise an interval that is asked for again before it is over never ends."""
+    return schedule.every is not None and (schedule.every, schedule.starts) == (before.every, before.starts)
 
 
 def _has_used_its_id(standing: ScheduleWithFirings) -> bool:
@@ -135,18 +145,20 @@ def _has_used_its_id(standing: ScheduleWithFirings) -> bool:
 
 
 def _comes_too_late(before: Kept, schedule: Schedule, asked_at: datetime) -> bool:
-    """A one-time schedule has fired at its time since it was asked to be changed for the same time."""
+    """Whether a change that keeps the one time was asked for before that time, but comes after its firing."""
     time = schedule.trigger_at
     return time is not None and asked_at < time == before.schedule.trigger_at and before.next_at is None
 
 
-def _first_time(before: Kept | None, schedule: Schedule, asked_at: datetime, now: datetime) -> datetime | None:
-    """A change may come after a time that it was asked for before: the schedule as it was has seen to that then."""
-    first, seen = next_time(schedule, asked_at, asked_at), 0
+def _first_time(
+    before: Kept | None, schedule: Schedule, asked_at: datetime, anchor: datetime, now: datetime
+) -> datetime | None:
+    """The first time that the earlier schedule has not seen to: a change may arrive long after it was asked for."""
+    first, seen = next_time(schedule, asked_at, anchor), 0
     while first is not None and first <= now and before is not None and _has_seen_to(before, first):
         seen += 1
         after = first if seen < _MOST_SEEN else max(first, (before.next_at or now) - _TICK)
-        first = next_time(schedule, after, asked_at)
+        first = next_time(schedule, after, anchor)
     return first
 
 
@@ -158,8 +170,7 @@ def _has_seen_to(kept: Kept, time: datetime) -> bool:
 def _turn(
     standing: ScheduleWithFirings, kept: Kept, state: ScheduleState, fact: ScheduleFact, now: datetime
 ) -> Decision:
-    """Pause or resume. What was planned meanwhile is left out on purpose, except for the one time of a one-time
-    schedule."""
+    """Pause or resume. Times during a pause are left out, except for the one time of a one-time schedule."""
     if kept.state in (state, ScheduleState.FAILED):
         return Decision(standing)
     next_at = kept.next_at
@@ -170,7 +181,9 @@ def _turn(
 
 
 def _trigger(standing: ScheduleWithFirings, kept: Kept, run_id: UUID, now: datetime) -> Decision:
-    """Fire now, whatever else runs: a person's word counts. A one-time schedule has had its time with that."""
+    """Fire now, whatever else runs: a person's word counts. For a one-time schedule this run takes the place of its
+    time, and of a run that was rescheduled."""
     if kept.schedule.is_once:
         kept = replace(kept, next_at=None, state=ScheduleState.ACTIVE)
+        standing = standing.without_waiting()
     return fire(standing.changed(kept), kept, Firing(run_id, now), now)

@@ -10,17 +10,19 @@ from shared.errors import Invalid, Rejected
 from shared.events.jobs import JobState
 from shared.events.schedules import ScheduleFact, ScheduleState
 from shared.ids import derived_id
-from shared.specification.recurrence import last_time, next_time
+from shared.specification.recurrence import count_times, last_time, next_time
 from shared.specification.schedule import CatchUp
 
 PUNCTUAL = timedelta(seconds=10)
 """A firing that is late by less was not missed, whatever the schedule says of catching up."""
+_MOST_COUNTED = 200
+"""Missed times of cron are counted so far: to count a week of minutes would take a tenth of a second per schedule."""
 _TICK = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a job ended, and why. `lost`: nobody knows, it may run still."""
+    """How a job ended, and why. `lost`: the end is unknown, and the job may still run."""
 
     state: JobState
     reason: str = ""
@@ -28,7 +30,7 @@ class End:
 
 
 def fire_planned(standing: ScheduleWithFirings, kept: Kept, planned_at: datetime, now: datetime) -> Decision:
-    """A planned time has come, or has passed long ago."""
+    """Fire, skip or miss a planned time that has come, perhaps long ago."""
     time, next_at = _choose(kept, planned_at, now)
     kept = replace(kept, next_at=next_at)
     decision = Decision(standing.changed(kept))
@@ -46,38 +48,51 @@ def fire_planned(standing: ScheduleWithFirings, kept: Kept, planned_at: datetime
 
 
 def _choose(kept: Kept, planned_at: datetime, now: datetime) -> tuple[datetime | None, datetime | None]:
-    """Which planned time to fire now, if any, and which is the next."""
+    """Which planned time to fire now, if any, and which is the next. All that are punctual are fired, one by one."""
     schedule, catch_up = kept.schedule, kept.schedule.catch_up
     if schedule.is_once and catch_up is None:
         return planned_at, None
     catch_up = catch_up or CatchUp()
     within = timedelta() if catch_up.policy == "none" else catch_up.within
-    oldest = now - max(within, PUNCTUAL)
-    first = planned_at if planned_at >= oldest else next_time(schedule, oldest - _TICK, kept.anchor)
-    if first is None or first > now:
-        return None, first
-    time = first
+    time = _first_since(kept, planned_at, now - max(within, PUNCTUAL))
+    if time is None or time > now:
+        return None, time
     if catch_up.policy != "all":
-        time = last_time(schedule, now, first, kept.anchor) or first
+        last = last_time(schedule, now, time, kept.anchor) or time
+        time = min(last, _first_since(kept, time, now - PUNCTUAL) or last)
     return time, next_time(schedule, time, kept.anchor)
+
+
+def _first_since(kept: Kept, planned_at: datetime, since: datetime) -> datetime | None:
+    return planned_at if planned_at >= since else next_time(kept.schedule, since - _TICK, kept.anchor)
 
 
 def _missed(
     standing: ScheduleWithFirings, kept: Kept, planned_at: datetime, instead: datetime | None, now: datetime
 ) -> Decision:
-    reason = "nobody could fire it in time"
-    if instead is not None:
-        reason = f"{reason}; {instead.isoformat()} is fired instead"
-    elif kept.next_at is not None:
-        reason = f"{reason}; the next is {kept.next_at.isoformat()}"
-    notice = notify(standing.id, kept.schedule, planned_at, JobState.FAILED, reason, now)
+    """One fact for all times that were missed in a row. It has failed if no other time is fired instead."""
+    until = now if instead is None else instead - _TICK
+    last = last_time(kept.schedule, until, planned_at, kept.anchor) or planned_at
+    count = count_times(kept.schedule, planned_at, last, kept.anchor, _MOST_COUNTED)
+    reason = _missed_reason(kept, count, last, instead)
     closed = close(standing, now, failed=True) if instead is None else Decision(standing)
-    fact = changed(closed.standing, ScheduleFact.MISSED, now, reason=reason, planned_at=planned_at)
-    return Decision(standing, (fact,), (notice,)).then(closed)
+    fact = changed(closed.standing, ScheduleFact.MISSED, now, reason=reason, planned_at=planned_at, count=count)
+    notice = notify(standing.id, kept.schedule, planned_at, JobState.FAILED, reason, now)
+    return Decision(standing, (fact,), (notice,) if instead is None else ()).then(closed)
+
+
+def _missed_reason(kept: Kept, count: int, last: datetime, instead: datetime | None) -> str:
+    number = f"at least {count}" if kept.schedule.cron and count == _MOST_COUNTED else str(count)
+    reason = "it was not fired in time"
+    if count > 1:
+        reason = f"{number} firings, until {last.isoformat()}, were not made in time"
+    if instead is not None:
+        return f"{reason}; {instead.isoformat()} is fired instead"
+    return reason if kept.next_at is None else f"{reason}; the next is {kept.next_at.isoformat()}"
 
 
 def fire(standing: ScheduleWithFirings, kept: Kept, firing: Firing, now: datetime) -> Decision:
-    """Send the start. What was published is over with that; a job is heard of when it ends."""
+    """Send what the schedule starts. A published event succeeds with that; a job succeeds or fails when it ends."""
     running = replace(firing, due_at=None)
     left = standing.without(firing.id)
     try:
@@ -92,13 +107,17 @@ def fire(standing: ScheduleWithFirings, kept: Kept, firing: Firing, now: datetim
 
 
 def fail(left: ScheduleWithFirings, kept: Kept | None, firing: Firing, end: End, now: datetime) -> Decision:
-    """Tried again later while the schedule allows it, but never beside a run that may not be over; else it has failed,
-    and whoever wants to hears of it."""
+    """The run is started again later if the schedule allows that. Otherwise it has failed, which is reported.
+
+    A run that may not be over is never started again, nor one of a one-time schedule that has another run, now or
+    later: its request would be sent twice.
+    """
     reason = end.reason or end.state.value
     if kept is None:
         return Decision(left, (changed(left, ScheduleFact.FAILED, now, firing, reason),))
     again = kept.schedule.on_failure.reschedule
-    repeatable = end.state is not JobState.CANCELLED and not end.lost
+    has_another = kept.schedule.is_once and (kept.next_at is not None or left.open != ())
+    repeatable = end.state is not JobState.CANCELLED and not end.lost and not has_another
     if again is not None and firing.attempt < again.at_most and repeatable:
         number = firing.attempt + 1
         run_id = derived_id("schedule.run", left.id, firing.id, number)
@@ -112,7 +131,7 @@ def fail(left: ScheduleWithFirings, kept: Kept | None, firing: Firing, end: End,
 
 
 def close(standing: ScheduleWithFirings, now: datetime, *, failed: bool = False) -> Decision:
-    """A schedule that will never fire again removes itself, unless it had one time and failed: that is for a person."""
+    """Remove a schedule that will never fire again. A one-time schedule that failed stays, for a person to decide."""
     kept = standing.kept
     if kept is None or kept.next_at is not None or standing.open or kept.state is ScheduleState.FAILED:
         return Decision(standing)

@@ -5,8 +5,8 @@ schedule on: they are sent with the timers' precision, and go after the broker a
 
 If the process dies
 - before the commit: the schedules are free again, the next round of any replica decides the same;
-- after it: the timers are there, and whoever fires them sends each message under its own id, which is derived from
-  the schedule and the planned time: a repetition is dropped by whoever had it.
+- after it: the timers are there. Each message is sent under its own id, which is derived from the schedule and the
+  planned time, so that its consumer drops a repetition.
 
 Any number of replicas share the table: what one has locked the others skip.
 """
@@ -35,8 +35,8 @@ _BLOCK_BYTES = 8 * 1024**2
 _ABANDONED_BLOCK = 100
 _ABANDONED_SECONDS = 60.0
 _PATIENCE = timedelta(days=7)
-"""A job of whose end nothing was heard for so long has failed, as far as its schedule is concerned. It is not started
-again for that: it may run still."""
+"""A job whose end was not reported for so long counts as failed for its schedule. It is not started again, as it may
+still run."""
 
 
 class FireSchedules:
@@ -65,7 +65,7 @@ class FireSchedules:
 
 
 class FailAbandoned:
-    """Every wait ends: a job of whose end nothing was ever heard must not hold its schedule for good."""
+    """Every wait ends: a job whose end is never reported must not block its schedule for ever."""
 
     def __init__(self, database: Database, wake_timers: Callable[[], None]) -> None:
         self._database = database

@@ -69,15 +69,18 @@ def rejected(standing: ScheduleWithFirings, problems: tuple[Problem, ...], now: 
 def notify(
     schedule_id: UUID, schedule: Schedule, planned_at: datetime, end: JobState, reason: str, now: datetime
 ) -> Timer:
-    """Somebody should hear that a firing failed or was missed. What could not be started counts as failed."""
+    """The notification that a firing failed or was missed. What could not be started counts as failed."""
     outcome = JobState.CANCELLED if end is JobState.CANCELLED else JobState.FAILED
     name = schedule.schedule or str(schedule_id)
     event = {
         "type": "schedule.failed",
-        "schedule_id": str(schedule_id),
-        "name": name,
-        "planned_at": planned_at.isoformat(),
-        "reason": reason[:_LONGEST_REASON],
+        "timestamp": now.isoformat(),
+        "data": {
+            "schedule_id": str(schedule_id),
+            "name": name,
+            "planned_at": planned_at.isoformat(),
+            "reason": reason[:_LONGEST_REASON],
+        },
     }
     notification = Notification(
         subject=str(schedule_id),

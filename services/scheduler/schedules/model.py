@@ -12,8 +12,9 @@ from shared.specification.schedule import Schedule
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A schedule that is there. `next_at` is its next planned time; `every` is counted from `anchor`, which is when its
-    document was asked for. `id_used` says that a job of the schedule's own id was started before that."""
+    """A schedule that is there. `next_at` is its next planned time. `anchor` is when its document was asked for, or the
+    first of several with the same `every`, which is counted from there. `id_used` says that a job of the schedule's own
+    id was started before that."""
 
     schedule: Schedule
     state: ScheduleState
@@ -42,7 +43,7 @@ class ScheduleWithFirings:
 
     @property
     def due_at(self) -> datetime | None:
-        """When there is something to do, if nothing else happens."""
+        """The next time at which the schedule does something by itself."""
         if self.kept is None or self.kept.state is not ScheduleState.ACTIVE:
             return None
         times = [firing.due_at for firing in self.open if firing.due_at is not None]
@@ -56,6 +57,10 @@ class ScheduleWithFirings:
         """The same without one open firing."""
         return replace(self, open=tuple(one for one in self.open if one.id != firing_id))
 
+    def without_waiting(self) -> Self:
+        """The same without the firings that were rescheduled and wait."""
+        return replace(self, open=tuple(one for one in self.open if one.due_at is None))
+
     def having(self, firing: Firing) -> Self:
         """The same with one more open firing, or with another state of one."""
         return replace(self, open=(*self.without(firing.id).open, firing))
@@ -63,7 +68,7 @@ class ScheduleWithFirings:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is left, what is to be told of it, and what is to be sent now: each message with the time it was due."""
+    """The schedule afterwards, the facts to report, and the messages to send now, each with the time it was due."""
 
     standing: ScheduleWithFirings
     facts: tuple[ScheduleChanged, ...] = ()

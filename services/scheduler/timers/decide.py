@@ -31,7 +31,7 @@ class NoTimer:
 
 
 def timer_of(event: TimerRequested, now: datetime) -> Timer | NoTimer:
-    """A timer that somebody sets."""
+    """The timer that a request asks for."""
     if not event.value:
         return NoTimer("schema_invalid", "value: expected JSON text")
     headers = (

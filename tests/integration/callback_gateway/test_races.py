@@ -8,7 +8,7 @@ import pytest
 from services.callback_gateway.configure.announce import Announcement
 from services.callback_gateway.configure.handler import vendors
 from services.callback_gateway.configure.store import find_documents
-from services.callback_gateway.schedules.loop import Forget
+from services.callback_gateway.schedules.loop import ExpireSchedules
 from services.callback_gateway.spool.outbound import Outbound
 from services.callback_gateway.views.handler import view_dead_letters, view_tasks
 from shared.database.pool import Database, Transaction
@@ -44,9 +44,9 @@ async def test_a_schedule_that_is_asked_for_again_is_not_forgotten(database: Dat
         )
     async with database.transaction() as tx:
         await tx.execute("UPDATE schedules SET state = 'active', changed_at = now() WHERE id = $1", schedule_id)
-        forgetting = asyncio.create_task(Forget(database).step())
-        await eventually(lambda: _is_done_or_waits(forgetting, database))
-    await forgetting
+        expiring = asyncio.create_task(ExpireSchedules(database).step())
+        await eventually(lambda: _is_done_or_waits(expiring, database))
+    await expiring
     async with database.transaction() as tx:
         assert [row["id"] for row in await tx.fetch("SELECT id FROM schedules")] == [schedule_id]
 

@@ -9,7 +9,7 @@ import pytest
 
 from services.callback_gateway.schedules import store
 from services.callback_gateway.schedules.decide import ScheduleView
-from services.callback_gateway.schedules.loop import Forget
+from services.callback_gateway.schedules.loop import ExpireSchedules
 from shared.events.catalogue import SCHEDULES_EVENTS
 from shared.events.schedules import ScheduleChanged, ScheduleState, schedule_id_of
 from shared.messaging.handler import outgoing
@@ -136,17 +136,29 @@ async def test_a_schedule_that_is_over_before_it_is_shown_stays_over(edge: Serve
 
 async def test_what_went_long_ago_is_forgotten(edge: Served) -> None:
     await edge.http.post("/schedules", json=HOURLY)
-    await edge.http.post("/schedules", json=SOON)
+    later = await edge.http.post("/schedules", json=SOON)
     async with edge.database.transaction() as tx:
-        await tx.execute(
-            "UPDATE schedules SET state = 'removed', changed_at = now() - interval '31 days' WHERE name IS NOT NULL"
-        )
+        age = "CASE WHEN name IS NULL THEN interval '29 days' ELSE interval '31 days' END"
+        await tx.execute(f"UPDATE schedules SET state = 'removed', changed_at = now() - {age}")
         await tx.execute("INSERT INTO firings SELECT id, now(), 0, 2, 'succeeded', id, '' FROM schedules")
-    assert await Forget(edge.database).step() > 0
+    assert await ExpireSchedules(edge.database).step() > 0
     async with edge.database.transaction() as tx:
         assert await tx.fetchval("SELECT count(*) FROM schedules") == 1
         assert await tx.fetchval("SELECT count(*) FROM firings") == 1
     assert (await edge.http.get("/schedules/hourly")).status_code == 404
+    shown = (await edge.http.get(later.headers["location"])).json()
+    assert (shown["status"], [one["verdict"] for one in shown["firings"]]) == ("removed", ["succeeded"])
+
+
+async def test_limits_are_named_when_they_are_reached(edge: Served) -> None:
+    far = (datetime.now(UTC) + timedelta(days=4000)).isoformat()
+    for document, limit in (({**HOURLY, "every": "999ms"}, "at least 1s"), ({**SOON, "triggerAt": far}, "ten years")):
+        [error] = (await edge.http.post("/schedules", json=document)).json()["errors"]
+        assert limit in error["detail"]
+    large = await edge.http.post(
+        "/schedules", content=b" " * (1024**2 + 1), headers={"Content-Type": "application/json"}
+    )
+    assert (large.status_code, "1048576" in large.json()["detail"]) == (413, True), large.text
 
 
 async def test_the_latest_firings_are_kept_and_all_of_them_are_shown(edge: Served) -> None:

@@ -161,7 +161,7 @@ async def test_a_failed_run_is_started_again_and_in_the_end_told(
             await end(producer, jobs(requested)[number], JobState.FAILED)
         await eventually(lambda: told(facts, schedule_id)[-1:] == ["failed"], 30)
         [notice] = await eventually(lambda: notices.values, 30)
-    assert notice["event"]["reason"] == "by the test"
+    assert notice["event"]["data"]["reason"] == "by the test"
     assert sorted(told(facts, schedule_id)) == sorted(["created", *["fired", "rescheduled"] * 2, "fired", "failed"])
     assert len(set(jobs(requested))) == 3
 

@@ -7,13 +7,31 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import REGISTRY
 
+from services.scheduler.schedules.counting import counted
 from services.scheduler.schedules.decide import due, ended
 from services.scheduler.schedules.firing import PUNCTUAL, End
-from services.scheduler.schedules.model import Decision
+from services.scheduler.schedules.model import Decision, ScheduleWithFirings
 from shared.events.jobs import JobState
 from shared.events.schedules import ScheduleFact, ScheduleState
 from tests.unit.scheduler.schedules import COMPLETED, FAILED, NOW, facts, once, put, started
+
+MOST = 200
+
+
+def caught_up(standing: ScheduleWithFirings, now: datetime) -> Decision:
+    """What is done in so many rounds at one moment."""
+    decision = Decision(standing)
+    for _ in range(MOST):
+        if decision.standing.due_at is None or decision.standing.due_at > now:
+            break
+        decision = decision.then(due(decision.standing, now))
+    return decision
+
+
+def fired_times(decision: Decision) -> list[datetime]:
+    return [fact.planned_at for fact in decision.facts if fact.fact is ScheduleFact.FIRED and fact.planned_at]
 
 
 def test_a_run_that_is_not_over_makes_the_next_be_skipped_or_not() -> None:
@@ -40,18 +58,69 @@ def test_a_run_that_is_not_over_makes_the_next_be_skipped_or_not() -> None:
 def test_after_downtime_a_schedule_makes_up_for_what_it_says(
     catch_up: dict[str, Any] | None, expected: list[str], planned: list[int]
 ) -> None:
-    standing = put(every="1h", overlap="allow", catch_up=catch_up)
-    now = NOW + timedelta(hours=9, minutes=10)
-    told: list[str] = []
-    times: list[datetime] = []
-    while standing.due_at is not None and standing.due_at <= now:
-        decision = due(standing, now)
-        told += facts(decision)
-        times += [fact.planned_at for fact in decision.facts if fact.planned_at and fact.fact is ScheduleFact.FIRED]
-        standing = decision.standing
-    assert told == expected
-    assert times == [NOW + timedelta(hours=hour) for hour in planned]
-    assert standing.due_at == NOW + timedelta(hours=10)
+    decision = caught_up(put(every="1h", overlap="allow", catch_up=catch_up), NOW + timedelta(hours=9, minutes=10))
+    assert facts(decision) == expected
+    assert fired_times(decision) == [NOW + timedelta(hours=hour) for hour in planned]
+    assert decision.standing.due_at == NOW + timedelta(hours=10)
+
+
+def test_what_is_late_by_less_than_ten_seconds_is_fired_and_not_missed() -> None:
+    for late, expected in ((2.3, ["fired"] * 2), (60.5, ["missed", *["fired"] * 10])):
+        standing = put(every="1s", overlap="allow", catch_up={"policy": "none"})
+        now = NOW + timedelta(seconds=late)
+        assert facts(caught_up(standing, now)) == expected
+
+
+@pytest.mark.parametrize(
+    ("times", "away", "count", "last", "fired"),
+    [
+        ({"every": "15m"}, timedelta(minutes=50), 2, timedelta(minutes=30), timedelta(minutes=45)),
+        ({"cron": "*/15 * * * *"}, timedelta(minutes=50), 2, timedelta(minutes=30), timedelta(minutes=45)),
+        (
+            {"every": "1m", "catch_up": {"policy": "none"}},
+            timedelta(days=7, seconds=30),
+            10080,
+            timedelta(days=7),
+            None,
+        ),
+        ({"every": "7d", "catch_up": {"policy": "none"}}, timedelta(days=7, hours=1), 1, timedelta(days=7), None),
+        (
+            {"cron": "* * * * *", "catch_up": {"policy": "none"}},
+            timedelta(days=7, seconds=30),
+            200,
+            timedelta(days=7),
+            None,
+        ),
+    ],
+)
+def test_all_firings_that_are_missed_in_a_row_are_one_fact(
+    times: dict[str, Any], away: timedelta, count: int, last: timedelta, fired: timedelta | None
+) -> None:
+    """A schedule of seconds after a week is one row, too; only a failure is something to be notified of."""
+    standing = put(**times)
+    decision = due(standing, NOW + away)
+    missed, *others = decision.facts
+    assert (missed.fact, missed.planned_at, missed.count) == (ScheduleFact.MISSED, standing.due_at, count)
+    assert f"until {(NOW + last).isoformat()}" in missed.reason or count == 1
+    assert [fact.planned_at for fact in others] == ([] if fired is None else [NOW + fired])
+    topics = [timer.message.topic for timer in decision.messages]
+    assert topics == (["notifications"] if fired is None else ["jobs.requested"])
+
+
+def test_the_metric_counts_every_firing_that_was_missed() -> None:
+    decision = due(put(every="15m"), NOW + timedelta(minutes=50))
+    before = REGISTRY.get_sample_value("sluice_schedule_facts_total", {"fact": "missed"}) or 0
+    counted(decision.facts)
+    assert REGISTRY.get_sample_value("sluice_schedule_facts_total", {"fact": "missed"}) == before + 2
+
+
+def test_a_notice_of_a_schedule_has_the_form_of_a_notice_of_a_job() -> None:
+    decision = due(once(catch_up={"within": "1h"}), NOW + timedelta(hours=2))
+    [notice] = [orjson.loads(timer.message.value or b"") for timer in decision.messages]
+    event = notice["event"]
+    assert (set(event), event["type"]) == ({"type", "timestamp", "data"}, "schedule.failed")
+    assert event["timestamp"] == (NOW + timedelta(hours=2)).isoformat()
+    assert set(event["data"]) == {"schedule_id", "name", "planned_at", "reason"}
 
 
 @given(
@@ -63,18 +132,13 @@ def test_after_downtime_a_schedule_makes_up_for_what_it_says(
 def test_catching_up_ends_never_fires_twice_and_never_too_late(every: int, late: int, policy: str, within: int) -> None:
     standing = put(every=f"{every}s", overlap="allow", catch_up={"policy": policy, "within": f"{within}s"})
     now = NOW + timedelta(seconds=late)
-    fired: list[datetime] = []
-    for _ in range(200):
-        if standing.due_at is None or standing.due_at > now:
-            assert standing.due_at is not None and standing.due_at <= now + timedelta(seconds=every)
-            break
-        decision = due(standing, now)
-        fired += [fact.planned_at for fact in decision.facts if fact.fact is ScheduleFact.FIRED and fact.planned_at]
-        standing = decision.standing
+    decision = caught_up(standing, now)
+    standing, fired = decision.standing, fired_times(decision)
+    assert standing.due_at is not None and (standing.due_at <= now + timedelta(seconds=every) or len(fired) == MOST)
     assert len(set(fired)) == len(fired) and fired == sorted(fired)
     allowed = max(PUNCTUAL, timedelta(0) if policy == "none" else timedelta(seconds=within))
     assert all(now - allowed <= time <= now for time in fired)
-    assert policy == "all" or len(fired) <= 1
+    assert policy == "all" or len(fired) <= 1 or fired[0] >= now - PUNCTUAL
 
 
 def test_what_fails_is_rescheduled_so_often_and_then_told() -> None:
@@ -100,7 +164,7 @@ def test_what_fails_is_rescheduled_so_often_and_then_told() -> None:
     assert facts(decision) == ["failed"]
     [notice] = [orjson.loads(timer.message.value or b"") for timer in decision.messages]
     assert notice["webhooks"][0]["webhook"] == "https://me.example"
-    assert notice["event"]["reason"] == "vendor_down"
+    assert notice["event"]["data"]["reason"] == "vendor_down"
     kept = decision.standing.kept
     assert kept is not None and (kept.state, decision.standing.due_at) == (ScheduleState.FAILED, None)
 

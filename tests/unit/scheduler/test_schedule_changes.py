@@ -90,6 +90,26 @@ def test_a_change_that_says_that_it_is_years_late_is_decided_at_once() -> None:
     assert decision.standing.due_at == NOW + timedelta(seconds=1)
 
 
+@pytest.mark.parametrize("state", ["active", "paused"])
+def test_an_interval_that_is_asked_for_again_keeps_its_times(state: str) -> None:
+    """Every hour by a deployment, an interval of two hours would never be over."""
+    standing, document = put(every="2h"), {"source": "acme-orders", "parameters": {"region": "eu"}}
+    standing = standing if state == "active" else done(standing, "pause").standing
+    for minutes in (50, 100):
+        standing = put(standing, NOW + timedelta(minutes=minutes), every="120m", start=document)
+    standing = standing if state == "active" else done(standing, "resume", NOW + timedelta(minutes=110)).standing
+    assert standing.due_at == NOW + timedelta(hours=2)
+    decision = due(standing, NOW + timedelta(hours=2))
+    assert facts(decision) == ["fired"]
+    again = put(decision.standing, NOW + timedelta(hours=2), every="2h")
+    assert again.due_at == NOW + timedelta(hours=4)
+    assert put(again, NOW + timedelta(hours=3), every="3h").due_at == NOW + timedelta(hours=6)
+    starts = NOW + timedelta(hours=3, minutes=30)
+    started_later = put(again, NOW + timedelta(hours=3), every="2h", starts=starts.isoformat())
+    assert started_later.due_at == starts
+    assert put(started_later, NOW + timedelta(hours=3), every="2h").due_at == NOW + timedelta(hours=5)
+
+
 def test_a_change_that_comes_before_a_time_was_seen_to_fires_it() -> None:
     time, late = NOW + timedelta(hours=1), NOW + timedelta(hours=1, minutes=5)
     event = ScheduleRequested(schedule={"schedule": "often", "cron": "0 * * * *", "start": START})

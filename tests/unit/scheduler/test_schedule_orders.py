@@ -1,6 +1,7 @@
 """What becomes of a schedule when it is paused, resumed, triggered or deleted, and of what it runs meanwhile."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +11,9 @@ from services.scheduler.schedules.firing import End
 from services.scheduler.schedules.model import Decision, ScheduleWithFirings
 from shared.events.jobs import JobState
 from shared.events.schedules import ScheduleFact, ScheduleState
-from tests.unit.scheduler.schedules import COMPLETED, FAILED, ID, NOW, ask, done, facts, once, put, started
+from tests.unit.scheduler.schedules import COMPLETED, FAILED, ID, NOW, START, ask, done, facts, once, put, started
+
+AGAIN = {"reschedule": {"after": "15m"}}
 
 
 def test_pause_holds_and_resume_goes_on_with_what_is_still_to_come() -> None:
@@ -41,6 +44,37 @@ def test_a_one_time_schedule_that_is_triggered_has_had_its_time() -> None:
     assert decision.standing.due_at is None
     over = ended(decision.standing, decision.standing.open[0], COMPLETED, NOW)
     assert facts(over) == ["succeeded", "removed"]
+
+
+def failed_once(**more: Any) -> ScheduleWithFirings:
+    """A one-time schedule whose run has failed, and which waits for the next one."""
+    fired = due(once(on_failure=AGAIN, **more), NOW + timedelta(minutes=1)).standing
+    return ended(fired, fired.open[0], FAILED, NOW + timedelta(minutes=1)).standing
+
+
+def test_a_one_time_schedule_that_is_triggered_while_it_waits_runs_now_and_not_again_later() -> None:
+    decision = done(failed_once(), "trigger", NOW + timedelta(minutes=2))
+    assert (facts(decision), decision.standing.due_at) == (["fired"], None)
+    over = ended(decision.standing, decision.standing.open[0], COMPLETED, NOW + timedelta(minutes=3))
+    assert facts(over) == ["succeeded", "removed"]
+    assert over.standing == ScheduleWithFirings(ID)
+
+
+def test_a_one_time_schedule_that_is_given_another_time_while_it_waits_runs_at_that_time_alone() -> None:
+    at = NOW + timedelta(hours=1)
+    changed = put(failed_once(), NOW + timedelta(minutes=2), triggerAt=at.isoformat())
+    assert (changed.due_at, changed.open) == (at, ())
+    assert len(started(due(changed, at))) == 1
+
+
+def test_a_run_of_a_one_time_schedule_that_is_to_run_anyway_is_not_started_again() -> None:
+    at = NOW + timedelta(hours=1)
+    running = due(once(on_failure=AGAIN), NOW + timedelta(minutes=1)).standing
+    changed = put(running, NOW + timedelta(minutes=2), triggerAt=at.isoformat(), on_failure=AGAIN)
+    triggered = done(running, "trigger", NOW + timedelta(minutes=2)).standing
+    for standing, due_at in ((changed, at), (triggered, None)):
+        decision = ended(standing, running.open[0], FAILED, NOW + timedelta(minutes=3))
+        assert (facts(decision), decision.standing.due_at) == (["failed"], due_at)
 
 
 def test_deletion_drops_what_waits_and_hears_of_what_runs() -> None:
@@ -79,17 +113,21 @@ def test_a_target_that_became_too_large_fails_its_firing() -> None:
     assert "could not be started" in decision.facts[0].reason
 
 
-STEPS = st.sampled_from(["pause", "resume", "trigger", "wait", "wait", "wait", "succeeds", "fails", "is cancelled"])
+STEPS = st.sampled_from(["pause", "resume", "trigger", "change", "wait", "wait", "succeeds", "fails", "is cancelled"])
 ENDS = {"succeeds": COMPLETED, "fails": FAILED, "is cancelled": End(JobState.CANCELLED)}
 
 
-@given(st.lists(STEPS, max_size=40), st.booleans(), st.sampled_from(["skip", "allow"]), st.booleans())
+@given(st.lists(STEPS, min_size=10, max_size=40), st.booleans(), st.sampled_from(["skip", "allow"]), st.booleans())
 def test_whatever_happens_no_job_is_started_twice_and_no_firing_is_left_open(
     story: list[str], recurring: bool, overlap: str, again: bool
 ) -> None:
     on_failure = {"reschedule": {"after": "10m", "at_most": 2}} if again else {}
-    times = {"every": "15m"} if recurring else {"triggerAt": (NOW + timedelta(minutes=15)).isoformat()}
-    standing, now, jobs = put(**times, overlap=overlap, on_failure=on_failure), NOW, list[str]()
+
+    def document(asked_at: datetime) -> dict[str, Any]:
+        times = {"every": "15m"} if recurring else {"triggerAt": (asked_at + timedelta(minutes=15)).isoformat()}
+        return {**times, "start": START, "overlap": overlap, "on_failure": on_failure}
+
+    standing, now, jobs = put(**document(NOW)), NOW, list[str]()
     for step in story:
         now += timedelta(minutes=7)
         running = [firing for firing in standing.open if firing.due_at is None]
@@ -100,6 +138,10 @@ def test_whatever_happens_no_job_is_started_twice_and_no_firing_is_left_open(
                 assert (before.due_at is not None and before.due_at <= now) or decision == Decision(before)
             case "pause" | "resume" | "trigger" if standing.kept is not None:
                 decision = done(standing, step, now)
+            case "change" if standing.kept is not None:
+                changed = ask(standing, "put", now, **document(now))
+                assert isinstance(changed, Decision)
+                decision = changed
             case _ if running and step in ENDS:
                 decision = ended(standing, running[0], ENDS[step], now)
             case _:
@@ -107,7 +149,10 @@ def test_whatever_happens_no_job_is_started_twice_and_no_firing_is_left_open(
         standing, jobs = decision.standing, jobs + started(decision)
         assert len(set(jobs)) == len(jobs)
         assert overlap == "allow" or step == "trigger" or len(standing.open) <= max(1, len(before.open))
-        assert standing.kept is not None or not [one for one in standing.open if one.due_at]
+        waiting = [one for one in standing.open if one.due_at]
+        assert standing.kept is not None or not waiting
+        is_only_one = (standing.open, standing.kept and standing.kept.next_at) == (tuple(waiting[:1]), None)
+        assert recurring or not waiting or is_only_one
         assert standing.kept is not None or not recurring
         told = [fact for fact in decision.facts if fact.fact is ScheduleFact.FIRED]
         assert [str(fact.job_id) for fact in told] == started(decision)

@@ -22,7 +22,7 @@ from shared.events import (
     timers,
     webhooks,
 )
-from shared.events.catalogue import topics
+from shared.events.catalogue import SCHEDULES_EVENTS, topics
 from shared.events.envelope import Incoming, Position, Record
 from shared.ids import new_id
 from shared.messaging.decode import Poison, decode
@@ -131,3 +131,7 @@ def _is_taken(levels: int) -> bool:
     ):
         assert type(event).model_validate_json(event.model_dump_json(exclude_none=True)) == event
     return True
+
+
+def test_the_topic_of_schedules_names_every_fact_that_it_carries() -> None:
+    assert set(SCHEDULES_EVENTS.carries.split(", ")) == {fact.value for fact in schedules.ScheduleFact}

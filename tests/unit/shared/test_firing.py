@@ -41,6 +41,23 @@ def test_a_job_gets_its_time_in_the_zone_of_the_schedule_and_the_name() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "start",
+    [
+        {"source": "acme-orders"},
+        {"url": "https://api.example/items"},
+        {"vendor": "acme", "poll": {"request": {"path": "/items"}}},
+        {"vendor": "acme", "invoke": {"submit": {"json": "{callback.url}"}, "deadline": "1h"}, "input": [{"a": 1}]},
+        {"vendor": "acme", "request": {"path": "/quote"}},
+        {"deliver": "https://me.example/hook", "event": {"type": "x"}},
+    ],
+)
+def test_every_kind_of_job_can_be_started(start: dict[str, Any]) -> None:
+    found = read_schedule({"every": "1h", "start": start}, NOW)
+    target = target_of(found, ID, TIME, RUN)
+    assert (target.topic.name, target.event.document) == ("jobs.requested", start)  # type: ignore[attr-defined]
+
+
 def test_what_stands_in_a_url_or_path_is_encoded() -> None:
     target = started(url="https://api.example/items?since={schedule.time}")
     assert target.event.document["url"] == "https://api.example/items?since=2026-07-02T00%3A30%3A00%2B02%3A00"

@@ -130,6 +130,19 @@ def test_every_half_hour_is_real_half_hours_through_both_changes() -> None:
         assert [later - time for time, later in pairwise(times)] == [timedelta(minutes=30)] * 9
 
 
+@pytest.mark.parametrize(("minutes", "left_out", "repeated"), [("*/30", 0, 4), ("0,30", 1, 2)])
+def test_every_half_hour_of_two_oclock_when_that_is_left_out_and_when_it_comes_twice(
+    minutes: str, left_out: int, repeated: int
+) -> None:
+    found = schedule(cron=f"{minutes} 2 * * *", zone="Europe/Berlin")
+    for change, count in (
+        (datetime(2026, 3, 28, 12, tzinfo=UTC), left_out),
+        (datetime(2026, 10, 24, 12, tzinfo=UTC), repeated),
+    ):
+        times = next_times(found, change, NOW, 5)
+        assert len([time for time in times if time < change + timedelta(days=1)]) == count
+
+
 @pytest.mark.parametrize(
     ("fields", "pointer"),
     [
@@ -140,6 +153,9 @@ def test_every_half_hour_is_real_half_hours_through_both_changes() -> None:
         ({"triggerAt": "9999-01-01T00:00:00Z"}, "/triggerAt"),
         ({"triggerAt": "tomorrow"}, "/triggerAt"),
         ({"triggerAt": "2026-12-24"}, "/triggerAt"),
+        ({"triggerAt": "20261224T180000Z"}, "/triggerAt"),
+        ({"triggerAt": "2026-W52-4T18:00:00Z"}, "/triggerAt"),
+        ({"triggerAt": "2026-12-24T18:00:00.1234567Z"}, "/triggerAt"),
         ({"triggerAt": 1800000000}, "/triggerAt"),
         ({"triggerAt": "1800000000"}, "/triggerAt"),
         ({"triggerAt": 1e20}, "/triggerAt"),
@@ -179,9 +195,9 @@ def test_every_zone_of_the_database_is_known(zone: str) -> None:
     assert read_schedule({"cron": "0 3 29 2 *", "zone": zone, **START}, NOW)
 
 
-def test_a_moment_keeps_its_milliseconds_whatever_its_offset() -> None:
-    found = read_schedule({"triggerAt": "2026-12-24T23:45:00.123+05:45", **START}, NOW)
-    assert next_time(found, NOW, NOW) == datetime(2026, 12, 24, 18, 0, 0, 123_000, tzinfo=UTC)
+def test_a_moment_keeps_its_microseconds_whatever_its_offset() -> None:
+    found = read_schedule({"triggerAt": "2026-12-24T23:45:00.123456+05:45", **START}, NOW)
+    assert next_time(found, NOW, NOW) == datetime(2026, 12, 24, 18, 0, 0, 123_456, tzinfo=UTC)
 
 
 def test_an_end_may_be_as_far_as_the_calendar_goes() -> None:
