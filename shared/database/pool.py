@@ -13,7 +13,7 @@ import asyncpg
 
 from shared.database.address import Login, unusable
 from shared.database.session import leave_session, set_codecs
-from shared.errors import Rejected, RuledOut, SluiceError, Unavailable
+from shared.errors import Rejected, SluiceError, Unavailable
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -31,12 +31,6 @@ _FAREWELL_SECONDS = 1
 """How long a server may take to end a statement that was given up; then its connection is cut."""
 _TRANSIENT_STATES = ("08", "40001", "40P01", "53", "57", "55P03", "25006", "25P03", "58")
 _UNSTORABLE_STATES = ("22", "54")
-_RULES = (
-    asyncpg.IntegrityConstraintViolationError,
-    asyncpg.UndefinedColumnError,
-    asyncpg.DatatypeMismatchError,
-    asyncpg.RaiseError,
-)
 _CLIENT_FAULTS = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
@@ -45,21 +39,6 @@ class Unstorable(Rejected):
 
     def __init__(self, message: str) -> None:
         super().__init__("unstorable_value", message)
-
-
-@contextmanager
-def others_rules(reason: str, table: str) -> Iterator[None]:
-    """Around statements on a table that people may change: what its columns, constraints and triggers refuse is no
-    defect of ours. The rule is told, never the row.
-
-    Raises:
-        RuledOut: with that reason.
-    """
-    try:
-        yield
-    except _RULES as error:
-        rule = getattr(error, "constraint_name", None) or getattr(error, "column_name", None) or "its definition"
-        raise RuledOut(reason, f"{table} refuses it: {type(error).__name__} ({rule})") from None
 
 
 def is_unavailable(error: BaseException) -> bool:
