@@ -40,7 +40,7 @@ def take_apart(stored: PayloadStored, body: bytes) -> Page:
     wanted = stored.processing.records
     try:
         selected = _select(read_json(body), wanted.select, expects_list=stored.processing.expects_list)
-        records = _keyed(selected, _key_of(wanted.key, selected))
+        records = _keyed(selected, _key_of(wanted.key))
         _check_sinks(stored.processing, body, records)
     except BodyUnreadable as error:
         return Page(stored, failure=Failure(error.reason, str(error)))
@@ -116,15 +116,18 @@ def _check_sizes(records: tuple[KeyedRecord, ...]) -> None:
             raise _Mistake("too_large", f"record {number} has {len(record.text)} bytes, more than a topic takes")
 
 
-def _key_of(expression: str | None, records: list[Any]) -> KeyOf:
-    """How keys are made: by the expression; by `id` where every record has one; else from the whole record."""
+def _key_of(expression: str | None) -> KeyOf:
+    """How keys are made: by the expression; without one from `id`, or from the whole record if it has none. Each record
+    is looked at alone, so its key is the same whatever else is on its page."""
     if expression is None:
-        if records and all(isinstance(record, dict) and _text(record.get("id")) for record in records):
-            return lambda record: _text(record["id"])
-        return lambda record: hashlib.sha256(write_json(record, sorted_names=True)).hexdigest()
+        return lambda record: _id_of(record) or hashlib.sha256(write_json(record, sorted_names=True)).hexdigest()
     if _PLAIN.fullmatch(expression):
         return lambda record: _text(record.get(expression)) if isinstance(record, dict) else None
     return lambda record: _text(found_by(expression, record))
+
+
+def _id_of(record: Any) -> str | None:
+    return _text(record.get("id")) if isinstance(record, dict) else None
 
 
 def _text(value: Any) -> str | None:
