@@ -7,6 +7,9 @@ dead letter: it must not be handled beside them. The order is: database commit, 
 A crash before the commit leaves nothing behind; a crash after it makes the broker deliver the same events again, and
 the rows answer with the stored messages. Offsets of a batch are committed together and only after its messages were
 acknowledged, so whenever any message may be missing, the row that carries it is asked again. No relay is needed.
+
+Rows are kept for twice the topics' retention. A bundle may hold many megabytes, so its row is emptied as soon as the
+broker has acknowledged all of it: from then on nothing of it can be missing.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -93,6 +96,15 @@ async def keep_outgoing(tx: Transaction, behaviour: str, rows: Sequence[LedgerRo
     if rows:
         ids, deliveries = [row.key[0] for row in rows], [row.key[1] for row in rows]
         await tx.execute(SQL["keep_outgoing"], behaviour, ids, deliveries, [pack(row.messages) for row in rows])
+
+
+async def forget_outgoing(database: Database, behaviour: str, keys: Sequence[Key]) -> None:
+    """Drop what these rows send, once the broker has acknowledged all of it; their events stay recorded.
+
+    Raises:
+        Unavailable: the database does not answer.
+    """
+    await database.execute(SQL["forget_outgoing"], behaviour, [key[0] for key in keys], [key[1] for key in keys])
 
 
 def _rows(fresh: Sequence[Incoming[Any]], results: Sequence[Outgoing | Bundle]) -> list[LedgerRow]:

@@ -5,7 +5,7 @@ as it takes. A bundle has messages for a topic that a user named. Somebody may d
 its partitions may have lost its leader. This must not hold back other events, so
 
 1. the bundle's messages for users' topics are sent after everything else, and the rest of the bundle after them: a task
-   is completed when its records are where they belong;
+   is completed when its records are where they belong. Then the ledger forgets them, for they may be many megabytes;
 2. a bundle that cannot be sent now is postponed: its event is sent again later as the same delivery, for which the
    ledger gives the same messages. So nothing is decided twice, and nothing is lost;
 3. while somebody's choice is the reason, it is postponed `_MOST_REFUSED` times in a row, for a quarter of an hour or
@@ -13,6 +13,7 @@ its partitions may have lost its leader. This must not hold back other events, s
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -76,8 +77,15 @@ class Sending:
         await self._producer.send(
             [m for row in ready if row.key not in stuck for m in row.messages if not is_records_topic(m.topic)]
         )
+        await self._forget([row.key for row in ready if row.key not in stuck])
         if stuck:
             await self._postpone_or_give_up([(events[key], fault) for key, fault in stuck.items()])
+
+    async def _forget(self, sent: Sequence[Key]) -> None:
+        """If the database does not answer, the messages stay as long as their rows: a retry would send them again."""
+        if sent:
+            with suppress(Unavailable):
+                await ledger.forget_outgoing(self._database, self._consumer.behaviour, sent)
 
     async def _send_records(self, rows: Sequence[LedgerRow]) -> dict[Key, TopicFault]:
         """The rows whose messages for users' topics were not all acknowledged, and why."""
