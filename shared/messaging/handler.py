@@ -50,8 +50,7 @@ def outgoing(
     ]
     if at is not None:
         headers.append((CE_TIME, at.isoformat().encode()))
-    job_id = getattr(event, "job_id", None)
-    if isinstance(job_id, UUID):
+    if (job_id := event.of_job) is not None:
         headers.append((TRACEPARENT, f"00-{job_id.hex}-{event_id.hex[:16]}-01".encode()))
     return Outgoing(topic.name, str(key), value, tuple(headers))
 
