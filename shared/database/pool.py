@@ -1,4 +1,4 @@
-"""The pool of one service, with deadlines everywhere and faults told apart.
+"""The pool of one service, with deadlines everywhere and faults by kind.
 
 Every wait is bounded: connecting, acquiring, each statement. A fault of the infrastructure becomes `Unavailable`;
 a value that Postgres cannot store becomes `Unstorable`; all else is a defect of ours and passes as it is.
@@ -63,15 +63,14 @@ class Database:
     """A pool of connections to one service's schema."""
 
     def __init__(self, login: Login | str, *, schema: str, connections: int = 6, idle_seconds: float = 60) -> None:
-        """`login` (or its URL alone) is that of the service's own role; `schema` becomes the whole search path. A
-        transaction in which nothing is asked for `idle_seconds` is ended by the server: whoever began it stands still,
-        with rows locked."""
+        """`login` (or its URL alone) is that of the service's own role; `schema` becomes the whole search path. The
+        server ends a transaction that is idle for `idle_seconds`: its process is frozen, with rows locked."""
         self._login = Login(login) if isinstance(login, str) else login
         self._schema = schema
         self._connections = connections
         self._idle_seconds = idle_seconds
         self._pools: tuple[asyncpg.Pool[asyncpg.Record], ...] = ()
-        """Two of them: for everybody, and for the reserved connection."""
+        """Two pools: the common one, and that of the reserved connection."""
 
     async def open(self) -> None:
         """Connect. The reserved connection is made when it is first used.
@@ -124,7 +123,7 @@ class Database:
             Unavailable: the database does not answer; whether a commit under way took effect is unknown.
             Unstorable: a value cannot be stored.
         """
-        with _faults_told():
+        with _faults_translated():
             async with self._connection(reserved=reserved) as connection:
                 transaction = connection.transaction()
                 try:
@@ -141,7 +140,7 @@ class Database:
         Raises:
             Unavailable, Unstorable: as `transaction`.
         """
-        with _faults_told():
+        with _faults_translated():
             async with self._connection() as connection:
                 await connection.execute(statement, *arguments)
 
@@ -190,7 +189,7 @@ def _cut_idle(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
 
 
 @contextmanager
-def _faults_told() -> Iterator[None]:
+def _faults_translated() -> Iterator[None]:
     """Make our own errors of asyncpg's, and leave values out of what is ours to mend."""
     try:
         yield
@@ -216,6 +215,6 @@ def _cause(error: Exception) -> Exception | None:
 
 
 def _forget_values(error: Exception) -> None:
-    """A row that breaks a constraint is told in detail, with all that it holds."""
+    """The detail of a broken constraint repeats the whole row."""
     if isinstance(error, asyncpg.IntegrityConstraintViolationError):
         error.detail = None

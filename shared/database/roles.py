@@ -1,5 +1,5 @@
-"""Roles and schemas: one login role for each service, which sees its own schema and nothing else. Its password is not
-the others': whoever gets hold of one service's cannot log in as another."""
+"""Roles and schemas: one login role for each service, which sees its own schema and nothing else. Each has a
+password of its own: the password of one service opens no other."""
 
 import os
 from collections.abc import AsyncIterator, Mapping

@@ -192,14 +192,14 @@ def _without_headers(letter: DeadLetter) -> DeadLetter:
 
 
 def _without_value(letter: DeadLetter) -> DeadLetter:
-    """The error tells the size and digest of what is left out, by which it can be found elsewhere."""
+    """The error gives the size and digest of what is left out, by which it can be found elsewhere."""
     record = letter.original.record()
     left_out, key = [_digest("value", record.value or b"")], letter.original.key
     if record.key and len(record.key) > _LONGEST_KEY_BYTES:
         left_out, key = [*left_out, _digest("key", record.key)], None
-    told = " and ".join(left_out)
-    original = letter.original.model_copy(update={"headers": (), "value": None, "key": key, "left_out": told})
-    error = f"{letter.error}; too large for a dead letter: {told}".removeprefix("; ")
+    text = " and ".join(left_out)
+    original = letter.original.model_copy(update={"headers": (), "value": None, "key": key, "left_out": text})
+    error = f"{letter.error}; too large for a dead letter: {text}".removeprefix("; ")
     return letter.model_copy(update={"original": original, "error": error})
 
 

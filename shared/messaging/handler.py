@@ -103,8 +103,8 @@ Prepare = Callable[[Sequence[Incoming[Any]]], Awaitable[Sequence[Incoming[Any]]]
 
 
 OnGivenUp = Callable[[Transaction, Incoming[Any], str], Awaitable[Sequence[Outgoing]]]
-"""What to send when the shell gives an event up, so that whoever waits for its outcome hears of it. Gets the reason,
-and the transaction in which the ledger records the end. An event that is redriven may be given up more than once."""
+"""What to send when the shell gives an event up, so that its outcome becomes known. Gets the transaction in which the
+ledger records the end, the event and the reason. A redriven event may be given up more than once."""
 
 
 def _nothing() -> None:
@@ -118,7 +118,7 @@ class Consumer(Generic[E]):
     `behaviour` begins with the folder's name; the consumer group is `<prefix>.<service>.<behaviour>`.
     `wake` is called after a batch was committed and its messages produced, to wake a loop that waits for work.
     `members` is how many of the group's members this process is: one computes while another waits for the database.
-    `on_given_up` says what is told beside the dead letter of an event that the shell gave up.
+    `on_given_up` gives the messages beside the dead letter of an event that the shell gave up.
     `skips` are CloudEvents types that mean nothing here: their records are passed over unread.
     `spacing_seconds` is the least time from one batch of many events to the next, less after one of few: under load
     events gather, and what several of them say of one thing is written once. Where little happens nothing is delayed.

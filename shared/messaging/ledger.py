@@ -1,6 +1,6 @@
 """The ledger: which events a consumer group has handled, and what it sent because of them.
 
-A row stands for (consumer group, event id, delivery); the group has the name of its behaviour. It is written in the
+The key of a row is (consumer group, event id, delivery); the group has the name of its behaviour. It is written in the
 transaction that handles the event, and one row of each batch carries the batch's outgoing messages, but for bundles,
 which stand in the rows of their own events. A delivery that failed has its row, too, which carries the retry or the
 dead letter: it must not be handled beside them. The order is: database commit, produce, offset commit.
@@ -44,7 +44,7 @@ class LedgerRow:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """`fresh` are the events that nobody handled before; `stored` what the others had sent."""
+    """`fresh` are the events that were not handled before; `stored` is what the others sent."""
 
     fresh: frozenset[Key]
     stored: tuple[LedgerRow, ...]
@@ -92,7 +92,7 @@ async def record_events(tx: Transaction, behaviour: str, batch: Sequence[Incomin
 
 
 async def keep_outgoing(tx: Transaction, behaviour: str, rows: Sequence[LedgerRow]) -> None:
-    """Store what is sent in the rows of events that were recorded; what stood there before is replaced."""
+    """Store what is sent in the rows of events that were recorded; it replaces what is there."""
     if rows:
         ids, deliveries = [row.key[0] for row in rows], [row.key[1] for row in rows]
         await tx.execute(SQL["keep_outgoing"], behaviour, ids, deliveries, [pack(row.messages) for row in rows])

@@ -118,7 +118,7 @@ class Producer:
         _count(messages)
 
     async def check(self) -> None:
-        """Ask a broker for something: whether it is the topics that take no messages, or nobody is there.
+        """See whether a broker answers at all, when topics take no messages.
 
         Raises:
             Unavailable: no broker answers, or the producer is closed.

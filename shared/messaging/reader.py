@@ -3,7 +3,7 @@ goes round what cannot be read.
 
 aiokafka has one fetch under way for a broker. While records of one partition lie here unread, it waits a tenth of a
 second and then fetches from the others alone; if nothing comes there, the broker keeps that fetch for half a second,
-and the busy partition stands still as long. So it is told to wait longer: a batch is seldom in hand for a second.
+and the busy partition stands still as long. So it waits longer: a batch is seldom in hand for a second.
 
 aiokafka raises out of a whole read call when one batch of one partition is damaged, and what the call had taken from
 the other partitions is gone: their positions have moved on. So after such an error every partition goes back to what

@@ -115,11 +115,11 @@ class Sending:
         await self._producer.send(messages)
 
     async def _give_up(self, incoming: Incoming[Any], fault: TopicFault) -> Sequence[Outgoing]:
-        """What is told of the end takes the place of what could not be sent."""
+        """The messages about the end take the place of those that could not be sent."""
         letter = self._letters.refuse(Refuse(incoming, SINK_REFUSED, fault.text), self._clock())
         async with self._database.transaction() as tx:
-            told = await self._consumer.on_given_up(tx, incoming, SINK_REFUSED) if self._consumer.on_given_up else ()
-            row = LedgerRow((incoming.id, incoming.delivery), (letter, *told))
+            ended = await self._consumer.on_given_up(tx, incoming, SINK_REFUSED) if self._consumer.on_given_up else ()
+            row = LedgerRow((incoming.id, incoming.delivery), (letter, *ended))
             await ledger.keep_outgoing(tx, self._consumer.behaviour, [row])
         return row.messages
 

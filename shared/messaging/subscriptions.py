@@ -174,7 +174,7 @@ def _unreadable(consumer: Any) -> list[str]:
 
 
 def _is_connected(consumer: Any) -> bool:
-    """Whether a connection to a broker is open; aiokafka tries again for ever and tells nobody."""
+    """Whether a connection to a broker is open; aiokafka tries again for ever, in silence."""
     connections = getattr(getattr(consumer, "_client", None), "_conns", {})
     return any(connection.connected() for connection in list(connections.values()))
 

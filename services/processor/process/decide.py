@@ -66,7 +66,7 @@ def _select(content: Any, select: str | None, *, expects_list: bool) -> list[Any
 
 
 def _keyed(records: list[Any], key_of: KeyOf) -> tuple[KeyedRecord, ...]:
-    """All at once, since nearly every page is good; one by one where it is to be told which record is not."""
+    """All at once, since nearly every page is good; one by one to find the record that is not."""
     try:
         keys, texts = [key for key in map(key_of, records) if key], list(map(write_json, records))
     except ValueError:

@@ -1,4 +1,4 @@
-"""payloads.stored → sinks; tells tasks.events and records.<source>."""
+"""payloads.stored → sinks; then tasks.events and records.<source>."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -20,8 +20,8 @@ from shared.messaging.sending import GIVEN_UP_AFTER_SECONDS
 from shared.runtime.clock import utc_now
 
 _ON_TOPIC_SECONDS = 2 * GIVEN_UP_AFTER_SECONDS
-"""The payload of a page for a topic is kept at least so long. The topic may refuse the page, and until it is given up
-for that its payload must be there, to be kept as long as its dead letter. Half of it would do if nothing were late."""
+"""The payload of a page for a topic is kept at least so long. The topic may refuse the page; until the page is
+given up, its payload must be there, to be kept as long as its dead letter. Half of it would do if nothing were late."""
 _MOST_DOUBLED = 4
 
 
@@ -61,8 +61,8 @@ async def _process(tx: Transaction, batch: Sequence[Incoming[Page]]) -> list[Res
         page = incoming.event
         if page.failure is not None:
             results += _failed(incoming, now)
-        elif told := records.get(page.stored.task_id):
-            results.append(Bundle(incoming, (*told, _completed(page, written, now))))
+        elif messages := records.get(page.stored.task_id):
+            results.append(Bundle(incoming, (*messages, _completed(page, written, now))))
         else:
             results.append(_completed(page, written, now))
     pages = [incoming.event for incoming in batch]
@@ -96,7 +96,7 @@ def _failed(incoming: Incoming[Page], now: datetime) -> list[Result]:
 
 
 async def give_up_page(tx: Transaction, incoming: Incoming[PayloadStored], reason: str) -> list[Outgoing]:
-    """The shell gave a page up: its job must hear of it, and its payload goes when its letter does."""
+    """The shell gave a page up: its job hears of it, and its payload is kept as long as its dead letter."""
     PAGES_FAILED.labels(reason=reason).inc()
     page = Page(incoming.event)
     await store.insert_expiries(tx, {page.stored.payload.uri: _keep_seconds(page, is_dead=True)})
