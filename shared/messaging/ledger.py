@@ -24,6 +24,7 @@ from shared.database.pool import Database, Transaction
 from shared.database.queries import changed_rows, load_queries
 from shared.events.envelope import Incoming
 from shared.messaging.handler import Bundle, Outgoing
+from shared.messaging.header_text import headers_as_text, headers_from_text
 
 SQL = load_queries(__file__)
 
@@ -129,16 +130,13 @@ async def forget_events(database: Database, *, older_than: timedelta) -> int:
 def pack(messages: Sequence[Outgoing]) -> bytes:
     """Outgoing messages as bytes. Values are JSON text of our own making, so they are stored as text."""
     return orjson.dumps(
-        [
-            (m.topic, m.key, None if m.value is None else m.value.decode(), [(n, v.decode()) for n, v in m.headers])
-            for m in messages
-        ]
+        [(m.topic, m.key, None if m.value is None else m.value.decode(), headers_as_text(m.headers)) for m in messages]
     )
 
 
 def unpack(data: bytes) -> list[Outgoing]:
     """The messages again, byte for byte."""
     return [
-        Outgoing(topic, key, None if value is None else value.encode(), tuple((n, v.encode()) for n, v in headers))
+        Outgoing(topic, key, None if value is None else value.encode(), headers_from_text(headers))
         for topic, key, value, headers in orjson.loads(data)
     ]
