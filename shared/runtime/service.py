@@ -24,8 +24,8 @@ from shared.errors import SluiceError
 from shared.events.catalogue import DEAD, RETRIES, SERVICES
 from shared.events.topic import WEEK
 from shared.messaging import ledger
-from shared.messaging.consumer import Shell
 from shared.messaging.producer import Producer
+from shared.messaging.shell import Shell
 from shared.messaging.subscriptions import Subscriptions
 from shared.messaging.topics import check_topics
 from shared.observability.logs import configure_logs, get_logger

@@ -16,11 +16,11 @@ from shared.events.dead_letters import RetryRequested
 from shared.events.envelope import CE_VERSION, Incoming, Record
 from shared.events.jobs import JobControl
 from shared.ids import new_id
-from shared.messaging import consumer as messaging
-from shared.messaging.consumer import Limits, Shell
+from shared.messaging import shell as messaging
 from shared.messaging.decode import decode
 from shared.messaging.handler import Consumer, Outgoing
 from shared.messaging.producer import Producer
+from shared.messaging.shell import Limits, Shell
 from shared.messaging.subscriptions import Subscriptions
 from shared.runtime.clock import utc_now
 from tests.conftest import DatabaseFor, ReaderFor
