@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 import asyncpg
 
 from shared.database.pool import Transaction, is_unavailable
-from shared.errors import RuledOut, Unavailable
+from shared.errors import RefusedByTarget, Unavailable
 
 _LOCK_SECONDS = 3
 """Longer than Postgres takes to find a deadlock (1 s), which is not the user's doing."""
@@ -38,7 +38,7 @@ def users_table(table: str, reason: str) -> Iterator[None]:
 
     Raises:
         TableLocked: it is locked.
-        RuledOut: with that reason, for everything else that is not an outage.
+        RefusedByTarget: with that reason, for everything else that is not an outage.
     """
     try:
         yield
@@ -48,4 +48,4 @@ def users_table(table: str, reason: str) -> Iterator[None]:
         if is_unavailable(error):
             raise
         rule = getattr(error, "constraint_name", None) or getattr(error, "column_name", None) or "its definition"
-        raise RuledOut(reason, f"the table {table} refuses it: {type(error).__name__} ({rule})") from None
+        raise RefusedByTarget(reason, f"the table {table} refuses it: {type(error).__name__} ({rule})") from None

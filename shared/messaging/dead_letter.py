@@ -9,7 +9,7 @@ from traceback import extract_tb
 from typing import Any
 from uuid import UUID
 
-from shared.errors import Rejected, RuledOut
+from shared.errors import RefusedByTarget, Rejected
 from shared.events.catalogue import DEAD, RETRIES
 from shared.events.dead_letters import POSTPONED, REFUSED, DeadLetter, Original, RetryRequested
 from shared.events.envelope import Incoming, Position, Record, delivery, event_id, place_of, repeats
@@ -177,7 +177,7 @@ class Circuit:
 def describe_defect(error: Exception) -> str:
     """A defect as a dead letter describes it: the kind of error, where it was raised, and a digest of its traceback, by
     which the same defect is recognised. The error's text may contain values of the event, so only the log has it."""
-    if isinstance(error, RuledOut):
+    if isinstance(error, RefusedByTarget):
         return str(error)
     frames = extract_tb(error.__traceback__)
     if not frames:
@@ -225,7 +225,7 @@ def unread_of(poison: Poison) -> Incoming[Poison]:
 
 def _word_for(error: Exception) -> str:
     """The reason in one word; any other kind of error is a defect of Sluice."""
-    return error.reason if isinstance(error, RuledOut) else "bug"
+    return error.reason if isinstance(error, RefusedByTarget) else "bug"
 
 
 def _wait_after(repeats_before: int) -> float:

@@ -33,7 +33,7 @@ async def write(tx: Transaction, pages: Sequence[Page]) -> Written:
 
     Raises:
         TableLocked: one of the tables is locked.
-        RuledOut: one of the tables refuses a record, or is none that records can be written to.
+        RefusedByTarget: one of the tables refuses a record, or is none that records can be written to.
     """
     by_table: dict[str, list[Page]] = defaultdict(list)
     for page in pages:

@@ -12,7 +12,7 @@ from services.processor.app import build
 from services.processor.settings import Settings
 from services.processor.sinks import postgres
 from shared.database.pool import Database
-from shared.errors import RuledOut
+from shared.errors import RefusedByTarget
 from shared.events.catalogue import PAYLOADS_STORED
 from shared.events.payloads import PayloadStored
 from shared.ids import new_id
@@ -104,6 +104,6 @@ async def test_what_a_user_made_of_a_table_is_never_taken_for_a_defect(
     await admin.open()
     await admin.execute(change)
     await admin.close()
-    with pytest.raises(RuledOut, match=r"^the table mine refuses it: ") as refused:
+    with pytest.raises(RefusedByTarget, match=r"^the table mine refuses it: ") as refused:
         await write({"id": "two", "text": random.Random(1).randbytes(9000).hex()})
     assert "two" not in str(refused.value)
