@@ -15,7 +15,7 @@ from shared.runtime.loop import Loop
 
 
 def build(runtime: Runtime[Settings]) -> App:
-    """Which topic goes to which behaviour, and what runs by itself."""
+    """Which topic goes to which behaviour, and which loops run."""
     preparation = Preparation(runtime.payloads, runtime.settings.processor_reads)
     process: Consumer[object] = Consumer(
         "process",

@@ -146,8 +146,8 @@ class Database:
 
     @asynccontextmanager
     async def _connection(self, *, reserved: bool = False) -> AsyncIterator[Transaction]:
-        """One connection of the pool. Where one is silent the network may have lost them all, without closing any: each
-        would be waited for once, so those that are idle are cut."""
+        """One connection of the pool. If it is silent, the network may have lost all of them without closing any. Each
+        would be waited for once, so the idle ones are cut."""
         if not self._pools:
             raise Unavailable("Postgres: the pool is closed")
         pool = self._pools[1 if reserved else 0]

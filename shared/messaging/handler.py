@@ -113,7 +113,7 @@ def _nothing() -> None:
 
 @dataclass(frozen=True)
 class Consumer(Generic[E]):
-    """One row of a service's table: which topics, as which group, handled by whom.
+    """One row of a service's table: which topic, which group, which handler.
 
     `behaviour` begins with the folder's name; the consumer group is `<prefix>.<service>.<behaviour>`.
     `wake` is called after a batch was committed and its messages produced, to wake a loop that waits for work.
@@ -121,7 +121,7 @@ class Consumer(Generic[E]):
     `on_given_up` gives the messages beside the dead letter of an event that the shell gave up.
     `skips` are CloudEvents types that mean nothing here: their records are passed over unread.
     `spacing_seconds` is the least time from one batch of many events to the next, less after one of few: under load
-    events gather, and what several of them say of one thing is written once. Where little happens nothing is delayed.
+    events gather, and what several of them say of one row is written once. Without load nothing is delayed.
     """
 
     behaviour: str

@@ -71,7 +71,7 @@ async def put_each(
 async def put_batches(
     producer: AIOKafkaProducer, prefix: str, messages: Sequence[Outgoing]
 ) -> AsyncIterator[Acknowledgement]:
-    """Of each partition in the order given; a batch that is full goes off, and the next one begins."""
+    """In the order given for each partition; a batch that is full leaves, and the next one begins."""
     partitions = {
         topic: sorted(await producer.partitions_for(f"{prefix}.{topic}"))
         for topic in {message.topic for message in messages}

@@ -35,7 +35,7 @@ UNREAD_SECONDS = 1.0
 _WAIT_MS = 500
 _LEAST_WAIT_MS = 10
 _MANY = 20
-"""So many records in one batch are a sign of load; after fewer, the next batch gathers for a shorter time."""
+"""This many records in one batch are a sign of load; after fewer, the next batch gathers for a shorter time."""
 _MUCH_BYTES = 256 * 1024
 """A batch that is worth its cost: more is not waited for."""
 _WAIT_ALONE_MS = 200
@@ -126,8 +126,8 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]
         return {}
 
     async def _go_back(self) -> None:
-        """To the committed offsets; nothing is read before every partition is there. Where they cannot be read, nothing
-        can be committed either, so nothing is lost."""
+        """Return to the committed offsets; nothing is read before every partition is there. While they cannot be read,
+        nothing can be committed either, so nothing is lost."""
         self._gather_after(0)
         for partition in self.assignment() - self.paused():
             try:

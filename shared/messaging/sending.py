@@ -1,14 +1,14 @@
 """Sends what a batch has caused, once it is committed.
 
 What goes to topics of the catalogue goes together: they are the platform's own, and the broker is waited for as long
-as it takes. A bundle has messages for a topic that a user named. Somebody may delete that topic or forbid it, or one of
+as it takes. A bundle has messages for a topic that a user named. A person may delete that topic or forbid it, or one of
 its partitions may have lost its leader. This must not hold back other events, so
 
 1. the bundle's messages for users' topics are sent after everything else, and the rest of the bundle after them: a task
    is completed when its records are where they belong. Then the ledger forgets them, for they may be many megabytes;
 2. a bundle that cannot be sent now is postponed: its event is sent again later as the same delivery, for which the
    ledger gives the same messages. So nothing is decided twice, and nothing is lost;
-3. while somebody's choice is the reason, it is postponed `_MOST_REFUSED` times in a row, for a quarter of an hour or
+3. while a person's choice is the reason, it is postponed `_MOST_REFUSED` times in a row, for a quarter of an hour or
    more. Then the event is given up, and the ledger says so from then on. An outage is waited for as long as it takes.
 """
 
@@ -99,7 +99,7 @@ class Sending:
 
     async def _postpone_or_give_up(self, stuck: Sequence[tuple[Incoming[Any], TopicFault]]) -> None:
         """What becomes of events whose bundles could not be sent (2 and 3 above). Each is sent again later, or given up
-        where somebody's choice was the reason `_MOST_REFUSED` times in a row."""
+        if a person's choice was the reason `_MOST_REFUSED` times in a row."""
         messages: list[Outgoing] = []
         for incoming, fault in stuck:
             refused = times(REFUSED, incoming.record)

@@ -45,7 +45,7 @@ _LEDGER_PAUSE_SECONDS = 60.0
 _FAILING_SECONDS = 5.0
 _WORKERS_SHARE = 0.5
 _PARTS_SHARE = 0.6
-"""Of the time that a stop may take: until workers, and until everything that runs, has to be over."""
+"""Shares of the time that a stop may take: for workers to end, and for all parts."""
 
 log = get_logger(__name__)
 

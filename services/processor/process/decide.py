@@ -19,8 +19,8 @@ from shared.specification.source import PostgresSink, TopicSink
 
 _MOST_RECORDS = 100_000
 _MOST_ON_TOPIC = 20_000
-"""Of one page: its records are held at once, as rows of a quarter of a kilobyte each beside their text, as messages of
-two and a half. All messages of a page must be acknowledged within a deadline, too."""
+"""The most records of one page. They are in memory together: beside its text, a row takes a quarter of a kilobyte and a
+message two and a half. All messages of a page must be acknowledged within a deadline, too."""
 _LONGEST_KEY_BYTES = 1024
 _LARGEST_ON_TOPIC_BYTES = MAX_MESSAGE_BYTES - 16_384
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

@@ -2,8 +2,8 @@
 
 Within one job the first record of a key counts: a row that this job has written already is left alone, which also
 tells how many records of a page were new in the job. A row knows the last two jobs that wrote it, so that this holds
-for two jobs of a source that run at the same time, too. Of two jobs the later fetched record stays, whichever is
-processed last: a page that waited among the dead letters does not bring back what was true then.
+for two jobs of a source that run at the same time, too. If two jobs bring a key, the record that was fetched later
+stays, whichever is processed last: a redriven page does not bring back old values.
 """
 
 from collections import defaultdict
@@ -121,7 +121,7 @@ def _brought(pages: Sequence[Page]) -> list[TableRecord]:
 
 
 def _first(rows: list[TableRecord]) -> list[TableRecord]:
-    """Of each (source, key) the first one."""
+    """The first record of each (source, key)."""
     if len(set(map(itemgetter(0, 1), rows))) < len(rows):
         return list({row[:2]: row for row in reversed(rows)}.values())[::-1]
     return rows
