@@ -74,11 +74,13 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Given back by a handler: this one is sent again after a time, as its next delivery (configuration lag, say)."""
+    """Given back by a handler: this one is sent again after a time, as its next delivery (configuration lag, say). A
+    delivery that `waited` takes none from those after which a failing event is given up."""
 
     incoming: Incoming[Any]
     after_seconds: float
     reason: str
+    waited: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from shared.database.pool import Database, Transaction, Unstorable
 from shared.errors import RefusedByTarget, Rejected
 from shared.events.envelope import Incoming
 from shared.messaging import ledger
-from shared.messaging.dead_letter import Circuit, LetterWriter, describe_defect, unread_of
+from shared.messaging.circuit import Circuit
+from shared.messaging.dead_letter import LetterWriter, describe_defect, unread_of
 from shared.messaging.decode import Poison
 from shared.messaging.handler import Again, Bundle, Consumer, Outgoing, Refuse, Result
 from shared.messaging.ledger import Decide, LedgerRow, Outcome

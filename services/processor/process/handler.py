@@ -48,7 +48,7 @@ async def process_pages(tx: Transaction, batch: Sequence[Incoming[Page]], *, loc
 def _when_unlocked(incoming: Incoming[Page]) -> Again:
     """Without a last time, since every lock ends; after up to five minutes."""
     wait = LOOK_AGAIN_SECONDS * 2 ** min(incoming.repeats, _MOST_DOUBLED)
-    return Again(incoming, wait, "table_locked")
+    return Again(incoming, wait, "table_locked", waited=True)
 
 
 async def _process(tx: Transaction, batch: Sequence[Incoming[Page]]) -> list[Result]:
