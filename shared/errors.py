@@ -4,7 +4,7 @@ Four branches decide what happens to the work in hand:
 
 - `Unavailable`: infrastructure does not answer. Wait and try again; never a dead letter, never an attempt.
 - `Rejected`: this message can never be handled. It goes to the dead-letter topic with its reason.
-- `RuledOut`: someone else's rule refuses this message, and may be mended. Tried again a few times, then as `Rejected`.
+- `RefusedByTarget`: a user's table refuses it, by a rule that may be mended. Tried again a few times, then `Rejected`.
 - `Invalid`: a user's mistake. It is told with the place of each mistake and what was expected there.
 
 Any other exception is a defect of ours. Too many defects in a row stop the consumer; the four branches never do.
@@ -52,8 +52,8 @@ class Rejected(SluiceError):
         self.reason = reason
 
 
-class RuledOut(SluiceError):
-    """A rule that others made refuses this message for now. `reason` is such a word, too; the text holds no values."""
+class RefusedByTarget(SluiceError):
+    """A user's table refuses this message for now. `reason` is such a word, too; the text holds no values."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)

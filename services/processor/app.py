@@ -1,10 +1,13 @@
 """The processor as a table."""
 
+from functools import partial
+
 from services.processor.expire.keys import ExpireKeys
 from services.processor.expire.loop import Expire
 from services.processor.process.handler import give_up_page, process_pages
 from services.processor.process.prepare import Preparation
 from services.processor.settings import Settings
+from services.processor.sinks.locked import LockedTables
 from shared.events.catalogue import PAYLOADS_STORED
 from shared.messaging.handler import Consumer
 from shared.runtime.app import App, Runtime
@@ -12,12 +15,12 @@ from shared.runtime.loop import Loop
 
 
 def build(runtime: Runtime[Settings]) -> App:
-    """Which topic goes to which behaviour, and what runs by itself."""
+    """Which topic goes to which behaviour, and which loops run."""
     preparation = Preparation(runtime.payloads, runtime.settings.processor_reads)
     process: Consumer[object] = Consumer(
         "process",
         PAYLOADS_STORED,  # type: ignore[arg-type] # the preparation turns these events into pages
-        process_pages,  # type: ignore[arg-type]
+        partial(process_pages, locked=LockedTables()),
         prepare=preparation.prepare,
         on_given_up=give_up_page,
         max_records=runtime.settings.processor_pages,

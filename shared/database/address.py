@@ -1,5 +1,5 @@
-"""URLs of databases. What is wrong with one is told without repeating it: where a password breaks a URL, its pieces
-stand where a name or a port should be."""
+"""URLs of databases. Errors do not repeat a URL: in one that a password breaks, its pieces
+are where a name or a port should be."""
 
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, unquote, urlsplit

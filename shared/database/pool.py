@@ -1,4 +1,4 @@
-"""The pool of one service, with deadlines everywhere and faults told apart.
+"""The pool of one service, with deadlines everywhere and faults by kind.
 
 Every wait is bounded: connecting, acquiring, each statement. A fault of the infrastructure becomes `Unavailable`;
 a value that Postgres cannot store becomes `Unstorable`; all else is a defect of ours and passes as it is.
@@ -13,7 +13,7 @@ import asyncpg
 
 from shared.database.address import Login, unusable
 from shared.database.session import leave_session, set_codecs
-from shared.errors import Rejected, RuledOut, SluiceError, Unavailable
+from shared.errors import Rejected, SluiceError, Unavailable
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -31,12 +31,6 @@ _FAREWELL_SECONDS = 1
 """How long a server may take to end a statement that was given up; then its connection is cut."""
 _TRANSIENT_STATES = ("08", "40001", "40P01", "53", "57", "55P03", "25006", "25P03", "58")
 _UNSTORABLE_STATES = ("22", "54")
-_RULES = (
-    asyncpg.IntegrityConstraintViolationError,
-    asyncpg.UndefinedColumnError,
-    asyncpg.DatatypeMismatchError,
-    asyncpg.RaiseError,
-)
 _CLIENT_FAULTS = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
@@ -45,21 +39,6 @@ class Unstorable(Rejected):
 
     def __init__(self, message: str) -> None:
         super().__init__("unstorable_value", message)
-
-
-@contextmanager
-def others_rules(reason: str, table: str) -> Iterator[None]:
-    """Around statements on a table that people may change: what its columns, constraints and triggers refuse is no
-    defect of ours. The rule is told, never the row.
-
-    Raises:
-        RuledOut: with that reason.
-    """
-    try:
-        yield
-    except _RULES as error:
-        rule = getattr(error, "constraint_name", None) or getattr(error, "column_name", None) or "its definition"
-        raise RuledOut(reason, f"{table} refuses it: {type(error).__name__} ({rule})") from None
 
 
 def is_unavailable(error: BaseException) -> bool:
@@ -84,15 +63,14 @@ class Database:
     """A pool of connections to one service's schema."""
 
     def __init__(self, login: Login | str, *, schema: str, connections: int = 6, idle_seconds: float = 60) -> None:
-        """`login` (or its URL alone) is that of the service's own role; `schema` becomes the whole search path. A
-        transaction in which nothing is asked for `idle_seconds` is ended by the server: whoever began it stands still,
-        with rows locked."""
+        """`login` (or its URL alone) is that of the service's own role; `schema` becomes the whole search path. The
+        server ends a transaction that is idle for `idle_seconds`: its process is frozen, with rows locked."""
         self._login = Login(login) if isinstance(login, str) else login
         self._schema = schema
         self._connections = connections
         self._idle_seconds = idle_seconds
         self._pools: tuple[asyncpg.Pool[asyncpg.Record], ...] = ()
-        """Two of them: for everybody, and for the reserved connection."""
+        """Two pools: the common one, and that of the reserved connection."""
 
     async def open(self) -> None:
         """Connect. The reserved connection is made when it is first used.
@@ -145,7 +123,7 @@ class Database:
             Unavailable: the database does not answer; whether a commit under way took effect is unknown.
             Unstorable: a value cannot be stored.
         """
-        with _faults_told():
+        with _faults_translated():
             async with self._connection(reserved=reserved) as connection:
                 transaction = connection.transaction()
                 try:
@@ -162,14 +140,14 @@ class Database:
         Raises:
             Unavailable, Unstorable: as `transaction`.
         """
-        with _faults_told():
+        with _faults_translated():
             async with self._connection() as connection:
                 await connection.execute(statement, *arguments)
 
     @asynccontextmanager
     async def _connection(self, *, reserved: bool = False) -> AsyncIterator[Transaction]:
-        """One connection of the pool. Where one is silent the network may have lost them all, without closing any: each
-        would be waited for once, so those that are idle are cut."""
+        """One connection of the pool. If it is silent, the network may have lost all of them without closing any. Each
+        would be waited for once, so the idle ones are cut."""
         if not self._pools:
             raise Unavailable("Postgres: the pool is closed")
         pool = self._pools[1 if reserved else 0]
@@ -211,7 +189,7 @@ def _cut_idle(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
 
 
 @contextmanager
-def _faults_told() -> Iterator[None]:
+def _faults_translated() -> Iterator[None]:
     """Make our own errors of asyncpg's, and leave values out of what is ours to mend."""
     try:
         yield
@@ -237,6 +215,6 @@ def _cause(error: Exception) -> Exception | None:
 
 
 def _forget_values(error: Exception) -> None:
-    """A row that breaks a constraint is told in detail, with all that it holds."""
+    """The detail of a broken constraint repeats the whole row."""
     if isinstance(error, asyncpg.IntegrityConstraintViolationError):
         error.detail = None

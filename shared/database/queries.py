@@ -1,4 +1,4 @@
-"""SQL stands in files beside the store that uses it; one file is one statement."""
+"""SQL is in files beside the store that uses it; each file is one statement."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,5 +1,5 @@
-"""Roles and schemas: one login role for each service, which sees its own schema and nothing else. Its password is not
-the others': whoever gets hold of one service's cannot log in as another."""
+"""Roles and schemas: one login role for each service, which sees its own schema and nothing else. Each has a
+password of its own: the password of one service opens no other."""
 
 import os
 from collections.abc import AsyncIterator, Mapping
@@ -79,7 +79,7 @@ class Provisioner:
 
 
 async def _create_role(admin: "Connection", role: str, verifier: str) -> None:
-    """Of a role that is there, only what may have changed is set: to say again that it is no superuser takes one."""
+    """If the role exists, only its login and password are set: only a superuser may repeat NOSUPERUSER."""
     may_log_in = await admin.fetchval("SELECT rolcanlogin FROM pg_roles WHERE rolname = $1", role)
     password = f"PASSWORD '{verifier}'" if verifier else ""
     if may_log_in is None:

@@ -1,4 +1,4 @@
-"""What Postgres keeps instead of a password (RFC 5803). Made here, so that no password stands in a statement, which
+"""What Postgres keeps instead of a password (RFC 5803). Made here, so that no password is in a statement, which
 servers write to their logs."""
 
 import base64

@@ -10,7 +10,7 @@ async def leave_session(connection: "asyncpg.Connection[asyncpg.Record]") -> Non
 
 
 async def set_codecs(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-    """jsonb as values; json as bytes, because whoever chose it wants the text: the order of names is kept."""
+    """jsonb as values; json as bytes, because a json column is for the text itself, with the order of its names."""
     await connection.set_type_codec("json", schema="pg_catalog", encoder=bytes, decoder=bytes, format="binary")
     await connection.set_type_codec(
         "jsonb",

@@ -1,5 +1,5 @@
-"""What Postgres cannot keep in text and jsonb: the NUL character, which vendors' links may have, and what is told of
-them. It is replaced, so that writing never fails. Pure."""
+"""Replaces what Postgres cannot keep in text and jsonb, the NUL character, so that writing never fails. Vendors' links
+may contain it, and so may messages about them. Pure."""
 
 import re
 

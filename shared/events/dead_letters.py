@@ -9,6 +9,8 @@ from shared.events.envelope import CE_ID, DELIVERY, RECIPIENT, Event, Headers, P
 
 POSTPONED = "sluice-postponed"
 """How often this very delivery was put off, because a topic that it is for took no messages."""
+WAITED = "sluice-waited"
+"""How many deliveries of this event only waited for something: they are not counted among those that failed."""
 REFUSED = "sluice-refused"
 """How often of late that was somebody's choice, the topic deleted or forbidden, with no outage in between."""
 

@@ -39,6 +39,13 @@ class Event(BaseModel):
         """The CloudEvents type attribute."""
         return str(getattr(self, "type"))  # noqa: B009 - declared by every subclass
 
+    @property
+    def of_job(self) -> UUID | None:
+        """The job that this event belongs to, and whose trace its message joins; None if it belongs to no job."""
+        # Asked for every message: what a model lacks, pydantic's own `getattr` takes long to find out.
+        found = self.__dict__.get("job_id")
+        return found if isinstance(found, UUID) else None
+
 
 RECIPIENT = "sluice-group"
 """The only consumer group that a retried message is meant for; the topic's other groups have had it already."""

@@ -59,6 +59,11 @@ class JobRequested(Event):
         return "job.requested"
 
     @property
+    def of_job(self) -> UUID | None:
+        """The job that is asked for, if it has its id already."""
+        return self.id
+
+    @property
     def document(self) -> dict[str, Any]:
         """The specification without the id."""
         return dict(self.model_extra or {})

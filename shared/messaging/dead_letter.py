@@ -1,7 +1,7 @@
 """A message that could not be handled is delivered again later, or goes to the dead-letter topic. Pure."""
 
 import hashlib
-from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,10 +9,10 @@ from traceback import extract_tb
 from typing import Any
 from uuid import UUID
 
-from shared.errors import Rejected, RuledOut
+from shared.errors import RefusedByTarget, Rejected
 from shared.events.catalogue import DEAD, RETRIES
-from shared.events.dead_letters import POSTPONED, REFUSED, DeadLetter, Original, RetryRequested
-from shared.events.envelope import Incoming, Position, Record, delivery, event_id, place_of, repeats
+from shared.events.dead_letters import POSTPONED, REFUSED, WAITED, DeadLetter, Original, RetryRequested
+from shared.events.envelope import Incoming, Record, delivery, event_id, place_of, repeats
 from shared.ids import derived_id
 from shared.messaging.decode import UNSUPPORTED_VERSION, Poison
 from shared.messaging.handler import Again, Outgoing, Refuse, outgoing
@@ -39,21 +39,23 @@ class LetterWriter:
         """The reason for which a failed event is given up now; an empty text if it is tried again."""
         if isinstance(error, Rejected):
             return error.reason
-        return "" if self._comes_again(incoming.repeats) else _word_for(error)
+        return "" if self._comes_again(_failures(incoming)) else _word_for(error)
 
     def failed(self, incoming: Incoming[Any], error: Exception, now: datetime) -> Outgoing:
         """The message for a single event whose handler raised: a retry a few times, then a dead letter."""
         text = str(error) if isinstance(error, Rejected) else describe_defect(error)
         if reason := self.gives_up(incoming, error):
             return self.refuse(Refuse(incoming, reason, text), now)
-        return self.again(Again(incoming, _wait_after(incoming.repeats), _word_for(error)), now, error=text)
+        return self.again(Again(incoming, _wait_after(_failures(incoming)), _word_for(error)), now, error=text)
 
     def again(self, asked: Again, now: datetime, *, error: str = "") -> Outgoing:
         """The message that has the original sent to its topic again later, as the next delivery."""
         incoming = asked.incoming
         if not self.sends_again:
             return self.refuse(Refuse(incoming, asked.reason, error), now)
-        number = incoming.delivery + 1
+        number, record = incoming.delivery + 1, incoming.record
+        if asked.waited:
+            record = _with_counts(record, {WAITED: times(WAITED, record) + 1})
         event = RetryRequested(
             service=self.service,
             group=self.group,
@@ -62,7 +64,7 @@ class LetterWriter:
             not_before=now + timedelta(seconds=asked.after_seconds),
             reason=asked.reason,
             error=error[:_LONGEST_ERROR],
-            original=Original.of(incoming.record),
+            original=Original.of(record),
         )
         key = _key(incoming.record.key, incoming.id)
         try:
@@ -103,9 +105,7 @@ class LetterWriter:
         """The message that has the original sent again later as the same delivery: what the event causes is in the
         ledger, but could not be sent. `refused`: how many times in a row because a topic was gone or forbidden."""
         number = times(POSTPONED, incoming.record) + 1
-        own = tuple((name, value) for name, value in incoming.record.headers if name not in (POSTPONED, REFUSED))
-        counts = ((POSTPONED, str(number).encode()), (REFUSED, str(refused).encode()))
-        record = replace(incoming.record, headers=(*own, *counts))
+        record = _with_counts(incoming.record, {POSTPONED: number, REFUSED: refused})
         event = RetryRequested(
             service=self.service,
             group=self.group,
@@ -155,29 +155,10 @@ class LetterWriter:
         return derived_id(kind, self.group, event, number)
 
 
-class Circuit:
-    """Counts the failures in a row in each partition, of those that may be our own fault. Above `run` the consumer must
-    stand still: a bad deployment must not move a whole topic into the dead letters. The failure of any delivery counts.
-    An event that comes again because its messages could not be sent counts once."""
-
-    def __init__(self, run: int) -> None:
-        self._run = run
-        self._in_a_row: defaultdict[int, set[int]] = defaultdict(set)
-
-    def passed(self, partition: int) -> None:
-        """Note that an event of this partition was handled."""
-        self._in_a_row[partition].clear()
-
-    def refused(self, at: Position) -> bool:
-        """Note that the event at this position failed; returns whether the consumer must stand still now."""
-        self._in_a_row[at.partition].add(at.offset)
-        return len(self._in_a_row[at.partition]) > self._run
-
-
 def describe_defect(error: Exception) -> str:
     """A defect as a dead letter describes it: the kind of error, where it was raised, and a digest of its traceback, by
     which the same defect is recognised. The error's text may contain values of the event, so only the log has it."""
-    if isinstance(error, RuledOut):
+    if isinstance(error, RefusedByTarget):
         return str(error)
     frames = extract_tb(error.__traceback__)
     if not frames:
@@ -192,14 +173,14 @@ def _without_headers(letter: DeadLetter) -> DeadLetter:
 
 
 def _without_value(letter: DeadLetter) -> DeadLetter:
-    """The error tells the size and digest of what is left out, by which it can be found elsewhere."""
+    """The error gives the size and digest of what is left out, by which it can be found elsewhere."""
     record = letter.original.record()
     left_out, key = [_digest("value", record.value or b"")], letter.original.key
     if record.key and len(record.key) > _LONGEST_KEY_BYTES:
         left_out, key = [*left_out, _digest("key", record.key)], None
-    told = " and ".join(left_out)
-    original = letter.original.model_copy(update={"headers": (), "value": None, "key": key, "left_out": told})
-    error = f"{letter.error}; too large for a dead letter: {told}".removeprefix("; ")
+    text = " and ".join(left_out)
+    original = letter.original.model_copy(update={"headers": (), "value": None, "key": key, "left_out": text})
+    error = f"{letter.error}; too large for a dead letter: {text}".removeprefix("; ")
     return letter.model_copy(update={"original": original, "error": error})
 
 
@@ -218,6 +199,17 @@ def times(header: str, record: Record) -> int:
     return int(text) if text.isdecimal() and len(text) < 6 else 0
 
 
+def _with_counts(record: Record, counts: Mapping[str, int]) -> Record:
+    """The record with these numbers in its headers."""
+    others = ((name, value) for name, value in record.headers if name not in counts)
+    return replace(record, headers=(*others, *((name, str(count).encode()) for name, count in counts.items())))
+
+
+def _failures(incoming: Incoming[Any]) -> int:
+    """How many deliveries before this one failed, in its series. A replay begins a series with the old headers."""
+    return max(incoming.repeats - times(WAITED, incoming.record), 0)
+
+
 def unread_of(poison: Poison) -> Incoming[Poison]:
     """A record that could not be read, with the id and the delivery that the ledger knows it by."""
     return Incoming(poison, event_id(poison.record), delivery(poison.record), poison.record)
@@ -225,7 +217,7 @@ def unread_of(poison: Poison) -> Incoming[Poison]:
 
 def _word_for(error: Exception) -> str:
     """The reason in one word; any other kind of error is a defect of Sluice."""
-    return error.reason if isinstance(error, RuledOut) else "bug"
+    return error.reason if isinstance(error, RefusedByTarget) else "bug"
 
 
 def _wait_after(repeats_before: int) -> float:

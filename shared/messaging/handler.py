@@ -50,8 +50,7 @@ def outgoing(
     ]
     if at is not None:
         headers.append((CE_TIME, at.isoformat().encode()))
-    job_id = getattr(event, "job_id", None)
-    if isinstance(job_id, UUID):
+    if (job_id := event.of_job) is not None:
         headers.append((TRACEPARENT, f"00-{job_id.hex}-{event_id.hex[:16]}-01".encode()))
     return Outgoing(topic.name, str(key), value, tuple(headers))
 
@@ -75,11 +74,13 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Given back by a handler: this one is sent again after a time, as its next delivery (configuration lag, say)."""
+    """Given back by a handler: this one is sent again after a time, as its next delivery (configuration lag, say). A
+    delivery that `waited` takes none from those after which a failing event is given up."""
 
     incoming: Incoming[Any]
     after_seconds: float
     reason: str
+    waited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +105,8 @@ Prepare = Callable[[Sequence[Incoming[Any]]], Awaitable[Sequence[Incoming[Any]]]
 
 
 OnGivenUp = Callable[[Transaction, Incoming[Any], str], Awaitable[Sequence[Outgoing]]]
-"""What to send when the shell gives an event up, so that whoever waits for its outcome hears of it. Gets the reason,
-and the transaction in which the ledger records the end. An event that is redriven may be given up more than once."""
+"""What to send when the shell gives an event up, so that its outcome becomes known. Gets the transaction in which the
+ledger records the end, the event and the reason. A redriven event may be given up more than once."""
 
 
 def _nothing() -> None:
@@ -114,15 +115,15 @@ def _nothing() -> None:
 
 @dataclass(frozen=True)
 class Consumer(Generic[E]):
-    """One row of a service's table: which topics, as which group, handled by whom.
+    """One row of a service's table: which topic, which group, which handler.
 
     `behaviour` begins with the folder's name; the consumer group is `<prefix>.<service>.<behaviour>`.
     `wake` is called after a batch was committed and its messages produced, to wake a loop that waits for work.
     `members` is how many of the group's members this process is: one computes while another waits for the database.
-    `on_given_up` says what is told beside the dead letter of an event that the shell gave up.
+    `on_given_up` gives the messages beside the dead letter of an event that the shell gave up.
     `skips` are CloudEvents types that mean nothing here: their records are passed over unread.
     `spacing_seconds` is the least time from one batch of many events to the next, less after one of few: under load
-    events gather, and what several of them say of one thing is written once. Where little happens nothing is delayed.
+    events gather, and what several of them say of one row is written once. Without load nothing is delayed.
     """
 
     behaviour: str

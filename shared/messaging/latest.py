@@ -58,8 +58,8 @@ class Latest:
 
 
 def read_latest(kind: type[M], name: str, document: bytes) -> M | None:
-    """A document of such a table; nothing, if an older release took what this one cannot read. That is told, and holds
-    back nobody else."""
+    """A document of such a table; None if an older release accepted what this one cannot read. That is logged, and
+    holds back no other document."""
     try:
         return kind.model_validate_json(document)
     except ValidationError as error:

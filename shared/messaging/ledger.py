@@ -1,12 +1,15 @@
 """The ledger: which events a consumer group has handled, and what it sent because of them.
 
-A row stands for (consumer group, event id, delivery); the group has the name of its behaviour. It is written in the
+The key of a row is (consumer group, event id, delivery); the group has the name of its behaviour. It is written in the
 transaction that handles the event, and one row of each batch carries the batch's outgoing messages, but for bundles,
 which stand in the rows of their own events. A delivery that failed has its row, too, which carries the retry or the
 dead letter: it must not be handled beside them. The order is: database commit, produce, offset commit.
 A crash before the commit leaves nothing behind; a crash after it makes the broker deliver the same events again, and
 the rows answer with the stored messages. Offsets of a batch are committed together and only after its messages were
 acknowledged, so whenever any message may be missing, the row that carries it is asked again. No relay is needed.
+
+Rows are kept for twice the topics' retention. A bundle may hold many megabytes, so its row is emptied as soon as the
+broker has acknowledged all of it: from then on nothing of it can be missing.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -21,6 +24,7 @@ from shared.database.pool import Database, Transaction
 from shared.database.queries import changed_rows, load_queries
 from shared.events.envelope import Incoming
 from shared.messaging.handler import Bundle, Outgoing
+from shared.messaging.header_text import headers_as_text, headers_from_text
 
 SQL = load_queries(__file__)
 
@@ -41,7 +45,7 @@ class LedgerRow:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """`fresh` are the events that nobody handled before; `stored` what the others had sent."""
+    """`fresh` are the events that were not handled before; `stored` is what the others sent."""
 
     fresh: frozenset[Key]
     stored: tuple[LedgerRow, ...]
@@ -89,10 +93,19 @@ async def record_events(tx: Transaction, behaviour: str, batch: Sequence[Incomin
 
 
 async def keep_outgoing(tx: Transaction, behaviour: str, rows: Sequence[LedgerRow]) -> None:
-    """Store what is sent in the rows of events that were recorded; what stood there before is replaced."""
+    """Store what is sent in the rows of events that were recorded; it replaces what is there."""
     if rows:
         ids, deliveries = [row.key[0] for row in rows], [row.key[1] for row in rows]
         await tx.execute(SQL["keep_outgoing"], behaviour, ids, deliveries, [pack(row.messages) for row in rows])
+
+
+async def forget_outgoing(database: Database, behaviour: str, keys: Sequence[Key]) -> None:
+    """Drop what these rows send, once the broker has acknowledged all of it; their events stay recorded.
+
+    Raises:
+        Unavailable: the database does not answer.
+    """
+    await database.execute(SQL["forget_outgoing"], behaviour, [key[0] for key in keys], [key[1] for key in keys])
 
 
 def _rows(fresh: Sequence[Incoming[Any]], results: Sequence[Outgoing | Bundle]) -> list[LedgerRow]:
@@ -117,16 +130,13 @@ async def forget_events(database: Database, *, older_than: timedelta) -> int:
 def pack(messages: Sequence[Outgoing]) -> bytes:
     """Outgoing messages as bytes. Values are JSON text of our own making, so they are stored as text."""
     return orjson.dumps(
-        [
-            (m.topic, m.key, None if m.value is None else m.value.decode(), [(n, v.decode()) for n, v in m.headers])
-            for m in messages
-        ]
+        [(m.topic, m.key, None if m.value is None else m.value.decode(), headers_as_text(m.headers)) for m in messages]
     )
 
 
 def unpack(data: bytes) -> list[Outgoing]:
     """The messages again, byte for byte."""
     return [
-        Outgoing(topic, key, None if value is None else value.encode(), tuple((n, v.encode()) for n, v in headers))
+        Outgoing(topic, key, None if value is None else value.encode(), headers_from_text(headers))
         for topic, key, value, headers in orjson.loads(data)
     ]

@@ -3,8 +3,8 @@ dead letter.
 
 Every outcome is recorded in the ledger, so that the same messages are sent when the batch comes again. Too many
 failures in a row, whether they are tried again later or given up, open the circuit: the consumer has to stand still
-(`CircuitOpen`). What a user or a vendor has to mend (`Rejected`, `RuledOut`) never opens it: other users' events wait
-behind it.
+(`CircuitOpen`). What a user or a vendor has to mend (`Rejected`, `RefusedByTarget`) never opens it: other users' events
+would wait behind it.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,10 +12,11 @@ from datetime import datetime
 from typing import Any
 
 from shared.database.pool import Database, Transaction, Unstorable
-from shared.errors import Rejected, RuledOut
+from shared.errors import RefusedByTarget, Rejected
 from shared.events.envelope import Incoming
 from shared.messaging import ledger
-from shared.messaging.dead_letter import Circuit, LetterWriter, describe_defect, unread_of
+from shared.messaging.circuit import Circuit
+from shared.messaging.dead_letter import LetterWriter, describe_defect, unread_of
 from shared.messaging.decode import Poison
 from shared.messaging.handler import Again, Bundle, Consumer, Outgoing, Refuse, Result
 from shared.messaging.ledger import Decide, LedgerRow, Outcome
@@ -138,4 +139,4 @@ class Outcomes:
 
 def _may_be_ours(error: Exception) -> bool:
     """Whether a defect of Sluice may be behind a failure. A value that cannot be stored may be one of a wrong type."""
-    return isinstance(error, Unstorable) or not isinstance(error, (Rejected, RuledOut))
+    return isinstance(error, Unstorable) or not isinstance(error, (Rejected, RefusedByTarget))

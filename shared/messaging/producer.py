@@ -11,7 +11,7 @@ batches here: that costs a third, and the broker takes each batch as it is.
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -23,7 +23,16 @@ from shared.errors import Unavailable
 from shared.events.catalogue import MAX_ENVELOPED_BYTES
 from shared.messaging.faults import KAFKA_FAULTS, kafka_faults
 from shared.messaging.handler import Outgoing
-from shared.messaging.putting import Acknowledgement, key_of, partition_of, put_batches, put_by_place, put_each
+from shared.messaging.putting import (
+    Acknowledgement,
+    Attempt,
+    is_good,
+    key_of,
+    partition_of,
+    put_batches,
+    put_by_place,
+    put_each,
+)
 from shared.messaging.resting import PROBE_SECONDS, Partition, Resting
 from shared.messaging.sent import Sent
 from shared.messaging.topic_faults import TopicFault, find_fault, refresh_metadata
@@ -109,7 +118,7 @@ class Producer:
         _count(messages)
 
     async def check(self) -> None:
-        """Ask a broker for something: whether it is the topics that take no messages, or nobody is there.
+        """See whether a broker answers at all, when topics take no messages.
 
         Raises:
             Unavailable: no broker answers, or the producer is closed.
@@ -132,38 +141,33 @@ class Producer:
         self, pairs: Sequence[tuple[T, Outgoing]], *, within_seconds: float, resting: Resting | None = None
     ) -> Sent[T]:
         """Produce messages, each with what it is sent for, in order under each topic and key. A topic or partition
-        that does not answer holds back no other, and with `resting` only the first time is it waited for.
+        that does not answer holds back no other; with `resting` it is waited for only once.
 
         Raises:
             Unavailable: the producer is closed.
         """
         if self._producer is None:
             raise Unavailable(_CLOSED)
-        producer, messages = self._producer, [message for _, message in pairs]
-        resting_now, in_doubt = _in_doubt(producer, self._prefix, messages, resting)
-        asked = [number for number in range(len(messages)) if number not in resting_now]
-        futures: dict[int, Acknowledgement] = {}
-
-        async def attempt(numbers: Sequence[int], seconds: float) -> None:
-            futures.update(await put_by_place(producer, self._prefix, messages, numbers, seconds))
-
+        producer, attempts = self._producer, [Attempt(message) for _, message in pairs]
+        well, probed = _by_trust(producer, self._prefix, attempts, resting)
         await asyncio.gather(
-            attempt([number for number in asked if number not in in_doubt], within_seconds),
-            attempt([number for number in asked if number in in_doubt], min(PROBE_SECONDS, within_seconds)),
+            put_by_place(producer, self._prefix, well, within_seconds),
+            put_by_place(producer, self._prefix, probed, min(PROBE_SECONDS, within_seconds)),
         )
+        asked, all_in_doubt = [*well, *probed], not well
+        futures = [attempt.future for attempt in asked if attempt.future is not None]
         if len(futures) < len(asked):
             _hang_up(producer)
-        good = [number in futures and _is_good(futures[number]) for number in range(len(messages))]
-        _forget(list(futures.values()))
-        _count([messages[number] for number, is_good in enumerate(good) if is_good])
-        is_known = len(in_doubt) == len(messages)
-        missed = {number: futures.get(number) for number in asked if not good[number]}
-        if resting is not None and (missed or (asked and not resting.is_empty)):
-            if any(good) or await self._is_there():
-                _note(_partitions_of(producer, self._prefix, messages), good, missed, resting)
+        taken = {attempt for attempt in asked if attempt.is_acknowledged}
+        _forget(futures)
+        _count([attempt.message for attempt in taken])
+        if resting is not None and (len(taken) < len(asked) or (asked and not resting.is_empty)):
+            if taken or await self._is_there():
+                _note(_placed(producer, self._prefix, asked), taken, resting)
             else:
-                is_known = False
-        return Sent(tuple((one, is_good) for (one, _), is_good in zip(pairs, good, strict=True)), is_known)
+                all_in_doubt = False
+        outcomes = [(one, attempt in taken) for (one, _), attempt in zip(pairs, attempts, strict=True)]
+        return Sent(tuple(outcomes), all_in_doubt)
 
     async def _is_there(self) -> bool:
         try:
@@ -174,8 +178,7 @@ class Producer:
 
 
 def _hang_up(producer: AIOKafkaProducer) -> None:
-    """Of a topic that it was never asked to produce to, aiokafka has to learn first; and a connection that has fallen
-    silent it would ask again and again, and never close."""
+    """aiokafka would ask a silent connection for the metadata of a new topic again and again, and never close it."""
     for connection in list(producer.client._conns.values()):
         connection.close()
 
@@ -185,52 +188,49 @@ def _count(messages: Sequence[Outgoing]) -> None:
         PRODUCED.labels(topic=topic).inc(count)
 
 
-def _partitions_of(producer: AIOKafkaProducer, prefix: str, messages: Sequence[Outgoing]) -> list[Partition]:
+def _placed(
+    producer: AIOKafkaProducer, prefix: str, attempts: Sequence[Attempt]
+) -> Sequence[tuple[Attempt, Partition]]:
+    """Each attempt with the partition that its message is for."""
     cluster = producer.client.cluster
     known = {
         topic: sorted(cluster.partitions_for_topic(f"{prefix}.{topic}") or ())
-        for topic in {message.topic for message in messages}
+        for topic in {attempt.message.topic for attempt in attempts}
     }
-    return [
-        (message.topic, partition_of(key_of(message), known[message.topic]) if known[message.topic] else None)
-        for message in messages
-    ]
+
+    def partition(message: Outgoing) -> Partition:
+        partitions = known[message.topic]
+        return message.topic, partition_of(key_of(message), partitions) if partitions else None
+
+    return [(attempt, partition(attempt.message)) for attempt in attempts]
 
 
-def _in_doubt(
-    producer: AIOKafkaProducer, prefix: str, messages: Sequence[Outgoing], resting: Resting | None
-) -> tuple[set[int], set[int]]:
-    """The numbers of the messages whose partitions rest, and of all whose partitions are in doubt."""
+def _by_trust(
+    producer: AIOKafkaProducer, prefix: str, attempts: Sequence[Attempt], resting: Resting | None
+) -> tuple[Sequence[Attempt], Sequence[Attempt]]:
+    """The attempts at partitions that are well, and those at partitions in doubt that do not rest now."""
     if resting is None or resting.is_empty:
-        return set(), set()
-    partitions, now = _partitions_of(producer, prefix, messages), asyncio.get_running_loop().time()
-    in_doubt = {number for number, one in enumerate(partitions) if resting.is_in_doubt(one)}
-    return {number for number in in_doubt if resting.rests(partitions[number], now)}, in_doubt
+        return attempts, ()
+    placed, now = _placed(producer, prefix, attempts), asyncio.get_running_loop().time()
+    well = [attempt for attempt, at in placed if not resting.is_in_doubt(at)]
+    return well, [attempt for attempt, at in placed if resting.is_in_doubt(at) and not resting.rests(at, now)]
 
 
-def _note(
-    partitions: Sequence[Partition],
-    good: Sequence[bool],
-    missed: Mapping[int, Acknowledgement | None],
-    resting: Resting,
-) -> None:
-    """Keep what a round has told of partitions, and of what comes after it."""
-    took = {one for one, is_good in zip(partitions, good, strict=True) if is_good}
+def _note(placed: Sequence[tuple[Attempt, Partition]], taken: Collection[Attempt], resting: Resting) -> None:
+    """Keep what these attempts say of their partitions, and what acknowledgements that come later will say."""
+    took = {at for attempt, at in placed if attempt in taken}
+    missed = [(attempt, at) for attempt, at in placed if attempt not in taken]
     resting.trust(took | {(topic, None) for topic, _ in took})
-    resting.rest({partitions[number] for number in missed}, asyncio.get_running_loop().time())
-    for number, future in missed.items():
-        if future is not None:
-            future.add_done_callback(partial(_trust, resting, partitions[number]))
+    resting.rest({at for _, at in missed}, asyncio.get_running_loop().time())
+    for attempt, at in missed:
+        if attempt.future is not None:
+            attempt.future.add_done_callback(partial(_trust, resting, at))
 
 
 def _trust(resting: Resting, partition: Partition, done: Acknowledgement) -> None:
     """Late, but it came."""
-    if _is_good(done):
+    if is_good(done):
         resting.trust([partition])
-
-
-def _is_good(future: Acknowledgement) -> bool:
-    return future.done() and not future.cancelled() and future.exception() is None
 
 
 def _forget(acknowledgements: Sequence[Acknowledgement]) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 from aiokafka import AIOKafkaProducer
@@ -13,6 +14,24 @@ from shared.messaging.handler import Outgoing
 Acknowledgement = asyncio.Future[object]
 
 
+@dataclass(slots=True, eq=False)
+class Attempt:
+    """One message to be sent for itself. It has an acknowledgement to come once there was room for it."""
+
+    message: Outgoing
+    future: Acknowledgement | None = None
+
+    @property
+    def is_acknowledged(self) -> bool:
+        """Whether the broker has the message."""
+        return self.future is not None and is_good(self.future)
+
+
+def is_good(future: Acknowledgement) -> bool:
+    """Whether an acknowledgement has come."""
+    return future.done() and not future.cancelled() and future.exception() is None
+
+
 async def put(producer: AIOKafkaProducer, prefix: str, message: Outgoing) -> Acknowledgement:
     """Hand over one message, once there is room for it; gives its acknowledgement to come."""
     future: Acknowledgement = await producer.send(
@@ -21,29 +40,24 @@ async def put(producer: AIOKafkaProducer, prefix: str, message: Outgoing) -> Ack
     return future
 
 
-async def put_by_place(
-    producer: AIOKafkaProducer, prefix: str, messages: Sequence[Outgoing], numbers: Sequence[int], seconds: float
-) -> dict[int, Acknowledgement]:
-    """Put messages, in order under each topic and key, and wait for their acknowledgements; gives those of the messages
-    for which there was room in time."""
-    futures: dict[int, Acknowledgement] = {}
+async def put_by_place(producer: AIOKafkaProducer, prefix: str, attempts: Sequence[Attempt], seconds: float) -> None:
+    """Put messages, in order under each topic and key, and wait for their acknowledgements until the time is over."""
 
-    async def put_all(same: Sequence[int]) -> None:
-        for number in same:
-            futures[number] = await put(producer, prefix, messages[number])
+    async def put_all(same: Sequence[Attempt]) -> None:
+        for attempt in same:
+            attempt.future = await put(producer, prefix, attempt.message)
 
     # aiokafka waits for room in a partition: what is under another key may be for one that has some.
-    by_place: dict[tuple[str, str], list[int]] = {}
-    for number in numbers:
-        by_place.setdefault((messages[number].topic, messages[number].key), []).append(number)
+    by_place: dict[tuple[str, str], list[Attempt]] = {}
+    for attempt in attempts:
+        by_place.setdefault((attempt.message.topic, attempt.message.key), []).append(attempt)
     try:
         async with asyncio.timeout(seconds):
             await asyncio.gather(*map(put_all, by_place.values()), return_exceptions=True)
-            if futures:
-                await asyncio.wait(futures.values())
+            if futures := [attempt.future for attempt in attempts if attempt.future is not None]:
+                await asyncio.wait(futures)
     except TimeoutError:
         pass
-    return futures
 
 
 async def put_each(
@@ -57,7 +71,7 @@ async def put_each(
 async def put_batches(
     producer: AIOKafkaProducer, prefix: str, messages: Sequence[Outgoing]
 ) -> AsyncIterator[Acknowledgement]:
-    """Of each partition in the order given; a batch that is full goes off, and the next one begins."""
+    """In the order given for each partition; a batch that is full leaves, and the next one begins."""
     partitions = {
         topic: sorted(await producer.partitions_for(f"{prefix}.{topic}"))
         for topic in {message.topic for message in messages}

@@ -3,7 +3,7 @@ goes round what cannot be read.
 
 aiokafka has one fetch under way for a broker. While records of one partition lie here unread, it waits a tenth of a
 second and then fetches from the others alone; if nothing comes there, the broker keeps that fetch for half a second,
-and the busy partition stands still as long. So it is told to wait longer: a batch is seldom in hand for a second.
+and the busy partition stands still as long. So it waits longer: a batch is seldom in hand for a second.
 
 aiokafka raises out of a whole read call when one batch of one partition is damaged, and what the call had taken from
 the other partitions is gone: their positions have moved on. So after such an error every partition goes back to what
@@ -15,6 +15,7 @@ nothing.
 """
 
 import asyncio
+from enum import Enum, auto
 from time import monotonic
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -30,11 +31,11 @@ from shared.observability.logs import get_logger
 
 LOOK_AGAIN_SECONDS = 30.0
 UNREAD_SECONDS = 1.0
-"""So long may records lie unread before the other partitions are fetched without theirs."""
+"""Records may lie unread this long before the other partitions are fetched without them."""
 _WAIT_MS = 500
 _LEAST_WAIT_MS = 10
 _MANY = 20
-"""So many records in one batch are a sign of load; after fewer, the next batch gathers for a shorter time."""
+"""This many records in one batch are a sign of load; after fewer, the next batch gathers for a shorter time."""
 _MUCH_BYTES = 256 * 1024
 """A batch that is worth its cost: more is not waited for."""
 _WAIT_ALONE_MS = 200
@@ -43,6 +44,18 @@ UNREADABLE = (CorruptRecordException, UnicodeDecodeError)
 """The last is raised for a header whose name is no UTF-8, which brokers take."""
 
 Read = dict[TopicPartition, list[ConsumerRecord]]
+
+
+class _Phase(Enum):
+    """How the next read goes."""
+
+    NORMAL = auto()
+    """All partitions in one call."""
+    REWIND = auto()
+    """Something could not be read, so every partition first goes back to what is committed."""
+    ISOLATE = auto()
+    """Each partition alone, until the bad batch shows itself."""
+
 
 log = get_logger(__name__)
 
@@ -59,7 +72,7 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]
         self._wait_ms = _WAIT_MS
         self._set_aside: dict[TopicPartition, int] = {}
         self._look_again_at = 0.0
-        self._must_go_back = self._searching = False
+        self._phase = _Phase.NORMAL
 
     async def start(self) -> None:
         """Join the group. aiokafka has no public setting for what its fetcher does with unread records."""
@@ -73,26 +86,29 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]
         return {partition: offset for partition, offset in self._set_aside.items() if partition in paused}
 
     async def getmany(self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None) -> Read:
-        """What has arrived, as soon as there is anything. `timeout_ms` is not the wait: FastStream sleeps that long
-        after an empty read, so it is kept short there and the wait is ours."""
+        """What has arrived, as soon as there is anything. `timeout_ms` is ignored: FastStream sleeps that long after an
+        empty read, so it is set to a short time, and the wait is ours."""
         limit = max_records or 1
         if self._set_aside and monotonic() > self._look_again_at:
             return await self._look_again(limit)
-        if not (self._searching or self._must_go_back):
+        if self._phase is _Phase.NORMAL:
             try:
-                read: Read = await super().getmany(timeout_ms=self._wait_ms, max_records=limit)
+                return await self._read_all(limit)
             except UNREADABLE:
-                self._must_go_back = True
-            except TopicAuthorizationFailedError as error:
-                return await self._wait_for_access(error)
-            else:
-                self.denied = ""
-                self._gather_after(sum(map(len, read.values())))
-                return read
-        if self._must_go_back:
+                self._phase = _Phase.REWIND
+        if self._phase is _Phase.REWIND:
             await self._go_back()
-            self._must_go_back, self._searching = False, True
+            self._phase = _Phase.ISOLATE
         return await self._read_each(limit)
+
+    async def _read_all(self, limit: int) -> Read:
+        try:
+            read: Read = await super().getmany(timeout_ms=self._wait_ms, max_records=limit)
+        except TopicAuthorizationFailedError as error:
+            return await self._wait_for_access(error)
+        self.denied = ""
+        self._gather_after(sum(map(len, read.values())))
+        return read
 
     def _gather_after(self, taken: int) -> None:
         """Under load the broker keeps the next fetch until the spacing is over, or much has come: what comes within
@@ -110,8 +126,8 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]
         return {}
 
     async def _go_back(self) -> None:
-        """To the committed offsets; nothing is read before every partition is there. Where they cannot be read, nothing
-        can be committed either, so nothing is lost."""
+        """Return to the committed offsets; nothing is read before every partition is there. While they cannot be read,
+        nothing can be committed either, so nothing is lost."""
         self._gather_after(0)
         for partition in self.assignment() - self.paused():
             try:
@@ -132,7 +148,8 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]
         for partition in self.assignment() - self.paused():
             if records := await self._read_alone(partition, limit):
                 read[partition] = records
-        self._searching = self._searching and any(len(records) >= limit for records in read.values())
+        if not any(len(records) >= limit for records in read.values()):
+            self._phase = _Phase.NORMAL
         return read
 
     async def _read_alone(self, partition: TopicPartition, limit: int) -> list[ConsumerRecord]:
@@ -158,7 +175,8 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]
             return
         self._set_aside[partition] = offset
         self._look_again_at = monotonic() + LOOK_AGAIN_SECONDS
-        self._searching = False
+        if self._phase is _Phase.ISOLATE:
+            self._phase = _Phase.NORMAL
         log.error(
             "partition.unreadable",
             group=self._group_id,

@@ -1,18 +1,19 @@
 """Sends what a batch has caused, once it is committed.
 
 What goes to topics of the catalogue goes together: they are the platform's own, and the broker is waited for as long
-as it takes. A bundle has messages for a topic that a user named. Somebody may delete that topic or forbid it, or one of
+as it takes. A bundle has messages for a topic that a user named. A person may delete that topic or forbid it, or one of
 its partitions may have lost its leader. This must not hold back other events, so
 
 1. the bundle's messages for users' topics are sent after everything else, and the rest of the bundle after them: a task
-   is completed when its records are where they belong;
+   is completed when its records are where they belong. Then the ledger forgets them, for they may be many megabytes;
 2. a bundle that cannot be sent now is postponed: its event is sent again later as the same delivery, for which the
    ledger gives the same messages. So nothing is decided twice, and nothing is lost;
-3. while somebody's choice is the reason, it is postponed `_MOST_REFUSED` times in a row, for a quarter of an hour or
+3. while a person's choice is the reason, it is postponed `_MOST_REFUSED` times in a row, for a quarter of an hour or
    more. Then the event is given up, and the ledger says so from then on. An outage is waited for as long as it takes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -76,8 +77,15 @@ class Sending:
         await self._producer.send(
             [m for row in ready if row.key not in stuck for m in row.messages if not is_records_topic(m.topic)]
         )
+        await self._forget([row.key for row in ready if row.key not in stuck])
         if stuck:
             await self._postpone_or_give_up([(events[key], fault) for key, fault in stuck.items()])
+
+    async def _forget(self, sent: Sequence[Key]) -> None:
+        """If the database does not answer, the messages stay as long as their rows: a retry would send them again."""
+        if sent:
+            with suppress(Unavailable):
+                await ledger.forget_outgoing(self._database, self._consumer.behaviour, sent)
 
     async def _send_records(self, rows: Sequence[LedgerRow]) -> dict[Key, TopicFault]:
         """The rows whose messages for users' topics were not all acknowledged, and why."""
@@ -91,7 +99,7 @@ class Sending:
 
     async def _postpone_or_give_up(self, stuck: Sequence[tuple[Incoming[Any], TopicFault]]) -> None:
         """What becomes of events whose bundles could not be sent (2 and 3 above). Each is sent again later, or given up
-        where somebody's choice was the reason `_MOST_REFUSED` times in a row."""
+        if a person's choice was the reason `_MOST_REFUSED` times in a row."""
         messages: list[Outgoing] = []
         for incoming, fault in stuck:
             refused = times(REFUSED, incoming.record)
@@ -107,11 +115,11 @@ class Sending:
         await self._producer.send(messages)
 
     async def _give_up(self, incoming: Incoming[Any], fault: TopicFault) -> Sequence[Outgoing]:
-        """What is told of the end takes the place of what could not be sent."""
+        """The messages about the end take the place of those that could not be sent."""
         letter = self._letters.refuse(Refuse(incoming, SINK_REFUSED, fault.text), self._clock())
         async with self._database.transaction() as tx:
-            told = await self._consumer.on_given_up(tx, incoming, SINK_REFUSED) if self._consumer.on_given_up else ()
-            row = LedgerRow((incoming.id, incoming.delivery), (letter, *told))
+            ended = await self._consumer.on_given_up(tx, incoming, SINK_REFUSED) if self._consumer.on_given_up else ()
+            row = LedgerRow((incoming.id, incoming.delivery), (letter, *ended))
             await ledger.keep_outgoing(tx, self._consumer.behaviour, [row])
         return row.messages
 

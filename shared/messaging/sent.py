@@ -10,29 +10,28 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Sent(Generic[T]):
-    """What each message was sent for, in the order given, and whether the broker acknowledged it in time. One that was
-    not acknowledged may have been written all the same. `is_known`: all are for partitions of which it was known that
-    they take nothing."""
+    """What each message was sent for, in the order given, and whether the broker acknowledged it in time. A message
+    that was not acknowledged may have been written all the same. `all_in_doubt`: every partition was already failing,
+    so silence says nothing about the broker."""
 
     outcomes: tuple[tuple[T, bool], ...]
-    is_known: bool = False
+    all_in_doubt: bool = False
 
     @property
     def acknowledged(self) -> list[T]:
-        """Whose message the broker has."""
+        """What the messages were sent for that the broker acknowledged."""
         return [one for one, good in self.outcomes if good]
 
     @property
     def missed(self) -> list[T]:
-        """Whose message has to be sent again."""
+        """What the messages were sent for that have to be sent again."""
         return [one for one, good in self.outcomes if not good]
 
     def raise_if_none(self, what: str) -> None:
-        """When there were messages and none was acknowledged, it is the broker that does not answer, unless it is known
-        to be their partitions.
+        """See whether the broker answers: of some messages it acknowledges at least one.
 
         Raises:
-            Unavailable: with the number of `what`.
+            Unavailable: it acknowledged none, although not all partitions were in doubt; with the number of `what`.
         """
-        if self.outcomes and not self.acknowledged and not self.is_known:
+        if self.outcomes and not self.acknowledged and not self.all_in_doubt:
             raise Unavailable(f"Kafka: none of {len(self.outcomes)} {what} was acknowledged")

@@ -28,7 +28,7 @@ async def skip(brokers: Brokers | str, group: str, topic: str, partition: int, o
     """Commit the first offset after `offset` that can be read (or the partition's end); gives it.
 
     Raises:
-        NotSkipped: the group is at work, stands elsewhere, or the offset can be read.
+        NotSkipped: the group is at work, is at another offset, or the offset can be read.
         Unavailable: no broker answers.
     """
     at = TopicPartition(topic, partition)
@@ -61,11 +61,11 @@ async def _check_stopped(brokers: Brokers | str, group: str) -> None:
 
 
 async def _check_committed(consumer: AIOKafkaConsumer, at: TopicPartition, offset: int) -> None:
-    stands_at = await consumer.committed(at)
-    if stands_at is None:
-        stands_at = (await consumer.beginning_offsets([at]))[at]
-    if stands_at != offset:
-        raise NotSkipped(f"the group stands at {stands_at}, not at {offset}: what is between would be lost, too")
+    committed = await consumer.committed(at)
+    if committed is None:
+        committed = (await consumer.beginning_offsets([at]))[at]
+    if committed != offset:
+        raise NotSkipped(f"the group is at {committed}, not at {offset}: what is between would be lost, too")
 
 
 async def _first_readable(consumer: AIOKafkaConsumer, at: TopicPartition, offset: int) -> int:

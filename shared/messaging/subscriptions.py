@@ -16,9 +16,9 @@ from faststream.kafka.message import KafkaMessage
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 
 from shared.brokers import Brokers, options_of
-from shared.messaging.consumer import Shell
 from shared.messaging.faults import kafka_faults
 from shared.messaging.reader import Reader
+from shared.messaging.shell import Shell
 
 _CONTESTED_TIMES = 5
 _CONTESTED_SECONDS = 60.0
@@ -174,7 +174,7 @@ def _unreadable(consumer: Any) -> list[str]:
 
 
 def _is_connected(consumer: Any) -> bool:
-    """Whether a connection to a broker is open; aiokafka tries again for ever and tells nobody."""
+    """Whether a connection to a broker is open; aiokafka tries again for ever, in silence."""
     connections = getattr(getattr(consumer, "_client", None), "_conns", {})
     return any(connection.connected() for connection in list(connections.values()))
 

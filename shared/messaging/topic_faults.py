@@ -14,7 +14,7 @@ _ASK_SECONDS = 2
 
 @dataclass(frozen=True, slots=True)
 class TopicFault:
-    """What is wrong with a topic. `by_choice`: somebody has made it so, and may never undo it; else it is an outage."""
+    """What is wrong with a topic. `by_choice`: a person made it so and may never undo it; else it is an outage."""
 
     text: str
     by_choice: bool = False

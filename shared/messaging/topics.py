@@ -67,7 +67,7 @@ async def find_differences(
     brokers: Brokers | str, prefix: str, wanted: Iterable[Topic[Any]], profile: Profile
 ) -> list[Difference]:
     """What existing topics have otherwise than the catalogue and the profile: from an older release, or on purpose.
-    Only told, never changed: somebody's longer retention is theirs.
+    Only reported, never changed: a user may want to keep records longer.
 
     Raises:
         Unavailable: no broker answers, or it refuses.

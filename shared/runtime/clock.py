@@ -34,8 +34,8 @@ def _since_boot() -> float:
 
 
 class DatabaseClock:
-    """How far the clock since boot is from the database's. Of many readings the smallest is the truest: what makes
-    one larger is only the way back from the database."""
+    """How far the clock since boot is from the database's. The smallest of many readings is the truest: only the
+    way back from the database makes one larger."""
 
     def __init__(self, kept: int = _READINGS_KEPT) -> None:
         self._kept = kept

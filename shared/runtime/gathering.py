@@ -25,7 +25,7 @@ class Gathering(Generic[T, R]):
         self._writers: set[asyncio.Task[None]] = set()
 
     async def put(self, item: T) -> R:
-        """Wait until the item is written; gives its outcome. It is written even if nobody waits any more.
+        """Wait until the item is written; gives its outcome. It is written even if the caller no longer waits.
 
         Raises:
             Unavailable: as the write said, or it broke off.
@@ -44,7 +44,7 @@ class Gathering(Generic[T, R]):
             writer.add_done_callback(self._start_writer)
 
     async def _write_waiting(self) -> None:
-        """One write. A defect of it is told by the task, and those who wait hear that nothing was written."""
+        """One write. The task reports a defect, and those who wait hear that nothing was written."""
         batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
         futures = [written for _, written in batch]
         try:

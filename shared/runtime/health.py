@@ -3,8 +3,8 @@
 `/healthz`: the process lives (its event loop turned within the last half minute). `/readyz`: it can work: the
 database and the broker answer, no consumer waits or stands still. `/metrics`: Prometheus.
 
-Each connection is answered on a thread of its own, and hung up on when it says nothing for a while: whoever connects
-and is silent must neither hide the process from those who watch it, nor hold up its end.
+Each connection is answered on a thread of its own, and closed when it says nothing for a while: a silent client must
+neither hide the process from its monitoring nor delay its end.
 """
 
 import json
@@ -122,7 +122,7 @@ class _Server(ThreadingMixIn, WSGIServer):
             self._room.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """That whoever asked has gone, or says nothing, is no news."""
+        """A client that has gone, or says nothing, is not worth a line in the log."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 

@@ -24,8 +24,8 @@ from shared.errors import SluiceError
 from shared.events.catalogue import DEAD, RETRIES, SERVICES
 from shared.events.topic import WEEK
 from shared.messaging import ledger
-from shared.messaging.consumer import Shell
 from shared.messaging.producer import Producer
+from shared.messaging.shell import Shell
 from shared.messaging.subscriptions import Subscriptions
 from shared.messaging.topics import check_topics
 from shared.observability.logs import configure_logs, get_logger
@@ -45,13 +45,13 @@ _LEDGER_PAUSE_SECONDS = 60.0
 _FAILING_SECONDS = 5.0
 _WORKERS_SHARE = 0.5
 _PARTS_SHARE = 0.6
-"""Of the time that a stop may take: until workers, and until everything that runs, has to be over."""
+"""Shares of the time that a stop may take: for workers to end, and for all parts."""
 
 log = get_logger(__name__)
 
 
 def run_service(name: str, kind: type[S], build: Build[S]) -> None:
-    """Run a service until it is told to stop. Exit code 0 after a stop, 1 when it cannot start, 70 when it broke."""
+    """Run a service until a signal stops it. Exit code 0 after a stop, 1 when it cannot start, 70 when it broke."""
     configure_logs(name, "INFO")
     try:
         settings = read_settings(kind)
@@ -96,7 +96,7 @@ def open_runtime(name: str, settings: S) -> Runtime[S]:
 async def _run(name: str, settings: S, build: Build[S]) -> int:
     runtime = open_runtime(name, settings)
     stopping = asyncio.Event()
-    # Nobody stops it: a normal end comes before, and whatever comes after the parts have ended may hang, too.
+    # It is never cancelled: a normal end comes earlier, and what comes after the parts have ended may hang, too.
     last_resort = threading.Timer(settings.stop_seconds, os._exit, [0])
     last_resort.daemon = True
 
@@ -154,25 +154,21 @@ class Process:
         watchdog = asyncio.create_task(dog.run(), name="watchdog")
         loops = [asyncio.create_task(loop.run(), name=loop.name) for loop in self._loops]
         workers = [asyncio.create_task(worker.run(), name=worker.name) for worker in self._app.workers]
-        told = asyncio.create_task(stopping.wait(), name="signal")
-        await self._join(told)
+        stop_requested = asyncio.create_task(stopping.wait(), name="signal")
+        await self._join(stop_requested)
         log.info("service.started", health_port=health.port, pid=os.getpid())
         _settle_memory()
-        done, _ = await asyncio.wait([told, watchdog, *loops, *workers], return_when=asyncio.FIRST_COMPLETED)
-        broken = [task for task in done if task is not told]
-        for task in broken:
-            error = None if task.cancelled() else task.exception()
-            log.error("service.part_ended", part=task.get_name(), exc_info=error)
+        is_broken = await _has_broken_part(stop_requested, [watchdog, *loops, *workers])
         await self._stop(loops, workers)
         dog.stop()
         watchdog.cancel()
         health.close()
-        return EXIT_CODE if broken else 0
+        return EXIT_CODE if is_broken else 0
 
-    async def _join(self, told: asyncio.Task[bool]) -> None:
-        """Join the groups, unless told to stop meanwhile: a rebalance may last longer than a stop."""
+    async def _join(self, stop_requested: asyncio.Task[bool]) -> None:
+        """Join the groups, but stop waiting at a request to stop: a rebalance may last longer than a stop."""
         joining = asyncio.create_task(self._subscriptions.open(), name="join")
-        await asyncio.wait([joining, told], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([joining, stop_requested], return_when=asyncio.FIRST_COMPLETED)
         if joining.done():
             await joining
         else:
@@ -212,6 +208,16 @@ class Process:
         failing = [loop for loop in self._loops if loop.failing_seconds > _FAILING_SECONDS]
         problems += [f"loop {loop.name} fails: {loop.fault}" for loop in failing]
         return {"service": self._name, "problems": problems, "consumers": consumers}
+
+
+async def _has_broken_part(stop_requested: asyncio.Task[bool], parts: Sequence[asyncio.Task[None]]) -> bool:
+    """Wait for a request to stop, or for a part to end by itself, which none should; gives whether one did."""
+    done, _ = await asyncio.wait([stop_requested, *parts], return_when=asyncio.FIRST_COMPLETED)
+    broken = [part for part in parts if part in done]
+    for part in broken:
+        error = None if part.cancelled() else part.exception()
+        log.error("service.part_ended", part=part.get_name(), exc_info=error)
+    return bool(broken)
 
 
 def _settle_memory() -> None:

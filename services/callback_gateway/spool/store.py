@@ -8,6 +8,7 @@ from services.callback_gateway.spool.decide import OrderKey
 from shared.database.pool import Transaction
 from shared.database.queries import load_queries
 from shared.messaging.handler import Outgoing
+from shared.messaging.header_text import headers_as_text, headers_from_text
 
 SQL = load_queries(__file__)
 
@@ -19,7 +20,7 @@ async def insert_messages(tx: Transaction, messages: Sequence[Outgoing]) -> None
         [message.topic for message in messages],
         [message.key for message in messages],
         [message.value for message in messages],
-        [orjson.dumps([(name, value.decode()) for name, value in message.headers]) for message in messages],
+        [orjson.dumps(headers_as_text(message.headers)) for message in messages],
     )
 
 
@@ -42,13 +43,7 @@ async def claim_messages(
     topics, keys = [topic for topic, _ in resting], [key for _, key in resting]
     rows = await tx.fetch(SQL["claim_messages"], most, topics, keys, most_bytes)
     return [
-        (
-            row["id"],
-            Outgoing(
-                row["topic"], row["key"], row["value"], tuple((name, value.encode()) for name, value in row["headers"])
-            ),
-        )
-        for row in rows
+        (row["id"], Outgoing(row["topic"], row["key"], row["value"], headers_from_text(row["headers"]))) for row in rows
     ]
 
 

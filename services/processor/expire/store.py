@@ -26,7 +26,7 @@ async def claim_keyed_job(tx: Transaction) -> UUID | None:
 
 
 async def delete_keys(tx: Transaction, job_id: UUID, most: int) -> int:
-    """Forget so many keys of a job; gives how many it were."""
+    """Forget at most that many keys of a job; gives how many there were."""
     return changed_rows(await tx.execute(SQL["delete_keys"], job_id, most))
 
 

@@ -19,8 +19,8 @@ from shared.specification.source import PostgresSink, TopicSink
 
 _MOST_RECORDS = 100_000
 _MOST_ON_TOPIC = 20_000
-"""Of one page: its records are held at once, as rows of a quarter of a kilobyte each beside their text, as messages of
-two and a half. All messages of a page must be acknowledged within a deadline, too."""
+"""The most records of one page. They are in memory together: beside its text, a row takes a quarter of a kilobyte and a
+message two and a half. All messages of a page must be acknowledged within a deadline, too."""
 _LONGEST_KEY_BYTES = 1024
 _LARGEST_ON_TOPIC_BYTES = MAX_MESSAGE_BYTES - 16_384
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -40,7 +40,7 @@ def take_apart(stored: PayloadStored, body: bytes) -> Page:
     wanted = stored.processing.records
     try:
         selected = _select(read_json(body), wanted.select, expects_list=stored.processing.expects_list)
-        records = _keyed(selected, _key_of(wanted.key, selected))
+        records = _keyed(selected, _key_of(wanted.key))
         _check_sinks(stored.processing, body, records)
     except BodyUnreadable as error:
         return Page(stored, failure=Failure(error.reason, str(error)))
@@ -66,7 +66,7 @@ def _select(content: Any, select: str | None, *, expects_list: bool) -> list[Any
 
 
 def _keyed(records: list[Any], key_of: KeyOf) -> tuple[KeyedRecord, ...]:
-    """All at once, since nearly every page is good; one by one where it is to be told which record is not."""
+    """All at once, since nearly every page is good; one by one to find the record that is not."""
     try:
         keys, texts = [key for key in map(key_of, records) if key], list(map(write_json, records))
     except ValueError:
@@ -116,15 +116,18 @@ def _check_sizes(records: tuple[KeyedRecord, ...]) -> None:
             raise _Mistake("too_large", f"record {number} has {len(record.text)} bytes, more than a topic takes")
 
 
-def _key_of(expression: str | None, records: list[Any]) -> KeyOf:
-    """How keys are made: by the expression; by `id` where every record has one; else from the whole record."""
+def _key_of(expression: str | None) -> KeyOf:
+    """How keys are made: by the expression; without one from `id`, or from the whole record if it has none. Each record
+    is looked at alone, so its key is the same whatever else is on its page."""
     if expression is None:
-        if records and all(isinstance(record, dict) and _text(record.get("id")) for record in records):
-            return lambda record: _text(record["id"])
-        return lambda record: hashlib.sha256(write_json(record, sorted_names=True)).hexdigest()
+        return lambda record: _id_of(record) or hashlib.sha256(write_json(record, sorted_names=True)).hexdigest()
     if _PLAIN.fullmatch(expression):
         return lambda record: _text(record.get(expression)) if isinstance(record, dict) else None
     return lambda record: _text(found_by(expression, record))
+
+
+def _id_of(record: Any) -> str | None:
+    return _text(record.get("id")) if isinstance(record, dict) else None
 
 
 def _text(value: Any) -> str | None:

@@ -1,4 +1,4 @@
-"""payloads.stored → sinks; tells tasks.events and records.<source>."""
+"""payloads.stored → sinks; then tasks.events and records.<source>."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,23 +7,51 @@ from services.processor.metrics import PAGES_FAILED
 from services.processor.model import Page
 from services.processor.process import store
 from services.processor.sinks import keys, postgres, topic
-from services.processor.sinks.written import Written, goes_to_topic
+from services.processor.sinks.locked import LOOK_AGAIN_SECONDS, LockedTables
+from services.processor.sinks.written import Written, goes_to_topic, tables_of
 from shared.database.pool import Transaction
+from shared.database.users_tables import TableLocked
 from shared.events.catalogue import MONTH, TASKS_EVENTS
 from shared.events.envelope import Incoming
 from shared.events.payloads import PayloadStored
 from shared.events.tasks import TaskChanged, TaskState, cut_reason
-from shared.messaging.handler import Bundle, Outgoing, Refuse, Result, outgoing
+from shared.messaging.handler import Again, Bundle, Outgoing, Refuse, Result, outgoing
 from shared.messaging.sending import GIVEN_UP_AFTER_SECONDS
 from shared.runtime.clock import utc_now
 
 _ON_TOPIC_SECONDS = 2 * GIVEN_UP_AFTER_SECONDS
-"""The payload of a page for a topic is kept at least so long. The topic may refuse the page, and until it is given up
-for that its payload must be there, to be kept as long as its dead letter. Half of it would do if nothing were late."""
+"""The payload of a page for a topic is kept at least so long. The topic may refuse the page; until the page is
+given up, its payload must be there, to be kept as long as its dead letter. Half of it would do if nothing were late."""
+_MOST_DOUBLED = 4
 
 
-async def process_pages(tx: Transaction, batch: Sequence[Incoming[Page]]) -> list[Result]:
-    """Write the records of each page once; a page that cannot be read is dead, its neighbours are not."""
+async def process_pages(tx: Transaction, batch: Sequence[Incoming[Page]], *, locked: LockedTables) -> list[Result]:
+    """Write the records of each page once; a page that cannot be read is dead, its neighbours are not. A page for a
+    table that is known to be locked comes again later.
+
+    Raises:
+        TableLocked: a table was found locked. From now on it is known to be, so the batch can be tried again at once.
+    """
+    at_hand, results = list[Incoming[Page]](), list[Result]()
+    for incoming in batch:
+        if incoming.event.failure is None and locked.has_any(tables_of(incoming.event)):
+            results.append(_when_unlocked(incoming))
+        else:
+            at_hand.append(incoming)
+    try:
+        return [*results, *await _process(tx, at_hand)]
+    except TableLocked as error:
+        locked.add(error.table)
+        raise
+
+
+def _when_unlocked(incoming: Incoming[Page]) -> Again:
+    """Without a last time, since every lock ends; after up to five minutes."""
+    wait = LOOK_AGAIN_SECONDS * 2 ** min(incoming.repeats, _MOST_DOUBLED)
+    return Again(incoming, wait, "table_locked", waited=True)
+
+
+async def _process(tx: Transaction, batch: Sequence[Incoming[Page]]) -> list[Result]:
     now = utc_now()
     good = [incoming.event for incoming in batch if incoming.event.failure is None]
     written = await postgres.write(tx, good) | await keys.write(tx, good)
@@ -33,8 +61,8 @@ async def process_pages(tx: Transaction, batch: Sequence[Incoming[Page]]) -> lis
         page = incoming.event
         if page.failure is not None:
             results += _failed(incoming, now)
-        elif told := records.get(page.stored.task_id):
-            results.append(Bundle(incoming, (*told, _completed(page, written, now))))
+        elif messages := records.get(page.stored.task_id):
+            results.append(Bundle(incoming, (*messages, _completed(page, written, now))))
         else:
             results.append(_completed(page, written, now))
     pages = [incoming.event for incoming in batch]
@@ -68,7 +96,7 @@ def _failed(incoming: Incoming[Page], now: datetime) -> list[Result]:
 
 
 async def give_up_page(tx: Transaction, incoming: Incoming[PayloadStored], reason: str) -> list[Outgoing]:
-    """The shell gave a page up: its job must hear of it, and its payload goes when its letter does."""
+    """The shell gave a page up: its job hears of it, and its payload is kept as long as its dead letter."""
     PAGES_FAILED.labels(reason=reason).inc()
     page = Page(incoming.event)
     await store.insert_expiries(tx, {page.stored.payload.uri: _keep_seconds(page, is_dead=True)})

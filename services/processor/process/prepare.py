@@ -16,17 +16,17 @@ from shared.payloads.store import PayloadStore
 _LARGE_BYTES = 1024**2
 _MOST_BYTES = 16 * 1024**2
 _MOST_RECORDS = 50_000
-_MESSAGE = 3
-"""So many times what a record takes that goes to tables alone, one takes that becomes a message."""
+_TOPIC_RECORD_WEIGHT = 3
+"""A record for a topic takes this many times the memory of one for a table."""
 
 
 class TooMuchAtOnce(SluiceError):
-    """The pages of this batch together are too large to be held; the shell halves it. A single one never is: what is
-    too large for a page is its failure."""
+    """The pages of this batch do not fit into memory together; the shell halves the batch. A single page never raises
+    this: if it is too large, that is its failure."""
 
 
 class _Held:
-    """How many records of a batch are held already."""
+    """How many records of a batch are in memory already."""
 
     def __init__(self, pages: int) -> None:
         self._pages, self._records = pages, 0
@@ -37,7 +37,7 @@ class _Held:
         Raises:
             TooMuchAtOnce: as `check`.
         """
-        self._records += len(page.records) * (_MESSAGE if goes_to_topic(page) else 1)
+        self._records += len(page.records) * (_TOPIC_RECORD_WEIGHT if goes_to_topic(page) else 1)
         self.check()
 
     def check(self) -> None:
@@ -60,10 +60,11 @@ class Preparation:
         self._apart = asyncio.Lock()
 
     async def prepare(self, batch: Sequence[Incoming[Any]]) -> Sequence[Incoming[Any]]:
-        """All pages of a batch, in order. `Unavailable` passes: then the whole batch waits.
+        """All pages of a batch, in order.
 
         Raises:
-            TooMuchAtOnce: by the sizes that their events tell, before anything is read; or by what was in them.
+            Unavailable: the payload store does not answer; the whole batch waits.
+            TooMuchAtOnce: the payloads are too large by their events, before any is read, or have too many records.
         """
         if len(batch) > 1 and sum(incoming.event.payload.size for incoming in batch) > _MOST_BYTES:
             raise TooMuchAtOnce
@@ -72,7 +73,7 @@ class Preparation:
         try:
             return await asyncio.gather(*reading)
         finally:
-            # Where one of them failed, the others would go on, and hold what nobody waits for.
+            # After a failure the other reads would go on, and fill memory for no one.
             for task in reading:
                 task.cancel()
             await asyncio.gather(*reading, return_exceptions=True)

@@ -2,8 +2,8 @@
 
 Within one job the first record of a key counts: a row that this job has written already is left alone, which also
 tells how many records of a page were new in the job. A row knows the last two jobs that wrote it, so that this holds
-for two jobs of a source that run at the same time, too. Of two jobs the later fetched record stays, whichever is
-processed last: a page that waited among the dead letters does not bring back what was true then.
+for two jobs of a source that run at the same time, too. If two jobs bring a key, the record that was fetched later
+stays, whichever is processed last: a redriven page does not bring back old values.
 """
 
 from collections import defaultdict
@@ -14,8 +14,9 @@ from uuid import UUID
 from services.processor.metrics import RECORDS
 from services.processor.model import Page
 from services.processor.sinks.written import Written, goes_to_topic, tables_of
-from shared.database.pool import Transaction, others_rules
+from shared.database.pool import Transaction
 from shared.database.queries import changed_rows, load_queries
+from shared.database.users_tables import short_lock_waits, users_table
 from shared.runtime.clock import utc_now
 
 SQL = load_queries(__file__)
@@ -28,20 +29,36 @@ TableRecord = tuple[str, str, int, bytes]
 
 
 async def write(tx: Transaction, pages: Sequence[Page]) -> Written:
-    """Upsert all pages; gives what was new in each job (in the first table of each page)."""
+    """Upsert all pages; gives what was new in each job (in the first table of each page).
+
+    Raises:
+        TableLocked: one of the tables is locked.
+        RefusedByTarget: one of the tables refuses a record, or is none that records can be written to.
+    """
     by_table: dict[str, list[Page]] = defaultdict(list)
     for page in pages:
         for table in tables_of(page):
             by_table[table].append(page)
     written = Written()
-    for table in sorted(by_table):
-        await _ensure_table(tx, table)
-        for share in _shares(by_table[table]):
-            of_share = await _upsert(tx, table, share)
-            first = [page.stored.task_id for page in share if tables_of(page)[0] == table]
-            written.counts.update({task: of_share.counts[task] for task in first})
-            written.keys.update({task: of_share.keys[task] for task in first if task in of_share.keys})
+    if not by_table:
+        return written
+    tables = sorted(by_table)
+    missing = await _lock_missing(tx, tables)
+    async with short_lock_waits(tx):
+        for table in tables:
+            with users_table(table, "sink_refused"):
+                if table in missing:
+                    await _create(tx, table)
+                await _write_table(tx, table, by_table[table], written)
     return written
+
+
+async def _write_table(tx: Transaction, table: str, pages: Sequence[Page], written: Written) -> None:
+    for share in _shares(pages):
+        of_share = await _upsert(tx, table, share)
+        first = [page.stored.task_id for page in share if tables_of(page)[0] == table]
+        written.counts.update({task: of_share.counts[task] for task in first})
+        written.keys.update({task: of_share.keys[task] for task in first if task in of_share.keys})
 
 
 def _shares(pages: Sequence[Page]) -> list[list[Page]]:
@@ -69,8 +86,7 @@ async def _upsert(tx: Transaction, table: str, pages: Sequence[Page]) -> Written
     upsert = SQL["upsert_records"].replace("{table}", table)
     taken = 0
     for keys, records, places in _statements(rows):
-        with others_rules("sink_refused", f"the table {table}"):
-            status = await tx.execute(upsert, keys, records, places, sources, jobs, tasks, fetched)
+        status = await tx.execute(upsert, keys, records, places, sources, jobs, tasks, fetched)
         taken += changed_rows(status)
     written = Written()
     written.counts.update({page.stored.task_id: len(page.records) for page in pages})
@@ -105,7 +121,7 @@ def _brought(pages: Sequence[Page]) -> list[TableRecord]:
 
 
 def _first(rows: list[TableRecord]) -> list[TableRecord]:
-    """Of each (source, key) the first one."""
+    """The first record of each (source, key)."""
     if len(set(map(itemgetter(0, 1), rows))) < len(rows):
         return list({row[:2]: row for row in reversed(rows)}.values())[::-1]
     return rows
@@ -131,10 +147,16 @@ def _portions(rows: Sequence[TableRecord]) -> Iterator[Sequence[TableRecord]]:
     yield rows[first:]
 
 
-async def _ensure_table(tx: Transaction, table: str) -> None:
-    """Create the table when it is used for the first time, or bring it up to date. Its name was checked with the
-    specification."""
-    if await tx.fetchval(SQL["find_table"], table) is None:
+async def _lock_missing(tx: Transaction, tables: Sequence[str]) -> set[str]:
+    """The tables that are not there, or lack a column. Their names are locked, so that one transaction at a time
+    creates a table; the others wait for it, which takes no longer than one of its batches."""
+    missing = {table for table in tables if await tx.fetchval(SQL["find_table"], table) is None}
+    for table in sorted(missing):
         await tx.execute(SQL["lock_table_name"], table)
-        await tx.execute(SQL["create_records"].replace("{table}", table))
-        await tx.execute(SQL["complete_records"].replace("{table}", table))
+    return missing
+
+
+async def _create(tx: Transaction, table: str) -> None:
+    """Create the table, or bring it up to date. Its name was checked with the specification."""
+    await tx.execute(SQL["create_records"].replace("{table}", table))
+    await tx.execute(SQL["complete_records"].replace("{table}", table))

@@ -10,6 +10,7 @@ from services.scheduler.model import Timer
 from shared.database.pool import Row, Transaction
 from shared.database.queries import changed_rows, load_queries
 from shared.messaging.handler import Outgoing
+from shared.messaging.header_text import headers_as_text, headers_from_text
 
 SQL = load_queries(__file__)
 
@@ -26,7 +27,7 @@ async def insert_timers(tx: Transaction, timers: Sequence[Timer]) -> int:
         [timer.message.topic for timer in ordered],
         [timer.message.key.encode("utf-8", errors="surrogateescape") for timer in ordered],
         [timer.message.value for timer in ordered],
-        [_pack(timer.message) for timer in ordered],
+        [orjson.dumps(headers_as_text(timer.message.headers)) for timer in ordered],
     )
     return changed_rows(status)
 
@@ -64,13 +65,5 @@ async def count_pending(tx: Transaction) -> int:
 
 def _timer(row: Row) -> Timer:
     key = row["key"].decode("utf-8", errors="surrogateescape")
-    message = Outgoing(row["topic"], key, row["value"], _unpack(row["headers"]))
+    message = Outgoing(row["topic"], key, row["value"], headers_from_text(orjson.loads(row["headers"])))
     return Timer(row["id"], row["due_at"], message)
-
-
-def _pack(message: Outgoing) -> bytes:
-    return orjson.dumps([(name, value.decode("latin-1")) for name, value in message.headers])
-
-
-def _unpack(headers: bytes) -> tuple[tuple[str, bytes], ...]:
-    return tuple((name, value.encode("latin-1")) for name, value in orjson.loads(headers))

@@ -1,6 +1,7 @@
 """A topic that a user named may be gone or forbidden: that is for its own pages, and for no other's."""
 
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from services.processor.app import build
 from services.processor.settings import Settings
 from services.scheduler.app import build as build_scheduler
 from services.scheduler.settings import Settings as SchedulerSettings
+from shared.database.pool import Database
 from shared.errors import Rejected
 from shared.events.catalogue import PAYLOADS_STORED, records_topic
 from shared.events.dead_letters import REFUSED
@@ -20,7 +22,7 @@ from shared.ids import derived_id, new_id
 from shared.messaging.handler import Outgoing, outgoing
 from shared.messaging.producer import Producer
 from shared.payloads.store import PayloadStore
-from tests.conftest import ReaderFor
+from tests.conftest import DatabaseFor, ReaderFor
 from tests.support import stack
 from tests.support.eventually import eventually
 from tests.support.pages import TABLE, TOPIC, stored_payload
@@ -50,6 +52,13 @@ def in_state(tasks: TopicReader, state: str) -> set[UUID]:
     return {UUID(event["task_id"]) for event in tasks.of_type("task.changed") if event["state"] == state}
 
 
+async def pages_kept(database: Database) -> int:
+    """How many pages there are whose records are kept to be sent."""
+    async with database.transaction() as tx:
+        sent = "SELECT count(*) FROM ledger WHERE convert_from(outgoing, 'UTF8') LIKE '%record.received%'"
+        return int(await tx.fetchval(sent))
+
+
 async def make_topic(place: Place, source: str) -> None:
     await stack.make_topics(place.kafka, place.prefix, wanted=[records_topic(source)])
 
@@ -62,8 +71,19 @@ async def delete_topic(place: Place, source: str) -> None:
 
 
 async def test_a_records_topic_that_was_deleted_holds_back_no_other_source_and_loses_no_record(
-    topics: Place, payloads: Path, producer: Producer, reader_for: ReaderFor, store: PayloadStore
+    topics: Place,
+    payloads: Path,
+    producer: Producer,
+    reader_for: ReaderFor,
+    database_for: DatabaseFor,
+    store: PayloadStore,
 ) -> None:
+    """The ledger keeps the records of a page until its topic has them, and no longer: they may be many megabytes."""
+    database = await database_for("processor")
+
+    async def are_kept(pages: int) -> bool:
+        return await pages_kept(database) == pages
+
     for source in ("stays", "goes"):
         await make_topic(topics, source)
     tasks, retries, dead = [await reader_for(name) for name in ("tasks.events", "processor.retry", "processor.dead")]
@@ -78,10 +98,12 @@ async def test_a_records_topic_that_was_deleted_holds_back_no_other_source_and_l
         await eventually(lambda: in_state(tasks, "completed") >= {page.task_id for page in stays}, 60)
         await eventually(lambda: len({retry["event_id"] for retry in retries.values}) == PAGES, 60)
         assert not in_state(tasks, "completed") & {page.task_id for page in goes}
+        await eventually(partial(are_kept, PAGES))
         await make_topic(topics, "goes")
         records = await reader_for("records.goes")
         async with running("scheduler", SchedulerSettings, build_scheduler, topics, payloads):
             await eventually(lambda: in_state(tasks, "completed") >= {page.task_id for page in goes}, 90)
+            await eventually(partial(are_kept, 0))
     assert sorted({int(record.key) for record in records.records}) == list(range(1, PAGES + 1))
     assert not dead.records
 

@@ -14,9 +14,9 @@ from shared.events.catalogue import JOBS_CONTROL, JOBS_EVENTS
 from shared.events.envelope import Incoming
 from shared.events.jobs import JobControl, JobCounts, JobProgressed, JobState
 from shared.ids import derived_id
-from shared.messaging.consumer import Limits, Shell
 from shared.messaging.handler import Consumer, Outgoing, outgoing
 from shared.messaging.producer import Producer
+from shared.messaging.shell import Limits, Shell
 from shared.messaging.subscriptions import Subscriptions
 from shared.runtime.clock import utc_now
 from shared.runtime.loop import Loop

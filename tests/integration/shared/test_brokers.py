@@ -14,9 +14,9 @@ from shared.errors import Unavailable
 from shared.events.catalogue import DEAD, JOBS_CONTROL, JOBS_EVENTS, RETRIES
 from shared.events.topic import Topic
 from shared.ids import new_id
-from shared.messaging.consumer import Shell
 from shared.messaging.handler import Consumer
 from shared.messaging.producer import Producer
+from shared.messaging.shell import Shell
 from shared.messaging.subscriptions import Subscriptions
 from shared.messaging.topics import Profile, check_topics, create_topics
 from shared.runtime.clock import utc_now

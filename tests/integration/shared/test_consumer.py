@@ -18,10 +18,10 @@ from shared.events.envelope import DELIVERY, RECIPIENT, Incoming
 from shared.events.jobs import JobControl
 from shared.events.topic import Topic
 from shared.ids import derived_id, new_id
-from shared.messaging import consumer as messaging
-from shared.messaging.consumer import Limits, Shell
+from shared.messaging import shell as messaging
 from shared.messaging.handler import Consumer, Outgoing
 from shared.messaging.producer import Producer
+from shared.messaging.shell import Limits, Shell
 from shared.messaging.subscriptions import Subscriptions
 from shared.messaging.topics import TopicsMissing, check_topics
 from tests.conftest import DatabaseFor, ReaderFor

@@ -10,17 +10,17 @@ import pytest
 from services.scheduler.model import Timer
 from services.scheduler.timers.decide import timer_of_retry
 from shared.database.pool import Database, Transaction
-from shared.errors import Rejected, RuledOut, SluiceError, Unavailable
+from shared.errors import RefusedByTarget, Rejected, SluiceError, Unavailable
 from shared.events.catalogue import JOBS_CONTROL
 from shared.events.dead_letters import RetryRequested
 from shared.events.envelope import CE_VERSION, Incoming, Record
 from shared.events.jobs import JobControl
 from shared.ids import new_id
-from shared.messaging import consumer as messaging
-from shared.messaging.consumer import Limits, Shell
+from shared.messaging import shell as messaging
 from shared.messaging.decode import decode
 from shared.messaging.handler import Consumer, Outgoing
 from shared.messaging.producer import Producer
+from shared.messaging.shell import Limits, Shell
 from shared.messaging.subscriptions import Subscriptions
 from shared.runtime.clock import utc_now
 from tests.conftest import DatabaseFor, ReaderFor
@@ -246,7 +246,9 @@ async def test_dead_letters_that_cannot_be_sent_do_not_open_the_circuit(
     assert not made.circuit_open
 
 
-@pytest.mark.parametrize("refusal", [RuledOut("sink_refused", "the table refuses it"), Rejected("too_strange", "no")])
+@pytest.mark.parametrize(
+    "refusal", [RefusedByTarget("sink_refused", "the table refuses it"), Rejected("too_strange", "no")]
+)
 async def test_what_a_user_has_to_mend_never_stops_the_consumer(
     topics: Place, database: Database, producer: Producer, refusal: SluiceError
 ) -> None:

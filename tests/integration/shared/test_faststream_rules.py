@@ -16,10 +16,10 @@ from shared.events.catalogue import JOBS_CONTROL
 from shared.events.envelope import Incoming
 from shared.events.jobs import JobControl
 from shared.ids import derived_id, new_id
-from shared.messaging.consumer import Shell
 from shared.messaging.handler import Consumer, Outgoing, outgoing
 from shared.messaging.producer import Producer
 from shared.messaging.reader import Reader
+from shared.messaging.shell import Shell
 from shared.messaging.subscriptions import Subscriptions
 from shared.runtime.app import App, Runtime
 from shared.runtime.service import Process, open_runtime

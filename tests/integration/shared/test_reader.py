@@ -84,7 +84,7 @@ async def test_a_batch_that_unpacks_to_too_much_stops_one_partition_only_until_a
         assert readable < set(later)
         with pytest.raises(NotSkipped, match="at work"):
             await skip(topics.kafka, group, topic(topics), PARTITION, offset)
-    with pytest.raises(NotSkipped, match=f"stands at {offset}, not at {offset + 1}"):
+    with pytest.raises(NotSkipped, match=f"is at {offset}, not at {offset + 1}"):
         await skip(topics.kafka, group, topic(topics), PARTITION, offset + 1)
     assert await skip(topics.kafka, group, topic(topics), PARTITION, offset) == offset + LOST
     with pytest.raises(NotSkipped, match="can be read"):

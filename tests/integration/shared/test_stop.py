@@ -17,9 +17,9 @@ from shared.events.catalogue import JOBS_CONTROL
 from shared.events.envelope import Incoming
 from shared.events.jobs import JobControl
 from shared.ids import new_id
-from shared.messaging.consumer import Shell
 from shared.messaging.handler import Consumer, Outgoing
 from shared.messaging.producer import Producer
+from shared.messaging.shell import Shell
 from shared.messaging.subscriptions import Subscriptions
 from tests.conftest import DatabaseFor
 from tests.integration.shared.shells import Seen, committed, order

@@ -127,11 +127,12 @@ def test_keys_are_made_by_the_expression_or_from_id(body: bytes, key: str | None
     assert keys(taken(body, key=key)) == [expected]
 
 
-def test_without_id_in_every_record_the_whole_record_is_its_key() -> None:
-    first = keys(taken(b'[{"id": 1}, {"a": 1, "b": 2}]'))
-    second = keys(taken(b'[{"b": 2, "a": 1}, {"x": 123456789012345678901234567890}]'))
+def test_a_record_without_id_is_its_own_key_and_changes_no_other_key_of_its_page() -> None:
+    first = keys(taken(b'[{"id": 1}, {"a": 1, "b": 2}, {"id": ""}, {"id": null, "n": 1}]'))
+    second = keys(taken(b'[{"b": 2, "a": 1}, {"x": 123456789012345678901234567890}, 5]'))
+    assert first[0] == "1"
     assert first[1] == second[0]
-    assert all(len(key) == 64 for key in first + second)
+    assert all(len(key) == 64 for key in first[1:] + second)
 
 
 @pytest.mark.parametrize(

@@ -22,10 +22,13 @@ from shared.events import (
     timers,
     webhooks,
 )
-from shared.events.catalogue import SCHEDULES_EVENTS, topics
-from shared.events.envelope import Incoming, Position, Record
+from shared.events.catalogue import JOBS_CONTROL, JOBS_REQUESTED, SCHEDULES_EVENTS, topics
+from shared.events.envelope import TRACEPARENT, Event, Incoming, Position, Record
+from shared.events.jobs import JobControl, JobRequested
+from shared.events.topic import Topic
 from shared.ids import new_id
 from shared.messaging.decode import Poison, decode
+from shared.messaging.handler import outgoing
 from shared.specification.parse import decode_json
 
 MODULES = (configuration, dead_letters, envelope, jobs, payloads, records, schedules, tasks, timers, webhooks)
@@ -135,3 +138,19 @@ def _is_taken(levels: int) -> bool:
 
 def test_the_topic_of_schedules_names_every_fact_that_it_carries() -> None:
     assert set(SCHEDULES_EVENTS.carries.split(", ")) == {fact.value for fact in schedules.ScheduleFact}
+
+
+def trace_of(topic: Topic[Any], event: Event) -> str:
+    return dict(outgoing(topic, "key", event).headers).get(TRACEPARENT, b"").decode()
+
+
+def test_all_messages_of_a_job_are_of_its_trace_from_the_one_that_asks_for_it() -> None:
+    job_id = new_id()
+    requested = JobRequested.model_validate({"id": job_id, "source": "acme"})
+    for trace in (
+        trace_of(JOBS_REQUESTED, requested),
+        trace_of(JOBS_CONTROL, JobControl(job_id=job_id, action="pause")),
+    ):
+        assert trace.startswith(f"00-{job_id.hex}-")
+    nameless = JobRequested.model_validate({"source": "acme", "job_id": job_id})
+    assert not trace_of(JOBS_REQUESTED, nameless)

@@ -29,7 +29,8 @@ from aiokafka import ConsumerRecord
 from shared.database.pool import Database, Transaction
 from shared.errors import Rejected, Unavailable
 from shared.events.envelope import CE_TYPE, RECIPIENT, Incoming, Record
-from shared.messaging.dead_letter import Circuit, LetterWriter
+from shared.messaging.circuit import Circuit
+from shared.messaging.dead_letter import LetterWriter
 from shared.messaging.decode import Poison, decode
 from shared.messaging.gate import COMMIT_SECONDS, Gate
 from shared.messaging.handler import Bundle, Consumer, Outgoing

@@ -1,0 +1,109 @@
+"""A table belongs to its user as well: what they do to it is for its own pages, and for no other's."""
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from uuid import UUID
+
+import orjson
+import pytest
+
+from services.processor.app import build
+from services.processor.settings import Settings
+from services.processor.sinks import postgres
+from shared.database.pool import Database
+from shared.errors import RefusedByTarget
+from shared.events.catalogue import PAYLOADS_STORED
+from shared.events.payloads import PayloadStored
+from shared.ids import new_id
+from shared.messaging.dead_letter import DELIVERIES
+from shared.messaging.handler import outgoing
+from shared.messaging.producer import Producer
+from shared.payloads.store import PayloadStore
+from shared.specification.source import PostgresSink
+from tests.conftest import DatabaseFor, ReaderFor
+from tests.support.eventually import eventually
+from tests.support.letters import sent_again
+from tests.support.pages import page, stored_payload
+from tests.support.running import running
+from tests.support.stack import Place
+from tests.support.topic_reader import TopicReader
+
+
+@pytest.fixture
+async def database(database_for: DatabaseFor) -> Database:
+    return await database_for("processor")
+
+
+@pytest.fixture
+def store(payloads: Path) -> PayloadStore:
+    return PayloadStore(payloads.as_uri())
+
+
+async def page_of(store: PayloadStore, table: str, number: int) -> PayloadStored:
+    pointer = await store.put(new_id(), "1-0", orjson.dumps([{"id": number}]), media_type="application/json")
+    return stored_payload(pointer, source=table, sinks=(PostgresSink(type="postgres", table=table),))
+
+
+def completed(tasks: TopicReader) -> set[UUID]:
+    return {UUID(event["task_id"]) for event in tasks.of_type("task.changed") if event["state"] == "completed"}
+
+
+async def test_a_locked_table_holds_back_no_other_source_and_its_pages_come_again(
+    topics: Place, payloads: Path, producer: Producer, reader_for: ReaderFor, database: Database, store: PayloadStore
+) -> None:
+    """A user creates an index on one table, and has not committed an UPDATE of a row of another."""
+    tasks, retries, dead = [await reader_for(name) for name in ("tasks.events", "processor.retry", "processor.dead")]
+
+    async def process(*pages: PayloadStored, expected: Sequence[PayloadStored]) -> None:
+        await producer.send([outgoing(PAYLOADS_STORED, "one", page, id=page.task_id) for page in pages])
+        await eventually(lambda: completed(tasks) >= {page.task_id for page in expected}, 40)
+
+    async with running("processor", Settings, build, topics, payloads):
+        first = [await page_of(store, table, 1) for table in ("free", "indexed", "updated")]
+        await process(*first, expected=first)
+        async with database.transaction() as tx:
+            await tx.execute("LOCK TABLE records.indexed IN SHARE MODE")
+            await tx.execute("UPDATE records.updated SET record = '{}' WHERE key = '1'")
+            pages = [await page_of(store, table, 1) for table in ("indexed", "updated") for _ in range(DELIVERIES + 1)]
+            free = [await page_of(store, "free", number) for number in range(2, 5)]
+            await process(*pages, *free, expected=free)
+            await eventually(lambda: {UUID(one["event_id"]) for one in retries.values} == {p.task_id for p in pages})
+    async with running("processor", Settings, build, topics, payloads):
+        await producer.send([sent_again(retry, topics.prefix) for retry in retries.values])
+        await eventually(lambda: completed(tasks) >= {page.task_id for page in pages}, 40)
+    assert {(one["reason"], one["error"]) for one in retries.values} == {("table_locked", "")}
+    assert not dead.records
+
+
+CHANGES = {
+    "a view": "DROP TABLE records.mine; CREATE VIEW records.mine AS SELECT 1 AS key",
+    "the name of an index": "ALTER TABLE records.mine RENAME TO yours; CREATE INDEX mine ON records.yours (key)",
+    "the table of another role": "ALTER TABLE records.mine OWNER TO CURRENT_USER",
+    "row-level security": "ALTER TABLE records.mine ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
+    "no unique key": "ALTER TABLE records.mine DROP CONSTRAINT mine_pkey",
+    "a generated column of ours": "ALTER TABLE records.mine DROP COLUMN fetched_at,"
+    " ADD COLUMN fetched_at timestamptz GENERATED ALWAYS AS (first_seen_at) STORED",
+    "a generated column": "ALTER TABLE records.mine"
+    " ADD COLUMN number integer GENERATED ALWAYS AS ((record ->> 'id')::integer) STORED",
+    "an index of small values": "CREATE INDEX ON records.mine ((record ->> 'text'))",
+    "a constraint": "ALTER TABLE records.mine ADD CHECK (key <> 'two')",
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+async def test_what_a_user_made_of_a_table_is_never_taken_for_a_defect(
+    place: Place, database: Database, change: str
+) -> None:
+    async def write(record: dict[str, object]) -> None:
+        async with database.transaction() as tx:
+            await postgres.write(tx, [page([record], sinks=(PostgresSink(type="postgres", table="mine"),))])
+
+    await write({"id": 1})
+    admin = Database(place.owner_url(), schema="public")
+    await admin.open()
+    await admin.execute(change)
+    await admin.close()
+    with pytest.raises(RefusedByTarget, match=r"^the table mine refuses it: ") as refused:
+        await write({"id": "two", "text": random.Random(1).randbytes(9000).hex()})
+    assert "two" not in str(refused.value)
