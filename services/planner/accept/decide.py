@@ -34,11 +34,6 @@ class Admitted:
     step: Step
     tasks: tuple[Task, ...]
 
-    @property
-    def size(self) -> int:
-        """Bytes of its calls."""
-        return sum(task.planned.size for task in self.tasks)
-
 
 @dataclass(frozen=True, slots=True)
 class Refused:

@@ -9,9 +9,9 @@ from pydantic_core import from_json
 from services.planner.accept import store
 from services.planner.accept.decide import Admitted, Refused, Unknown, admit, names_in
 from services.planner.configuration_lag import look_again
-from services.planner.invocation import MOST_BYTES
 from services.planner.messages import planned_task
 from services.planner.metrics import TASKS_PLANNED
+from services.planner.room import Room
 from shared.database.pool import Transaction
 from shared.errors import Problem
 from shared.events.catalogue import JOBS_EVENTS
@@ -27,28 +27,28 @@ log = get_logger(__name__)
 
 
 async def accept_jobs(tx: Transaction, batch: Sequence[Incoming[JobRequested]]) -> list[Result]:
-    """Admit or refuse each requested job. The same job asked for twice is one job: the first counts. In the order of
-    their ids, in as many parts as it takes to hold no more calls at once than one job may have."""
+    """Admit or refuse each requested job. The same job asked for twice is one job: the first counts.
+
+    Raises:
+        TooMuchAtOnce: as `Room.take`.
+    """
     now = utc_now()
     known = await store.find_configuration(tx, [names_in(incoming.event.document) for incoming in batch])
-    part: dict[UUID, Admitted] = {}
-    size = 0
+    admitted: dict[UUID, Admitted] = {}
+    room = Room(len(batch))
     results: list[Result] = []
-    for incoming in sorted(batch, key=_job_of):
+    for incoming in batch:
         job_id = _job_of(incoming)
         match admit(job_id, incoming.event.document, known):
             case Admitted() as job:
-                size += job.size
-                if size > MOST_BYTES:
-                    results += await _insert(tx, part, now)
-                    part, size = {}, job.size
-                part.setdefault(job_id, job)
+                room.take(job.step.calls)
+                admitted.setdefault(job_id, job)
             case Refused(problems):
                 results += _reject(incoming, job_id, "schema_invalid", list(problems), now)
             case Unknown(problem):
                 again = look_again(incoming)
                 results += [again] if again else _reject(incoming, job_id, "config_missing", [problem], now)
-    return [*results, *await _insert(tx, part, now)]
+    return [*results, *await _insert(tx, admitted, now)]
 
 
 def _job_of(incoming: Incoming[JobRequested]) -> UUID:

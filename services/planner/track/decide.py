@@ -8,6 +8,7 @@ from services.planner.ending import LOOPS, also_cut, cut_results, end_of, paging
 from services.planner.model import JobRow, PlannedCall, Resolved, Task, number_tasks
 from services.planner.paging.follow import has_plan, leads_on, next_step, pages_so_far
 from services.planner.paging.step import Step
+from services.planner.room import Room
 from shared.events.jobs import JobState
 from shared.events.tasks import END_RANK, Facts, TaskChanged, TaskState
 from shared.specification.bodies import is_one_for_one
@@ -97,12 +98,19 @@ class Advance:
         return self.ended is not None or (self.job.is_open and self.job.progress_is_due)
 
 
-def advance(job: JobRow, changes: Sequence[Change], pages: Sequence[PageRead]) -> Advance:
-    """Count what changed, follow the pages that were read, and see whether the job is over."""
+def advance(job: JobRow, changes: Sequence[Change], pages: Sequence[PageRead], room: Room | None = None) -> Advance:
+    """Count what changed, follow the pages that were read, and see whether the job is over.
+
+    Raises:
+        TooMuchAtOnce: the calls that follow do not fit into the `room` of the batch.
+    """
     job = _count(job, changes)
     result = Advance(job)
     for page in pages:
+        before = len(result.planned)
         result = _follow(result, page) if page.results is None else _follow_results(result, page, page.results)
+        if room is not None:
+            room.take(result.planned[before:])
     job = result.job
     if job.barren >= MOST_BARREN and not job.discovery_over:
         job = replace(job, discovery_over=True, reason=f"no_new_records: {job.barren} pages in a row had none")

@@ -11,6 +11,7 @@ from services.planner.invocation import resolve_results
 from services.planner.messages import ended, planned_task, progressed
 from services.planner.metrics import TASKS_PLANNED
 from services.planner.model import Resolved, Task
+from services.planner.room import Room
 from services.planner.rows import JobUpdate, count_failures, insert_tasks, lock_jobs, planned_of, update_jobs, wait_of
 from services.planner.track import store
 from services.planner.track.decide import Advance, Change, PageRead, advance, digest_of, inserted, latest
@@ -30,7 +31,11 @@ depends on it. A message without its type comes through all the same, and is loo
 
 
 async def track_tasks(tx: Transaction, batch: Sequence[Incoming[TaskChanged]]) -> list[Outgoing]:
-    """Bring jobs and tasks up to date with what other services did, and plan what follows."""
+    """Bring jobs and tasks up to date with what other services did, and plan what follows.
+
+    Raises:
+        TooMuchAtOnce: as `Room.take`.
+    """
     events = latest(incoming.event for incoming in batch if _matters(incoming.event))
     if not events:
         return []
@@ -40,7 +45,8 @@ async def track_tasks(tx: Transaction, batch: Sequence[Incoming[TaskChanged]]) -
     moved = await store.apply_task_events(tx, events, digests)
     changes = _changes(moved)
     pages = await _find_pages(tx, events, specifications)
-    advances = [advance(job, changes[job.id], pages[job.id]) for job in jobs]
+    room = Room(len(batch))
+    advances = [advance(job, changes[job.id], pages[job.id], room) for job in jobs]
     now = utc_now()
     tasks = await _insert_following(tx, advances)
     advances = [inserted(one, len(tasks[one.job.id])) for one in advances]
