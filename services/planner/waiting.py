@@ -54,8 +54,8 @@ def first_expected(wait: Wait) -> Outgoing:
     return expected(wait, id=derived_id("expected", wait.ref.task_id, wait.ref.round))
 
 
-def timer(wait: Wait, kind: DueKind, due_at: datetime, *, number: int = 0) -> Outgoing:
-    """Wake the task then. `number` is its beat or ask."""
+def timer(wait: Wait, kind: DueKind, due_at: datetime, *, number: int = 0, in_grace: bool = False) -> Outgoing:
+    """Wake the task then. `number` is its beat or ask; `in_grace`: the timer of this number came late."""
     due = TaskDue(
         task_id=wait.ref.task_id,
         job_id=wait.ref.job_id,
@@ -63,8 +63,10 @@ def timer(wait: Wait, kind: DueKind, due_at: datetime, *, number: int = 0) -> Ou
         kind=kind,
         beat=number if kind != "status" else 0,
         ask=number if kind == "status" else 0,
+        due_at=due_at,
+        in_grace=in_grace,
     )
-    timer_id = derived_id("due", kind, wait.ref.task_id, wait.ref.round, number)
+    timer_id = derived_id("due", kind, wait.ref.task_id, wait.ref.round, number, *(["grace"] if in_grace else []))
     event = TimerRequested(
         timer_id=timer_id,
         due_at=due_at,

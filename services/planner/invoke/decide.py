@@ -2,6 +2,9 @@
 
 Whatever comes first decides, and only once: a task that is over hears nothing any more. What says `done` before the
 vendor's id is known, where the results need that id, is kept until it is.
+
+A deadline or heartbeat whose timer comes late does not end its task at once: Sluice was away, and what the vendor
+reported meanwhile has a longer way than the timer, through the gateway's spool. The task gets a grace, once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,6 +24,10 @@ from shared.specification.values import Scalar, write_duration
 from shared.specification.vendor_jobs import Told
 
 _ABANDONED = frozenset({TaskState.CANCELLED, TaskState.EXPIRED})
+_LATE = timedelta(seconds=1)
+_GRACE = timedelta(seconds=30)
+_LONGEST_LATENESS = timedelta(minutes=10)
+"""The grace is as long as the timer was late, up to this, and `_GRACE` longer: what piled up is worked off in that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +79,12 @@ class EndVendorJob:
 
 @dataclass(frozen=True, slots=True)
 class Wake:
-    """Look again after a time; `number` is the beat or ask that it belongs to."""
+    """Look again after a time; `number` is the beat or ask that it belongs to. `in_grace`: no further grace follows."""
 
     kind: DueKind
     after: timedelta
     number: int
+    in_grace: bool = False
 
 
 Effect = End | Expect | AskStatus | EndVendorJob | Wake
@@ -116,29 +124,57 @@ def _too_late(so_far: Move, event: TaskChanged | TaskDue) -> Move:
 
 
 def _due(so_far: Move, resolved: Resolved, event: TaskDue, now: datetime, *, paused: bool) -> Move:
-    task, invoke = so_far.task, invoke_of(resolved)
     match event.kind:
-        case "deadline" if not task.submitted:
-            # It waits for a permit, or its release died: nobody is at work for it, so its time has not begun.
-            return _extended(so_far, now, invoke.deadline, event.beat + 1)
-        case "deadline" if task.deadline_at is not None and now < task.deadline_at:
-            return _extended(so_far, now, task.deadline_at - now, event.beat + 1)
-        case "deadline" if task.reported == "done":
-            return _expired(so_far, "vendor_job_missing: it is done, but nothing told the id that its results need")
         case "deadline":
-            return _expired(so_far, f"deadline_exceeded: no outcome within {write_duration(invoke.deadline)}")
-        case "heartbeat" if event.beat == task.beat and invoke.heartbeat is not None:
-            return _expired(so_far, f"heartbeat_missed: no progress within {write_duration(invoke.heartbeat)}")
-        case "status" if event.ask == task.ask and invoke.status is not None:
-            if paused or status_call(resolved, task.input, task.vendor_job) is None:
-                return _ask_again(so_far, invoke.status.every)
-            return so_far.then(task, AskStatus())
-        case _:
-            return so_far
+            return _deadline_passed(so_far, resolved, event, now)
+        case "heartbeat":
+            return _heartbeat_missed(so_far, resolved, event, now)
+        case "status":
+            return _status_due(so_far, resolved, event, paused=paused)
 
 
-def _extended(so_far: Move, now: datetime, left: timedelta, number: int) -> Move:
-    return so_far.then(replace(so_far.task, deadline_at=now + left), Expect(), Wake("deadline", left, number))
+def _deadline_passed(so_far: Move, resolved: Resolved, event: TaskDue, now: datetime) -> Move:
+    task, deadline, next_beat = so_far.task, invoke_of(resolved).deadline, event.beat + 1
+    if not task.submitted:
+        # It waits for a permit, or its release died: nobody is at work for it, so its time has not begun.
+        return _extended(so_far, now, deadline, next_beat)
+    if task.deadline_at is not None and now < task.deadline_at:
+        return _extended(so_far, now, task.deadline_at - now, next_beat, in_grace=event.in_grace)
+    if grace := _grace_of(event, now):
+        return _extended(so_far, now, grace, next_beat, in_grace=True)
+    if task.reported == "done":
+        return _expired(so_far, "vendor_job_missing: it is done, but nothing told the id that its results need")
+    return _expired(so_far, f"deadline_exceeded: no outcome within {write_duration(deadline)}")
+
+
+def _heartbeat_missed(so_far: Move, resolved: Resolved, event: TaskDue, now: datetime) -> Move:
+    task, heartbeat = so_far.task, invoke_of(resolved).heartbeat
+    if heartbeat is None or event.beat != task.beat:
+        return so_far
+    if grace := _grace_of(event, now):
+        return so_far.then(task, Wake("heartbeat", grace, task.beat, in_grace=True))
+    return _expired(so_far, f"heartbeat_missed: no progress within {write_duration(heartbeat)}")
+
+
+def _status_due(so_far: Move, resolved: Resolved, event: TaskDue, *, paused: bool) -> Move:
+    task, status = so_far.task, invoke_of(resolved).status
+    if status is None or event.ask != task.ask:
+        return so_far
+    if paused or status_call(resolved, task.input, task.vendor_job) is None:
+        return _ask_again(so_far, status.every)
+    return so_far.then(task, AskStatus())
+
+
+def _grace_of(event: TaskDue, now: datetime) -> timedelta | None:
+    """How long the task still waits; nothing if its timer came on time, or if this is the end of a grace."""
+    if event.in_grace or event.due_at is None or now - event.due_at <= _LATE:
+        return None
+    return _GRACE + min(now - event.due_at, _LONGEST_LATENESS)
+
+
+def _extended(so_far: Move, now: datetime, left: timedelta, number: int, *, in_grace: bool = False) -> Move:
+    wake = Wake("deadline", left, number, in_grace)
+    return so_far.then(replace(so_far.task, deadline_at=now + left), Expect(), wake)
 
 
 def _expired(so_far: Move, reason: str) -> Move:

@@ -115,8 +115,8 @@ def _carry_out(effect: Effect, task: Submit, wait: Wait, now: datetime) -> list[
             return _ended(task, wait, now)
         case Expect():
             return [expected(wait)]
-        case Wake(kind, after, number):
-            return [timer(wait, kind, now + after, number=number)]
+        case Wake(kind, after, number, in_grace):
+            return [timer(wait, kind, now + after, number=number, in_grace=in_grace)]
         case AskStatus():
             return _if_any(ask_status(wait, task.ask))
         case EndVendorJob():
