@@ -7,18 +7,8 @@ from uuid import UUID
 
 from services.planner.ending import end_of
 from services.planner.invoke import store
-from services.planner.invoke.decide import (
-    AskStatus,
-    Effect,
-    End,
-    EndVendorJob,
-    Expect,
-    Move,
-    Submit,
-    Wake,
-    count,
-    move,
-)
+from services.planner.invoke.decide import apply_event, count
+from services.planner.invoke.model import AskStatus, Effect, End, EndVendorJob, Expect, Submit, Transition, Wake
 from services.planner.messages import ended, moved_task, planned_task, progressed
 from services.planner.metrics import INVOCATIONS_ENDED, TASKS_PLANNED
 from services.planner.model import JobRow, Task, number_tasks
@@ -58,16 +48,16 @@ async def _take(tx: Transaction, events: Sequence[TaskChanged | TaskDue]) -> lis
     jobs = {job.id: job for job in await lock_jobs(tx, sorted({event.job_id for event in events}))}
     found = await store.find_submits(tx, sorted({event.task_id for event in events}))
     now = utc_now()
-    moves = {task.id: Move(task) for task in found if task.job_id in jobs}
+    after = {task.id: Transition(task) for task in found if task.job_id in jobs}
     for event in events:
-        so_far = moves.get(event.task_id)
+        so_far = after.get(event.task_id)
         if so_far is not None:
             job = jobs[so_far.task.job_id]
-            moves[event.task_id] = move(so_far, job.resolved, event, now, paused=job.state is JobState.PAUSED)
-    await store.update_submits(tx, [moved.task for moved in moves.values()])
-    messages = [message for moved in moves.values() for message in _messages(moved, jobs[moved.task.job_id], now)]
+            after[event.task_id] = apply_event(so_far, job.resolved, event, now, paused=job.state is JobState.PAUSED)
+    await store.update_submits(tx, [moved.task for moved in after.values()])
+    messages = [message for moved in after.values() for message in _messages(moved, jobs[moved.task.job_id], now)]
     ends: dict[UUID, list[Submit]] = defaultdict(list)
-    for moved in moves.values():
+    for moved in after.values():
         if End() in moved.effects:
             ends[moved.task.job_id].append(moved.task)
         elif Expect() in moved.effects and jobs[moved.task.job_id].is_open:
@@ -104,7 +94,7 @@ def _standing(update: JobUpdate, failures: Mapping[UUID, Sequence[FailureCount]]
     return ended(update.job, update.ended, now, failures=failures.get(update.job.id, ()))
 
 
-def _messages(moved: Move, job: JobRow, now: datetime) -> list[Outgoing]:
+def _messages(moved: Transition, job: JobRow, now: datetime) -> list[Outgoing]:
     wait = _wait(moved.task, job, now)
     return [message for effect in moved.effects for message in _carry_out(effect, moved.task, wait, now)]
 

@@ -14,7 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from services.planner.ending import end_of
 from services.planner.invocation import outcome_of_status, plan_submits, resolve_results
-from services.planner.invoke.decide import AskStatus, End, EndVendorJob, Expect, Move, Submit, Wake, count, move
+from services.planner.invoke.decide import apply_event, count
+from services.planner.invoke.model import AskStatus, End, EndVendorJob, Expect, Submit, Transition, Wake
 from services.planner.model import Resolved
 from services.planner.paging.follow import first_step, next_step
 from services.planner.paging.step import Step
@@ -95,10 +96,10 @@ def after(
     task: Submit | None = None,
     paused: bool = False,
     now: datetime = NOW,
-) -> Move:
-    found = Move(task or waits())
+) -> Transition:
+    found = Transition(task or waits())
     for event in events:
-        found = move(found, job, event, now, paused=paused)
+        found = apply_event(found, job, event, now, paused=paused)
     return found
 
 
@@ -242,7 +243,7 @@ def test_a_status_that_cannot_be_asked_now_is_asked_later(paused: bool, submitte
 def test_what_belongs_to_another_round_means_nothing() -> None:
     task = waits()
     for event in (heard(told="done", vendor_job="r", round=1), due("deadline", round=1)):
-        assert after(resolved(), event, task=task) == Move(task)
+        assert after(resolved(), event, task=task) == Transition(task)
 
 
 def submits(job: Resolved, *inputs: dict[str, Any]) -> Step | list[Problem]:
@@ -345,7 +346,7 @@ class Life(RuleBasedStateMachine):
 
     def hear(self, event: TaskChanged | TaskDue) -> None:
         """The handler loads the row, decides, and stores it; a row that was over stays as it was."""
-        found = move(Move(self.task), self.job, event, self.now, paused=False)
+        found = apply_event(Transition(self.task), self.job, event, self.now, paused=False)
         if not self.task.state.is_end:
             self.task = found.task
         if End() in found.effects:
