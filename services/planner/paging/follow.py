@@ -82,8 +82,8 @@ def next_step(resolved: Resolved, done: PlannedCall, facts: Facts, planned_so_fa
     if len(step.calls) <= room:
         return step
     # The pages within the limit are fetched all the same; the problem says that there are more.
-    fitting = () if done.unique_key else step.calls[: max(0, room)]
-    return replace(step, calls=fitting, all_planned=True, problem=f"page_limit: more than {limit} pages")
+    problem = f"page_limit: more than {limit} pages"
+    return replace(step, calls=step.calls[: max(0, room)], all_planned=True, problem=problem)
 
 
 def _expecting_lists(step: Step, done: PlannedCall, facts: Facts) -> Step:
