@@ -15,7 +15,8 @@ from shared.specification.bodies import is_one_for_one
 from shared.specification.request import Pages
 
 MOST_BARREN = 50
-"""Pages in a row without a single new record, after which a chain is taken for endless."""
+"""Pages in a row without a single new record, after which a chain is taken for endless. Pages that a total asks for
+are no chain: they have an end."""
 
 
 def latest(events: Iterable[TaskChanged]) -> list[TaskChanged]:
@@ -52,8 +53,9 @@ def _paging(resolved: Resolved) -> Pages | None:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A task whose state really changed. `leads_on`: later pages are planned from its answer. `growth`: all pages are
-    planned; its answer only shows whether the total grew. `slice`: it belongs to the results of this submit."""
+    """A task whose state really changed. `chained`: the page after it is found in its answer. `leads_on`: that answer
+    has not been read yet. `growth`: all pages are planned; its answer only shows whether the total grew. `slice`: it
+    belongs to the results of this submit."""
 
     number: int
     state: TaskState
@@ -61,6 +63,7 @@ class Change:
     distinct: int
     leads_on: bool
     reason: str
+    chained: bool = False
     growth: bool = False
     slice: int | None = None
 
@@ -132,7 +135,7 @@ def _count(job: JobRow, changes: Sequence[Change]) -> JobRow:
     failed = [change for change in ends if change.state.is_failure]
     barren = job.barren
     for change in completed:
-        if change.records or is_one_for_one(job.resolved.records.select):
+        if change.chained and (change.records or is_one_for_one(job.resolved.records.select)):
             barren = 0 if change.distinct else barren + 1
     reason, discovery_over = job.reason, job.discovery_over
     for change in failed:

@@ -73,6 +73,7 @@ def _changes(moved: Sequence[Row]) -> dict[UUID, list[Change]]:
             records=row["records"] or 0,
             distinct=row["distinct_records"] or 0,
             leads_on=row["leads_on"],
+            chained=row["chained"],
             growth=row["growth"],
             slice=row["slice"],
             reason=row["reason"],
