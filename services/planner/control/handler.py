@@ -10,7 +10,7 @@ from services.planner.control.decide import Cancel, Named, Redrive, SetState, lo
 from services.planner.ending import end_of, without_cuts
 from services.planner.messages import ended, moved_task, planned_task, progressed
 from services.planner.model import JobRow, Resolved
-from services.planner.rows import JobUpdate, count_failures, lock_jobs, ref_of, update_jobs, wait_of
+from services.planner.rows import UNREADABLE, JobUpdate, count_failures, lock_jobs, ref_of, update_jobs, wait_of
 from services.planner.waiting import end_vendor_job, nobody_waits
 from shared.database.pool import Row, Transaction
 from shared.events.catalogue import JOBS_CONTROL
@@ -34,11 +34,15 @@ async def control_jobs(tx: Transaction, batch: Sequence[Incoming[JobControl]]) -
     """Carry out orders in the order they came; orders are rare, so each is taken by itself. An order may overtake the
     request for its job, or the end of the task that it redrives, which stand in other topics: then it comes again
     later, and is put aside if that was in vain."""
-    jobs = {job.id: job for job in await lock_jobs(tx, sorted({incoming.event.job_id for incoming in batch}))}
+    locked = await lock_jobs(tx, sorted({incoming.event.job_id for incoming in batch}))
+    jobs = {job.id: job for job in locked.jobs}
     now = utc_now()
-    messages: list[Result] = []
+    messages: list[Result] = [*locked.ends]
     for incoming in batch:
         job = jobs.get(incoming.event.job_id)
+        if incoming.event.job_id in locked.unreadable:
+            messages += await _order_for_unreadable(tx, incoming)
+            continue
         if job is None:
             messages.append(await _wait_for_job(tx, incoming))
             continue
@@ -59,6 +63,15 @@ async def control_jobs(tx: Transaction, batch: Sequence[Incoming[JobControl]]) -
             jobs[incoming.event.job_id], told = carried
             messages += told
     return messages
+
+
+async def _order_for_unreadable(tx: Transaction, incoming: Incoming[JobControl]) -> list[Result]:
+    """A job that cannot be read is over, which is what a cancel wants; only its tasks cannot be planned again."""
+    if incoming.delivery:
+        await store.delete_early_order(tx, incoming.id)
+    if incoming.event.action != "redrive":
+        return []
+    return [Refuse(incoming, "specification_unreadable", UNREADABLE)]
 
 
 async def _wait_for_job(tx: Transaction, incoming: Incoming[JobControl]) -> Result:

@@ -45,7 +45,8 @@ async def wake_submits(tx: Transaction, batch: Sequence[Incoming[TaskDue]]) -> l
 async def _take(tx: Transaction, events: Sequence[TaskChanged | TaskDue]) -> list[Outgoing]:
     """Jobs are locked before their tasks, as everywhere in this service; what is told of them follows in time whatever
     was waited for."""
-    jobs = {job.id: job for job in await lock_jobs(tx, sorted({event.job_id for event in events}))}
+    locked = await lock_jobs(tx, sorted({event.job_id for event in events}))
+    jobs = {job.id: job for job in locked.jobs}
     found = await store.find_submits(tx, sorted({event.task_id for event in events}))
     now = utc_now()
     after = {task.id: Transition(task) for task in found if task.job_id in jobs}
@@ -62,7 +63,9 @@ async def _take(tx: Transaction, events: Sequence[TaskChanged | TaskDue]) -> lis
             ends[moved.task.job_id].append(moved.task)
         elif Expect() in moved.effects and jobs[moved.task.job_id].is_open:
             ends.setdefault(moved.task.job_id, [])
-    return messages + await _count(tx, [(jobs[job_id], gone) for job_id, gone in sorted(ends.items())], now)
+    return (
+        locked.ends + messages + await _count(tx, [(jobs[job_id], gone) for job_id, gone in sorted(ends.items())], now)
+    )
 
 
 async def _count(tx: Transaction, ends: Sequence[tuple[JobRow, Sequence[Submit]]], now: datetime) -> list[Outgoing]:

@@ -39,7 +39,8 @@ async def track_tasks(tx: Transaction, batch: Sequence[Incoming[TaskChanged]]) -
     events = latest(incoming.event for incoming in batch if _matters(incoming.event))
     if not events:
         return []
-    jobs = await lock_jobs(tx, sorted({event.job_id for event in events}))
+    locked = await lock_jobs(tx, sorted({event.job_id for event in events}))
+    jobs = locked.jobs
     specifications = {job.id: job.resolved for job in jobs}
     digests = [digest_of(event, specifications.get(event.job_id)) for event in events]
     moved = await store.apply_task_events(tx, events, digests)
@@ -52,6 +53,7 @@ async def track_tasks(tx: Transaction, batch: Sequence[Incoming[TaskChanged]]) -
     advances = [inserted(one, len(tasks[one.job.id])) for one in advances]
     await update_jobs(tx, [_update(one) for one in advances])
     messages = [message for one in advances for message in _report(one, tasks[one.job.id], now)]
+    messages += locked.ends
     messages += await _report_ends(tx, advances, events, now)
     return messages + _no_callbacks(moved, specifications, now)
 
