@@ -18,10 +18,10 @@ from shared.events.catalogue import JOBS_EVENTS, VENDORS
 from shared.events.configuration import VendorConfigured
 from shared.events.jobs import JobRequested
 from shared.ids import new_id
-from shared.messaging.handler import Outgoing, outgoing
+from shared.messaging.handler import Again, Outgoing, outgoing
 from shared.messaging.producer import Producer
 from tests.conftest import DatabaseFor, ReaderFor
-from tests.integration.planner.jobs import ACME, count_vendors, handled, requested
+from tests.integration.planner.jobs import ACME, count_vendors, handled, incoming, requested
 from tests.support.eventually import eventually
 from tests.support.running import running
 from tests.support.stack import Place
@@ -138,6 +138,20 @@ async def test_jobs_with_very_much_to_call_are_written_in_batches_that_can_be_he
     async with database.transaction() as tx:
         rows = await tx.fetch("SELECT count(*) AS tasks FROM tasks GROUP BY cmin")
     assert (sum(row["tasks"] for row in rows), len(rows)) == (110, 5)
+
+
+async def test_configuration_that_cannot_be_read_is_waited_for_as_if_it_were_not_there(
+    database_for: DatabaseFor,
+) -> None:
+    """An older release wrote it down. It must not look like a defect, of which too many stop everything."""
+    database = await database_for("planner")
+    invoke = {"submit": {"path": "/jobs", "json": {"to": "{callback.url}"}}, "deadline": "1h"}
+    documents = [{"source": "old"}, {"vendor": "old", "invoke": invoke, "input": [{}]}]
+    async with database.transaction() as tx:
+        for table in ("sources", "vendors"):
+            await tx.execute(f"INSERT INTO {table} (id, document) VALUES ('old', '{{}}')")
+        results = await accept_jobs(tx, [incoming(JobRequested.model_validate(one)) for one in documents])
+    assert [(type(one), one.reason) for one in results] == [(Again, "config_missing")] * 2  # type: ignore[union-attr]
 
 
 def is_accepted(one: Outgoing) -> bool:
