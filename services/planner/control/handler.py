@@ -10,6 +10,7 @@ from services.planner.control.decide import Cancel, Named, Redrive, SetState, lo
 from services.planner.ending import end_of, without_cuts
 from services.planner.messages import ended, moved_task, planned_task, progressed
 from services.planner.model import JobRow, Resolved
+from services.planner.room import Room
 from services.planner.rows import UNREADABLE, JobUpdate, count_failures, lock_jobs, ref_of, update_jobs, wait_of
 from services.planner.waiting import end_vendor_job, nobody_waits
 from shared.database.pool import Row, Transaction
@@ -33,11 +34,16 @@ log = get_logger(__name__)
 async def control_jobs(tx: Transaction, batch: Sequence[Incoming[JobControl]]) -> list[Result]:
     """Carry out orders in the order they came; orders are rare, so each is taken by itself. An order may overtake the
     request for its job, or the end of the task that it redrives, which stand in other topics: then it comes again
-    later, and is put aside if that was in vain."""
+    later, and is put aside if that was in vain.
+
+    Raises:
+        TooMuchAtOnce: as `Room.take`.
+    """
     locked = await lock_jobs(tx, sorted({incoming.event.job_id for incoming in batch}))
     jobs = {job.id: job for job in locked.jobs}
     now = utc_now()
     messages: list[Result] = [*locked.ends]
+    room = Room(len(batch))
     for incoming in batch:
         job = jobs.get(incoming.event.job_id)
         if incoming.event.job_id in locked.unreadable:
@@ -61,6 +67,7 @@ async def control_jobs(tx: Transaction, batch: Sequence[Incoming[JobControl]]) -
         )
         if carried is not None:
             jobs[incoming.event.job_id], told = carried
+            room.take_messages(len(told))
             messages += told
     return messages
 

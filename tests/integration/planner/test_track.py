@@ -9,7 +9,6 @@ import pytest
 from services.planner.control.handler import control_jobs
 from services.planner.invoke.handler import follow_submits
 from services.planner.model import task_id
-from services.planner.room import TooMuchAtOnce
 from services.planner.track.decide import MOST_BARREN
 from services.planner.track.handler import track_tasks
 from shared.database.pool import Database
@@ -67,17 +66,3 @@ async def test_a_job_that_cannot_be_read_fails_and_its_neighbours_are_handled(da
     assert [(UUID(one["job_id"]), one["state"]) for one in ends] == [(bad, "failed"), (good, expected)]
     assert ends[0]["reason"].startswith("specification_unreadable")
     assert ends[0]["counts"]["cancelled"] == 1
-
-
-async def test_one_batch_plans_no_more_than_can_be_held_unless_it_is_a_single_event(database: Database) -> None:
-    """The shell halves a batch that is refused, so nothing of it may be left."""
-    pages = 15_000
-    jobs = [await asked_for(database, {"vendor": "acme", "poll": COUNTED}) for _ in range(2)]
-    facts = Facts(items=10, total=10 * pages)
-    events = [changed(job_id, 0, TaskState.STORED, facts=facts) for job_id in jobs]
-    with pytest.raises(TooMuchAtOnce):
-        await handled(database, track_tasks, *events)
-    await handled(database, track_tasks, events[0])
-    async with database.transaction() as tx:
-        counted = await tx.fetch("SELECT job_id, count(*) AS tasks FROM tasks GROUP BY job_id")
-    assert {row["job_id"]: row["tasks"] for row in counted} == {jobs[0]: pages, jobs[1]: 1}
