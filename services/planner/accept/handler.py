@@ -1,4 +1,4 @@
-"""jobs.requested → jobs and first tasks; tells jobs.events and tasks.events."""
+"""jobs.requested → jobs and first tasks; sends jobs.events and tasks.events."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -56,13 +56,13 @@ def _job_of(incoming: Incoming[JobRequested]) -> UUID:
 
 
 async def _insert(tx: Transaction, admitted: Mapping[UUID, Admitted], now: datetime) -> list[Outgoing]:
-    """Write down those that are new, and tell of them."""
+    """Write down those that are new, and report them."""
     new = await store.insert_jobs(tx, list(admitted.values()))
-    return [message for job_id in new for message in _tell(admitted[job_id], now)]
+    return [message for job_id in new for message in _report(admitted[job_id], now)]
 
 
 async def give_up_job(tx: Transaction, incoming: Incoming[JobRequested], reason: str) -> list[Outgoing]:
-    """The shell gave a request up: who waits for the end of its job hears of it, unless an earlier request made one."""
+    """The shell gave a request up: its job is rejected, unless an earlier request made one."""
     job_id = _job_of(incoming)
     if await store.has_job(tx, job_id):
         return []
@@ -70,7 +70,7 @@ async def give_up_job(tx: Transaction, incoming: Incoming[JobRequested], reason:
     return [_rejected(job_id, [problem], utc_now(), id=derived_id("buried", incoming.id, incoming.delivery))]
 
 
-def _tell(job: Admitted, now: datetime) -> list[Outgoing]:
+def _report(job: Admitted, now: datetime) -> list[Outgoing]:
     resolved = job.resolved
     log.info("job.accepted", job_id=str(job.job_id), vendor=resolved.vendor, source=resolved.source)
     TASKS_PLANNED.labels(vendor=vendor_label(resolved.vendor)).inc(len(job.tasks))
@@ -82,7 +82,7 @@ def _tell(job: Admitted, now: datetime) -> list[Outgoing]:
         specification=from_json(job.resolved_json),
         at=now,
     )
-    told = [outgoing(JOBS_EVENTS, job.job_id, accepted, at=now)]
+    messages = [outgoing(JOBS_EVENTS, job.job_id, accepted, at=now)]
     if job.step.all_planned:
         has_results = resolved.invoke is not None and resolved.invoke.results is not None
         planned = JobPlanned(
@@ -92,8 +92,8 @@ def _tell(job: Admitted, now: datetime) -> list[Outgoing]:
             all_known=not has_results,
             at=now,
         )
-        told.append(outgoing(JOBS_EVENTS, job.job_id, planned, at=now))
-    return told + [planned_task(task.ref, now) for task in job.tasks]
+        messages.append(outgoing(JOBS_EVENTS, job.job_id, planned, at=now))
+    return messages + [planned_task(task.ref, now) for task in job.tasks]
 
 
 def _reject(

@@ -1,4 +1,4 @@
-"""jobs.control → jobs, tasks; tells jobs.events and tasks.events, and orders what is early again."""
+"""jobs.control → jobs, tasks; sends jobs.events and tasks.events, and early orders again."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,7 +12,7 @@ from services.planner.messages import ended, moved_task, planned_task, progresse
 from services.planner.model import JobRow, Resolved
 from services.planner.room import Room
 from services.planner.rows import UNREADABLE, JobUpdate, count_failures, lock_jobs, ref_of, update_jobs, wait_of
-from services.planner.waiting import end_vendor_job, nobody_waits
+from services.planner.waiting import end_vendor_job, end_wait
 from shared.database.pool import Row, Transaction
 from shared.events.catalogue import JOBS_CONTROL
 from shared.events.envelope import Incoming
@@ -66,9 +66,9 @@ async def control_jobs(tx: Transaction, batch: Sequence[Incoming[JobControl]]) -
             effect="none" if carried is None else "done",
         )
         if carried is not None:
-            jobs[incoming.event.job_id], told = carried
-            room.take_messages(len(told))
-            messages += told
+            jobs[incoming.event.job_id], caused = carried
+            room.take_messages(len(caused))
+            messages += caused
     return messages
 
 
@@ -100,8 +100,8 @@ def _put_off(incoming: Incoming[JobControl], named: Named) -> list[Result]:
     if len(incoming.event.task_ids) > 1:
         return [_alone(incoming, task_id) for task_id in (*early, *unknown)]
     if early:
-        told = f"task {early[0]} has not failed, as far as the planner has heard"
-        return [_later(incoming, "task_open", told, task_id=early[0])]
+        error = f"task {early[0]} has not failed, as far as the planner knows"
+        return [_later(incoming, "task_open", error, task_id=early[0])]
     if unknown:
         return [Refuse(incoming, "task_unknown", f"the job has no task {unknown[0]}", task_id=unknown[0])]
     return []
@@ -151,11 +151,11 @@ async def _redrive(
     if end is not None:
         failures = await count_failures(tx, [job])
         return replace(job, state=end), ended(job, end, now, failures=failures.get(job.id, ()))
-    told = [planned_task(ref_of(task), now) for task in tasks]
-    told.append(progressed(job, now))
+    messages = [planned_task(ref_of(task), now) for task in tasks]
+    messages.append(progressed(job, now))
     if not effect.only and job.redriven_to is not None:
-        told.append(_rest(incoming, JobControl(job_id=job.id, action="redrive", after=job.redriven_to)))
-    return job, told
+        messages.append(_rest(incoming, JobControl(job_id=job.id, action="redrive", after=job.redriven_to)))
+    return job, messages
 
 
 async def _reopened(tx: Transaction, job: JobRow, tasks: Sequence[Row]) -> JobRow:
@@ -176,17 +176,17 @@ async def _cancel(
     tx: Transaction, incoming: Incoming[JobControl], effect: Cancel, now: datetime
 ) -> tuple[JobRow, list[Outgoing]]:
     """The job is over at once, with all that is open. Of many planned tasks each order ends a block, and sends another
-    for the rest: nobody waits for a job of a million, and no message is that large."""
+    for the rest: the end of a job of a million tasks does not wait, and no batch of messages is that large."""
     tasks = await store.cancel_tasks(tx, effect.job, first=effect.ends)
     job = await store.close_job(tx, effect.job, len(tasks))
-    told = [message for task in tasks for message in _cancelled(task, job.resolved, now)]
+    messages = [message for task in tasks for message in _cancelled(task, job.resolved, now)]
     if effect.ends:
         failures = await count_failures(tx, [job])
         over = replace(job, open=0, cancelled=job.cancelled + job.open)
-        told += ended(over, JobState.CANCELLED, now, failures=failures.get(job.id, ()))
+        messages += ended(over, JobState.CANCELLED, now, failures=failures.get(job.id, ()))
     if tasks and job.open:
-        told.append(_rest(incoming, JobControl(job_id=job.id, action="cancel")))
-    return job, told
+        messages.append(_rest(incoming, JobControl(job_id=job.id, action="cancel")))
+    return job, messages
 
 
 def _rest(incoming: Incoming[JobControl], order: JobControl) -> Outgoing:
@@ -195,10 +195,10 @@ def _rest(incoming: Incoming[JobControl], order: JobControl) -> Outgoing:
 
 
 def _cancelled(row: Row, resolved: Resolved, now: datetime) -> list[Outgoing]:
-    """Of a submit that went out nobody waits for the callback any more, and its vendor's job may end."""
+    """The callback of a submit that went out is no longer expected, and its vendor's job may end."""
     moved = moved_task(ref_of(row), TaskState.CANCELLED, now)
     if row["input"] is None:
         return [moved]
     wait = wait_of(row, resolved, row["deadline_at"])
     abort = end_vendor_job(wait)
-    return [moved, *nobody_waits(wait), *([] if abort is None else [abort])]
+    return [moved, *end_wait(wait), *([] if abort is None else [abort])]

@@ -1,6 +1,6 @@
 """What a submit's answer, a callback, an answer about the status or a timer means for a task that waits. Pure.
 
-Whatever comes first decides, and only once: a task that is over hears nothing any more. What says `done` before the
+The first outcome decides, and only once: later events do not change a task that is over. What says `done` before the
 vendor's id is known, where the results need that id, is kept until it is.
 
 A deadline or heartbeat whose timer comes late does not end its task at once: Sluice was away, and what the vendor
@@ -43,7 +43,7 @@ def apply_event(
 
 
 def _too_late(so_far: Transition, event: TaskChanged | TaskDue) -> Transition:
-    """A submit that was answered after its task was given up leaves a vendor's job that nobody waits for."""
+    """A submit that was answered after its task was given up leaves a vendor's job that is not needed."""
     task = so_far.task
     if isinstance(event, TaskDue) or event.purpose != "submit" or task.state not in _ABANDONED:
         return so_far
@@ -63,14 +63,14 @@ def _due(so_far: Transition, resolved: Resolved, event: TaskDue, now: datetime, 
 def _deadline_passed(so_far: Transition, resolved: Resolved, event: TaskDue, now: datetime) -> Transition:
     task, deadline, next_beat = so_far.task, invoke_of(resolved).deadline, event.beat + 1
     if not task.submitted:
-        # It waits for a permit, or its release died: nobody is at work for it, so its time has not begun.
+        # It waits for a permit, or its release died: the vendor does not work on it yet, so its time has not begun.
         return _extended(so_far, now, deadline, next_beat)
     if task.deadline_at is not None and now < task.deadline_at:
         return _extended(so_far, now, task.deadline_at - now, next_beat, in_grace=event.in_grace)
     if grace := _grace_of(event, now):
         return _extended(so_far, now, grace, next_beat, in_grace=True)
     if task.reported == "done":
-        return _expired(so_far, "vendor_job_missing: it is done, but nothing told the id that its results need")
+        return _expired(so_far, "vendor_job_missing: it is done, but no report had the id that its results need")
     return _expired(so_far, f"deadline_exceeded: no outcome within {write_duration(deadline)}")
 
 

@@ -1,4 +1,4 @@
-"""tasks.events (waiting) and tasks.due → tasks, jobs; tells callbacks.expected, timers, calls, tasks and jobs."""
+"""tasks.events (waiting) and tasks.due → tasks, jobs; sends callbacks.expected, timers, calls, tasks and jobs."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from services.planner.messages import ended, moved_task, planned_task, progresse
 from services.planner.metrics import INVOCATIONS_ENDED, TASKS_PLANNED
 from services.planner.model import JobRow, Task, number_tasks
 from services.planner.rows import JobUpdate, count_failures, insert_tasks, lock_jobs, update_jobs
-from services.planner.waiting import Wait, ask_status, end_vendor_job, expected, nobody_waits, timer
+from services.planner.waiting import Wait, ask_status, end_vendor_job, end_wait, expected, timer
 from shared.database.pool import Transaction
 from shared.events.callbacks import TaskDue
 from shared.events.envelope import Incoming
@@ -31,10 +31,10 @@ SKIPS = frozenset(f"task.{state.value}" for state in TaskState if state is not T
 
 
 async def follow_submits(tx: Transaction, batch: Sequence[Incoming[TaskChanged]]) -> list[Outgoing]:
-    """What fetcher and gateway tell of tasks that wait."""
+    """What fetcher and gateway report about tasks that wait."""
     events = [incoming.event for incoming in batch]
-    told = [event for event in events if event.state is TaskState.WAITING and event.service != "planner"]
-    return await _take(tx, told) if told else []
+    reports = [event for event in events if event.state is TaskState.WAITING and event.service != "planner"]
+    return await _take(tx, reports) if reports else []
 
 
 async def wake_submits(tx: Transaction, batch: Sequence[Incoming[TaskDue]]) -> list[Outgoing]:
@@ -43,8 +43,8 @@ async def wake_submits(tx: Transaction, batch: Sequence[Incoming[TaskDue]]) -> l
 
 
 async def _take(tx: Transaction, events: Sequence[TaskChanged | TaskDue]) -> list[Outgoing]:
-    """Jobs are locked before their tasks, as everywhere in this service; what is told of them follows in time whatever
-    was waited for."""
+    """Jobs are locked before their tasks, as everywhere in this service. The time is taken after that, so messages are
+    not dated before what the locks waited for."""
     locked = await lock_jobs(tx, sorted({event.job_id for event in events}))
     jobs = {job.id: job for job in locked.jobs}
     found = await store.find_submits(tx, sorted({event.task_id for event in events}))
@@ -70,7 +70,7 @@ async def _take(tx: Transaction, events: Sequence[TaskChanged | TaskDue]) -> lis
 
 async def _count(tx: Transaction, ends: Sequence[tuple[JobRow, Sequence[Submit]]], now: datetime) -> list[Outgoing]:
     """Plan what follows the ended tasks of each job, and see whether it is over. One whose tasks only began to wait is
-    told to be running."""
+    reported as running."""
     if not ends:
         return []
     tasks: list[tuple[str, Task]] = []
@@ -123,7 +123,7 @@ def _if_any(message: Outgoing | None) -> list[Outgoing]:
 def _ended(task: Submit, wait: Wait, now: datetime) -> list[Outgoing]:
     INVOCATIONS_ENDED.labels(vendor=vendor_label(wait.resolved.vendor), state=task.state.value).inc()
     log.info(f"invocation.{task.state.value}", job_id=str(task.job_id), task_id=str(task.id), reason=task.reason)
-    return [moved_task(task.ref, task.state, now, reason=task.reason), *nobody_waits(wait)]
+    return [moved_task(task.ref, task.state, now, reason=task.reason), *end_wait(wait)]
 
 
 def _wait(task: Submit, job: JobRow, now: datetime) -> Wait:

@@ -41,7 +41,7 @@ class Submit:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The task is over: everyone hears of it, and nobody waits for its callback any more."""
+    """The task is over: its end is reported, and its callback is no longer expected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class AskStatus:
 
 @dataclass(frozen=True, slots=True)
 class EndVendorJob:
-    """Tell the vendor that nobody waits for its job any more."""
+    """Call the vendor's `abort`: its job is no longer needed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Pages by offset or number. Pure.
 
 With a total, everything else fans out at once. Without one, a page leads to the next until one comes back empty, or
-shorter than the longest so far: that tells the end also where a vendor serves fewer items than it is asked for.
+shorter than the longest so far: that shows the end also where a vendor serves fewer items than it is asked for.
 """
 
 from dataclasses import replace

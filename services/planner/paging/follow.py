@@ -66,8 +66,8 @@ def pages_so_far(resolved: Resolved, done: PlannedCall) -> int:
 
 
 def leads_on(pages: Pages, facts: Facts) -> bool:
-    """Whether an answer tells what follows it, be it nothing. One with a problem does where pages are counted and its
-    items are known: then a total that is missing is done without."""
+    """Whether an answer shows what follows it, even if that is nothing. With a problem it does so if pages are counted
+    and its items are known: paging then goes on without the missing total."""
     counted = isinstance(pages, (OffsetPages, NumberedPages))
     return not facts.problem or (counted and facts.items is not None)
 

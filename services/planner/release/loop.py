@@ -2,7 +2,7 @@
 
 Tasks are marked released after the broker acknowledged them, in the transaction that chose them; the event's id is
 derived from task and round, so a crash in between repeats a message that the fetcher drops. Before a submit goes out,
-the gateway is told to expect its callback and the scheduler of its deadline, each acknowledged by the broker.
+the gateway is asked to expect its callback and the scheduler to set its deadline, each acknowledged by the broker.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What is told when a task goes out, or cannot."""
+"""The messages of a task that goes out, or cannot."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,7 +27,7 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """What is told when a task goes out, `before` it and with it, and the end of its wait, if it is to wait."""
+    """The messages of a task that goes out, `before` it and with it, and the end of its wait, if it is to wait."""
 
     task_id: UUID
     before: list[Outgoing]
@@ -37,7 +37,7 @@ class Released:
 
 
 def release(row: Row, resolved: Resolved, now: datetime) -> Released:
-    """A call that cannot be told fails its task, and holds back no other: all vendors share this transaction."""
+    """A call that cannot be sent fails its task, and holds back no other: all vendors share this transaction."""
     ref = ref_of(row)
     try:
         planned = planned_of(row)

@@ -20,8 +20,8 @@ are no chain: they have an end."""
 
 
 def latest(events: Iterable[TaskChanged]) -> list[TaskChanged]:
-    """One event for each task and round: the furthest state, with whatever facts any of them told. Of two ends the
-    first stands, as it does where they come in two batches."""
+    """One event for each task and round: the furthest state, with the facts that any of them has. Of two ends the
+    first counts, as it does where they come in two batches."""
     merged: dict[tuple[UUID, int], TaskChanged] = {}
     for event in events:
         key = (event.task_id, event.round)
@@ -70,7 +70,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class PageRead:
-    """What the answer to a planned call told. `repeats`: its bytes are those of the page before. `results`: what the
+    """The answer to a planned call. `repeats`: its bytes are those of the page before. `results`: what the
     pages of its vendor job's results are read with, where it is one of these."""
 
     planned: PlannedCall

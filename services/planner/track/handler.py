@@ -1,4 +1,4 @@
-"""tasks.events → tasks, jobs; tells jobs.events (planned, progressed, the end) and tasks.events (planned)."""
+"""tasks.events → tasks, jobs; sends jobs.events (planned, progressed, the end) and tasks.events (planned)."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from services.planner.room import Room
 from services.planner.rows import JobUpdate, count_failures, insert_tasks, lock_jobs, planned_of, update_jobs, wait_of
 from services.planner.track import store
 from services.planner.track.decide import Advance, Change, PageRead, advance, digest_of, inserted, latest
-from services.planner.waiting import nobody_waits
+from services.planner.waiting import end_wait
 from shared.database.pool import Row, Transaction
 from shared.events.catalogue import JOBS_EVENTS
 from shared.events.envelope import Incoming
@@ -90,10 +90,10 @@ async def _find_pages(
     facts: dict[UUID, Facts] = {event.task_id: event.facts for event in events if event.facts is not None}
     pages: dict[UUID, list[PageRead]] = defaultdict(list)
     for row in await store.find_positions(tx, list(facts)) if facts else ():
-        told = facts[row["id"]]
-        repeats = bool(told.digest) and told.digest == row["previous_digest"]
+        found = facts[row["id"]]
+        repeats = bool(found.digest) and found.digest == row["previous_digest"]
         results = _results(row, specifications.get(row["job_id"]))
-        pages[row["job_id"]].append(PageRead(planned_of(row), told, repeats, results))
+        pages[row["job_id"]].append(PageRead(planned_of(row), found, repeats, results))
     return pages
 
 
@@ -153,10 +153,10 @@ async def _report_ends(
 
 
 def _no_callbacks(moved: Sequence[Row], specifications: Mapping[UUID, Resolved], now: datetime) -> list[Outgoing]:
-    """Submits that failed: nobody waits for their callbacks any more."""
+    """Submits that failed: their callbacks are no longer expected."""
     messages: list[Outgoing] = []
     for row in moved:
         resolved = specifications.get(row["job_id"])
         if resolved is not None and row["purpose"] == "submit" and TaskState(row["state"]).is_end:
-            messages += nobody_waits(wait_of(row, resolved, row["deadline_at"] or now))
+            messages += end_wait(wait_of(row, resolved, row["deadline_at"] or now))
     return messages
