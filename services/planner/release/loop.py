@@ -11,7 +11,7 @@ from uuid import UUID
 
 from services.planner.metrics import TASKS_RELEASED
 from services.planner.release import store
-from services.planner.release.decide import Load, ReleaseQuota, Turn, release_quota
+from services.planner.release.decide import ReleaseQuota, Turn, VendorLoad, release_quota
 from services.planner.release.messages import release
 from services.planner.rows import fail_unreadable
 from services.planner.settings import Settings
@@ -63,7 +63,7 @@ class Release:
             self._served[row["vendor"], row["priority"]] = row["job_id"]
         return 0.0
 
-    def _quotas(self, loads: Sequence[Load], vendors: Mapping[str, Vendor]) -> dict[str, ReleaseQuota]:
+    def _quotas(self, loads: Sequence[VendorLoad], vendors: Mapping[str, Vendor]) -> dict[str, ReleaseQuota]:
         """How much of each vendor may go out; a vendor of which nothing may is not there."""
         settings = self._runtime.settings
         seconds, unprocessed_most = settings.planner_window_seconds, settings.planner_unprocessed

@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from services.planner.model import PRIORITIES, Resolved
-from services.planner.release.decide import Backlog, Load, ReleaseQuota, Turn
+from services.planner.release.decide import Backlog, ReleaseQuota, Turn, VendorLoad
 from services.planner.rows import read_specification
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
@@ -20,11 +20,11 @@ _MOST_BYTES = 8 * 2**20
 are locked meanwhile."""
 
 
-async def find_loads(tx: Transaction, unprocessed_most: int) -> list[Load]:
+async def find_loads(tx: Transaction, unprocessed_most: int) -> list[VendorLoad]:
     """Vendors with planned tasks. More than so many pages of a job that wait to be processed are a heap."""
     rows = await tx.fetch(SQL["find_loads"], unprocessed_most)
     return [
-        Load(
+        VendorLoad(
             vendor=row["vendor"],
             outstanding=row["outstanding"],
             retrying=dict(zip(row["retrying_jobs"], row["retrying"], strict=True)),
