@@ -6,6 +6,7 @@ shorter than the longest so far: that shows the end also where a vendor serves f
 
 from dataclasses import replace
 from math import ceil
+from typing import Any
 
 from services.planner.model import PlannedCall, Walk
 from services.planner.paging.step import Step, call_of, page_call
@@ -28,7 +29,7 @@ def first_counted(walk: Walk, pages: OffsetPages | NumberedPages) -> PlannedCall
         wanted = FactsWanted(total=pages.plan.total, size=pages.plan.size)
         return PlannedCall(call_of(request), "metadata", wanted)
     position = 0 if isinstance(pages, OffsetPages) else pages.first
-    return _counted(walk, pages, position, pages.size, wants=True)
+    return _leading_page(walk, pages, position, pages.size)
 
 
 def after_metadata(walk: Walk, pages: Pages, facts: Facts) -> Step:
@@ -49,7 +50,7 @@ def after_offset(walk: Walk, pages: OffsetPages, done: PlannedCall, facts: Facts
     items, end = facts.items or 0, done.position + (facts.items or 0)
     asked = size_asked(pages, done)
     if facts.total is None:
-        return _walk_on(_counted(walk, pages, end, asked, wants=True), done, items, asked if done.position else 0)
+        return _walk_on(_leading_page(walk, pages, end, asked), done, items, asked if done.position else 0)
     if facts.total <= end or items == 0:
         return Step(all_planned=True, expected=facts.total)
     before = read_key(done.unique_key)
@@ -69,7 +70,7 @@ def after_number(walk: Walk, pages: NumberedPages, done: PlannedCall, facts: Fac
     if facts.total is not None and count is None:
         count = ceil(facts.total / served)
     if count is None:
-        following = _counted(walk, pages, done.position + 1, asked, wants=True)
+        following = _leading_page(walk, pages, done.position + 1, asked)
         return _walk_on(following, done, items, asked if index else 0)
     if index + 1 >= count or items == 0:
         return Step(all_planned=True, expected=facts.total)
@@ -91,23 +92,10 @@ def _size_served(done: PlannedCall) -> int | None:
     return None if done.wanted is None else done.wanted.served
 
 
-def _counted(
-    walk: Walk,
-    pages: OffsetPages | NumberedPages,
-    position: int,
-    size: int,
-    *,
-    wants: bool,
-    growth: bool = False,
-    served: int | None = None,
+def _page(
+    walk: Walk, pages: OffsetPages | NumberedPages, position: int, size: int, wanted: FactsWanted | None = None
 ) -> PlannedCall:
-    """One page by offset or number; with `wants`, its answer is read for what comes next, or for `growth` only."""
-    wanted = None
-    if wants:
-        told = pages.pages if isinstance(pages, NumberedPages) else None
-        wanted = FactsWanted(
-            total=pages.total, pages=told, select=walk.records.select, growth=growth, asked=size, served=served
-        )
+    """One page by offset or number."""
     if isinstance(pages, OffsetPages):
         query: dict[str, object] = {pages.offset_parameter: position, pages.size_parameter: size}
     else:
@@ -116,6 +104,16 @@ def _counted(
             query[pages.size_parameter] = size
     numbers = {OFFSET if isinstance(pages, OffsetPages) else NUMBER: position, SIZE: size}
     return PlannedCall(page_call(walk, numbers, query), wanted=wanted, position=position)
+
+
+def _leading_page(walk: Walk, pages: OffsetPages | NumberedPages, position: int, size: int) -> PlannedCall:
+    """One page whose answer is read for what comes next."""
+    return _page(walk, pages, position, size, _facts_wanted(walk, pages, size))
+
+
+def _facts_wanted(walk: Walk, pages: OffsetPages | NumberedPages, size: int, **more: Any) -> FactsWanted:
+    count = pages.pages if isinstance(pages, NumberedPages) else None
+    return FactsWanted(total=pages.total, pages=count, select=walk.records.select, asked=size, **more)
 
 
 def _fan_out(
@@ -127,12 +125,11 @@ def _fan_out(
     served: int | None = None,
 ) -> Step:
     """The pages at these positions; the last one is read again, because the total may have grown meanwhile."""
-    if problem := _too_much(len(positions), _counted(walk, pages, 0, size, wants=True)):
+    if problem := _too_much(len(positions), _leading_page(walk, pages, 0, size)):
         return Step(all_planned=True, problem=problem)
-    planned = [
-        _counted(walk, pages, position, size, wants=position == positions[-1], growth=True, served=served)
-        for position in positions
-    ]
+    planned = [_page(walk, pages, position, size) for position in positions]
+    if planned:
+        planned[-1] = replace(planned[-1], wanted=_facts_wanted(walk, pages, size, growth=True, served=served))
     return Step(tuple(planned), all_planned=not planned, expected=total)
 
 
