@@ -1,4 +1,4 @@
-"""How long a vendor, source or hook that nobody has configured is waited for: it may be on its way.
+"""How long a vendor, source or hook that is not configured is waited for: it may be on its way.
 
 A consumer whose process was killed needs a while to come back: the waits, each a second longer than the last, are a
 quarter of a minute together.

@@ -18,8 +18,8 @@ def cut_results(submit: int) -> str:
 
 
 def paging_stopped(task: int, reason: str, submit: int | None = None) -> str:
-    """Why a job cannot be complete without this task, perhaps one of a submit's results: nobody knows which pages are
-    behind it."""
+    """Why a job cannot be complete without this task, perhaps one of a submit's results: it is unknown which pages
+    follow it."""
     walk = "" if submit is None else cut_results(submit)
     return f"{walk}paging stopped at task {task}: {reason}"
 
@@ -60,8 +60,8 @@ def end_of(job: JobRow) -> JobState | None:
 
 
 def completeness_of(job: JobRow) -> bool | None:
-    """Whether all records of the vendor came; nothing where it told no total, or where a record may have slipped past
-    because others before it went away, and as many came as there are."""
+    """Whether all records of the vendor came. None without a vendor total, or if enough came but the total shrank: a
+    record may have moved to a page that was already read."""
     if job.expected is None:
         return None
     enough = job.distinct >= job.expected

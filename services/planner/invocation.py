@@ -43,8 +43,8 @@ def plan_submits(resolved: Resolved, inputs: Inputs) -> Step | list[Problem]:
 
 
 def _too_large(made: int, inputs: int, size: int) -> Problem:
-    told = f"the submits of the first {made} of {inputs} make {size} bytes"
-    return Problem("/input", f"too_large: {told}; expected at most {MOST_BYTES} of all")
+    found = f"the submits of the first {made} of {inputs} make {size} bytes"
+    return Problem("/input", f"too_large: {found}; expected at most {MOST_BYTES} of all")
 
 
 def invoke_of(resolved: Resolved) -> Invoke:

@@ -37,7 +37,7 @@ def moved_task(ref: TaskRef, state: TaskState, now: datetime, *, reason: str = "
 
 
 def counts_of(job: JobRow) -> JobCounts:
-    """The counts as they are told."""
+    """The counts as they are reported."""
     return JobCounts(
         planned=job.planned,
         completed=job.completed,
@@ -62,7 +62,7 @@ def ended(
     failures: Sequence[FailureCount] = (),
     answer: VendorAnswer | None = None,
 ) -> list[Outgoing]:
-    """The job is over: for everyone, and for whoever wanted to be told."""
+    """The job is over: its end, and the notifications that it asked for."""
     reason = reason_of(job, end)
     JOBS_ENDED.labels(state=end.value).inc()
     log.info(f"job.{end.value}", job_id=str(job.id), reason=reason, records=job.records, distinct=job.distinct)
@@ -81,11 +81,11 @@ def ended(
 
 
 def _notify(job: JobRow, event: JobEnded) -> list[Outgoing]:
-    """A webhook tells nobody of its own end, or two receivers could keep each other busy."""
+    """The end of a webhook is not notified, or two receivers could keep each other busy."""
     notices = tuple(one for one in job.resolved.output.notify if event.state.value in one.on)
     if not notices or job.resolved.kind == "deliver":
         return []
-    told = Notification(
+    notification = Notification(
         subject=f"jobs/{job.id}",
         text=f"job {job.id} of {job.resolved.source}: {event.state.value}",
         event={
@@ -105,4 +105,4 @@ def _notify(job: JobRow, event: JobEnded) -> list[Outgoing]:
         webhooks=webhooks_of(notices),
         at=event.at,
     )
-    return [outgoing(NOTIFICATIONS, told.subject, told, at=event.at)]
+    return [outgoing(NOTIFICATIONS, notification.subject, notification, at=event.at)]

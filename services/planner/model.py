@@ -206,12 +206,12 @@ class JobRow:
         return self.since_progress_seconds > PROGRESS_SECONDS
 
     @classmethod
-    def of(cls, row: Any) -> "JobRow":
-        """From the columns of `lock_jobs.sql`."""
+    def of(cls, row: Any, resolved: Resolved) -> "JobRow":
+        """From the columns of `lock_jobs.sql`, with the specification as it was read."""
         return cls(
             id=row["id"],
             state=JobState(row["state"]),
-            resolved=Resolved.model_validate_json(row["specification"]),
+            resolved=resolved,
             planned=row["planned"],
             open=row["open"],
             completed=row["completed"],

@@ -42,8 +42,8 @@ def fill(
     request: Request, values: Mapping[str, Value], at: str, *, later: Collection[str] = ()
 ) -> Request | list[Problem]:
     """The request with its placeholders filled, or one problem for each unknown one, or for each part that its values
-    make unusable, at the place `at`. Those `later` are left as they stand: whoever knows them fills them. If there is
-    one, the request stays a template, in which other braces are written twice: no value can bring a placeholder."""
+    make unusable, at the place `at`. Those `later` stay placeholders. If there is one, the request
+    stays a template, in which other braces are written twice: no value can bring a placeholder."""
     return _checked(_Filler(values, later, keeps=is_template(request, later)), request, at)
 
 

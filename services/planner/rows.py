@@ -6,19 +6,29 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
+from services.planner.metrics import JOBS_ENDED
 from services.planner.model import JobRow, PlannedCall, Resolved, Task, TaskRef
 from services.planner.waiting import Wait
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
 from shared.database.storable import storable_text
-from shared.events.jobs import FailureCount, JobState
+from shared.events.catalogue import JOBS_EVENTS
+from shared.events.jobs import FailureCount, JobCounts, JobEnded, JobState
 from shared.events.tasks import Call, FactsWanted
+from shared.ids import derived_id
+from shared.messaging.handler import Outgoing, outgoing
+from shared.observability.logs import get_logger
+from shared.runtime.clock import utc_now
 
 SQL = load_queries(__file__)
 
+UNREADABLE = "specification_unreadable: this release cannot read what an older one wrote down; ask for the job again"
 _STATEMENT_BYTES = 8 * 2**20
+
+log = get_logger(__name__)
 
 
 async def insert_tasks(tx: Transaction, tasks: Sequence[tuple[str, Task]]) -> set[UUID]:
@@ -94,9 +104,61 @@ def wait_of(row: Row, resolved: Resolved, deadline_at: datetime) -> Wait:
     )
 
 
-async def lock_jobs(tx: Transaction, job_ids: Sequence[UUID]) -> list[JobRow]:
+@dataclass(frozen=True, slots=True)
+class LockedJobs:
+    """Jobs that are locked. `unreadable`: those that this release cannot read, which are over now. `ends`: what is sent
+    about that."""
+
+    jobs: list[JobRow]
+    unreadable: frozenset[UUID]
+    ends: list[Outgoing]
+
+
+async def lock_jobs(tx: Transaction, job_ids: Sequence[UUID]) -> LockedJobs:
     """Lock jobs in the order of their ids, so that transactions cannot deadlock."""
-    return [JobRow.of(row) for row in await tx.fetch(SQL["lock_jobs"], job_ids)]
+    jobs: list[JobRow] = []
+    unreadable: list[UUID] = []
+    for row in await tx.fetch(SQL["lock_jobs"], job_ids):
+        resolved = read_specification(row)
+        if resolved is None:
+            unreadable.append(row["id"])
+        else:
+            jobs.append(JobRow.of(row, resolved))
+    ends = await fail_unreadable(tx, unreadable, utc_now()) if unreadable else []
+    return LockedJobs(jobs, frozenset(unreadable), ends)
+
+
+def read_specification(row: Row) -> Resolved | None:
+    """What a job runs with; nothing if this release cannot read what an older one wrote down."""
+    try:
+        return Resolved.model_validate_json(row["specification"])
+    except ValidationError as error:
+        log.error("job.unreadable", job_id=str(row["id"]), mistakes=error.error_count())
+        return None
+
+
+async def fail_unreadable(tx: Transaction, job_ids: Sequence[UUID], now: datetime) -> list[Outgoing]:
+    """Jobs that cannot be read fail, and hold back no others; gives what is sent about that."""
+    rows = await tx.fetch(SQL["fail_jobs"], job_ids, UNREADABLE)
+    JOBS_ENDED.labels(state=JobState.FAILED.value).inc(len(rows))
+    return [_unreadable(row, now) for row in rows]
+
+
+def _unreadable(row: Row, now: datetime) -> Outgoing:
+    """The end of a job that cannot be read. Its wishes for notifications cannot be read either, so it does not end as
+    other jobs do. The id is derived, because a loop may send a message twice."""
+    counts = JobCounts(
+        planned=row["planned"],
+        completed=row["completed"],
+        failed=row["failed"],
+        cancelled=row["cancelled"],
+        records=row["records"],
+        distinct=row["distinct_records"],
+    )
+    event = JobEnded(
+        job_id=row["id"], state=JobState.FAILED, reason=UNREADABLE, counts=counts, expected=row["expected"], at=now
+    )
+    return outgoing(JOBS_EVENTS, row["id"], event, id=derived_id("unreadable", row["id"]), at=now)
 
 
 async def count_failures(tx: Transaction, jobs: Iterable[JobRow]) -> Mapping[UUID, Sequence[FailureCount]]:

@@ -20,6 +20,6 @@ class Settings(ServiceSettings):
 
     @property
     def idle_seconds(self) -> float:
-        """Tasks are locked while they are sent, which is given up after a few seconds; a process that stands still then
-        must hold up what other planners hear of these tasks for less than a statement's time."""
+        """Postgres ends transactions that are idle for this long: a frozen planner must release its rows before the
+        statements of other planners time out."""
         return 15.0

@@ -50,12 +50,12 @@ def expected(wait: Wait, *, over: bool = False, id: UUID | None = None) -> Outgo
 
 
 def first_expected(wait: Wait) -> Outgoing:
-    """The same before the submit goes out; told twice it is one event."""
+    """The same before the submit goes out; sent twice it is one event."""
     return expected(wait, id=derived_id("expected", wait.ref.task_id, wait.ref.round))
 
 
-def timer(wait: Wait, kind: DueKind, due_at: datetime, *, number: int = 0) -> Outgoing:
-    """Wake the task then. `number` is its beat or ask."""
+def timer(wait: Wait, kind: DueKind, due_at: datetime, *, number: int = 0, in_grace: bool = False) -> Outgoing:
+    """Wake the task then. `number` is its beat or ask; `in_grace`: the timer of this number came late."""
     due = TaskDue(
         task_id=wait.ref.task_id,
         job_id=wait.ref.job_id,
@@ -63,8 +63,10 @@ def timer(wait: Wait, kind: DueKind, due_at: datetime, *, number: int = 0) -> Ou
         kind=kind,
         beat=number if kind != "status" else 0,
         ask=number if kind == "status" else 0,
+        due_at=due_at,
+        in_grace=in_grace,
     )
-    timer_id = derived_id("due", kind, wait.ref.task_id, wait.ref.round, number)
+    timer_id = derived_id("due", kind, wait.ref.task_id, wait.ref.round, number, *(["grace"] if in_grace else []))
     event = TimerRequested(
         timer_id=timer_id,
         due_at=due_at,
@@ -83,7 +85,7 @@ def no_deadline(wait: Wait) -> Outgoing:
     return outgoing(TIMERS_REQUESTED, timer_id, event, id=derived_id("cancel", timer_id))
 
 
-def nobody_waits(wait: Wait) -> list[Outgoing]:
+def end_wait(wait: Wait) -> list[Outgoing]:
     """The wait is over: its callback is not expected any more, and its deadline not needed."""
     return [expected(wait, over=True), no_deadline(wait)]
 
@@ -95,13 +97,13 @@ def ask_status(wait: Wait, ask: int) -> Outgoing | None:
 
 
 def end_vendor_job(wait: Wait) -> Outgoing | None:
-    """Tell the vendor that nobody waits any more, if it wants to know."""
+    """End the vendor's job, if the source has an `abort`."""
     call = abort_call(wait.resolved, wait.input, wait.vendor_job)
     return None if call is None else _fetch(wait, call, "abort", "abort")
 
 
 def _fetch(wait: Wait, call: Call, purpose: Literal["status", "abort"], what: str) -> Outgoing | None:
-    """Nothing where the vendor's own id of its job made the call too large: what else is told must not wait for it."""
+    """Nothing where the vendor's own id of its job made the call too large: other messages must not wait for it."""
     task_id, _, _, round = wait.ref
     event = FetchRequested(
         **wait.ref._asdict(),

@@ -101,6 +101,8 @@ def _check_secret(value: str) -> str:
 
 
 def _check_expression(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("expected no NUL character, which cannot be stored")
     mistake = mistake_in(value)
     if mistake:
         raise ValueError(f"not a JMESPath expression: {mistake}")

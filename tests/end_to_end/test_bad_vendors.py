@@ -79,8 +79,9 @@ async def test_a_vendor_whose_records_cannot_all_be_read_ends_its_job_with_a_rea
 
 async def test_a_total_that_keeps_growing_is_followed_and_noted(running: Cluster) -> None:
     job = await run(running, "grows", OFFSET, {"misbehaviour": {"total": "grows"}})
-    assert (job["status"], job["distinct"], "keeps growing" in job["note"]) == ("completed", 1400, True), job
-    assert await keys(running, job["source"]) == set(range(1, 1401))
+    assert (job["status"], "keeps growing" in job["note"]) == (PARTLY, True), job
+    assert job["completeness"]["expected"] > job["distinct"] > 1400, job
+    assert await keys(running, job["source"]) == set(range(1, job["distinct"] + 1))
 
 
 async def test_a_total_that_shrinks_is_noted_and_leaves_completeness_open(running: Cluster) -> None:

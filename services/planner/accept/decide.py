@@ -6,6 +6,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
+from pydantic import ValidationError
+
 from services.planner.accept.sizes import oversized
 from services.planner.invocation import plan_submits
 from services.planner.model import Resolved, Task, number_tasks
@@ -15,6 +17,7 @@ from services.planner.placeholders import fill_poll, named
 from services.planner.single import first_call, resolve_request, resolve_webhook
 from shared.errors import Invalid, Problem
 from shared.specification.hosts import ad_hoc_vendor, host_mistakes
+from shared.specification.invoke import Invoke
 from shared.specification.job import DeliverJob, InvokeJob, JobSpecification, PollJob, RequestJob, SourceJob, UrlJob
 from shared.specification.mistakes import input_of_poll, unknown
 from shared.specification.placeholders import read_job
@@ -34,11 +37,6 @@ class Admitted:
     step: Step
     tasks: tuple[Task, ...]
 
-    @property
-    def size(self) -> int:
-        """Bytes of its calls."""
-        return sum(task.planned.size for task in self.tasks)
-
 
 @dataclass(frozen=True, slots=True)
 class Refused:
@@ -49,7 +47,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """A vendor or source that is not configured, or not yet: configuration may be on its way."""
+    """A vendor or source that is not configured, or not yet, or not readably: configuration may be on its way."""
 
     problem: Problem
 
@@ -123,7 +121,9 @@ def _resolve_single(job: RequestJob | DeliverJob, known: Configured) -> Resolved
         return resolved if isinstance(resolved, Resolved) else Refused(tuple(resolved))
     if job.vendor is None:
         return resolve_webhook(job)
-    vendor = Vendor.model_validate_json(known.vendors[job.vendor])
+    vendor = _read_vendor(job.vendor, known)
+    if isinstance(vendor, Unknown):
+        return vendor
     if problems := host_mistakes(job.deliver, vendor):
         return Refused(tuple(problems))
     return resolve_webhook(job, vendor)
@@ -139,14 +139,35 @@ def _resolve_work(
     resolved = Resolved(vendor=work.vendor, source=name, output=output)
     match work:
         case PollJob(poll=Poll() as poll) | Source(poll=Poll() as poll):
-            if isinstance(job, SourceJob) and job.input is not None:
-                return Refused((input_of_poll(name),))
-            filled = fill_poll(resolved, poll, named(parameters=job.parameters), "/poll")
-            return Refused(tuple(filled)) if isinstance(filled, list) else filled
+            return _resolve_poll(job, resolved, poll)
         case _:
-            rules = Vendor.model_validate_json(known.vendors[work.vendor]).callbacks
-            more = {"invoke": work.invoke, "parameters": job.parameters, "callbacks": rules, "templated": True}
-            return resolved.model_copy(update=more)
+            return _resolve_invoke(job, resolved, work.invoke, known)
+
+
+def _resolve_poll(job: SourceJob | PollJob | InvokeJob, resolved: Resolved, poll: Poll) -> Resolved | Refused:
+    if isinstance(job, SourceJob) and job.input is not None:
+        return Refused((input_of_poll(job.source),))
+    filled = fill_poll(resolved, poll, named(parameters=job.parameters), "/poll")
+    return Refused(tuple(filled)) if isinstance(filled, list) else filled
+
+
+def _resolve_invoke(
+    job: SourceJob | PollJob | InvokeJob, resolved: Resolved, invoke: Invoke | None, known: Configured
+) -> Resolved | Unknown:
+    vendor = _read_vendor(resolved.vendor, known)
+    if isinstance(vendor, Unknown):
+        return vendor
+    more = {"invoke": invoke, "parameters": job.parameters, "callbacks": vendor.callbacks, "templated": True}
+    return resolved.model_copy(update=more)
+
+
+def _read_vendor(name: str, known: Configured) -> Vendor | Unknown:
+    """A vendor that is configured."""
+    try:
+        return Vendor.model_validate_json(known.vendors[name])
+    except ValidationError:
+        problem = f"this release cannot read the vendor {name}, which an older one wrote down; apply it again"
+        return Unknown(Problem("/vendor", problem))
 
 
 def _from_url(job: UrlJob) -> Resolved:

@@ -1,4 +1,4 @@
-"""jobs.requested → jobs and first tasks; tells jobs.events and tasks.events."""
+"""jobs.requested → jobs and first tasks; sends jobs.events and tasks.events."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -9,9 +9,9 @@ from pydantic_core import from_json
 from services.planner.accept import store
 from services.planner.accept.decide import Admitted, Refused, Unknown, admit, names_in
 from services.planner.configuration_lag import look_again
-from services.planner.invocation import MOST_BYTES
 from services.planner.messages import planned_task
 from services.planner.metrics import TASKS_PLANNED
+from services.planner.room import Room
 from shared.database.pool import Transaction
 from shared.errors import Problem
 from shared.events.catalogue import JOBS_EVENTS
@@ -27,28 +27,28 @@ log = get_logger(__name__)
 
 
 async def accept_jobs(tx: Transaction, batch: Sequence[Incoming[JobRequested]]) -> list[Result]:
-    """Admit or refuse each requested job. The same job asked for twice is one job: the first counts. In the order of
-    their ids, in as many parts as it takes to hold no more calls at once than one job may have."""
+    """Admit or refuse each requested job. The same job asked for twice is one job: the first counts.
+
+    Raises:
+        TooMuchAtOnce: as `Room.take`.
+    """
     now = utc_now()
     known = await store.find_configuration(tx, [names_in(incoming.event.document) for incoming in batch])
-    part: dict[UUID, Admitted] = {}
-    size = 0
+    admitted: dict[UUID, Admitted] = {}
+    room = Room(len(batch))
     results: list[Result] = []
-    for incoming in sorted(batch, key=_job_of):
+    for incoming in batch:
         job_id = _job_of(incoming)
         match admit(job_id, incoming.event.document, known):
             case Admitted() as job:
-                size += job.size
-                if size > MOST_BYTES:
-                    results += await _insert(tx, part, now)
-                    part, size = {}, job.size
-                part.setdefault(job_id, job)
+                room.take(job.step.calls)
+                admitted.setdefault(job_id, job)
             case Refused(problems):
                 results += _reject(incoming, job_id, "schema_invalid", list(problems), now)
             case Unknown(problem):
                 again = look_again(incoming)
                 results += [again] if again else _reject(incoming, job_id, "config_missing", [problem], now)
-    return [*results, *await _insert(tx, part, now)]
+    return [*results, *await _insert(tx, admitted, now)]
 
 
 def _job_of(incoming: Incoming[JobRequested]) -> UUID:
@@ -56,13 +56,13 @@ def _job_of(incoming: Incoming[JobRequested]) -> UUID:
 
 
 async def _insert(tx: Transaction, admitted: Mapping[UUID, Admitted], now: datetime) -> list[Outgoing]:
-    """Write down those that are new, and tell of them."""
+    """Write down those that are new, and report them."""
     new = await store.insert_jobs(tx, list(admitted.values()))
-    return [message for job_id in new for message in _tell(admitted[job_id], now)]
+    return [message for job_id in new for message in _report(admitted[job_id], now)]
 
 
 async def give_up_job(tx: Transaction, incoming: Incoming[JobRequested], reason: str) -> list[Outgoing]:
-    """The shell gave a request up: who waits for the end of its job hears of it, unless an earlier request made one."""
+    """The shell gave a request up: its job is rejected, unless an earlier request made one."""
     job_id = _job_of(incoming)
     if await store.has_job(tx, job_id):
         return []
@@ -70,7 +70,7 @@ async def give_up_job(tx: Transaction, incoming: Incoming[JobRequested], reason:
     return [_rejected(job_id, [problem], utc_now(), id=derived_id("buried", incoming.id, incoming.delivery))]
 
 
-def _tell(job: Admitted, now: datetime) -> list[Outgoing]:
+def _report(job: Admitted, now: datetime) -> list[Outgoing]:
     resolved = job.resolved
     log.info("job.accepted", job_id=str(job.job_id), vendor=resolved.vendor, source=resolved.source)
     TASKS_PLANNED.labels(vendor=vendor_label(resolved.vendor)).inc(len(job.tasks))
@@ -82,7 +82,7 @@ def _tell(job: Admitted, now: datetime) -> list[Outgoing]:
         specification=from_json(job.resolved_json),
         at=now,
     )
-    told = [outgoing(JOBS_EVENTS, job.job_id, accepted, at=now)]
+    messages = [outgoing(JOBS_EVENTS, job.job_id, accepted, at=now)]
     if job.step.all_planned:
         has_results = resolved.invoke is not None and resolved.invoke.results is not None
         planned = JobPlanned(
@@ -92,8 +92,8 @@ def _tell(job: Admitted, now: datetime) -> list[Outgoing]:
             all_known=not has_results,
             at=now,
         )
-        told.append(outgoing(JOBS_EVENTS, job.job_id, planned, at=now))
-    return told + [planned_task(task.ref, now) for task in job.tasks]
+        messages.append(outgoing(JOBS_EVENTS, job.job_id, planned, at=now))
+    return messages + [planned_task(task.ref, now) for task in job.tasks]
 
 
 def _reject(

@@ -1,4 +1,4 @@
-"""Whether what a job tells and asks for fits into the topics that carry it. Pure."""
+"""Whether the events and calls of a job fit into the topics that carry it. Pure."""
 
 from collections.abc import Iterable
 from typing import Any

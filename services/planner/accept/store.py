@@ -7,16 +7,19 @@ from services.planner.accept.decide import Admitted, Configured
 from services.planner.rows import insert_tasks
 from shared.database.pool import Transaction
 from shared.database.queries import load_queries
+from shared.messaging.latest import read_latest
 from shared.specification.source import Source
 
 SQL = load_queries(__file__)
 
 
 async def find_configuration(tx: Transaction, names: Sequence[tuple[str, str]]) -> Configured:
-    """The sources and vendors of these names, and the vendors of those sources."""
+    """The sources and vendors of these names, and the vendors of those sources. A source that this release cannot read
+    is not among them."""
     sources = sorted({source for source, _ in names if source})
     rows = await tx.fetch(SQL["find_sources"], sources)
-    found = {row["id"]: Source.model_validate_json(row["document"]) for row in rows}
+    read = {row["id"]: read_latest(Source, row["id"], row["document"]) for row in rows}
+    found = {name: source for name, source in read.items() if source is not None}
     vendors = {vendor for _, vendor in names if vendor} | {source.vendor for source in found.values()}
     rows = await tx.fetch(SQL["find_vendors"], sorted(vendors))
     return Configured(vendors={row["id"]: row["document"] for row in rows}, sources=found)

@@ -1,4 +1,4 @@
-"""jobs.control → jobs, tasks; tells jobs.events and tasks.events, and orders what is early again."""
+"""jobs.control → jobs, tasks; sends jobs.events and tasks.events, and early orders again."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,8 +10,9 @@ from services.planner.control.decide import Cancel, Named, Redrive, SetState, lo
 from services.planner.ending import end_of, without_cuts
 from services.planner.messages import ended, moved_task, planned_task, progressed
 from services.planner.model import JobRow, Resolved
-from services.planner.rows import JobUpdate, count_failures, lock_jobs, ref_of, update_jobs, wait_of
-from services.planner.waiting import end_vendor_job, nobody_waits
+from services.planner.room import Room
+from services.planner.rows import UNREADABLE, JobUpdate, count_failures, lock_jobs, ref_of, update_jobs, wait_of
+from services.planner.waiting import end_vendor_job, end_wait
 from shared.database.pool import Row, Transaction
 from shared.events.catalogue import JOBS_CONTROL
 from shared.events.envelope import Incoming
@@ -33,12 +34,21 @@ log = get_logger(__name__)
 async def control_jobs(tx: Transaction, batch: Sequence[Incoming[JobControl]]) -> list[Result]:
     """Carry out orders in the order they came; orders are rare, so each is taken by itself. An order may overtake the
     request for its job, or the end of the task that it redrives, which stand in other topics: then it comes again
-    later, and is put aside if that was in vain."""
-    jobs = {job.id: job for job in await lock_jobs(tx, sorted({incoming.event.job_id for incoming in batch}))}
+    later, and is put aside if that was in vain.
+
+    Raises:
+        TooMuchAtOnce: as `Room.take`.
+    """
+    locked = await lock_jobs(tx, sorted({incoming.event.job_id for incoming in batch}))
+    jobs = {job.id: job for job in locked.jobs}
     now = utc_now()
-    messages: list[Result] = []
+    messages: list[Result] = [*locked.ends]
+    room = Room(len(batch))
     for incoming in batch:
         job = jobs.get(incoming.event.job_id)
+        if incoming.event.job_id in locked.unreadable:
+            messages += await _order_for_unreadable(tx, incoming)
+            continue
         if job is None:
             messages.append(await _wait_for_job(tx, incoming))
             continue
@@ -56,9 +66,19 @@ async def control_jobs(tx: Transaction, batch: Sequence[Incoming[JobControl]]) -
             effect="none" if carried is None else "done",
         )
         if carried is not None:
-            jobs[incoming.event.job_id], told = carried
-            messages += told
+            jobs[incoming.event.job_id], caused = carried
+            room.take_messages(len(caused))
+            messages += caused
     return messages
+
+
+async def _order_for_unreadable(tx: Transaction, incoming: Incoming[JobControl]) -> list[Result]:
+    """A job that cannot be read is over, which is what a cancel wants; only its tasks cannot be planned again."""
+    if incoming.delivery:
+        await store.delete_early_order(tx, incoming.id)
+    if incoming.event.action != "redrive":
+        return []
+    return [Refuse(incoming, "specification_unreadable", UNREADABLE)]
 
 
 async def _wait_for_job(tx: Transaction, incoming: Incoming[JobControl]) -> Result:
@@ -80,8 +100,8 @@ def _put_off(incoming: Incoming[JobControl], named: Named) -> list[Result]:
     if len(incoming.event.task_ids) > 1:
         return [_alone(incoming, task_id) for task_id in (*early, *unknown)]
     if early:
-        told = f"task {early[0]} has not failed, as far as the planner has heard"
-        return [_later(incoming, "task_open", told, task_id=early[0])]
+        error = f"task {early[0]} has not failed, as far as the planner knows"
+        return [_later(incoming, "task_open", error, task_id=early[0])]
     if unknown:
         return [Refuse(incoming, "task_unknown", f"the job has no task {unknown[0]}", task_id=unknown[0])]
     return []
@@ -131,11 +151,11 @@ async def _redrive(
     if end is not None:
         failures = await count_failures(tx, [job])
         return replace(job, state=end), ended(job, end, now, failures=failures.get(job.id, ()))
-    told = [planned_task(ref_of(task), now) for task in tasks]
-    told.append(progressed(job, now))
+    messages = [planned_task(ref_of(task), now) for task in tasks]
+    messages.append(progressed(job, now))
     if not effect.only and job.redriven_to is not None:
-        told.append(_rest(incoming, JobControl(job_id=job.id, action="redrive", after=job.redriven_to)))
-    return job, told
+        messages.append(_rest(incoming, JobControl(job_id=job.id, action="redrive", after=job.redriven_to)))
+    return job, messages
 
 
 async def _reopened(tx: Transaction, job: JobRow, tasks: Sequence[Row]) -> JobRow:
@@ -156,17 +176,17 @@ async def _cancel(
     tx: Transaction, incoming: Incoming[JobControl], effect: Cancel, now: datetime
 ) -> tuple[JobRow, list[Outgoing]]:
     """The job is over at once, with all that is open. Of many planned tasks each order ends a block, and sends another
-    for the rest: nobody waits for a job of a million, and no message is that large."""
+    for the rest: the end of a job of a million tasks does not wait, and no batch of messages is that large."""
     tasks = await store.cancel_tasks(tx, effect.job, first=effect.ends)
     job = await store.close_job(tx, effect.job, len(tasks))
-    told = [message for task in tasks for message in _cancelled(task, job.resolved, now)]
+    messages = [message for task in tasks for message in _cancelled(task, job.resolved, now)]
     if effect.ends:
         failures = await count_failures(tx, [job])
         over = replace(job, open=0, cancelled=job.cancelled + job.open)
-        told += ended(over, JobState.CANCELLED, now, failures=failures.get(job.id, ()))
+        messages += ended(over, JobState.CANCELLED, now, failures=failures.get(job.id, ()))
     if tasks and job.open:
-        told.append(_rest(incoming, JobControl(job_id=job.id, action="cancel")))
-    return job, told
+        messages.append(_rest(incoming, JobControl(job_id=job.id, action="cancel")))
+    return job, messages
 
 
 def _rest(incoming: Incoming[JobControl], order: JobControl) -> Outgoing:
@@ -175,10 +195,10 @@ def _rest(incoming: Incoming[JobControl], order: JobControl) -> Outgoing:
 
 
 def _cancelled(row: Row, resolved: Resolved, now: datetime) -> list[Outgoing]:
-    """Of a submit that went out nobody waits for the callback any more, and its vendor's job may end."""
+    """The callback of a submit that went out is no longer expected, and its vendor's job may end."""
     moved = moved_task(ref_of(row), TaskState.CANCELLED, now)
     if row["input"] is None:
         return [moved]
     wait = wait_of(row, resolved, row["deadline_at"])
     abort = end_vendor_job(wait)
-    return [moved, *nobody_waits(wait), *([] if abort is None else [abort])]
+    return [moved, *end_wait(wait), *([] if abort is None else [abort])]

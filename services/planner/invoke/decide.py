@@ -1,102 +1,37 @@
 """What a submit's answer, a callback, an answer about the status or a timer means for a task that waits. Pure.
 
-Whatever comes first decides, and only once: a task that is over hears nothing any more. What says `done` before the
+The first outcome decides, and only once: later events do not change a task that is over. What says `done` before the
 vendor's id is known, where the results need that id, is kept until it is.
+
+A deadline or heartbeat whose timer comes late does not end its task at once: Sluice was away, and what the vendor
+reported meanwhile has a longer way than the timer, through the gateway's spool. The task gets a grace, once.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from services.planner.ending import also_cut, cut_results
 from services.planner.invocation import invoke_of, resolve_results, status_call
-from services.planner.model import JobRow, PlannedCall, Resolved, TaskRef
+from services.planner.invoke.model import AskStatus, Effect, End, EndVendorJob, Expect, Submit, Transition, Wake
+from services.planner.model import JobRow, PlannedCall, Resolved
 from services.planner.paging.follow import first_step
 from services.planner.paging.step import Step
-from services.planner.waiting import DueKind
 from shared.events.callbacks import TaskDue
 from shared.events.tasks import TaskChanged, TaskState
-from shared.specification.values import Scalar, write_duration
-from shared.specification.vendor_jobs import Told
+from shared.specification.values import write_duration
 
 _ABANDONED = frozenset({TaskState.CANCELLED, TaskState.EXPIRED})
+_LATE = timedelta(seconds=1)
+_GRACE = timedelta(seconds=30)
+_LONGEST_LATENESS = timedelta(minutes=10)
+"""The grace is as long as the timer was late, up to this, and `_GRACE` longer: what piled up is worked off in that."""
 
 
-@dataclass(frozen=True, slots=True)
-class Submit:
-    """A submit and what is known of its vendor job. `reported` is what the vendor said became of the job, kept until
-    the vendor's id is known; `beat` counts the reports of progress, `ask` the questions for the status. `submitted_at`
-    is not stored: it comes with the submit's answer."""
-
-    id: UUID
-    job_id: UUID
-    number: int
-    round: int
-    state: TaskState
-    input: Mapping[str, Scalar]
-    deadline_at: datetime | None = None
-    submitted: bool = False
-    submitted_at: datetime | None = None
-    vendor_job: str | None = None
-    reported: Told | None = None
-    beat: int = 0
-    ask: int = 0
-    reason: str = ""
-
-    @property
-    def ref(self) -> TaskRef:
-        """The task in its round."""
-        return TaskRef(self.id, self.job_id, self.number, self.round)
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """The task is over: everyone hears of it, and nobody waits for its callback any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Expect:
-    """Its callback is expected under the vendor's id and until the deadline that it has now."""
-
-
-@dataclass(frozen=True, slots=True)
-class AskStatus:
-    """Ask the vendor for the status."""
-
-
-@dataclass(frozen=True, slots=True)
-class EndVendorJob:
-    """Tell the vendor that nobody waits for its job any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wake:
-    """Look again after a time; `number` is the beat or ask that it belongs to."""
-
-    kind: DueKind
-    after: timedelta
-    number: int
-
-
-Effect = End | Expect | AskStatus | EndVendorJob | Wake
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """The task after what it heard, and what others are to hear of that: each effect once, of the task as it is in the
-    end."""
-
-    task: Submit
-    effects: tuple[Effect, ...] = ()
-
-    def then(self, task: Submit, *effects: Effect) -> "Move":
-        """The task moves on, with these effects besides."""
-        return Move(task, tuple(dict.fromkeys((*self.effects, *effects))))
-
-
-def move(so_far: Move, resolved: Resolved, event: TaskChanged | TaskDue, now: datetime, *, paused: bool) -> Move:
-    """The move after one more event."""
+def apply_event(
+    so_far: Transition, resolved: Resolved, event: TaskChanged | TaskDue, now: datetime, *, paused: bool
+) -> Transition:
+    """The transition after one more event."""
     task = so_far.task
     if event.round != task.round:
         return so_far
@@ -107,88 +42,129 @@ def move(so_far: Move, resolved: Resolved, event: TaskChanged | TaskDue, now: da
     return _heard(so_far, resolved, event)
 
 
-def _too_late(so_far: Move, event: TaskChanged | TaskDue) -> Move:
-    """A submit that was answered after its task was given up leaves a vendor's job that nobody waits for."""
+def _too_late(so_far: Transition, event: TaskChanged | TaskDue) -> Transition:
+    """A submit that was answered after its task was given up leaves a vendor's job that is not needed."""
     task = so_far.task
     if isinstance(event, TaskDue) or event.purpose != "submit" or task.state not in _ABANDONED:
         return so_far
     return so_far.then(replace(task, vendor_job=task.vendor_job or event.vendor_job), EndVendorJob())
 
 
-def _due(so_far: Move, resolved: Resolved, event: TaskDue, now: datetime, *, paused: bool) -> Move:
-    task, invoke = so_far.task, invoke_of(resolved)
+def _due(so_far: Transition, resolved: Resolved, event: TaskDue, now: datetime, *, paused: bool) -> Transition:
     match event.kind:
-        case "deadline" if not task.submitted:
-            # It waits for a permit, or its release died: nobody is at work for it, so its time has not begun.
-            return _extended(so_far, now, invoke.deadline, event.beat + 1)
-        case "deadline" if task.deadline_at is not None and now < task.deadline_at:
-            return _extended(so_far, now, task.deadline_at - now, event.beat + 1)
-        case "deadline" if task.reported == "done":
-            return _expired(so_far, "vendor_job_missing: it is done, but nothing told the id that its results need")
         case "deadline":
-            return _expired(so_far, f"deadline_exceeded: no outcome within {write_duration(invoke.deadline)}")
-        case "heartbeat" if event.beat == task.beat and invoke.heartbeat is not None:
-            return _expired(so_far, f"heartbeat_missed: no progress within {write_duration(invoke.heartbeat)}")
-        case "status" if event.ask == task.ask and invoke.status is not None:
-            if paused or status_call(resolved, task.input, task.vendor_job) is None:
-                return _ask_again(so_far, invoke.status.every)
-            return so_far.then(task, AskStatus())
-        case _:
-            return so_far
+            return _deadline_passed(so_far, resolved, event, now)
+        case "heartbeat":
+            return _heartbeat_missed(so_far, resolved, event, now)
+        case "status":
+            return _status_due(so_far, resolved, event, paused=paused)
 
 
-def _extended(so_far: Move, now: datetime, left: timedelta, number: int) -> Move:
-    return so_far.then(replace(so_far.task, deadline_at=now + left), Expect(), Wake("deadline", left, number))
+def _deadline_passed(so_far: Transition, resolved: Resolved, event: TaskDue, now: datetime) -> Transition:
+    task, deadline, next_beat = so_far.task, invoke_of(resolved).deadline, event.beat + 1
+    if not task.submitted:
+        # It waits for a permit, or its release died: the vendor does not work on it yet, so its time has not begun.
+        return _extended(so_far, now, deadline, next_beat)
+    if task.deadline_at is not None and now < task.deadline_at:
+        return _extended(so_far, now, task.deadline_at - now, next_beat, in_grace=event.in_grace)
+    if grace := _grace_of(event, now):
+        return _extended(so_far, now, grace, next_beat, in_grace=True)
+    if task.reported == "done":
+        return _expired(so_far, "vendor_job_missing: it is done, but no report had the id that its results need")
+    return _expired(so_far, f"deadline_exceeded: no outcome within {write_duration(deadline)}")
 
 
-def _expired(so_far: Move, reason: str) -> Move:
+def _heartbeat_missed(so_far: Transition, resolved: Resolved, event: TaskDue, now: datetime) -> Transition:
+    task, heartbeat = so_far.task, invoke_of(resolved).heartbeat
+    if heartbeat is None or event.beat != task.beat:
+        return so_far
+    if grace := _grace_of(event, now):
+        return so_far.then(task, Wake("heartbeat", grace, task.beat, in_grace=True))
+    return _expired(so_far, f"heartbeat_missed: no progress within {write_duration(heartbeat)}")
+
+
+def _status_due(so_far: Transition, resolved: Resolved, event: TaskDue, *, paused: bool) -> Transition:
+    task, status = so_far.task, invoke_of(resolved).status
+    if status is None or event.ask != task.ask:
+        return so_far
+    if paused or status_call(resolved, task.input, task.vendor_job) is None:
+        return _ask_again(so_far, status.every)
+    return so_far.then(task, AskStatus())
+
+
+def _grace_of(event: TaskDue, now: datetime) -> timedelta | None:
+    """How long the task still waits; nothing if its timer came on time, or if this is the end of a grace."""
+    if event.in_grace or event.due_at is None or now - event.due_at <= _LATE:
+        return None
+    return _GRACE + min(now - event.due_at, _LONGEST_LATENESS)
+
+
+def _extended(so_far: Transition, now: datetime, left: timedelta, number: int, *, in_grace: bool = False) -> Transition:
+    wake = Wake("deadline", left, number, in_grace)
+    return so_far.then(replace(so_far.task, deadline_at=now + left), Expect(), wake)
+
+
+def _expired(so_far: Transition, reason: str) -> Transition:
     return _ended(replace(so_far.task, state=TaskState.EXPIRED, reason=reason), EndVendorJob())
 
 
-def _ended(task: Submit, *effects: Effect) -> Move:
+def _ended(task: Submit, *effects: Effect) -> Transition:
     """Nothing else that the task was to do counts any more."""
-    return Move(task, (End(), *effects))
+    return Transition(task, (End(), *effects))
 
 
-def _heard(so_far: Move, resolved: Resolved, event: TaskChanged) -> Move:
-    task, invoke = so_far.task, invoke_of(resolved)
-    known = task.vendor_job or event.vendor_job
-    waiting = replace(task, state=TaskState.WAITING, vendor_job=known, reason=event.reason or task.reason)
-    after = so_far.then(waiting) if known == task.vendor_job else so_far.then(waiting, Expect())
-    if event.purpose == "submit" and not task.submitted:
-        after = _submitted(after, resolved, event)
-    if event.told == "progress":
-        after = _progressed(after, resolved)
-    elif event.told is not None and after.task.reported is None:
-        after = after.then(replace(after.task, reported=event.told))
-    if event.purpose == "status" and invoke.status is not None:
-        after = _ask_again(after, invoke.status.every)
+def _heard(so_far: Transition, resolved: Resolved, event: TaskChanged) -> Transition:
+    after = _known_by(so_far, event)
+    after = _submitted(after, resolved, event)
+    after = _reported(after, resolved, event)
+    after = _status_answered(after, resolved, event)
     return _decided(after, resolved)
 
 
-def _submitted(so_far: Move, resolved: Resolved, event: TaskChanged) -> Move:
+def _known_by(so_far: Transition, event: TaskChanged) -> Transition:
+    """Whatever came, the task waits now, under the vendor's id if that is known."""
+    task = so_far.task
+    vendor_job = task.vendor_job or event.vendor_job
+    waiting = replace(task, state=TaskState.WAITING, vendor_job=vendor_job, reason=event.reason or task.reason)
+    return so_far.then(waiting) if vendor_job == task.vendor_job else so_far.then(waiting, Expect())
+
+
+def _submitted(so_far: Transition, resolved: Resolved, event: TaskChanged) -> Transition:
+    if event.purpose != "submit" or so_far.task.submitted:
+        return so_far
     invoke = invoke_of(resolved)
     left_at = event.attempt.started_at if event.attempt else None
     task = replace(so_far.task, submitted=True, submitted_at=left_at, deadline_at=event.at + invoke.deadline)
     after = so_far.then(task, Expect())
     if invoke.heartbeat is not None:
-        after = after.then(after.task, Wake("heartbeat", invoke.heartbeat, after.task.beat))
+        after = after.then(task, Wake("heartbeat", invoke.heartbeat, task.beat))
     if invoke.status is not None:
-        after = after.then(after.task, Wake("status", invoke.status.after, after.task.ask))
+        after = after.then(task, Wake("status", invoke.status.after, task.ask))
     return after
 
 
-def _progressed(so_far: Move, resolved: Resolved) -> Move:
-    task, heartbeat = replace(so_far.task, beat=so_far.task.beat + 1), invoke_of(resolved).heartbeat
-    return so_far.then(task) if heartbeat is None else so_far.then(task, Wake("heartbeat", heartbeat, task.beat))
+def _reported(so_far: Transition, resolved: Resolved, event: TaskChanged) -> Transition:
+    """Progress extends the wait by a heartbeat; of several outcomes the first counts."""
+    task, heartbeat = so_far.task, invoke_of(resolved).heartbeat
+    if event.told == "progress":
+        task = replace(task, beat=task.beat + 1)
+        return so_far.then(task) if heartbeat is None else so_far.then(task, Wake("heartbeat", heartbeat, task.beat))
+    if event.told is None or task.reported is not None:
+        return so_far
+    return so_far.then(replace(task, reported=event.told))
 
 
-def _ask_again(so_far: Move, every: timedelta) -> Move:
+def _status_answered(so_far: Transition, resolved: Resolved, event: TaskChanged) -> Transition:
+    status = invoke_of(resolved).status
+    return so_far if event.purpose != "status" or status is None else _ask_again(so_far, status.every)
+
+
+def _ask_again(so_far: Transition, every: timedelta) -> Transition:
     task = replace(so_far.task, ask=so_far.task.ask + 1)
     return so_far.then(task, Wake("status", every, task.ask))
 
 
-def _decided(so_far: Move, resolved: Resolved) -> Move:
+def _decided(so_far: Transition, resolved: Resolved) -> Transition:
     task = so_far.task
     if task.reported == "failed":
         reason = "vendor_failed: the vendor says that its job failed"

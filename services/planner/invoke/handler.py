@@ -1,4 +1,4 @@
-"""tasks.events (waiting) and tasks.due → tasks, jobs; tells callbacks.expected, timers, calls, tasks and jobs."""
+"""tasks.events (waiting) and tasks.due → tasks, jobs; sends callbacks.expected, timers, calls, tasks and jobs."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -7,23 +7,13 @@ from uuid import UUID
 
 from services.planner.ending import end_of
 from services.planner.invoke import store
-from services.planner.invoke.decide import (
-    AskStatus,
-    Effect,
-    End,
-    EndVendorJob,
-    Expect,
-    Move,
-    Submit,
-    Wake,
-    count,
-    move,
-)
+from services.planner.invoke.decide import apply_event, count
+from services.planner.invoke.model import AskStatus, Effect, End, EndVendorJob, Expect, Submit, Transition, Wake
 from services.planner.messages import ended, moved_task, planned_task, progressed
 from services.planner.metrics import INVOCATIONS_ENDED, TASKS_PLANNED
 from services.planner.model import JobRow, Task, number_tasks
 from services.planner.rows import JobUpdate, count_failures, insert_tasks, lock_jobs, update_jobs
-from services.planner.waiting import Wait, ask_status, end_vendor_job, expected, nobody_waits, timer
+from services.planner.waiting import Wait, ask_status, end_vendor_job, end_wait, expected, timer
 from shared.database.pool import Transaction
 from shared.events.callbacks import TaskDue
 from shared.events.envelope import Incoming
@@ -41,10 +31,10 @@ SKIPS = frozenset(f"task.{state.value}" for state in TaskState if state is not T
 
 
 async def follow_submits(tx: Transaction, batch: Sequence[Incoming[TaskChanged]]) -> list[Outgoing]:
-    """What fetcher and gateway tell of tasks that wait."""
+    """What fetcher and gateway report about tasks that wait."""
     events = [incoming.event for incoming in batch]
-    told = [event for event in events if event.state is TaskState.WAITING and event.service != "planner"]
-    return await _take(tx, told) if told else []
+    reports = [event for event in events if event.state is TaskState.WAITING and event.service != "planner"]
+    return await _take(tx, reports) if reports else []
 
 
 async def wake_submits(tx: Transaction, batch: Sequence[Incoming[TaskDue]]) -> list[Outgoing]:
@@ -53,31 +43,34 @@ async def wake_submits(tx: Transaction, batch: Sequence[Incoming[TaskDue]]) -> l
 
 
 async def _take(tx: Transaction, events: Sequence[TaskChanged | TaskDue]) -> list[Outgoing]:
-    """Jobs are locked before their tasks, as everywhere in this service; what is told of them follows in time whatever
-    was waited for."""
-    jobs = {job.id: job for job in await lock_jobs(tx, sorted({event.job_id for event in events}))}
+    """Jobs are locked before their tasks, as everywhere in this service. The time is taken after that, so messages are
+    not dated before what the locks waited for."""
+    locked = await lock_jobs(tx, sorted({event.job_id for event in events}))
+    jobs = {job.id: job for job in locked.jobs}
     found = await store.find_submits(tx, sorted({event.task_id for event in events}))
     now = utc_now()
-    moves = {task.id: Move(task) for task in found if task.job_id in jobs}
+    after = {task.id: Transition(task) for task in found if task.job_id in jobs}
     for event in events:
-        so_far = moves.get(event.task_id)
+        so_far = after.get(event.task_id)
         if so_far is not None:
             job = jobs[so_far.task.job_id]
-            moves[event.task_id] = move(so_far, job.resolved, event, now, paused=job.state is JobState.PAUSED)
-    await store.update_submits(tx, [moved.task for moved in moves.values()])
-    messages = [message for moved in moves.values() for message in _messages(moved, jobs[moved.task.job_id], now)]
+            after[event.task_id] = apply_event(so_far, job.resolved, event, now, paused=job.state is JobState.PAUSED)
+    await store.update_submits(tx, [moved.task for moved in after.values()])
+    messages = [message for moved in after.values() for message in _messages(moved, jobs[moved.task.job_id], now)]
     ends: dict[UUID, list[Submit]] = defaultdict(list)
-    for moved in moves.values():
+    for moved in after.values():
         if End() in moved.effects:
             ends[moved.task.job_id].append(moved.task)
         elif Expect() in moved.effects and jobs[moved.task.job_id].is_open:
             ends.setdefault(moved.task.job_id, [])
-    return messages + await _count(tx, [(jobs[job_id], gone) for job_id, gone in sorted(ends.items())], now)
+    return (
+        locked.ends + messages + await _count(tx, [(jobs[job_id], gone) for job_id, gone in sorted(ends.items())], now)
+    )
 
 
 async def _count(tx: Transaction, ends: Sequence[tuple[JobRow, Sequence[Submit]]], now: datetime) -> list[Outgoing]:
     """Plan what follows the ended tasks of each job, and see whether it is over. One whose tasks only began to wait is
-    told to be running."""
+    reported as running."""
     if not ends:
         return []
     tasks: list[tuple[str, Task]] = []
@@ -104,7 +97,7 @@ def _standing(update: JobUpdate, failures: Mapping[UUID, Sequence[FailureCount]]
     return ended(update.job, update.ended, now, failures=failures.get(update.job.id, ()))
 
 
-def _messages(moved: Move, job: JobRow, now: datetime) -> list[Outgoing]:
+def _messages(moved: Transition, job: JobRow, now: datetime) -> list[Outgoing]:
     wait = _wait(moved.task, job, now)
     return [message for effect in moved.effects for message in _carry_out(effect, moved.task, wait, now)]
 
@@ -115,8 +108,8 @@ def _carry_out(effect: Effect, task: Submit, wait: Wait, now: datetime) -> list[
             return _ended(task, wait, now)
         case Expect():
             return [expected(wait)]
-        case Wake(kind, after, number):
-            return [timer(wait, kind, now + after, number=number)]
+        case Wake(kind, after, number, in_grace):
+            return [timer(wait, kind, now + after, number=number, in_grace=in_grace)]
         case AskStatus():
             return _if_any(ask_status(wait, task.ask))
         case EndVendorJob():
@@ -130,7 +123,7 @@ def _if_any(message: Outgoing | None) -> list[Outgoing]:
 def _ended(task: Submit, wait: Wait, now: datetime) -> list[Outgoing]:
     INVOCATIONS_ENDED.labels(vendor=vendor_label(wait.resolved.vendor), state=task.state.value).inc()
     log.info(f"invocation.{task.state.value}", job_id=str(task.job_id), task_id=str(task.id), reason=task.reason)
-    return [moved_task(task.ref, task.state, now, reason=task.reason), *nobody_waits(wait)]
+    return [moved_task(task.ref, task.state, now, reason=task.reason), *end_wait(wait)]
 
 
 def _wait(task: Submit, job: JobRow, now: datetime) -> Wait:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic_core import from_json
 
-from services.planner.invoke.decide import Submit
+from services.planner.invoke.model import Submit
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
 from shared.database.storable import storable_text

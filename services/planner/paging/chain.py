@@ -44,8 +44,8 @@ def first_of_chain(walk: Walk, pages: CursorPages | KeysetPages) -> Step:
     if isinstance(call, list):
         problem = f"invalid_request: the first page cannot be asked for: {call[0].pointer} {call[0].detail}"
         return Step(all_planned=True, problem=problem)
-    told = {"next": pages.next} if isinstance(pages, CursorPages) else {"last": pages.field}
-    return Step((PlannedCall(call, wanted=FactsWanted(select=walk.records.select, **told)),))
+    follows = {"next": pages.next} if isinstance(pages, CursorPages) else {"last": pages.field}
+    return Step((PlannedCall(call, wanted=FactsWanted(select=walk.records.select, **follows)),))
 
 
 def cursor_call(walk: Walk, pages: CursorPages | KeysetPages, cursor: Value) -> Call | list[Problem]:

@@ -1,11 +1,12 @@
 """Pages by offset or number. Pure.
 
 With a total, everything else fans out at once. Without one, a page leads to the next until one comes back empty, or
-shorter than the longest so far: that tells the end also where a vendor serves fewer items than it is asked for.
+shorter than the longest so far: that shows the end also where a vendor serves fewer items than it is asked for.
 """
 
 from dataclasses import replace
 from math import ceil
+from typing import Any
 
 from services.planner.model import PlannedCall, Walk
 from services.planner.paging.step import Step, call_of, page_call
@@ -28,7 +29,7 @@ def first_counted(walk: Walk, pages: OffsetPages | NumberedPages) -> PlannedCall
         wanted = FactsWanted(total=pages.plan.total, size=pages.plan.size)
         return PlannedCall(call_of(request), "metadata", wanted)
     position = 0 if isinstance(pages, OffsetPages) else pages.first
-    return _counted(walk, pages, position, pages.size, wants=True)
+    return _leading_page(walk, pages, position, pages.size)
 
 
 def after_metadata(walk: Walk, pages: Pages, facts: Facts) -> Step:
@@ -38,9 +39,10 @@ def after_metadata(walk: Walk, pages: Pages, facts: Facts) -> Step:
     if facts.total is None:
         return Step(all_planned=True, problem=f"vendor_malformed: {facts.problem or 'the metadata tell no total'}")
     size = min(pages.size, facts.size) if facts.size else pages.size
-    if facts.total == 0:
-        return Step(all_planned=True, expected=0)
-    return _fan_out(walk, pages, size, first=0, total=facts.total)
+    positions = range(0, facts.total, size)
+    if isinstance(pages, NumberedPages):
+        positions = range(pages.first, pages.first + len(positions))
+    return _fan_out(walk, pages, positions, size, facts.total)
 
 
 def after_offset(walk: Walk, pages: OffsetPages, done: PlannedCall, facts: Facts) -> Step:
@@ -48,12 +50,15 @@ def after_offset(walk: Walk, pages: OffsetPages, done: PlannedCall, facts: Facts
     items, end = facts.items or 0, done.position + (facts.items or 0)
     asked = size_asked(pages, done)
     if facts.total is None:
-        return _walk_on(_counted(walk, pages, end, asked, wants=True), done, items, asked if done.position else 0)
+        return _walk_on(_leading_page(walk, pages, end, asked), done, items, asked if done.position else 0)
     if facts.total <= end or items == 0:
         return Step(all_planned=True, expected=facts.total)
-    if done.position == 0:
-        return _fan_out(walk, pages, items, first=1, total=facts.total)
-    return _follow_growth((_counted(walk, pages, end, asked, wants=True),), done, facts.total, seen=end)
+    before = read_key(done.unique_key)
+    size = items if done.position == 0 else asked
+    if isinstance(before, Walked):
+        size = max(items, before.longest)
+    step = _fan_out(walk, pages, range(end, facts.total, size), size, facts.total)
+    return step if done.position == 0 else _follow_growth(step, before)
 
 
 def after_number(walk: Walk, pages: NumberedPages, done: PlannedCall, facts: Facts) -> Step:
@@ -64,20 +69,13 @@ def after_number(walk: Walk, pages: NumberedPages, done: PlannedCall, facts: Fac
     count = facts.pages
     if facts.total is not None and count is None:
         count = ceil(facts.total / served)
-    following = _counted(walk, pages, done.position + 1, asked, wants=True)
     if count is None:
+        following = _leading_page(walk, pages, done.position + 1, asked)
         return _walk_on(following, done, items, asked if index else 0)
     if index + 1 >= count or items == 0:
         return Step(all_planned=True, expected=facts.total)
-    if problem := _too_much(count - index - 1, following, f"{count} pages"):
-        return Step(all_planned=True, problem=problem)
-    planned = [
-        _counted(walk, pages, pages.first + later, asked, wants=later == count - 1, growth=True, served=served)
-        for later in range(index + 1, count)
-    ]
-    if index == 0:
-        return Step(tuple(planned), expected=facts.total)
-    return _follow_growth(tuple(planned), done, facts.total, seen=None)
+    step = _fan_out(walk, pages, range(done.position + 1, pages.first + count), asked, facts.total, served)
+    return step if index == 0 else _follow_growth(step, read_key(done.unique_key))
 
 
 def size_asked(pages: OffsetPages | NumberedPages, done: PlannedCall) -> int:
@@ -94,23 +92,10 @@ def _size_served(done: PlannedCall) -> int | None:
     return None if done.wanted is None else done.wanted.served
 
 
-def _counted(
-    walk: Walk,
-    pages: OffsetPages | NumberedPages,
-    position: int,
-    size: int,
-    *,
-    wants: bool,
-    growth: bool = False,
-    served: int | None = None,
+def _page(
+    walk: Walk, pages: OffsetPages | NumberedPages, position: int, size: int, wanted: FactsWanted | None = None
 ) -> PlannedCall:
-    """One page by offset or number; with `wants`, its answer is read for what comes next, or for `growth` only."""
-    wanted = None
-    if wants:
-        told = pages.pages if isinstance(pages, NumberedPages) else None
-        wanted = FactsWanted(
-            total=pages.total, pages=told, select=walk.records.select, growth=growth, asked=size, served=served
-        )
+    """One page by offset or number."""
     if isinstance(pages, OffsetPages):
         query: dict[str, object] = {pages.offset_parameter: position, pages.size_parameter: size}
     else:
@@ -121,24 +106,39 @@ def _counted(
     return PlannedCall(page_call(walk, numbers, query), wanted=wanted, position=position)
 
 
-def _fan_out(walk: Walk, pages: OffsetPages | NumberedPages, size: int, *, first: int, total: int) -> Step:
-    """All pages from index `first` on; the last one is read again, because the total may have grown meanwhile."""
-    count = ceil(total / size)
-    if problem := _too_much(count - first, _counted(walk, pages, 0, size, wants=True), f"{count} pages of {size}"):
+def _leading_page(walk: Walk, pages: OffsetPages | NumberedPages, position: int, size: int) -> PlannedCall:
+    """One page whose answer is read for what comes next."""
+    return _page(walk, pages, position, size, _facts_wanted(walk, pages, size))
+
+
+def _facts_wanted(walk: Walk, pages: OffsetPages | NumberedPages, size: int, **more: Any) -> FactsWanted:
+    count = pages.pages if isinstance(pages, NumberedPages) else None
+    return FactsWanted(total=pages.total, pages=count, select=walk.records.select, asked=size, **more)
+
+
+def _fan_out(
+    walk: Walk,
+    pages: OffsetPages | NumberedPages,
+    positions: range,
+    size: int,
+    total: int | None,
+    served: int | None = None,
+) -> Step:
+    """The pages at these positions; the last one is read again, because the total may have grown meanwhile."""
+    if problem := _too_much(len(positions), _leading_page(walk, pages, 0, size)):
         return Step(all_planned=True, problem=problem)
-    planned = []
-    for index in range(first, count):
-        position = index * size if isinstance(pages, OffsetPages) else pages.first + index
-        planned.append(_counted(walk, pages, position, size, wants=index == count - 1, growth=True))
+    planned = [_page(walk, pages, position, size) for position in positions]
+    if planned:
+        planned[-1] = replace(planned[-1], wanted=_facts_wanted(walk, pages, size, growth=True, served=served))
     return Step(tuple(planned), all_planned=not planned, expected=total)
 
 
-def _too_much(count: int, one: PlannedCall, what: str) -> str:
+def _too_much(count: int, one: PlannedCall) -> str:
     """Why so many calls like this one are not planned at once; empty where they are."""
     if count > MOST_TASKS_AT_ONCE:
-        return f"page_limit: {what}; larger pages are needed"
+        return f"page_limit: {count} pages at once; larger pages are needed"
     if count * one.size > MOST_BYTES_AT_ONCE:
-        return f"page_limit: {what}, each asked for with {one.size} bytes; larger pages are needed"
+        return f"page_limit: {count} pages, each asked for with {one.size} bytes; larger pages are needed"
     return ""
 
 
@@ -151,13 +151,14 @@ def _walk_on(following: PlannedCall, done: PlannedCall, items: int, asked: int) 
     return Step((replace(following, unique_key=write_key(Walked(items, following.position))),))
 
 
-def _follow_growth(planned: tuple[PlannedCall, ...], done: PlannedCall, total: int | None, *, seen: int | None) -> Step:
-    """The total grew while pages were fetched: follow it, but not for ever."""
-    before = read_key(done.unique_key)
+def _follow_growth(step: Step, before: Walked | Grown | None) -> Step:
+    """The pages up to a total that grew while pages were fetched, but not for ever. `before`: what the key says of the
+    page that showed it."""
     times = before.times + 1 if isinstance(before, Grown) else 1
+    if step.problem:
+        return step
     if times > MOST_GROWTH:
-        return Step(
-            all_planned=True, expected=seen, note="the vendor's total keeps growing; the rest is left to the next job"
-        )
-    *first, last = planned
-    return Step((*first, replace(last, unique_key=write_key(Grown(times)))), expected=total)
+        note = "the vendor's total keeps growing; the rest is left to the next job"
+        return Step(all_planned=True, expected=step.expected, note=note)
+    *first, last = step.calls
+    return replace(step, calls=(*first, replace(last, unique_key=write_key(Grown(times)))))

@@ -66,8 +66,8 @@ def pages_so_far(resolved: Resolved, done: PlannedCall) -> int:
 
 
 def leads_on(pages: Pages, facts: Facts) -> bool:
-    """Whether an answer tells what follows it, be it nothing. One with a problem does where pages are counted and its
-    items are known: then a total that is missing is done without."""
+    """Whether an answer shows what follows it, even if that is nothing. With a problem it does so if pages are counted
+    and its items are known: paging then goes on without the missing total."""
     counted = isinstance(pages, (OffsetPages, NumberedPages))
     return not facts.problem or (counted and facts.items is not None)
 
@@ -82,8 +82,8 @@ def next_step(resolved: Resolved, done: PlannedCall, facts: Facts, planned_so_fa
     if len(step.calls) <= room:
         return step
     # The pages within the limit are fetched all the same; the problem says that there are more.
-    fitting = () if done.unique_key else step.calls[: max(0, room)]
-    return replace(step, calls=fitting, all_planned=True, problem=f"page_limit: more than {limit} pages")
+    problem = f"page_limit: more than {limit} pages"
+    return replace(step, calls=step.calls[: max(0, room)], all_planned=True, problem=problem)
 
 
 def _expecting_lists(step: Step, done: PlannedCall, facts: Facts) -> Step:

@@ -22,7 +22,7 @@ Turn = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class VendorLoad:
     """A vendor with planned tasks: calls that are released and have not been made, those of each job that wait to be
     tried again, and pages that wait to be processed, of each job at most its own limit; jobs above it are `heaped`."""
 
@@ -68,7 +68,9 @@ def target(budget: Budget, window_seconds: float) -> int:
     return max(1, min(wanted, _MOST_OUTSTANDING))
 
 
-def release_quota(load: Load, vendor: Vendor | None, window_seconds: float, unprocessed_most: int) -> ReleaseQuota:
+def release_quota(
+    load: VendorLoad, vendor: Vendor | None, window_seconds: float, unprocessed_most: int
+) -> ReleaseQuota:
     """What may be released now; small gaps wait until they are worth a batch.
 
     A call that waits to be tried again takes none of the window. It sleeps for seconds to minutes, and a hundred such

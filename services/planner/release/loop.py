@@ -2,21 +2,19 @@
 
 Tasks are marked released after the broker acknowledged them, in the transaction that chose them; the event's id is
 derived from task and round, so a crash in between repeats a message that the fetcher drops. Before a submit goes out,
-the gateway is told to expect its callback and the scheduler of its deadline, each acknowledged by the broker.
+the gateway is asked to expect its callback and the scheduler to set its deadline, each acknowledged by the broker.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from uuid import UUID
 
-from services.planner.metrics import JOBS_ENDED, TASKS_RELEASED
+from services.planner.metrics import TASKS_RELEASED
 from services.planner.release import store
-from services.planner.release.decide import Load, ReleaseQuota, Turn, release_quota
-from services.planner.release.messages import UNREADABLE, release, unreadable_job
+from services.planner.release.decide import ReleaseQuota, Turn, VendorLoad, release_quota
+from services.planner.release.messages import release
+from services.planner.rows import fail_unreadable
 from services.planner.settings import Settings
-from shared.database.pool import Transaction
-from shared.events.jobs import JobState
 from shared.messaging.handler import Outgoing
 from shared.observability.metrics import vendor_label
 from shared.runtime.app import Runtime
@@ -54,7 +52,7 @@ class Release:
             specifications, unreadable = await store.find_specifications(tx, sorted({row["job_id"] for row in rows}))
             now = utc_now()
             if unreadable:
-                await self._fail(tx, unreadable, now)
+                await self._send(await fail_unreadable(tx, unreadable, now))
                 rows = [row for row in rows if row["job_id"] in specifications]
             released = [release(row, specifications[row["job_id"]], now) for row in rows]
             await self._send([message for one in released for message in one.before])
@@ -65,19 +63,13 @@ class Release:
             self._served[row["vendor"], row["priority"]] = row["job_id"]
         return 0.0
 
-    def _quotas(self, loads: Sequence[Load], vendors: Mapping[str, Vendor]) -> dict[str, ReleaseQuota]:
+    def _quotas(self, loads: Sequence[VendorLoad], vendors: Mapping[str, Vendor]) -> dict[str, ReleaseQuota]:
         """How much of each vendor may go out; a vendor of which nothing may is not there."""
         settings = self._runtime.settings
         seconds, unprocessed_most = settings.planner_window_seconds, settings.planner_unprocessed
         found = [(one.vendor, release_quota(one, vendors.get(one.vendor), seconds, unprocessed_most)) for one in loads]
         quotas = {vendor: quota for vendor, quota in found if quota.free}
         return quotas if self._was_heard else {vendor: replace(one, free=1) for vendor, one in quotas.items()}
-
-    async def _fail(self, tx: Transaction, job_ids: Sequence[UUID], now: datetime) -> None:
-        """A job that cannot be read is over, and holds back no other."""
-        failed = await store.fail_jobs(tx, job_ids, UNREADABLE)
-        await self._send([unreadable_job(row, now) for row in failed])
-        JOBS_ENDED.labels(state=JobState.FAILED.value).inc(len(failed))
 
     async def _send(self, messages: Sequence[Outgoing]) -> None:
         """Within a few seconds: rows are locked meanwhile."""

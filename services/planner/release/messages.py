@@ -1,4 +1,4 @@
-"""What is told when a task goes out, or cannot, and of a job that cannot be read."""
+"""The messages of a task that goes out, or cannot."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,44 +10,24 @@ from services.planner.invocation import invoke_of
 from services.planner.messages import moved_task
 from services.planner.model import PlannedCall, Resolved, TaskRef
 from services.planner.placeholders import is_template
-from services.planner.rows import planned_of, ref_of, wait_of
+from services.planner.rows import UNREADABLE, planned_of, ref_of, wait_of
 from services.planner.single import answer_of
 from services.planner.waiting import Wait, first_expected, timer
 from shared.database.pool import Row
 from shared.errors import Rejected
-from shared.events.catalogue import FETCH_REQUESTED, JOBS_EVENTS
-from shared.events.jobs import JobCounts, JobEnded, JobState
+from shared.events.catalogue import FETCH_REQUESTED
 from shared.events.tasks import FactsWanted, FetchRequested, SubmitWanted, TaskState
 from shared.ids import derived_id
 from shared.messaging.handler import Outgoing, outgoing
 from shared.observability.logs import get_logger
 from shared.specification.invoke import IN_SUBMIT
 
-UNREADABLE = "specification_unreadable: this release cannot read what an older one wrote down; ask for the job again"
-
 log = get_logger(__name__)
-
-
-def unreadable_job(row: Row, now: datetime) -> Outgoing:
-    """A job that cannot be read is over. Who wanted to be told of its end cannot be read either, so it is not `ended`
-    as others are; the id is derived because a loop's message may be sent twice."""
-    counts = JobCounts(
-        planned=row["planned"],
-        completed=row["completed"],
-        failed=row["failed"],
-        cancelled=row["cancelled"],
-        records=row["records"],
-        distinct=row["distinct_records"],
-    )
-    event = JobEnded(
-        job_id=row["id"], state=JobState.FAILED, reason=UNREADABLE, counts=counts, expected=row["expected"], at=now
-    )
-    return outgoing(JOBS_EVENTS, row["id"], event, id=derived_id("unreadable", row["id"]), at=now)
 
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """What is told when a task goes out, `before` it and with it, and the end of its wait, if it is to wait."""
+    """The messages of a task that goes out, `before` it and with it, and the end of its wait, if it is to wait."""
 
     task_id: UUID
     before: list[Outgoing]
@@ -57,7 +37,7 @@ class Released:
 
 
 def release(row: Row, resolved: Resolved, now: datetime) -> Released:
-    """A call that cannot be told fails its task, and holds back no other: all vendors share this transaction."""
+    """A call that cannot be sent fails its task, and holds back no other: all vendors share this transaction."""
     ref = ref_of(row)
     try:
         planned = planned_of(row)

@@ -4,19 +4,15 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from pydantic import ValidationError
-
 from services.planner.model import PRIORITIES, Resolved
-from services.planner.release.decide import Backlog, Load, ReleaseQuota, Turn
+from services.planner.release.decide import Backlog, ReleaseQuota, Turn, VendorLoad
+from services.planner.rows import read_specification
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
 from shared.messaging.latest import read_latest
-from shared.observability.logs import get_logger
 from shared.specification.vendor import Vendor
 
 SQL = load_queries(__file__)
-
-log = get_logger(__name__)
 
 _NOBODY = UUID(int=0)
 _MOST_BYTES = 8 * 2**20
@@ -24,11 +20,11 @@ _MOST_BYTES = 8 * 2**20
 are locked meanwhile."""
 
 
-async def find_loads(tx: Transaction, unprocessed_most: int) -> list[Load]:
+async def find_loads(tx: Transaction, unprocessed_most: int) -> list[VendorLoad]:
     """Vendors with planned tasks. More than so many pages of a job that wait to be processed are a heap."""
     rows = await tx.fetch(SQL["find_loads"], unprocessed_most)
     return [
-        Load(
+        VendorLoad(
             vendor=row["vendor"],
             outstanding=row["outstanding"],
             retrying=dict(zip(row["retrying_jobs"], row["retrying"], strict=True)),
@@ -73,22 +69,10 @@ async def claim_window(
 
 
 async def find_specifications(tx: Transaction, job_ids: Sequence[UUID]) -> tuple[dict[object, Resolved], list[UUID]]:
-    """What these jobs run with, and those that an older release wrote down in a way that this one cannot read."""
-    found: dict[object, Resolved] = {}
-    unreadable = []
-    for row in await tx.fetch(SQL["find_specifications"], job_ids):
-        try:
-            found[row["id"]] = Resolved.model_validate_json(row["specification"])
-        except ValidationError as error:
-            log.error("job.unreadable", job_id=str(row["id"]), mistakes=error.error_count())
-            unreadable.append(row["id"])
-    return found, unreadable
-
-
-async def fail_jobs(tx: Transaction, job_ids: Sequence[UUID], reason: str) -> list[Row]:
-    """End jobs as failed; gives their counts."""
-    rows: list[Row] = await tx.fetch(SQL["fail_jobs"], job_ids, reason)
-    return rows
+    """What these jobs run with, and those that this release cannot read."""
+    read = {row["id"]: read_specification(row) for row in await tx.fetch(SQL["find_specifications"], job_ids)}
+    found: dict[object, Resolved] = {job_id: one for job_id, one in read.items() if one is not None}
+    return found, [job_id for job_id, one in read.items() if one is None]
 
 
 async def mark_released(tx: Transaction, deadlines: Mapping[UUID, datetime | None]) -> None:

@@ -23,6 +23,7 @@ WHERE tasks.id = given.id
     AND tasks.round = given.round
     AND (tasks.rank < given.rank OR (tasks.rank = 2 AND given.rank = 2 AND tasks.state NOT IN (given.state, 'waiting')))
 RETURNING tasks.id, tasks.job_id, tasks.number, tasks.state, tasks.records, tasks.distinct_records, tasks.reason,
+    tasks.wanted IS NOT NULL AND NOT coalesce((tasks.wanted ->> 'growth')::boolean, false) AS chained,
     tasks.wanted IS NOT NULL AND tasks.digest = '' AS leads_on,
     tasks.digest = '' AND coalesce((tasks.wanted ->> 'growth')::boolean, false) AS growth,
     tasks.round, tasks.slice, tasks.purpose, tasks.deadline_at

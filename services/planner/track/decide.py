@@ -8,18 +8,20 @@ from services.planner.ending import LOOPS, also_cut, cut_results, end_of, paging
 from services.planner.model import JobRow, PlannedCall, Resolved, Task, number_tasks
 from services.planner.paging.follow import has_plan, leads_on, next_step, pages_so_far
 from services.planner.paging.step import Step
+from services.planner.room import Room
 from shared.events.jobs import JobState
 from shared.events.tasks import END_RANK, Facts, TaskChanged, TaskState
 from shared.specification.bodies import is_one_for_one
 from shared.specification.request import Pages
 
 MOST_BARREN = 50
-"""Pages in a row without a single new record, after which a chain is taken for endless."""
+"""Pages in a row without a single new record, after which a chain is taken for endless. Pages that a total asks for
+are no chain: they have an end."""
 
 
 def latest(events: Iterable[TaskChanged]) -> list[TaskChanged]:
-    """One event for each task and round: the furthest state, with whatever facts any of them told. Of two ends the
-    first stands, as it does where they come in two batches."""
+    """One event for each task and round: the furthest state, with the facts that any of them has. Of two ends the
+    first counts, as it does where they come in two batches."""
     merged: dict[tuple[UUID, int], TaskChanged] = {}
     for event in events:
         key = (event.task_id, event.round)
@@ -51,8 +53,9 @@ def _paging(resolved: Resolved) -> Pages | None:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A task whose state really changed. `leads_on`: later pages are planned from its answer. `growth`: all pages are
-    planned; its answer only shows whether the total grew. `slice`: it belongs to the results of this submit."""
+    """A task whose state really changed. `chained`: the page after it is found in its answer. `leads_on`: that answer
+    has not been read yet. `growth`: all pages are planned; its answer only shows whether the total grew. `slice`: it
+    belongs to the results of this submit."""
 
     number: int
     state: TaskState
@@ -60,13 +63,14 @@ class Change:
     distinct: int
     leads_on: bool
     reason: str
+    chained: bool = False
     growth: bool = False
     slice: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PageRead:
-    """What the answer to a planned call told. `repeats`: its bytes are those of the page before. `results`: what the
+    """The answer to a planned call. `repeats`: its bytes are those of the page before. `results`: what the
     pages of its vendor job's results are read with, where it is one of these."""
 
     planned: PlannedCall
@@ -97,12 +101,19 @@ class Advance:
         return self.ended is not None or (self.job.is_open and self.job.progress_is_due)
 
 
-def advance(job: JobRow, changes: Sequence[Change], pages: Sequence[PageRead]) -> Advance:
-    """Count what changed, follow the pages that were read, and see whether the job is over."""
+def advance(job: JobRow, changes: Sequence[Change], pages: Sequence[PageRead], room: Room | None = None) -> Advance:
+    """Count what changed, follow the pages that were read, and see whether the job is over.
+
+    Raises:
+        TooMuchAtOnce: the calls that follow do not fit into the `room` of the batch.
+    """
     job = _count(job, changes)
     result = Advance(job)
     for page in pages:
+        before = len(result.planned)
         result = _follow(result, page) if page.results is None else _follow_results(result, page, page.results)
+        if room is not None:
+            room.take(result.planned[before:])
     job = result.job
     if job.barren >= MOST_BARREN and not job.discovery_over:
         job = replace(job, discovery_over=True, reason=f"no_new_records: {job.barren} pages in a row had none")
@@ -124,7 +135,7 @@ def _count(job: JobRow, changes: Sequence[Change]) -> JobRow:
     failed = [change for change in ends if change.state.is_failure]
     barren = job.barren
     for change in completed:
-        if change.records or is_one_for_one(job.resolved.records.select):
+        if change.chained and (change.records or is_one_for_one(job.resolved.records.select)):
             barren = 0 if change.distinct else barren + 1
     reason, discovery_over = job.reason, job.discovery_over
     for change in failed:

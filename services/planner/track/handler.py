@@ -1,4 +1,4 @@
-"""tasks.events → tasks, jobs; tells jobs.events (planned, progressed, the end) and tasks.events (planned)."""
+"""tasks.events → tasks, jobs; sends jobs.events (planned, progressed, the end) and tasks.events (planned)."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -11,10 +11,11 @@ from services.planner.invocation import resolve_results
 from services.planner.messages import ended, planned_task, progressed
 from services.planner.metrics import TASKS_PLANNED
 from services.planner.model import Resolved, Task
+from services.planner.room import Room
 from services.planner.rows import JobUpdate, count_failures, insert_tasks, lock_jobs, planned_of, update_jobs, wait_of
 from services.planner.track import store
 from services.planner.track.decide import Advance, Change, PageRead, advance, digest_of, inserted, latest
-from services.planner.waiting import nobody_waits
+from services.planner.waiting import end_wait
 from shared.database.pool import Row, Transaction
 from shared.events.catalogue import JOBS_EVENTS
 from shared.events.envelope import Incoming
@@ -30,22 +31,29 @@ depends on it. A message without its type comes through all the same, and is loo
 
 
 async def track_tasks(tx: Transaction, batch: Sequence[Incoming[TaskChanged]]) -> list[Outgoing]:
-    """Bring jobs and tasks up to date with what other services did, and plan what follows."""
+    """Bring jobs and tasks up to date with what other services did, and plan what follows.
+
+    Raises:
+        TooMuchAtOnce: as `Room.take`.
+    """
     events = latest(incoming.event for incoming in batch if _matters(incoming.event))
     if not events:
         return []
-    jobs = await lock_jobs(tx, sorted({event.job_id for event in events}))
+    locked = await lock_jobs(tx, sorted({event.job_id for event in events}))
+    jobs = locked.jobs
     specifications = {job.id: job.resolved for job in jobs}
     digests = [digest_of(event, specifications.get(event.job_id)) for event in events]
     moved = await store.apply_task_events(tx, events, digests)
     changes = _changes(moved)
     pages = await _find_pages(tx, events, specifications)
-    advances = [advance(job, changes[job.id], pages[job.id]) for job in jobs]
+    room = Room(len(batch))
+    advances = [advance(job, changes[job.id], pages[job.id], room) for job in jobs]
     now = utc_now()
     tasks = await _insert_following(tx, advances)
     advances = [inserted(one, len(tasks[one.job.id])) for one in advances]
     await update_jobs(tx, [_update(one) for one in advances])
     messages = [message for one in advances for message in _report(one, tasks[one.job.id], now)]
+    messages += locked.ends
     messages += await _report_ends(tx, advances, events, now)
     return messages + _no_callbacks(moved, specifications, now)
 
@@ -67,6 +75,7 @@ def _changes(moved: Sequence[Row]) -> dict[UUID, list[Change]]:
             records=row["records"] or 0,
             distinct=row["distinct_records"] or 0,
             leads_on=row["leads_on"],
+            chained=row["chained"],
             growth=row["growth"],
             slice=row["slice"],
             reason=row["reason"],
@@ -81,10 +90,10 @@ async def _find_pages(
     facts: dict[UUID, Facts] = {event.task_id: event.facts for event in events if event.facts is not None}
     pages: dict[UUID, list[PageRead]] = defaultdict(list)
     for row in await store.find_positions(tx, list(facts)) if facts else ():
-        told = facts[row["id"]]
-        repeats = bool(told.digest) and told.digest == row["previous_digest"]
+        found = facts[row["id"]]
+        repeats = bool(found.digest) and found.digest == row["previous_digest"]
         results = _results(row, specifications.get(row["job_id"]))
-        pages[row["job_id"]].append(PageRead(planned_of(row), told, repeats, results))
+        pages[row["job_id"]].append(PageRead(planned_of(row), found, repeats, results))
     return pages
 
 
@@ -144,10 +153,10 @@ async def _report_ends(
 
 
 def _no_callbacks(moved: Sequence[Row], specifications: Mapping[UUID, Resolved], now: datetime) -> list[Outgoing]:
-    """Submits that failed: nobody waits for their callbacks any more."""
+    """Submits that failed: their callbacks are no longer expected."""
     messages: list[Outgoing] = []
     for row in moved:
         resolved = specifications.get(row["job_id"])
         if resolved is not None and row["purpose"] == "submit" and TaskState(row["state"]).is_end:
-            messages += nobody_waits(wait_of(row, resolved, row["deadline_at"] or now))
+            messages += end_wait(wait_of(row, resolved, row["deadline_at"] or now))
     return messages

@@ -50,6 +50,7 @@ PUT_ASIDE: dict[str, tuple[bytes | None, str]] = {
     "no number in a body": (b'{"vendor":"a","request":{"json":{"v":[NaN]}}}', "schema_invalid"),
     "a duration beyond all bounds": (document(payloads={"keep": "9" * 40 + "d"}), "schema_invalid"),
     "NUL in a name": (b'{"vendor":"a\\u0000","poll":{}}', "unstorable_value"),
+    "NUL in an expression": (document(records={"select": "body[?a != '\0']"}), "schema_invalid"),
     "a lone surrogate in a name": (b'{"vendor":"a\\ud800","poll":{}}', "undecodable"),
     "NUL in the URL": (document(url="https://api.example/\0"), "schema_invalid"),
     "as large as may be": (b'{"x":"%s"}' % (b"x" * (LIMIT - 2000)), "schema_invalid"),

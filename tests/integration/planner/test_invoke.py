@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +35,12 @@ from tests.support.stack import Place
 
 def told(call: dict[str, Any], state: TaskState, service: str = "fetcher", **more: Any) -> Outgoing:
     place = {name: call[name] for name in ("task_id", "job_id", "number")}
-    event = TaskChanged(**place, state=state, service=service, at=datetime.now().astimezone(), **more)
+    event = TaskChanged(**{**place, "at": datetime.now(UTC), **more}, state=state, service=service)
     return outgoing(TASKS_EVENTS, call["job_id"], event)
 
 
-def due(call: dict[str, Any], kind: Any) -> Outgoing:
-    event = TaskDue(task_id=call["task_id"], job_id=call["job_id"], round=0, kind=kind)
+def due(call: dict[str, Any], kind: Any, **more: Any) -> Outgoing:
+    event = TaskDue(task_id=call["task_id"], job_id=call["job_id"], round=0, kind=kind, **more)
     return outgoing(TASKS_DUE, call["job_id"], event)
 
 
@@ -142,6 +142,30 @@ async def test_when_a_submit_left_is_told_with_the_vendors_id(
         await producer.send([told(first, TaskState.WAITING, purpose="submit", vendor_job="r1", attempt=attempt)])
         [named] = await eventually(lambda: [one for one in expected.values if one.get("vendor_job")])
         assert datetime.fromisoformat(named["submitted_at"]) == left_at
+
+
+async def test_a_callback_that_an_outage_held_up_beyond_the_deadline_still_counts(
+    topics: Place, producer: Producer, reader_for: ReaderFor, payloads: Path, database_for: DatabaseFor
+) -> None:
+    """The timers come first: the callback is in the gateway's spool, and is matched before the planner hears of it."""
+    fetches, expected = await reader_for("fetch.requested"), await reader_for("callbacks.expected")
+    timers = await reader_for("timers.requested")
+    async with running("planner", Settings, build, topics, payloads):
+        first, _ = await released(producer, await database_for("planner"), fetches, new_id())
+        due_at = datetime.now(UTC) - timedelta(minutes=1)
+        answer = told(first, TaskState.WAITING, purpose="submit", vendor_job="r1", at=due_at - timedelta(hours=1))
+        await producer.send([answer])
+        await eventually(lambda: [one for one in expected.values if one.get("vendor_job")], 20)
+        await producer.send([due(first, kind, due_at=due_at) for kind in ("deadline", "heartbeat")])
+
+        def in_grace() -> set[str]:
+            set_again = [value for one in timers.values if (value := orjson.loads(one["value"]))["in_grace"]]
+            return {one["kind"] for one in set_again if datetime.fromisoformat(one["due_at"]) > datetime.now(UTC)}
+
+        await eventually(lambda: in_grace() == {"deadline", "heartbeat"}, 20)
+        await producer.send([told(first, TaskState.WAITING, "callback-gateway", told="done")])
+        await eventually(lambda: fetches.of_type("page", "purpose"), 20)
+        assert fetches.of_type("abort", "purpose") == []
 
 
 async def test_a_deadline_and_a_cancellation_end_the_vendors_jobs(

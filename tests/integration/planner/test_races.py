@@ -1,7 +1,7 @@
 """What comes in between two statements of the planner. Each test holds a lock for as long as that takes."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -10,8 +10,6 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from services.planner.accept.handler import accept_jobs
-from services.planner.configure.handler import vendors
 from services.planner.control.handler import control_jobs
 from services.planner.invoke.handler import wake_submits
 from services.planner.model import PlannedCall, Task, task_id
@@ -19,22 +17,18 @@ from services.planner.release.decide import ReleaseQuota
 from services.planner.release.store import claim_window, mark_released
 from services.planner.rows import insert_tasks
 from services.planner.track.handler import track_tasks
-from shared.database.pool import Database, Row, Transaction
+from shared.database.pool import Database, Row
 from shared.events.callbacks import TaskDue
-from shared.events.configuration import VendorConfigured
-from shared.events.envelope import Incoming, Position, Record
-from shared.events.jobs import JobControl, JobRequested
+from shared.events.jobs import JobControl
 from shared.events.tasks import Call, Facts, FactsWanted, TaskChanged, TaskState
-from shared.ids import new_id
-from shared.messaging.handler import Outgoing, Result
+from shared.messaging.handler import Outgoing
 from shared.runtime.clock import utc_now
-from shared.specification.vendor import Vendor
 from tests.conftest import DatabaseFor
+from tests.integration.planner.jobs import asked_for, handled
 from tests.support.eventually import eventually
 from tests.support.locks import waiting
 from tests.support.stack import Place
 
-ACME = Vendor(vendor="acme", base_url="https://acme.example")
 PAGED = {
     "request": {"path": "/items"},
     "pages": {"style": "cursor", "next": "body.next", "into": {"query": "cursor"}},
@@ -47,31 +41,10 @@ INVOKE = {
     "results": {"request": {"path": "/reports/1"}},
 }
 
-Handle = Callable[[Transaction, Sequence[Incoming[Any]]], Awaitable[Sequence[Result]]]
-
 
 @pytest.fixture
 async def database(database_for: DatabaseFor) -> Database:
     return await database_for("planner")
-
-
-def incoming(event: Any) -> Incoming[Any]:
-    return Incoming(event, new_id(), 0, Record(Position("t", 0, 0), None, b"", (), utc_now()))
-
-
-async def handled(database: Database, handle: Handle, *events: Any) -> list[Any]:
-    """What a handler sends because of events."""
-    async with database.transaction() as tx:
-        results = await handle(tx, [incoming(event) for event in events])
-    return [result for result in results if isinstance(result, Outgoing)]
-
-
-async def asked_for(database: Database, document: dict[str, Any]) -> UUID:
-    """A job that the planner has."""
-    job_id = new_id()
-    await handled(database, vendors.handle, VendorConfigured(vendor=ACME))
-    await handled(database, accept_jobs, JobRequested.model_validate({**document, "id": str(job_id)}))
-    return job_id
 
 
 async def held_up(

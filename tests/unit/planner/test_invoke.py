@@ -14,7 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from services.planner.ending import end_of
 from services.planner.invocation import outcome_of_status, plan_submits, resolve_results
-from services.planner.invoke.decide import AskStatus, End, EndVendorJob, Expect, Move, Submit, Wake, count, move
+from services.planner.invoke.decide import apply_event, count
+from services.planner.invoke.model import AskStatus, End, EndVendorJob, Expect, Submit, Transition, Wake
 from services.planner.model import Resolved
 from services.planner.paging.follow import first_step, next_step
 from services.planner.paging.step import Step
@@ -85,8 +86,8 @@ def heard(
     )
 
 
-def due(kind: Any, *, beat: int = 0, ask: int = 0, round: int = 0) -> TaskDue:
-    return TaskDue(task_id=TASK, job_id=JOB, round=round, kind=kind, beat=beat, ask=ask)
+def due(kind: Any, *, round: int = 0, **more: Any) -> TaskDue:
+    return TaskDue(task_id=TASK, job_id=JOB, round=round, kind=kind, **more)
 
 
 def after(
@@ -95,10 +96,10 @@ def after(
     task: Submit | None = None,
     paused: bool = False,
     now: datetime = NOW,
-) -> Move:
-    found = Move(task or waits())
+) -> Transition:
+    found = Transition(task or waits())
     for event in events:
-        found = move(found, job, event, now, paused=paused)
+        found = apply_event(found, job, event, now, paused=paused)
     return found
 
 
@@ -194,6 +195,33 @@ def test_progress_extends_the_wait_by_a_heartbeat() -> None:
     assert after(job, due("heartbeat", beat=1), task=found.task).task.state is TaskState.EXPIRED
 
 
+@pytest.mark.parametrize(
+    ("late", "grace"),
+    [(timedelta(seconds=2), timedelta(seconds=32)), (timedelta(hours=5), timedelta(minutes=10, seconds=30))],
+)
+@pytest.mark.parametrize("kind", ["deadline", "heartbeat"])
+def test_a_timer_that_comes_late_leaves_time_for_what_was_reported_meanwhile_but_once(
+    kind: str, late: timedelta, grace: timedelta
+) -> None:
+    """While Sluice was away the vendor's callbacks were acknowledged; their way is longer than the timer's."""
+    job = resolved(heartbeat="1h")
+    submitted = after(job, SUBMITTED).task
+    found = after(job, due(kind, due_at=LATER), task=submitted, now=LATER + late)
+    number = 1 if kind == "deadline" else 0
+    assert found.effects[-1] == Wake(kind, grace, number, in_grace=True)  # type: ignore[arg-type]
+    assert (Expect() in found.effects) == (kind == "deadline")
+    assert after(job, heard(told="done"), task=found.task).task.state is TaskState.COMPLETED
+    end = due(kind, beat=number, due_at=LATER + late + grace, in_grace=True)
+    assert after(job, end, task=found.task, now=LATER + 2 * (late + grace)).effects == (End(), EndVendorJob())
+
+
+def test_a_timer_that_comes_on_time_ends_the_wait_at_once() -> None:
+    job = resolved(heartbeat="1h")
+    for kind in ("deadline", "heartbeat"):
+        found = after(job, SUBMITTED, due(kind, due_at=LATER), now=LATER + timedelta(seconds=1))
+        assert found.task.state is TaskState.EXPIRED
+
+
 def test_the_status_is_asked_again_after_each_answer() -> None:
     job = resolved(status={"request": {"path": "/reports/{vendor_job}"}, "every": "5s", "done": "body.ok"})
     asked = after(job, due("status"), task=after(job, SUBMITTED).task)
@@ -215,7 +243,7 @@ def test_a_status_that_cannot_be_asked_now_is_asked_later(paused: bool, submitte
 def test_what_belongs_to_another_round_means_nothing() -> None:
     task = waits()
     for event in (heard(told="done", vendor_job="r", round=1), due("deadline", round=1)):
-        assert after(resolved(), event, task=task) == Move(task)
+        assert after(resolved(), event, task=task) == Transition(task)
 
 
 def submits(job: Resolved, *inputs: dict[str, Any]) -> Step | list[Problem]:
@@ -318,7 +346,7 @@ class Life(RuleBasedStateMachine):
 
     def hear(self, event: TaskChanged | TaskDue) -> None:
         """The handler loads the row, decides, and stores it; a row that was over stays as it was."""
-        found = move(Move(self.task), self.job, event, self.now, paused=False)
+        found = apply_event(Transition(self.task), self.job, event, self.now, paused=False)
         if not self.task.state.is_end:
             self.task = found.task
         if End() in found.effects:
@@ -354,6 +382,14 @@ class Life(RuleBasedStateMachine):
     @rule(minutes=st.integers(1, 50))
     def time_passes(self, minutes: int) -> None:
         self.now += timedelta(minutes=minutes)
+
+    @rule(kind=st.sampled_from(["deadline", "heartbeat"]), number=st.integers(0, 3), in_grace=st.booleans())
+    def timer_fires_late(self, kind: str, number: int, in_grace: bool) -> None:
+        """It ends nothing, unless the task had its grace."""
+        ended = self.task.state.is_end
+        self.log.append(due(kind, beat=number, due_at=self.now - timedelta(minutes=1), in_grace=in_grace))
+        self.hear(self.log[-1])
+        assert ended or in_grace or not self.task.state.is_end
 
     @precondition(lambda self: self.log)
     @rule(data=st.data())

@@ -139,13 +139,41 @@ def test_numbered_pages_are_counted_and_counted_again_by_what_the_vendor_serves(
     assert steps[-1].all_planned
 
 
-def test_a_total_that_grows_for_ever_is_not_followed_for_ever() -> None:
-    def answer(call: PlannedCall) -> Facts:
-        return Facts(total=int(str(call.call.query["offset"])) + 100, items=10)
+@pytest.mark.parametrize("style", ["offset", "page"])
+def test_a_total_that_grows_once_is_followed_to_its_end_however_far(style: str) -> None:
+    totals = iter([100, 5000, 5000])
 
-    made, steps = walk(resolved(style="offset", size=10, total="body.total"), answer)
-    assert len(made) == 10 + MOST_GROWTH
-    assert steps[-1].all_planned
+    def answer(call: PlannedCall) -> Facts:
+        return Facts(total=next(totals), items=10)
+
+    made, steps = walk(resolved(style=style, size=10, total="body.total"), answer)
+    positions = range(0, 5000, 10) if style == "offset" else range(1, 501)
+    assert [call.position for call in made] == list(positions)
+    assert (steps[-1].all_planned, steps[-1].expected, steps[-1].note) == (True, 5000, "")
+
+
+@given(total=st.integers(101, 2000), largest=st.integers(1, 60))
+def test_a_total_that_only_later_answers_have_is_followed_to_its_end(total: int, largest: int) -> None:
+    """In the steps in which the vendor serves, whatever it is asked for."""
+    answers = iter(range(10_000))
+
+    def answer(call: PlannedCall) -> Facts:
+        return serving(total, largest, told=next(answers) > 0)(call)
+
+    made, steps = walk(resolved(style="offset", size=50, total="body.total"), answer, most=10_000)
+    assert sorted(index for call in made for index in _range(call, total, largest)) == list(range(total))
+    assert (steps[-1].all_planned, steps[-1].expected) == (True, total)
+
+
+@pytest.mark.parametrize("style", ["offset", "page"])
+def test_a_total_that_grows_for_ever_is_not_followed_for_ever_and_what_is_left_is_expected(style: str) -> None:
+    def answer(call: PlannedCall) -> Facts:
+        index = call.position // 10 if style == "offset" else call.position - 1
+        return Facts(total=10 * index + 20, items=10)
+
+    made, steps = walk(resolved(style=style, size=10, total="body.total"), answer)
+    assert len(made) == 2 + MOST_GROWTH
+    assert (steps[-1].all_planned, steps[-1].expected) == (True, 10 * len(made) + 10)
     assert "keeps growing" in steps[-1].note
 
 

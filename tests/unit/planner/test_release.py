@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from services.planner.release.decide import Backlog, Load, ReleaseQuota, drain_seconds, release_quota
+from services.planner.release.decide import Backlog, ReleaseQuota, VendorLoad, drain_seconds, release_quota
 from shared.specification.vendor import Budget, Vendor, Window
 
 SECOND = Window(requests=10, per=timedelta(seconds=1))
@@ -28,7 +28,7 @@ def test_of_an_unknown_vendor_a_careful_contract_is_assumed() -> None:
 
 
 def test_a_vendor_waits_where_many_of_its_jobs_cannot_be_processed() -> None:
-    quotas = [release_quota(Load("acme", 0, unprocessed=count), None, 4.0, 10) for count in (0, 10, 39, 40)]
+    quotas = [release_quota(VendorLoad("acme", 0, unprocessed=count), None, 4.0, 10) for count in (0, 10, 39, 40)]
     assert [one.free > 0 for one in quotas] == [True, True, True, False]
 
 
@@ -37,7 +37,7 @@ def test_a_vendor_that_fails_whatever_it_is_asked_is_not_sent_its_whole_backlog(
     jobs = [uuid4() for _ in range(4)]
 
     def left(*retrying: int) -> ReleaseQuota:
-        return release_quota(Load("acme", 0, dict(zip(jobs, retrying, strict=False))), vendor, 4.0, 10)
+        return release_quota(VendorLoad("acme", 0, dict(zip(jobs, retrying, strict=False))), vendor, 4.0, 10)
 
     assert left(79) == ReleaseQuota(40)
     assert left(80, 3) == ReleaseQuota(40, full=(jobs[0],))

@@ -144,13 +144,19 @@ def test_the_same_bytes_again_end_the_chain() -> None:
 
 def test_pages_without_anything_new_end_the_chain() -> None:
     many = job(open=200, planned=200, discovery_over=False)
-    known = [change(distinct=0)] * MOST_BARREN
+    known = [change(distinct=0, chained=True)] * MOST_BARREN
     assert not advance(many, known[1:], []).job.discovery_over
-    between = advance(many, [*known[1:], change(), *known[1:]], [])
+    between = advance(many, [*known[1:], change(chained=True), *known[1:]], [])
     assert between.job.barren == MOST_BARREN - 1
     after = advance(many, known, [])
     assert after.job.reason.startswith("no_new_records")
     assert after.job.discovery_over
+
+
+def test_pages_without_anything_new_are_no_endless_chain_where_a_total_asks_for_them() -> None:
+    many = job(open=200, planned=200, discovery_over=False)
+    after = advance(many, [change(distinct=0)] * MOST_BARREN, [])
+    assert (after.job.reason, after.job.discovery_over) == ("", False)
 
 
 def test_a_share_that_is_just_reached_is_tolerated() -> None:
@@ -214,7 +220,7 @@ def test_each_vendor_job_whose_results_are_cut_is_in_the_reason_and_of_very_many
 def test_pages_of_which_nothing_is_selected_are_no_endless_chain(select: str, ends: bool) -> None:
     poll = POLL.model_copy(update={"records": Records(select=select)})
     many = job(planned=99, open=99, discovery_over=False, resolved=Resolved(vendor="acme", source="items", poll=poll))
-    after = advance(many, [change(records=0, distinct=0)] * MOST_BARREN, [])
+    after = advance(many, [change(records=0, distinct=0, chained=True)] * MOST_BARREN, [])
     assert bool(after.job.reason) == ends
 
 

@@ -1,0 +1,43 @@
+"""How many calls and messages one batch of events may lead to. They are held at once until they are sent. Pure."""
+
+from collections.abc import Iterable
+
+from services.planner.model import PlannedCall
+from shared.errors import SluiceError
+
+_MOST_BYTES = 48 * 2**20
+_EACH_BYTES = 2048
+"""The memory of a planned call and of its event, besides the call's text; or of a message and the row behind it."""
+
+
+class TooMuchAtOnce(SluiceError):
+    """The events of this batch together lead to too many calls or messages; the shell halves it. One event alone always
+    has room: `paging/counted.py`, `invocation.py` and `control/store.py` limit what it leads to."""
+
+
+class Room:
+    """The room for what one batch of events leads to."""
+
+    def __init__(self, events: int) -> None:
+        self._events, self._bytes = events, 0
+
+    def take(self, calls: Iterable[PlannedCall]) -> None:
+        """Count calls in.
+
+        Raises:
+            TooMuchAtOnce: there is no room for them, and the batch has other events.
+        """
+        self._take(sum(call.size + _EACH_BYTES for call in calls))
+
+    def take_messages(self, count: int) -> None:
+        """Count messages in.
+
+        Raises:
+            TooMuchAtOnce: as `take`.
+        """
+        self._take(count * _EACH_BYTES)
+
+    def _take(self, size: int) -> None:
+        self._bytes += size
+        if self._events > 1 and self._bytes > _MOST_BYTES:
+            raise TooMuchAtOnce
