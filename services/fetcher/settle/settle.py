@@ -15,7 +15,7 @@ from uuid import UUID
 
 from services.fetcher.call.outcome import Tried, give_up
 from services.fetcher.metrics import CREDENTIALS_REFUSED
-from services.fetcher.model import Ended, Later, Outcome, Unsent
+from services.fetcher.model import ClaimKey, Ended, Later, Outcome, Unsent
 from services.fetcher.settle import store
 from services.fetcher.settle.leftovers import Leftovers
 from shared.database.pool import Database, Row
@@ -46,8 +46,8 @@ class Settlement:
         self._outcomes: list[tuple[Outcome, Callable[[], None]]] = []
         self._unsent: list[Unsent] = []
         self._sent_ids: list[UUID] = []
-        self._in_doubt: set[UUID] = set()
-        """Calls whose outcomes a commit may have written whose answer was lost."""
+        self._in_doubt: set[ClaimKey] = set()
+        """Claims whose outcomes may be written: the answer to the commit was lost."""
         self._waiting_since: float | None = None
         self.leftovers = Leftovers()
         self._one_writer, self._one_sender = asyncio.Lock(), asyncio.Lock()
@@ -113,7 +113,7 @@ class Settlement:
         succeeded = [_vendor(outcome) for outcome in outcomes if _succeeded(outcome)]
         refused = [_vendor(o) for o in outcomes if isinstance(o, Ended) and o.credential_refused]
         in_doubt = frozenset(self._in_doubt)
-        written = {outcome.call.id for outcome in outcomes}
+        written = {outcome.call.key for outcome in outcomes}
         async with self._database.transaction() as tx:
             await store.lock_budgets(tx, [*(pause.vendor for pause in pauses), *refused], succeeded)
             await store.pause_vendors(tx, pauses)
@@ -125,14 +125,14 @@ class Settlement:
             self._in_doubt |= written
         self._in_doubt -= written
         _report_rests(refused, rests)
-        self.leftovers.add(outcome.call for outcome in outcomes if outcome.call.id not in ours | in_doubt)
+        self.leftovers.add(outcome.call for outcome in outcomes if outcome.call.key not in ours | in_doubt)
         taken = self._outcomes[: len(outcomes)]
         del self._outcomes[: len(outcomes)]
         del self._sent_ids[: len(sent_ids)]
         self._add_unsent(
             Unsent(o.call.id, o.messages, isinstance(o, Ended))
             for o in outcomes
-            if o.messages and (o.call.id in ours or (o.call.id in in_doubt and isinstance(o, Later)))
+            if o.messages and (o.call.key in ours or (o.call.key in in_doubt and isinstance(o, Later)))
         )
         for _, settled in taken:
             settled()
