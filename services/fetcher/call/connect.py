@@ -19,6 +19,7 @@ from weakref import WeakSet
 import aiohttp
 import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from httpx_aiohttp import AiohttpTransport
 
@@ -165,6 +166,8 @@ class Pools:
             resolver=self._names(private),
             socket_factory=partial(_guarded_socket, self._networks(private)),
         )
+        handler: type[ResponseHandler] = _ResponseHandler
+        connector._factory = partial(handler, loop=asyncio.get_running_loop())
         tracing = aiohttp.TraceConfig()
         tracing.on_request_headers_sent.append(_left)
         session = aiohttp.ClientSession(
@@ -199,6 +202,17 @@ class _Request(aiohttp.ClientRequest):
             conn.release()
             raise Late
         return await super().send(conn)
+
+
+class _ResponseHandler(ResponseHandler):
+    """Passes an error of the connection to the reader of an unfinished body. On an error in the framing of the body,
+    aiohttp closes the connection, but the reader of the body would wait for ever."""
+
+    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
+        """End the connection, and the body that is being read from it."""
+        super().set_exception(exc, *cause)
+        if self._payload is not None and not self._payload.is_eof() and self._payload.exception() is None:
+            self._payload.set_exception(aiohttp.ClientPayloadError(str(exc)))
 
 
 def _is_readable(transport: asyncio.Transport | None) -> bool:

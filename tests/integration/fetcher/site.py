@@ -123,6 +123,14 @@ async def _cut_chunks(site: Site, writer: asyncio.StreamWriter, query: str) -> N
     writer.close()
 
 
+async def _bad_chunks(site: Site, writer: asyncio.StreamWriter, query: str) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nstart\r\n")
+    await writer.drain()
+    await site.pause(0.05)
+    writer.write(b"zz\r\n")
+    await site.closing.wait()
+
+
 async def _cut_gzip(site: Site, writer: asyncio.StreamWriter, query: str) -> None:
     writer.write(_answer(gzip.compress(bytes(range(256)))[:-20], GZIP))
 
@@ -211,6 +219,7 @@ ACTS: dict[str, Act] = {
     "/drip": _drip,
     "/cut-length": _cut_length,
     "/cut-chunks": _cut_chunks,
+    "/bad-chunks": _bad_chunks,
     "/cut-gzip": _cut_gzip,
     "/bad-gzip": _bad_gzip,
     "/bomb": _bomb,

@@ -82,6 +82,14 @@ async def test_an_answer_that_ends_early(transport: Transport, site: Site, path:
     assert (failure.failure, failure.sent) == (Failure.TRUNCATED, True)
 
 
+async def test_an_error_in_the_framing_of_a_body_ends_the_call_at_once(transport: Transport, site: Site) -> None:
+    """No time-out ends it: neither that of the call nor that of a read."""
+    times = {"first_byte": "1h", "total": "1h"}
+    async with asyncio.timeout(60):
+        failure = await failing(transport, site, "/bad-chunks", timeouts=times)
+    assert (failure.failure, failure.sent) == (Failure.TRUNCATED, True)
+
+
 @pytest.mark.parametrize("path", ["/rubbish", "/bad-gzip", "/brotli"])
 async def test_an_answer_that_is_none(transport: Transport, site: Site, path: str) -> None:
     failure = await failing(transport, site, path)
