@@ -10,7 +10,6 @@ import asyncio
 import select
 import socket
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import ContextVar
 from functools import partial
 from ipaddress import ip_address
 from typing import ClassVar
@@ -23,7 +22,7 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from httpx_aiohttp import AiohttpTransport
 
-from services.fetcher.model import Leave
+from services.fetcher.call.departure import DEPARTURE
 from shared.errors import SluiceError
 from shared.specification.addresses import Address, Networks, is_public
 
@@ -32,10 +31,6 @@ _NAMES_KEPT_SECONDS = 30
 _LOOKUP_THREADS = 32
 
 BLOCKED = "the name resolves to an address that is not public, nor in a network that this vendor may be in"
-
-
-LEAVE: ContextVar[Leave] = ContextVar("leave")
-"""The permit under which the requests of this context are written to their sockets."""
 
 
 class Blocked(OSError):
@@ -198,7 +193,7 @@ class _Request(aiohttp.ClientRequest):
         if conn.protocol in self._used and _is_readable(conn.transport):
             raise Gone
         self._used.add(conn.protocol)
-        if not LEAVE.get().is_kept:
+        if not DEPARTURE.get().is_kept:
             conn.release()
             raise Late
         return await super().send(conn)
@@ -225,7 +220,7 @@ def _is_readable(transport: asyncio.Transport | None) -> bool:
 
 
 async def _left(session: aiohttp.ClientSession, context: object, sent: object) -> None:
-    LEAVE.get().left()
+    DEPARTURE.get().left()
 
 
 def _may_be_called(text: str, networks: Networks) -> bool:

@@ -79,7 +79,7 @@ class Site:
                 self.heads.append(head)
                 method, target, _ = head.split(" ", 2)
                 path, _, query = target.partition("?")
-                act = _refuse if method == "CONNECT" else ACTS.get(path, _page)
+                act = ACTS.get(method if method == "CONNECT" else path, _page)
                 await act(self, writer, query)
         self._open.discard(writer)
         writer.close()
@@ -212,6 +212,7 @@ async def _refuse(site: Site, writer: asyncio.StreamWriter, query: str) -> None:
 
 
 ACTS: dict[str, Act] = {
+    "CONNECT": _refuse,
     "/linked": _linked,
     "/gzip": _gzip,
     "/hang": _hang,
