@@ -9,8 +9,8 @@ from enum import StrEnum
 import aiohttp
 import httpx
 
-from services.fetcher.call.connect import BLOCKED, Blocked
 from services.fetcher.call.departure import DEPARTURE
+from services.fetcher.call.names import BLOCKED, Blocked
 from shared.errors import Unavailable
 
 LIBRARY_ERRORS = (httpx.HTTPError, aiohttp.ClientError, OSError, EOFError)

@@ -23,7 +23,7 @@ from services.fetcher.call.request import HttpRequest, Unsendable, redirected
 from services.fetcher.model import Leave
 from shared.runtime.clock import monotonic
 from shared.specification.addresses import PRIVATE_NETWORKS, networks_of
-from shared.specification.vendor import Vendor
+from shared.specification.vendor import AD_HOC, Vendor
 
 SMALL_BYTES = 1024**2
 _GRACE_SECONDS = 10.0
@@ -160,7 +160,7 @@ class Transport:
         if egress != "direct":
             connect = vendor.timeouts.connect.total_seconds()
             await self._pools.check_name(urlsplit(request.url).hostname or "", private, connect)
-        pool = self._pools.pool(egress, private)
+        pool = self._pools.pool(egress, private, vendor.vendor.startswith(AD_HOC))
         try:
             while True:
                 with suppress(Gone):
