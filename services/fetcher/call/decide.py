@@ -10,8 +10,7 @@ from shared.specification.expressions import NotApplicable, holds
 from shared.specification.vendor import Backoff, Vendor
 
 _LEAST_PAUSE = timedelta(seconds=1)
-_NOT_HANDLED = frozenset({408, 425, 503})
-"""Said before the vendor did anything, so that any call may be repeated."""
+_TOO_EARLY = 425
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _NEVER_BETTER = frozenset({501, 505})
 
@@ -115,7 +114,22 @@ def may_have_it(outcome: Answer | Unanswered) -> bool:
         case Unanswered(sent=sent):
             return sent
         case Answer(status=status):
-            return status >= 500 and status not in _NOT_HANDLED | _NEVER_BETTER
+            return _may_pass(status) and not _was_not_begun(outcome)
+
+
+def _may_pass(status: int) -> bool:
+    """Whether the same call may succeed later."""
+    return status in (408, _TOO_EARLY) or (status >= 500 and status not in _NEVER_BETTER)
+
+
+def _was_not_begun(answer: Answer) -> bool:
+    """Whether the vendor says that it did nothing, so that any call may be repeated. A 408, or a 503 that does not name
+    a time, does not say so: a gateway may send it while the vendor is at work."""
+    return answer.status == _TOO_EARLY or _is_limit(answer)
+
+
+def _is_limit(answer: Answer) -> bool:
+    return answer.status == 429 or (answer.status == 503 and "retry-after" in answer.headers)
 
 
 def _by_rule(answer: Answer, vendor: Vendor, this: Try, now: datetime, chance: float) -> Verdict | None:
@@ -154,11 +168,11 @@ def _by_status(answer: Answer, vendor: Vendor, this: Try, now: datetime, chance:
         return Empty()
     if 200 <= status < 300:
         return Succeeded()
-    if status == 429 or (status == 503 and "retry-after" in answer.headers):
+    if _is_limit(answer):
         return _limited(answer, vendor, this, now)
-    if status in _NOT_HANDLED or (this.repeatable and status >= 500 and status not in _NEVER_BETTER):
-        return again(f"status_{status}", vendor, this, now, chance)
-    if status >= 500 and status not in _NEVER_BETTER:
+    if _may_pass(status):
+        if this.repeatable or _was_not_begun(answer):
+            return again(f"status_{status}", vendor, this, now, chance)
         return GiveUp(f"outcome_unknown: the vendor answered {status} to a call that must not be repeated")
     if status in (401, 403):
         refused = status == 401 and vendor.auth is not None
