@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from services.fetcher.call.pauses import pause_until
+from shared.events.tasks import Purpose
 from shared.specification.expressions import NotApplicable, holds
-from shared.specification.vendor import Backoff, Vendor
+from shared.specification.vendor import Backoff, Outcome, Vendor
 
 _LEAST_PAUSE = timedelta(seconds=1)
 _TOO_EARLY = 425
@@ -86,6 +87,18 @@ class Try:
     first_at: datetime
     limited_since: datetime | None
     repeatable: bool
+
+
+def rules_for(purpose: Purpose, rules: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
+    """The vendor's rules that hold for a call. A receiver of webhooks does not answer as the vendor's API does. That
+    nothing is there is no answer to a submit, nor does it tell the status of a job."""
+    match purpose:
+        case "deliver":
+            return ()
+        case "submit" | "status":
+            return tuple(rule for rule in rules if rule.is_ != "empty")
+        case _:
+            return rules
 
 
 def verdict(outcome: Answer | Unanswered, vendor: Vendor, this: Try, now: datetime, chance: float) -> Verdict:

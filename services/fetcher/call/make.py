@@ -17,6 +17,7 @@ from services.fetcher.call.decide import (
     Try,
     Unanswered,
     may_have_it,
+    rules_for,
     setback,
 )
 from services.fetcher.call.egress import EgressRests
@@ -87,8 +88,7 @@ class CallMaker:
             return give_up(call, call.unreadable, Tried(began_at, 0.0), began_at, unknown=call.may_have_left)
         if vendor is None:
             return give_up(call, "config_missing: the vendor is not configured", Tried(began_at, 0.0), began_at)
-        if call.request.retry is not None:
-            vendor = vendor.model_copy(update={"retry": call.request.retry})
+        vendor = _policy(call, vendor)
         egress = self._rests.choose(vendor, call.attempt, began_at)
         request = prepare(call, vendor, self._callbacks, self._signing)
         if isinstance(request, Unsendable):
@@ -194,6 +194,12 @@ class CallMaker:
             return examine(question, origin, body)
         async with self._examining:
             return await asyncio.to_thread(examine, question, origin, body)
+
+
+def _policy(call: Claimed, vendor: Vendor) -> Vendor:
+    """The vendor with the rules and the retry policy that hold for this call."""
+    rules = rules_for(call.request.purpose, vendor.outcomes)
+    return vendor.model_copy(update={"outcomes": rules, "retry": call.request.retry or vendor.retry})
 
 
 def _question(call: Claimed, vendor: Vendor) -> Question:
