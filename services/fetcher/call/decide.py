@@ -198,7 +198,7 @@ def _limited(answer: Answer, vendor: Vendor, this: Try, now: datetime) -> Setbac
     stalled = now - (this.limited_since or now)
     if stalled > vendor.retry.stall:
         return GiveUp(f"rate_limited: for {stalled}, which is longer than retry.stall")
-    asked = pause_until(answer.headers, now, vendor.retry.longest_wait) or now
+    asked = pause_until(answer.headers, now, vendor.retry.longest_wait, vendor.budget.reset_header) or now
     return RateLimited(max(asked, now + _LEAST_PAUSE), f"status_{answer.status}")
 
 

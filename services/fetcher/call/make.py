@@ -127,7 +127,7 @@ class CallMaker:
         if isinstance(result, Unanswered):
             return None
         now, known = utc_now(), max((window.per for window in vendor.budget.windows), default=timedelta())
-        until = spent_until(result.headers, now, known, vendor.retry.longest_wait)
+        until = spent_until(result.headers, now, known, vendor.retry.longest_wait, vendor.budget.reset_header)
         free_at = now if until is None else self._rests.rest(vendor, egress, until, now)
         return free_at if free_at > now else None
 
