@@ -18,6 +18,10 @@ REFUSALS = 5
 """After so many refused credentials, with no success between them, a vendor is called once in a while only."""
 
 
+ClaimKey = tuple[UUID, int]
+"""A call's id and the number of its claim."""
+
+
 @dataclass(frozen=True, slots=True)
 class Claimed:
     """A call in this fetcher's hands. `claim` is the fence: an outcome counts only under the number it was claimed
@@ -46,6 +50,11 @@ class Claimed:
         """The name of what it stores: its own under each claim, as whoever had the call before may still be at it.
         Claims are counted anew when a message is delivered again, in a replay say."""
         return f"{self.request.number}-{self.request.round}-{self.origin['delivery']}-{self.claim}"
+
+    @property
+    def key(self) -> ClaimKey:
+        """What tells this claim from earlier and later claims of the same call."""
+        return self.id, self.claim
 
 
 class Leave(Protocol):

@@ -130,10 +130,12 @@ class Window(Strict):
 
 
 class Budget(Strict):
-    """The contract: every window holds, and at most `in_flight` calls are open at any moment, over all fetchers."""
+    """The contract: every window holds, and at most `in_flight` calls are open at any moment, over all fetchers.
+    `reset_header`: a header of the vendor's own that says when a limit or quota is free again."""
 
     windows: Annotated[tuple[Window, ...], Field(max_length=8)] = ()
     in_flight: Annotated[int, Field(ge=1, le=1000)] = 20
+    reset_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{0,64}$")] = ""
 
 
 class Backoff(Strict):

@@ -30,6 +30,18 @@ async def test_a_quota_that_only_the_vendor_knows_is_waited_for(running: Cluster
     assert truth["requests"] == 25
 
 
+async def test_a_refusal_that_only_a_header_of_the_vendors_own_explains_is_waited_for(running: Cluster) -> None:
+    """A call that came back earlier would be refused again."""
+    field = {"header": "X-Free-At", "form": "epoch_milliseconds"}
+    contract = {"requests": 1, "per_seconds": 4.0, "retry_after": "none", "reset_field": field}
+    await running.configure_simulator("own", records=20, contract=contract)
+    await running.apply_vendor("own", budget={"in_flight": 1, "reset_header": "X-Free-At"})
+    pages = {"style": "offset", "size": 10, "total": "body.meta.total"}
+    job = await running.ended(await running.submit({"vendor": "own", "poll": {**ITEMS, "pages": pages}}))
+    assert (job["status"], job["distinct"]) == ("completed", 20)
+    assert (await running.truth("own"))["by_status"].get("429", 0) <= 1
+
+
 async def test_a_vendor_that_hangs_holds_up_nobody_else(running: Cluster) -> None:
     """As many calls as may be in flight hang, with three times as many behind them, and all of them still do when the
     other vendor's job has ended."""

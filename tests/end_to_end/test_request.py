@@ -77,7 +77,8 @@ async def test_the_first_success_ends_a_request_and_is_reported_by_webhook(runni
     await running.apply_vendor("receive", retry=FAST)
     await running.http.put(f"{running.simulator}/_control/receivers/told", json={})
     notify = [{"webhook": f"{running.simulator}/receive/told", "vendor": "receive", "on": ["completed", "failed"]}]
-    answer = await ask(running, "twice", request=QUOTE, notify=notify)
+    request = {**QUOTE, "headers": {"Idempotency-Key": "quote-7"}}
+    answer = await ask(running, "twice", request=request, notify=notify)
     assert (answer.status_code, answer.json()["echo"]) == (200, {"sku": 7})
     attempts = await eventually(lambda: _attempts(running, answer.headers["sluice-job"], 3))
     assert [one["status"] for one in attempts] == [503, 503, 200]

@@ -16,7 +16,7 @@ from infra.simulator.server import Simulator
 from services.callback_gateway.app import build as build_gateway
 from services.callback_gateway.settings import Settings as GatewaySettings
 from services.fetcher.app import build as build_fetcher
-from services.fetcher.call import connect
+from services.fetcher.call import names
 from services.fetcher.settings import Settings as FetcherSettings
 from services.planner.app import build as build_planner
 from services.planner.settings import Settings as PlannerSettings
@@ -39,8 +39,8 @@ def public(monkeypatch: pytest.MonkeyPatch) -> None:
         assert host == HOST
         return [ResolveResult(hostname=host, host=HERE, port=port, family=socket.AF_INET, proto=0, flags=0)]
 
-    monkeypatch.setattr(connect.Resolver, "resolve", resolve)
-    monkeypatch.setattr(connect, "_is_public", lambda address: address == HERE)
+    monkeypatch.setattr(names.Resolver, "resolve", resolve)
+    monkeypatch.setattr(names, "is_public", lambda address: str(address) == HERE)
 
 
 @pytest.fixture

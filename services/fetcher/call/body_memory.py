@@ -6,10 +6,11 @@ else its vendor's limit; or, where it goes to the payload store in parts, as muc
 memory is free again when its call is over. While a body waits, nothing more is read of it: the vendor waits, and the
 time does not count as the vendor's.
 
-No vendor has more than half of the memory, and no body counts for more than that, so a slow vendor leaves the other
-half to others. The body that came first is first, but a later one may pass those that wait, as long as each of them
-would fit in beside all that have passed it. So at least half of the memory is open to bodies that may pass, and no body
-waits for one that came later: when those are over that were there before, there is memory for it.
+No vendor has more than half of the memory, nor have all ad-hoc vendors together, and no body counts for more than that,
+so slow vendors leave the other half to others. The body that came first is first, but a later one may pass those that
+wait, as long as each of them would fit in beside all that have passed it. So at least half of the memory is open to
+bodies that may pass, and no body waits for one that came later: when those are over that were there before, there is
+memory for it.
 """
 
 import asyncio
@@ -17,12 +18,15 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from itertools import count
 
+from shared.specification.vendor import AD_HOC
+
 
 @dataclass(eq=False, slots=True)
 class Body:
-    """A large body, which counts for `size` bytes and was the `number`th to come."""
+    """A large body, which counts for `size` bytes and was the `number`th to come. `owner`: whose half it counts
+    against, a vendor's or that of all ad-hoc vendors."""
 
-    vendor: str
+    owner: str
     size: int
     number: int
     admitted: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
@@ -41,7 +45,8 @@ class BodyMemory:
 
     async def admit(self, vendor: str, size: int) -> Body:
         """Wait until a body of so many bytes has its memory."""
-        body = Body(vendor, min(size, self._half), next(self._numbers))
+        owner = AD_HOC if vendor.startswith(AD_HOC) else vendor
+        body = Body(owner, min(size, self._half), next(self._numbers))
         self._waiting.append(body)
         self._admit_waiting()
         try:
@@ -63,21 +68,21 @@ class BodyMemory:
         free = self._most - sum(body.size for body in self._admitted)
         own: dict[str, int] = defaultdict(lambda: self._half)
         for body in self._admitted:
-            own[body.vendor] -= body.size
+            own[body.owner] -= body.size
         for body in list(self._waiting):
-            if body.size <= min(free, own[body.vendor]):
+            if body.size <= min(free, own[body.owner]):
                 self._waiting.remove(body)
                 self._admitted.append(body)
                 free -= body.size
-                own[body.vendor] -= body.size
+                own[body.owner] -= body.size
                 if not body.admitted.done():
                     body.admitted.set_result(None)
             else:
                 passed = [other for other in self._admitted if other.number > body.number]
-                passed_own = [other for other in passed if other.vendor == body.vendor]
+                passed_own = [other for other in passed if other.owner == body.owner]
                 free = min(free, self._most - body.size - sum(other.size for other in passed))
                 own_left = self._half - body.size - sum(other.size for other in passed_own)
-                own[body.vendor] = min(own[body.vendor], own_left)
+                own[body.owner] = min(own[body.owner], own_left)
 
 
 class BodyReservation:

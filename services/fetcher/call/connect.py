@@ -1,47 +1,31 @@
-"""Connections: pools, name look-ups and the sockets, where addresses are guarded.
+"""Connections: pools and sockets.
 
 Addresses are checked where the socket is made, after the name was resolved, so no later answer of a name server, no
-spelling of an address and no redirect leads into the own network. A name that has a private address beside public ones
-is refused altogether: nothing that is meant to be public is called so. A proxy resolves names by itself; what it is
-asked for is looked up here first.
+spelling of an address and no redirect leads into the own network. A proxy resolves names by itself, so each name that
+it is given is looked up and checked here first.
 """
 
 import asyncio
 import select
 import socket
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import ContextVar
 from functools import partial
-from ipaddress import ip_address
 from typing import ClassVar
 from weakref import WeakSet
 
 import aiohttp
 import httpx
-from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.abc import AbstractResolver
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from httpx_aiohttp import AiohttpTransport
 
-from services.fetcher.model import Leave
+from services.fetcher.call.departure import DEPARTURE
+from services.fetcher.call.names import Blocked, GuardedNames, Resolver, may_be_called
 from shared.errors import SluiceError
-from shared.specification.addresses import Address, Networks, is_public
+from shared.specification.addresses import Networks
 
 _KEEP_ALIVE_SECONDS = 15
 _NAMES_KEPT_SECONDS = 30
-_LOOKUP_THREADS = 32
-
-BLOCKED = "the name resolves to an address that is not public, nor in a network that this vendor may be in"
-
-
-LEAVE: ContextVar[Leave] = ContextVar("leave")
-"""The permit under which the requests of this context are written to their sockets."""
-
-
-class Blocked(OSError):
-    """The address that a name resolved to is not one that this vendor may have."""
-
-    def __init__(self) -> None:
-        super().__init__(BLOCKED)
 
 
 class Gone(Exception):
@@ -52,78 +36,24 @@ class Late(SluiceError):
     """Connecting took so long that the permit counts no more; nothing was written, and the connection is kept."""
 
 
-class Resolver(AbstractResolver):
-    """Looks names up on threads of its own: a name server that hangs delays nobody's files, and other names little."""
-
-    def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(_LOOKUP_THREADS, thread_name_prefix="names")
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        """The addresses of a name; `OSError` when there are none."""
-        look_up = partial(
-            socket.getaddrinfo, host, port, family=family, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
-        )
-        try:
-            found = await asyncio.get_running_loop().run_in_executor(self._threads, look_up)
-        except UnicodeError:
-            raise OSError("the host is no name that could be looked up") from None
-        return [_resolved(host, port, info) for info in found]
-
-    async def close(self) -> None:
-        """Start no more look-ups."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-
-
-class GuardedNames(AbstractResolver):
-    """Another resolver, whose every answer must be public, or in one of some networks."""
-
-    def __init__(self, inner: AbstractResolver, networks: Networks) -> None:
-        self._inner = inner
-        self._networks = networks
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        """The addresses of a name; `Blocked` when one of them is neither."""
-        found = await self._inner.resolve(host, port, family)
-        if not all(_may_be_called(one["host"], self._networks) for one in found):
-            raise Blocked
-        return found
-
-    async def close(self) -> None:
-        """The other one belongs to somebody else."""
-
-
-def _resolved(host: str, port: int, info: aiohttp.AddrInfoType) -> ResolveResult:
-    family, _, protocol, _, address = info
-    return ResolveResult(
-        hostname=host,
-        host=str(address[0]),
-        port=port,
-        family=family,
-        proto=protocol,
-        flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-    )
-
-
 class Pools:
     """Pools of connections: for public addresses only, for vendors that may be in the `private` networks, too, and both
-    for each proxy."""
+    for each proxy. Ad-hoc vendors have a pool and a resolver of their own: jobs may name any number of hosts whose
+    look-ups hang, and configured vendors do not wait for those."""
 
     def __init__(self, resolver: AbstractResolver | None, private: Networks) -> None:
         self._resolver = resolver or Resolver()
+        self._ad_hoc_resolver = resolver or Resolver()
         self._private = private
-        self._pools: dict[tuple[str, bool], AiohttpTransport] = {}
+        self._pools: dict[tuple[str, bool, bool], AiohttpTransport] = {}
 
-    def pool(self, egress: str, private: bool) -> AiohttpTransport:
+    def pool(self, egress: str, private: bool, ad_hoc: bool = False) -> AiohttpTransport:
         """The pool for an egress, `direct` or a proxy's URL."""
-        pool = self._pools.get((egress, private))
+        pool = self._pools.get((egress, private, ad_hoc))
         if pool is None:
             proxy = None if egress == "direct" else httpx.Proxy(egress)
-            pool = AiohttpTransport(client=self._session(private), proxy=proxy)
-            self._pools[egress, private] = pool
+            pool = AiohttpTransport(client=self._session(private, ad_hoc), proxy=proxy)
+            self._pools[egress, private, ad_hoc] = pool
         return pool
 
     async def check_name(self, host: str, private: bool, within_seconds: float) -> None:
@@ -137,7 +67,7 @@ class Pools:
         """
         try:
             async with asyncio.timeout(within_seconds):
-                await self._names(private).resolve(host)
+                await GuardedNames(self._resolver, self._networks(private)).resolve(host)
         except TimeoutError:
             if not private:
                 raise aiohttp.ConnectionTimeoutError from None
@@ -150,21 +80,22 @@ class Pools:
         for pool in self._pools.values():
             await pool.aclose()
         await self._resolver.close()
-
-    def _names(self, private: bool) -> GuardedNames:
-        return GuardedNames(self._resolver, self._networks(private))
+        await self._ad_hoc_resolver.close()
 
     def _networks(self, private: bool) -> Networks:
         return self._private if private else ()
 
-    def _session(self, private: bool) -> aiohttp.ClientSession:
+    def _session(self, private: bool, ad_hoc: bool) -> aiohttp.ClientSession:
+        resolver = self._ad_hoc_resolver if ad_hoc else self._resolver
         connector = aiohttp.TCPConnector(
             limit=0,
             keepalive_timeout=_KEEP_ALIVE_SECONDS,
             ttl_dns_cache=_NAMES_KEPT_SECONDS,
-            resolver=self._names(private),
+            resolver=GuardedNames(resolver, self._networks(private)),
             socket_factory=partial(_guarded_socket, self._networks(private)),
         )
+        handler: type[ResponseHandler] = _ResponseHandler
+        connector._factory = partial(handler, loop=asyncio.get_running_loop())
         tracing = aiohttp.TraceConfig()
         tracing.on_request_headers_sent.append(_left)
         session = aiohttp.ClientSession(
@@ -195,10 +126,21 @@ class _Request(aiohttp.ClientRequest):
         if conn.protocol in self._used and _is_readable(conn.transport):
             raise Gone
         self._used.add(conn.protocol)
-        if not LEAVE.get().is_kept:
+        if not DEPARTURE.get().is_kept:
             conn.release()
             raise Late
         return await super().send(conn)
+
+
+class _ResponseHandler(ResponseHandler):
+    """Passes an error of the connection to the reader of an unfinished body. On an error in the framing of the body,
+    aiohttp closes the connection, but the reader of the body would wait for ever."""
+
+    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
+        """End the connection, and the body that is being read from it."""
+        super().set_exception(exc, *cause)
+        if self._payload is not None and not self._payload.is_eof() and self._payload.exception() is None:
+            self._payload.set_exception(aiohttp.ClientPayloadError(str(exc)))
 
 
 def _is_readable(transport: asyncio.Transport | None) -> bool:
@@ -211,24 +153,12 @@ def _is_readable(transport: asyncio.Transport | None) -> bool:
 
 
 async def _left(session: aiohttp.ClientSession, context: object, sent: object) -> None:
-    LEAVE.get().left()
-
-
-def _may_be_called(text: str, networks: Networks) -> bool:
-    return _is_public(text) or any(_address(text) in network for network in networks)
-
-
-def _is_public(text: str) -> bool:
-    return is_public(_address(text))
-
-
-def _address(text: str) -> Address:
-    return ip_address(text.split("%", 1)[0])
+    DEPARTURE.get().left()
 
 
 def _guarded_socket(networks: Networks, info: aiohttp.AddrInfoType) -> socket.socket:
     """A socket for a resolved address, if that may be called: the last moment before the connection."""
-    if not _may_be_called(str(info[4][0]), networks):
+    if not may_be_called(str(info[4][0]), networks):
         raise Blocked
     made = socket.socket(family=info[0], type=info[1], proto=info[2])
     made.setblocking(False)

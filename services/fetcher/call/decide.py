@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from services.fetcher.call.pauses import pause_until
+from shared.events.tasks import Purpose
 from shared.specification.expressions import NotApplicable, holds
-from shared.specification.vendor import Backoff, Vendor
+from shared.specification.vendor import Backoff, Outcome, Vendor
 
 _LEAST_PAUSE = timedelta(seconds=1)
-_NOT_HANDLED = frozenset({408, 425, 503})
-"""Said before the vendor did anything, so that any call may be repeated."""
+_TOO_EARLY = 425
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _NEVER_BETTER = frozenset({501, 505})
 
@@ -89,6 +89,18 @@ class Try:
     repeatable: bool
 
 
+def rules_for(purpose: Purpose, rules: tuple[Outcome, ...]) -> tuple[Outcome, ...]:
+    """The vendor's rules that hold for a call. A receiver of webhooks does not answer as the vendor's API does. That
+    nothing is there is no answer to a submit, nor does it tell the status of a job."""
+    match purpose:
+        case "deliver":
+            return ()
+        case "submit" | "status":
+            return tuple(rule for rule in rules if rule.is_ != "empty")
+        case _:
+            return rules
+
+
 def verdict(outcome: Answer | Unanswered, vendor: Vendor, this: Try, now: datetime, chance: float) -> Verdict:
     """Decide. `chance` is a random number from 0 to 1, for the jitter of the backoff."""
     match outcome:
@@ -115,7 +127,22 @@ def may_have_it(outcome: Answer | Unanswered) -> bool:
         case Unanswered(sent=sent):
             return sent
         case Answer(status=status):
-            return status >= 500 and status not in _NOT_HANDLED | _NEVER_BETTER
+            return _may_pass(status) and not _was_not_begun(outcome)
+
+
+def _may_pass(status: int) -> bool:
+    """Whether the same call may succeed later."""
+    return status in (408, _TOO_EARLY) or (status >= 500 and status not in _NEVER_BETTER)
+
+
+def _was_not_begun(answer: Answer) -> bool:
+    """Whether the vendor says that it did nothing, so that any call may be repeated. A 408, or a 503 that does not name
+    a time, does not say so: a gateway may send it while the vendor is at work."""
+    return answer.status == _TOO_EARLY or _is_limit(answer)
+
+
+def _is_limit(answer: Answer) -> bool:
+    return answer.status == 429 or (answer.status == 503 and "retry-after" in answer.headers)
 
 
 def _by_rule(answer: Answer, vendor: Vendor, this: Try, now: datetime, chance: float) -> Verdict | None:
@@ -154,11 +181,11 @@ def _by_status(answer: Answer, vendor: Vendor, this: Try, now: datetime, chance:
         return Empty()
     if 200 <= status < 300:
         return Succeeded()
-    if status == 429 or (status == 503 and "retry-after" in answer.headers):
+    if _is_limit(answer):
         return _limited(answer, vendor, this, now)
-    if status in _NOT_HANDLED or (this.repeatable and status >= 500 and status not in _NEVER_BETTER):
-        return again(f"status_{status}", vendor, this, now, chance)
-    if status >= 500 and status not in _NEVER_BETTER:
+    if _may_pass(status):
+        if this.repeatable or _was_not_begun(answer):
+            return again(f"status_{status}", vendor, this, now, chance)
         return GiveUp(f"outcome_unknown: the vendor answered {status} to a call that must not be repeated")
     if status in (401, 403):
         refused = status == 401 and vendor.auth is not None
@@ -171,7 +198,7 @@ def _limited(answer: Answer, vendor: Vendor, this: Try, now: datetime) -> Setbac
     stalled = now - (this.limited_since or now)
     if stalled > vendor.retry.stall:
         return GiveUp(f"rate_limited: for {stalled}, which is longer than retry.stall")
-    asked = pause_until(answer.headers, now, vendor.retry.longest_wait) or now
+    asked = pause_until(answer.headers, now, vendor.retry.longest_wait, vendor.budget.reset_header) or now
     return RateLimited(max(asked, now + _LEAST_PAUSE), f"status_{answer.status}")
 
 

@@ -8,7 +8,7 @@ _MOST = 10_000
 
 
 class EgressRests:
-    """Egresses that a vendor has limited, in this process. They are left alone while others can be used."""
+    """Egresses that a vendor has limited, as far as this process met that. They rest while others can be used."""
 
     def __init__(self) -> None:
         self._until: dict[tuple[str, str], datetime] = {}

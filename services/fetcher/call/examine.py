@@ -36,6 +36,25 @@ class Findings:
     facts: Facts | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a body is read: `first`, before the answer is judged, or only after a success; a large one whole, or
+    `in_parts` on its way to the payload store."""
+
+    first: bool
+    in_parts: bool
+
+
+def reading(request: FetchRequested, vendor: Vendor, *, repeatable: bool) -> Reading:
+    """The body is read first where it says what the answer means, or where any answer is handed back. It passes in
+    parts where nothing is looked for in it, and the call may be made again if a part cannot be stored."""
+    decides = request.purpose in PURPOSES or any("body" in rule.when for rule in vendor.outcomes)
+    return Reading(
+        first=decides or request.answer is not None,
+        in_parts=repeatable and not decides and request.facts is None,
+    )
+
+
 class Content:
     """The content of a body, which is read when it is first needed."""
 

@@ -9,7 +9,8 @@ from enum import StrEnum
 import aiohttp
 import httpx
 
-from services.fetcher.call.connect import BLOCKED, Blocked
+from services.fetcher.call.departure import DEPARTURE
+from services.fetcher.call.names import BLOCKED, Blocked
 from shared.errors import Unavailable
 
 LIBRARY_ERRORS = (httpx.HTTPError, aiohttp.ClientError, OSError, EOFError)
@@ -45,7 +46,7 @@ class CallFailed(Exception):
 
 _NO_ROOM = (errno.EMFILE, errno.ENFILE)
 _DISCONNECTS = (aiohttp.ServerDisconnectedError, aiohttp.ClientPayloadError, ConnectionError)
-_NOT_SENT: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Failure, str], ...] = (
+_CONNECTING: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Failure, str], ...] = (
     (Blocked, Failure.BLOCKED, BLOCKED),
     ((aiohttp.ClientConnectorDNSError, socket.gaierror), Failure.DNS, "the name cannot be looked up"),
     (aiohttp.ClientSSLError, Failure.TLS, ""),
@@ -56,27 +57,30 @@ _NOT_SENT: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Fa
 
 
 @contextmanager
-def explained(*, sent: bool) -> Iterator[None]:
-    """Make a `CallFailed` or `Exhausted` of whatever the libraries raise. `sent`: the answer has begun."""
+def explained(*, answered: bool) -> Iterator[None]:
+    """Turn what the libraries raise into a `CallFailed` or `Exhausted`. `answered`: the answer has begun."""
     try:
         yield
     except LIBRARY_ERRORS as error:
-        raise _explain(error, answered=sent) from error
+        raise _explain(error, answered=answered, sent=answered or DEPARTURE.get().has_left) from error
 
 
-def _explain(error: Exception, *, answered: bool) -> CallFailed | Exhausted:
+def _explain(error: Exception, *, answered: bool, sent: bool) -> CallFailed | Exhausted:
     causes = _causes(error)
-    if not answered and any(isinstance(cause, OSError) and cause.errno in _NO_ROOM for cause in causes):
+    if not sent and any(isinstance(cause, OSError) and cause.errno in _NO_ROOM for cause in causes):
         return Exhausted(type(causes[-1]).__name__)
     last = type(causes[-1]).__name__
-    for kinds, failure, detail in _NOT_SENT:
+    for kinds, failure, detail in _CONNECTING:
         if any(isinstance(cause, kinds) for cause in causes):
-            return CallFailed(failure, detail or last, sent=answered)
+            return CallFailed(failure, detail or last, sent=sent)
     disconnected = any(isinstance(cause, _DISCONNECTS) for cause in causes)
     if isinstance(error, TimeoutError) and not disconnected:
-        return CallFailed(Failure.TIMEOUT, "the call's total time is over", sent=True)
+        return CallFailed(Failure.TIMEOUT, "the call's total time is over", sent=sent)
     if isinstance(error, httpx.TimeoutException) and not disconnected:
-        return CallFailed(Failure.TIMEOUT, "the vendor sent nothing for too long", sent=True)
+        who = "the vendor" if sent else "the proxy"
+        return CallFailed(Failure.TIMEOUT, f"{who} sent nothing for too long", sent=sent)
+    if not sent:
+        return CallFailed(Failure.CONNECT, last, sent=False)
     return CallFailed(Failure.TRUNCATED if answered or disconnected else Failure.PROTOCOL, last, sent=True)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -12,15 +13,17 @@ from services.fetcher.call.decide import (
     Empty,
     GiveUp,
     RateLimited,
+    RetryAt,
     Setback,
     Succeeded,
     Try,
     Unanswered,
     may_have_it,
+    rules_for,
     setback,
 )
 from services.fetcher.call.egress import EgressRests
-from services.fetcher.call.examine import Findings, Question, examine
+from services.fetcher.call.examine import Findings, Question, Reading, examine, reading
 from services.fetcher.call.facts import AnswerOrigin
 from services.fetcher.call.failures import CallFailed, Exhausted, Failure
 from services.fetcher.call.keep import Keeping
@@ -30,11 +33,10 @@ from services.fetcher.call.prepare import CallbackUrls, prepare
 from services.fetcher.call.request import Unsendable
 from services.fetcher.call.secrets import SigningSecrets
 from services.fetcher.call.transport import SMALL_BYTES, RawAnswer, Transport
-from services.fetcher.call.vendor_jobs import PURPOSES
 from services.fetcher.call.webhooks import judge
 from services.fetcher.model import Claimed, Later, Leave, Outcome
 from shared.errors import Unavailable
-from shared.events.tasks import Facts, VendorAnswer
+from shared.events.tasks import AnswerWanted, Facts, Purpose, VendorAnswer
 from shared.observability.logs import get_logger
 from shared.payloads.store import PART_BYTES, PayloadStore
 from shared.runtime.clock import monotonic, utc_now
@@ -44,6 +46,13 @@ from shared.specification.vendor import Vendor
 _FINAL = frozenset({Failure.BLOCKED, Failure.TOO_LARGE, Failure.INVALID})
 _PUT_OFF_SECONDS = 5.0
 _LATE = "connect_failed: connecting took longer than a permit lasts"
+
+_READ: frozenset[Purpose] = frozenset({"page", "metadata", "answer"})
+"""Calls whose good answers are read."""
+_STORED = _READ - {"metadata"}
+
+Body = bytes | AsyncIterator[bytes] | None
+"""A body that was read, or that passes in parts; nothing while it is unread."""
 
 log = get_logger(__name__)
 
@@ -87,18 +96,16 @@ class CallMaker:
             return give_up(call, call.unreadable, Tried(began_at, 0.0), began_at, unknown=call.may_have_left)
         if vendor is None:
             return give_up(call, "config_missing: the vendor is not configured", Tried(began_at, 0.0), began_at)
-        if call.request.retry is not None:
-            vendor = vendor.model_copy(update={"retry": call.request.retry})
+        vendor = _policy(call, vendor)
         egress = self._rests.choose(vendor, call.attempt, began_at)
         request = prepare(call, vendor, self._callbacks, self._signing)
         if isinstance(request, Unsendable):
             return give_up(call, request.reason, Tried(began_at, 0.0, egress), began_at)
         status, answered_at = None, None
-        take = self._take if call.request.answer is None else self._take_back
         try:
             async with self._transport.send(request, vendor, egress, leave) as answer:
                 status, answered_at = answer.status, utc_now()
-                judged = await take(call, vendor, answer)
+                judged = await self._handle(call, vendor, answer)
         except (CallFailed, Late) as error:
             judged = _lost(call, vendor, _unanswered(error))
         except Unavailable as error:
@@ -127,73 +134,66 @@ class CallMaker:
         if isinstance(result, Unanswered):
             return None
         now, known = utc_now(), max((window.per for window in vendor.budget.windows), default=timedelta())
-        until = spent_until(result.headers, now, known, vendor.retry.longest_wait)
+        until = spent_until(result.headers, now, known, vendor.retry.longest_wait, vendor.budget.reset_header)
         free_at = now if until is None else self._rests.rest(vendor, egress, until, now)
         return free_at if free_at > now else None
 
-    async def _take_back(self, call: Claimed, vendor: Vendor, answer: RawAnswer) -> Judged:
-        """Store the answer as it is, whatever it says, unless it is asked for again: it is what was asked for."""
-        whole = answer.status == 204 or _judges_bodies(vendor) or not call.repeatable
-        body = await (answer.read() if whole else answer.stream(PART_BYTES))
-        found = await self._examine(_question(call, vendor), answer, body if isinstance(body, bytes) else None)
-        got, decided = Answer(answer.status, answer.headers), found.verdict
-        if not isinstance(decided, (Succeeded, Empty, GiveUp)):
-            return Judged(got, decided)
-        pointer = await self._keeping.keep(call, body, answer.media_type) if body else None
-        wanted = call.request.answer.headers if call.request.answer else ()
-        kept = {name.lower(): answer.headers[name.lower()] for name in wanted if name.lower() in answer.headers}
-        back = VendorAnswer(status=answer.status, headers=kept, body=pointer)
-        return Judged(got, decided if isinstance(decided, GiveUp) else Page(None, None, handed_back=back), back)
-
-    async def _take(self, call: Claimed, vendor: Vendor, answer: RawAnswer) -> Judged:
-        """Judge the answer, reading its body first only where a rule or the purpose looks at it."""
-        purpose, question = call.request.purpose, _question(call, vendor)
-        body = await answer.read() if purpose in PURPOSES or _judges_bodies(vendor) else None
+    async def _handle(self, call: Claimed, vendor: Vendor, answer: RawAnswer) -> Judged:
+        """Judge the answer, and store what is to be stored of it."""
+        question, how = _question(call, vendor), reading(call.request, vendor, repeatable=call.repeatable)
+        body = await _read(answer, how) if how.first else None
         found = await self._examine(question, answer, body)
+        if body is None and isinstance(found.verdict, Succeeded) and call.request.purpose in _READ:
+            body = await _read(answer, how)
+            found = await self._examine(question, answer, body)
         got = Answer(answer.status, answer.headers)
-        match found.verdict:
-            case Succeeded() | Empty() if purpose in PURPOSES:
-                return Judged(got, Page(None, None, heard=found.heard))
-            case Succeeded() | Empty() if purpose == "deliver":
-                return Judged(got, Page(None, None))
-            case Succeeded():
-                if body is None:
-                    return await self._take_unread_page(call, question, answer)
-                return await self._take_page(call, vendor, answer, body, found)
-            case Empty():
-                return Judged(got, Page(None, Facts(items=0) if call.request.facts else None))
-            case decided:
-                return Judged(got, decided)
+        if isinstance(found.verdict, (RetryAt, RateLimited, Elsewhere)):
+            return Judged(got, found.verdict)
+        if call.request.answer is not None:
+            back = await self._hand_back(call, call.request.answer, answer, body)
+            page = Page(None, None, handed_back=back)
+            return Judged(got, found.verdict if isinstance(found.verdict, GiveUp) else page, back)
+        if isinstance(found.verdict, GiveUp):
+            return Judged(got, found.verdict)
+        if found.problem is not None:
+            reason, final = f"{found.problem.reason}: {found.problem}", isinstance(found.problem, BodyTooLarge)
+            return _lost(call, vendor, Unanswered(reason, sent=True, final=final))
+        return Judged(got, await self._page(call, answer, found, body))
 
-    async def _take_unread_page(self, call: Claimed, question: Question, answer: RawAnswer) -> Judged:
-        """A large page that tells nothing about others goes through in pieces."""
-        whole = call.request.facts is not None or not call.repeatable
-        body = await (answer.read() if whole else answer.stream(PART_BYTES))
-        if not isinstance(body, bytes):
-            pointer = await self._keeping.keep(call, body, answer.media_type)
-            return Judged(Answer(answer.status, answer.headers), Page(pointer, None))
-        found = await self._examine(question, answer, body)
-        return await self._take_page(call, question.vendor, answer, body, found)
+    async def _hand_back(self, call: Claimed, wanted: AnswerWanted, answer: RawAnswer, body: Body) -> VendorAnswer:
+        """Store the answer as it is, whatever it says: it is what was asked for."""
+        pointer = await self._keeping.keep(call, body, answer.media_type) if body else None
+        kept = {name.lower(): answer.headers[name.lower()] for name in wanted.headers if name.lower() in answer.headers}
+        return VendorAnswer(status=answer.status, headers=kept, body=pointer)
 
-    async def _take_page(
-        self, call: Claimed, vendor: Vendor, answer: RawAnswer, body: bytes, found: Findings
-    ) -> Judged:
-        got, problem = Answer(answer.status, answer.headers), found.problem
-        if problem is not None:
-            final = isinstance(problem, BodyTooLarge)
-            return _lost(call, vendor, Unanswered(f"{problem.reason}: {problem}", sent=True, final=final))
-        if call.request.purpose == "metadata":
-            return Judged(got, Page(None, found.facts))
-        return Judged(got, Page(await self._keeping.keep(call, body, answer.media_type), found.facts))
+    async def _page(self, call: Claimed, answer: RawAnswer, found: Findings, body: Body) -> Page:
+        """What a good answer leaves behind; pages are stored."""
+        request = call.request
+        if isinstance(found.verdict, Empty):
+            return Page(None, Facts(items=0) if request.facts else None, heard=found.heard)
+        if body is None or request.purpose not in _STORED:
+            return Page(None, found.facts, heard=found.heard)
+        return Page(await self._keeping.keep(call, body, answer.media_type), found.facts)
 
-    async def _examine(self, question: Question, answer: RawAnswer, body: bytes | None) -> Findings:
-        """A large body is examined in a thread, while no other one is: its content takes about ten times its size. The
-        event loop stands still only while the body is read, and goes on while the content is searched."""
+    async def _examine(self, question: Question, answer: RawAnswer, body: Body) -> Findings:
+        """Examine an answer, without a body that is not read or passes in parts. A large body is examined in a thread,
+        one at a time, because its content takes about ten times its size. The event loop stands still only while the
+        body is parsed, and goes on while the content is searched."""
         origin = AnswerOrigin(answer.status, answer.headers, answer.url)
-        if body is None or len(body) <= SMALL_BYTES:
-            return examine(question, origin, body)
+        if not isinstance(body, bytes) or len(body) <= SMALL_BYTES:
+            return examine(question, origin, body if isinstance(body, bytes) else None)
         async with self._examining:
             return await asyncio.to_thread(examine, question, origin, body)
+
+
+def _policy(call: Claimed, vendor: Vendor) -> Vendor:
+    """The vendor with the rules and the retry policy that hold for this call."""
+    rules = rules_for(call.request.purpose, vendor.outcomes)
+    return vendor.model_copy(update={"outcomes": rules, "retry": call.request.retry or vendor.retry})
+
+
+async def _read(answer: RawAnswer, how: Reading) -> bytes | AsyncIterator[bytes]:
+    return await (answer.stream(PART_BYTES) if how.in_parts else answer.read())
 
 
 def _question(call: Claimed, vendor: Vendor) -> Question:
@@ -221,8 +221,3 @@ async def _put_off(call: Claimed, error: Unavailable) -> Later:
     await asyncio.sleep(_PUT_OFF_SECONDS)
     may_have_left = call.may_have_left or not isinstance(error, Exhausted)
     return Later(call, utc_now(), call.attempt, reason=str(error), may_have_left=may_have_left)
-
-
-def _judges_bodies(vendor: Vendor) -> bool:
-    """Whether a rule of the vendor looks at bodies, so that they must be read first."""
-    return any("body" in rule.when for rule in vendor.outcomes)

@@ -1,8 +1,9 @@
-"""How long a vendor asks to be left alone: `Retry-After` (RFC 9110, section 10.2.3), `RateLimit` (IETF draft 10) and
-the older `X-RateLimit-*` fields. Pure."""
+"""How long a vendor asks to be left alone: `Retry-After` (RFC 9110, section 10.2.3), `RateLimit` (IETF draft 10), the
+older `X-RateLimit-*` headers, and before all of these the header that the vendor's document names. Pure."""
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 
@@ -17,9 +18,10 @@ _STRUCTURED_SPENT = re.compile(r";\s*r=0+\b")
 _STRUCTURED_RESET = re.compile(r";\s*t=(\d{1,9})\b")
 
 
-def pause_until(headers: Mapping[str, str], now: datetime, longest: timedelta) -> datetime | None:
-    """Until when to wait, never longer than `longest`; nothing if the vendor does not say, or says nonsense."""
-    found = _retry_after(headers.get("retry-after", ""), now)
+def pause_until(headers: Mapping[str, str], now: datetime, longest: timedelta, own: str = "") -> datetime | None:
+    """Until when to wait, never longer than `longest`; nothing if the vendor does not say, or says nonsense. `own`: the
+    name of a reset header of the vendor's own."""
+    found = _moment(headers.get(own.lower(), ""), now) or _retry_after(headers.get("retry-after", ""), now)
     if found is None:
         found = _reset(headers, now)
     if found is None:
@@ -27,39 +29,49 @@ def pause_until(headers: Mapping[str, str], now: datetime, longest: timedelta) -
     return min(max(found, now), now + longest)
 
 
-def spent_until(headers: Mapping[str, str], now: datetime, known: timedelta, longest: timedelta) -> datetime | None:
+def spent_until(
+    headers: Mapping[str, str], now: datetime, known: timedelta, longest: timedelta, own: str = ""
+) -> datetime | None:
     """Until when a quota is used up that a good answer calls used up. One that is back within `known`, the longest
     window of the contract, is kept by the permits already: waiting for it as well would waste them."""
     remaining = next((text for name in _REMAINING_FIELDS if (text := headers.get(name))), "").strip()
     if not _SPENT.fullmatch(remaining) and not _STRUCTURED_SPENT.search(headers.get("ratelimit", "")):
         return None
-    found = _reset(headers, now)
+    found = _moment(headers.get(own.lower(), ""), now) or _reset(headers, now)
     return min(found, now + longest) if found is not None and found > now + known else None
 
 
 def _retry_after(text: str, now: datetime) -> datetime | None:
     text = text.strip()
-    if _SECONDS.fullmatch(text):
-        return _later(now, float(text))
-    try:
-        found = parsedate_to_datetime(text[:64])
-    except (ValueError, OverflowError):
-        return None
-    return found if found.tzinfo is not None else found.replace(tzinfo=now.tzinfo)
+    return _later(now, float(text)) if _SECONDS.fullmatch(text) else _date(text, now)
 
 
 def _reset(headers: Mapping[str, str], now: datetime) -> datetime | None:
     structured = _STRUCTURED_RESET.search(headers.get("ratelimit", ""))
     if structured:
         return _later(now, int(structured[1]))
-    for name in _RESET_FIELDS:
-        text = headers.get(name, "").strip()
-        if _SECONDS.fullmatch(text):
-            number = float(text)
-            if number < _EPOCH_FROM:
-                return _later(now, number)
-            seconds = number / 1000 if number >= _EPOCH_MILLISECONDS_FROM else number
-            return datetime.fromtimestamp(min(seconds, _FAR_FUTURE), now.tzinfo)
+    moments = (_moment(headers.get(name, ""), now) for name in _RESET_FIELDS)
+    return next((moment for moment in moments if moment is not None), None)
+
+
+def _moment(text: str, now: datetime) -> datetime | None:
+    """A time in any form that vendors use: seconds from now, seconds or milliseconds since 1970, or a date."""
+    text = text.strip()
+    if not _SECONDS.fullmatch(text):
+        return _date(text, now)
+    number = float(text)
+    if number < _EPOCH_FROM:
+        return _later(now, number)
+    seconds = number / 1000 if number >= _EPOCH_MILLISECONDS_FROM else number
+    return datetime.fromtimestamp(min(seconds, _FAR_FUTURE), now.tzinfo)
+
+
+def _date(text: str, now: datetime) -> datetime | None:
+    """An HTTP date or a time of RFC 3339."""
+    for read in (parsedate_to_datetime, datetime.fromisoformat):
+        with suppress(ValueError, OverflowError):
+            found = read(text[:64])
+            return found if found.tzinfo is not None else found.replace(tzinfo=now.tzinfo)
     return None
 
 

@@ -15,14 +15,15 @@ import httpx
 from aiohttp.abc import AbstractResolver
 
 from services.fetcher.call.body_memory import BodyMemory, BodyReservation
-from services.fetcher.call.connect import LEAVE, Gone, Late, Pools
+from services.fetcher.call.connect import Gone, Late, Pools
 from services.fetcher.call.decompress import ENCODINGS, Damaged, Inflater
+from services.fetcher.call.departure import DEPARTURE, Departure
 from services.fetcher.call.failures import LIBRARY_ERRORS, CallFailed, Failure, explained
 from services.fetcher.call.request import HttpRequest, Unsendable, redirected
 from services.fetcher.model import Leave
 from shared.runtime.clock import monotonic
 from shared.specification.addresses import PRIVATE_NETWORKS, networks_of
-from shared.specification.vendor import Vendor
+from shared.specification.vendor import AD_HOC, Vendor
 
 SMALL_BYTES = 1024**2
 _GRACE_SECONDS = 10.0
@@ -108,11 +109,12 @@ class Transport:
             Exhausted: nothing was sent.
             Late: nothing was sent; the call needs another permit.
         """
-        LEAVE.set(leave)
+        departure = Departure(leave)
+        DEPARTURE.set(departure)
         deadline = asyncio.get_running_loop().time() + vendor.timeouts.total.total_seconds()
-        with explained(sent=False):
+        with explained(answered=False):
             async with asyncio.timeout_at(deadline):
-                response, url = await self._follow(request, vendor, egress, leave)
+                response, url = await self._follow(request, vendor, egress, departure)
         reservation = BodyReservation(self._memory, vendor.vendor, _most_bytes(response, vendor.limits.body))
         try:
             pieces = _decoded(response, vendor.limits.body, deadline)
@@ -123,16 +125,15 @@ class Transport:
                 await response.aclose()
 
     async def _follow(
-        self, request: HttpRequest, vendor: Vendor, egress: str, leave: Leave
+        self, request: HttpRequest, vendor: Vendor, egress: str, departure: Departure
     ) -> tuple[httpx.Response, str]:
         """The first answer that is no redirect, or none that this vendor's definition lets follow. Each request needs a
         permit: the first one came with the call."""
         for redirects in range(_MOST_REDIRECTS + 1):
-            with explained(sent=redirects > 0):
-                if redirects:
-                    response = await self._exchange_again(request, vendor, egress, leave)
-                else:
-                    response = await self._exchange(request, vendor, egress)
+            if redirects:
+                response = await self._exchange_again(request, vendor, egress, departure)
+            else:
+                response = await self._exchange(request, vendor, egress)
             following = redirected(request, response.status_code, response.headers.get("location", ""), vendor)
             if following is None:
                 return response, request.url
@@ -142,29 +143,31 @@ class Transport:
             request = following
         raise CallFailed(Failure.PROTOCOL, f"more than {_MOST_REDIRECTS} redirects", sent=True)
 
-    async def _exchange_again(self, request: HttpRequest, vendor: Vendor, egress: str, leave: Leave) -> httpx.Response:
+    async def _exchange_again(
+        self, request: HttpRequest, vendor: Vendor, egress: str, departure: Departure
+    ) -> httpx.Response:
         """The next request of a call that has left, with a permit of its own; with another one where connecting took so
         long that it counts no more."""
         while True:
-            await leave.again()
+            await departure.again()
             with suppress(Late):
                 return await self._exchange(request, vendor, egress)
 
     async def _exchange(self, request: HttpRequest, vendor: Vendor, egress: str) -> httpx.Response:
         """Write the request once, on the first kept connection that is not gone, or a new one. What was written and not
         answered may have been read, so the vendor's policy decides whether it is written again."""
-        private = vendor.network.private_addresses == "allow"
+        private, had_left = vendor.network.private_addresses == "allow", DEPARTURE.get().has_left
         if egress != "direct":
             connect = vendor.timeouts.connect.total_seconds()
             await self._pools.check_name(urlsplit(request.url).hostname or "", private, connect)
-        pool = self._pools.pool(egress, private)
+        pool = self._pools.pool(egress, private, vendor.vendor.startswith(AD_HOC))
         try:
             while True:
                 with suppress(Gone):
                     return await pool.handle_async_request(_outgoing(request, vendor))
         except (ValueError, httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             detail = f"{type(error).__name__} in URL, method or headers"
-            raise CallFailed(Failure.INVALID, detail, sent=False) from None
+            raise CallFailed(Failure.INVALID, detail, sent=had_left) from None
 
 
 def _outgoing(request: HttpRequest, vendor: Vendor) -> httpx.Request:
@@ -215,7 +218,7 @@ async def _received(response: httpx.Response, limit: int, deadline: float) -> As
     began, size = monotonic(), 0
     chunks = response.aiter_raw()
     while True:
-        with explained(sent=True):
+        with explained(answered=True):
             async with asyncio.timeout_at(deadline):
                 chunk = await anext(chunks, None)
         if chunk is None:

@@ -1,30 +1,28 @@
 """Outcomes → rows, then messages; many at a time.
 
-First one transaction says what came of the calls, with the messages that tell it. Then the messages are produced, in
-two waves: what happened to the tasks, then the pointers to their payloads, so that nobody hears of a page's records
-before the page itself is known. A call's row goes when its messages were acknowledged; if this process dies earlier,
-whoever takes over finds the messages in the row and produces them again, under the same ids.
+First one transaction writes the outcomes of calls, with the messages that report them. Then the messages are produced
+in two waves: changes of tasks, then pointers to payloads, so a page is known before its records are. A call's row is
+deleted after its messages were acknowledged. If this process dies earlier, the fetcher that takes over finds the
+messages in the row and produces them again, under the same ids.
 
 An outcome that Postgres cannot store ends its own call, with that as its reason, and holds back no other.
 """
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
 from uuid import UUID
 
 from services.fetcher.call.outcome import Tried, give_up
-from services.fetcher.metrics import CREDENTIALS_REFUSED
-from services.fetcher.model import Ended, Later, Outcome, Unsent
+from services.fetcher.model import ClaimKey, Ended, Later, Outcome, Unsent
 from services.fetcher.settle import store
+from services.fetcher.settle.batch import Batch, Entry
 from services.fetcher.settle.leftovers import Leftovers
-from shared.database.pool import Database, Row
+from shared.database.pool import Database
 from shared.errors import Rejected, Unavailable
 from shared.events.catalogue import PAYLOADS_STORED
 from shared.messaging.handler import Outgoing
 from shared.messaging.producer import Producer
 from shared.observability.logs import get_logger
-from shared.observability.metrics import vendor_label
 from shared.runtime.clock import monotonic, utc_now
 from shared.runtime.loop import Loop
 
@@ -37,17 +35,17 @@ log = get_logger(__name__)
 
 
 class Settlement:
-    """Two loops: one writes outcomes, the other sends what tells them."""
+    """Two loops: one writes outcomes, the other sends the messages that report them."""
 
     def __init__(self, database: Database, producer: Producer, fetcher_id: UUID) -> None:
         self._database = database
         self._producer = producer
         self._fetcher_id = fetcher_id
-        self._outcomes: list[tuple[Outcome, Callable[[], None]]] = []
+        self._outcomes: list[Entry] = []
         self._unsent: list[Unsent] = []
         self._sent_ids: list[UUID] = []
-        self._in_doubt: set[UUID] = set()
-        """Calls whose outcomes a commit may have written whose answer was lost."""
+        self._in_doubt: set[ClaimKey] = set()
+        """Claims whose outcomes may be written: the answer to the commit was lost."""
         self._waiting_since: float | None = None
         self.leftovers = Leftovers()
         self._one_writer, self._one_sender = asyncio.Lock(), asyncio.Lock()
@@ -56,27 +54,27 @@ class Settlement:
 
     def add(self, outcome: Outcome, settled: Callable[[], None]) -> None:
         """Write this soon, then call `settled`. Bounded by the calls that this process may have open."""
-        self._outcomes.append((outcome, settled))
+        self._outcomes.append(Entry(outcome, settled))
         self.writing.wake()
 
     def inherit(self, unsent: Sequence[Unsent]) -> None:
-        """Tell what another fetcher had answered."""
+        """Send the messages of calls that another fetcher had answered."""
         self._add_unsent(unsent)
 
     @property
     def waiting_seconds(self) -> float:
-        """For how long no message could be produced although some wait; 0 when none does."""
+        """The seconds for which messages have waited without one being produced; 0 when none waits."""
         return 0.0 if self._waiting_since is None else monotonic() - self._waiting_since
 
     @property
     def is_behind(self) -> bool:
-        """Whether the broker takes no messages: the outcome of a call that is made now would reach nobody."""
+        """Whether the broker takes no messages, so the outcome of a call that is made now could not be reported."""
         return self.waiting_seconds > _BEHIND_SECONDS
 
     async def hand_over(self) -> int:
-        """Leave the answered calls to fetchers that can produce their messages; returns how many they are. One is kept
-        here as well: it shows when the broker is back, and that it may be told twice does no harm. It waits for no
-        connection of the pool, as the next sign of life comes after it."""
+        """Leave the answered calls to fetchers that can produce their messages; returns their number. One of them is
+        kept here as well, to see when the broker is back; to report it twice does no harm. The connection is a reserved
+        one, because the next sign of life waits for this."""
         async with self._database.transaction(reserved=True) as tx:
             ids = await store.hand_over_answers(tx, self._fetcher_id)
         self._unsent = [*self._unsent[:1], *(one for one in self._unsent[1:] if one.id not in ids)]
@@ -88,54 +86,41 @@ class Settlement:
             return await self._write()
 
     async def _write(self) -> float:
-        taken, sent_ids = self._outcomes[:_MOST_AT_ONCE], list(self._sent_ids)
-        if not taken and not sent_ids:
+        batch = Batch(self._outcomes[:_MOST_AT_ONCE], list(self._sent_ids))
+        if not batch.entries and not batch.sent_ids:
             return _IDLE_SECONDS
         try:
-            await self._write_together([outcome for outcome, _ in taken], sent_ids)
+            await self._write_batch(batch)
         except Rejected:
-            for outcome, _ in taken:
-                await self._write_alone(outcome)
+            for entry in batch.entries:
+                await self._write_alone(entry)
         return 0.0 if self._outcomes else _IDLE_SECONDS
 
-    async def _write_alone(self, outcome: Outcome) -> None:
-        """Write the first outcome at hand. If that cannot be, its call is given up, and what it stored is deleted."""
+    async def _write_alone(self, entry: Entry) -> None:
+        """Write one outcome. If that cannot be, its call is given up, and what it stored is deleted."""
         try:
-            await self._write_together([outcome], ())
+            await self._write_batch(Batch([entry]))
         except Rejected as error:
-            log.error("outcome.unstorable", task_id=str(outcome.call.request.task_id), error=str(error))
-            await self._write_together([_unstorable(outcome, error.reason)], ())
-            self.leftovers.add([outcome.call])
+            call = entry.outcome.call
+            log.error("outcome.unstorable", task_id=str(call.request.task_id), error=str(error))
+            entry.outcome = _unstorable(entry.outcome, error.reason)
+            self.leftovers.add([call])
+            await self._write_batch(Batch([entry]))
 
-    async def _write_together(self, outcomes: Sequence[Outcome], sent_ids: Sequence[UUID]) -> None:
-        """Write the first outcomes at hand, in the form given, in one transaction; then they are at hand no more."""
-        pauses = [pause for outcome in outcomes if (pause := _pause(outcome))]
-        succeeded = [_vendor(outcome) for outcome in outcomes if _succeeded(outcome)]
-        refused = [_vendor(o) for o in outcomes if isinstance(o, Ended) and o.credential_refused]
-        in_doubt = frozenset(self._in_doubt)
-        written = {outcome.call.id for outcome in outcomes}
+    async def _write_batch(self, batch: Batch) -> None:
+        """Write a batch in one transaction. Its entries stay at hand until the commit is known."""
         async with self._database.transaction() as tx:
-            await store.lock_budgets(tx, [*(pause.vendor for pause in pauses), *refused], succeeded)
-            await store.pause_vendors(tx, pauses)
-            await store.speed_up_vendors(tx, succeeded)
-            rests = await store.refuse_credentials(tx, [vendor for vendor in refused if vendor not in succeeded])
-            ours = await store.settle_calls(tx, self._fetcher_id, outcomes) if outcomes else set()
-            await store.insert_attempts(tx, outcomes, in_doubt)
-            await store.delete_calls(tx, sent_ids)
-            self._in_doubt |= written
-        self._in_doubt -= written
-        _report_rests(refused, rests)
-        self.leftovers.add(outcome.call for outcome in outcomes if outcome.call.id not in ours | in_doubt)
-        taken = self._outcomes[: len(outcomes)]
-        del self._outcomes[: len(outcomes)]
-        del self._sent_ids[: len(sent_ids)]
-        self._add_unsent(
-            Unsent(o.call.id, o.messages, isinstance(o, Ended))
-            for o in outcomes
-            if o.messages and (o.call.id in ours or (o.call.id in in_doubt and isinstance(o, Later)))
-        )
-        for _, settled in taken:
-            settled()
+            written = await batch.write(tx, self._fetcher_id, frozenset(self._in_doubt))
+            self._in_doubt |= batch.keys
+        self._in_doubt -= batch.keys
+        batch.report(written)
+        self.leftovers.add(batch.lost(written))
+        gone = set(batch.entries)
+        self._outcomes = [entry for entry in self._outcomes if entry not in gone]
+        del self._sent_ids[: len(batch.sent_ids)]
+        self._add_unsent(batch.unsent(written))
+        for entry in batch.entries:
+            entry.settled()
 
     def _add_unsent(self, unsent: Iterable[Unsent]) -> None:
         self._unsent += unsent
@@ -163,7 +148,7 @@ class Settlement:
         return 0.0 if self._unsent else _IDLE_SECONDS
 
     async def drain(self, within_seconds: float) -> None:
-        """Write and tell everything that is at hand, beside the loops, which may have a round in hand."""
+        """Write and report everything that is at hand; the loops may be at work at the same time."""
         async with asyncio.timeout(within_seconds):
             while self._outcomes or self._unsent or self._sent_ids:
                 try:
@@ -174,7 +159,7 @@ class Settlement:
 
 
 def split(messages: Sequence[Outgoing]) -> tuple[Sequence[Outgoing], Sequence[Outgoing]]:
-    """What must be visible first, and from the first pointer to a payload on, what comes after."""
+    """The messages before the first pointer to a payload, which must be visible first, and the others."""
     for index, message in enumerate(messages):
         if message.topic == PAYLOADS_STORED.name:
             return messages[:index], messages[index:]
@@ -182,39 +167,8 @@ def split(messages: Sequence[Outgoing]) -> tuple[Sequence[Outgoing], Sequence[Ou
 
 
 def _unstorable(outcome: Outcome, reason: str) -> Ended:
-    """The end of a call whose outcome cannot be stored: with nothing of that but when it began."""
+    """The end of a call whose outcome cannot be stored. Of that outcome only the start of its attempt is kept."""
     call, attempt, now = outcome.call, outcome.attempt, utc_now()
     unknown = outcome.may_have_left if isinstance(outcome, Later) else outcome.succeeded or call.may_have_left
     tried = Tried(attempt.started_at if attempt else now, 0.0)
     return give_up(call, f"{reason}: what came of the call cannot be stored", tried, now, unknown=unknown)
-
-
-def _report_rests(refused: Sequence[str], rests: Sequence[Row]) -> None:
-    for vendor in refused:
-        CREDENTIALS_REFUSED.labels(vendor=vendor_label(vendor)).inc()
-    for row in rests:
-        if row["seconds"] > 0:
-            log.warning(
-                "vendor.rests",
-                vendor=row["vendor"],
-                seconds=round(row["seconds"]),
-                reason=f"auth_failed: {row['refused_credentials']} times in a row; a vendor applied anew ends it",
-            )
-
-
-def _pause(outcome: Outcome) -> store.Pause | None:
-    match outcome:
-        case Later(not_before=until, limited=True):
-            return store.Pause(_vendor(outcome), until, refused=True)
-        case Ended(spent_until=datetime() as until):
-            return store.Pause(_vendor(outcome), until, refused=False)
-        case _:
-            return None
-
-
-def _succeeded(outcome: Outcome) -> bool:
-    return isinstance(outcome, Ended) and outcome.succeeded
-
-
-def _vendor(outcome: Outcome) -> str:
-    return outcome.call.request.vendor

@@ -30,4 +30,4 @@ FROM unnest(
 ) AS given (id, claim, state, attempt, not_before, limited, outgoing, may_have_left)
 WHERE calls.id = given.id AND calls.claim = given.claim AND calls.fetcher_id = $1
     AND calls.state IN ('running', given.state)
-RETURNING calls.id
+RETURNING calls.id, calls.claim

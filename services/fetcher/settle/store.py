@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from services.fetcher.model import REFUSALS, Ended, Later, Outcome
+from services.fetcher.model import REFUSALS, ClaimKey, Ended, Later, Outcome
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
 from shared.database.storable import storable_text
@@ -28,8 +28,8 @@ class Pause(NamedTuple):
     refused: bool
 
 
-async def settle_calls(tx: Transaction, fetcher_id: UUID, outcomes: Sequence[Outcome]) -> set[UUID]:
-    """Write outcomes; gives the ids of the calls that were still this fetcher's."""
+async def settle_calls(tx: Transaction, fetcher_id: UUID, outcomes: Sequence[Outcome]) -> set[ClaimKey]:
+    """Write outcomes; returns the claims that were still this fetcher's."""
     ordered = sorted(outcomes, key=lambda outcome: outcome.call.id)
     rows = await tx.fetch(
         SQL["settle_calls"],
@@ -43,11 +43,11 @@ async def settle_calls(tx: Transaction, fetcher_id: UUID, outcomes: Sequence[Out
         [pack(outcome.messages) if isinstance(outcome, Ended) else None for outcome in ordered],
         [isinstance(outcome, Later) and outcome.may_have_left for outcome in ordered],
     )
-    return {row["id"] for row in rows}
+    return {(row["id"], row["claim"]) for row in rows}
 
 
-async def insert_attempts(tx: Transaction, outcomes: Sequence[Outcome], unheard: Container[UUID]) -> None:
-    """The attempt log: the proof of the contract. Those of `unheard` calls may be there."""
+async def insert_attempts(tx: Transaction, outcomes: Sequence[Outcome], in_doubt: Container[ClaimKey]) -> None:
+    """The attempt log: the proof of the contract. Attempts of the claims `in_doubt` may be there already."""
     made = [(outcome.call, outcome.attempt) for outcome in outcomes if outcome.attempt is not None]
     if not made:
         return
@@ -63,7 +63,7 @@ async def insert_attempts(tx: Transaction, outcomes: Sequence[Outcome], unheard:
         [attempt.status for _, attempt in made],
         [attempt.verdict for _, attempt in made],
         [storable_text(cut_reason(attempt.reason)) for _, attempt in made],
-        [call.id in unheard for call, _ in made],
+        [call.key in in_doubt for call, _ in made],
     )
 
 

@@ -79,7 +79,7 @@ class Site:
                 self.heads.append(head)
                 method, target, _ = head.split(" ", 2)
                 path, _, query = target.partition("?")
-                act = _refuse if method == "CONNECT" else ACTS.get(path, _page)
+                act = ACTS.get(method if method == "CONNECT" else path, _page)
                 await act(self, writer, query)
         self._open.discard(writer)
         writer.close()
@@ -121,6 +121,14 @@ async def _cut_length(site: Site, writer: asyncio.StreamWriter, query: str) -> N
 async def _cut_chunks(site: Site, writer: asyncio.StreamWriter, query: str) -> None:
     writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nstart\r\n")
     writer.close()
+
+
+async def _bad_chunks(site: Site, writer: asyncio.StreamWriter, query: str) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nstart\r\n")
+    await writer.drain()
+    await site.pause(0.05)
+    writer.write(b"zz\r\n")
+    await site.closing.wait()
 
 
 async def _cut_gzip(site: Site, writer: asyncio.StreamWriter, query: str) -> None:
@@ -204,6 +212,7 @@ async def _refuse(site: Site, writer: asyncio.StreamWriter, query: str) -> None:
 
 
 ACTS: dict[str, Act] = {
+    "CONNECT": _refuse,
     "/linked": _linked,
     "/gzip": _gzip,
     "/hang": _hang,
@@ -211,6 +220,7 @@ ACTS: dict[str, Act] = {
     "/drip": _drip,
     "/cut-length": _cut_length,
     "/cut-chunks": _cut_chunks,
+    "/bad-chunks": _bad_chunks,
     "/cut-gzip": _cut_gzip,
     "/bad-gzip": _bad_gzip,
     "/bomb": _bomb,

@@ -195,6 +195,14 @@ async def test_no_vendor_has_more_than_half_of_the_memory_and_others_pass_who_wa
     assert bodies.order == ["a1", "b", "d", "c", "a2"]
 
 
+async def test_ad_hoc_vendors_together_have_no_more_than_half_of_the_memory() -> None:
+    bodies = Bodies(8)
+    await bodies.come(("url:a.example", 3), ("url:b.example", 3), ("c", 4))
+    assert bodies.order == ["url:a.example", "c"]
+    await bodies.go("url:a.example")
+    assert bodies.order == ["url:a.example", "c", "url:b.example"]
+
+
 async def test_nobody_waits_for_memory_longer_than_for_those_who_were_there_before() -> None:
     """Those who pass may stay for ever, and others like them come all the time."""
     bodies = Bodies(16)
@@ -250,8 +258,8 @@ async def test_a_body_takes_as_much_memory_as_it_says_that_it_needs(site: Site) 
 
 
 def admitted(transport: Transport) -> list[str]:
-    """The vendors whose bodies have memory."""
-    return [body.vendor for body in transport._memory._admitted]
+    """Whose bodies have memory."""
+    return [body.owner for body in transport._memory._admitted]
 
 
 async def test_the_time_for_which_a_large_answer_waits_for_memory_is_none_of_its_own(

@@ -11,6 +11,7 @@ import pytest
 
 from services.fetcher.app import build
 from services.fetcher.call.make import CallMaker
+from services.fetcher.call.outcome import Page, Tried, give_up, outcome_of
 from services.fetcher.call.transport import Transport
 from services.fetcher.enqueue.handler import enqueue_calls
 from services.fetcher.lanes.mark import Marks
@@ -23,6 +24,7 @@ from shared.events.tasks import AnswerWanted, Call, FetchRequested, Purpose
 from shared.ids import new_id
 from shared.messaging.producer import Producer
 from shared.payloads.store import PayloadStore
+from shared.runtime.clock import utc_now
 from shared.specification.vendor import Vendor
 from tests.conftest import DatabaseFor, ReaderFor
 from tests.integration.fetcher import site as vendors
@@ -162,6 +164,38 @@ async def test_what_was_stored_by_a_fetcher_that_ended_before_it_could_say_so_do
     await settlement.leftovers.delete(store)
     assert await states(database) == {call.id: "waiting" if call.repeatable else "answered"}
     assert stored(payloads) == []
+
+
+async def test_the_outcome_of_a_lost_claim_is_not_reported_in_one_batch_with_that_of_a_newer_claim(
+    topics: Place,
+    producer: Producer,
+    database_for: DatabaseFor,
+    reader_for: ReaderFor,
+    payloads: Path,
+    store: PayloadStore,
+) -> None:
+    """The fetcher was cut off, another one returned its call, and the first one claimed it again."""
+    reported, dead = await reader_for("tasks.events"), await reader_for("fetcher.dead")
+    database, fetcher_id, other = await database_for("fetcher"), new_id(), new_id()
+    async with database.transaction() as tx:
+        await enqueue_calls(tx, [asked_for("page")])
+    [lost] = await claim(database, fetcher_id)
+    await take_over(database, Settlement(database, producer, other), other)
+    [held] = await claim(database, fetcher_id)
+    settlement, settled = Settlement(database, producer, fetcher_id), list[None]()
+    pointers = [
+        await store.put(call.request.job_id, call.payload, b"[]", media_type="application/json")
+        for call in (lost, held)
+    ]
+    tried = Tried(utc_now(), 0.1)
+    settlement.add(give_up(lost, "attempts_exhausted: 6 attempts", tried, utc_now()), lambda: settled.append(None))
+    settlement.add(outcome_of(held, Page(pointers[1], None), tried, utc_now()), lambda: settled.append(None))
+    await settlement.drain(within_seconds=20)
+    await settlement.leftovers.delete(store)
+    assert (len(settled), await states(database), stored(payloads)) == (2, {}, [pointers[1].uri])
+    await eventually(lambda: {event["state"] for event in reported.values} >= {"stored", "enqueued"}, 20)
+    assert [event["state"] for event in reported.values if event["state"] == "dead"] == []
+    assert dead.values == []
 
 
 async def test_what_a_sleeper_leaves_is_deleted_by_its_process(

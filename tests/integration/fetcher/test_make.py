@@ -29,6 +29,7 @@ CANARY = "sk_canary_key_77a1"
 BY_QUERY = {"type": "query", "name": "key", "value": "env:ACME_TEST_KEY"}
 PENDING = '{"state": "pending", "items": []}'
 RULES = [{"when": "status == `404`", "is": "empty"}, {"when": "status == `202`", "is": "retry"}]
+EMPTY_RULES = [{"when": "body.state == 'pending'", "is": "empty"}]
 BODY_RULES = [{"when": "body.state == 'pending'", "is": "retry"}]
 
 
@@ -65,6 +66,28 @@ async def test_a_webhook_that_was_taken_is_over_whatever_the_receiver_says(
 
 async def test_a_webhook_that_was_not_taken_is_sent_again(maker: CallMaker, site: Site) -> None:
     assert isinstance(await maker.make(claimed(site, "404,no", "deliver"), FREE), Later)
+
+
+@pytest.mark.parametrize(("says", "rules"), [("404,no", RULES), (f"500,{PENDING}", EMPTY_RULES)])
+async def test_rules_of_the_vendor_do_not_judge_a_receiver_of_webhooks(
+    maker: CallMaker, site: Site, says: str, rules: list[Any]
+) -> None:
+    assert isinstance(await maker.make(claimed(site, says, "deliver", outcomes=rules), FREE), Later)
+
+
+@pytest.mark.parametrize(("purpose", "state"), [("submit", "dead"), ("status", "waiting")])
+async def test_that_nothing_is_there_is_no_answer_to_a_submit_and_no_status(
+    maker: CallMaker, site: Site, purpose: str, state: str
+) -> None:
+    outcome = await maker.make(claimed(site, "404,no", purpose, outcomes=RULES), FREE)
+    assert isinstance(outcome, Ended)
+    assert (outcome.succeeded, states(outcome)) == (False, [state])
+
+
+async def test_a_job_of_the_vendor_that_is_not_there_is_aborted(maker: CallMaker, site: Site) -> None:
+    outcome = await maker.make(claimed(site, "404,no", "abort", outcomes=RULES), FREE)
+    assert isinstance(outcome, Ended)
+    assert outcome.succeeded
 
 
 async def test_what_incoming_webhooks_are_proved_with_signs_nothing_where_signing_secrets_have_their_own_places(

@@ -48,7 +48,7 @@ async def tried(database: Database, what: Sequence[Decided]) -> tuple[Claimed, C
         first = call = await claim(tx)
     for decided in what:
         async with database.transaction() as tx:
-            assert await settle_store.settle_calls(tx, FETCHER, [came_of(call, decided)]) == {call.id}
+            assert await settle_store.settle_calls(tx, FETCHER, [came_of(call, decided)]) == {call.key}
             call = await claim(tx)
     return first, call
 

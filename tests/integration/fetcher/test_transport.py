@@ -12,6 +12,7 @@ from services.fetcher.call.failures import Failure
 from services.fetcher.call.request import HttpRequest
 from services.fetcher.call.transport import Transport
 from shared.runtime.clock import monotonic
+from tests.integration.fetcher import site as vendors
 from tests.integration.fetcher.site import FREE, Site
 from tests.integration.fetcher.transports import ALLOW, Names, call, failing, vendor
 from tests.support.eventually import eventually
@@ -79,6 +80,14 @@ async def test_a_body_that_drips(transport: Transport, site: Site, monkeypatch: 
 @pytest.mark.parametrize("path", ["/cut-length", "/cut-chunks", "/cut-gzip", "/close"])
 async def test_an_answer_that_ends_early(transport: Transport, site: Site, path: str) -> None:
     failure = await failing(transport, site, path)
+    assert (failure.failure, failure.sent) == (Failure.TRUNCATED, True)
+
+
+async def test_an_error_in_the_framing_of_a_body_ends_the_call_at_once(transport: Transport, site: Site) -> None:
+    """No time-out ends it: neither that of the call nor that of a read."""
+    times = {"first_byte": "1h", "total": "1h"}
+    async with asyncio.timeout(60):
+        failure = await failing(transport, site, "/bad-chunks", timeouts=times)
     assert (failure.failure, failure.sent) == (Failure.TRUNCATED, True)
 
 
@@ -164,6 +173,50 @@ async def test_a_proxy_that_refuses_was_no_request_to_the_vendor(
     failure = await failing(transport, site, "", url="https://public.example/", egress=site.url)
     assert [head.partition(" HTTP")[0] for head in site.heads] == ["CONNECT public.example:443"]
     assert (failure.failure, failure.sent) == (Failure.CONNECT, False)
+
+
+@pytest.mark.parametrize(
+    ("answer", "times", "expected"),
+    [
+        ("/close", {}, Failure.CONNECT),
+        ("/reset", {}, Failure.CONNECT),
+        ("/rubbish", {}, Failure.CONNECT),
+        ("/hang", {"first_byte": "200ms"}, Failure.TIMEOUT),
+        ("/hang", {"total": "200ms"}, Failure.TIMEOUT),
+    ],
+)
+async def test_a_proxy_that_fails_to_connect_was_no_request_to_the_vendor(
+    transport: Transport,
+    names: Names,
+    site: Site,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: str,
+    times: dict[str, str],
+    expected: Failure,
+) -> None:
+    names.book["public.example"] = "8.8.8.8"
+    monkeypatch.setitem(vendors.ACTS, "CONNECT", vendors.ACTS[answer])
+    failure = await failing(transport, site, "", url="https://public.example/", egress=site.url, timeouts=times)
+    assert (failure.failure, failure.sent) == (expected, False)
+
+
+async def test_a_call_whose_total_time_is_over_before_it_is_connected_was_not_sent(
+    transport: Transport, site: Site
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"https://127.0.0.1:{silent.getsockname()[1]}/"
+        for never in (url, "http://never.example/"):
+            failure = await failing(transport, site, "", url=never, timeouts={"total": "200ms"})
+            assert (failure.failure, failure.sent) == (Failure.TIMEOUT, False)
+
+
+async def test_what_failed_behind_a_redirect_was_sent(transport: Transport, site: Site) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        free = taken.getsockname()[1]
+    follow, soon = {**ALLOW, "redirects": "follow"}, {"connect": "200ms"}
+    for target in (f"http://127.0.0.1:{free}/", "ftp://other.example/", "http://127.1/", "http://never.example/"):
+        failure = await failing(transport, site, f"/redirect?{target}", network=follow, timeouts=soon)
+        assert failure.sent, target
 
 
 async def test_a_proxy_that_is_named_in_the_environment_is_no_egress(

@@ -1,11 +1,14 @@
 """How long a vendor asks to be left alone, in every form in which vendors say it."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infra.simulator.config import Contract, ResetField
+from infra.simulator.contract import Quota, quota_headers
 from services.fetcher.call.pauses import pause_until, spent_until
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -29,6 +32,7 @@ EPOCH = int(NOW.timestamp())
         ({"ratelimit-reset": "12"}, 12),
         ({"x-ratelimit-reset": str(EPOCH + 20)}, 20),
         ({"x-ratelimit-reset": str((EPOCH + 20) * 1000)}, 20),
+        ({"x-ratelimit-reset": "2026-01-01T00:00:20Z"}, 20),
         ({"x-ratelimit-reset": f"{EPOCH + 20}.5"}, 20.5),
         ({"x-ratelimit-reset-after": "0.25"}, 0.25),
         ({"retry-after": "5", "x-ratelimit-reset": "50"}, 5),
@@ -46,7 +50,7 @@ def test_nonsense_is_no_pause(text: str) -> None:
 
 @given(
     st.dictionaries(
-        st.sampled_from(["retry-after", "ratelimit", "ratelimit-reset", "x-ratelimit-reset"]),
+        st.sampled_from(["retry-after", "x-free-at", "ratelimit", "ratelimit-reset", "x-ratelimit-reset"]),
         st.text()
         | st.from_regex(r"[A-Z][a-z]{2}, \d{1,3} [A-Z][a-z]{2} \d{1,6} \d\d:\d\d:\d\d [+-]?\w{1,5}", fullmatch=True)
         | st.integers().map(str)
@@ -54,7 +58,7 @@ def test_nonsense_is_no_pause(text: str) -> None:
     )
 )
 def test_no_header_breaks_anything_or_leads_beyond_the_longest_wait(headers: dict[str, str]) -> None:
-    found = pause_until(headers, NOW, LONGEST)
+    found = pause_until(headers, NOW, LONGEST, "X-Free-At")
     assert found is None or NOW <= found <= NOW + LONGEST
 
 
@@ -83,3 +87,21 @@ def test_a_quota_that_the_contract_keeps_is_not_waited_for_twice() -> None:
     headers = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "60"}
     assert spent_until(headers, NOW, timedelta(seconds=60), LONGEST) is None
     assert spent_until(headers, NOW, timedelta(seconds=1), LONGEST) is not None
+
+
+@pytest.mark.parametrize("form", ["seconds", "epoch", "epoch_milliseconds", "date", "rfc3339"])
+def test_a_vendor_may_name_a_reset_header_of_its_own(form: Any) -> None:
+    """In each form that the simulator's vendors write it."""
+    contract = Contract(requests=1, per_seconds=60.0, reset_field=ResetField(header="X-Free-At", form=form))
+    name, _, text = quota_headers(Quota(contract, 0, 30.0), refused=True, wall=EPOCH).decode().partition(": ")
+    headers = {name.lower(): text, "retry-after": "7", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "50"}
+    free_at = NOW + timedelta(seconds=30)
+    assert pause_until(headers, NOW, LONGEST, "X-Free-At") == free_at
+    assert spent_until(headers, NOW, timedelta(seconds=1), LONGEST, "X-Free-At") == free_at
+    assert pause_until(headers, NOW, LONGEST) == NOW + timedelta(seconds=7)
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-5", "2026-13-01T00:00:00Z"])
+def test_a_reset_header_that_says_nonsense_is_passed_over(text: str) -> None:
+    assert pause_until({"x-free-at": text, "retry-after": "7"}, NOW, LONGEST, "X-Free-At") == NOW + timedelta(seconds=7)
+    assert pause_until({"x-free-at": text}, NOW, LONGEST, "X-Free-At") is None

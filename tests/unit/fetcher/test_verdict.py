@@ -19,6 +19,7 @@ from services.fetcher.call.decide import (
     Try,
     Unanswered,
     Verdict,
+    may_have_it,
     verdict,
     wait,
 )
@@ -102,16 +103,18 @@ def test_a_rate_limit_that_does_not_end_ends_the_call() -> None:
     assert outcome.reason.startswith("rate_limited:")
 
 
-@pytest.mark.parametrize("status", [500, 502, 504, 524])
-def test_a_call_that_must_not_be_repeated_is_not_repeated_after_a_failure_inside(status: int) -> None:
+@pytest.mark.parametrize("status", [408, 500, 502, 503, 504, 524])
+def test_a_call_that_must_not_be_repeated_is_not_repeated_where_the_vendor_may_be_at_work_on_it(status: int) -> None:
     outcome = decided(answered(status), ONCE)
     assert isinstance(outcome, GiveUp)
     assert outcome.reason.startswith("outcome_unknown:")
+    assert may_have_it(answered(status))
 
 
-@pytest.mark.parametrize("status", [408, 425, 429, 503])
-def test_what_the_vendor_did_not_begin_may_be_repeated(status: int) -> None:
-    assert isinstance(decided(answered(status), ONCE), (RetryAt, RateLimited))
+@pytest.mark.parametrize(("status", "headers"), [(425, {}), (429, {}), (503, {"retry-after": "7"})])
+def test_what_the_vendor_did_not_begin_may_be_repeated(status: int, headers: dict[str, str]) -> None:
+    assert isinstance(decided(answered(status, headers), ONCE), (RetryAt, RateLimited))
+    assert not may_have_it(answered(status, headers))
 
 
 def test_a_sent_request_without_an_answer_is_repeated_only_if_it_may_be() -> None:
