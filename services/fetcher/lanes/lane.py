@@ -142,7 +142,7 @@ class Lane:
         permits = record(budget, read_permits(row["permits"]), reports, now)
         self._leases.is_logged = self._leases.is_rate_limited or bool(permits.windows)
         most = self.load.most = 1 if row["refused_credentials"] >= REFUSALS else budget.in_flight
-        due, pause_seconds = await self._due(tx, vendor, most, row["paused_seconds"])
+        due, pause_seconds = await self._due(tx, vendor, most, row)
         until = now + ahead_of(budget, _AHEAD_US)
         leased = lease(
             budget, permits, LeaseRequest(len(due), now + COMMIT_US * self._leases.is_rate_limited, until, pace)
@@ -160,12 +160,12 @@ class Lane:
             return ClaimResult(calls, decide.LONGEST_WAIT_SECONDS, to_report=True)
         return ClaimResult(calls, decide.pause_seconds(leased.next_at, until, now, left=len(due) - len(calls)))
 
-    async def _due(self, tx: Transaction, vendor: Vendor | None, most: int, paused: float) -> tuple[list[UUID], float]:
+    async def _due(self, tx: Transaction, vendor: Vendor | None, most: int, row: Row) -> tuple[list[UUID], float]:
         """The calls that there is room for now; where there are none, the seconds after which a look is worth it."""
         view = LaneView(
             may_come=self._may_become_known(vendor),
             refused=self.load.is_refused,
-            paused_seconds=paused,
+            paused_seconds=row["paused_seconds"],
             free=self.load.free,
             at_vendor=self.load.at_vendor,
             most=most,
@@ -173,8 +173,7 @@ class Lane:
         if later := decide.not_yet(view):
             self._lacks_slots = later.lacks_slots
             return self._not_now(later.seconds)
-        elsewhere = await store.count_elsewhere(tx, self.vendor, self._resources.fetcher_id)
-        room = min(view.free, most - elsewhere - self.load.at_vendor)
+        room = min(view.free, most - row["elsewhere"] - self.load.at_vendor)
         self._crowded_seconds = decide.crowded_seconds(room, self._crowded_seconds)
         if room <= 0:
             return self._not_now(self._crowded_seconds)

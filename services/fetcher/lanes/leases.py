@@ -67,7 +67,7 @@ class Leases:
             Unavailable: the database does not answer.
         """
         async with self._one_claim, self._resources.claims, self._resources.database.transaction() as tx:
-            row = await store.lock_budget(tx, self.vendor)
+            row = await store.lock_budget(tx, self.vendor, self._resources.fetcher_id)
             self.clock.read(row["now_us"])
             yield tx, row
 

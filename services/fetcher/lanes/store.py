@@ -17,20 +17,15 @@ async def find_busy_vendors(tx: Transaction, *, suspects: bool = True) -> list[s
     return [row["vendor"] for row in await tx.fetch(SQL["find_busy_vendors"], suspects, SUSPECT_FROM)]
 
 
-async def lock_budget(tx: Transaction, vendor: str) -> Row:
-    """The vendor's budget, locked: whoever has it may claim calls and lease permits."""
-    row = await tx.fetchrow(SQL["lock_budget"], vendor)
-    if row is None:
+async def lock_budget(tx: Transaction, vendor: str, fetcher_id: UUID) -> Row:
+    """The vendor's budget, locked: the transaction that holds it may claim calls and lease permits. Everything is read
+    after the wait for the lock: the clock, the vendor's configuration and the calls that other fetchers have open."""
+    if not await tx.fetchval(SQL["lock_budget"], vendor):
         await tx.execute(SQL["insert_budget"], vendor)
-        row = await tx.fetchrow(SQL["lock_budget"], vendor)
+        await tx.execute(SQL["lock_budget"], vendor)
+    row = await tx.fetchrow(SQL["read_budget"], vendor, fetcher_id)
     assert row is not None
     return row
-
-
-async def count_elsewhere(tx: Transaction, vendor: str, fetcher_id: UUID) -> int:
-    """Calls of this vendor that other fetchers have open."""
-    count: int = await tx.fetchval(SQL["count_elsewhere"], vendor, fetcher_id)
-    return count
 
 
 async def find_due(tx: Transaction, vendor: str, most: int, *, suspects: bool = True) -> list[UUID]:

@@ -31,7 +31,7 @@ async def test_a_call_that_was_open_at_the_cancellation_is_not_repeated(database
         await enqueue_calls(tx, [wanted(job_id)])
         await lanes_store.claim_calls(tx, await lanes_store.find_due(tx, "v", 1), fetcher_id)
         await control_calls(tx, [cancelled(job_id)])
-        assert await lanes_store.count_elsewhere(tx, "v", new_id()) == 1
+        assert (await lanes_store.lock_budget(tx, "v", new_id()))["elsewhere"] == 1
         await takeover_store.return_calls(tx, [fetcher_id])
         assert await lanes_store.find_due(tx, "v", 1) == []
         await takeover_store.delete_cancelled(tx)

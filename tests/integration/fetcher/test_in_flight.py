@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -71,10 +72,10 @@ async def test_a_vendor_that_wants_to_be_left_alone_is_asked_nothing_before_that
             return Later(call, tomorrow, call.attempt, limited=True)
         return Ended(call, (), None, succeeded=True, spent_until=tomorrow)
 
-    async def counted(tx: Transaction, vendor: str) -> Row:
+    async def counted(tx: Transaction, vendor: str, fetcher_id: UUID) -> Row:
         nonlocal looks
         looks += is_refused.is_set()
-        return await lock_budget(tx, vendor)
+        return await lock_budget(tx, vendor, fetcher_id)
 
     def has_looked() -> bool:
         lanes.wake_all()

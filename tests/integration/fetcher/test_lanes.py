@@ -154,10 +154,10 @@ async def test_vendors_for_which_no_call_was_found_are_not_looked_after_before_t
         passes += 1
         return vendors
 
-    async def counted(tx: Transaction, vendor: str) -> Row:
+    async def counted(tx: Transaction, vendor: str, fetcher_id: UUID) -> Row:
         nonlocal looks
         looks += 1
-        return await lock_budget(tx, vendor)
+        return await lock_budget(tx, vendor, fetcher_id)
 
     monkeypatch.setattr(lanes_store, "find_busy_vendors", find_busy)
     monkeypatch.setattr(lanes_store, "lock_budget", counted)

@@ -28,9 +28,9 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """When a lane looked at its vendor's row."""
     found, lock_budget = [], lanes_store.lock_budget
 
-    async def lock(tx: Transaction, vendor: str) -> Row:
+    async def lock(tx: Transaction, vendor: str, fetcher_id: UUID) -> Row:
         found.append(monotonic())
-        return await lock_budget(tx, vendor)
+        return await lock_budget(tx, vendor, fetcher_id)
 
     monkeypatch.setattr(lanes_store, "lock_budget", lock)
     return found

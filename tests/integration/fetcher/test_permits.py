@@ -3,11 +3,14 @@
 import asyncio
 from datetime import timedelta
 
+from services.fetcher.configure import handler as configuration
 from services.fetcher.enqueue.handler import enqueue_calls
 from services.fetcher.lanes import store as lanes_store
 from services.fetcher.lanes.decide import Leased
 from services.fetcher.lanes.leases import Leases
 from services.fetcher.lanes.permit import Permit
+from services.fetcher.lanes.resources import Vendors
+from shared.database.pool import Row
 from shared.ids import new_id
 from shared.specification.vendor import Budget, Window
 from tests.conftest import DatabaseFor
@@ -48,7 +51,7 @@ async def test_permits_are_for_the_time_after_the_wait_for_the_vendors_row(datab
     database = await database_for("fetcher")
     async with database.transaction() as tx:
         await enqueue_calls(tx, [wanted(new_id())])
-        await lanes_store.lock_budget(tx, "v")
+        await lanes_store.lock_budget(tx, "v", new_id())
     leaser = Leaser(database)
     running = asyncio.create_task(leaser.lane.run())
 
@@ -70,6 +73,27 @@ async def test_permits_are_for_the_time_after_the_wait_for_the_vendors_row(datab
         assert moment > over
     finally:
         running.cancel()
+
+
+async def test_a_claim_that_waits_for_its_turn_finds_the_contract_that_is_in_force_then(
+    database_for: DatabaseFor,
+) -> None:
+    """The new contract is what it waits for."""
+    database, before = await database_for("fetcher"), QUOTA.model_copy(update={"budget": Budget(in_flight=1)})
+
+    async def claim() -> Row:
+        async with database.transaction() as tx:
+            return await lanes_store.lock_budget(tx, "v", new_id())
+
+    async with database.transaction() as tx:
+        await configuration.vendors.put(tx, {"v": before})
+    await claim()
+    async with database.transaction() as tx:
+        await configuration.vendors.put(tx, {"v": QUOTA})
+        claiming = asyncio.create_task(claim())
+        await eventually(lambda: waiting(database), 20)
+    row = await claiming
+    assert Vendors().read("v", row) == QUOTA
 
 
 async def test_a_call_that_the_library_sends_again_uses_up_no_other_calls_permit(database_for: DatabaseFor) -> None:
