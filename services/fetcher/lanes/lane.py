@@ -177,14 +177,15 @@ class Lane:
         self._crowded_seconds = decide.crowded_seconds(room, self._crowded_seconds)
         if room <= 0:
             return self._not_now(self._crowded_seconds)
-        due = await store.find_due(tx, self.vendor, room, suspects=False)
-        if not due and self._resources.slots.suspects.take():
-            self._may_have_suspect = True
-            due = await store.find_due(tx, self.vendor, 1)
+        due = await store.find_due(tx, self.vendor, room, take_suspect=self._take_suspect)
         self._lacks_calls, self._lacks_slots = len(due) < room, len(due) > self.load.free
         due = due[: self.load.free]
         self.load.claim(len(due))
         return due, decide.IDLE_SECONDS
+
+    def _take_suspect(self) -> bool:
+        self._may_have_suspect = self._resources.slots.suspects.take()
+        return self._may_have_suspect
 
     def _not_now(self, seconds: float) -> tuple[list[UUID], float]:
         """Until it is known that something else than calls is waited for, each new call wakes the lane: it may come

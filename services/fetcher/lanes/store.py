@@ -1,6 +1,7 @@
 """Rows of calls that wait, and the budgets of their vendors."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 from uuid import UUID
 
 from services.fetcher.model import SUSPECT_FROM, Claimed
@@ -9,6 +10,9 @@ from shared.database.pool import Database, Row, Transaction
 from shared.database.queries import load_queries
 
 SQL = load_queries(__file__)
+
+_LONG = timedelta(seconds=10)
+"""A suspect that has been due for so long comes before the other calls of its vendor, which may never run out."""
 
 
 async def find_busy_vendors(tx: Transaction, *, suspects: bool = True) -> list[str]:
@@ -28,11 +32,15 @@ async def lock_budget(tx: Transaction, vendor: str, fetcher_id: UUID) -> Row:
     return row
 
 
-async def find_due(tx: Transaction, vendor: str, most: int, *, suspects: bool = True) -> list[UUID]:
-    """The next calls of this vendor, locked; at most one that may have ended fetchers, and none without `suspects`."""
-    rows = await tx.fetch(SQL["find_due"], vendor, most, suspects, SUSPECT_FROM)
-    suspect = next((row["id"] for row in rows if row["suspect"]), None)
-    return [row["id"] for row in rows if not row["suspect"] or row["id"] == suspect]
+async def find_due(
+    tx: Transaction, vendor: str, most: int, *, take_suspect: Callable[[], bool] = lambda: True
+) -> list[UUID]:
+    """The next calls of this vendor, locked. One that fetchers have ended with is among them, as the first, when it has
+    been due for long or nothing else is due, and if `take_suspect` says that it may be opened."""
+    rows = await tx.fetch(SQL["find_due"], vendor, most, SUSPECT_FROM, _LONG)
+    suspects = [row["id"] for row in rows if row["suspect"]]
+    others = [row["id"] for row in rows if not row["suspect"]]
+    return [*suspects, *others][:most] if suspects and take_suspect() else others
 
 
 async def claim_calls(tx: Transaction, ids: Sequence[UUID], fetcher_id: UUID) -> list[Claimed]:

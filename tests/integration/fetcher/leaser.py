@@ -21,6 +21,7 @@ SPACED = Vendor.model_validate(
     {"vendor": "v", "base_url": "https://v.example", "budget": {"windows": [{"requests": 1000, "per": "60s"}]}}
 )
 QUOTA = SPACED.model_copy(update={"budget": Budget(windows=(Window(requests=10, per=timedelta(days=1)),))})
+FULL = QUOTA.model_copy(update={"budget": Budget(windows=QUOTA.budget.windows, in_flight=2)})
 
 
 class OneVendor(Vendors):

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -39,8 +40,8 @@ async def test_lanes_that_claim_at_the_same_time_open_no_more_calls_than_the_pro
     await runtime.database.open()
     together, may_end, find_due = asyncio.Barrier(2), asyncio.Event(), lanes_store.find_due
 
-    async def find_together(tx: Transaction, vendor: str, most: int, *, suspects: bool) -> list[UUID]:
-        due = await find_due(tx, vendor, most, suspects=suspects)
+    async def find_together(tx: Transaction, vendor: str, most: int, **more: Any) -> list[UUID]:
+        due = await find_due(tx, vendor, most, **more)
         monkeypatch.setattr(lanes_store, "find_due", find_due) if together.n_waiting else None
         await together.wait()
         return due

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -14,13 +15,10 @@ from services.fetcher.lanes.lane import Lane
 from shared.database.pool import Database, Row, Transaction
 from shared.ids import new_id
 from shared.runtime.clock import monotonic
-from shared.specification.vendor import Budget
 from tests.conftest import DatabaseFor
 from tests.integration.fetcher.calls import claim, wanted
-from tests.integration.fetcher.leaser import QUOTA, Leaser, noted
+from tests.integration.fetcher.leaser import FULL, Leaser, noted
 from tests.support.eventually import eventually
-
-FULL = QUOTA.model_copy(update={"budget": Budget(windows=QUOTA.budget.windows, in_flight=2)})
 
 
 @pytest.fixture
@@ -131,9 +129,9 @@ async def test_a_lane_whose_slots_others_take_while_it_looks_waits_for_a_slot_an
     leaser, find_due = Leaser(database, FULL), lanes_store.find_due
     lane, slots = leaser.lane, leaser.lane._resources.slots
 
-    async def find_while_others_take(tx: Transaction, vendor: str, most: int, *, suspects: bool) -> list[UUID]:
+    async def find_while_others_take(tx: Transaction, vendor: str, most: int, **more: Any) -> list[UUID]:
         slots.take("other", 20)
-        return await find_due(tx, vendor, most, suspects=suspects)
+        return await find_due(tx, vendor, most, **more)
 
     monkeypatch.setattr(lanes_store, "find_due", find_while_others_take)
     await lane.run()
@@ -151,9 +149,11 @@ async def test_calls_that_wait_until_later_are_passed_over_in_the_index(database
         await tx.execute("UPDATE calls SET not_before = now() + interval '1 hour'")
         assert await lanes_store.find_busy_vendors(tx) == []
     await enqueue(database, 3)
-    query = lanes_store.SQL["find_due"].replace("$1", "'v'").replace("$2", "20").replace("$3", "true")
+    query = lanes_store.SQL["find_due"]
+    for index, value in enumerate(("'v'", "20", "2", "'10 s'"), 1):
+        query = query.replace(f"${index}", value)
     async with database.transaction() as tx:
         assert await lanes_store.find_busy_vendors(tx) == ["v"]
         assert len(await lanes_store.find_due(tx, "v", 20)) == 3
-        plan = await tx.fetch(f"EXPLAIN (ANALYZE, TIMING off) {query.replace('$4', '2')}")
+        plan = await tx.fetch(f"EXPLAIN (ANALYZE, TIMING off) {query}")
     assert not [line for [line] in plan if "Rows Removed" in line], plan
