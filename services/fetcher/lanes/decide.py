@@ -28,10 +28,12 @@ class LaneView:
 
 @dataclass(frozen=True, slots=True)
 class NotYet:
-    """For so many seconds a look is not worth it; `lacks_slots`: unless a slot is free before."""
+    """For so many seconds a look is not worth it; `lacks_slots`: unless a slot is free before. `is_paused`: because the
+    vendor is."""
 
     seconds: float
     lacks_slots: bool = False
+    is_paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ def not_yet(view: LaneView) -> NotYet | None:
     if view.refused:
         return NotYet(LONGEST_WAIT_SECONDS)
     if view.paused_seconds > 0:
-        return NotYet(view.paused_seconds if view.paused_seconds < IDLE_SECONDS else IDLE_SECONDS / 2)
+        return NotYet(min(view.paused_seconds, LONGEST_WAIT_SECONDS), is_paused=True)
     if view.at_vendor >= view.most:
         return NotYet(LONGEST_WAIT_SECONDS)
     if view.free <= 0:

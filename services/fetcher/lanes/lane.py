@@ -19,7 +19,7 @@ from services.fetcher.lanes.load import Load
 from services.fetcher.lanes.permit import Permit
 from services.fetcher.lanes.resources import Resources
 from services.fetcher.lanes.slots import is_ad_hoc
-from services.fetcher.metrics import PAUSED_SECONDS, PERMITS, PERMITTED_RATE
+from services.fetcher.metrics import PERMITS, PERMITTED_RATE, show_pause
 from services.fetcher.model import REFUSALS
 from services.fetcher.permits.decide import Report, ahead_of, rate_of, record
 from services.fetcher.permits.lease import LeaseRequest, lease
@@ -57,6 +57,7 @@ class Lane:
         self._crowded_seconds = 0.0
         self._lacks_calls = True
         self._lacks_slots = False
+        self._is_paused = False
 
     def wake(self) -> None:
         """There are calls that are due. A lane that waits for something else looks when it has come."""
@@ -76,7 +77,7 @@ class Lane:
         """Until nothing is left to do here."""
         while not self._stopping:
             self._woken.clear()
-            self._lacks_calls, self._lacks_slots = True, False
+            self._lacks_calls, self._lacks_slots, self._is_paused = True, False, False
             result = ClaimResult((), decide.LONGEST_WAIT_SECONDS)
             try:
                 result = await self._claim()
@@ -92,7 +93,8 @@ class Lane:
             for call in result.calls:
                 self._calls.start(call, Permit(self._leases, call), self.load)
             is_idle = not result.calls and self.is_done and not self._woken.is_set()
-            if is_idle and result.pause_seconds >= decide.IDLE_SECONDS and (self._lacks_calls or self._lacks_slots):
+            is_found_again = self._lacks_calls or self._lacks_slots or self._is_paused
+            if is_idle and result.pause_seconds >= decide.IDLE_SECONDS and is_found_again:
                 return
             await self._wait(result)
 
@@ -137,7 +139,7 @@ class Lane:
         vendor, now, pace = self._resources.vendors.read(self.vendor, row), row["now_us"], row["pace"]
         budget = vendor.budget if vendor else CAREFUL_BUDGET
         self._leases.is_rate_limited = bool(budget.windows)
-        PAUSED_SECONDS.labels(vendor=vendor_label(self.vendor)).set(max(row["paused_seconds"], 0))
+        show_pause(self.vendor, monotonic() + row["paused_seconds"])
         PERMITTED_RATE.labels(vendor=vendor_label(self.vendor)).set(rate_of(budget, pace) or 0)
         permits = record(budget, read_permits(row["permits"]), reports, now)
         self._leases.is_logged = self._leases.is_rate_limited or bool(permits.windows)
@@ -171,7 +173,7 @@ class Lane:
             most=most,
         )
         if later := decide.not_yet(view):
-            self._lacks_slots = later.lacks_slots
+            self._lacks_slots, self._is_paused = later.lacks_slots, later.is_paused
             return self._not_now(later.seconds)
         room = min(view.free, most - row["elsewhere"] - self.load.at_vendor)
         self._crowded_seconds = decide.crowded_seconds(room, self._crowded_seconds)

@@ -97,7 +97,7 @@ class Lanes:
                 log.warning("lanes.waiting", error=str(error))
             else:
                 self._forget_lanes()
-                self._line_up(busy)
+                self._line_up([vendor for vendor, paused in busy.items() if paused < IDLE_SECONDS])
             try:
                 async with asyncio.timeout(IDLE_SECONDS):
                     await self._woken.wait()
@@ -131,7 +131,8 @@ class Lanes:
         return lane is not None
 
     def _line_up(self, busy: Sequence[str]) -> None:
-        """These vendors have calls that are due: those with no lane wait for a slot."""
+        """These vendors have calls that are due, or are when their pause ends before the next pass: those with no lane
+        wait for a slot."""
         self._slots.forget_others(frozenset(busy))
         for vendor in busy:
             if not self._wake(vendor):

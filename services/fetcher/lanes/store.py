@@ -15,10 +15,11 @@ _LONG = timedelta(seconds=10)
 """A suspect that has been due for so long comes before the other calls of its vendor, which may never run out."""
 
 
-async def find_busy_vendors(tx: Transaction, *, suspects: bool = True) -> list[str]:
-    """Vendors with calls that could be claimed now; without `suspects`, calls that may have ended fetchers do not
-    count."""
-    return [row["vendor"] for row in await tx.fetch(SQL["find_busy_vendors"], suspects, SUSPECT_FROM)]
+async def find_busy_vendors(tx: Transaction, *, suspects: bool = True) -> dict[str, float]:
+    """Vendors with calls that are due, each with the seconds for which it is still paused; without `suspects`, calls
+    that may have ended fetchers do not count."""
+    rows = await tx.fetch(SQL["find_busy_vendors"], suspects, SUSPECT_FROM)
+    return {row["vendor"]: row["paused_seconds"] for row in rows}
 
 
 async def lock_budget(tx: Transaction, vendor: str, fetcher_id: UUID) -> Row:

@@ -150,10 +150,10 @@ async def test_vendors_for_which_no_call_was_found_are_not_looked_after_before_t
     """All their calls are locked, say, and there is one slot for them all."""
     vendors, passes, looks, lock_budget = [f"url:{name}.example" for name in "abc"], 0, 0, lanes_store.lock_budget
 
-    async def find_busy(tx: Transaction, **_: bool) -> list[str]:
+    async def find_busy(tx: Transaction, **_: bool) -> dict[str, float]:
         nonlocal passes
         passes += 1
-        return vendors
+        return dict.fromkeys(vendors, 0.0)
 
     async def counted(tx: Transaction, vendor: str, fetcher_id: UUID) -> Row:
         nonlocal looks

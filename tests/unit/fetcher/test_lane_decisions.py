@@ -29,13 +29,16 @@ def test_a_lane_looks_where_nothing_is_in_the_way() -> None:
     [
         ({"may_come": True, "paused_seconds": 0.2}, IDLE_SECONDS / 2),
         ({"refused": True, "paused_seconds": 0.2}, LONGEST_WAIT_SECONDS),
-        ({"paused_seconds": 0.2, "free": 0}, 0.2),
-        ({"paused_seconds": 60.0}, IDLE_SECONDS / 2),
         ({"at_vendor": 2, "free": 0}, LONGEST_WAIT_SECONDS),
     ],
 )
 def test_more_calls_change_nothing_while_something_else_is_waited_for(known: dict[str, Any], seconds: float) -> None:
     assert not_yet(replace(CLEAR, **known)) == NotYet(seconds)
+
+
+def test_a_pause_is_waited_for_to_its_end_or_for_as_long_as_a_lane_waits_at_most() -> None:
+    assert not_yet(replace(CLEAR, paused_seconds=0.2, free=0)) == NotYet(0.2, is_paused=True)
+    assert not_yet(replace(CLEAR, paused_seconds=60.0)) == NotYet(LONGEST_WAIT_SECONDS, is_paused=True)
 
 
 def test_only_where_nothing_else_is_waited_for_a_slot_changes_something() -> None:
