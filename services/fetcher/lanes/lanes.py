@@ -51,7 +51,8 @@ class Lanes:
         self._settlement = settlement
         self._cannot_store = cannot_store
         self._calls = Calls(make, Marks(runtime.database, fetcher_id), settlement, runtime.producer)
-        self._lanes: dict[str, Lane] = {}
+        self.open_lanes: dict[str, Lane] = {}
+        """By vendor; each until it has ended and nothing of it is open."""
         self._running: dict[str, asyncio.Task[None]] = {}
         self._woken = asyncio.Event()
 
@@ -62,14 +63,14 @@ class Lanes:
     def wake_all(self) -> None:
         """What lanes wait for may have changed: a contract, the end of a pause."""
         self._woken.set()
-        for lane in self._lanes.values():
+        for lane in self.open_lanes.values():
             lane.look()
 
     def stop(self) -> None:
         """Claim no more; what is open ends first."""
         self.stopping = True
         self._woken.set()
-        for lane in self._lanes.values():
+        for lane in self.open_lanes.values():
             lane.stop()
 
     async def run(self) -> None:
@@ -116,13 +117,13 @@ class Lanes:
     def _forget_lanes(self) -> None:
         """Of those that have ended nothing is kept: jobs may name any number of hosts."""
         for vendor, running in list(self._running.items()):
-            if running.done() and self._lanes[vendor].is_done:
-                del self._running[vendor], self._lanes[vendor]
+            if running.done() and self.open_lanes[vendor].is_done:
+                del self._running[vendor], self.open_lanes[vendor]
                 self._resources.vendors.forget(vendor)
 
     def _lane_at_work(self, vendor: str) -> Lane | None:
         running = self._running.get(vendor)
-        return None if running is None or running.done() else self._lanes[vendor]
+        return None if running is None or running.done() else self.open_lanes[vendor]
 
     def _wake(self, vendor: str) -> bool:
         """Whether the vendor has a lane; it looks for calls if it lacks some."""
@@ -142,7 +143,7 @@ class Lanes:
     def _give_slot(self, vendor: str) -> None:
         """The vendor's lane has a slot for one more call, and looks for calls. If there is no lane, it is opened."""
         at_work = self._lane_at_work(vendor)
-        lane = at_work or self._lanes.setdefault(vendor, Lane(vendor, self._resources, self._calls))
+        lane = at_work or self.open_lanes.setdefault(vendor, Lane(vendor, self._resources, self._calls))
         lane.load.claim(lane.load.claiming + 1)
         if at_work:
             lane.look()

@@ -29,6 +29,7 @@ class Load:
         self._vendor = vendor
         self._is_ad_hoc = is_ad_hoc(vendor)
         self._slots = slots
+        self._may_open_suspect = False
         self._answered: set[_Run] = set()
         """Open calls that the vendor has answered well: it has room for others."""
         self._refused: set[_Run] = set()
@@ -56,8 +57,17 @@ class Load:
         self.claiming += more
         self._slots.take(self._vendor, more)
 
-    def claimed(self, count: int, *, lacks_slots: bool = False) -> None:
-        """The claim is over, and so many calls are open by it; there may be more if it `lacks_slots`."""
+    def take_suspect(self) -> bool:
+        """Whether the claim under way may open a call that fetchers have ended with: the process has one such slot."""
+        self._may_open_suspect = self._slots.suspects.take()
+        return self._may_open_suspect
+
+    def claimed(self, count: int, *, has_suspect: bool = False, lacks_slots: bool = False) -> None:
+        """The claim is over, and so many calls are open by it, a suspect one among them if it `has_suspect`; there may
+        be more if it `lacks_slots`."""
+        if self._may_open_suspect and not has_suspect:
+            self._slots.suspects.release()
+        self._may_open_suspect = False
         unused, self.claiming = self.claiming - count, 0
         self.open += count
         if count:

@@ -46,7 +46,8 @@ async def find_due(
 
 async def claim_calls(tx: Transaction, ids: Sequence[UUID], fetcher_id: UUID) -> list[Claimed]:
     """These are this fetcher's now."""
-    return [claimed_of(row) for row in await tx.fetch(SQL["claim_calls"], ids, fetcher_id)]
+    rows = await tx.fetch(SQL["claim_calls"], ids, fetcher_id) if ids else []
+    return [claimed_of(row) for row in rows]
 
 
 async def return_in_doubt(tx: Transaction, ids: Sequence[UUID], fetcher_id: UUID) -> None:

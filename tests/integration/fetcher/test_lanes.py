@@ -136,7 +136,7 @@ async def test_vendors_that_find_no_slot_get_one_in_turn_and_have_no_lane_before
         had_lanes = set[str]()
         for _ in range(3):
             await lanes_have_looked(lanes)
-            had_lanes |= lanes._lanes.keys()
+            had_lanes |= lanes.open_lanes.keys()
         for _ in range(10):
             may_end.release()
         await eventually(lambda: len(made) == 10, 20)
@@ -205,12 +205,12 @@ async def test_hosts_that_nobody_configured_leave_nothing_behind(topics: Place, 
                 return not await tx.fetchval("SELECT count(*) FROM calls")
 
         await ask(runtime, lanes, *[f"url:{number}.host.example" for number in range(5)])
-        await eventually(lambda: len(lanes._lanes) == 5, 20)
+        await eventually(lambda: len(lanes.open_lanes) == 5, 20)
         await eventually(all_told, 20)
         labels = {sample.labels.get("vendor", "") for metric in REGISTRY.collect() for sample in metric.samples}
         assert "url:" in labels
         assert not [label for label in labels if "host.example" in label]
-        await eventually(lambda: not lanes._lanes, 20)
+        await eventually(lambda: not lanes.open_lanes, 20)
 
 
 async def test_nobody_finds_calls_of_a_fetcher_that_has_shown_no_life_yet(topics: Place, payloads: Path) -> None:

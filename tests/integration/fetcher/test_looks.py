@@ -20,11 +20,11 @@ from services.fetcher.model import Claimed, Later, Leave, Outcome
 from shared.database.pool import Database, Row, Transaction
 from shared.ids import new_id
 from shared.runtime.clock import monotonic, utc_now
-from shared.specification.vendor import Budget
+from shared.specification.vendor import Budget, Window
 from tests.conftest import DatabaseFor
 from tests.integration.fetcher.calls import claim, wanted
 from tests.integration.fetcher.lanes_at_work import ask, at_work
-from tests.integration.fetcher.leaser import FULL, Leaser, noted
+from tests.integration.fetcher.leaser import FULL, QUOTA, Leaser, noted
 from tests.support.eventually import eventually
 from tests.support.stack import Place
 
@@ -72,9 +72,8 @@ async def test_a_lane_looks_for_no_room_that_its_own_calls_take(
     lane = leaser.lane
     async with lane_at_work(lane):
         await eventually(lambda: len(leaser.permits) == 2, 20)
-        assert await looks_within(looks, 0.6) == 1
         lane.wake()
-        assert not lane._woken.is_set()
+        assert await looks_within(looks, 0.6) == 1
         lane.load.settled(leaser.calls[0])
         await eventually(lambda: len(leaser.permits) == 3, 20)
 
@@ -129,6 +128,23 @@ async def test_a_lane_that_lacks_calls_looks_when_there_are_some(
         await eventually(lambda: len(leaser.permits) == 2, 20)
 
 
+async def test_more_calls_do_not_wake_a_lane_whose_quota_is_used_up(
+    database_for: DatabaseFor, looks: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would lock the vendor's row for each of them, and find no permit."""
+    monkeypatch.setattr(lanes_decide, "LONGEST_WAIT_SECONDS", 3600.0)
+    database = await database_for("fetcher")
+    await enqueue(database, 9)
+    five_a_day = Budget(windows=(Window(requests=5, per=timedelta(days=1)),))
+    leaser = Leaser(database, QUOTA.model_copy(update={"budget": five_a_day}))
+    async with lane_at_work(leaser.lane):
+        await eventually(lambda: len(leaser.permits) == 5, 20)
+        leaser.lane.wake()
+        assert await looks_within(looks, 0.6) == 1
+        leaser.lane.look()
+        await eventually(lambda: len(looks) == 2, 20)
+
+
 async def test_a_lane_whose_slots_others_take_while_it_looks_waits_for_a_slot_and_not_for_calls(
     database_for: DatabaseFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,7 +160,6 @@ async def test_a_lane_whose_slots_others_take_while_it_looks_waits_for_a_slot_an
     monkeypatch.setattr(lanes_store, "find_due", find_while_others_take)
     await lane.run()
     assert not leaser.permits
-    assert not lane._lacks_calls
     slots.give_back("other", 20)
     assert leaser.given == ["v"]
 
@@ -163,7 +178,7 @@ async def test_a_vendor_that_is_paused_for_long_has_no_lane_until_its_pause_is_o
         async with runtime.database.transaction() as tx:
             await configuration.vendors.put(tx, {"v": vendor})
         await ask(runtime, lanes, "v", "v")
-        await eventually(lambda: made and not lanes._lanes, 20)
+        await eventually(lambda: made and not lanes.open_lanes, 20)
         assert len(made) == 1
         assert 3000 < (REGISTRY.get_sample_value("sluice_vendor_paused_seconds", {"vendor": "v"}) or 0) < 3600
         async with runtime.database.transaction() as tx:
