@@ -23,6 +23,7 @@ from services.fetcher.metrics import TAKEN_OVER
 from services.fetcher.model import MOST_TAKEOVERS, Claimed, Unsent
 from services.fetcher.settle.settle import Settlement
 from services.fetcher.takeover import store
+from services.fetcher.takeover.decide import is_awake, may_judge
 from shared.database.pool import Database, Transaction
 from shared.events.tasks import Attempt
 from shared.observability.logs import get_logger
@@ -94,13 +95,13 @@ class Takeover:
         return self._lease_seconds / _ROUNDS_PER_LEASE
 
     async def _touch(self) -> None:
-        """For itself: whatever holds up the rest makes nobody look dead. Counted from before it was sent, as nobody
-        knows how long it was on its way. The database's clock is asked as well: the clock here stands still while the
-        machine is suspended, and goes on where it was."""
-        was_awake, asked_at = self._is_awake(), self._clock()
+        """Show life, in a transaction of its own: whatever holds up the rest makes no fetcher look dead. Counted from
+        before it was sent, as it may have been on its way for long. The database's clock is asked as well: the clock
+        here stands still while the machine is suspended, and goes on where it was."""
+        asked_at = self._clock()
+        was_awake = is_awake(self._lived_at, asked_at, self._lease_seconds)
         silent_seconds = await rows.show_life(self._database, self._fetcher_id)
-        was_awake = was_awake and silent_seconds is not None and silent_seconds <= self._lease_seconds
-        if not was_awake:
+        if not was_awake or silent_seconds is None or silent_seconds > self._lease_seconds:
             self._judges_from = self._clock() + self._lease_seconds
             self._is_to_clear = self._lived_at > -math.inf
         if self._is_to_clear:
@@ -109,14 +110,9 @@ class Takeover:
         self._lived_at = asked_at
 
     def _may_judge(self) -> bool:
-        """Not for a lease after the start, or after this fetcher was silent itself: what kept it from the database may
-        have kept them all, and whoever comes back first would take the calls of the living. Nor while it could not
-        tell what it takes over."""
-        return self._is_awake() and self._clock() >= self._judges_from and not self._settlement.is_behind
-
-    def _is_awake(self) -> bool:
-        """Whether it has shown life within a lease."""
-        return self._clock() - self._lived_at <= self._lease_seconds
+        """Not while it could not report what it takes over."""
+        may = may_judge(self._lived_at, self._judges_from, self._clock(), self._lease_seconds)
+        return may and not self._settlement.is_behind
 
     async def _take_over(self, tx: Transaction, silent: list[UUID]) -> TakenOver:
         inherited = await store.inherit_answers(tx, silent, self._fetcher_id)
