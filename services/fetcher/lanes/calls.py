@@ -41,8 +41,8 @@ class Calls:
         self._running: set[asyncio.Task[None]] = set()
 
     def announce(self, calls: Sequence[Claimed]) -> None:
-        """Tell that these are about to be made. Nothing waits for it: their outcomes follow in the same partitions. A
-        task that waits goes on waiting while its vendor is asked."""
+        """Announce that these are about to be made. Nothing waits for it: their outcomes follow in the same partitions.
+        A task that waits goes on waiting while its vendor is asked."""
         begun = [call for call in calls if call.request.purpose not in ("status", "abort")]
         if begun:
             now = utc_now()
@@ -56,7 +56,7 @@ class Calls:
         try:
             await self._producer.send(messages)
         except Unavailable as error:
-            log.warning("started.not_told", count=len(messages), error=str(error))
+            log.warning("started.not_announced", count=len(messages), error=str(error))
 
     def start(self, call: Claimed, permit: Permit, load: Load) -> None:
         """Make a call at its moment, without waiting for it; its lane's `load` counts it."""

@@ -22,7 +22,7 @@ from shared.runtime.app import Runtime
 _MOST_CLAIMS = 8
 """More claims at a time are not faster."""
 _OTHER_CONNECTIONS = 2
-"""Connections that no claim takes: what calls have brought is written down by them, and new calls are."""
+"""Connections that no claim takes. They write down what calls have brought, and new calls."""
 
 log = get_logger(__name__)
 
@@ -74,16 +74,16 @@ class Lanes:
             lane.stop()
 
     async def run(self) -> None:
-        """Until told to stop and all calls are over. When the time for that is over first, what was answered is told
-        all the same."""
+        """Until a stop is requested and all calls are over. If the time for that is over first, what was answered is
+        reported all the same."""
         try:
             await self._keep_lanes()
         finally:
             await self._settlement.drain(within_seconds=10)
 
     async def _keep_lanes(self) -> None:
-        """Keep a lane for each vendor with calls that are due. Life is shown before the first claim: whoever has calls
-        and was never heard of counts as gone."""
+        """Keep a lane for each vendor with calls that are due. Life is shown before the first claim: a fetcher that has
+        calls and never showed life counts as gone."""
         database, fetcher_id = self._resources.database, self._resources.fetcher_id
         is_known = False
         while not self.stopping:
@@ -110,12 +110,12 @@ class Lanes:
         await self._calls.end()
 
     def _opens_none(self) -> bool:
-        """Whether no call is to be opened here: what comes of it could not be stored or told, and other fetchers
-        perhaps can."""
+        """Whether no call is to be opened here: its outcome could not be stored or reported, and perhaps other fetchers
+        can."""
         return self.stopping or self._settlement.is_behind or self._cannot_store()
 
     def _forget_lanes(self) -> None:
-        """Of those that have ended nothing is kept: jobs may name any number of hosts."""
+        """Keep nothing of lanes that have ended: jobs may name any number of hosts."""
         for vendor, running in list(self._running.items()):
             if running.done() and self.open_lanes[vendor].is_done:
                 del self._running[vendor], self.open_lanes[vendor]

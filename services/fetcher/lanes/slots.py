@@ -41,7 +41,7 @@ class Suspects:
         self.is_free = True
 
     def take(self) -> bool:
-        """Whether it was free, and is the asker's now."""
+        """Whether it was free; if so, the caller has it now."""
         was_free, self.is_free = self.is_free, False
         return was_free
 
@@ -129,5 +129,5 @@ class CallSlots:
 
 
 def is_ad_hoc(vendor: str) -> bool:
-    """Whether nobody configured this vendor: a job named it by a URL alone."""
+    """Whether this vendor is not configured: a job named it by a URL alone."""
     return vendor.startswith(AD_HOC)

@@ -45,29 +45,29 @@ async def find_due(
 
 
 async def claim_calls(tx: Transaction, ids: Sequence[UUID], fetcher_id: UUID) -> list[Claimed]:
-    """These are this fetcher's now."""
+    """Make these calls this fetcher's."""
     rows = await tx.fetch(SQL["claim_calls"], ids, fetcher_id) if ids else []
     return [claimed_of(row) for row in rows]
 
 
 async def return_in_doubt(tx: Transaction, ids: Sequence[UUID], fetcher_id: UUID) -> None:
-    """Calls of a claim of which it is not known whether it took effect: none of them was begun."""
+    """Let the calls of a claim wait again that may have taken effect or not: none of them was begun."""
     if ids:
         await tx.execute(SQL["return_in_doubt"], ids, fetcher_id)
 
 
 async def mark_calls(tx: Transaction, fetcher_id: UUID, calls: Sequence[Claimed]) -> set[UUID]:
-    """These are about to leave; gives the ids of those that are still this fetcher's."""
+    """Mark calls that are about to leave; gives the ids of those that are still this fetcher's."""
     ordered = sorted(calls, key=lambda call: call.id)
     ids, claims = [call.id for call in ordered], [call.claim for call in ordered]
     return {row["id"] for row in await tx.fetch(SQL["mark_calls"], fetcher_id, ids, claims)}
 
 
 async def update_permits(tx: Transaction, vendor: str, permits: dict[str, object]) -> None:
-    """Where the windows of the contract stand."""
+    """Write down where the windows of the contract are."""
     await tx.execute(SQL["update_permits"], vendor, permits)
 
 
 async def stop_fetcher(database: Database, fetcher_id: UUID) -> None:
-    """This fetcher was told to stop: what it leaves open did not end it."""
+    """A stop of this fetcher was requested: what it leaves open did not end it."""
     await database.execute(SQL["stop_fetcher"], fetcher_id)

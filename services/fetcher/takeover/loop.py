@@ -1,15 +1,14 @@
 """Signs of life, and what becomes of the calls of a fetcher that gives none.
 
-What may be repeated, or was never marked as leaving, waits again. What was marked and must not be repeated ends as
-`outcome_unknown`: nobody knows whether the vendor has it. What was answered but perhaps not told is told by the fetcher
-that finds it. What a call may have stored under the claim that ended is deleted.
+A call that may be repeated, or was never marked as leaving, waits again. A marked call that must not be repeated ends as `outcome_unknown`: the vendor may have it or not. An answer that was perhaps not reported is reported by the
+fetcher that finds it. What a call may have stored under the claim that ended is deleted.
 
 A fetcher that reaches the database and not the broker is alive, and of no use: it claims nothing, and after a lease it
-leaves what it cannot tell to the others.
+leaves what it cannot report to the others.
 
-A call may itself be what ends its fetcher, by an answer that no memory is large enough for, say. After the third one in
-succession it is given up. A fetcher that was told to stop does not count, nor does one that was only silent and came
-back.
+A call may itself be what ends its fetcher, by an answer that no memory is large enough for, say. After three deaths in
+succession it is given up. A fetcher that stopped on request does not count, nor does a fetcher that was only silent and
+came back.
 """
 
 import math
@@ -38,7 +37,7 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class TakenOver:
-    """What is to be told of calls that were taken over, and the claims that ended with it without a word."""
+    """The messages to produce for calls that were taken over, and the claims that ended unreported."""
 
     unsent: Sequence[Unsent] = ()
     ended: Sequence[Claimed] = ()
@@ -125,7 +124,7 @@ class Takeover:
             "calls.taken_over",
             fetchers=len(silent),
             waiting_again=len(returned),
-            told_again=len(inherited),
+            reported_again=len(inherited),
             given_up=len(lost),
         )
         return TakenOver([*inherited, *given_up], [*returned, *lost])
