@@ -1,6 +1,7 @@
 """Signs of life, and what becomes of the calls of a fetcher that gives none.
 
-A call that may be repeated, or was never marked as leaving, waits again. A marked call that must not be repeated ends as `outcome_unknown`: the vendor may have it or not. An answer that was perhaps not reported is reported by the
+A call that may be repeated, or was never marked as leaving, waits again. A marked call that must not be repeated
+ends as `outcome_unknown`: the vendor may have it or not. An answer that was perhaps not reported is reported by the
 fetcher that finds it. What a call may have stored under the claim that ended is deleted.
 
 A fetcher that reaches the database and not the broker is alive, and of no use: it claims nothing, and after a lease it
