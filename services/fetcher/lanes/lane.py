@@ -17,7 +17,7 @@ from services.fetcher.lanes.calls import Calls
 from services.fetcher.lanes.claim import ClaimResult, in_order
 from services.fetcher.lanes.decide import Claim, LaneView, Look, Wait
 from services.fetcher.lanes.leases import Leases
-from services.fetcher.lanes.load import Load
+from services.fetcher.lanes.load import LaneLoad
 from services.fetcher.lanes.permit import Permit
 from services.fetcher.lanes.resources import Resources
 from services.fetcher.lanes.slots import is_ad_hoc
@@ -46,7 +46,7 @@ class Lane:
 
     def __init__(self, vendor: str, resources: Resources, calls: Calls) -> None:
         self.vendor = vendor
-        self.load = Load(vendor, resources.slots, self.look)
+        self.load = LaneLoad(vendor, resources.slots, self.look)
         self._leases = Leases(vendor, resources)
         self._resources = resources
         self._calls = calls
@@ -167,7 +167,7 @@ class Lane:
         may have taken some since this one counted them."""
         found = await store.find_due(tx, self.vendor, room, take_suspect=self.load.take_suspect)
         due = found[: self.load.free]
-        self.load.claim(len(due))
+        self.load.reserve(len(due))
         leased = terms.lease(len(due), _AHEAD_US)
         await self._write(tx, leased.permits, is_changed=terms.has_news or bool(leased.moments))
         claimed = await store.claim_calls(tx, due[: len(leased.moments)], self._resources.fetcher_id)

@@ -144,7 +144,7 @@ class Lanes:
         """The vendor's lane has a slot for one more call, and looks for calls. If there is no lane, it is opened."""
         at_work = self._lane_at_work(vendor)
         lane = at_work or self.open_lanes.setdefault(vendor, Lane(vendor, self._resources, self._calls))
-        lane.load.claim(lane.load.claiming + 1)
+        lane.load.reserve(lane.load.reserved + 1)
         if at_work:
             lane.look()
         else:

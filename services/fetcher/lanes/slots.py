@@ -87,14 +87,14 @@ class CallSlots:
         self._lines: dict[bool, OrderedDict[str, None]] = {True: OrderedDict(), False: OrderedDict()}
         """Vendors that wait, ad-hoc ones and others, in the order in which they came."""
 
-    def free(self, *, open: int, promised: int, is_ad_hoc: bool) -> int:
-        """How many more calls a vendor may open that has `open` ones, and has taken `promised` slots already: these at
+    def free(self, *, open: int, reserved: int, is_ad_hoc: bool) -> int:
+        """How many more calls a vendor may open that has `open` ones, and has taken `reserved` slots already: these at
         least, whatever others took since."""
         if self._is_shut():
             return 0
-        ad_hoc = self._taken_ad_hoc - promised if is_ad_hoc else self._taken_ad_hoc
-        free = self._rules.free(open=open, taken=self._taken - promised, ad_hoc=ad_hoc, is_ad_hoc=is_ad_hoc)
-        return max(promised, free)
+        ad_hoc = self._taken_ad_hoc - reserved if is_ad_hoc else self._taken_ad_hoc
+        free = self._rules.free(open=open, taken=self._taken - reserved, ad_hoc=ad_hoc, is_ad_hoc=is_ad_hoc)
+        return max(reserved, free)
 
     def take(self, vendor: str, count: int) -> None:
         """So many slots are this vendor's."""
@@ -124,7 +124,7 @@ class CallSlots:
         """Give the slots that are free to those first in line: to ad-hoc vendors before others, as they may have but a
         part of all slots."""
         for kind, line in self._lines.items():
-            while line and self.free(open=0, promised=0, is_ad_hoc=kind) > 0:
+            while line and self.free(open=0, reserved=0, is_ad_hoc=kind) > 0:
                 self._give(line.popitem(last=False)[0])
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 from services.fetcher.lanes.calls import Calls
 from services.fetcher.lanes.lane import Lane
 from services.fetcher.lanes.leases import Leases
-from services.fetcher.lanes.load import Load
+from services.fetcher.lanes.load import LaneLoad
 from services.fetcher.lanes.permit import Permit
 from services.fetcher.lanes.resources import Resources, Vendors
 from services.fetcher.lanes.slots import CallSlots, SlotRules
@@ -52,7 +52,7 @@ class Leaser(Calls):
     def announce(self, calls: Sequence[Claimed]) -> None:
         pass
 
-    def start(self, call: Claimed, permit: Permit, load: Load) -> None:
+    def start(self, call: Claimed, permit: Permit, load: LaneLoad) -> None:
         self.calls.append(call)
         self.permits.append(permit)
         self.moments.append(call.moment)
