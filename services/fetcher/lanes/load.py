@@ -11,7 +11,7 @@ from shared.observability.metrics import vendor_label
 _SHARES = 4
 
 _ClaimKey = tuple[UUID, int]
-"""A call under one claim. A fetcher that was silent may have a call open twice: it was taken over, and claimed again."""
+"""A call under one claim. A fetcher that was silent may have a call open twice: taken over, then claimed again."""
 
 
 class LaneLoad:
