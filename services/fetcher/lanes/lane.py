@@ -59,7 +59,7 @@ class Lane:
         """What the lane waits for, by its last claim."""
 
     def wake(self) -> None:
-        """There are calls that are due. A lane that waits for something else looks when it has come."""
+        """There are calls that are due. A lane that waits for something else does not look for them now."""
         if self._wait.lacks_calls:
             self.look()
 
