@@ -36,8 +36,9 @@ def test_three_vendors_that_hang_leave_slots_to_others() -> None:
 
 
 def test_vendors_that_hang_with_the_default_in_flight_leave_slots_to_others_up_to_the_33rd() -> None:
+    common, few, last = [*[20] * 9, 12], [4] * 8, [1] * 16
     held = hang(DEFAULT, [20] * 34)
-    assert held == [*[20] * 9, 12, *[4] * 8, *[1] * 16]
+    assert held == [*common, *few, *last]
     assert DEFAULT.free(open=0, taken=sum(held[:33])) == 1
     assert DEFAULT.free(open=0, taken=sum(held)) == 0
 
