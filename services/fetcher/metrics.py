@@ -2,6 +2,9 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from shared.observability.metrics import vendor_label
+from shared.runtime.clock import monotonic
+
 REQUESTS = Counter("sluice_vendor_requests_total", "Calls made, by what came of them", ["vendor", "verdict"])
 REQUEST_SECONDS = Histogram(
     "sluice_vendor_request_seconds",
@@ -17,3 +20,8 @@ CREDENTIALS_REFUSED = Counter("sluice_vendor_credentials_refused_total", "Calls 
 ANSWERS_HELD = Gauge("sluice_answers_held", "Answers that wait for the payload store to take them")
 PAYLOAD_BYTES = Counter("sluice_payload_bytes_total", "Bytes stored", ["vendor"])
 TAKEN_OVER = Counter("sluice_calls_taken_over_total", "Calls of silent fetchers that were taken over")
+
+
+def show_pause(vendor: str, until: float) -> None:
+    """The vendor is paused until then, in seconds of the monotonic clock; the gauge goes on by itself."""
+    PAUSED_SECONDS.labels(vendor=vendor_label(vendor)).set_function(lambda: max(0.0, until - monotonic()))

@@ -11,9 +11,10 @@ from shared.messaging.handler import Outgoing
 from shared.specification.vendor import CAREFUL_BUDGET, Vendor
 
 MOST_TAKEOVERS = 3
-"""A call is given up that was open when so many fetchers ended, one after the other. Before the last of them it is made
-while no other such call is open in its process: it is not given up for what another one did."""
+"""Give a call up after this many consecutive fetchers died with it open. Its last try runs without other suspects, so
+another call cannot be to blame."""
 SUSPECT_FROM = MOST_TAKEOVERS - 1
+"""A call is a suspect from this many deaths on."""
 REFUSALS = 5
 """After so many refused credentials, with no success between them, a vendor is called once in a while only."""
 
@@ -24,10 +25,10 @@ ClaimKey = tuple[UUID, int]
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A call in this fetcher's hands. `claim` is the fence: an outcome counts only under the number it was claimed
-    with. `moment` is the permit, in microseconds on the database's clock. `may_have_left`: the vendor may have it, from
-    an earlier attempt. `is_suspect`: fetchers have ended with it, one after the other. `unreadable`: why it cannot be
-    made, only given up."""
+    """A call that this fetcher has claimed. `claim` is the fence: an outcome counts only under the number of its claim.
+    `moment` is the permit, in microseconds on the database's clock. `may_have_left`: the vendor may have it, from
+    an earlier attempt. `is_suspect`: consecutive fetchers have ended with it. `unreadable`: why it cannot be made, only
+    given up."""
 
     id: UUID
     request: FetchRequested
@@ -47,8 +48,8 @@ class Claimed:
 
     @property
     def payload(self) -> str:
-        """The name of what it stores: its own under each claim, as whoever had the call before may still be at it.
-        Claims are counted anew when a message is delivered again, in a replay say."""
+        """The name of what it stores. It is another one under each claim, as the fetcher that had the call before may
+        still be at it. Claims are counted anew when a message is delivered again, in a replay say."""
         return f"{self.request.number}-{self.request.round}-{self.origin['delivery']}-{self.claim}"
 
     @property
@@ -114,7 +115,7 @@ class Unsent:
 
 
 def ad_hoc(name: str, base_url: str) -> Vendor:
-    """A vendor that nobody configured: no credentials, a careful budget."""
+    """A vendor that is not configured: no credentials, a careful budget."""
     return Vendor.model_construct(**{**_DEFAULTS, "vendor": name, "base_url": base_url, "budget": CAREFUL_BUDGET})
 
 

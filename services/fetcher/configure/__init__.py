@@ -1,1 +1,1 @@
-"""`vendors` → the fetcher's own copy; a changed contract is in force with the next permit."""
+"""`vendors` → the fetcher's own copy; a changed contract holds from the next claim on."""

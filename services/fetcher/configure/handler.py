@@ -1,4 +1,4 @@
-"""vendors → the table of the same name; a new word ends a pause."""
+"""vendors → the table of the same name. A vendor that is applied anew is paused no more."""
 
 from shared.database.queries import load_queries
 from shared.messaging.latest import Latest

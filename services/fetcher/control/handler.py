@@ -15,8 +15,8 @@ SKIPS = frozenset({"job.planned", *(f"job.{state}" for state in JobState if stat
 
 
 async def control_calls(tx: Transaction, batch: Sequence[Incoming[JobEvent]]) -> list[Result]:
-    """Take back what waits here for a cancelled job, and hold what waits for a paused one until it goes on. The planner
-    has already told the end of a cancelled job's tasks. A call that is open ends as it ends."""
+    """Delete the waiting calls of a cancelled job, and hold those of a paused job until it goes on. The planner has
+    already reported the end of a cancelled job's tasks. A call that is open runs to its end."""
     events = [incoming.event for incoming in batch]
     progress = sorted((event for event in events if isinstance(event, JobProgressed)), key=lambda event: event.at)
     latest = {event.job_id: event for event in progress}
@@ -29,7 +29,7 @@ async def control_calls(tx: Transaction, batch: Sequence[Incoming[JobEvent]]) ->
 
 
 def _told_at(events: Iterable[JobProgressed]) -> dict[UUID, datetime]:
-    """When each of these was told, in the order of their ids."""
+    """When each of these was said, in the order of the jobs' ids."""
     return dict(sorted((event.job_id, event.at) for event in events))
 
 

@@ -10,7 +10,7 @@ _KEY = "idempotency-key"
 
 
 def is_repeatable(request: FetchRequested) -> bool:
-    """Whether the call may be sent again when its outcome is unknown. Receivers know a webhook that comes again by its
-    id, and what asks for pages or a status changes nothing: their POST is a search."""
+    """Whether the call may be sent again when its outcome is unknown. Receivers recognise a repeated webhook by its id.
+    A request for a page or a status changes nothing: if it is a POST, it is a search."""
     known = any(name.lower() == _KEY for name in request.call.headers) or request.purpose in _HARMLESS
     return known or request.call.method in _REPEATABLE

@@ -1,4 +1,4 @@
-"""fetch.requested → calls; tells tasks.events of those that could not even be written down."""
+"""fetch.requested → calls; to tasks.events, those that could not even be written down."""
 
 from collections.abc import Sequence
 
@@ -19,8 +19,8 @@ async def enqueue_calls(tx: Transaction, batch: Sequence[Incoming[FetchRequested
 
 
 async def give_up_call(_tx: Transaction, incoming: Incoming[FetchRequested], reason: str) -> list[Outgoing]:
-    """The shell gave a call up before it was one: its task ends with that. A task goes on without the answer to a
-    question about its status, which is asked again; what was to end a vendor's job is left to a person."""
+    """The shell gave the request up, so its task ends. A request for the status is made again later, so its task goes
+    on. A request that was to abort a vendor's job is left to a person."""
     request, now = incoming.event, utc_now()
     if request.purpose == "abort":
         return []

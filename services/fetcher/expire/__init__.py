@@ -1,1 +1,1 @@
-"""By the clock: the log of attempts is kept for some time only, and of fetchers and strange hosts what is alive."""
+"""By the clock: the log of attempts is kept for some time, and fetchers and ad-hoc hosts while they are in use."""

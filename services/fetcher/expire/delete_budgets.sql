@@ -1,4 +1,4 @@
--- Forgets the budgets of vendors that nobody configured and nobody has called for long. $1 prefix text, $2 older_than interval
+-- Forgets the budgets of ad-hoc vendors that were not called for long. $1 prefix text, $2 older_than interval
 DELETE FROM budgets
 WHERE starts_with(vendor, $1)
     AND paused_until < now() - $2::interval

@@ -1,5 +1,5 @@
-"""Forgets old attempts, fetchers that are gone, for each start of a process is another one, and hosts that jobs named
-and nobody calls any more. Contracts are kept by permits; the log is their proof, and nothing works with it."""
+"""Forgets old attempts; fetchers that are gone, since each start of a process is another one; and hosts that jobs named
+and that are not called any more. Permits keep the contracts; the log of attempts is only their proof."""
 
 from datetime import timedelta
 

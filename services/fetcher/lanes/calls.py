@@ -6,7 +6,7 @@ from functools import partial
 
 from services.fetcher.call.messages import Change, changed
 from services.fetcher.call.outcome import Tried, give_up
-from services.fetcher.lanes.load import Load
+from services.fetcher.lanes.load import LaneLoad
 from services.fetcher.lanes.mark import Marks
 from services.fetcher.lanes.permit import Permit
 from services.fetcher.metrics import REQUEST_SECONDS, REQUESTS
@@ -41,8 +41,8 @@ class Calls:
         self._running: set[asyncio.Task[None]] = set()
 
     def announce(self, calls: Sequence[Claimed]) -> None:
-        """Tell that these are about to be made. Nothing waits for it: their outcomes follow in the same partitions. A
-        task that waits goes on waiting while its vendor is asked."""
+        """Announce that these are about to be made. Nothing waits for it: their outcomes follow in the same partitions.
+        A task that waits goes on waiting while its vendor is asked."""
         begun = [call for call in calls if call.request.purpose not in ("status", "abort")]
         if begun:
             now = utc_now()
@@ -56,9 +56,9 @@ class Calls:
         try:
             await self._producer.send(messages)
         except Unavailable as error:
-            log.warning("started.not_told", count=len(messages), error=str(error))
+            log.warning("started.not_announced", count=len(messages), error=str(error))
 
-    def start(self, call: Claimed, permit: Permit, load: Load) -> None:
+    def start(self, call: Claimed, permit: Permit, load: LaneLoad) -> None:
         """Make a call at its moment, without waiting for it; its lane's `load` counts it."""
         task = asyncio.create_task(self._run_call(call, permit, load))
         self._running.add(task)
@@ -68,7 +68,7 @@ class Calls:
         """Waits until all are over that have begun."""
         await asyncio.gather(*self._running, return_exceptions=True)
 
-    async def _run_call(self, call: Claimed, permit: Permit, load: Load) -> None:
+    async def _run_call(self, call: Claimed, permit: Permit, load: LaneLoad) -> None:
         outcome: Outcome = Later(call, utc_now(), call.attempt, may_have_left=call.may_have_left)
         if await self._may_leave(permit, call):
             outcome = await self._try(call, permit)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+from services.fetcher.lanes.decide import Wait
 from services.fetcher.model import Claimed, ad_hoc
 from shared.events.tasks import FetchRequested
 from shared.specification.vendor import Vendor
@@ -10,12 +11,10 @@ from shared.specification.vendor import Vendor
 
 @dataclass(frozen=True, slots=True)
 class ClaimResult:
-    """What one claim brought: calls with their moments, and when it is worth looking again (seconds); sooner where
-    there is something `to_report`."""
+    """What one claim brought: calls, each with its moment, and what the lane waits for now."""
 
     calls: tuple[Claimed, ...]
-    pause_seconds: float
-    to_report: bool = False
+    wait: Wait
 
 
 def in_order(

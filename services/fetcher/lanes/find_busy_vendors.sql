@@ -1,4 +1,4 @@
--- Vendors with calls that could be claimed now, by skipping from one vendor to the next in the index. $1 suspects boolean, $2 suspect_from integer
+-- Vendors with calls that are due, and the seconds for which each is still paused, by skipping from one vendor to the next in the index. $1 suspects boolean, $2 suspect_from integer
 WITH RECURSIVE busy AS (
     (SELECT vendor FROM calls WHERE state = 'waiting' ORDER BY vendor LIMIT 1)
     UNION ALL
@@ -9,8 +9,10 @@ WITH RECURSIVE busy AS (
     FROM busy
     WHERE busy.vendor IS NOT NULL
 )
-SELECT vendor FROM busy
-WHERE vendor IS NOT NULL
+SELECT busy.vendor, coalesce(extract(epoch FROM budgets.paused_until - clock_timestamp()), 0)::float8 AS paused_seconds
+FROM busy
+LEFT JOIN budgets ON budgets.vendor = busy.vendor
+WHERE busy.vendor IS NOT NULL
     AND (
         SELECT true FROM calls
         WHERE calls.vendor = busy.vendor AND state = 'waiting' AND not_before <= now()

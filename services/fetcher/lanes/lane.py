@@ -1,35 +1,36 @@
 """The lane of one vendor: claims calls together with their permits, and starts each at its moment. A lane that waits,
-for an answer, a permit or a pause, holds up nobody but itself.
+for an answer, a permit or a pause, holds up no other.
 
-The vendor's row in `budgets` is the authority: whoever has it locked notes what became of the permits, counts what is
-open, leases the moments and claims the calls, so the contract holds over all fetchers.
+The vendor's row in `budgets` is the authority. The transaction that has it locked notes what became of the permits,
+counts what is open, leases the moments and claims the calls, so the contract holds over all fetchers. A claim goes like
+this: `decide.look` says whether it is worth it, one transaction gives a `ClaimResult`, and `_apply` puts that in force
+here.
 """
 
 import asyncio
-from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from uuid import UUID
 
 from services.fetcher.lanes import decide, store
 from services.fetcher.lanes.calls import Calls
 from services.fetcher.lanes.claim import ClaimResult, in_order
-from services.fetcher.lanes.decide import LaneView
-from services.fetcher.lanes.leases import COMMIT_US, Leases
-from services.fetcher.lanes.load import Load
+from services.fetcher.lanes.decide import Claim, LaneView, Look, Wait
+from services.fetcher.lanes.leases import Leases
+from services.fetcher.lanes.load import LaneLoad
 from services.fetcher.lanes.permit import Permit
 from services.fetcher.lanes.resources import Resources
 from services.fetcher.lanes.slots import is_ad_hoc
-from services.fetcher.metrics import PAUSED_SECONDS, PERMITS, PERMITTED_RATE
-from services.fetcher.model import REFUSALS
-from services.fetcher.permits.decide import Report, ahead_of, rate_of, record
-from services.fetcher.permits.lease import LeaseRequest, lease
-from services.fetcher.permits.state import read_permits, write_permits
-from shared.database.pool import Row, Transaction
+from services.fetcher.lanes.terms import Terms
+from services.fetcher.metrics import PERMITS, PERMITTED_RATE, show_pause
+from services.fetcher.permits.decide import rate_of
+from services.fetcher.permits.state import write_permits
+from services.fetcher.permits.windows import Permits
+from shared.database.pool import Transaction
 from shared.errors import Unavailable
 from shared.observability.logs import get_logger
 from shared.observability.metrics import vendor_label
 from shared.runtime.clock import monotonic
-from shared.specification.vendor import CAREFUL_BUDGET, Vendor
 
 _AHEAD_US = 120_000
 _REPORTS_SECONDS = 0.1
@@ -45,22 +46,21 @@ class Lane:
 
     def __init__(self, vendor: str, resources: Resources, calls: Calls) -> None:
         self.vendor = vendor
-        self.load = Load(vendor, resources.slots, self.look)
+        self.load = LaneLoad(vendor, resources.slots, self.look)
         self._leases = Leases(vendor, resources)
         self._resources = resources
         self._calls = calls
         self._woken = asyncio.Event()
         self._stopping = False
-        self._in_doubt: tuple[UUID, ...] = ()
         self._unknown_since: float | None = None
-        self._may_have_suspect = False
-        self._crowded_seconds = 0.0
-        self._lacks_calls = True
-        self._lacks_slots = False
+        self._in_doubt: tuple[UUID, ...] = ()
+        """Calls of a claim whose commit may have failed."""
+        self._wait = Wait(0.0, lacks_calls=True)
+        """What the lane waits for, by its last claim."""
 
     def wake(self) -> None:
-        """There are calls that are due. A lane that waits for something else looks when it has come."""
-        if self._lacks_calls:
+        """There are calls that are due. A lane that waits for something else does not look for them now."""
+        if self._wait.lacks_calls:
             self.look()
 
     def look(self) -> None:
@@ -76,126 +76,112 @@ class Lane:
         """Until nothing is left to do here."""
         while not self._stopping:
             self._woken.clear()
-            self._lacks_calls, self._lacks_slots = True, False
-            result = ClaimResult((), decide.LONGEST_WAIT_SECONDS)
+            # A call that comes from now on may come after the look, and before it is known what the lane waits for.
+            self._wait = replace(self._wait, lacks_calls=True)
+            result = ClaimResult((), Wait(decide.LONGEST_WAIT_SECONDS, lacks_calls=True))
             try:
                 result = await self._claim()
             except Unavailable as error:
-                self._lacks_slots = False
                 log.warning("lane.waiting", vendor=self.vendor, error=str(error))
             finally:
-                self.load.claimed(len(result.calls), lacks_slots=self._lacks_slots)
-                if self._may_have_suspect and not any(call.is_suspect for call in result.calls):
-                    self._resources.slots.suspects.release()
-                self._may_have_suspect = False
-            self._calls.announce(result.calls)
-            for call in result.calls:
-                self._calls.start(call, Permit(self._leases, call), self.load)
-            is_idle = not result.calls and self.is_done and not self._woken.is_set()
-            if is_idle and result.pause_seconds >= decide.IDLE_SECONDS and (self._lacks_calls or self._lacks_slots):
+                self._apply(result)
+            if self._wait.may_end and not result.calls and self.is_done and not self._woken.is_set():
                 return
-            await self._wait(result)
+            await self._sleep(self._wait)
 
     @property
     def is_done(self) -> bool:
         """Whether nothing is open, and nothing is to be noted."""
-        return not (self.load.open or self._leases.reports or self._in_doubt)
+        return not (self.load.open or self._leases.has_reports or self._in_doubt)
 
-    async def _wait(self, result: ClaimResult) -> None:
+    def _apply(self, result: ClaimResult) -> None:
+        """The claim is over: its calls are made, and the lane waits as it says."""
+        self._wait = result.wait
+        has_suspect = any(call.is_suspect for call in result.calls)
+        self.load.claimed(len(result.calls), has_suspect=has_suspect, lacks_slots=result.wait.lacks_slots)
+        self._calls.announce(result.calls)
+        for call in result.calls:
+            self._calls.start(call, Permit(self._leases, call), self.load)
+
+    async def _sleep(self, wait: Wait) -> None:
         """At least a turn, so that calls which end together are followed by calls which start together."""
         await asyncio.sleep(decide.TURN_SECONDS)
-        left = min(result.pause_seconds, decide.LONGEST_WAIT_SECONDS) - decide.TURN_SECONDS
-        step = _REPORTS_SECONDS if result.to_report else left
+        left = min(wait.seconds, decide.LONGEST_WAIT_SECONDS) - decide.TURN_SECONDS
+        step = _REPORTS_SECONDS if wait.to_report else left
         while left > 0 and not self._woken.is_set():
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(step, left)):
                     await self._woken.wait()
-            if self._leases.reports and result.to_report:
+            if self._leases.has_reports and wait.to_report:
                 return
             left -= step
 
     async def _claim(self) -> ClaimResult:
-        """Reports that arrive after the lock are left for the next claim. Calls of a commit whose answer was lost are
-        returned by the next claim; no takeover would, since this fetcher is alive."""
+        """One transaction, unless it would gain nothing. If its commit may have failed the next one returns its calls:
+        no takeover would, since this fetcher is alive."""
         if self.load.free > 0:
             self._resources.slots.leave(self.vendor)
-        elif not self._leases.reports and not self._in_doubt:
-            self._lacks_calls, self._lacks_slots = False, True
-            return ClaimResult((), decide.LONGEST_WAIT_SECONDS, to_report=self.load.open > 0)
-        async with self._leases.lock_budget() as (tx, row):
+        elif not self._leases.has_reports and not self._in_doubt:
+            wait = Wait(decide.LONGEST_WAIT_SECONDS, lacks_slots=True, to_report=self.load.open > 0)
+            return ClaimResult((), replace(wait, crowded_seconds=self._wait.crowded_seconds))
+        async with self._leases.note_reports() as (tx, terms):
             await store.return_in_doubt(tx, self._in_doubt, self._resources.fetcher_id)
-            reports = self._leases.reports
-            result = await self._lease(tx, row, reports)
+            self._learn(terms)
+            result = await self._claim_on(tx, terms)
             self._in_doubt += tuple(call.id for call in result.calls)
-            self._leases.noted(reports)
         self._in_doubt = ()
-        self._leases.committed()
         return result
 
-    async def _lease(self, tx: Transaction, row: Row, reports: Sequence[Report]) -> ClaimResult:
-        """Note what was reported, and claim what is due."""
-        vendor, now, pace = self._resources.vendors.read(self.vendor, row), row["now_us"], row["pace"]
-        budget = vendor.budget if vendor else CAREFUL_BUDGET
-        self._leases.is_rate_limited = bool(budget.windows)
-        PAUSED_SECONDS.labels(vendor=vendor_label(self.vendor)).set(max(row["paused_seconds"], 0))
-        PERMITTED_RATE.labels(vendor=vendor_label(self.vendor)).set(rate_of(budget, pace) or 0)
-        permits = record(budget, read_permits(row["permits"]), reports, now)
-        self._leases.is_logged = self._leases.is_rate_limited or bool(permits.windows)
-        most = self.load.most = 1 if row["refused_credentials"] >= REFUSALS else budget.in_flight
-        due, pause_seconds = await self._due(tx, vendor, most, row["paused_seconds"])
-        until = now + ahead_of(budget, _AHEAD_US)
-        leased = lease(
-            budget, permits, LeaseRequest(len(due), now + COMMIT_US * self._leases.is_rate_limited, until, pace)
-        )
-        # More calls change nothing where permits are short, for hours if a quota is used up.
-        self._lacks_calls = self._lacks_calls and len(leased.moments) == len(due)
-        if self._leases.is_logged and (leased.moments or reports):
-            await store.update_permits(tx, self.vendor, write_permits(leased.permits))
-        if not due:
-            return ClaimResult((), pause_seconds, to_report=not self._lacks_calls)
-        claimed = await store.claim_calls(tx, due[: len(leased.moments)], self._resources.fetcher_id)
-        PERMITS.labels(vendor=vendor_label(self.vendor), fate="leased").inc(len(claimed))
-        calls = in_order(claimed, due, leased.moments, vendor)
-        if self.load.at_vendor + len(calls) >= most:
-            return ClaimResult(calls, decide.LONGEST_WAIT_SECONDS, to_report=True)
-        return ClaimResult(calls, decide.pause_seconds(leased.next_at, until, now, left=len(due) - len(calls)))
+    def _learn(self, terms: Terms) -> None:
+        """What the vendor's row says holds at once, also for the calls that are open."""
+        is_known = terms.vendor is not None or is_ad_hoc(self.vendor)
+        self._unknown_since = None if is_known else self._unknown_since or monotonic()
+        self.load.most = terms.most
+        show_pause(self.vendor, monotonic() + terms.paused_seconds)
+        PERMITTED_RATE.labels(vendor=vendor_label(self.vendor)).set(rate_of(terms.budget, terms.pace) or 0)
 
-    async def _due(self, tx: Transaction, vendor: Vendor | None, most: int, paused: float) -> tuple[list[UUID], float]:
-        """The calls that there is room for now; where there are none, the seconds after which a look is worth it."""
-        view = LaneView(
-            may_come=self._may_become_known(vendor),
+    async def _claim_on(self, tx: Transaction, terms: Terms) -> ClaimResult:
+        """On these terms: look for calls if that is worth it."""
+        match decide.look(self._view(terms)):
+            case Wait() as wait:
+                await self._write(tx, terms.permits, is_changed=terms.has_news)
+                return ClaimResult((), wait)
+            case Look(room):
+                return await self._claim_due(tx, terms, room)
+
+    def _view(self, terms: Terms) -> LaneView:
+        since = self._unknown_since
+        return LaneView(
+            may_come=since is not None and monotonic() - since < _CONFIGURATION_SECONDS,
             refused=self.load.is_refused,
-            paused_seconds=paused,
+            paused_seconds=terms.paused_seconds,
             free=self.load.free,
             at_vendor=self.load.at_vendor,
-            most=most,
+            elsewhere=terms.elsewhere,
+            most=terms.most,
+            crowded_seconds=self._wait.crowded_seconds,
         )
-        if later := decide.not_yet(view):
-            self._lacks_slots = later.lacks_slots
-            return self._not_now(later.seconds)
-        elsewhere = await store.count_elsewhere(tx, self.vendor, self._resources.fetcher_id)
-        room = min(view.free, most - elsewhere - self.load.at_vendor)
-        self._crowded_seconds = decide.crowded_seconds(room, self._crowded_seconds)
-        if room <= 0:
-            return self._not_now(self._crowded_seconds)
-        due = await store.find_due(tx, self.vendor, room, suspects=False)
-        if not due and self._resources.slots.suspects.take():
-            self._may_have_suspect = True
-            due = await store.find_due(tx, self.vendor, 1)
-        self._lacks_calls, self._lacks_slots = len(due) < room, len(due) > self.load.free
-        due = due[: self.load.free]
-        self.load.claim(len(due))
-        return due, decide.IDLE_SECONDS
 
-    def _not_now(self, seconds: float) -> tuple[list[UUID], float]:
-        """Until it is known that something else than calls is waited for, each new call wakes the lane: it may come
-        between the look and its end."""
-        self._lacks_calls = False
-        return [], seconds
+    async def _claim_due(self, tx: Transaction, terms: Terms, room: int) -> ClaimResult:
+        """Claim the calls that are due, as far as there are slots and permits. The slots are taken at once: other lanes
+        may have taken some since this one counted them."""
+        found = await store.find_due(tx, self.vendor, room, take_suspect=self.load.take_suspect)
+        due = found[: self.load.free]
+        self.load.reserve(len(due))
+        leased = terms.lease(len(due), _AHEAD_US)
+        await self._write(tx, leased.permits, is_changed=terms.has_news or bool(leased.moments))
+        claimed = await store.claim_calls(tx, due[: len(leased.moments)], self._resources.fetcher_id)
+        PERMITS.labels(vendor=vendor_label(self.vendor), fate="leased").inc(len(claimed))
+        claim = Claim(
+            room,
+            found=len(found),
+            due=len(due),
+            leased=len(claimed),
+            is_full=self.load.at_vendor + len(claimed) >= terms.most,
+            next_seconds=decide.seconds_until_near(leased.next_at, terms.until(_AHEAD_US), terms.now),
+        )
+        return ClaimResult(in_order(claimed, due, leased.moments, terms.vendor), decide.wait_after(claim))
 
-    def _may_become_known(self, vendor: Vendor | None) -> bool:
-        if vendor is not None or is_ad_hoc(self.vendor):
-            self._unknown_since = None
-            return False
-        self._unknown_since = self._unknown_since or monotonic()
-        return monotonic() - self._unknown_since < _CONFIGURATION_SECONDS
+    async def _write(self, tx: Transaction, permits: Permits, *, is_changed: bool) -> None:
+        if self._leases.is_logged and is_changed:
+            await store.update_permits(tx, self.vendor, write_permits(permits))

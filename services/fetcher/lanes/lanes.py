@@ -22,7 +22,7 @@ from shared.runtime.app import Runtime
 _MOST_CLAIMS = 8
 """More claims at a time are not faster."""
 _OTHER_CONNECTIONS = 2
-"""Connections that no claim takes: what calls have brought is written down by them, and new calls are."""
+"""Connections that no claim takes. They write down what calls have brought, and new calls."""
 
 log = get_logger(__name__)
 
@@ -51,7 +51,8 @@ class Lanes:
         self._settlement = settlement
         self._cannot_store = cannot_store
         self._calls = Calls(make, Marks(runtime.database, fetcher_id), settlement, runtime.producer)
-        self._lanes: dict[str, Lane] = {}
+        self.open_lanes: dict[str, Lane] = {}
+        """By vendor; each until it has ended and nothing of it is open."""
         self._running: dict[str, asyncio.Task[None]] = {}
         self._woken = asyncio.Event()
 
@@ -62,27 +63,27 @@ class Lanes:
     def wake_all(self) -> None:
         """What lanes wait for may have changed: a contract, the end of a pause."""
         self._woken.set()
-        for lane in self._lanes.values():
+        for lane in self.open_lanes.values():
             lane.look()
 
     def stop(self) -> None:
         """Claim no more; what is open ends first."""
         self.stopping = True
         self._woken.set()
-        for lane in self._lanes.values():
+        for lane in self.open_lanes.values():
             lane.stop()
 
     async def run(self) -> None:
-        """Until told to stop and all calls are over. When the time for that is over first, what was answered is told
-        all the same."""
+        """Until a stop is requested and all calls are over. If the time for that is over first, what was answered is
+        reported all the same."""
         try:
             await self._keep_lanes()
         finally:
             await self._settlement.drain(within_seconds=10)
 
     async def _keep_lanes(self) -> None:
-        """Keep a lane for each vendor with calls that are due. Life is shown before the first claim: whoever has calls
-        and was never heard of counts as gone."""
+        """Keep a lane for each vendor with calls that are due. Life is shown before the first claim: a fetcher that has
+        calls and never showed life counts as gone."""
         database, fetcher_id = self._resources.database, self._resources.fetcher_id
         is_known = False
         while not self.stopping:
@@ -97,7 +98,7 @@ class Lanes:
                 log.warning("lanes.waiting", error=str(error))
             else:
                 self._forget_lanes()
-                self._line_up(busy)
+                self._line_up([vendor for vendor, paused in busy.items() if paused < IDLE_SECONDS])
             try:
                 async with asyncio.timeout(IDLE_SECONDS):
                     await self._woken.wait()
@@ -109,20 +110,20 @@ class Lanes:
         await self._calls.end()
 
     def _opens_none(self) -> bool:
-        """Whether no call is to be opened here: what comes of it could not be stored or told, and other fetchers
-        perhaps can."""
+        """Whether no call is to be opened here: its outcome could not be stored or reported, and perhaps other fetchers
+        can."""
         return self.stopping or self._settlement.is_behind or self._cannot_store()
 
     def _forget_lanes(self) -> None:
-        """Of those that have ended nothing is kept: jobs may name any number of hosts."""
+        """Keep nothing of lanes that have ended: jobs may name any number of hosts."""
         for vendor, running in list(self._running.items()):
-            if running.done() and self._lanes[vendor].is_done:
-                del self._running[vendor], self._lanes[vendor]
+            if running.done() and self.open_lanes[vendor].is_done:
+                del self._running[vendor], self.open_lanes[vendor]
                 self._resources.vendors.forget(vendor)
 
     def _lane_at_work(self, vendor: str) -> Lane | None:
         running = self._running.get(vendor)
-        return None if running is None or running.done() else self._lanes[vendor]
+        return None if running is None or running.done() else self.open_lanes[vendor]
 
     def _wake(self, vendor: str) -> bool:
         """Whether the vendor has a lane; it looks for calls if it lacks some."""
@@ -131,7 +132,8 @@ class Lanes:
         return lane is not None
 
     def _line_up(self, busy: Sequence[str]) -> None:
-        """These vendors have calls that are due: those with no lane wait for a slot."""
+        """These vendors have calls that are due, or are when their pause ends before the next pass: those with no lane
+        wait for a slot."""
         self._slots.forget_others(frozenset(busy))
         for vendor in busy:
             if not self._wake(vendor):
@@ -141,8 +143,8 @@ class Lanes:
     def _give_slot(self, vendor: str) -> None:
         """The vendor's lane has a slot for one more call, and looks for calls. If there is no lane, it is opened."""
         at_work = self._lane_at_work(vendor)
-        lane = at_work or self._lanes.setdefault(vendor, Lane(vendor, self._resources, self._calls))
-        lane.load.claim(lane.load.claiming + 1)
+        lane = at_work or self.open_lanes.setdefault(vendor, Lane(vendor, self._resources, self._calls))
+        lane.load.reserve(lane.load.reserved + 1)
         if at_work:
             lane.look()
         else:

@@ -10,11 +10,11 @@ from shared.observability.metrics import vendor_label
 
 _SHARES = 4
 
-_Run = tuple[UUID, int]
-"""A call under one claim. A fetcher that was silent may have a call open twice: taken over, and claimed again."""
+_ClaimKey = tuple[UUID, int]
+"""A call under one claim. A fetcher that was silent may have a call open twice: taken over, then claimed again."""
 
 
-class Load:
+class LaneLoad:
     """The calls of one lane, from their claim until their outcomes are written down."""
 
     def __init__(self, vendor: str, slots: CallSlots, wake: Callable[[], None]) -> None:
@@ -22,22 +22,23 @@ class Load:
         self.wake = wake
         self.open = 0
         """Calls that have a slot in the process, from their claim until their outcome is written down."""
-        self.claiming = 0
-        """Slots for calls that the claim under way, or else the next one, may open."""
+        self.reserved = 0
+        """Slots that are taken for calls which the claim under way, or else the next, may open."""
         self.most = 1
         """Calls that may be in flight at the vendor."""
         self._vendor = vendor
         self._is_ad_hoc = is_ad_hoc(vendor)
         self._slots = slots
-        self._answered: set[_Run] = set()
+        self._may_open_suspect = False
+        self._answered: set[_ClaimKey] = set()
         """Open calls that the vendor has answered well: it has room for others."""
-        self._refused: set[_Run] = set()
+        self._refused: set[_ClaimKey] = set()
         """Open calls after which the vendor is to be left alone: until that is written down, nothing leaves."""
 
     @property
     def free(self) -> int:
         """How many more calls may be opened in this process."""
-        return self._slots.free(open=self.open, promised=self.claiming, is_ad_hoc=self._is_ad_hoc)
+        return self._slots.free(open=self.open, reserved=self.reserved, is_ad_hoc=self._is_ad_hoc)
 
     @property
     def at_vendor(self) -> int:
@@ -50,15 +51,24 @@ class Load:
         """Whether the vendor is to be left alone."""
         return bool(self._refused)
 
-    def claim(self, count: int) -> None:
-        """A claim under way may open so many calls."""
-        more = max(0, count - self.claiming)
-        self.claiming += more
+    def reserve(self, count: int) -> None:
+        """Take slots, so that the claim under way, or else the next, may open so many calls."""
+        more = max(0, count - self.reserved)
+        self.reserved += more
         self._slots.take(self._vendor, more)
 
-    def claimed(self, count: int, *, lacks_slots: bool = False) -> None:
-        """The claim is over, and so many calls are open by it; there may be more if it `lacks_slots`."""
-        unused, self.claiming = self.claiming - count, 0
+    def take_suspect(self) -> bool:
+        """Whether the claim under way may open a call that fetchers have ended with: the process has one such slot."""
+        self._may_open_suspect = self._slots.suspects.take()
+        return self._may_open_suspect
+
+    def claimed(self, count: int, *, has_suspect: bool = False, lacks_slots: bool = False) -> None:
+        """The claim is over, and so many calls are open by it, a suspect one among them if it `has_suspect`; there may
+        be more if it `lacks_slots`."""
+        if self._may_open_suspect and not has_suspect:
+            self._slots.suspects.release()
+        self._may_open_suspect = False
+        unused, self.reserved = self.reserved - count, 0
         self.open += count
         if count:
             IN_FLIGHT.labels(vendor=vendor_label(self._vendor)).inc(count)
@@ -72,12 +82,12 @@ class Load:
             self._slots.wait(self._vendor)
 
     def ended(self, outcome: Outcome) -> None:
-        """It is known what came of a call. Of a vendor that answered well more is asked when there is room for a share
-        of what may be in flight: a claim for every single answer would cost too much."""
+        """The outcome of a call is known. After good answers the lane looks again when a share of what may be in flight
+        is free: a claim after every single answer would cost too much."""
         if _wants_rest(outcome):
-            self._refused.add(_run(outcome.call))
+            self._refused.add(_key_of(outcome.call))
         elif isinstance(outcome, Ended) and outcome.succeeded and not self._refused:
-            self._answered.add(_run(outcome.call))
+            self._answered.add(_key_of(outcome.call))
             IN_FLIGHT.labels(vendor=vendor_label(self._vendor)).dec()
             if self.at_vendor * _SHARES <= self.most * (_SHARES - 1):
                 self.wake()
@@ -85,9 +95,9 @@ class Load:
     def settled(self, call: Claimed) -> None:
         """The outcome of a call is written down."""
         self.open -= 1
-        self._refused.discard(_run(call))
-        if _run(call) in self._answered:
-            self._answered.remove(_run(call))
+        self._refused.discard(_key_of(call))
+        if _key_of(call) in self._answered:
+            self._answered.remove(_key_of(call))
         else:
             IN_FLIGHT.labels(vendor=vendor_label(self._vendor)).dec()
         if call.is_suspect:
@@ -96,12 +106,12 @@ class Load:
         self.wake()
 
 
-def _run(call: Claimed) -> _Run:
+def _key_of(call: Claimed) -> _ClaimKey:
     return call.id, call.claim
 
 
 def _wants_rest(outcome: Outcome) -> bool:
-    """Whether its vendor is to be left alone, which is written down before anything else leaves."""
+    """Whether its vendor is to be left alone. That is written down before anything else leaves."""
     if isinstance(outcome, Later):
         return outcome.limited
     return outcome.credential_refused or outcome.spent_until is not None

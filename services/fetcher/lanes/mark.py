@@ -1,5 +1,5 @@
-"""Calls that must not be repeated are marked before they leave, so that of a fetcher that died it is known which of
-them nobody can have: those may be made again, the others never."""
+"""Calls that must not be repeated are marked before they leave. So after a fetcher died it is known which of its calls
+the vendor cannot have: those may be made again, the others never."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -23,11 +23,11 @@ class Marks:
         self._gathering = Gathering(self._mark)
 
     async def mark(self, call: Claimed) -> bool:
-        """Whether the call may leave: it is still this fetcher's, and everybody knows that the vendor may have it."""
+        """Whether the call may leave: it is still this fetcher's, and its row says that the vendor may have it."""
         return await self._gathering.put(call)
 
     async def _mark(self, calls: Sequence[Claimed]) -> list[bool]:
-        """A mark that may be there or not lets nothing leave. A defect ends with this batch: others are waiting."""
+        """If the mark may be missing, no call leaves. A defect ends with this batch: others are waiting."""
         try:
             async with self._database.transaction() as tx:
                 ours = await store.mark_calls(tx, self._fetcher_id, calls)

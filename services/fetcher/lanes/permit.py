@@ -1,8 +1,8 @@
-"""A call's permit: what it may do with it, and what it tells of it."""
+"""A call's permit: what the call may do with it, and what it reports of it."""
 
 import asyncio
 
-from services.fetcher.lanes.decide import Leased, NotYet
+from services.fetcher.lanes.decide import Wait
 from services.fetcher.lanes.leases import Leases
 from services.fetcher.metrics import PERMITS
 from services.fetcher.model import Claimed
@@ -57,11 +57,11 @@ class Permit:
                 leased = await self._leases.lease_another()
             except Unavailable as error:
                 log.warning("redirect.waiting", vendor=self._leases.vendor, error=str(error))
-                leased = NotYet(_AGAIN_SECONDS)
+                leased = Wait(_AGAIN_SECONDS)
             match leased:
-                case NotYet(seconds):
+                case Wait(seconds):
                     await asyncio.sleep(seconds)
-                case Leased(moment):
+                case moment:
                     self._moment = moment
                     await asyncio.sleep(max(0.0, self.seconds_left))
                     if self.is_good:

@@ -18,7 +18,7 @@ class Vendors:
         self._known: dict[str, tuple[Any, Vendor | None]] = {}
 
     def read(self, name: str, row: Row) -> Vendor | None:
-        """The vendor as it is configured now, by its row in `budgets`; None if nobody configured it."""
+        """The vendor as it is configured now, by its row in `budgets`; None if it is not configured."""
         if row["document"] is None:
             return None
         version, known = self._known.get(name, (None, None))
@@ -28,14 +28,14 @@ class Vendors:
         return known
 
     def forget(self, name: str) -> None:
-        """Nothing is called there for now."""
+        """Its lane has ended."""
         self._known.pop(name, None)
 
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What the lanes of a process share. Who holds one of `claims` may lock a vendor's row: however many vendors there
-    are, others find a connection, too."""
+    """What the lanes of a process share. A lane holds one of `claims` while it locks a vendor's row: however many
+    vendors there are, other work finds a connection, too."""
 
     database: Database
     fetcher_id: UUID

@@ -1,12 +1,14 @@
 """The slots of a process: how many calls it may have open, and which vendors may take them.
 
-A vendor that hangs keeps its slots until its calls time out, so no vendor may take them all:
+A vendor that hangs keeps its slots until its calls time out, so no vendor may take them all. There are three tiers.
+Vendors with fewer calls open may use more of them; with 256 slots and the default share of a half:
 
-- most slots are for all, and one vendor may have a share of them;
-- some are set aside for vendors with few calls open;
-- the last of those are for vendors with no call open, a single slot for each: half of them for configured vendors, half
-  for ad-hoc ones;
-- ad-hoc vendors, of which a job may name any number, have half of all slots together at most.
+    tier      slots   for vendors with         each vendor has at most
+    common    192     any number of calls      128, its share of all slots
+    few       32      fewer than 4 calls       4
+    last      32      no call open             1; half of these for configured vendors, half for ad-hoc ones
+
+Ad-hoc vendors, of which a job may name any number, have half of all slots together at most.
 
 What remains: when so many vendors hang that they hold the last slots, too, others wait until a call times out.
 
@@ -23,7 +25,7 @@ from dataclasses import dataclass
 from shared.specification.vendor import AD_HOC
 
 _SET_ASIDE = 4
-"""One of so many slots is set aside."""
+"""One of so many slots is in none but the last two tiers."""
 _LAST = 16
 """One of so many slots is among the last for configured vendors, and one among the last for ad-hoc ones."""
 _AD_HOC_SHARE = 2
@@ -39,7 +41,7 @@ class Suspects:
         self.is_free = True
 
     def take(self) -> bool:
-        """Whether it was free, and is the asker's now."""
+        """Whether it was free; if so, the caller has it now."""
         was_free, self.is_free = self.is_free, False
         return was_free
 
@@ -57,16 +59,15 @@ class SlotRules:
 
     def free(self, *, open: int, taken: int, ad_hoc: int = 0, is_ad_hoc: bool = False) -> int:
         """How many more calls a vendor may open that has `open` ones, while all together have `taken` slots, and ad-hoc
-        vendors `ad_hoc` of them."""
-        own = max(1, int(self.calls * self.vendor_share)) - open
-        left, last = self.calls - taken, self.calls // _LAST
-        last_ad_hoc = max(0, last - ad_hoc)
+        vendors `ad_hoc` of them. It may use the tier that allows most."""
+        left, half_of_last = self.calls - taken, self.calls // _LAST
+        kept_for_ad_hoc = max(0, half_of_last - ad_hoc)
         common = left - self.calls // _SET_ASIDE
-        few = min(_FEW - open, left - last - last_ad_hoc)
-        if is_ad_hoc:
-            most = max(1, self.calls // _AD_HOC_SHARE) - ad_hoc
-            return max(0, min(own, most, max(common, few, min(1 - open, last_ad_hoc))))
-        return max(0, min(own, max(common, few, min(1 - open, left - last_ad_hoc))))
+        few = min(_FEW - open, left - half_of_last - kept_for_ad_hoc)
+        last = min(1 - open, kept_for_ad_hoc if is_ad_hoc else left - kept_for_ad_hoc)
+        own = max(1, int(self.calls * self.vendor_share)) - open
+        together = max(1, self.calls // _AD_HOC_SHARE) - ad_hoc if is_ad_hoc else left
+        return max(0, min(own, together, max(common, few, last)))
 
 
 class CallSlots:
@@ -86,14 +87,14 @@ class CallSlots:
         self._lines: dict[bool, OrderedDict[str, None]] = {True: OrderedDict(), False: OrderedDict()}
         """Vendors that wait, ad-hoc ones and others, in the order in which they came."""
 
-    def free(self, *, open: int, promised: int, is_ad_hoc: bool) -> int:
-        """How many more calls a vendor may open that has `open` ones, and has taken `promised` slots already: these at
+    def free(self, *, open: int, reserved: int, is_ad_hoc: bool) -> int:
+        """How many more calls a vendor may open that has `open` ones, and has taken `reserved` slots already: these at
         least, whatever others took since."""
         if self._is_shut():
             return 0
-        ad_hoc = self._taken_ad_hoc - promised if is_ad_hoc else self._taken_ad_hoc
-        free = self._rules.free(open=open, taken=self._taken - promised, ad_hoc=ad_hoc, is_ad_hoc=is_ad_hoc)
-        return max(promised, free)
+        ad_hoc = self._taken_ad_hoc - reserved if is_ad_hoc else self._taken_ad_hoc
+        free = self._rules.free(open=open, taken=self._taken - reserved, ad_hoc=ad_hoc, is_ad_hoc=is_ad_hoc)
+        return max(reserved, free)
 
     def take(self, vendor: str, count: int) -> None:
         """So many slots are this vendor's."""
@@ -123,10 +124,10 @@ class CallSlots:
         """Give the slots that are free to those first in line: to ad-hoc vendors before others, as they may have but a
         part of all slots."""
         for kind, line in self._lines.items():
-            while line and self.free(open=0, promised=0, is_ad_hoc=kind) > 0:
+            while line and self.free(open=0, reserved=0, is_ad_hoc=kind) > 0:
                 self._give(line.popitem(last=False)[0])
 
 
 def is_ad_hoc(vendor: str) -> bool:
-    """Whether nobody configured this vendor: a job named it by a URL alone."""
+    """Whether this vendor is not configured: a job named it by a URL alone."""
     return vendor.startswith(AD_HOC)

@@ -1,6 +1,7 @@
 """Rows of calls that wait, and the budgets of their vendors."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 from uuid import UUID
 
 from services.fetcher.model import SUSPECT_FROM, Claimed
@@ -10,59 +11,63 @@ from shared.database.queries import load_queries
 
 SQL = load_queries(__file__)
 
-
-async def find_busy_vendors(tx: Transaction, *, suspects: bool = True) -> list[str]:
-    """Vendors with calls that could be claimed now; without `suspects`, calls that may have ended fetchers do not
-    count."""
-    return [row["vendor"] for row in await tx.fetch(SQL["find_busy_vendors"], suspects, SUSPECT_FROM)]
+_LONG = timedelta(seconds=10)
+"""A suspect that has been due for so long comes before the other calls of its vendor, which may never run out."""
 
 
-async def lock_budget(tx: Transaction, vendor: str) -> Row:
-    """The vendor's budget, locked: whoever has it may claim calls and lease permits."""
-    row = await tx.fetchrow(SQL["lock_budget"], vendor)
-    if row is None:
+async def find_busy_vendors(tx: Transaction, *, suspects: bool = True) -> dict[str, float]:
+    """Vendors with calls that are due, each with the seconds for which it is still paused; without `suspects`, calls
+    that may have ended fetchers do not count."""
+    rows = await tx.fetch(SQL["find_busy_vendors"], suspects, SUSPECT_FROM)
+    return {row["vendor"]: row["paused_seconds"] for row in rows}
+
+
+async def lock_budget(tx: Transaction, vendor: str, fetcher_id: UUID) -> Row:
+    """The vendor's budget, locked: the transaction that holds it may claim calls and lease permits. Everything is read
+    after the wait for the lock: the clock, the vendor's configuration and the calls that other fetchers have open."""
+    if not await tx.fetchval(SQL["lock_budget"], vendor):
         await tx.execute(SQL["insert_budget"], vendor)
-        row = await tx.fetchrow(SQL["lock_budget"], vendor)
+        await tx.execute(SQL["lock_budget"], vendor)
+    row = await tx.fetchrow(SQL["read_budget"], vendor, fetcher_id)
     assert row is not None
     return row
 
 
-async def count_elsewhere(tx: Transaction, vendor: str, fetcher_id: UUID) -> int:
-    """Calls of this vendor that other fetchers have open."""
-    count: int = await tx.fetchval(SQL["count_elsewhere"], vendor, fetcher_id)
-    return count
-
-
-async def find_due(tx: Transaction, vendor: str, most: int, *, suspects: bool = True) -> list[UUID]:
-    """The next calls of this vendor, locked; at most one that may have ended fetchers, and none without `suspects`."""
-    rows = await tx.fetch(SQL["find_due"], vendor, most, suspects, SUSPECT_FROM)
-    suspect = next((row["id"] for row in rows if row["suspect"]), None)
-    return [row["id"] for row in rows if not row["suspect"] or row["id"] == suspect]
+async def find_due(
+    tx: Transaction, vendor: str, most: int, *, take_suspect: Callable[[], bool] = lambda: True
+) -> list[UUID]:
+    """The next calls of this vendor, locked. One that fetchers have ended with is among them, as the first, when it has
+    been due for long or nothing else is due, and if `take_suspect` says that it may be opened."""
+    rows = await tx.fetch(SQL["find_due"], vendor, most, SUSPECT_FROM, _LONG)
+    suspects = [row["id"] for row in rows if row["suspect"]]
+    others = [row["id"] for row in rows if not row["suspect"]]
+    return [*suspects, *others][:most] if suspects and take_suspect() else others
 
 
 async def claim_calls(tx: Transaction, ids: Sequence[UUID], fetcher_id: UUID) -> list[Claimed]:
-    """These are this fetcher's now."""
-    return [claimed_of(row) for row in await tx.fetch(SQL["claim_calls"], ids, fetcher_id)]
+    """Make these calls this fetcher's."""
+    rows = await tx.fetch(SQL["claim_calls"], ids, fetcher_id) if ids else []
+    return [claimed_of(row) for row in rows]
 
 
 async def return_in_doubt(tx: Transaction, ids: Sequence[UUID], fetcher_id: UUID) -> None:
-    """Calls of a claim of which it is not known whether it took effect: none of them was begun."""
+    """Let the calls of a claim wait again that may have taken effect or not: none of them was begun."""
     if ids:
         await tx.execute(SQL["return_in_doubt"], ids, fetcher_id)
 
 
 async def mark_calls(tx: Transaction, fetcher_id: UUID, calls: Sequence[Claimed]) -> set[UUID]:
-    """These are about to leave; gives the ids of those that are still this fetcher's."""
+    """Mark calls that are about to leave; gives the ids of those that are still this fetcher's."""
     ordered = sorted(calls, key=lambda call: call.id)
     ids, claims = [call.id for call in ordered], [call.claim for call in ordered]
     return {row["id"] for row in await tx.fetch(SQL["mark_calls"], fetcher_id, ids, claims)}
 
 
 async def update_permits(tx: Transaction, vendor: str, permits: dict[str, object]) -> None:
-    """Where the windows of the contract stand."""
+    """Write down where the windows of the contract are."""
     await tx.execute(SQL["update_permits"], vendor, permits)
 
 
 async def stop_fetcher(database: Database, fetcher_id: UUID) -> None:
-    """This fetcher was told to stop: what it leaves open did not end it."""
+    """A stop of this fetcher was requested: what it leaves open did not end it."""
     await database.execute(SQL["stop_fetcher"], fetcher_id)

@@ -21,8 +21,8 @@ from shared.specification.vendor import Budget, Window
 LATEST = SECOND // 2
 """No call begins later than this after the moment of its permit."""
 KEPT = 6 * SECOND
-"""No request is written to its socket later than this after the moment of its permit. Until then a permit that is not
-reported counts as used now. It is enough to begin (`LATEST`) and to connect (`timeouts.connect`, 5 s by default)."""
+"""No request is written to its socket later than this after the moment of its permit. It is enough to begin (`LATEST`)
+and to connect (`timeouts.connect`, 5 s by default)."""
 FARTHEST_AHEAD = 10 * SECOND
 """No permit is leased for a moment farther ahead."""
 _SLOWEST_PACE = 0.05
@@ -30,8 +30,8 @@ _SLOWEST_PACE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of a permit: when its call left, or None where it never did. What is noted again, as nobody knows
-    whether it was, goes without the moment: others may have a permit for the same."""
+    """What became of the permit for `moment`: its call left at `sent_at`, or never if that is None. A report that is
+    noted again, after a commit of unknown outcome, has no moment: another call may have a permit for the same."""
 
     moment: int | None
     sent_at: int | None
@@ -45,27 +45,36 @@ def ahead_of(budget: Budget, most: int) -> int:
 
 def record(budget: Budget, permits: Permits, reports: Sequence[Report], now: int) -> Permits:
     """The permits after what was reported, in the windows that the contract has now."""
-    leased, sent = list(permits.leased), []
-    for report in reports:
-        if report.moment is not None and report.moment in leased:
-            leased.remove(report.moment)
-        if report.sent_at is not None:
-            sent.append(report.sent_at)
-    leased = [min(moment, now + FARTHEST_AHEAD) for moment in leased]
-    silent = [moment for moment in leased if moment + KEPT < now]
-    sent += [moment + KEPT for moment in silent]
+    leased, sent = _settle(permits.leased, reports, now)
     states = [_state(window, permits.windows, now) for window in budget.windows]
-    if _was_put_back(permits, now) or any(map(_lies_far_ahead, budget.windows, states, repeat(now))):
-        states = [_spaced_anew(window, state, now) for window, state in zip(budget.windows, states, strict=True)]
-    windows = [_log(state, counted_in(window), sent, now) for window, state in zip(budget.windows, states, strict=True)]
-    return Permits(
-        (*windows, *_outlasting(budget, permits.windows, sent, now)),
-        tuple(moment for moment in leased if moment not in silent),
-    )
+    states = _repair(budget, states, now, was_put_back=_was_put_back(permits, now))
+    logs = [_log(state, counted_in(window), sent, now) for window, state in zip(budget.windows, states, strict=True)]
+    return Permits((*logs, *_outlasting(budget, permits.windows, sent, now)), leased)
+
+
+def _settle(leased: Sequence[int], reports: Sequence[Report], now: int) -> tuple[tuple[int, ...], list[int]]:
+    """The permits that are still to be reported, and when calls left. What was not reported in time, because its
+    fetcher is gone, counts as left at the last moment at which it could have."""
+    unreported = list(leased)
+    for report in reports:
+        if report.moment is not None and report.moment in unreported:
+            unreported.remove(report.moment)
+    unreported = [min(moment, now + FARTHEST_AHEAD) for moment in unreported]
+    sent = [report.sent_at for report in reports if report.sent_at is not None]
+    given_up = [moment for moment in unreported if moment + KEPT < now]
+    return tuple(moment for moment in unreported if moment + KEPT >= now), [*sent, *(at + KEPT for at in given_up)]
+
+
+def _repair(budget: Budget, states: list[WindowState], now: int, *, was_put_back: bool) -> list[WindowState]:
+    """All windows are spaced anew after the database's clock was put back: what they are spaced from would stop the
+    vendor until the clock is there again."""
+    if was_put_back or any(map(_lies_far_ahead, budget.windows, states, repeat(now))):
+        return [_spaced_anew(window, state, now) for window, state in zip(budget.windows, states, strict=True)]
+    return states
 
 
 def _was_put_back(permits: Permits, now: int) -> bool:
-    """Whether the clock was: it is earlier than what it has shown already."""
+    """Whether the clock is earlier than what it has shown already."""
     logged = any(start > now for state in permits.windows for start, _ in state.sent)
     return logged or any(moment > now + FARTHEST_AHEAD for moment in permits.leased)
 
@@ -83,8 +92,8 @@ def _spaced_anew(window: Window, state: WindowState, now: int) -> WindowState:
 
 
 def _outlasting(budget: Budget, known: Sequence[WindowState], sent: Sequence[int], now: int) -> tuple[WindowState, ...]:
-    """The longest log, where the contract has no window as long, or none at all: a quota that was taken out of the
-    contract and comes back, with its vendor or by a new version of it, must know what was called meanwhile."""
+    """The longest log, if the contract has no window as long any more. A quota may leave the contract and come back,
+    with its vendor or in a new version of it, and must then know what was called meanwhile."""
     longest = max(known, key=lambda state: state.length, default=None)
     if longest is None or any(length_of(window) >= longest.length for window in budget.windows):
         return ()

@@ -32,7 +32,7 @@ def lease(budget: Budget, permits: Permits, wanted: LeaseRequest) -> Lease:
     if not budget.windows:
         return Lease((wanted.now,) * wanted.count, permits)
     states = permits.windows[: len(budget.windows)]
-    windows = [_Run(*pair, permits.leased, wanted) for pair in zip(budget.windows, states, strict=True)]
+    windows = [_Cursor(*pair, permits.leased, wanted) for pair in zip(budget.windows, states, strict=True)]
     moments: list[int] = []
     while True:
         moment = _earliest(windows, moments[-1] if moments else wanted.now)
@@ -45,7 +45,7 @@ def lease(budget: Budget, permits: Permits, wanted: LeaseRequest) -> Lease:
             window.take(moment)
 
 
-def _earliest(windows: Sequence["_Run"], moment: int) -> int:
+def _earliest(windows: Sequence["_Cursor"], moment: int) -> int:
     while True:
         later = max(window.allowed(moment) for window in windows)
         if later <= moment:
@@ -53,8 +53,8 @@ def _earliest(windows: Sequence["_Run"], moment: int) -> int:
         moment = later
 
 
-class _Run:
-    """A window while moments are leased from it; they only go forward."""
+class _Cursor:
+    """A window while moments are leased from it, in their order."""
 
     def __init__(self, window: Window, state: WindowState, leased: Sequence[int], wanted: LeaseRequest) -> None:
         self.state, self.arrival = state, state.arrival
@@ -65,8 +65,9 @@ class _Run:
         self._length = full_length_of(window)
         counted = counted_in(window)
         logged = [(start + counted, calls) for start, calls in state.sent]
-        waiting = [(max(moment, wanted.now) + self._length, 1) for moment in leased]
-        self._ends = deque(sorted(logged + waiting))
+        unreported = [(max(moment, wanted.now) + self._length, 1) for moment in leased]
+        self._ends = deque(sorted(logged + unreported))
+        """When calls leave the window, each with how many do."""
         self._count = sum(calls for _, calls in self._ends)
 
     def allowed(self, moment: int) -> int:

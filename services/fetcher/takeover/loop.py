@@ -1,15 +1,15 @@
 """Signs of life, and what becomes of the calls of a fetcher that gives none.
 
-What may be repeated, or was never marked as leaving, waits again. What was marked and must not be repeated ends as
-`outcome_unknown`: nobody knows whether the vendor has it. What was answered but perhaps not told is told by the fetcher
-that finds it. What a call may have stored under the claim that ended is deleted.
+A call that may be repeated, or was never marked as leaving, waits again. A marked call that must not be repeated
+ends as `outcome_unknown`: the vendor may have it or not. An answer that was perhaps not reported is reported by the
+fetcher that finds it. What a call may have stored under the claim that ended is deleted.
 
 A fetcher that reaches the database and not the broker is alive, and of no use: it claims nothing, and after a lease it
-leaves what it cannot tell to the others.
+leaves what it cannot report to the others.
 
-A call may itself be what ends its fetcher, by an answer that no memory is large enough for, say. After the third one in
-succession it is given up. A fetcher that was told to stop does not count, nor does one that was only silent and came
-back.
+A call may itself be what ends its fetcher, by an answer that no memory is large enough for, say. After three deaths in
+succession it is given up. A fetcher that stopped on request does not count, nor does a fetcher that was only silent and
+came back.
 """
 
 import math
@@ -23,6 +23,7 @@ from services.fetcher.metrics import TAKEN_OVER
 from services.fetcher.model import MOST_TAKEOVERS, Claimed, Unsent
 from services.fetcher.settle.settle import Settlement
 from services.fetcher.takeover import store
+from services.fetcher.takeover.decide import is_awake, may_judge
 from shared.database.pool import Database, Transaction
 from shared.events.tasks import Attempt
 from shared.observability.logs import get_logger
@@ -37,7 +38,7 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class TakenOver:
-    """What is to be told of calls that were taken over, and the claims that ended with it without a word."""
+    """The messages to produce for calls that were taken over, and the claims that ended unreported."""
 
     unsent: Sequence[Unsent] = ()
     ended: Sequence[Claimed] = ()
@@ -94,13 +95,13 @@ class Takeover:
         return self._lease_seconds / _ROUNDS_PER_LEASE
 
     async def _touch(self) -> None:
-        """For itself: whatever holds up the rest makes nobody look dead. Counted from before it was sent, as nobody
-        knows how long it was on its way. The database's clock is asked as well: the clock here stands still while the
-        machine is suspended, and goes on where it was."""
-        was_awake, asked_at = self._is_awake(), self._clock()
+        """Show life, in a transaction of its own: whatever holds up the rest makes no fetcher look dead. Counted from
+        before it was sent, as it may have been on its way for long. The database's clock is asked as well: the clock
+        here stands still while the machine is suspended, and goes on where it was."""
+        asked_at = self._clock()
+        was_awake = is_awake(self._lived_at, asked_at, self._lease_seconds)
         silent_seconds = await rows.show_life(self._database, self._fetcher_id)
-        was_awake = was_awake and silent_seconds is not None and silent_seconds <= self._lease_seconds
-        if not was_awake:
+        if not was_awake or silent_seconds is None or silent_seconds > self._lease_seconds:
             self._judges_from = self._clock() + self._lease_seconds
             self._is_to_clear = self._lived_at > -math.inf
         if self._is_to_clear:
@@ -109,14 +110,9 @@ class Takeover:
         self._lived_at = asked_at
 
     def _may_judge(self) -> bool:
-        """Not for a lease after the start, or after this fetcher was silent itself: what kept it from the database may
-        have kept them all, and whoever comes back first would take the calls of the living. Nor while it could not
-        tell what it takes over."""
-        return self._is_awake() and self._clock() >= self._judges_from and not self._settlement.is_behind
-
-    def _is_awake(self) -> bool:
-        """Whether it has shown life within a lease."""
-        return self._clock() - self._lived_at <= self._lease_seconds
+        """Not while it could not report what it takes over."""
+        may = may_judge(self._lived_at, self._judges_from, self._clock(), self._lease_seconds)
+        return may and not self._settlement.is_behind
 
     async def _take_over(self, tx: Transaction, silent: list[UUID]) -> TakenOver:
         inherited = await store.inherit_answers(tx, silent, self._fetcher_id)
@@ -129,7 +125,7 @@ class Takeover:
             "calls.taken_over",
             fetchers=len(silent),
             waiting_again=len(returned),
-            told_again=len(inherited),
+            reported_again=len(inherited),
             given_up=len(lost),
         )
         return TakenOver([*inherited, *given_up], [*returned, *lost])

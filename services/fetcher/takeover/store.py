@@ -13,8 +13,7 @@ SQL = load_queries(__file__)
 
 
 async def find_silent(tx: Transaction, lease_seconds: float, but: UUID) -> list[UUID]:
-    """Fetchers that hold calls and gave no sign of life for so long; without the one that asks, and none if that gave
-    none either."""
+    """Other fetchers that hold calls and gave no sign of life for so long; none if this fetcher gave none either."""
     return [row["fetcher_id"] for row in await tx.fetch(SQL["find_silent"], lease_seconds, but)]
 
 
@@ -25,8 +24,8 @@ async def return_calls(tx: Transaction, silent: Sequence[UUID]) -> list[Claimed]
 
 
 async def find_lost(tx: Transaction, silent: Sequence[UUID]) -> list[Claimed]:
-    """Open calls of silent fetchers that are not made again, locked: nobody knows whether the vendor has them and they
-    must not be repeated, or too many fetchers ended with them."""
+    """Open calls of silent fetchers that are not made again, locked: the vendor may have them and they must not be
+    repeated, or too many fetchers ended with them."""
     return [claimed_of(row) for row in await tx.fetch(SQL["find_lost"], silent, MOST_TAKEOVERS)]
 
 
@@ -45,7 +44,7 @@ async def inherit_answers(tx: Transaction, silent: Sequence[UUID], fetcher_id: U
 
 
 async def find_inherited(tx: Transaction, ids: Sequence[UUID], fetcher_id: UUID) -> list[Unsent]:
-    """Those of a takeover of which it is not known whether it took effect."""
+    """Answered calls of a takeover whose commit may have failed: those that are this fetcher's."""
     rows = await tx.fetch(SQL["find_inherited"], ids, fetcher_id) if ids else []
     return [Unsent(row["id"], unpack(row["outgoing"])) for row in rows]
 

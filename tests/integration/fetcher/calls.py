@@ -52,9 +52,9 @@ async def due(database: Database) -> int:
 
 
 async def busy(database: Database, *, suspects: bool = True) -> list[str]:
-    """Vendors with calls that could be claimed now."""
+    """Vendors with calls that are due."""
     async with database.transaction() as tx:
-        return await lanes_store.find_busy_vendors(tx, suspects=suspects)
+        return list(await lanes_store.find_busy_vendors(tx, suspects=suspects))
 
 
 def submit(*, method: str = "POST") -> Incoming[FetchRequested]:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from services.fetcher.lanes.calls import Calls
 from services.fetcher.lanes.lane import Lane
 from services.fetcher.lanes.leases import Leases
-from services.fetcher.lanes.load import Load
+from services.fetcher.lanes.load import LaneLoad
 from services.fetcher.lanes.permit import Permit
 from services.fetcher.lanes.resources import Resources, Vendors
 from services.fetcher.lanes.slots import CallSlots, SlotRules
@@ -21,6 +21,7 @@ SPACED = Vendor.model_validate(
     {"vendor": "v", "base_url": "https://v.example", "budget": {"windows": [{"requests": 1000, "per": "60s"}]}}
 )
 QUOTA = SPACED.model_copy(update={"budget": Budget(windows=(Window(requests=10, per=timedelta(days=1)),))})
+FULL = QUOTA.model_copy(update={"budget": Budget(windows=QUOTA.budget.windows, in_flight=2)})
 
 
 class OneVendor(Vendors):
@@ -51,7 +52,7 @@ class Leaser(Calls):
     def announce(self, calls: Sequence[Claimed]) -> None:
         pass
 
-    def start(self, call: Claimed, permit: Permit, load: Load) -> None:
+    def start(self, call: Claimed, permit: Permit, load: LaneLoad) -> None:
         self.calls.append(call)
         self.permits.append(permit)
         self.moments.append(call.moment)

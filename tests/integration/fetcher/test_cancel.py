@@ -31,11 +31,11 @@ async def test_a_call_that_was_open_at_the_cancellation_is_not_repeated(database
         await enqueue_calls(tx, [wanted(job_id)])
         await lanes_store.claim_calls(tx, await lanes_store.find_due(tx, "v", 1), fetcher_id)
         await control_calls(tx, [cancelled(job_id)])
-        assert await lanes_store.count_elsewhere(tx, "v", new_id()) == 1
+        assert (await lanes_store.lock_budget(tx, "v", new_id()))["elsewhere"] == 1
         await takeover_store.return_calls(tx, [fetcher_id])
         assert await lanes_store.find_due(tx, "v", 1) == []
         await takeover_store.delete_cancelled(tx)
-        assert await lanes_store.find_busy_vendors(tx) == []
+        assert await lanes_store.find_busy_vendors(tx) == {}
 
 
 async def test_a_job_that_ended_otherwise_takes_nothing_back(database_for: DatabaseFor) -> None:

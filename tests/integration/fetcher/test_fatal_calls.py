@@ -1,6 +1,7 @@
 """A call that ends the fetchers which make it is given up, and it alone."""
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from shared.runtime.clock import utc_now
 from tests.conftest import DatabaseFor, ReaderFor
 from tests.integration.fetcher.calls import busy, claim, states, submit, wanted
 from tests.integration.fetcher.lanes_at_work import ask, at_work
+from tests.integration.fetcher.leaser import FULL, Leaser
 from tests.integration.fetcher.takeovers import LEASE_SECONDS, Clock, take_over
 from tests.support.eventually import eventually
 from tests.support.stack import Place
@@ -123,6 +125,29 @@ async def test_a_vendor_is_not_looked_after_while_all_its_calls_wait_for_one_tha
         await tx.execute("UPDATE calls SET taken_from = ARRAY[gen_random_uuid(), gen_random_uuid()] WHERE vendor = 'a'")
     assert await busy(database) == ["a", "b"]
     assert await busy(database, suspects=False) == ["b"]
+
+
+@pytest.mark.parametrize(("waited", "suspects"), [(timedelta(), 0), (timedelta(minutes=1), 1)])
+async def test_a_call_that_fetchers_ended_with_waits_for_other_calls_of_its_vendor_but_not_for_long(
+    database: Database, waited: timedelta, suspects: int
+) -> None:
+    """The vendor allows two calls in flight, and has three others."""
+    async with database.transaction() as tx:
+        await enqueue_calls(tx, [wanted(new_id()) for _ in range(3)])
+        await enqueue_calls(tx, [wanted(last := new_id())])
+        await tx.execute(
+            "UPDATE calls SET taken_from = ARRAY[id, id], not_before = now() - $2::interval, priority = priority + 1"
+            " WHERE job_id = $1",
+            last,
+            waited,
+        )
+    leaser = Leaser(database, FULL)
+    running = asyncio.create_task(leaser.lane.run())
+    try:
+        await eventually(lambda: len(leaser.calls) == 2, 20)
+    finally:
+        running.cancel()
+    assert sum(call.is_suspect for call in leaser.calls) == suspects
 
 
 async def test_of_calls_that_fetchers_ended_with_a_process_has_one_open_at_a_time(

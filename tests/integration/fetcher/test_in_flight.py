@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -34,7 +35,7 @@ async def test_a_vendor_that_has_answered_is_asked_again_before_its_answer_is_wr
 
     async def answers(call: Claimed, leave: Leave) -> Outcome:
         nonlocal begun, most
-        begun, most = begun + 1, max(most, lanes._lanes["v"].load.at_vendor)
+        begun, most = begun + 1, max(most, lanes.open_lanes["v"].load.at_vendor)
         leave.left()
         return Ended(call, (), None, succeeded=True)
 
@@ -43,7 +44,7 @@ async def test_a_vendor_that_has_answered_is_asked_again_before_its_answer_is_wr
             await ask_vendor(runtime, lanes, 1)
             # Of what is answered and not written down there is no more than may be in flight.
             await eventually(lambda: begun == 2, 20)
-        await eventually(lambda: begun == CALLS and not lanes._lanes, 20)
+        await eventually(lambda: begun == CALLS and not lanes.open_lanes, 20)
     assert most == 1
 
 
@@ -71,10 +72,10 @@ async def test_a_vendor_that_wants_to_be_left_alone_is_asked_nothing_before_that
             return Later(call, tomorrow, call.attempt, limited=True)
         return Ended(call, (), None, succeeded=True, spent_until=tomorrow)
 
-    async def counted(tx: Transaction, vendor: str) -> Row:
+    async def counted(tx: Transaction, vendor: str, fetcher_id: UUID) -> Row:
         nonlocal looks
         looks += is_refused.is_set()
-        return await lock_budget(tx, vendor)
+        return await lock_budget(tx, vendor, fetcher_id)
 
     def has_looked() -> bool:
         lanes.wake_all()

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -39,8 +40,8 @@ async def test_lanes_that_claim_at_the_same_time_open_no_more_calls_than_the_pro
     await runtime.database.open()
     together, may_end, find_due = asyncio.Barrier(2), asyncio.Event(), lanes_store.find_due
 
-    async def find_together(tx: Transaction, vendor: str, most: int, *, suspects: bool) -> list[UUID]:
-        due = await find_due(tx, vendor, most, suspects=suspects)
+    async def find_together(tx: Transaction, vendor: str, most: int, **more: Any) -> list[UUID]:
+        due = await find_due(tx, vendor, most, **more)
         monkeypatch.setattr(lanes_store, "find_due", find_due) if together.n_waiting else None
         await together.wait()
         return due
@@ -135,7 +136,7 @@ async def test_vendors_that_find_no_slot_get_one_in_turn_and_have_no_lane_before
         had_lanes = set[str]()
         for _ in range(3):
             await lanes_have_looked(lanes)
-            had_lanes |= lanes._lanes.keys()
+            had_lanes |= lanes.open_lanes.keys()
         for _ in range(10):
             may_end.release()
         await eventually(lambda: len(made) == 10, 20)
@@ -149,15 +150,15 @@ async def test_vendors_for_which_no_call_was_found_are_not_looked_after_before_t
     """All their calls are locked, say, and there is one slot for them all."""
     vendors, passes, looks, lock_budget = [f"url:{name}.example" for name in "abc"], 0, 0, lanes_store.lock_budget
 
-    async def find_busy(tx: Transaction, **_: bool) -> list[str]:
+    async def find_busy(tx: Transaction, **_: bool) -> dict[str, float]:
         nonlocal passes
         passes += 1
-        return vendors
+        return dict.fromkeys(vendors, 0.0)
 
-    async def counted(tx: Transaction, vendor: str) -> Row:
+    async def counted(tx: Transaction, vendor: str, fetcher_id: UUID) -> Row:
         nonlocal looks
         looks += 1
-        return await lock_budget(tx, vendor)
+        return await lock_budget(tx, vendor, fetcher_id)
 
     monkeypatch.setattr(lanes_store, "find_busy_vendors", find_busy)
     monkeypatch.setattr(lanes_store, "lock_budget", counted)
@@ -204,12 +205,12 @@ async def test_hosts_that_nobody_configured_leave_nothing_behind(topics: Place, 
                 return not await tx.fetchval("SELECT count(*) FROM calls")
 
         await ask(runtime, lanes, *[f"url:{number}.host.example" for number in range(5)])
-        await eventually(lambda: len(lanes._lanes) == 5, 20)
+        await eventually(lambda: len(lanes.open_lanes) == 5, 20)
         await eventually(all_told, 20)
         labels = {sample.labels.get("vendor", "") for metric in REGISTRY.collect() for sample in metric.samples}
         assert "url:" in labels
         assert not [label for label in labels if "host.example" in label]
-        await eventually(lambda: not lanes._lanes, 20)
+        await eventually(lambda: not lanes.open_lanes, 20)
 
 
 async def test_nobody_finds_calls_of_a_fetcher_that_has_shown_no_life_yet(topics: Place, payloads: Path) -> None:

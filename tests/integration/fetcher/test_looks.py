@@ -3,24 +3,30 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
+from prometheus_client import REGISTRY
 
+from services.fetcher.configure import handler as configuration
 from services.fetcher.enqueue.handler import enqueue_calls
 from services.fetcher.lanes import decide as lanes_decide
 from services.fetcher.lanes import store as lanes_store
 from services.fetcher.lanes.lane import Lane
+from services.fetcher.model import Claimed, Later, Leave, Outcome
 from shared.database.pool import Database, Row, Transaction
 from shared.ids import new_id
-from shared.runtime.clock import monotonic
-from shared.specification.vendor import Budget
+from shared.runtime.clock import monotonic, utc_now
+from shared.specification.vendor import Budget, Window
 from tests.conftest import DatabaseFor
 from tests.integration.fetcher.calls import claim, wanted
-from tests.integration.fetcher.leaser import QUOTA, Leaser, noted
+from tests.integration.fetcher.lanes_at_work import ask, at_work
+from tests.integration.fetcher.leaser import FULL, QUOTA, Leaser, noted
 from tests.support.eventually import eventually
-
-FULL = QUOTA.model_copy(update={"budget": Budget(windows=QUOTA.budget.windows, in_flight=2)})
+from tests.support.stack import Place
 
 
 @pytest.fixture
@@ -28,9 +34,9 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """When a lane looked at its vendor's row."""
     found, lock_budget = [], lanes_store.lock_budget
 
-    async def lock(tx: Transaction, vendor: str) -> Row:
+    async def lock(tx: Transaction, vendor: str, fetcher_id: UUID) -> Row:
         found.append(monotonic())
-        return await lock_budget(tx, vendor)
+        return await lock_budget(tx, vendor, fetcher_id)
 
     monkeypatch.setattr(lanes_store, "lock_budget", lock)
     return found
@@ -42,7 +48,7 @@ async def enqueue(database: Database, count: int) -> None:
 
 
 @asynccontextmanager
-async def at_work(lane: Lane) -> AsyncIterator[None]:
+async def lane_at_work(lane: Lane) -> AsyncIterator[None]:
     running = asyncio.create_task(lane.run())
     try:
         yield
@@ -64,11 +70,10 @@ async def test_a_lane_looks_for_no_room_that_its_own_calls_take(
     await enqueue(database, 3)
     leaser = Leaser(database, FULL)
     lane = leaser.lane
-    async with at_work(lane):
+    async with lane_at_work(lane):
         await eventually(lambda: len(leaser.permits) == 2, 20)
-        assert await looks_within(looks, 0.6) == 1
         lane.wake()
-        assert not lane._woken.is_set()
+        assert await looks_within(looks, 0.6) == 1
         lane.load.settled(leaser.calls[0])
         await eventually(lambda: len(leaser.permits) == 3, 20)
 
@@ -81,7 +86,7 @@ async def test_a_lane_looks_ever_more_rarely_for_room_that_others_take(
     await claim(database, new_id())
     await enqueue(database, 1)
     leaser = Leaser(database, FULL)
-    async with at_work(leaser.lane):
+    async with lane_at_work(leaser.lane):
         assert await looks_within(looks, 1.0) <= 12
         async with database.transaction() as tx:
             await tx.execute("DELETE FROM calls WHERE state = 'running'")
@@ -96,7 +101,7 @@ async def test_what_has_left_is_noted_while_there_is_no_room(
     database = await database_for("fetcher")
     await enqueue(database, 3)
     leaser = Leaser(database, FULL)
-    async with at_work(leaser.lane):
+    async with lane_at_work(leaser.lane):
         await eventually(lambda: len(leaser.permits) == 2, 20)
         for permit in leaser.permits:
             permit.left()
@@ -116,11 +121,28 @@ async def test_a_lane_that_lacks_calls_looks_when_there_are_some(
     await enqueue(database, 1)
     leaser = Leaser(database, FULL)
     lane = leaser.lane
-    async with at_work(lane):
+    async with lane_at_work(lane):
         await eventually(lambda: len(leaser.permits) == 1, 20)
         await enqueue(database, 1)
         lane.wake()
         await eventually(lambda: len(leaser.permits) == 2, 20)
+
+
+async def test_more_calls_do_not_wake_a_lane_whose_quota_is_used_up(
+    database_for: DatabaseFor, looks: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would lock the vendor's row for each of them, and find no permit."""
+    monkeypatch.setattr(lanes_decide, "LONGEST_WAIT_SECONDS", 3600.0)
+    database = await database_for("fetcher")
+    await enqueue(database, 9)
+    five_a_day = Budget(windows=(Window(requests=5, per=timedelta(days=1)),))
+    leaser = Leaser(database, QUOTA.model_copy(update={"budget": five_a_day}))
+    async with lane_at_work(leaser.lane):
+        await eventually(lambda: len(leaser.permits) == 5, 20)
+        leaser.lane.wake()
+        assert await looks_within(looks, 0.6) == 1
+        leaser.lane.look()
+        await eventually(lambda: len(looks) == 2, 20)
 
 
 async def test_a_lane_whose_slots_others_take_while_it_looks_waits_for_a_slot_and_not_for_calls(
@@ -131,16 +153,37 @@ async def test_a_lane_whose_slots_others_take_while_it_looks_waits_for_a_slot_an
     leaser, find_due = Leaser(database, FULL), lanes_store.find_due
     lane, slots = leaser.lane, leaser.lane._resources.slots
 
-    async def find_while_others_take(tx: Transaction, vendor: str, most: int, *, suspects: bool) -> list[UUID]:
+    async def find_while_others_take(tx: Transaction, vendor: str, most: int, **more: Any) -> list[UUID]:
         slots.take("other", 20)
-        return await find_due(tx, vendor, most, suspects=suspects)
+        return await find_due(tx, vendor, most, **more)
 
     monkeypatch.setattr(lanes_store, "find_due", find_while_others_take)
     await lane.run()
     assert not leaser.permits
-    assert not lane._lacks_calls
     slots.give_back("other", 20)
     assert leaser.given == ["v"]
+
+
+async def test_a_vendor_that_is_paused_for_long_has_no_lane_until_its_pause_is_over(
+    topics: Place, payloads: Path
+) -> None:
+    """Another process hears of the new contract that ends the pause; of two calls the vendor refused the first."""
+    vendor, made = FULL.model_copy(update={"budget": Budget(in_flight=1)}), list[UUID]()
+
+    async def refuse(call: Claimed, leave: Leave) -> Outcome:
+        made.append(call.id)
+        return Later(call, utc_now() + timedelta(hours=1), call.attempt, limited=True)
+
+    async with at_work(topics, payloads, refuse) as (runtime, lanes):
+        async with runtime.database.transaction() as tx:
+            await configuration.vendors.put(tx, {"v": vendor})
+        await ask(runtime, lanes, "v", "v")
+        await eventually(lambda: made and not lanes.open_lanes, 20)
+        assert len(made) == 1
+        assert 3000 < (REGISTRY.get_sample_value("sluice_vendor_paused_seconds", {"vendor": "v"}) or 0) < 3600
+        async with runtime.database.transaction() as tx:
+            await configuration.vendors.put(tx, {"v": vendor})
+        await eventually(lambda: len(set(made)) == 2, 20)
 
 
 async def test_calls_that_wait_until_later_are_passed_over_in_the_index(database_for: DatabaseFor) -> None:
@@ -149,11 +192,13 @@ async def test_calls_that_wait_until_later_are_passed_over_in_the_index(database
     await enqueue(database, 5000)
     async with database.transaction() as tx:
         await tx.execute("UPDATE calls SET not_before = now() + interval '1 hour'")
-        assert await lanes_store.find_busy_vendors(tx) == []
+        assert await lanes_store.find_busy_vendors(tx) == {}
     await enqueue(database, 3)
-    query = lanes_store.SQL["find_due"].replace("$1", "'v'").replace("$2", "20").replace("$3", "true")
+    query = lanes_store.SQL["find_due"]
+    for index, value in enumerate(("'v'", "20", "2", "'10 s'"), 1):
+        query = query.replace(f"${index}", value)
     async with database.transaction() as tx:
-        assert await lanes_store.find_busy_vendors(tx) == ["v"]
+        assert await lanes_store.find_busy_vendors(tx) == {"v": 0}
         assert len(await lanes_store.find_due(tx, "v", 20)) == 3
-        plan = await tx.fetch(f"EXPLAIN (ANALYZE, TIMING off) {query.replace('$4', '2')}")
+        plan = await tx.fetch(f"EXPLAIN (ANALYZE, TIMING off) {query}")
     assert not [line for [line] in plan if "Rows Removed" in line], plan

@@ -108,7 +108,7 @@ async def test_a_permit_that_was_returned_unheard_frees_no_other_calls_permit(
 
     async def all_noted() -> bool:
         lane.look()
-        return not lane._leases.reports
+        return not lane._leases.has_reports
 
     try:
         await eventually(lambda: len(set(leaser.moments)) == 1 and len(leaser.permits) == 2, 20)

@@ -1,15 +1,16 @@
 """What a lane notes of permits in the vendor's row, which is all that other fetchers know of them."""
 
 import asyncio
-from datetime import timedelta
 
+from services.fetcher.configure import handler as configuration
 from services.fetcher.enqueue.handler import enqueue_calls
 from services.fetcher.lanes import store as lanes_store
-from services.fetcher.lanes.decide import Leased
 from services.fetcher.lanes.leases import Leases
 from services.fetcher.lanes.permit import Permit
+from services.fetcher.lanes.resources import Vendors
+from shared.database.pool import Row
 from shared.ids import new_id
-from shared.specification.vendor import Budget, Window
+from shared.specification.vendor import Budget
 from tests.conftest import DatabaseFor
 from tests.integration.fetcher.calls import wanted
 from tests.integration.fetcher.leaser import QUOTA, Leaser, noted
@@ -48,7 +49,7 @@ async def test_permits_are_for_the_time_after_the_wait_for_the_vendors_row(datab
     database = await database_for("fetcher")
     async with database.transaction() as tx:
         await enqueue_calls(tx, [wanted(new_id())])
-        await lanes_store.lock_budget(tx, "v")
+        await lanes_store.lock_budget(tx, "v", new_id())
     leaser = Leaser(database)
     running = asyncio.create_task(leaser.lane.run())
 
@@ -70,6 +71,27 @@ async def test_permits_are_for_the_time_after_the_wait_for_the_vendors_row(datab
         assert moment > over
     finally:
         running.cancel()
+
+
+async def test_a_claim_that_waits_for_its_turn_finds_the_contract_that_is_in_force_then(
+    database_for: DatabaseFor,
+) -> None:
+    """The new contract is what it waits for."""
+    database, before = await database_for("fetcher"), QUOTA.model_copy(update={"budget": Budget(in_flight=1)})
+
+    async def claim() -> Row:
+        async with database.transaction() as tx:
+            return await lanes_store.lock_budget(tx, "v", new_id())
+
+    async with database.transaction() as tx:
+        await configuration.vendors.put(tx, {"v": before})
+    await claim()
+    async with database.transaction() as tx:
+        await configuration.vendors.put(tx, {"v": QUOTA})
+        claiming = asyncio.create_task(claim())
+        await eventually(lambda: waiting(database), 20)
+    row = await claiming
+    assert Vendors().read("v", row) == QUOTA
 
 
 async def test_a_call_that_the_library_sends_again_uses_up_no_other_calls_permit(database_for: DatabaseFor) -> None:
@@ -144,25 +166,5 @@ async def test_redirects_of_one_vendor_that_wait_for_its_row_hold_up_no_other_ve
         redirects = [asyncio.create_task(mine.lease_another()) for _ in range(10)]
         await eventually(lambda: waiting(database), 20)
         async with asyncio.timeout(5 * PATIENCE):
-            assert isinstance(await other.lease_another(), Leased)
-    assert all(isinstance(leased, Leased) for leased in await asyncio.gather(*redirects))
-
-
-async def test_more_calls_do_not_wake_a_lane_whose_quota_is_used_up(database_for: DatabaseFor) -> None:
-    """It would lock the vendor's row for each of them, and find no permit."""
-    database = await database_for("fetcher")
-    async with database.transaction() as tx:
-        await enqueue_calls(tx, [wanted(new_id()) for _ in range(9)])
-    leaser = Leaser(database, QUOTA)
-    leaser.configured.vendor = QUOTA.model_copy(
-        update={"budget": Budget(windows=(Window(requests=5, per=timedelta(days=1)),))}
-    )
-    lane = leaser.lane
-    running = asyncio.create_task(lane.run())
-    try:
-        await eventually(lambda: len(leaser.permits) == 5 and not lane._lacks_calls, 20)
-        lane.wake()
-        assert not lane._woken.is_set()
-        assert not running.done()
-    finally:
-        running.cancel()
+            assert isinstance(await other.lease_another(), int)
+    assert all(isinstance(moment, int) for moment in await asyncio.gather(*redirects))

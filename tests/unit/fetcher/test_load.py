@@ -5,7 +5,7 @@ from uuid import UUID
 
 from prometheus_client import REGISTRY
 
-from services.fetcher.lanes.load import Load
+from services.fetcher.lanes.load import LaneLoad
 from services.fetcher.lanes.slots import CallSlots, SlotRules
 from services.fetcher.model import Claimed, Ended, Later
 from shared.events.payloads import Processing
@@ -35,11 +35,11 @@ def claimed(claim: int) -> Claimed:
     )
 
 
-def opened(calls: int) -> Load:
+def opened(calls: int) -> LaneLoad:
     """A lane with so many calls open."""
-    load = Load("v", CallSlots(SlotRules(8, 1), lambda vendor: None), lambda: None)
+    load = LaneLoad("v", CallSlots(SlotRules(8, 1), lambda vendor: None), lambda: None)
     load.most = 8
-    load.claim(calls)
+    load.reserve(calls)
     load.claimed(calls)
     return load
 

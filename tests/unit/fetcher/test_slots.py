@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.fetcher.lanes.load import Load
+from services.fetcher.lanes.load import LaneLoad
 from services.fetcher.lanes.slots import CallSlots, SlotRules
 
 DEFAULT = SlotRules(calls=256, vendor_share=0.5)
@@ -36,8 +36,9 @@ def test_three_vendors_that_hang_leave_slots_to_others() -> None:
 
 
 def test_vendors_that_hang_with_the_default_in_flight_leave_slots_to_others_up_to_the_33rd() -> None:
+    common, few, last = [*[20] * 9, 12], [4] * 8, [1] * 16
     held = hang(DEFAULT, [20] * 34)
-    assert held == [*[20] * 9, 12, *[4] * 8, *[1] * 16]
+    assert held == [*common, *few, *last]
     assert DEFAULT.free(open=0, taken=sum(held[:33])) == 1
     assert DEFAULT.free(open=0, taken=sum(held)) == 0
 
@@ -82,11 +83,11 @@ class Lanes:
     def __init__(self, *, calls: int) -> None:
         self.given: list[str] = []
         self.slots = CallSlots(SlotRules(calls, vendor_share=1), self._give)
-        self._loads: dict[str, Load] = {}
+        self._loads: dict[str, LaneLoad] = {}
 
-    def load(self, vendor: str) -> Load:
+    def load(self, vendor: str) -> LaneLoad:
         if vendor not in self._loads:
-            self._loads[vendor] = Load(vendor, self.slots, lambda: None)
+            self._loads[vendor] = LaneLoad(vendor, self.slots, lambda: None)
             self._loads[vendor].most = 1000
         return self._loads[vendor]
 
@@ -99,7 +100,7 @@ class Lanes:
 
     def opens(self, vendor: str, count: int) -> None:
         """The vendor's lane opens so many calls."""
-        self.load(vendor).claim(count)
+        self.load(vendor).reserve(count)
         self.load(vendor).claimed(count)
 
     def looks(self, vendor: str) -> None:
@@ -109,7 +110,7 @@ class Lanes:
 
     def _give(self, vendor: str) -> None:
         self.given.append(vendor)
-        self.load(vendor).claim(self.load(vendor).claiming + 1)
+        self.load(vendor).reserve(self.load(vendor).reserved + 1)
 
 
 def test_a_slot_that_gets_free_goes_to_the_first_in_line_and_to_no_other() -> None:
