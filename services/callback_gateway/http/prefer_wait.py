@@ -14,7 +14,7 @@ from fastapi.responses import Response, StreamingResponse
 from services.callback_gateway.http import store
 from services.callback_gateway.http.follow import Following
 from services.callback_gateway.http.json_response import json_response
-from services.callback_gateway.http.presentation import job_body
+from services.callback_gateway.http.presentation import counts_of, job_body
 from services.callback_gateway.http.problems import Refusal
 from services.callback_gateway.metrics import WAITING_REQUESTS
 from services.callback_gateway.settings import Settings
@@ -121,7 +121,7 @@ class PreferWait:
         if answer is None:
             async with self._database.transaction() as tx:
                 failures = await store.count_failures(tx, row)
-            return json_response(job_body(row, {}, failures, utc_now()))
+            return json_response(job_body(row, counts_of(row), failures, utc_now()))
         return await self._vendors_answer(row, answer)
 
     async def _vendors_answer(self, row: Row, answer: Mapping[str, Any]) -> Response:

@@ -13,7 +13,7 @@ from services.callback_gateway.http.description import Jobs, Tasks, accepted_hea
 from services.callback_gateway.http.idempotency import IDEMPOTENCY_KEY
 from services.callback_gateway.http.json_response import json_response
 from services.callback_gateway.http.prefer_wait import PREFER
-from services.callback_gateway.http.presentation import failures_of, job_body, task_body
+from services.callback_gateway.http.presentation import counts_of, failures_of, job_body, task_body
 from services.callback_gateway.http.problems import Refusal, problem_responses
 from services.callback_gateway.http.routes.lookup import JobId, Limit, job_or_404, linked_page, page
 from services.callback_gateway.http.submission import accepted, submit_job
@@ -90,7 +90,7 @@ async def list_jobs(
     found = page(
         "jobs",
         rows,
-        lambda row: job_body(row, {}, failures_of(row), now, windows=contracts.get(row["vendor"], ())),
+        lambda row: job_body(row, counts_of(row), failures_of(row), now, windows=contracts.get(row["vendor"], ())),
         limit,
     )
     only = {"status": status.value} if status else {}
