@@ -11,7 +11,7 @@ import pytest
 from services.callback_gateway.http.store import find_dead_letters
 from services.callback_gateway.redrive import store
 from services.callback_gateway.redrive.model import LetterFilter
-from services.callback_gateway.redrive.store import LetterPage, Selection, Turns
+from services.callback_gateway.redrive.store import LetterPage, Selection
 from shared.database.pool import Database
 from tests.integration.callback_gateway.conftest import Served
 from tests.integration.callback_gateway.dead_letters import keep, letter_of
@@ -100,7 +100,7 @@ async def test_a_rare_reason_and_the_count_of_open_letters_do_not_read_all_lette
         assert len(await find_dead_letters(tx, selection, None, None, 50)) == 1
         assert (await store.survey_redrives(tx, selection, force=False)).ids == (UUID(one),)
         assert (await store.survey_discards(tx, selection)).ids == (UUID(one),)
-        assert len(await store.schedule_redrives(tx, selection, LetterPage(), Turns(timedelta()), force=False)) == 1
+        assert len(await store.schedule_redrives(tx, selection, LetterPage(), force=False)) == 1
         assert len(await store.discard_letters(tx, selection, LetterPage(), "a test")) == 1
         assert await store.count_open(tx, 100, 10) == [("planner", "bug", 100), ("planner", (rare + "!")[:100], 1)]
         read = await tx.fetchval(

@@ -27,7 +27,7 @@ from services.callback_gateway.redrive.model import (
     RedriveOrder,
     State,
 )
-from services.callback_gateway.redrive.store import LetterPage, Selection, Turns
+from services.callback_gateway.redrive.store import LetterPage, Selection
 from shared.api_models import LettersAffected, WholeDeadLetter
 from shared.database.pool import Row
 from shared.events.catalogue import Service
@@ -103,8 +103,8 @@ async def redrive_all(context: Context, request: Request) -> Response:
         seen = await redrive_store.survey_redrives(tx, selection, force=order.force)
     count = seen.count
     if not order.dry_run:
-        turns = Turns(timedelta(seconds=1 / order.rate))
-        count = await bulk.redrive(context.database, selection, seen, turns, force=order.force)
+        apart = timedelta(seconds=1 / order.rate)
+        count = await bulk.redrive(context.database, selection, seen, apart=apart, force=order.force)
     return _affected(count, seen.held, seen.ids, dry_run=order.dry_run)
 
 
@@ -123,7 +123,7 @@ async def redrive(
     `409` if the letter is not open, or is held back."""
     selection = Selection(LetterFilter(), context.settings.topic_prefix, letter_id)
     async with context.database.transaction() as tx:
-        taken = await redrive_store.schedule_redrives(tx, selection, LetterPage(), Turns(timedelta()), force=force)
+        taken = await redrive_store.schedule_redrives(tx, selection, LetterPage(), force=force)
     if not taken:
         row = await _found(context, letter_id)
         raise Refusal(409, _why_not_redriven(row, selection.prefix, force=force))
