@@ -189,12 +189,14 @@ class WholeDeadLetter(DeadLetter):
 
 class LettersAffected(Answer):
     """How many dead letters were (or, in a dry run, would be) taken, the first of them, and how many are held back:
-    they came back too often, their jobs are cancelled, they are configuration, or their messages are not kept."""
+    they came back too often, their jobs are cancelled, they are configuration, or their messages are not kept. `rest`
+    has the `from` and `to` of the letters that one request did not come to."""
 
     count: int
     held: int
     ids: list[UUID]
     dry_run: bool
+    rest: dict[str, datetime] | None = None
 
 
 class ScheduleReference(Answer):

@@ -18,6 +18,7 @@ SQL = load_queries(__file__)
 _AT_ONCE = timedelta()
 _FIRST = 10
 _PAGE = 2_000
+_INSTANT = timedelta(microseconds=1)
 _ANY_TIME = datetime.max.replace(tzinfo=UTC)
 _BEFORE_ALL = (datetime.min.replace(tzinfo=UTC), UUID(int=0))
 _ANY_NUMBER = 2**31 - 1
@@ -62,6 +63,11 @@ class LetterPage:
     def arguments(self) -> tuple[object, ...]:
         """The parameters of the queries."""
         return (*self.after, self.latest_at, self.most)
+
+    @property
+    def rest(self) -> tuple[datetime, datetime]:
+        """The times of the letters that are left: at the first or later, and before the second."""
+        return self.after[0], min(self.latest_at, _ANY_TIME - _INSTANT) + _INSTANT
 
     def next_after(self, taken: Sequence[Row]) -> "LetterPage | None":
         """The page after the letters that were taken; None if they were the last."""

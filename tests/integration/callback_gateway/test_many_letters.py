@@ -85,6 +85,24 @@ async def test_however_many_letters_there_are_the_oldest_come_first_each_in_its_
     assert min(later - turn for turn, later in pairwise(turns)) == timedelta(seconds=0.001)
 
 
+@pytest.mark.parametrize("verb", list(ORDERS))
+async def test_one_request_does_only_so_much_and_says_where_the_rest_is(edge: Served, verb: str) -> None:
+    """Or a client would give up before its answer. What comes between two requests is not part of the order."""
+    await keep(edge.database, letter_of(at=BEGAN))
+    async with edge.database.transaction() as tx:
+        await tx.execute(
+            """INSERT INTO dead_letters (id, service, topic, reason, at, document)
+            SELECT gen_random_uuid(), service, topic, reason, at + number * interval '1 second', document
+            FROM dead_letters CROSS JOIN generate_series(1, 10009) AS number"""
+        )
+    first = (await edge.http.post(f"/dead-letters/{verb}", json=ORDERS[verb])).json()
+    await keep(edge.database, letter_of(at=BEGAN + timedelta(days=1)))
+    wanted = {**ORDERS[verb]["filter"], **first["rest"]}
+    second = (await edge.http.post(f"/dead-letters/{verb}", json={**ORDERS[verb], "filter": wanted})).json()
+    assert [(done["count"], bool(done["rest"])) for done in (first, second)] == [(10_000, True), (10, False)]
+    assert await still_open(edge.database) == 1
+
+
 async def test_a_rare_reason_and_the_count_of_open_letters_do_not_read_all_letters(edge: Served) -> None:
     rare = "a rare reason" + 100 * "!"
     [one] = await keep(edge.database, letter_of(reason=rare + "?"))

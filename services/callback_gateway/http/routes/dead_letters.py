@@ -18,6 +18,7 @@ from services.callback_gateway.http.problems import Refusal, problem_responses
 from services.callback_gateway.http.routes.lookup import Limit, linked_page, page
 from services.callback_gateway.redrive import bulk
 from services.callback_gateway.redrive import store as redrive_store
+from services.callback_gateway.redrive.bulk import Taken
 from services.callback_gateway.redrive.decide import PUBLISHED_AGAIN, not_whole, topics_of_state
 from services.callback_gateway.redrive.model import (
     MOST_REDRIVES,
@@ -96,16 +97,17 @@ async def show(context: Context, letter_id: LetterId) -> Response:
 async def redrive_all(context: Context, request: Request) -> Response:
     """Sends all open letters that fit the filter, the oldest first, at a rate. Held back are those that came back
     three times, unless `force` is given; and always those of cancelled jobs, of configuration, which is published
-    again instead, and those whose messages were too large to be kept. A dry run counts them."""
+    again instead, and those whose messages were too large to be kept. A dry run counts them. If the answer has a
+    `rest`, give the order again with its `from` and `to` in the filter."""
     order = parse(REDRIVE, (await read_json_body(request, context.settings))[1])
     selection = Selection(order.filter, context.settings.topic_prefix)
     async with context.database.transaction() as tx:
         seen = await redrive_store.survey_redrives(tx, selection, force=order.force)
-    count = seen.count
-    if not order.dry_run:
-        apart = timedelta(seconds=1 / order.rate)
-        count = await bulk.redrive(context.database, selection, seen, apart=apart, force=order.force)
-    return _affected(count, seen.held, seen.ids, dry_run=order.dry_run)
+    if order.dry_run:
+        return _affected(Taken(seen.count), seen.held, seen.ids, dry_run=True)
+    apart = timedelta(seconds=1 / order.rate)
+    taken = await bulk.redrive(context.database, selection, seen, apart=apart, force=order.force)
+    return _affected(taken, seen.held, seen.ids)
 
 
 @router.post(
@@ -127,7 +129,7 @@ async def redrive(
     if not taken:
         row = await _found(context, letter_id)
         raise Refusal(409, _why_not_redriven(row, selection.prefix, force=force))
-    return _affected(1, 0, (letter_id,), dry_run=False)
+    return _affected(Taken(1), 0, (letter_id,))
 
 
 @router.post(
@@ -140,15 +142,16 @@ async def redrive(
 )
 async def discard_all(context: Context, request: Request) -> Response:
     """Puts away all letters that fit the filter and are open, or wait for their turn to be sent again. The reason is
-    kept with them. Their tasks stay dead, and their jobs stay as they ended."""
+    kept with them. Their tasks stay dead, and their jobs stay as they ended. If the answer has a `rest`, give the order
+    again with its `from` and `to` in the filter."""
     order = parse(DISCARD, (await read_json_body(request, context.settings))[1])
     selection = Selection(order.filter, context.settings.topic_prefix)
     async with context.database.transaction() as tx:
         seen = await redrive_store.survey_discards(tx, selection)
-    count = seen.count
-    if not order.dry_run:
-        count = await bulk.discard(context.database, selection, seen, order.reason)
-    return _affected(count, 0, seen.ids, dry_run=order.dry_run, status=200)
+    if order.dry_run:
+        return _affected(Taken(seen.count), 0, seen.ids, dry_run=True)
+    taken = await bulk.discard(context.database, selection, seen, order.reason)
+    return _affected(taken, 0, seen.ids, status=200)
 
 
 @router.post(
@@ -167,7 +170,7 @@ async def discard(context: Context, letter_id: LetterId, request: Request) -> Re
     if not taken:
         row = await _found(context, letter_id)
         raise Refusal(409, f"the dead letter is {row['state']} already")
-    return _affected(1, 0, (letter_id,), dry_run=False, status=200)
+    return _affected(Taken(1), 0, (letter_id,), status=200)
 
 
 async def _found(context: ApiContext, letter_id: UUID) -> Row:
@@ -190,8 +193,9 @@ def _why_not_redriven(row: Row, prefix: str, *, force: bool) -> str:
     return "its job is cancelled"
 
 
-def _affected(count: int, held: int, ids: tuple[UUID, ...], *, dry_run: bool, status: int = 202) -> Response:
-    body = {"count": count, "held": held, "ids": [str(one) for one in ids], "dry_run": dry_run}
+def _affected(taken: Taken, held: int, ids: tuple[UUID, ...], *, dry_run: bool = False, status: int = 202) -> Response:
+    rest = taken.rest and dict(zip(("from", "to"), taken.rest, strict=True))
+    body = {"count": taken.count, "held": held, "ids": [str(one) for one in ids], "dry_run": dry_run, "rest": rest}
     return json_response(body, 200 if dry_run else status)
 
 
