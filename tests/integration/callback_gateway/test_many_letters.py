@@ -125,3 +125,24 @@ async def test_a_rare_reason_and_the_count_of_open_letters_do_not_read_all_lette
             "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relid = 'dead_letters'::regclass"
         )
     assert read < 1_000
+
+
+@pytest.mark.parametrize("wanted", [{"service": "fetcher"}, {"topic": "fetch.requested"}])
+async def test_the_few_letters_of_a_service_or_topic_are_listed_without_a_look_at_the_others(
+    edge: Served, wanted: dict[str, Any]
+) -> None:
+    [one] = await keep(edge.database, letter_of(service="fetcher", topic="fetch.requested"))
+    await keep(edge.database, letter_of(at=BEGAN + timedelta(days=1)))
+    async with edge.database.transaction() as tx:
+        await tx.execute(
+            """INSERT INTO dead_letters (id, service, topic, reason, at, document)
+            SELECT gen_random_uuid(), service, topic, reason, at, document
+            FROM dead_letters CROSS JOIN generate_series(1, 10000) WHERE service = 'planner'"""
+        )
+    async with edge.database.transaction() as tx:
+        rows = await find_dead_letters(tx, Selection(LetterFilter(**wanted), "sluice"), None, None, 50)
+        assert [str(row["id"]) for row in rows] == [one]
+        read = await tx.fetchval(
+            "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relid = 'dead_letters'::regclass"
+        )
+    assert read < 1_000
