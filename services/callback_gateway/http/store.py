@@ -36,10 +36,16 @@ async def claim_key(tx: Transaction, key: str, fingerprint: bytes, job_id: UUID)
     """
     if await tx.fetchrow(SQL["claim_key"], key, fingerprint, job_id) is not None:
         return KeyUse(job_id, fingerprint, replayed=False)
-    row = await tx.fetchrow(SQL["find_key"], key)
-    if row is None:
+    use = await find_key(tx, key)
+    if use is None:
         raise Unavailable("an idempotency key expired just now")
-    return KeyUse(row["job_id"], row["fingerprint"], replayed=True)
+    return use
+
+
+async def find_key(tx: Transaction, key: str) -> KeyUse | None:
+    """What an idempotency key stands for, if it was used."""
+    row = await tx.fetchrow(SQL["find_key"], key)
+    return None if row is None else KeyUse(row["job_id"], row["fingerprint"], replayed=True)
 
 
 async def find_jobs(tx: Transaction, state: str | None, after: UUID | None, limit: int) -> list[Row]:
