@@ -181,9 +181,12 @@ class Original(Answer):
 
 
 class WholeDeadLetter(DeadLetter):
-    """A dead letter with its history and the message as it came."""
+    """A dead letter with its history and the message as it came. `attempts` is how often the message was tried: a call
+    by its attempts, anything else by its deliveries. `trace_id` is that of its job's trace, or of the message's own."""
 
     history: list[str]
+    attempts: int | None = None
+    trace_id: str | None = None
     original: Original
 
 

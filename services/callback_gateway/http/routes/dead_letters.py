@@ -1,8 +1,7 @@
 """`/dead-letters`: what could not be handled, with its reason, history and original bytes; sent again, or put away."""
 
-import base64
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request
@@ -28,6 +27,7 @@ from services.callback_gateway.redrive.model import (
     RedriveOrder,
     State,
 )
+from services.callback_gateway.redrive.presentation import letter_body, whole_letter_body
 from services.callback_gateway.redrive.store import LetterPage, Selection
 from shared.api_models import LettersAffected, WholeDeadLetter
 from shared.database.pool import Row
@@ -67,7 +67,9 @@ async def list_letters(  # noqa: PLR0913, PLR0917 - the parameters of a query
     async with context.database.transaction() as tx:
         rows = await store.find_dead_letters(tx, selection, state, after, limit)
     more = {"state": state} if state else {}
-    return linked_page(page("dead_letters", rows, _brief, limit), "/dead-letters", {**given, **more, "limit": limit})
+    return linked_page(
+        page("dead_letters", rows, letter_body, limit), "/dead-letters", {**given, **more, "limit": limit}
+    )
 
 
 @router.get(
@@ -78,7 +80,7 @@ async def list_letters(  # noqa: PLR0913, PLR0917 - the parameters of a query
 async def show(context: Context, letter_id: LetterId) -> Response:
     """With its history and the original message, which is given as text where it is text."""
     row = await _found(context, letter_id)
-    return json_response({**_brief(row), **_whole(row["document"])})
+    return json_response(whole_letter_body(row))
 
 
 @router.post(
@@ -197,44 +199,3 @@ def _affected(taken: Taken, held: int, ids: tuple[UUID, ...], *, dry_run: bool =
     rest = taken.rest and dict(zip(("from", "to"), taken.rest, strict=True))
     body = {"count": taken.count, "held": held, "ids": [str(one) for one in ids], "dry_run": dry_run, "rest": rest}
     return json_response(body, 200 if dry_run else status)
-
-
-def _brief(row: Row) -> dict[str, Any]:
-    return {
-        "id": str(row["id"]),
-        "service": row["service"],
-        "topic": row["topic"],
-        "reason": row["reason"],
-        "error": row["error"],
-        "delivery": row["delivery"],
-        "state": row["state"],
-        "redrives": row["redrives"],
-        "note": row["note"],
-        "changed_at": row["changed_at"],
-        "at": row["at"],
-        "job_id": row["job_id"] and str(row["job_id"]),
-        "task_id": row["task_id"] and str(row["task_id"]),
-    }
-
-
-def _whole(document: dict[str, Any]) -> dict[str, Any]:
-    original = document["original"]
-    return {
-        "history": document["history"],
-        "original": {
-            **{name: original[name] for name in ("topic", "partition", "offset", "timestamp")},
-            "key": _text(original["key"]),
-            "value": _text(original["value"]),
-            "value_base64": original["value"],
-            "headers": [[name, _text(value)] for name, value in original["headers"]],
-        },
-    }
-
-
-def _text(encoded: str | None) -> str | None:
-    if encoded is None:
-        return None
-    try:
-        return base64.b64decode(encoded).decode("utf-8")
-    except ValueError:
-        return None
