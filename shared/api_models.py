@@ -181,20 +181,25 @@ class Original(Answer):
 
 
 class WholeDeadLetter(DeadLetter):
-    """A dead letter with its history and the message as it came."""
+    """A dead letter with its history and the message as it came. `attempts` is how often the message was tried: a call
+    by its attempts, anything else by its deliveries. `trace_id` is that of its job's trace, or of the message's own."""
 
     history: list[str]
+    attempts: int | None = None
+    trace_id: str | None = None
     original: Original
 
 
 class LettersAffected(Answer):
     """How many dead letters were (or, in a dry run, would be) taken, the first of them, and how many are held back:
-    they came back too often, their jobs are cancelled, they are configuration, or their messages are not kept."""
+    they came back too often, their jobs are cancelled, they are configuration, or their messages are not kept. `rest`
+    has the `from` and `to` of the letters that one request did not come to."""
 
     count: int
     held: int
     ids: list[UUID]
     dry_run: bool
+    rest: dict[str, datetime] | None = None
 
 
 class ScheduleReference(Answer):

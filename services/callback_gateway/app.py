@@ -53,7 +53,7 @@ def build(runtime: Runtime[Settings]) -> App:
             Consumer("configure-sources", SOURCES, configuration.sources.handle, wake=refresh.wake),
             Consumer("configure-hooks", HOOKS, configuration.hooks.handle, wake=refresh.wake),
         ],
-        loops=[refresh, follow, Loop("spool", Drain(runtime).step), *_by_the_clock(runtime)],
+        loops=[refresh, follow, Loop("spool", Drain(runtime, outbound).step), *_by_the_clock(runtime)],
         workers=[
             HttpServer(build_api(context), settings.gateway_host, settings.gateway_port, settings.gateway_connections)
         ],

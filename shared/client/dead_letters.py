@@ -43,8 +43,8 @@ class DeadLetters(Connection):
         self, wanted: LetterFilter, *, dry_run: bool = False, rate: float = 50.0, force: bool = False
     ) -> LettersAffected:
         """Send all open dead letters that fit again, at most `rate` a second, or only count them."""
-        order = {"filter": _letter_filter(wanted), "dry_run": dry_run, "rate": rate, "force": force}
-        return self._read(LettersAffected, await self._call("POST", "/dead-letters/redrive", json=order))
+        order: dict[str, object] = {"dry_run": dry_run, "rate": rate, "force": force}
+        return await self._give_order("/dead-letters/redrive", wanted, order)
 
     async def discard_letter(self, letter: Id, reason: str) -> LettersAffected:
         """Put away a dead letter that is open, or that waits for its turn to be sent again."""
@@ -53,8 +53,18 @@ class DeadLetters(Connection):
 
     async def discard_letters(self, wanted: LetterFilter, reason: str, *, dry_run: bool = False) -> LettersAffected:
         """Put away all dead letters that fit, open ones and those that wait to be sent again, or only count them."""
-        order = {"filter": _letter_filter(wanted), "reason": reason, "dry_run": dry_run}
-        return self._read(LettersAffected, await self._call("POST", "/dead-letters/discard", json=order))
+        return await self._give_order("/dead-letters/discard", wanted, {"reason": reason, "dry_run": dry_run})
+
+    async def _give_order(self, path: str, wanted: LetterFilter, order: dict[str, object]) -> LettersAffected:
+        """Until the gateway leaves no rest: one request takes only so many letters as take it seconds."""
+        chosen = _letter_filter(wanted)
+        first = done = self._read(LettersAffected, await self._call("POST", path, json={"filter": chosen, **order}))
+        count = done.count
+        while done.rest:
+            chosen |= given(**{name: at.isoformat() for name, at in done.rest.items()})
+            done = self._read(LettersAffected, await self._call("POST", path, json={"filter": chosen, **order}))
+            count += done.count
+        return first.model_copy(update={"count": count, "rest": None})
 
 
 def _letter_filter(wanted: LetterFilter) -> dict[str, str]:

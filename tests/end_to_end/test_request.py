@@ -90,7 +90,7 @@ async def test_a_client_that_waits_for_a_poll_gets_its_job_when_it_is_over(runni
     await running.apply_vendor("broken", retry=FAST)
     poll = {"vendor": "broken", "poll": {"request": {"path": "/items"}}}
     job = (await running.http.post(f"{running.gateway}/jobs", json=poll, headers={"Prefer": "wait=20"})).json()
-    assert (job["status"], job["counts"]) == ("failed", {"failed": 1})
+    assert (job["status"], sum(job["counts"].values())) == ("failed", 1)
 
 
 async def _told(running: Cluster) -> tuple[str, str]:

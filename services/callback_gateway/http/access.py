@@ -39,6 +39,7 @@ AREAS = {
 OPEN = frozenset({"in", "callbacks", "openapi.json"})
 SECURITY: dict[str, Any] = {"type": "http", "scheme": "bearer", "description": "An API key; its scopes say what for"}
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_KEY = "sluice.key"
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
 _OWN_SITES = frozenset({"none", "same-origin"})
 _OF_OTHERS = ("forwarded", "x-forwarded-for", "x-real-ip", "via", CALL_HEADER)
@@ -92,22 +93,29 @@ class Access:
             if is_foreign(headers):
                 raise Refusal(403, "a page of another site asks for this")
         elif not (self._policy == "loopback-free" and is_local(scope)):
-            await self._look_at_key(headers, needed)
+            scope[_KEY] = await self._look_at_key(headers, needed)
 
-    async def _look_at_key(self, headers: Headers, needed: tuple[str, ...]) -> None:
+    async def _look_at_key(self, headers: Headers, needed: tuple[str, ...]) -> str:
         kind, _, text = headers.get("authorization", "").partition(" ")
         if kind.lower() != "bearer" or not text:
             raise Refusal(401, "expected an API key: Authorization: Bearer sluice_…", headers=_CHALLENGE)
         key = await self._keyring.find(text.strip())
         if key is None:
-            raise Refusal(401, "the API key is not in force", headers=_CHALLENGE)
+            raise Refusal(401, "the API key is invalid or revoked", headers=_CHALLENGE)
         seconds = self._pace.take(key.id)
         if seconds:
             retry_after = {"Retry-After": str(math.ceil(seconds))}
             raise Refusal(429, "the API key asks more often than it may", headers=retry_after)
         for scope in needed:
             if scope not in key.scopes:
-                raise Refusal(403, f"the API key has not the scope {scope}")
+                raise Refusal(403, f"the API key lacks the scope {scope}")
+        return key.id
+
+
+def key_of(scope: Scope) -> str | None:
+    """The id of a request's API key; None where none is needed."""
+    key: str | None = scope.get(_KEY)
+    return key
 
 
 def is_local(scope: Scope) -> bool:

@@ -39,8 +39,7 @@ async def check(context: ApiContext, job: Any) -> None:
         missing = await context.configuration.missing(job)
         if missing is None and isinstance(job, SourceJob):
             await check_values(context, job.source, job.parameters, job.input)
-        named = job.vendor if missing is None and isinstance(job, (DeliverJob, InvokeJob)) else None
-        vendor = await _vendor_in_time(context, named) if named else None
+        vendor = await _vendor_of(context, job) if missing is None else None
     except (Unavailable, TimeoutError):
         return  # the planner checks again; a database that is away is no reason to refuse what the broker can keep
     problems = [] if missing is None else [missing]
@@ -50,9 +49,12 @@ async def check(context: ApiContext, job: Any) -> None:
         raise Invalid(problems)
 
 
-async def _vendor_in_time(context: ApiContext, name: str) -> Vendor | None:
+async def _vendor_of(context: ApiContext, job: Any) -> Vendor | None:
+    """The vendor that a job names, if only its rules tell whether the job is good."""
+    if not isinstance(job, (DeliverJob, InvokeJob)) or job.vendor is None:
+        return None
     async with asyncio.timeout(_PATIENCE_SECONDS):
-        return await context.configuration.vendor(name)
+        return await context.configuration.vendor(job.vendor)
 
 
 def _mistakes_with(vendor: Vendor, work: DeliverJob | InvokeJob | Source) -> list[Problem]:

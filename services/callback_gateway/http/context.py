@@ -8,10 +8,10 @@ from fastapi import Depends, Request
 
 from services.callback_gateway.configuration_cache import ConfigurationCache
 from services.callback_gateway.http.callback_rules import CallbackRules
-from services.callback_gateway.http.event_streams import StreamSlots
 from services.callback_gateway.http.follow import Following
 from services.callback_gateway.http.job_rows import JobRows
 from services.callback_gateway.http.prefer_wait import PreferWait
+from services.callback_gateway.http.slots import Slots
 from services.callback_gateway.http.verification_secrets import VerificationSecrets
 from services.callback_gateway.settings import Settings
 from services.callback_gateway.spool.outbound import Outbound
@@ -37,9 +37,9 @@ class ApiContext:
         return PreferWait(self.database, self.following, self.payloads, self.settings)
 
     @cached_property
-    def stream_slots(self) -> StreamSlots:
+    def stream_slots(self) -> Slots:
         """How many streams of events may be open."""
-        return StreamSlots(self.settings.gateway_streams)
+        return Slots(self.settings.gateway_streams)
 
     @cached_property
     def callback_rules(self) -> CallbackRules:

@@ -28,6 +28,7 @@ _DOCUMENTS: dict[str, Any] = {
     "DiscardOrder": DiscardOrder,
     "DiscardReason": DiscardReason,
 }
+ANY_CONTENT: dict[str, Any] = {"*/*": {"schema": {}}}
 _UNUSED = ("HTTPValidationError", "ValidationError")
 
 
@@ -72,12 +73,17 @@ class DeadLetters(Answer):
     next: UUID | None
 
 
+def schema_of(name: str) -> dict[str, Any]:
+    """A reference to one of the schemas."""
+    return {"$ref": f"{_PLACE}{name}"}
+
+
 def document(name: str, *examples: dict[str, Any]) -> dict[str, Any]:
     """The description of a request body that is one of the documents which users write."""
     shown = {f"example-{number}": {"value": example} for number, example in enumerate(examples, 1)}
     return {
         "required": True,
-        "content": {"application/json": {"schema": {"$ref": f"{_PLACE}{name}"}, "examples": shown}},
+        "content": {"application/json": {"schema": schema_of(name), "examples": shown}},
     }
 
 

@@ -43,6 +43,20 @@ async def use_key(
     return use
 
 
+async def is_known(context: ApiContext, key: str, fingerprint: bytes) -> bool:
+    """Whether a key was used before, with the same body.
+
+    Raises:
+        Unavailable: the database does not answer, or not in time.
+    """
+    try:
+        async with asyncio.timeout(_CLAIM_SECONDS), context.database.transaction() as tx:
+            use = await store.find_key(tx, key)
+    except TimeoutError:
+        raise Unavailable("Postgres: a key was not looked up in time") from None
+    return use is not None and use.fingerprint == fingerprint
+
+
 def idempotency_key(request: Request) -> str | None:
     """The request's own key, if it has one.
 

@@ -12,10 +12,12 @@ from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 
 from services.callback_gateway.http import store
+from services.callback_gateway.http.access import key_of
 from services.callback_gateway.http.follow import Following
 from services.callback_gateway.http.json_response import json_response
-from services.callback_gateway.http.presentation import job_body
+from services.callback_gateway.http.presentation import counts_of, job_body
 from services.callback_gateway.http.problems import Refusal
+from services.callback_gateway.http.slots import Slots
 from services.callback_gateway.metrics import WAITING_REQUESTS
 from services.callback_gateway.settings import Settings
 from shared.database.pool import Database, Row
@@ -63,18 +65,18 @@ class PreferWait:
         self._database = database
         self._following = following
         self._payloads = payloads
-        self._most = settings.gateway_waits
+        self._slots = Slots(settings.gateway_waits)
         self._longest = settings.gateway_wait_seconds
-        self._waiting = 0
 
     async def preferred(self, request: Request, job_id: UUID) -> Response | None:
         """The answer of the job, if the request prefers to wait for it and it comes in time. The job is durable: that
         its answer cannot be looked at now is no reason to send it again. If the client hangs up the wait ends."""
-        wait = preferred_wait(request)
-        if wait is None:
+        wait, key = preferred_wait(request), key_of(request.scope)
+        if wait is None or not self._slots.is_free(key):
             return None
         try:
-            row = await _while_connected(request, self.end(job_id, min(wait, self._longest)))
+            with self._slots.hold(key), WAITING_REQUESTS.track_inprogress():
+                row = await _while_connected(request, self._end(job_id, monotonic() + min(wait, self._longest)))
             answer = await self.answer(row) if row is not None else None
         except Unavailable:
             return None
@@ -83,18 +85,8 @@ class PreferWait:
         answer.headers["Preference-Applied"] = f"wait={wait:.0f}"
         return answer
 
-    async def end(self, job_id: UUID, within_seconds: float) -> Row | None:
-        """The job, if it is over before the time is."""
-        if self._waiting >= self._most:
-            return None
-        self._waiting += 1
-        try:
-            with WAITING_REQUESTS.track_inprogress():
-                return await self._end(job_id, monotonic() + within_seconds)
-        finally:
-            self._waiting -= 1
-
     async def _end(self, job_id: UUID, deadline: float) -> Row | None:
+        """The job, if it is over before the time is."""
         with self._following.follow(job_id) as followed:
             while True:
                 seen = followed.latest
@@ -121,7 +113,7 @@ class PreferWait:
         if answer is None:
             async with self._database.transaction() as tx:
                 failures = await store.count_failures(tx, row)
-            return json_response(job_body(row, {}, failures, utc_now()))
+            return json_response(job_body(row, counts_of(row), failures, utc_now()))
         return await self._vendors_answer(row, answer)
 
     async def _vendors_answer(self, row: Row, answer: Mapping[str, Any]) -> Response:

@@ -21,7 +21,7 @@ _TOO_FAR = timedelta(days=3650)
 
 
 def job_body(
-    row: Row, counts: dict[str, int], failures: Failures, now: datetime, *, windows: Sequence[Window] = ()
+    row: Row, counts: Mapping[str, int], failures: Failures, now: datetime, *, windows: Sequence[Window] = ()
 ) -> dict[str, Any]:
     """A job. `windows` are those of its vendor's contract, as far as it is known."""
     place = f"/jobs/{row['id']}"
@@ -38,7 +38,7 @@ def job_body(
         "reason": row["reason"],
         "note": row["note"],
         "total": {"records": row["expected"], "tasks": row["planned"]},
-        "counts": _counts(row, counts),
+        "counts": counts,
         "records": row["records"],
         "distinct": row["distinct_records"],
         "percent": _percent(row, done),
@@ -71,16 +71,25 @@ def failures_told(row: Row) -> Failures | None:
     return None
 
 
-def counts_told(row: Row) -> dict[str, int] | None:
-    """Tasks by state where they need not be counted: the row of a job that is over has their ends. Of more than are
-    counted at each look those that have ended are told as the planner counted them, and the others as `open`."""
-    if row["ended_at"] is not None:
-        return {}
-    if row["planned"] > _MOST_COUNTED:
+def counts_of(row: Row | dict[str, Any]) -> dict[str, int]:
+    """Tasks as the planner counted them. Of a job that is over they are counted by their ends. Of any other job `open`
+    are those that have not ended, and `failed` includes those that are dead or expired."""
+    if row["ended_at"] is None:
         ends = {name: row[name] for name in ("completed", "failed", "cancelled")}
         counts = {**ends, "open": row["planned"] - sum(ends.values())}
-        return {name: count for name, count in counts.items() if count > 0}
-    return None
+    else:
+        apart = {name: row[name] or 0 for name in ("dead", "expired")}
+        failed = row["failed"] - sum(apart.values())
+        counts = {"completed": row["completed"], "failed": failed, **apart, "cancelled": row["cancelled"]}
+    return {name: count for name, count in counts.items() if count > 0}
+
+
+def needs_count(row: Row) -> bool:
+    """Whether only a look at the tasks tells their states: while a job runs, and after an end that does not keep failed
+    tasks apart. Of more tasks than are counted at each look `counts_of` tells enough."""
+    if row["planned"] > _MOST_COUNTED:
+        return False
+    return row["ended_at"] is None or (row["failed"] > 0 and row["dead"] is None)
 
 
 def _answer(answer: dict[str, Any]) -> dict[str, Any]:
@@ -88,12 +97,6 @@ def _answer(answer: dict[str, Any]) -> dict[str, Any]:
     found = answer.get("body") or {}
     about = {"bytes": found.get("size", 0), "media_type": found.get("media_type")}
     return {"status": answer.get("status"), "headers": answer.get("headers", {}), "reason": answer["reason"], **about}
-
-
-def _counts(row: Row, by_state: dict[str, int]) -> dict[str, int]:
-    """Tasks by state while the job runs; of a job that is over, by end, as the planner counted them."""
-    ends = {name: row[name] for name in ("completed", "failed", "cancelled") if row[name]}
-    return ends if row["ended_at"] is not None or not by_state else by_state
 
 
 def _completeness(row: Row) -> dict[str, Any] | None:

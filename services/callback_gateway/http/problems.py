@@ -154,7 +154,7 @@ PROBLEM: dict[str, Any] = {"content": {MEDIA_TYPE: {"schema": {"$ref": _SCHEMA}}
 _DESCRIPTIONS = {
     400: "Not JSON, or a malformed request",
     401: "Nothing proves who sends this",
-    403: "The API key has not the scope that this needs",
+    403: "The API key lacks the scope that this needs",
     404: "There is nothing of that name",
     410: "It is not kept any more",
     502: "The vendor did not answer, or with a status outside 200 to 599",

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from services.callback_gateway.http.presentation import Failures, counts_told, failures_told
+from services.callback_gateway.http.presentation import Failures, counts_of, failures_told, needs_count
 from services.callback_gateway.redrive.store import Selection
 from shared.database.pool import Database, Row, Transaction
 from shared.database.queries import load_queries
@@ -36,10 +36,16 @@ async def claim_key(tx: Transaction, key: str, fingerprint: bytes, job_id: UUID)
     """
     if await tx.fetchrow(SQL["claim_key"], key, fingerprint, job_id) is not None:
         return KeyUse(job_id, fingerprint, replayed=False)
-    row = await tx.fetchrow(SQL["find_key"], key)
-    if row is None:
+    use = await find_key(tx, key)
+    if use is None:
         raise Unavailable("an idempotency key expired just now")
-    return KeyUse(row["job_id"], row["fingerprint"], replayed=True)
+    return use
+
+
+async def find_key(tx: Transaction, key: str) -> KeyUse | None:
+    """What an idempotency key stands for, if it was used."""
+    row = await tx.fetchrow(SQL["find_key"], key)
+    return None if row is None else KeyUse(row["job_id"], row["fingerprint"], replayed=True)
 
 
 async def find_jobs(tx: Transaction, state: str | None, after: UUID | None, limit: int) -> list[Row]:
@@ -54,11 +60,13 @@ async def find_job(tx: Transaction, job_id: UUID) -> Row | None:
 
 
 async def count_tasks(tx: Transaction, job: Row) -> dict[str, int]:
-    """Tasks of a job by state, unless its row tells them."""
-    told = counts_told(job)
-    if told is not None:
-        return told
-    return {row["state"]: row["count"] for row in await tx.fetch(SQL["count_tasks"], job["id"])}
+    """Tasks of a job by state; after its end the planner's counts hold, as single tasks are seen a moment later."""
+    if not needs_count(job):
+        return counts_of(job)
+    counted = {row["state"]: row["count"] for row in await tx.fetch(SQL["count_tasks"], job["id"])}
+    if job["ended_at"] is not None:
+        return counts_of({**job, "dead": counted.get("dead"), "expired": counted.get("expired")})
+    return counted or counts_of(job)
 
 
 async def count_failures(tx: Transaction, job: Row) -> Failures:

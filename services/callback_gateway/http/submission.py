@@ -12,8 +12,8 @@ from services.callback_gateway.http.body import read_json_body
 from services.callback_gateway.http.body_budget import body_share
 from services.callback_gateway.http.checks import check
 from services.callback_gateway.http.context import ApiContext
-from services.callback_gateway.http.idempotency import idempotency_key, use_key
-from shared.errors import Unavailable
+from services.callback_gateway.http.idempotency import idempotency_key, is_known, use_key
+from shared.errors import Invalid, Unavailable
 from shared.events.catalogue import JOBS_REQUESTED
 from shared.events.jobs import JobRequested
 from shared.ids import derived_id, new_id
@@ -40,9 +40,15 @@ async def _accept(context: ApiContext, request: Request) -> tuple[UUID, str, boo
     a job holds none."""
     body, found = await read_json_body(request, context.settings)
     job = read_job(found)
-    await check(context, job)
     job_id, fingerprint = job.id or new_id(), hashlib.sha256(body).digest()
     key = idempotency_key(request)
+    try:
+        await check(context, job)
+    except Invalid:
+        # A repetition gets its job, also where the source or vendor was removed meanwhile.
+        known_by = key or (f"{_JOB}{job.id}" if job.id else None)
+        if known_by is None or not await is_known(context, known_by, fingerprint):
+            raise
     replayed = job.id is not None and await _is_repeated(context, job.id, fingerprint)
     if key is not None:
         job_id, _, replayed = await use_key(context, key, fingerprint, job_id)

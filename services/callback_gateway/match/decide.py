@@ -3,7 +3,8 @@
 A token names a task and its round, and counts for one outcome. What comes after the outcome, after the wait, or for an
 earlier round is recorded and not applied. A vendor's own id may be that of several tasks: many vendors answer the same
 submit twice with the same job. A task whose submit is answered only after that job's callback came hears of it, too, if
-it came after the submit had left: what came before is of an earlier job, for vendors use their ids again.
+it came after the submit had left: what came before is of an earlier job, for vendors use their ids again. What was told
+to no task counts from the time at which the first submit could leave, as a submit may be repeated.
 """
 
 import base64
@@ -13,7 +14,9 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
+from services.callback_gateway.clocks import ALMOST
 from shared.events.callbacks import CallbackExpected, CallbackReceived
+from shared.events.envelope import Incoming
 from shared.specification.bodies import json_in
 from shared.specification.vendor import Callbacks
 from shared.specification.vendor_jobs import Told, told_by, vendor_job_of
@@ -24,7 +27,8 @@ _BEST_FIRST: tuple[Verdict, ...] = ("accepted", "duplicate", "late", "unknown", 
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """A task that waits. `told` is the outcome that a callback told; `over`: nobody waits any more."""
+    """A task that waits. `told` is the outcome that a callback told; `over`: nobody waits any more. A callback by the
+    vendor's id that came before `since` is of another job, whose id the vendor uses again."""
 
     task_id: UUID
     job_id: UUID
@@ -37,6 +41,7 @@ class Expectation:
     over: bool
     told: Told | None
     updated_at: datetime
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +107,14 @@ def find(callback: CallbackReceived, expectations: Iterable[Expectation]) -> lis
         return [one for one in expectations if one.task_id == callback.task_id]
     if callback.vendor_job is None:
         return []
-    named = [one for one in expectations if (one.vendor, one.vendor_job) == (callback.vendor, callback.vendor_job)]
+    named = [one for one in expectations if _names(callback, one)]
     named.sort(key=lambda one: (not one.over, one.updated_at), reverse=True)
     return [one for one in named if not one.over] or named[:1]
+
+
+def _names(callback: CallbackReceived, one: Expectation) -> bool:
+    same = (one.vendor, one.vendor_job) == (callback.vendor, callback.vendor_job)
+    return same and callback.received_at + ALMOST >= one.since
 
 
 def judge_all(
@@ -151,6 +161,16 @@ def latest(events: Iterable[CallbackExpected]) -> list[CallbackExpected]:
             event = event.model_copy(update={**known, "deadline_at": longest})
         merged[event.task_id] = event
     return sorted(merged.values(), key=lambda event: event.task_id)
+
+
+def earliest(batch: Iterable[Incoming[CallbackExpected]]) -> dict[UUID, datetime]:
+    """When the submit of each task could leave at the earliest, as far as these events show it: the first one is sent
+    before any submit leaves. It may be read late, so its own time counts, and no later than a submit that did leave."""
+    found: dict[UUID, datetime] = {}
+    for incoming in batch:
+        event, at = incoming.event, incoming.record.timestamp
+        found[event.task_id] = min(at, event.submitted_at or at, found.get(event.task_id, at))
+    return found
 
 
 def keys_of(events: Iterable[CallbackExpected | CallbackReceived]) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from services.callback_gateway.match import store
-from services.callback_gateway.match.decide import Judged, judge_all, keys_of, latest, one_for_each
+from services.callback_gateway.match.decide import Judged, earliest, judge_all, keys_of, latest, one_for_each
 from services.callback_gateway.metrics import CALLBACK_SECONDS, CALLBACKS
 from shared.database.pool import Transaction
 from shared.events.callbacks import CallbackExpected, CallbackReceived
@@ -42,7 +42,7 @@ async def expect_callbacks(tx: Transaction, batch: Sequence[Incoming[CallbackExp
     """Keep which tasks wait, and judge what came before they were known, or known to wait for that vendor's job."""
     events = latest(incoming.event for incoming in batch)
     await store.lock_keys(tx, keys_of(events))
-    expectations = await store.upsert_expectations(tx, events)
+    expectations = await store.upsert_expectations(tx, events, earliest(batch))
     parked = await store.find_parked(tx, expectations)
     missed = await store.find_missed(tx, events, expectations)
     if not parked and not missed:

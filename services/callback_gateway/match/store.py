@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from services.callback_gateway.clocks import ALMOST
@@ -32,8 +32,10 @@ async def find_expectations(tx: Transaction, callbacks: Iterable[CallbackReceive
     return [_expectation(row) for row in rows]
 
 
-async def upsert_expectations(tx: Transaction, events: Sequence[CallbackExpected]) -> list[Expectation]:
-    """Tasks that wait, or no longer do; gives them as they are now."""
+async def upsert_expectations(
+    tx: Transaction, events: Sequence[CallbackExpected], since: Mapping[UUID, datetime]
+) -> list[Expectation]:
+    """Tasks that wait, or no longer do, with when their submits could leave; gives them as they are now."""
     rows = await tx.fetch(
         SQL["upsert_expectations"],
         [event.task_id for event in events],
@@ -45,6 +47,7 @@ async def upsert_expectations(tx: Transaction, events: Sequence[CallbackExpected
         [event.deadline_at for event in events],
         [event.vendor_job for event in events],
         [event.over for event in events],
+        [since[event.task_id] for event in events],
     )
     return [_expectation(row) for row in rows]
 
@@ -52,12 +55,14 @@ async def upsert_expectations(tx: Transaction, events: Sequence[CallbackExpected
 async def find_parked(tx: Transaction, expectations: Sequence[Expectation]) -> list[CallbackReceived]:
     """Callbacks that came before these tasks were known, locked; those that were given up, too: an outage may have been
     longer than anybody waits."""
-    named = [(one.vendor, one.vendor_job) for one in expectations if one.vendor_job]
+    named = [one for one in expectations if one.vendor_job]
     rows = await tx.fetch(
         SQL["find_parked"],
         [one.task_id for one in expectations],
-        [vendor for vendor, _ in named],
-        [job for _, job in named],
+        [one.vendor for one in named],
+        [one.vendor_job for one in named],
+        [one.since for one in named],
+        ALMOST,
     )
     letters = [DeadLetter.model_validate_json(row["letter"]) for row in rows]
     return [CallbackReceived.model_validate_json(one.original.record().value or b"") for one in letters]
@@ -148,4 +153,5 @@ def _expectation(row: Row) -> Expectation:
         over=row["over"],
         told=row["told"],
         updated_at=row["updated_at"],
+        since=row["since"],
     )

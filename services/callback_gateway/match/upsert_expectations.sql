@@ -1,5 +1,5 @@
 -- Tasks that wait; gives them as they are now. A later round begins anew, an earlier one means nothing; within a round
--- a wait only grows longer.
+-- a wait only grows longer. `since` is that of the earliest round.
 -- $1 task_ids uuid[]
 -- $2 job_ids uuid[]
 -- $3 numbers integer[]
@@ -9,10 +9,11 @@
 -- $7 deadlines timestamptz[]
 -- $8 vendor_jobs text[]
 -- $9 over boolean[]
-INSERT INTO expectations AS kept (task_id, job_id, number, round, vendor, rules, deadline_at, vendor_job, over)
+-- $10 since timestamptz[]
+INSERT INTO expectations AS kept (task_id, job_id, number, round, vendor, rules, deadline_at, vendor_job, over, since)
 SELECT * FROM unnest(
     $1::uuid[], $2::uuid[], $3::integer[], $4::integer[], $5::text[], $6::json[], $7::timestamptz[], $8::text[],
-    $9::boolean[]
+    $9::boolean[], $10::timestamptz[]
 )
 ON CONFLICT (task_id) DO UPDATE
 SET round = excluded.round,
@@ -23,6 +24,7 @@ SET round = excluded.round,
         ELSE excluded.vendor_job END,
     over = excluded.over OR (kept.over AND kept.round = excluded.round),
     told = CASE WHEN kept.round = excluded.round THEN kept.told END,
+    since = least(kept.since, excluded.since),
     updated_at = now()
 WHERE kept.round <= excluded.round
-RETURNING task_id, job_id, number, round, vendor, rules, deadline_at, vendor_job, over, told, updated_at
+RETURNING task_id, job_id, number, round, vendor, rules, deadline_at, vendor_job, over, told, updated_at, since

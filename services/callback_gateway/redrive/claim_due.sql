@@ -1,8 +1,12 @@
--- Letters whose turn it is, locked, until they have so many bytes; at least one. $1 most bigint, $2 most_bytes bigint
+-- Letters whose turn it is, locked, until they have so many bytes; at least one. Those of orders whose turns are long past
+-- get new turns instead.
+-- $1 most bigint
+-- $2 most_bytes bigint
+-- $3 late interval
 WITH due AS (
     SELECT id, document, round, redrives, due_at
     FROM dead_letters
-    WHERE state = 'redriving' AND due_at <= now()
+    WHERE state = 'redriving' AND due_at <= now() AND (due_at > now() - $3::interval OR apart = interval '0')
     ORDER BY due_at
     LIMIT $1
     FOR UPDATE SKIP LOCKED

@@ -1,5 +1,5 @@
--- Schedules a page of open letters to be sent again, the oldest first, one in each interval; returns them with their
--- turns.
+-- Schedules a page of open letters to be sent again, the oldest first: at once, or one in each interval, behind all turns
+-- that are given; returns them.
 -- $1 service text
 -- $2 topics text[]
 -- $3 reason text
@@ -8,13 +8,12 @@
 -- $6 until timestamptz
 -- $7 id uuid (null: any)
 -- $8 redrives integer
--- $9 apart interval
+-- $9 apart interval (nothing: at once)
 -- $10 topics_of_state text[]
 -- $11 after_at timestamptz
 -- $12 after_id uuid
 -- $13 latest_at timestamptz
 -- $14 most bigint
--- $15 begin_at timestamptz (null: now)
 WITH found AS (
     SELECT id, at
     FROM dead_letters
@@ -37,12 +36,15 @@ WITH found AS (
     FOR UPDATE
 ), placed AS (
     SELECT id, row_number() OVER (ORDER BY at, id) - 1 AS place FROM found
+), last AS (
+    SELECT max(due_at) AS due_at FROM dead_letters WHERE state = 'redriving' AND $9::interval > interval '0'
 )
 UPDATE dead_letters
 SET state = 'redriving',
     note = '',
-    due_at = greatest(now(), $15::timestamptz) + placed.place * $9::interval,
+    due_at = greatest(now(), last.due_at + $9::interval) + placed.place * $9::interval,
+    apart = $9,
     changed_at = now()
-FROM placed
+FROM placed, last
 WHERE dead_letters.id = placed.id
-RETURNING dead_letters.id, dead_letters.at, dead_letters.job_id, dead_letters.round, dead_letters.due_at
+RETURNING dead_letters.id, dead_letters.at, dead_letters.job_id, dead_letters.round

@@ -15,8 +15,10 @@ from shared.events.dead_letters import DeadLetter
 
 SQL = load_queries(__file__)
 
+_AT_ONCE = timedelta()
 _FIRST = 10
 _PAGE = 2_000
+_INSTANT = timedelta(microseconds=1)
 _ANY_TIME = datetime.max.replace(tzinfo=UTC)
 _BEFORE_ALL = (datetime.min.replace(tzinfo=UTC), UUID(int=0))
 _ANY_NUMBER = 2**31 - 1
@@ -62,23 +64,16 @@ class LetterPage:
         """The parameters of the queries."""
         return (*self.after, self.latest_at, self.most)
 
+    @property
+    def rest(self) -> tuple[datetime, datetime]:
+        """The times of the letters that are left: at the first or later, and before the second."""
+        return self.after[0], min(self.latest_at, _ANY_TIME - _INSTANT) + _INSTANT
+
     def next_after(self, taken: Sequence[Row]) -> "LetterPage | None":
         """The page after the letters that were taken; None if they were the last."""
         if len(taken) < self.most:
             return None
         return replace(self, after=max((row["at"], row["id"]) for row in taken))
-
-
-@dataclass(frozen=True, slots=True)
-class Turns:
-    """When letters are sent again: one in each interval `apart`, from `begin_at` on, or from now on."""
-
-    apart: timedelta
-    begin_at: datetime | None = None
-
-    def next_after(self, taken: Sequence[Row]) -> "Turns":
-        """The turns of the next page."""
-        return replace(self, begin_at=max(row["due_at"] for row in taken) + self.apart) if taken else self
 
 
 async def survey_redrives(tx: Transaction, selection: Selection, *, force: bool) -> Survey:
@@ -99,12 +94,14 @@ async def _survey(tx: Transaction, selection: Selection, states: Sequence[State]
 
 
 async def schedule_redrives(
-    tx: Transaction, selection: Selection, page: LetterPage, turns: Turns, *, force: bool
+    tx: Transaction, selection: Selection, page: LetterPage, *, apart: timedelta = _AT_ONCE, force: bool
 ) -> list[Row]:
-    """Schedule a page of letters to be sent again; returns their rows."""
-    guard = (_ANY_NUMBER if force else MOST_REDRIVES, turns.apart, topics_of_state(selection.prefix))
-    arguments = (*selection.arguments, *guard, *page.arguments, turns.begin_at)
-    taken: list[Row] = await tx.fetch(SQL["schedule_redrives"], *arguments)
+    """Schedule a page of letters to be sent again, at once, or one in each interval `apart`, behind all turns that are
+    given; returns their rows."""
+    guard = (_ANY_NUMBER if force else MOST_REDRIVES, apart, topics_of_state(selection.prefix))
+    if apart:
+        await tx.execute(SQL["lock_turns"])
+    taken: list[Row] = await tx.fetch(SQL["schedule_redrives"], *selection.arguments, *guard, *page.arguments)
     await await_jobs(tx, sorted({row["job_id"] for row in taken if row["round"] is not None}))
     return taken
 
@@ -130,9 +127,10 @@ async def await_jobs(tx: Transaction, job_ids: Sequence[UUID]) -> None:
         await tx.execute(SQL["await_jobs"], job_ids)
 
 
-async def claim_due(tx: Transaction, most: int, most_bytes: int) -> list[Letter]:
-    """Letters whose turn it is, locked: up to `most` letters and `most_bytes`, but at least one."""
-    return [_letter(row) for row in await tx.fetch(SQL["claim_due"], most, most_bytes)]
+async def claim_due(tx: Transaction, most: int, most_bytes: int, *, late_seconds: float) -> list[Letter]:
+    """Letters whose turn it is, and not so long past, locked: up to `most` letters and `most_bytes`, but at least
+    one."""
+    return [_letter(row) for row in await tx.fetch(SQL["claim_due"], most, most_bytes, timedelta(seconds=late_seconds))]
 
 
 async def close_redriven(tx: Transaction, ids: Sequence[UUID]) -> None:
@@ -141,10 +139,15 @@ async def close_redriven(tx: Transaction, ids: Sequence[UUID]) -> None:
         await tx.execute(SQL["close_redriven"], ids)
 
 
-async def postpone_letters(tx: Transaction, ids: Sequence[UUID], seconds: float) -> None:
-    """Put the turns of these letters off."""
-    if ids:
-        await tx.execute(SQL["postpone_letters"], ids, timedelta(seconds=seconds))
+async def find_late(tx: Transaction, late_seconds: float) -> list[UUID]:
+    """Letters of orders whose turns are so long past, a page of them."""
+    return [row["id"] for row in await tx.fetch(SQL["find_late"], timedelta(seconds=late_seconds), _PAGE)]
+
+
+async def give_new_turns(tx: Transaction, ids: Sequence[UUID], wait_seconds: float) -> None:
+    """Give letters that missed their turns new ones: those of orders behind all others, single ones after a wait."""
+    await tx.execute(SQL["lock_turns"])
+    await tx.execute(SQL["give_new_turns"], ids, timedelta(seconds=wait_seconds))
 
 
 async def reopen_letters(tx: Transaction, notes: Sequence[tuple[UUID, str]]) -> None:

@@ -11,6 +11,7 @@ from services.callback_gateway.resting import RestingKeys
 from services.callback_gateway.settings import Settings
 from services.callback_gateway.spool import store
 from services.callback_gateway.spool.decide import OrderKey, settle
+from services.callback_gateway.spool.outbound import Outbound
 from shared.messaging.blocks import BLOCK_BYTES, Blocks
 from shared.runtime.app import Runtime
 
@@ -23,15 +24,19 @@ _MOST_COUNTED = 10_000
 class Drain:
     """One step of the loop."""
 
-    def __init__(self, runtime: Runtime[Settings]) -> None:
+    def __init__(self, runtime: Runtime[Settings], outbound: Outbound) -> None:
         self._runtime = runtime
+        self._outbound = outbound
         self._blocks = Blocks(runtime.producer)
         self._resting: RestingKeys[OrderKey] = RestingKeys(_REST_SECONDS)
 
     async def step(self) -> float:
         """Produce one block; gives the seconds until the next."""
+        writes = self._outbound.writes
         async with self._runtime.database.transaction() as tx:
-            SPOOL_DEPTH.set(await store.count_messages(tx, _MOST_COUNTED))
+            depth = await store.count_messages(tx, _MOST_COUNTED)
+            SPOOL_DEPTH.set(depth)
+            self._outbound.note_spool(is_empty=not depth, writes=writes)
             kept = await store.claim_messages(tx, self._resting.resting(), _BLOCK, BLOCK_BYTES)
             if not kept:
                 return _PAUSE_SECONDS

@@ -1,4 +1,7 @@
-"""Produces what the edge has accepted; when the broker does not answer, the spool keeps it."""
+"""Produces what the edge has accepted; when the broker does not answer, the spool keeps it.
+
+While the spool holds messages, what is newer under their topics and keys goes through it, too. The drainer looks at the
+spool every second, so each gateway learns what another has put there; an empty spool costs no look."""
 
 import asyncio
 from collections.abc import Sequence
@@ -25,15 +28,23 @@ class Outbound:
         self._database = database
         self._produce_seconds = produce_seconds
         self._away: RestingKeys[str] = RestingKeys(_AWAY_SECONDS)
+        self._spool_is_empty = False
+        self.writes = 0
+        """Changes before and after each write to the spool."""
+
+    def note_spool(self, *, is_empty: bool, writes: int) -> None:
+        """The spool is empty, or not, by a look that began when there had been so many `writes`."""
+        self._spool_is_empty = is_empty and writes == self.writes
 
     async def send(self, messages: Sequence[Outgoing], *, in_order: bool = False) -> bool:
-        """Make messages durable, in the broker or in the spool; tells whether the broker has them. `in_order`: never
-        before what the spool still holds under the same keys, so that an older word does not come last.
+        """Make messages durable, in the broker or in the spool; tells whether the broker has them. They do not overtake
+        what the spool is known to hold under the same keys. `in_order`: look at the spool in any case, also for what
+        another gateway put there a moment ago; an older word would come last for good.
 
         Raises:
-            Unavailable: neither can keep them.
+            Unavailable: neither can keep them, or the spool cannot be looked at `in_order`.
         """
-        if in_order and await self._keep(messages, only_behind=True):
+        if (in_order or not self._spool_is_empty) and await self._kept_behind(messages, in_order=in_order):
             return False
         topics = {message.topic for message in messages}
         if not topics.isdisjoint(self._away.resting()) and await self._kept_meanwhile(messages):
@@ -47,6 +58,15 @@ class Outbound:
             return False
         return True
 
+    async def _kept_behind(self, messages: Sequence[Outgoing], *, in_order: bool) -> bool:
+        """A spool that cannot be looked at is no reason to refuse what the broker can take."""
+        try:
+            return await self._keep(messages, only_behind=True)
+        except Unavailable:
+            if in_order:
+                raise
+            return False
+
     async def _kept_meanwhile(self, messages: Sequence[Outgoing]) -> bool:
         """A topic that did not answer a moment ago is not asked by every request: each would wait in vain."""
         try:
@@ -59,8 +79,14 @@ class Outbound:
             async with asyncio.timeout(self._produce_seconds), self._database.transaction() as tx:
                 if only_behind and not await store.has_messages(tx, messages):
                     return False
+                self._note_write()
                 await store.insert_messages(tx, messages)
         except TimeoutError:
             raise Unavailable("Postgres: the spool did not answer in time") from None
+        self._note_write()
         SPOOLED.inc(len(messages))
         return True
+
+    def _note_write(self) -> None:
+        self.writes += 1
+        self._spool_is_empty = False

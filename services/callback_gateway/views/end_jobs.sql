@@ -14,19 +14,22 @@
 -- $12 complete boolean[]
 -- $13 answers jsonb[]
 -- $14 failures jsonb[]
--- $15 almost interval
+-- $15 dead integer[]
+-- $16 expired integer[]
+-- $17 almost interval
 INSERT INTO jobs AS known (
     id, state, planned, completed, failed, cancelled, records, distinct_records, reason, expected, complete, answer,
-    failures, created_at, ended_at, updated_at
+    failures, dead, expired, created_at, ended_at, updated_at
 )
 SELECT id, state, planned, completed, failed, cancelled, records, distinct_records, reason, expected, complete, answer,
-    failures, at, at, at
+    failures, dead, expired, at, at, at
 FROM unnest(
     $1::uuid[], $2::text[], $3::integer[], $4::integer[], $5::integer[], $6::integer[], $7::bigint[], $8::bigint[],
-    $9::timestamptz[], $10::text[], $11::bigint[], $12::boolean[], $13::jsonb[], $14::jsonb[]
+    $9::timestamptz[], $10::text[], $11::bigint[], $12::boolean[], $13::jsonb[], $14::jsonb[],
+    $15::integer[], $16::integer[]
 ) AS given (
     id, state, planned, completed, failed, cancelled, records, distinct_records, at, reason, expected, complete, answer,
-    failures
+    failures, dead, expired
 )
 ON CONFLICT (id) DO UPDATE
 SET state = excluded.state,
@@ -41,8 +44,10 @@ SET state = excluded.state,
     complete = excluded.complete,
     answer = excluded.answer,
     failures = excluded.failures,
+    dead = excluded.dead,
+    expired = excluded.expired,
     ended_at = excluded.ended_at,
     redrive_asked_at = NULL,
     updated_at = excluded.updated_at
 WHERE (known.ended_at IS NULL OR known.ended_at < excluded.ended_at)
-    AND (known.told_at IS NULL OR known.told_at <= excluded.ended_at + $15::interval)
+    AND (known.told_at IS NULL OR known.told_at <= excluded.ended_at + $17::interval)

@@ -82,6 +82,8 @@ async def end_jobs(tx: Transaction, events: Sequence[JobEnded]) -> None:
             [event.complete for event in ordered],
             [None if event.answer is None else storable_json(_answer(event.answer)) for event in ordered],
             [None if event.failures is None else storable_json(to_json(event.failures)) for event in ordered],
+            [event.dead for event in ordered],
+            [event.expired for event in ordered],
             ALMOST,
         )
 

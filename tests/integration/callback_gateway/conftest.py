@@ -67,6 +67,7 @@ async def topics(request: pytest.FixtureRequest, place: Place, standing: str) ->
 @asynccontextmanager
 async def served(database: Database, producer: Producer, settings: Settings) -> AsyncIterator[Served]:
     outbound = Outbound(producer, database, settings.gateway_produce_seconds)
+    outbound.note_spool(is_empty=True, writes=outbound.writes)
     payloads = PayloadStore(settings.payload_store)
     context = ApiContext(
         settings, database, outbound, ConfigurationCache(database), JobRows(database), payloads, Following(database)

@@ -7,6 +7,7 @@ from typing import Any
 
 from services.callback_gateway.settings import Settings
 from services.callback_gateway.spool.loop import Drain
+from services.callback_gateway.spool.outbound import Outbound
 from shared.database.pool import Database, Transaction
 from shared.errors import Unavailable
 from shared.messaging.producer import Producer
@@ -48,7 +49,7 @@ def drain_of(place: Place, payloads: Path, producer: Producer, database: Databas
     """The loop that sends what stands in the spool."""
     settings = place.settings(Settings, payloads)
     runtime: Runtime[Any] = Runtime(settings, database, producer, PayloadStore("memory://"))
-    return Drain(runtime)
+    return Drain(runtime, Outbound(producer, database, 1))
 
 
 async def drain(place: Place, payloads: Path, producer: Producer, database: Database) -> None:

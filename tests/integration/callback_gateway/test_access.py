@@ -100,7 +100,7 @@ async def test_a_schedule_does_later_what_its_key_may_do_now(
             assert (answer.status_code, "jobs:write" in answer.json()["detail"]) == (403, True), answer.text
         answer = await guarded.http.post("/schedules", json={"schedule": "a", "every": "1h", **document}, headers=whole)
         assert answer.status_code == 202, answer.text
-    assert "the API key has not the scope jobs:write" in capsys.readouterr().out
+    assert "the API key lacks the scope jobs:write" in capsys.readouterr().out
     assert (await guarded.http.post("/schedules/a/pause", headers=mere)).status_code == 202
     assert (await guarded.http.get("/schedules", headers=mere)).status_code == 403
     await eventually(lambda: len(requested.values) == 3)

@@ -15,19 +15,16 @@ from prometheus_client import REGISTRY
 
 from services.callback_gateway.http.callback_rules import CallbackRules
 from services.callback_gateway.settings import Settings
-from services.callback_gateway.spool.loop import Drain
 from shared.database.pool import Database
 from shared.events.catalogue import DEAD
 from shared.ids import new_id
 from shared.messaging.handler import outgoing
 from shared.messaging.producer import Producer
-from shared.payloads.store import PayloadStore
-from shared.runtime.app import Runtime
 from shared.tokens import Claim, make_token
 from tests.conftest import ReaderFor
 from tests.integration.callback_gateway.conftest import Served, ServeEdge
 from tests.integration.callback_gateway.dead_letters import letter_of
-from tests.integration.callback_gateway.outages import Counting
+from tests.integration.callback_gateway.outages import Counting, drain
 from tests.support.eventually import eventually
 from tests.support.stack import Place
 
@@ -245,10 +242,7 @@ async def test_a_broker_that_is_away_delays_a_callback_and_loses_nothing(
     edge = await served(serve_edge, Producer(topics.kafka, prefix=topics.prefix), {})
     answer: httpx.Response = await edge.http.post(f"/callbacks/acme/{token()[0]}", content=BODY)
     assert answer.status_code == 202
-    runtime: Runtime[Any] = Runtime(
-        topics.settings(Settings, payloads), edge.database, producer, PayloadStore("memory://")
-    )
-    await Drain(runtime).step()
+    await drain(topics, payloads, producer, edge.database)
     [event] = await eventually(lambda: came.values)
     assert event["callback_id"] == answer.json()["id"]
 

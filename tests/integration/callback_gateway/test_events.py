@@ -1,6 +1,7 @@
 """Following a job: every event once, resumable, over at the end."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncGenerator
 from uuid import UUID
 
@@ -9,6 +10,8 @@ import pytest
 from prometheus_client import REGISTRY
 
 from services.callback_gateway.http.routes import events
+from services.callback_gateway.keys.key import make_key
+from services.callback_gateway.keys.store import insert_key
 from shared.ids import new_id
 from shared.messaging.producer import Producer
 from shared.runtime.clock import monotonic
@@ -131,6 +134,23 @@ async def test_so_many_may_follow_at_once(serve_edge: ServeEdge, producer: Produ
                 assert more.headers["content-type"] == "application/problem+json"
         await eventually(is_let_in)
         await eventually(lambda: _open_streams() == 0)
+
+
+async def test_one_key_does_not_take_every_stream(serve_edge: ServeEdge, producer: Producer) -> None:
+    edge, job_id = await serve_edge(producer, gateway_streams=2, gateway_api_keys="required"), new_id()
+    keys = [make_key("a test", frozenset({"jobs:read"}), secrets.token_bytes) for _ in range(2)]
+    async with edge.database.transaction() as tx:
+        await tx.execute("INSERT INTO jobs (id, state, kind) VALUES ($1, 'running', 'poll')", job_id)
+        for _, key in keys:
+            await insert_key(tx, key)
+    greedy, other = ({"Authorization": f"Bearer {text}"} for text, _ in keys)
+    place, statuses = f"/jobs/{job_id}/events", []
+    async with edge.http.stream("GET", place, headers=greedy) as first:
+        statuses.append(first.status_code)
+        for headers in (greedy, other):
+            async with edge.http.stream("GET", place, headers=headers) as answer:
+                statuses.append(answer.status_code)
+    assert statuses == [200, 503, 200]
 
 
 def _open_streams() -> float | None:

@@ -15,6 +15,7 @@ from services.callback_gateway.schedules import store as schedules
 from services.callback_gateway.settings import Settings
 from services.callback_gateway.spool import store as spool
 from services.callback_gateway.spool.loop import Drain
+from services.callback_gateway.spool.outbound import Outbound
 from shared.database.pool import Database
 from shared.events.callbacks import CallbackReceived
 from shared.ids import new_id
@@ -54,6 +55,10 @@ async def keep_spooled(database: Database, prefix: str) -> str:
     return "spool"
 
 
+def drain(runtime: Runtime[Any]) -> Drain:
+    return Drain(runtime, Outbound(runtime.producer, runtime.database, 1))
+
+
 async def keep_parked(database: Database, prefix: str) -> str:
     letter = letter_of(prefix, value=LARGE.encode())
     came = [CallbackReceived(callback_id=new_id(), vendor="acme", received_at=NOW, body="") for _ in range(COUNT)]
@@ -73,7 +78,7 @@ async def keep_redriven(database: Database, prefix: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("keep_large", "loop"), [(keep_spooled, Drain), (keep_parked, Unmatched), (keep_redriven, Redrive)]
+    ("keep_large", "loop"), [(keep_spooled, drain), (keep_parked, Unmatched), (keep_redriven, Redrive)]
 )
 async def test_what_waits_to_be_sent_goes_in_several_rounds(runtime: Runtime[Any], keep_large: Any, loop: Any) -> None:
     waiting, sending = await keep_large(runtime.database, runtime.settings.topic_prefix), loop(runtime)

@@ -11,7 +11,7 @@ import pytest
 from services.callback_gateway.http.store import find_dead_letters
 from services.callback_gateway.redrive import store
 from services.callback_gateway.redrive.model import LetterFilter
-from services.callback_gateway.redrive.store import LetterPage, Selection, Turns
+from services.callback_gateway.redrive.store import LetterPage, Selection
 from shared.database.pool import Database
 from tests.integration.callback_gateway.conftest import Served
 from tests.integration.callback_gateway.dead_letters import keep, letter_of
@@ -85,6 +85,24 @@ async def test_however_many_letters_there_are_the_oldest_come_first_each_in_its_
     assert min(later - turn for turn, later in pairwise(turns)) == timedelta(seconds=0.001)
 
 
+@pytest.mark.parametrize("verb", list(ORDERS))
+async def test_one_request_does_only_so_much_and_says_where_the_rest_is(edge: Served, verb: str) -> None:
+    """Or a client would give up before its answer. What comes between two requests is not part of the order."""
+    await keep(edge.database, letter_of(at=BEGAN))
+    async with edge.database.transaction() as tx:
+        await tx.execute(
+            """INSERT INTO dead_letters (id, service, topic, reason, at, document)
+            SELECT gen_random_uuid(), service, topic, reason, at + number * interval '1 second', document
+            FROM dead_letters CROSS JOIN generate_series(1, 10009) AS number"""
+        )
+    first = (await edge.http.post(f"/dead-letters/{verb}", json=ORDERS[verb])).json()
+    await keep(edge.database, letter_of(at=BEGAN + timedelta(days=1)))
+    wanted = {**ORDERS[verb]["filter"], **first["rest"]}
+    second = (await edge.http.post(f"/dead-letters/{verb}", json={**ORDERS[verb], "filter": wanted})).json()
+    assert [(done["count"], bool(done["rest"])) for done in (first, second)] == [(10_000, True), (10, False)]
+    assert await still_open(edge.database) == 1
+
+
 async def test_a_rare_reason_and_the_count_of_open_letters_do_not_read_all_letters(edge: Served) -> None:
     rare = "a rare reason" + 100 * "!"
     [one] = await keep(edge.database, letter_of(reason=rare + "?"))
@@ -100,9 +118,30 @@ async def test_a_rare_reason_and_the_count_of_open_letters_do_not_read_all_lette
         assert len(await find_dead_letters(tx, selection, None, None, 50)) == 1
         assert (await store.survey_redrives(tx, selection, force=False)).ids == (UUID(one),)
         assert (await store.survey_discards(tx, selection)).ids == (UUID(one),)
-        assert len(await store.schedule_redrives(tx, selection, LetterPage(), Turns(timedelta()), force=False)) == 1
+        assert len(await store.schedule_redrives(tx, selection, LetterPage(), force=False)) == 1
         assert len(await store.discard_letters(tx, selection, LetterPage(), "a test")) == 1
         assert await store.count_open(tx, 100, 10) == [("planner", "bug", 100), ("planner", (rare + "!")[:100], 1)]
+        read = await tx.fetchval(
+            "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relid = 'dead_letters'::regclass"
+        )
+    assert read < 1_000
+
+
+@pytest.mark.parametrize("wanted", [{"service": "fetcher"}, {"topic": "fetch.requested"}])
+async def test_the_few_letters_of_a_service_or_topic_are_listed_without_a_look_at_the_others(
+    edge: Served, wanted: dict[str, Any]
+) -> None:
+    [one] = await keep(edge.database, letter_of(service="fetcher", topic="fetch.requested"))
+    await keep(edge.database, letter_of(at=BEGAN + timedelta(days=1)))
+    async with edge.database.transaction() as tx:
+        await tx.execute(
+            """INSERT INTO dead_letters (id, service, topic, reason, at, document)
+            SELECT gen_random_uuid(), service, topic, reason, at, document
+            FROM dead_letters CROSS JOIN generate_series(1, 10000) WHERE service = 'planner'"""
+        )
+    async with edge.database.transaction() as tx:
+        rows = await find_dead_letters(tx, Selection(LetterFilter(**wanted), "sluice"), None, None, 50)
+        assert [str(row["id"]) for row in rows] == [one]
         read = await tx.fetchval(
             "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relid = 'dead_letters'::regclass"
         )

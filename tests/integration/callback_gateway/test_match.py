@@ -254,8 +254,31 @@ async def test_a_callback_that_lay_in_the_spool_for_long_waits_for_its_task_neve
     await run(database, received(vendor_job="r1", received_at=began))
     await sweep(topics, database, producer, payloads)
     assert await verdicts(database) == ["parked"]
-    assert [one["told"] for one in await run(database, expected(new_id(), vendor_job="r1"))] == ["done"]
+    answered = expected(new_id(), vendor_job="r1", submitted_at=began - timedelta(seconds=1))
+    assert [one["told"] for one in await run(database, answered)] == ["done"]
     assert await verdicts(database) == ["accepted"]
+
+
+@pytest.mark.parametrize("first", ["task", "callback"])
+async def test_a_callback_for_a_job_that_was_submitted_elsewhere_is_for_no_task_that_gets_its_id_later(
+    database: Database, first: str
+) -> None:
+    """The vendor uses its ids again: `report-2026-01` is another job now. The old callback may be read after that."""
+    task_id = new_id()
+    old = received(vendor_job="r1", received_at=NOW - timedelta(days=1))
+    waits = [expected(task_id), expected(task_id, vendor_job="r1", submitted_at=NOW)]
+    assert await run(database, *([*waits, old] if first == "task" else [old, *waits])) == []
+    assert await verdicts(database) == ["parked"]
+    assert [one["told"] for one in await run(database, received(vendor_job="r1"))] == ["done"]
+    assert await verdicts(database) == ["parked", "accepted"]
+
+
+async def test_a_callback_between_two_tries_of_a_submit_is_for_its_task(database: Database) -> None:
+    """The answer to the first try was lost; the vendor knows the second one by its idempotency key."""
+    task_id, second_try = new_id(), NOW + timedelta(minutes=1)
+    answered = expected(task_id, vendor_job="r1", submitted_at=second_try)
+    told = await run(database, expected(task_id), received(vendor_job="r1"), answered)
+    assert [one["told"] for one in told] == ["done"]
 
 
 @pytest.mark.parametrize("by", ["token", "id"])

@@ -191,7 +191,7 @@ async def test_what_waits_for_its_turn_can_be_put_away(edge: Served) -> None:
     assert await listed(edge.http, state="discarded") == [three, two, one]
     async with edge.database.transaction() as tx:
         await tx.execute("UPDATE dead_letters SET due_at = now() - interval '1 second'")
-        assert await store.claim_due(tx, 10, 2**20) == []
+        assert await store.claim_due(tx, 10, 2**20, late_seconds=10) == []
 
 
 async def test_what_cannot_be_sent_is_open_again(gateway: httpx.AsyncClient, producer: Producer) -> None:
@@ -230,13 +230,13 @@ async def test_a_crash_before_the_commit_sends_the_same_once_more(
     await runtime.producer.open()
     redrive = Redrive(runtime)
     await keep(runtime.database, *(letter_of(topics.prefix) for _ in range(20)))
-    everything, at_once = store.Selection(LetterFilter(), topics.prefix), store.Turns(timedelta())
+    everything = store.Selection(LetterFilter(), topics.prefix)
     async with runtime.database.transaction() as tx:
-        assert len(await store.schedule_redrives(tx, everything, store.LetterPage(), at_once, force=False)) == 20
+        assert len(await store.schedule_redrives(tx, everything, store.LetterPage(), force=False)) == 20
 
     async def all_due() -> bool:
         async with runtime.database.transaction() as tx:
-            return len(await store.claim_due(tx, 100, 2**20)) == 20
+            return len(await store.claim_due(tx, 100, 2**20, late_seconds=10)) == 20
 
     await eventually(all_due, 5)
     with monkeypatch.context() as patched:

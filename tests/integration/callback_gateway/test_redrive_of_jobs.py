@@ -39,7 +39,7 @@ async def test_a_letter_whose_task_was_planned_again_before_its_turn_is_not_sent
     )
     async with edge.database.transaction() as tx:
         await view_tasks(tx, [incoming(again)])
-        assert await store.claim_due(tx, 10, 2**20) == []
+        assert await store.claim_due(tx, 10, 2**20, late_seconds=10) == []
     assert await listed(edge.http, state="redriven") == [waits]
 
 

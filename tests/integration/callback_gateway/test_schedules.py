@@ -109,13 +109,17 @@ async def test_a_request_that_is_repeated_is_the_same_schedule(edge: Served, rea
 
 
 async def test_a_repetition_after_the_time_is_still_a_repetition(edge: Served) -> None:
-    """The answer was lost, the schedule was not: it is not refused as past, and one that is over does not come back."""
+    """The answer was lost, the schedule was not: it is not refused as past, nor as its source is gone, and one that is
+    over does not come back."""
     key, at = {"Idempotency-Key": uuid4().hex}, datetime.now(UTC) + timedelta(seconds=1)
-    document = {**SOON, "triggerAt": at.isoformat()}
+    assert (await edge.http.put("/vendors/acme", json={"base_url": "https://api.example"})).status_code == 201
+    assert (await edge.http.put("/sources/orders", json={"vendor": "acme", "poll": {}})).status_code == 201
+    document = {**SOON, "triggerAt": at.isoformat(), "start": {"source": "orders"}}
     first = await edge.http.post("/schedules", json=document, headers=key)
     await eventually(lambda: datetime.now(UTC) > at)
     async with edge.database.transaction() as tx:
         await tx.execute("UPDATE schedules SET state = 'removed', changed_at = now()")
+    assert (await edge.http.delete("/sources/orders")).status_code == 204
     again = await edge.http.post("/schedules", json=document, headers=key)
     assert (again.status_code, again.json()["id"]) == (202, first.json()["id"])
     assert (await edge.http.get(again.headers["location"])).json()["status"] == "removed"

@@ -4,10 +4,13 @@ import asyncio
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from services.callback_gateway.settings import Settings
 from services.callback_gateway.spool import store
+from services.callback_gateway.spool.loop import Drain
 from services.callback_gateway.spool.outbound import Outbound
 from shared.database.pool import Database
 from shared.errors import Unavailable
@@ -16,6 +19,8 @@ from shared.events.jobs import JobControl
 from shared.ids import new_id
 from shared.messaging.handler import Outgoing, outgoing
 from shared.messaging.producer import Producer
+from shared.payloads.store import PayloadStore
+from shared.runtime.app import Runtime
 from tests.conftest import DatabaseFor, ReaderFor
 from tests.integration.callback_gateway.conftest import Served, ServeEdge
 from tests.integration.callback_gateway.outages import AWAY, crash, drain, drain_of, without_broker
@@ -103,6 +108,25 @@ async def test_an_older_word_never_comes_last(
     await eventually(lambda: len(vendors.values) == 3)
     told = [value["vendor"]["base_url"] for value in vendors.values if value["vendor"]["vendor"] == "acme"]
     assert told == ["https://old.example", "https://new.example"]
+
+
+async def test_newer_messages_wait_behind_those_that_the_spool_holds_under_their_key(
+    topics: Place, payloads: Path, producer: Producer, database_for: DatabaseFor, reader_for: ReaderFor
+) -> None:
+    """Another gateway spooled the first."""
+    reader, database = await reader_for("webhooks.received"), await database_for("callback-gateway")
+    first, second, third = numbered("webhooks.received", "acme", 3)
+    assert not await Outbound(without_broker(topics), database, 1).send([first])
+    outbound = Outbound(producer, database, 1)
+    assert not await outbound.send([second])
+    assert await outbound.send(numbered("webhooks.received", "other", 1))
+    runtime: Runtime[Any] = Runtime(topics.settings(Settings, payloads), database, producer, PayloadStore("memory://"))
+    loop = Drain(runtime, outbound)
+    for _ in range(2):
+        await loop.step()
+    assert await outbound.send([third])
+    await eventually(lambda: len(reader.records) == 4)
+    assert [record.value for record in reader.records if record.key == b"acme"] == [b"0", b"1", b"2"]
 
 
 async def test_a_crash_before_the_deletion_sends_the_same_once_more(

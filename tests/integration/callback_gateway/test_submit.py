@@ -4,6 +4,8 @@ import asyncio
 from operator import itemgetter
 from uuid import uuid4
 
+import pytest
+
 from shared.ids import derived_id
 from shared.messaging.producer import Producer
 from tests.conftest import ReaderFor
@@ -105,6 +107,20 @@ async def test_the_same_request_with_the_same_key_is_the_same_job(edge: Served) 
     assert again.headers["idempotency-replayed"] == "true"
     other = await edge.http.post("/jobs", json={"url": "https://api.example/others"}, headers=headers)
     assert other.status_code == 422
+
+
+@pytest.mark.parametrize("by", ["key", "id"])
+async def test_a_repetition_is_the_same_job_though_its_source_was_removed_since(edge: Served, by: str) -> None:
+    headers = {"Idempotency-Key": "k1"} if by == "key" else {}
+    document = {"source": "orders", **({} if by == "key" else {"id": str(uuid4())})}
+    assert (await edge.http.put("/vendors/acme", json={"base_url": "https://api.example"})).status_code == 201
+    assert (await edge.http.put("/sources/orders", json={"vendor": "acme", "poll": {}})).status_code == 201
+    first = await edge.http.post("/jobs", json=document, headers=headers)
+    assert (await edge.http.delete("/sources/orders")).status_code == 204
+    again = await edge.http.post("/jobs", json=document, headers=headers)
+    assert (again.status_code, again.json()["id"]) == (202, first.json()["id"])
+    assert again.headers["idempotency-replayed"] == "true"
+    assert (await edge.http.post("/jobs", json={**document, "id": str(uuid4())}, headers=headers)).status_code == 422
 
 
 async def test_a_key_does_not_hide_that_another_job_has_the_id(edge: Served) -> None:

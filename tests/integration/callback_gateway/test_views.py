@@ -223,7 +223,7 @@ async def test_dead_letters_and_jobs_come_from_their_topics(gateway: httpx.Async
     brief = next(one for one in found if one["id"] == str(letter_id))
     assert (brief["reason"], brief["error"], brief["delivery"]) == ("bug", "it broke\ufffd", 2)
     whole = (await gateway.get(f"/dead-letters/{letter_id}")).json()
-    assert whole["history"] == ["once"]
+    assert (whole["history"], whole["attempts"], whole["trace_id"]) == (["once"], 3, job_id.hex)
     assert (whole["original"]["key"], whole["original"]["value"], whole["original"]["headers"]) == (
         "k",
         None,

@@ -237,7 +237,9 @@ async def test_hooks_are_configuration(edge: Served, reader_for: ReaderFor) -> N
     assert (await edge.http.get("/hooks/acme")).json()["start"]["source"] == "orders"
     assert [found["hook"] for found in (await edge.http.get("/hooks")).json()["hooks"]] == ["acme"]
     answer = await edge.http.post("/in/acme", json=ORDER)
-    assert answer.json()["links"] == {"job": f"/jobs/{answer.json()['id']}"}
+    place = f"/jobs/{answer.json()['id']}"
+    assert (answer.json()["links"], answer.headers["location"]) == ({"job": place}, place)
+    assert answer.headers["retry-after"] == "1"
     assert (await edge.http.delete("/hooks/acme")).status_code == 204
     assert (await edge.http.post("/in/acme", json=ORDER)).status_code == 404
     await eventually(lambda: len(hooks.records) == 2)

@@ -26,9 +26,8 @@ RULES = Callbacks.model_validate(
 
 def waiting(**more: Any) -> Expectation:
     fields = {"round": 0, "vendor_job": None, "over": False, "told": None, "vendor": "acme", "rules": RULES, **more}
-    return Expectation(
-        task_id=TASK, job_id=JOB, number=0, deadline_at=NOW + timedelta(hours=1), updated_at=NOW, **fields
-    )
+    fields = {"deadline_at": NOW + timedelta(hours=1), "updated_at": NOW, "since": NOW, **fields}
+    return Expectation(task_id=TASK, job_id=JOB, number=0, **fields)
 
 
 def callback(status: str = "ok", *, number: int = 1, raw: bytes | None = None, **more: Any) -> CallbackReceived:

@@ -81,6 +81,35 @@ async def test_a_redirect_is_no_success(status: int) -> None:
             assert caught.value.status == status
 
 
+@pytest.mark.parametrize("verb", ["redrive", "discard"])
+async def test_an_order_for_dead_letters_is_given_until_nothing_is_left(verb: str) -> None:
+    rest = {"from": "2026-01-01T00:00:00+00:00", "to": "2026-01-02T00:00:00.000001+00:00"}
+    seen: list[dict[str, object]] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(orjson.loads(request.content)["filter"])
+        done = {"count": 10_000, "held": 1, "ids": [str(JOB_ID)], "dry_run": False, "rest": rest}
+        return httpx.Response(202, json=done if len(seen) < 3 else {**done, "count": 5, "held": 0, "rest": None})
+
+    async with client(answer) as sluice:
+        if verb == "redrive":
+            done = await sluice.redrive_letters({"reason": "bug"})
+        else:
+            done = await sluice.discard_letters({"reason": "bug"}, "old")
+    assert (done.count, done.held, done.ids, done.rest) == (20_005, 1, [JOB_ID], None)
+    assert seen == [{"reason": "bug"}, *2 * [{"reason": "bug", **rest}]]
+
+
+async def test_a_server_that_is_slow_to_answer_is_not_said_to_be_down() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        raise httpx.ReadTimeout("too slow")
+
+    async with client(answer) as sluice:
+        with pytest.raises(ApiError, match="may still act") as caught:
+            await sluice.jobs()
+    assert "make up" not in str(caught.value)
+
+
 async def test_no_server_at_the_address_is_told_with_what_to_start() -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused")

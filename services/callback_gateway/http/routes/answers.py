@@ -4,6 +4,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from services.callback_gateway.http.context import Context
+from services.callback_gateway.http.description import ANY_CONTENT
 from services.callback_gateway.http.problems import Refusal, problem_responses
 from services.callback_gateway.http.routes.lookup import JobId, job_or_404
 
@@ -14,8 +15,11 @@ router = APIRouter(prefix="/jobs", tags=["jobs"])
     "/{job_id}/answer",
     summary="What the vendor answered",
     responses={
-        200: {"description": "The status, headers and body of the vendor's own answer, whatever they are"},
-        "default": {"description": "The vendor's own answer"},
+        200: {
+            "description": "The status, headers and body of the vendor's own answer, whatever they are",
+            "content": ANY_CONTENT,
+        },
+        "default": {"description": "The vendor's own answer", "content": ANY_CONTENT},
         **problem_responses(404, 409, 410, 422, 502, 504),
     },
 )

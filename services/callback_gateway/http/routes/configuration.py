@@ -16,7 +16,7 @@ from services.callback_gateway.configure.store import Table
 from services.callback_gateway.http.body import read_json_body
 from services.callback_gateway.http.checks import check_notices, check_values, check_waits
 from services.callback_gateway.http.context import ApiContext, Context
-from services.callback_gateway.http.description import document
+from services.callback_gateway.http.description import document, schema_of
 from services.callback_gateway.http.json_response import json_response
 from services.callback_gateway.http.problems import Refusal, problem_responses
 from shared.errors import Invalid, Problem
@@ -105,14 +105,25 @@ KINDS = (
 def routes(kind: Kind) -> APIRouter:
     """The routes of one kind of configuration."""
     router = APIRouter(prefix=f"/{kind.table}", tags=["configuration"])
+    schema = schema_of(kind.name.capitalize())
+    shown: dict[str, Any] = {"content": {"application/json": {"schema": schema}}}
+    listed = {
+        "type": "object",
+        "required": [kind.table],
+        "properties": {kind.table: {"type": "array", "items": schema}},
+    }
 
-    @router.get("", summary=f"List {kind.table}", responses=problem_responses())
+    @router.get(
+        "",
+        summary=f"List {kind.table}",
+        responses={200: {"content": {"application/json": {"schema": listed}}}, **problem_responses()},
+    )
     async def list_documents(context: Context) -> Response:
         """All of them, by name."""
         async with context.database.transaction() as tx:
             return json_response({kind.table: await store.find_documents(tx, kind.table)})
 
-    @router.get("/{name}", summary=f"Show a {kind.name}", responses=problem_responses(404))
+    @router.get("/{name}", summary=f"Show a {kind.name}", responses={200: shown, **problem_responses(404)})
     async def show(context: Context, name: Name) -> Response:
         """The document as it is in force."""
         return json_response(await _found(context, kind, name))
@@ -120,7 +131,11 @@ def routes(kind: Kind) -> APIRouter:
     @router.put(
         "/{name}",
         summary=f"Create or replace a {kind.name}",
-        responses={201: {"description": "Created"}, **problem_responses(400, 404, 408, 413, 415, 422)},
+        responses={
+            200: shown,
+            201: {"description": "Created", **shown},
+            **problem_responses(400, 404, 408, 413, 415, 422),
+        },
         openapi_extra={"requestBody": document(kind.name.capitalize(), kind.example)},
     )
     async def put(context: Context, name: Name, request: Request) -> Response:

@@ -1,8 +1,7 @@
 """`/dead-letters`: what could not be handled, with its reason, history and original bytes; sent again, or put away."""
 
-import base64
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request
@@ -18,6 +17,7 @@ from services.callback_gateway.http.problems import Refusal, problem_responses
 from services.callback_gateway.http.routes.lookup import Limit, linked_page, page
 from services.callback_gateway.redrive import bulk
 from services.callback_gateway.redrive import store as redrive_store
+from services.callback_gateway.redrive.bulk import Taken
 from services.callback_gateway.redrive.decide import PUBLISHED_AGAIN, not_whole, topics_of_state
 from services.callback_gateway.redrive.model import (
     MOST_REDRIVES,
@@ -27,7 +27,8 @@ from services.callback_gateway.redrive.model import (
     RedriveOrder,
     State,
 )
-from services.callback_gateway.redrive.store import LetterPage, Selection, Turns
+from services.callback_gateway.redrive.presentation import letter_body, whole_letter_body
+from services.callback_gateway.redrive.store import LetterPage, Selection
 from shared.api_models import LettersAffected, WholeDeadLetter
 from shared.database.pool import Row
 from shared.events.catalogue import Service
@@ -66,7 +67,9 @@ async def list_letters(  # noqa: PLR0913, PLR0917 - the parameters of a query
     async with context.database.transaction() as tx:
         rows = await store.find_dead_letters(tx, selection, state, after, limit)
     more = {"state": state} if state else {}
-    return linked_page(page("dead_letters", rows, _brief, limit), "/dead-letters", {**given, **more, "limit": limit})
+    return linked_page(
+        page("dead_letters", rows, letter_body, limit), "/dead-letters", {**given, **more, "limit": limit}
+    )
 
 
 @router.get(
@@ -77,7 +80,7 @@ async def list_letters(  # noqa: PLR0913, PLR0917 - the parameters of a query
 async def show(context: Context, letter_id: LetterId) -> Response:
     """With its history and the original message, which is given as text where it is text."""
     row = await _found(context, letter_id)
-    return json_response({**_brief(row), **_whole(row["document"])})
+    return json_response(whole_letter_body(row))
 
 
 @router.post(
@@ -96,16 +99,17 @@ async def show(context: Context, letter_id: LetterId) -> Response:
 async def redrive_all(context: Context, request: Request) -> Response:
     """Sends all open letters that fit the filter, the oldest first, at a rate. Held back are those that came back
     three times, unless `force` is given; and always those of cancelled jobs, of configuration, which is published
-    again instead, and those whose messages were too large to be kept. A dry run counts them."""
+    again instead, and those whose messages were too large to be kept. A dry run counts them. If the answer has a
+    `rest`, give the order again with its `from` and `to` in the filter."""
     order = parse(REDRIVE, (await read_json_body(request, context.settings))[1])
     selection = Selection(order.filter, context.settings.topic_prefix)
     async with context.database.transaction() as tx:
         seen = await redrive_store.survey_redrives(tx, selection, force=order.force)
-    count = seen.count
-    if not order.dry_run:
-        turns = Turns(timedelta(seconds=1 / order.rate))
-        count = await bulk.redrive(context.database, selection, seen, turns, force=order.force)
-    return _affected(count, seen.held, seen.ids, dry_run=order.dry_run)
+    if order.dry_run:
+        return _affected(Taken(seen.count), seen.held, seen.ids, dry_run=True)
+    apart = timedelta(seconds=1 / order.rate)
+    taken = await bulk.redrive(context.database, selection, seen, apart=apart, force=order.force)
+    return _affected(taken, seen.held, seen.ids)
 
 
 @router.post(
@@ -123,11 +127,11 @@ async def redrive(
     `409` if the letter is not open, or is held back."""
     selection = Selection(LetterFilter(), context.settings.topic_prefix, letter_id)
     async with context.database.transaction() as tx:
-        taken = await redrive_store.schedule_redrives(tx, selection, LetterPage(), Turns(timedelta()), force=force)
+        taken = await redrive_store.schedule_redrives(tx, selection, LetterPage(), force=force)
     if not taken:
         row = await _found(context, letter_id)
         raise Refusal(409, _why_not_redriven(row, selection.prefix, force=force))
-    return _affected(1, 0, (letter_id,), dry_run=False)
+    return _affected(Taken(1), 0, (letter_id,))
 
 
 @router.post(
@@ -140,15 +144,16 @@ async def redrive(
 )
 async def discard_all(context: Context, request: Request) -> Response:
     """Puts away all letters that fit the filter and are open, or wait for their turn to be sent again. The reason is
-    kept with them. Their tasks stay dead, and their jobs stay as they ended."""
+    kept with them. Their tasks stay dead, and their jobs stay as they ended. If the answer has a `rest`, give the order
+    again with its `from` and `to` in the filter."""
     order = parse(DISCARD, (await read_json_body(request, context.settings))[1])
     selection = Selection(order.filter, context.settings.topic_prefix)
     async with context.database.transaction() as tx:
         seen = await redrive_store.survey_discards(tx, selection)
-    count = seen.count
-    if not order.dry_run:
-        count = await bulk.discard(context.database, selection, seen, order.reason)
-    return _affected(count, 0, seen.ids, dry_run=order.dry_run, status=200)
+    if order.dry_run:
+        return _affected(Taken(seen.count), 0, seen.ids, dry_run=True)
+    taken = await bulk.discard(context.database, selection, seen, order.reason)
+    return _affected(taken, 0, seen.ids, status=200)
 
 
 @router.post(
@@ -167,7 +172,7 @@ async def discard(context: Context, letter_id: LetterId, request: Request) -> Re
     if not taken:
         row = await _found(context, letter_id)
         raise Refusal(409, f"the dead letter is {row['state']} already")
-    return _affected(1, 0, (letter_id,), dry_run=False, status=200)
+    return _affected(Taken(1), 0, (letter_id,), status=200)
 
 
 async def _found(context: ApiContext, letter_id: UUID) -> Row:
@@ -190,47 +195,7 @@ def _why_not_redriven(row: Row, prefix: str, *, force: bool) -> str:
     return "its job is cancelled"
 
 
-def _affected(count: int, held: int, ids: tuple[UUID, ...], *, dry_run: bool, status: int = 202) -> Response:
-    body = {"count": count, "held": held, "ids": [str(one) for one in ids], "dry_run": dry_run}
+def _affected(taken: Taken, held: int, ids: tuple[UUID, ...], *, dry_run: bool = False, status: int = 202) -> Response:
+    rest = taken.rest and dict(zip(("from", "to"), taken.rest, strict=True))
+    body = {"count": taken.count, "held": held, "ids": [str(one) for one in ids], "dry_run": dry_run, "rest": rest}
     return json_response(body, 200 if dry_run else status)
-
-
-def _brief(row: Row) -> dict[str, Any]:
-    return {
-        "id": str(row["id"]),
-        "service": row["service"],
-        "topic": row["topic"],
-        "reason": row["reason"],
-        "error": row["error"],
-        "delivery": row["delivery"],
-        "state": row["state"],
-        "redrives": row["redrives"],
-        "note": row["note"],
-        "changed_at": row["changed_at"],
-        "at": row["at"],
-        "job_id": row["job_id"] and str(row["job_id"]),
-        "task_id": row["task_id"] and str(row["task_id"]),
-    }
-
-
-def _whole(document: dict[str, Any]) -> dict[str, Any]:
-    original = document["original"]
-    return {
-        "history": document["history"],
-        "original": {
-            **{name: original[name] for name in ("topic", "partition", "offset", "timestamp")},
-            "key": _text(original["key"]),
-            "value": _text(original["value"]),
-            "value_base64": original["value"],
-            "headers": [[name, _text(value)] for name, value in original["headers"]],
-        },
-    }
-
-
-def _text(encoded: str | None) -> str | None:
-    if encoded is None:
-        return None
-    try:
-        return base64.b64decode(encoded).decode("utf-8")
-    except ValueError:
-        return None

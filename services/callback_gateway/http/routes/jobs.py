@@ -9,11 +9,11 @@ from fastapi.responses import Response
 
 from services.callback_gateway.http import store
 from services.callback_gateway.http.context import ApiContext, Context
-from services.callback_gateway.http.description import Jobs, Tasks, accepted_headers, document
+from services.callback_gateway.http.description import ANY_CONTENT, Jobs, Tasks, accepted_headers, document, schema_of
 from services.callback_gateway.http.idempotency import IDEMPOTENCY_KEY
 from services.callback_gateway.http.json_response import json_response
 from services.callback_gateway.http.prefer_wait import PREFER
-from services.callback_gateway.http.presentation import failures_of, job_body, task_body
+from services.callback_gateway.http.presentation import counts_of, failures_of, job_body, task_body
 from services.callback_gateway.http.problems import Refusal, problem_responses
 from services.callback_gateway.http.routes.lookup import JobId, Limit, job_or_404, linked_page, page
 from services.callback_gateway.http.submission import accepted, submit_job
@@ -47,6 +47,7 @@ EXAMPLES = (
 )
 _ACCEPTED: dict[int | str, dict[str, Any]] = {202: {"model": JobReference, "headers": accepted_headers("The job")}}
 
+JOB_SCHEMA = schema_of("Job")
 Action = Literal["cancel", "pause", "resume", "redrive"]
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
@@ -59,10 +60,13 @@ router = APIRouter(prefix="/jobs", tags=["jobs"])
     responses={
         **_ACCEPTED,
         200: {
-            "model": Job,
-            "description": "With `Prefer: wait`: the job is over. Of a request: the vendor's answer",
+            "description": "With `Prefer: wait`: the job is over. Of a request: the vendor's own answer",
+            "content": {"application/json": {"schema": {"anyOf": [JOB_SCHEMA, {}]}}, **ANY_CONTENT},
         },
-        "default": {"description": "With `Prefer: wait`: the status, headers and body of the vendor's own answer"},
+        "default": {
+            "description": "With `Prefer: wait`: the status, headers and body of the vendor's own answer",
+            "content": ANY_CONTENT,
+        },
         **problem_responses(400, 408, 413, 415, 422, 502, 504),
     },
     openapi_extra={
@@ -90,7 +94,7 @@ async def list_jobs(
     found = page(
         "jobs",
         rows,
-        lambda row: job_body(row, {}, failures_of(row), now, windows=contracts.get(row["vendor"], ())),
+        lambda row: job_body(row, counts_of(row), failures_of(row), now, windows=contracts.get(row["vendor"], ())),
         limit,
     )
     only = {"status": status.value} if status else {}

@@ -70,8 +70,9 @@ async def submit(context: Context, request: Request) -> Response:
     body, found = await read_json_body(request, context.settings)
     fingerprint = hashlib.sha256(b"/schedules\0" + body).digest()
     key = idempotency_key(request)
-    asked_at = await _asked_at(context, key, fingerprint)
-    schedule = await _checked(context, found, asked_at)
+    first_asked_at = await _first_asked_at(context, key, fingerprint)
+    asked_at = first_asked_at or utc_now()
+    schedule = await _checked(context, found, asked_at, is_known=first_asked_at is not None)
     wanted, replayed = new_id(), False
     if key is not None:
         wanted, _, replayed = await use_key(context, key, fingerprint, wanted)
@@ -134,21 +135,22 @@ async def delete(context: Context, place: Place) -> Response:
     return await _ask(context, place, "delete")
 
 
-async def _asked_at(context: ApiContext, key: str | None, fingerprint: bytes) -> datetime:
-    """When it was asked for: a repetition that comes after the time of its schedule is still a repetition."""
-    now = utc_now()
+async def _first_asked_at(context: ApiContext, key: str | None, fingerprint: bytes) -> datetime | None:
+    """When it was first asked for, if this is a repetition, which may come after the time of its schedule."""
     if key is None:
-        return now
+        return None
     async with context.database.transaction() as tx:
-        return await store.find_key_time(tx, key, fingerprint) or now
+        return await store.find_key_time(tx, key, fingerprint)
 
 
-async def _checked(context: ApiContext, found: Any, asked_at: datetime) -> Schedule:
-    """The schedule, if its times, its target and the names in it are good."""
+async def _checked(context: ApiContext, found: Any, asked_at: datetime, *, is_known: bool) -> Schedule:
+    """The schedule, if its times, its target and the names in it are good. Those of a repetition were: what they name
+    may have been removed since."""
     try:
         schedule = read_schedule(found, asked_at)
-        await _check_start(context, schedule, asked_at)
-        await check_notices(context, schedule.on_failure.notify, "/on_failure/notify")
+        if not is_known:
+            await _check_start(context, schedule, asked_at)
+            await check_notices(context, schedule.on_failure.notify, "/on_failure/notify")
     except Invalid as error:
         log.info("schedule.refused", mistakes=[str(one) for one in error.problems])
         raise

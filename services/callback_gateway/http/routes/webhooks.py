@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from services.callback_gateway.http.body import read_body
 from services.callback_gateway.http.context import ApiContext
+from services.callback_gateway.http.description import accepted_headers
 from services.callback_gateway.http.json_response import json_bytes
 from services.callback_gateway.http.problems import Refusal, problem_responses
 from services.callback_gateway.metrics import WEBHOOKS
@@ -35,7 +36,8 @@ _OPERATION: dict[str, Any] = {
     "requestBody": {"required": True, "content": {"*/*": {"schema": {}}}},
     "responses": {
         "202": {
-            "description": "Kept; `links.job` leads to the job that it may start",
+            "description": "Kept; `Location` and `links.job` lead to the job that it may start",
+            "headers": accepted_headers("The job, if the hook starts one and its `when` holds"),
             "content": {"application/json": {"schema": {"type": "object"}}},
         },
         "200": {
@@ -120,6 +122,9 @@ def _accepted(hook: Hook, webhook: Webhook, receipt: Receipt) -> Response:
     headers = {} if receipt is Receipt.ACCEPTED else {"Idempotency-Replayed": "true"}
     if hook.answer.status == _NO_CONTENT:
         return Response(status_code=_NO_CONTENT, headers=headers)
-    links = {"job": f"/jobs/{webhook.id}"} if hook.start else {}
+    links = {}
+    if hook.start:
+        links["job"] = headers["Location"] = f"/jobs/{webhook.id}"
+        headers["Retry-After"] = "1"
     body = {"id": str(webhook.id), "kind": "webhook", "status": "accepted", "links": links, **webhook.answer_fields}
     return Response(json_bytes(body), hook.answer.status, headers=headers, media_type="application/json")

@@ -1,2 +1,0 @@
--- Letters whose turns come a little later. $1 ids uuid[], $2 wait interval
-UPDATE dead_letters SET due_at = clock_timestamp() + $2::interval WHERE id = ANY ($1)
