@@ -10,7 +10,7 @@ from shared.specification.invoke import Input, Invoke
 from shared.specification.notify import Notify
 from shared.specification.request import HeaderName, Pages, Path, Records, Request
 from shared.specification.source import Output, Poll
-from shared.specification.values import UNION_TAG, JobId, Name, Scalar, SecretReference, Strict
+from shared.specification.values import JobId, Name, Scalar, SecretReference, Strict
 from shared.specification.vendor import Retry, Url
 
 Parameters = Annotated[dict[str, Scalar], Field(max_length=100)]
@@ -102,20 +102,15 @@ def kind_of(value: Any) -> str | None:
     return next((name for name in KINDS if name in names), None)
 
 
-def _tag(value: Any) -> str | None:
-    kind = kind_of(value)
-    return kind and f"{UNION_TAG}{kind}"
-
-
 JobSpecification = Annotated[
-    Annotated[SourceJob, Tag("kind:source")]
-    | Annotated[PollJob, Tag("kind:poll")]
-    | Annotated[InvokeJob, Tag("kind:invoke")]
-    | Annotated[RequestJob, Tag("kind:request")]
-    | Annotated[DeliverJob, Tag("kind:deliver")]
-    | Annotated[UrlJob, Tag("kind:url")],
+    Annotated[SourceJob, Tag("source")]
+    | Annotated[PollJob, Tag("poll")]
+    | Annotated[InvokeJob, Tag("invoke")]
+    | Annotated[RequestJob, Tag("request")]
+    | Annotated[DeliverJob, Tag("deliver")]
+    | Annotated[UrlJob, Tag("url")],
     Discriminator(
-        _tag,
+        kind_of,
         custom_error_type="job_kind",
         custom_error_message="expected one of: url; source; vendor with poll, invoke or request; deliver",
     ),

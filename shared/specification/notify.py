@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from shared.specification.values import UNION_TAG, Name, SecretReference, Strict
+from shared.specification.values import Name, SecretReference, Strict
 from shared.specification.vendor import Url
 
 End = Literal["completed", "completed_with_failures", "failed", "cancelled"]
@@ -34,11 +34,11 @@ class OnTopic(Strict):
 
 def _tag(value: Any) -> str | None:
     names = value if isinstance(value, dict) else vars(value) if isinstance(value, Strict) else {}
-    return next((f"{UNION_TAG}{name}" for name in ("webhook", "topic") if name in names), None)
+    return next((name for name in ("webhook", "topic") if name in names), None)
 
 
 Notice = Annotated[
-    Annotated[Webhook, Tag("kind:webhook")] | Annotated[OnTopic, Tag("kind:topic")],
+    Annotated[Webhook, Tag("webhook")] | Annotated[OnTopic, Tag("topic")],
     Discriminator(
         _tag, custom_error_type="notice_kind", custom_error_message="expected an object with webhook, or topic: true"
     ),

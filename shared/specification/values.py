@@ -36,10 +36,6 @@ def is_finite(document: Any) -> bool:
             return True
 
 
-UNION_TAG = "kind:"
-"""Marks the steps of an error's place that are no field of the document."""
-
-
 class Strict(BaseModel):
     """Base of every part of the language: unknown fields are mistakes, values never appear in error texts."""
 
