@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator
 
 from shared.specification.request import NoPages, Pages, Records, Request
 from shared.specification.values import AnswerExpression, Duration, Strict
@@ -11,6 +11,12 @@ from shared.specification.values import AnswerExpression, Duration, Strict
 CALLBACK_URL, TASK_ID, VENDOR_JOB = "callback.url", "task.id", "vendor_job"
 IN_SUBMIT, AFTER_IT = (CALLBACK_URL, TASK_ID), (VENDOR_JOB,)
 """The placeholders that whoever makes the calls of an invocation fills, by where they may stand."""
+
+
+def _check_second(value: timedelta) -> timedelta:
+    if value < timedelta(seconds=1):
+        raise ValueError("expected at least 1s")
+    return value
 
 
 class StatusCall(Strict):
@@ -25,11 +31,7 @@ class StatusCall(Strict):
     done: AnswerExpression | None = None
     failed: AnswerExpression | None = None
 
-    @model_validator(mode="after")
-    def _check(self) -> "StatusCall":
-        if self.every < timedelta(seconds=1):
-            raise ValueError("every: expected at least 1s")
-        return self
+    _check_every = field_validator("every")(_check_second)
 
 
 class Results(Strict):
@@ -38,11 +40,12 @@ class Results(Strict):
     request: Request
     pages: Pages = NoPages(style="none")
 
-    @model_validator(mode="after")
-    def _check(self) -> "Results":
-        if self.pages.style == "auto":
-            raise ValueError("pages: expected a style other than auto, which looks at a job's first answer only")
-        return self
+    @field_validator("pages")
+    @classmethod
+    def _check_pages(cls, value: Pages) -> Pages:
+        if value.style == "auto":
+            raise ValueError("expected a style other than auto, which looks at a job's first answer only")
+        return value
 
 
 class Invoke(Strict):
@@ -63,11 +66,7 @@ class Invoke(Strict):
     abort: Request | None = None
     records: Records = Records()
 
-    @model_validator(mode="after")
-    def _check(self) -> "Invoke":
-        if self.deadline < timedelta(seconds=1):
-            raise ValueError("deadline: expected at least 1s")
-        return self
+    _check_deadline = field_validator("deadline")(_check_second)
 
 
 Input = Annotated[tuple[dict[str, str | int | float | bool], ...], Field(min_length=1, max_length=10_000)]

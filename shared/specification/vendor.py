@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from shared.specification.values import (
     AnswerExpression,
@@ -105,13 +105,19 @@ class Window(Strict):
     per: Duration
     burst: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
 
-    @model_validator(mode="after")
-    def _check(self) -> "Window":
-        if not timedelta(milliseconds=100) <= self.per <= timedelta(days=366):
-            raise ValueError("per: expected between 100ms and 366d")
-        if self.burst is not None and self.burst > self.requests:
-            raise ValueError("burst: expected at most the window's requests")
-        return self
+    @field_validator("per")
+    @classmethod
+    def _check_per(cls, value: timedelta) -> timedelta:
+        if not timedelta(milliseconds=100) <= value <= timedelta(days=366):
+            raise ValueError("expected between 100ms and 366d")
+        return value
+
+    @field_validator("burst")
+    @classmethod
+    def _check_burst(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and value > info.data.get("requests", value):
+            raise ValueError("expected at most the window's requests")
+        return value
 
     @property
     def is_quota(self) -> bool:

@@ -39,6 +39,13 @@ def told_of_source(document: dict[str, Any]) -> list[tuple[str, str]]:
         ("budget", {"windows": {"requests": 1, "per": "1s"}}, "/budget/windows", "expected a list"),
         ("budget", {"windows": [{"requests": 5, "per": "1 s"}]}, "/budget/windows/0/per", DURATION),
         ("budget", {"windows": [{"requests": 5, "per": "60"}]}, "/budget/windows/0/per", DURATION),
+        ("budget", {"windows": [{"requests": 5, "per": "1ms"}]}, "/budget/windows/0/per", "expected between 100ms and"),
+        (
+            "budget",
+            {"windows": [{"requests": 5, "per": "1s", "burst": 6}]},
+            "/budget/windows/0/burst",
+            "expected at most the window's requests",
+        ),
         ("retry", {"backoff": "1s"}, "/retry/backoff", "expected an object with base, cap"),
         ("retry", {"max": 3}, "/retry/max", "unknown field; known here: attempts, backoff, longest_wait, stall, total"),
         ("timeouts", {"total": "0s"}, "/timeouts/total", "expected at least 1ms"),
@@ -129,6 +136,25 @@ def test_a_key_may_be_a_field_whatever_it_is_called(key: str) -> None:
 
 
 INVOKE = {"submit": {"path": "/", "json": "{callback.url}"}, "deadline": "1h"}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "pointer", "detail"),
+    [
+        ("deadline", "999ms", "/invoke/deadline", "expected at least 1s"),
+        ("status", {"request": {}, "every": "0s", "done": "body"}, "/invoke/status/every", "expected at least 1s"),
+        (
+            "results",
+            {"request": {}, "pages": {"style": "auto"}},
+            "/invoke/results/pages",
+            "expected a style other than",
+        ),
+    ],
+)
+def test_mistakes_in_an_invocation(field: str, value: object, pointer: str, detail: str) -> None:
+    document = {"source": "reports", "vendor": "acme", "invoke": {**INVOKE, field: value}}
+    [(where, what)] = told_of_source(document)
+    assert (where, what[: len(detail)]) == (pointer, detail)
 
 
 @pytest.mark.parametrize("work", [{}, {"poll": {}, "invoke": INVOKE}])
