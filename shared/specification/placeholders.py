@@ -11,7 +11,7 @@ from shared.errors import Invalid, Problem
 from shared.specification.invoke import AFTER_IT, IN_SUBMIT, Input
 from shared.specification.job import JobSpecification, kind_of
 from shared.specification.parse import parse, pointer_to
-from shared.specification.source import EITHER, REQUESTS, Source
+from shared.specification.source import BY_TYPE, EITHER, REQUESTS, Source
 from shared.specification.templates import Place, placeholders_in, unknown_placeholder
 from shared.specification.waits import wait_mistakes
 from shared.specification.walks import OF_PAGES, WrittenWalk, walks_in
@@ -97,7 +97,7 @@ def _topics(kind: str, document: Mapping[str, Any]) -> list[Problem]:
     sinks = document.get("sinks")
     if kind == "source" or not isinstance(sinks, (list, tuple)):
         return []
-    of_topics = any(_mapping(one).get("type") == "topic" for one in sinks)
+    of_topics = any(_mapping(BY_TYPE.in_full(one)).get("type") == "topic" for one in sinks)
     return [Problem("/sinks", "a topic belongs to a source: apply one, and run it by name")] if of_topics else []
 
 

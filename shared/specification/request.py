@@ -1,9 +1,10 @@
 """Requests and how their answers are paged and taken apart: the parts that polls and invocations share."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, Field
 
+from shared.specification.names import OrName
 from shared.specification.values import AnswerExpression, BodyExpression, QueryValue, RecordExpression, Strict
 
 
@@ -141,10 +142,10 @@ class LinkPages(Paged):
     style: Literal["link"]
 
 
-Pages = Annotated[
-    NoPages | AutoPages | OffsetPages | NumberedPages | CursorPages | KeysetPages | NextPages | LinkPages,
-    Field(discriminator="style"),
-]
+PAGES = NoPages | AutoPages | OffsetPages | NumberedPages | CursorPages | KeysetPages | NextPages | LinkPages
+BY_STYLE = OrName("style", get_args(PAGES))
+Pages = Annotated[PAGES, Field(discriminator="style"), BY_STYLE]
+"""How the answers to a request are paged; `auto`, `offset`, `page`, `link` and `none` also by their names alone."""
 
 
 class Records(Strict):

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from shared.specification.invoke import Input, Invoke
+from shared.specification.names import OrName
 from shared.specification.notify import Notify
 from shared.specification.request import AutoPages, Pages, Records, Request
 from shared.specification.values import Duration, Name, Share, Strict
@@ -48,7 +49,9 @@ class TopicSink(Strict):
     type: Literal["topic"]
 
 
-Sink = Annotated[PostgresSink | TopicSink, Field(discriminator="type")]
+BY_TYPE = OrName("type", (PostgresSink, TopicSink))
+Sink = Annotated[PostgresSink | TopicSink, Field(discriminator="type"), BY_TYPE]
+"""Where records go; `postgres` and `topic` also by their names alone."""
 
 
 class Payloads(Strict):

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from shared.errors import Problem
 from shared.specification.parse import pointer_to
-from shared.specification.request import Pages
+from shared.specification.request import BY_STYLE, PAGES
 from shared.specification.templates import Place, placeholders_in
 
 OFFSET, NUMBER, CURSOR, SIZE = "page.offset", "page.number", "page.cursor", "page.size"
@@ -15,7 +15,7 @@ OF_PAGES = (OFFSET, NUMBER, CURSOR, SIZE)
 """The placeholders that are filled page by page."""
 
 _TELLS_PAGES_APART = {"offset": OFFSET, "page": NUMBER, "cursor": CURSOR, "keyset": CURSOR}
-_STYLES = frozenset(get_args(model.model_fields["style"].annotation)[0] for model in get_args(get_args(Pages)[0]))
+_STYLES = frozenset(get_args(model.model_fields["style"].annotation)[0] for model in get_args(PAGES))
 
 
 def page_names(style: str, *, sized: bool) -> tuple[str, ...]:
@@ -74,14 +74,14 @@ def walks_in(document: Mapping[str, Any]) -> list[WrittenWalk]:
 
 
 def _walk(at: Place, written: Mapping[str, Any], otherwise: str) -> WrittenWalk:
-    given = written.get("pages")
-    pages: Mapping[str, Any] = given if isinstance(given, dict) else {"style": otherwise}
-    style = pages.get("style")
-    known = isinstance(style, str) and style in _STYLES
+    given = BY_STYLE.in_full(otherwise if written.get("pages") is None else written["pages"])
+    pages: Mapping[str, Any] = given if isinstance(given, dict) else {}
+    style = str(pages.get("style"))
+    names = page_names(style, sized=style != "cursor" or pages.get("size") is not None)
     return WrittenWalk(
         at=at,
-        style=str(style),
-        names=page_names(str(style), sized=style != "cursor" or pages.get("size") is not None) if known else OF_PAGES,
+        style=style,
+        names=names if style in _STYLES else OF_PAGES,
         used=frozenset(name for _, name in placeholders_in(written.get("request")) if name in OF_PAGES),
         into=pages.get("into"),
     )

@@ -91,6 +91,16 @@ def test_mistakes_in_a_vendor(field: str, value: object, pointer: str, detail: s
             "credentials do not belong in a request; use the vendor's auth with a secret reference",
         ),
         ({"pages": {"style": "ofset"}}, "/poll/pages/style", "expected none, auto, offset, page, cursor, keyset"),
+        (
+            {"pages": "atuo"},
+            "/poll/pages",
+            "expected none, auto, offset, page, cursor, keyset, next, link or an object wi",
+        ),
+        (
+            {"pages": "cursor", "request": {"query": {"after": "{page.cursor}"}}},
+            "/poll/pages",
+            "cursor needs more than its name: expected {style: cursor, next: …}",
+        ),
         ({"pages": {"style": "offset", "sze": 1}}, "/poll/pages/sze", "unknown field; did you mean size?"),
         (
             {"pages": {"style": "offset", "plan": {"path": "/x", "total": "body.n", "pth": 1}}},
@@ -126,6 +136,23 @@ def test_mistakes_in_a_vendor(field: str, value: object, pointer: str, detail: s
 def test_mistakes_in_a_poll(poll: dict[str, Any], pointer: str, detail: str) -> None:
     [(where, what)] = told_of_source({"source": "orders", "vendor": "acme", "poll": poll})
     assert (where, what[: len(detail)]) == (pointer, detail)
+
+
+def test_a_name_alone_is_what_needs_nothing_else() -> None:
+    poll = {"request": {"query": {"p": "{page.number}"}}, "pages": "page"}
+    short = read_source({"source": "orders", "vendor": "acme", "poll": poll, "sinks": ["postgres", "topic"]})
+    long = {**poll, "pages": {"style": "page"}}
+    sinks = [{"type": "postgres"}, {"type": "topic"}]
+    assert short == read_source({"source": "orders", "vendor": "acme", "poll": long, "sinks": sinks})
+    assert [sink["type"] for sink in short.model_dump()["sinks"]] == ["postgres", "topic"]
+    url = read_job({"url": "https://a.example/", "pages": "none"})
+    assert url == read_job({"url": "https://a.example/", "pages": {"style": "none"}})
+
+
+def test_a_topic_by_its_name_alone_belongs_to_a_source_too() -> None:
+    with pytest.raises(Invalid) as refused:
+        read_job({"url": "https://a.example/", "sinks": ["topic"]})
+    assert [problem.pointer for problem in refused.value.problems] == ["/sinks"]
 
 
 @pytest.mark.parametrize("key", ["body", "record", "status.id", "parent.body.id", "@.body.id", "[?body.id] | [0]"])
