@@ -81,7 +81,13 @@ def _walk(at: Place, written: Mapping[str, Any], otherwise: str) -> WrittenWalk:
     return WrittenWalk(
         at=at,
         style=style,
-        names=names if style in _STYLES else OF_PAGES,
+        names=(*(names if style in _STYLES else OF_PAGES), *_named_by(pages.get("over"))),
         used=frozenset(name for _, name in placeholders_in(written.get("request")) if name in OF_PAGES),
         into=pages.get("into"),
     )
+
+
+def _named_by(over: Any) -> Iterator[str]:
+    """What pages over another source's records would be called by: `over` is refused, and not its name as well."""
+    if isinstance(over, dict) and isinstance(over.get("as"), str):
+        yield over["as"]

@@ -32,6 +32,7 @@ OVER = {"style": "list", "over": {"source": "acme-customers", "field": "id", "as
         ({"pages": {"style": "window"}}, {}, "/poll/pages/style"),
         ({"pages": "list"}, {}, "/poll/pages"),
         ({"pages": OVER}, {}, "/poll/pages/style"),
+        ({"request": {"path": "/customers/{customer}"}, "pages": OVER}, {}, "/poll/pages/style"),
         ({"records": {"schema": "./order.schema.json"}}, {}, "/poll/records/schema"),
         ({"incremental": {"cursor": "updated_at", "into": {"query": "since"}}}, {}, "/poll/incremental"),
         ({"changes": True}, {}, "/poll/changes"),
