@@ -21,7 +21,7 @@ from shared.specification.values import Duration, Name, Strict
 
 SHORTEST_INTERVAL = timedelta(seconds=1)
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?([Zz]|[+-]\d\d:?\d\d)")
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:?\d\d)")
 
 
 def _read_instant(value: Any) -> Any:
@@ -65,7 +65,8 @@ def _check_instant(value: datetime) -> datetime:
 
 
 Instant = Annotated[AwareDatetime, BeforeValidator(_read_instant), AfterValidator(_check_instant)]
-"""A moment of 1970 or later, written as RFC 3339 with its offset, to the microsecond."""
+"""A moment of 1970 or later, written as RFC 3339 with its offset; the seconds and the offset's colon may be missing. What
+is finer than a microsecond is cut off."""
 
 Zone = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_check_zone)]
 """A time zone of the IANA database."""

@@ -118,6 +118,7 @@ def test_every_half_hour_is_real_half_hours_through_both_changes() -> None:
         ({"triggerAt": "9999-01-01T00:00:00Z"}, "/triggerAt"),
         ({"triggerAt": "tomorrow"}, "/triggerAt"),
         ({"triggerAt": "2026-12-24"}, "/triggerAt"),
+        ({"triggerAt": "2026-12-24T18:00:00.Z"}, "/triggerAt"),
         ({"triggerAt": 1800000000}, "/triggerAt"),
         ({"triggerAt": "1800000000"}, "/triggerAt"),
         ({"triggerAt": 1e20}, "/triggerAt"),
@@ -160,6 +161,12 @@ def test_every_zone_of_the_database_is_known(zone: str) -> None:
 def test_a_moment_keeps_its_milliseconds_whatever_its_offset() -> None:
     found = read_schedule({"triggerAt": "2026-12-24T23:45:00.123+05:45", **START}, NOW)
     assert next_time(found, NOW, NOW) == datetime(2026, 12, 24, 18, 0, 0, 123_000, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("time", ["18:00:00.123456789Z", "19:00:00.123456+0100", "18:00:00.1234569999999999999999z"])
+def test_a_moment_is_cut_to_the_microsecond(time: str) -> None:
+    found = read_schedule({"triggerAt": f"2026-12-24T{time}", **START}, NOW)
+    assert next_time(found, NOW, NOW) == datetime(2026, 12, 24, 18, 0, 0, 123_456, tzinfo=UTC)
 
 
 def test_an_end_may_be_as_far_as_the_calendar_goes() -> None:
