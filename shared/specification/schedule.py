@@ -65,8 +65,8 @@ def _check_instant(value: datetime) -> datetime:
 
 
 Instant = Annotated[AwareDatetime, BeforeValidator(_read_instant), AfterValidator(_check_instant)]
-"""A moment of 1970 or later, written as RFC 3339 with its offset; the seconds and the offset's colon may be missing. What
-is finer than a microsecond is cut off."""
+"""A moment of 1970 or later, written as RFC 3339 with its offset; the seconds and the offset's colon may be missing.
+What is finer than a microsecond is cut off."""
 
 Zone = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_check_zone)]
 """A time zone of the IANA database."""
