@@ -156,16 +156,13 @@ MessageExpression = Annotated[Expression, _over("neither body nor headers", "bod
 
 
 def _check_record_expression(value: str) -> str:
-    wrong = sorted(roots_with_steps(value) & {"body", "record"})
-    if wrong:
-        raise ValueError(
-            f"is looked for in a record itself: leave {wrong[0]}. out, or write @.{wrong[0]} for a field of that name"
-        )
+    if "body" in roots_with_steps(value):
+        raise ValueError("is looked for in a record itself: leave body. out, or write @.body for a field of that name")
     return value
 
 
 RecordExpression = Annotated[Expression, AfterValidator(_check_record_expression)]
-"""A JMESPath expression over one record: `id`, not `record.id` or `body.id`, which would never find anything."""
+"""A JMESPath expression over one record: `id` or `record.id`, not `body.id`, which would never find anything."""
 
 BodyExpression = Annotated[Expression, _over("not body", "body")]
 """A JMESPath expression over the `body` of an answer that is kept."""

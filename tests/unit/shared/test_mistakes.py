@@ -121,9 +121,9 @@ def test_mistakes_in_a_vendor(field: str, value: object, pointer: str, detail: s
         ),
         ({"records": {"keys": "id"}}, "/poll/records/keys", "unknown field; did you mean key?"),
         (
-            {"records": {"key": "record.id"}},
+            {"records": {"key": "body.id"}},
             "/poll/records/key",
-            "is looked for in a record itself: leave record. out, or write @.record for a field of that name",
+            "is looked for in a record itself: leave body. out, or write @.body for a field of that name",
         ),
         ({"records": {"key": "join('-', [body.id, to_string(n)])"}}, "/poll/records/key", "is looked for in a record"),
         (
@@ -155,7 +155,9 @@ def test_a_topic_by_its_name_alone_belongs_to_a_source_too() -> None:
     assert [problem.pointer for problem in refused.value.problems] == ["/sinks"]
 
 
-@pytest.mark.parametrize("key", ["body", "record", "status.id", "parent.body.id", "@.body.id", "[?body.id] | [0]"])
+@pytest.mark.parametrize(
+    "key", ["body", "record", "record.id", "status.id", "parent.body.id", "@.body.id", "[?body.id] | [0]"]
+)
 def test_a_key_may_be_a_field_whatever_it_is_called(key: str) -> None:
     source = read_source({"source": "orders", "vendor": "acme", "poll": {"records": {"key": key}}})
     assert source.poll is not None
