@@ -13,23 +13,30 @@ _EVERY_END: Ends = ("completed", "completed_with_failures", "failed", "cancelled
 
 
 class Webhook(Strict):
-    """An outgoing webhook (Standard Webhooks 1.0), signed when there is a `secret`, delivered with retry.
+    """An outgoing webhook (Standard Webhooks 1.0), delivered with retries.
 
-    With `vendor` it leaves under that vendor's contract and network rules, and its URL must be of the same host as the
-    vendor's base URL; without, the URL's host gets a careful budget and must be public.
+    With `vendor`, that vendor's contract and network rules hold, and the URL must be on the vendor's host. Without
+    `vendor`, the URL's host gets a careful budget and must be public.
     """
 
     webhook: Url
+    """The URL that it is sent to."""
     on: Ends = _EVERY_END
+    """The ends of jobs that are reported."""
     secret: SecretReference | None = None
+    """Where the secret is found that signs the webhook: base64, with or without `whsec_`. Without this field the
+    webhook is not signed."""
     vendor: Name | None = None
+    """The vendor whose contract and network rules hold for the webhook."""
 
 
 class OnTopic(Strict):
-    """A message on the topic `notifications`, for whoever reads it, and nothing else."""
+    """A message on the topic `notifications` for your own consumers, and no webhook."""
 
     topic: Literal[True]
+    """Always `true`."""
     on: Ends = _EVERY_END
+    """The ends of jobs that are reported."""
 
 
 def _tag(value: Any) -> str | None:

@@ -83,6 +83,12 @@ def test_what_is_misspelt_is_marked(kind: str, document: dict[str, Any], named: 
     assert mistakes(None, document)
 
 
+def test_each_field_is_described() -> None:
+    for name, model in schema_of(None)["$defs"].items():
+        for field, shape in model["properties"].items():
+            assert "description" in shape or "const" in shape, (name, field)
+
+
 @pytest.mark.parametrize("kind", [*KINDS, None])
 def test_the_command_prints_a_schema(kind: str | None) -> None:
     result = CliRunner().invoke(app, ["schema", *([kind] if kind else [])])
