@@ -40,24 +40,22 @@ class WrittenWalk:
         return tuple(name for name in self.names if name != CURSOR or place[len(self.at) + 1] != "path")
 
     @property
-    def mistakes(self) -> Iterator[Problem]:
+    def mistake(self) -> Problem | None:
         """Why pages would all be the same, or the cursor would go to two places."""
-        name = _TELLS_PAGES_APART.get(self.style)
-        if name is None or (name != CURSOR and (name in self.used or not self.used & set(self.names))):
-            return
-        if name != CURSOR:
-            yield Problem(
-                pointer_to((*self.at, "request")), f"has {{{SIZE}}} and not {{{name}}}: all pages would be one"
-            )
-            return
-        pointer = pointer_to((*self.at, "pages", "into"))
-        if name in self.used and self.into is not None:
-            yield Problem(pointer, f"expected none, as the request has {{{name}}}")
-        elif name not in self.used and self.into is None:
-            unless = f", unless the request has {{{name}}}" if self.at else " and has no default"
-            yield Problem(pointer, f"is missing{unless}")
-        elif name not in self.used and SIZE in self.used:
-            yield Problem(pointer, f"expected {{{name}}} in the request instead, as that has {{{SIZE}}}")
+        name = _TELLS_PAGES_APART.get(self.style, "")
+        request, into = pointer_to((*self.at, "request")), pointer_to((*self.at, "pages", "into"))
+        match name == CURSOR, name in self.used, SIZE in self.used, self.into is not None:
+            case False, False, True, _ if name:
+                return Problem(request, f"has {{{SIZE}}} and not {{{name}}}: all pages would be one")
+            case True, True, _, True:
+                return Problem(into, f"expected none, as the request has {{{name}}}")
+            case True, False, _, False:
+                unless = f", unless the request has {{{name}}}" if self.at else " and has no default"
+                return Problem(into, f"is missing{unless}")
+            case True, False, True, True:
+                return Problem(into, f"expected {{{name}}} in the request instead, as that has {{{SIZE}}}")
+            case _:
+                return None
 
 
 def walks_in(document: Mapping[str, Any]) -> list[WrittenWalk]:
