@@ -93,8 +93,8 @@ class Connection:
         return part
 
     def _unreachable(self, error: httpx.TransportError) -> ApiError:
-        told = f"no answer from {self._url} ({type(error).__name__})"
-        return ApiError(0, f"{told}; make up starts it, SLUICE_URL says where it is")
+        words = f"no answer from {self._url} ({type(error).__name__})"
+        return ApiError(0, f"{words}; make up starts it, SLUICE_URL says where it is")
 
     def _strange(self) -> ApiError:
         return ApiError(200, f"{self._url} answers, but not as Sluice does; is it the gateway's address?")

@@ -22,8 +22,8 @@ MODELS: dict[str, Any] = {
 
 
 def schema_of(kind: str | None) -> dict[str, Any]:
-    """The schema of one kind of document; without a kind, of any that may stand in a file. It tells names and shapes:
-    what only the whole document shows, such as an unknown placeholder, is told by `sluice check`."""
+    """The schema of one kind of document; without a kind, of any that may stand in a file. It knows names and
+    shapes; `sluice check` finds what only the whole document shows, such as an unknown placeholder."""
     found = [model for name, model in MODELS.items() if kind in (name, None)]
     title = f"Sluice: {kind or 'any document'}"
     if len(found) == 1:

@@ -67,7 +67,7 @@ def read_schedule(document: Any, asked_at: datetime) -> Schedule:
 
 
 def _mistakes_of_start(document: Any, time: datetime) -> list[Problem]:
-    """Those of the job in a schedule that has other mistakes, too; none while nobody can say what is a job there."""
+    """Those of the job in a schedule that has other mistakes, too; none where it is unclear what the job is."""
     start = document.get("start") if isinstance(document, dict) else None
     if not isinstance(start, dict):
         return []

@@ -97,7 +97,7 @@ def roots_with_steps(expression: str) -> frozenset[str]:
 _OF_THE_FIRST = frozenset(
     {"subexpression", "pipe", "projection", "value_projection", "filter_projection", "index_expression", "flatten"}
 )
-"""What stands behind the first part of these is looked for in what that found."""
+"""The other parts of these are looked for in what the first part finds."""
 
 
 def _roots(node: Any, *, alone: bool = True, stepped: bool = False) -> Iterator[str]:

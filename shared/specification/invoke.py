@@ -10,7 +10,7 @@ from shared.specification.values import AnswerExpression, Duration, Strict
 
 CALLBACK_URL, TASK_ID, VENDOR_JOB = "callback.url", "task.id", "vendor_job"
 IN_SUBMIT, AFTER_IT = (CALLBACK_URL, TASK_ID), (VENDOR_JOB,)
-"""The placeholders that whoever makes the calls of an invocation fills, by where they may stand."""
+"""The placeholders that are filled when an invocation's calls are made: in the submit, and in all later calls."""
 
 
 def _check_second(value: timedelta) -> timedelta:

@@ -32,9 +32,6 @@ _NOT_YET = {
 """Fields and kinds that the language is to have, each with one that is there already at the same place."""
 
 
-Tell = Callable[[dict[str, Any]], str]
-
-
 @dataclass(frozen=True, slots=True)
 class Mistake:
     """One of pydantic's errors, and where in the document it is."""
@@ -61,9 +58,9 @@ class Mistake:
         if kind in ("model_type", "model_attributes_type", "dict_type"):
             names = sorted(self.found.field_names)
             return "expected an object" + (f" with {', '.join(names)}" if 0 < len(names) <= _MOST_NAMES else "")
-        tell = _TELL.get(kind)
+        words = _WORDS.get(kind)
         message = str(self.error["msg"])
-        return (tell(self.error) if tell else "") or message[0].lower() + message[1:]
+        return (words(self.error) if words else "") or message[0].lower() + message[1:]
 
 
 def mistakes_of(errors: list[dict[str, Any]], root: Any) -> list[Mistake]:
@@ -99,9 +96,9 @@ def _of_words(error: dict[str, Any]) -> str:
     return _expected(expected, str(error.get("input")), expected.replace(" or ", ", ").split(", "))
 
 
-def _expected(told: str, given: str, known: list[str]) -> str:
+def _expected(words: str, given: str, known: list[str]) -> str:
     future = _not_yet(given, known)
-    return f"{given} is {future}; expected {told}" if future else f"expected {told}{_meant(given, known)}"
+    return f"{given} is {future}; expected {words}" if future else f"expected {words}{_meant(given, known)}"
 
 
 def _not_yet(name: str, known: list[str]) -> str:
@@ -113,7 +110,7 @@ def _of_pattern(error: dict[str, Any]) -> str:
     return f"expected {words}" if words else ""
 
 
-_TELL: dict[str, Tell] = {
+_WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
     "missing": lambda error: "is missing and has no default",
     "value_error": lambda error: str(error["ctx"]["error"]),
     "greater_than_equal": _of_bounds,
@@ -136,7 +133,7 @@ _TELL: dict[str, Tell] = {
 
 
 def unknown(what: str, name: str, known: Collection[str]) -> Problem:
-    """The problem of a vendor, source … that nobody has configured, with the nearest name that somebody has."""
+    """The problem of a vendor, source … that is not configured, with the nearest name that is."""
     return Problem(f"/{what}", f"no {what} is called {name}{_meant(name, list(known))}")
 
 

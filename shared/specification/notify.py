@@ -1,4 +1,4 @@
-"""Whom to tell when something is over."""
+"""Who hears when a job is over."""
 
 from typing import Annotated, Any, Literal
 
@@ -55,5 +55,5 @@ Notify = Annotated[tuple[Notice, ...], Field(max_length=8)]
 
 
 def webhooks_of(notices: Notify) -> tuple[Webhook, ...]:
-    """Those that are told by webhook, and not on a topic alone."""
+    """Those that are webhooks, and not messages on a topic alone."""
     return tuple(one for one in notices if isinstance(one, Webhook))

@@ -1,4 +1,4 @@
-"""Documents → models, with every mistake told at once, by its place and what was expected there."""
+"""Documents → models. All mistakes are reported together, each with its place and what was expected there."""
 
 import re
 from typing import Any, TypeVar
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 _MAY_BE_INFINITE = re.compile(rb"[0-9.][eE]\+?[0-9]{3}")
 _SURELY_READ, _ROOM = 150, 20
-"""No reader stops at so many levels of nesting; so many more than a document has may be around it."""
+"""A reader takes at least the first number of levels; the second is how many an event adds around a document."""
 
 
 def parse(adapter: TypeAdapter[T], document: Any) -> T:
@@ -48,7 +48,7 @@ def decode_json(text: bytes) -> Any:
 
 
 def _fits_in_an_envelope(text: bytes) -> bool:
-    """Events carry what is read here some levels deeper, and whoever reads those stops at the same depth."""
+    """Events carry a document some levels deeper, and their readers stop at the same depth."""
     try:
         from_json(b"[" * _ROOM + text + b"]" * _ROOM)
     except ValueError:

@@ -18,7 +18,7 @@ def check_path(value: str) -> str:
 
 
 CALL_HEADER = "sluice-job"
-"""Tells that a call is made for a job, and which: to our own gateway, too, for which it is nobody of this machine."""
+"""Names the job that a call is made for. The gateway trusts no call that has it as one of its own machine."""
 
 OWN_HEADERS = frozenset(
     {"host", "content-length", "transfer-encoding", "connection", "accept-encoding", "authorization", CALL_HEADER}

@@ -206,10 +206,10 @@ def _check_job_id(value: UUID) -> UUID:
 
 
 JobId = Annotated[UUID, AfterValidator(_check_job_id)]
-"""The id that a job is given by whoever asks for it."""
+"""The id that a job's sender may give it."""
 
 Scalar = str | int | float | bool
 """A value that a placeholder can stand for."""
 
 QueryValue = Scalar | Annotated[tuple[Scalar, ...], Field(min_length=1, max_length=1000)]
-"""A value that a query parameter can have, or several: then it stands there once for each."""
+"""A value of a query parameter, or several: the parameter is sent once for each."""

@@ -252,7 +252,7 @@ class Vendor(Strict):
 
 
 CAREFUL_BUDGET = Budget(windows=(Window(requests=5, per=timedelta(seconds=1), burst=1),), in_flight=4)
-"""The budget of a vendor that nobody described: slow enough not to annoy a stranger's API."""
+"""The budget of a vendor without a contract: slow enough not to annoy a stranger's API."""
 
 AD_HOC = "url:"
 """Prefix of the names of vendors that nobody configured. No configured vendor can have it, so nobody's credentials
