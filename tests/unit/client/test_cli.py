@@ -183,7 +183,7 @@ def test_what_is_listed_is_whole_and_taken_as_it_is(gateway: Gateway) -> None:
 
 def test_an_action_is_asked_for(gateway: Gateway) -> None:
     gateway.says(f"POST /jobs/{JOB_ID}/redrive", 202, answers.reference())
-    assert sluice(gateway, "redrive", str(JOB_ID)).stdout == "redrive asked for\n"
+    assert sluice(gateway, "redrive", str(JOB_ID)).stdout == "redrive requested\n"
     assert sluice(gateway, "cancel", str(JOB_ID)).exit_code == 2
 
 
@@ -256,7 +256,7 @@ def test_schedules_are_listed_shown_and_turned(gateway: Gateway) -> None:
     assert "succeeded" in shown and str(JOB_ID) in shown
     for action in ("pause", "resume", "trigger"):
         gateway.says(f"POST /schedules/nightly/{action}", 202, answers.schedule_reference())
-        assert sluice(gateway, "schedules", action, "nightly").stdout == f"{action} asked for\n"
+        assert sluice(gateway, "schedules", action, "nightly").stdout == f"{action} requested\n"
     assert sluice(gateway, "schedules", "cancel", "nightly", "--json").stdout == (
         f'{{"schedule":"{JOB_ID}","asked":"cancel"}}\n'
     )
