@@ -21,6 +21,7 @@ _PATTERNS = {
 _MOST_NAMES = 12
 _NOT_YET = {
     **dict.fromkeys(("incremental", "changes"), "pages"),
+    **dict.fromkeys(("over", "then"), "style"),
     "schema": "select",
     **dict.fromkeys(("urgent_share", "cost"), "in_flight"),
     **dict.fromkeys(("jitter", "backfill"), "cron"),
