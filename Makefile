@@ -64,8 +64,9 @@ fmt: setup ## Format the code and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: setup ## Write docs/settings.md from the settings models
+docs: setup ## Write docs/settings.md and docs/reference.md from the models
 	$(PY) -m infra.settings_page
+	$(PY) -m infra.reference_page
 
 ##@ Data
 .PHONY: reset lock lock-jars clean

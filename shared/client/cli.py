@@ -150,7 +150,7 @@ def _control(action: "Action", text: str) -> None:
         if as_json:
             tables.show_json_line({"job": job_id, "asked": action})
         else:
-            tables.show_text(f"{action} asked for")
+            tables.show_text(f"{action} requested")
 
     command.__doc__ = text
     app.command(action)(command)

@@ -109,8 +109,10 @@ def redrive(  # noqa: PLR0913, PLR0917 - the options of a command line
 
 @commands.command()
 def discard(  # noqa: PLR0913, PLR0917 - the options of a command line
-    why: Annotated[str, typer.Option(help="the reason, which is kept with them")],
     letter_id: Letter = None,
+    why: Annotated[
+        str | None, typer.Option(help="the reason, which is kept with them; with LETTER also --reason")
+    ] = None,
     service: Service = None,
     topic: Topic = None,
     reason: ForReason = None,
@@ -124,6 +126,10 @@ def discard(  # noqa: PLR0913, PLR0917 - the options of a command line
 ) -> None:
     """Put away a dead letter, or all that fit a filter: open ones, and those that wait for their turn to be sent again.
     Their tasks stay dead, and their jobs stay as they ended."""
+    if letter_id is not None and why is None:
+        why, reason = reason, None
+    if not why:
+        raise typer.BadParameter("expected the reason why they are put away", param_hint="--why")
     wanted = _filter(service, topic, reason, job_id, since, until)
     _check(letter_id, wanted, every=every, dry_run=dry_run)
 

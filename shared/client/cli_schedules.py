@@ -108,4 +108,4 @@ def _tell(reference: "ScheduleReference", action: str, as_json: bool) -> None:
     if as_json:
         tables.show_json_line(shown)
     else:
-        tables.show_text(f"{action} asked for")
+        tables.show_text(f"{action} requested")

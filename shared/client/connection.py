@@ -95,10 +95,10 @@ class Connection:
         return part
 
     def _unreachable(self, error: httpx.TransportError) -> ApiError:
-        told = f"no answer from {self._url} ({type(error).__name__})"
+        words = f"no answer from {self._url} ({type(error).__name__})"
         if isinstance(error, (httpx.ReadTimeout, httpx.WriteTimeout)):
-            return ApiError(0, f"{told}; it may still act on the request: see what was done before you repeat it")
-        return ApiError(0, f"{told}; make up starts it, SLUICE_URL says where it is")
+            return ApiError(0, f"{words}; it may still act on the request: see what was done before you repeat it")
+        return ApiError(0, f"{words}; make up starts it, SLUICE_URL says where it is")
 
     def _elsewhere(self, answer: httpx.Response) -> ApiError:
         """Nothing was done. What is followed might be asked with another method, or with the key shown to others."""

@@ -1,4 +1,4 @@
-"""Files of vendors, sources, hooks, schedules and jobs: YAML with several documents, or JSON. All mistakes are told
+"""Files of vendors, sources, hooks, schedules and jobs: YAML with several documents, or JSON. All mistakes are reported
 before anything is sent."""
 
 import re
@@ -53,7 +53,7 @@ _Loader.add_implicit_resolver(_BOOL, re.compile(r"(?:true|True|TRUE|false|False|
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document and where it stands; `kind` is `vendors`, `sources`, `hooks`, `schedules` or `job`."""
+    """A document and its place; `kind` is `vendors`, `sources`, `hooks`, `schedules` or `job`."""
 
     place: str
     kind: str
@@ -147,7 +147,7 @@ def _query_of(text: str) -> dict[str, str | list[str]]:
 
 
 def at(document: Document, error: ApiError) -> Invalid:
-    """What the server says of a document, with the place where the document stands."""
+    """What the server says of a document, with the document's place."""
     problems = [one.within(document.place) for one in error.errors]
     return Invalid(problems or [Problem(document.place, str(error))])
 
@@ -192,7 +192,7 @@ def _contents(text: str) -> list[Any]:
 
 
 def _kind(content: object) -> str:
-    """What a document means to be; its mistakes are told by that."""
+    """What a document means to be, by which its mistakes are found."""
     if not isinstance(content, dict):
         return "job"
     if "hook" in content:
@@ -220,9 +220,9 @@ def _check(document: Document, rules: Mapping[str, Callbacks]) -> list[Problem]:
     try:
         found = _READ[document.kind](document.content)
         if isinstance(found, (Source, InvokeJob)) and found.invoke is not None and found.vendor in rules:
-            told = wait_mistakes(found.invoke.model_dump(by_alias=True), rules[found.vendor])
-            if told:
-                raise Invalid(told)
+            problems = wait_mistakes(found.invoke.model_dump(by_alias=True), rules[found.vendor])
+            if problems:
+                raise Invalid(problems)
     except Invalid as error:
         return [problem.within(document.place) for problem in error.problems]
     return []

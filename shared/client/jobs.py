@@ -75,7 +75,7 @@ class Jobs(Connection):
                 return
 
     async def control(self, job_id: Id, action: Action) -> None:
-        """Cancel, pause, resume or redrive a job: told to the planner, done soon after."""
+        """Cancel, pause, resume or redrive a job. The planner does it soon after."""
         await self._call("POST", f"/jobs/{job_id}/{action}")
 
     async def cancel(self, job_id: Id) -> None:

@@ -30,7 +30,7 @@ class Schedules(Connection):
         return await self._list(ScheduleView, "/schedules", "schedules", status=status, limit=limit)
 
     async def control_schedule(self, schedule: Id, action: ScheduleAction) -> ScheduleReference:
-        """Pause, resume or trigger a schedule: told to the scheduler, done soon after."""
+        """Pause, resume or trigger a schedule. The scheduler does it soon after."""
         return self._read(ScheduleReference, await self._call("POST", f"/schedules/{schedule}/{action}"))
 
     async def remove_schedule(self, schedule: Id) -> ScheduleReference:

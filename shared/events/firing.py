@@ -28,6 +28,8 @@ _OPEN = {
     topic.name: topic
     for topic in (*(found for found in topics() if found.public and found.producers == ANYONE), NOTIFICATIONS)
 }
+"""What schedules may publish to. All other topics say what a service did, which a schedule could only forge."""
+_PREFIX = re.compile(r"[a-z0-9-]{1,32}\.")
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{(schedule(?:\.[^{}]*)?)\}")
 _FREE = {"json", "query", "headers", "parameters", "event", "input"}
 """Parts of a job specification whose names are the user's own."""
@@ -116,7 +118,7 @@ def filled_start(
 
 
 def _published(publish: Publish, filler: "_Filler", schedule_id: UUID, run_id: UUID) -> Target:
-    topic = _OPEN.get(publish.topic)
+    topic = _open_topic(publish.topic)
     key = filler.text(publish.key, "/publish/key") or str(schedule_id)
     document = filler.whole(publish.event, "/publish/event")
     if topic is None:
@@ -127,6 +129,12 @@ def _published(publish: Publish, filler: "_Filler", schedule_id: UUID, run_id: U
         except Invalid as error:
             filler.problems += [Problem(f"/publish/event{one.pointer}", one.detail) for one in error.problems]
     raise Invalid(filler.problems)
+
+
+def _open_topic(name: str) -> Topic[Any] | None:
+    """The topic of a name, with or without the prefix that the broker knows it by: it is always this installation's."""
+    prefix = _PREFIX.match(name)
+    return _OPEN.get(name) or (_OPEN.get(name[prefix.end() :]) if prefix else None)
 
 
 def _values(schedule: Schedule, schedule_id: UUID, time: datetime) -> dict[str, str]:

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from shared.errors import Problem
 from shared.events.envelope import Event
@@ -81,6 +81,13 @@ class JobControl(Event):
     task_ids: Annotated[tuple[UUID, ...], Field(max_length=1000)] = ()
     round: Annotated[int | None, Field(ge=0)] = None
     after: Annotated[int | None, Field(ge=0)] = None
+
+    @field_validator("action", mode="before")
+    @classmethod
+    def _check_action(cls, value: Any) -> Any:
+        if value == "replay":
+            raise ValueError("replay is not there yet; sluice replay payloads.stored sends stored pages again")
+        return value
 
 
 class JobAccepted(Event):

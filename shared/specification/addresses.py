@@ -2,7 +2,7 @@
 
 `ipaddress.is_global` alone is not enough: it lets addresses pass that carry a private IPv4 address inside (mapped,
 compatible, NAT64), multicast, and some that clouds use for themselves; of tunnels (6to4, RFC 7526; Teredo) each version
-of Python thinks something else, and nobody has an API there. Hosts may be written as numbers, too, in the forms that
+of Python thinks something else, and no API is there. Hosts may be written as numbers, too, in the forms that
 `inet_aton` takes.
 """
 

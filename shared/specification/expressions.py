@@ -11,6 +11,8 @@ from jmespath.functions import Functions
 from shared.specification.evaluation import MOST_MADE, TooMuch, search
 from shared.specification.growth import growth_mistake, growth_of
 
+RECORD = "record"
+"""What a record may be called in an expression over it. A field of that name is `@.record`."""
 _FAULTS = (JMESPathError, ValueError, TypeError, ArithmeticError, RecursionError)
 """What an evaluation may raise: the library's own errors, and those of the functions beneath it."""
 
@@ -52,6 +54,13 @@ def found_by(expression: str, document: Mapping[str, Any]) -> Any:
         return None
 
 
+def found_in(expression: str, record: Any) -> Any:
+    """What the expression finds in a record, null also where it cannot be evaluated. `record.id` is its `id`."""
+    if RECORD in roots_with_steps(expression):
+        record = {**(record if isinstance(record, dict) else {}), RECORD: record}
+    return found_by(expression, record)
+
+
 def holds(expression: str, document: Mapping[str, Any]) -> bool:
     """Whether the expression is true as JMESPath has it: neither null nor false nor empty; 0 is true.
 
@@ -88,7 +97,7 @@ def roots_with_steps(expression: str) -> frozenset[str]:
 _OF_THE_FIRST = frozenset(
     {"subexpression", "pipe", "projection", "value_projection", "filter_projection", "index_expression", "flatten"}
 )
-"""What stands behind the first part of these is looked for in what that found."""
+"""The other parts of these are looked for in what the first part finds."""
 
 
 def _roots(node: Any, *, alone: bool = True, stepped: bool = False) -> Iterator[str]:

@@ -30,7 +30,7 @@ def growth_mistake(node: Any) -> str:
 
 
 def _unbounded(node: Any) -> Iterator[str]:
-    """What makes the growth of an expression impossible to tell."""
+    """What makes the growth of an expression unknown."""
     called = node["value"] if node["type"] == "function_expression" else ""
     if called == "join" and node["children"][0]["type"] != "literal":
         yield "the first argument of join() must be written out, such as join(', ', …)"

@@ -1,4 +1,4 @@
-"""Whose host a URL leads to: a configured vendor's, or that of a vendor that nobody configured. Pure."""
+"""The vendor of a URL's host: a configured one, or an ad-hoc one. Pure."""
 
 from urllib.parse import urlsplit
 
@@ -7,7 +7,7 @@ from shared.specification.vendor import AD_HOC, Vendor
 
 
 def ad_hoc_vendor(url: str) -> str:
-    """The name of the vendor that stands for a URL's host, where no vendor is named."""
+    """The name of the ad-hoc vendor of a URL's host."""
     host = (urlsplit(url).hostname or "").rstrip(".").lower()
     return f"{AD_HOC}{host}"
 

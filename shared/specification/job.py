@@ -10,69 +10,100 @@ from shared.specification.invoke import Input, Invoke
 from shared.specification.notify import Notify
 from shared.specification.request import HeaderName, Pages, Path, Records, Request
 from shared.specification.source import Output, Poll
-from shared.specification.values import UNION_TAG, JobId, Name, Scalar, SecretReference, Strict
+from shared.specification.values import JobId, Name, Scalar, SecretReference, Strict
 from shared.specification.vendor import Retry, Url
 
 Parameters = Annotated[dict[str, Scalar], Field(max_length=100)]
 
 
 class SourceJob(Strict):
-    """Run a saved source, with parameters for its placeholders; `input` and `notify` replace the source's own."""
+    """Runs a source."""
 
     id: JobId | None = None
+    """The job's id, which its sender may choose. The same id twice is the same job."""
     source: Name
+    """The name of the source."""
     parameters: Parameters = {}
+    """Values for the source's placeholders `{parameters.NAME}`."""
     input: Input | None = None
+    """The inputs of vendor jobs, instead of the source's own."""
     notify: Notify = ()
+    """Who hears when the job is over, instead of those that the source names."""
 
 
 class PollJob(Output):
-    """A poll of a known vendor, given inline."""
+    """Paged synchronisation of a vendor, without a source."""
 
     id: JobId | None = None
+    """The job's id, which its sender may choose. The same id twice is the same job."""
     vendor: Name
+    """The name of the vendor that is called."""
     poll: Poll
+    """The paged synchronisation."""
     parameters: Parameters = {}
+    """Values for placeholders `{parameters.NAME}`."""
 
 
 class InvokeJob(Output):
-    """Asynchronous vendor jobs of a known vendor, given inline: one for each input."""
+    """Asynchronous vendor jobs, without a source."""
 
     id: JobId | None = None
+    """The job's id, which its sender may choose. The same id twice is the same job."""
     vendor: Name
+    """The name of the vendor that is called."""
     invoke: Invoke
+    """What is done for each input."""
     input: Input
+    """The inputs of vendor jobs: one vendor job for each."""
     parameters: Parameters = {}
+    """Values for placeholders `{parameters.NAME}`."""
 
 
 class Answer(Strict):
-    """Which of the vendor's headers are handed back beside its status and body."""
+    """What of the vendor's answer is returned beside its status and body."""
 
     headers: Annotated[tuple[HeaderName, ...], Field(max_length=20)] = ()
+    """The names of the headers that are handed back."""
 
 
 class RequestJob(Strict):
-    """One call, robustly made; the vendor's own answer is handed back, also when all attempts failed."""
+    """One call, whose answer is returned, even if every attempt failed."""
 
     id: JobId | None = None
+    """The job's id, which its sender may choose. The same id twice is the same job."""
     vendor: Name
+    """The name of the vendor that is called."""
     request: Request
+    """The call."""
     answer: Answer = Answer()
+    """What of the answer is handed back beside its status and body."""
     retry: Retry | None = None
+    """How often and how long the call is tried, instead of the vendor's `retry`."""
     parameters: Parameters = {}
+    """Values for placeholders `{parameters.NAME}`."""
     priority: Literal["high", "normal", "low"] = "high"
+    """Which jobs of a vendor come first. Jobs of the same priority take turns."""
     notify: Notify = ()
+    """Who hears when the job is over."""
 
 
 class DeliverJob(Strict):
-    """One outgoing webhook (Standard Webhooks 1.0): `event` is sent as JSON, signed when there is a `secret`."""
+    """One outgoing webhook (Standard Webhooks 1.0)."""
 
     id: JobId | None = None
+    """The job's id, which its sender may choose. The same id twice is the same job."""
     deliver: Url
+    """The URL that the webhook is sent to."""
     event: dict[str, Any]
+    """The webhook's body."""
     secret: SecretReference | None = None
+    """Where the secret is found that signs the webhook: base64, with or without `whsec_`. Without this field the
+    webhook is not signed."""
     vendor: Name | None = None
+    """The vendor whose contract and network rules hold. Without this field the URL's host gets a careful budget, and
+    must be public."""
     retry: Retry | None = None
+    """How often and how long it is tried. Without this field: the vendor's `retry`, or ten attempts within a day."""
 
 
 _PATH: TypeAdapter[str] = TypeAdapter(Path)
@@ -85,12 +116,16 @@ def _check_place(value: str) -> str:
 
 
 class UrlJob(Output):
-    """A bare URL: its host becomes an ad-hoc vendor with a careful budget, its paging is detected."""
+    """Paged synchronisation of a URL, without a vendor: its host gets a careful budget of five requests a second."""
 
     id: JobId | None = None
+    """The job's id, which its sender may choose. The same id twice is the same job."""
     url: Annotated[Url, AfterValidator(_check_place)]
+    """The URL of the first page."""
     pages: Pages | None = None
+    """How the pages are linked. Without this field it is detected."""
     records: Records = Records()
+    """What of a page is records."""
 
 
 KINDS = ("url", "source", "poll", "invoke", "request", "deliver")
@@ -102,20 +137,15 @@ def kind_of(value: Any) -> str | None:
     return next((name for name in KINDS if name in names), None)
 
 
-def _tag(value: Any) -> str | None:
-    kind = kind_of(value)
-    return kind and f"{UNION_TAG}{kind}"
-
-
 JobSpecification = Annotated[
-    Annotated[SourceJob, Tag("kind:source")]
-    | Annotated[PollJob, Tag("kind:poll")]
-    | Annotated[InvokeJob, Tag("kind:invoke")]
-    | Annotated[RequestJob, Tag("kind:request")]
-    | Annotated[DeliverJob, Tag("kind:deliver")]
-    | Annotated[UrlJob, Tag("kind:url")],
+    Annotated[SourceJob, Tag("source")]
+    | Annotated[PollJob, Tag("poll")]
+    | Annotated[InvokeJob, Tag("invoke")]
+    | Annotated[RequestJob, Tag("request")]
+    | Annotated[DeliverJob, Tag("deliver")]
+    | Annotated[UrlJob, Tag("url")],
     Discriminator(
-        _tag,
+        kind_of,
         custom_error_type="job_kind",
         custom_error_message="expected one of: url; source; vendor with poll, invoke or request; deliver",
     ),

@@ -2,12 +2,12 @@
 Pure."""
 
 import difflib
-from collections.abc import Callable, Collection, Iterator
-from typing import Any, get_args
-
-from pydantic import BaseModel
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from typing import Any
 
 from shared.errors import Problem
+from shared.specification.places import Found, Location, Places
 
 _DURATION = "expected a duration with its unit, such as 250ms, 30s, 5m, 2h, 7d or ISO 8601"
 _SCALARS = frozenset({"string_type", "int_type", "float_type", "bool_type", "int_parsing", "float_parsing"})
@@ -21,6 +21,7 @@ _PATTERNS = {
 _MOST_NAMES = 12
 _NOT_YET = {
     **dict.fromkeys(("incremental", "changes"), "pages"),
+    **dict.fromkeys(("over", "then"), "style"),
     "schema": "select",
     **dict.fromkeys(("urgent_share", "cost"), "in_flight"),
     **dict.fromkeys(("jitter", "backfill"), "cron"),
@@ -32,21 +33,41 @@ _NOT_YET = {
 """Fields and kinds that the language is to have, each with one that is there already at the same place."""
 
 
-Tell = Callable[[dict[str, Any]], str]
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One of pydantic's errors, and where in the document it is."""
+
+    error: dict[str, Any]
+    found: Found
+    around: Found
+    """What it is in, for a field that is unknown there."""
+
+    @property
+    def place(self) -> Location:
+        """The steps from the document to the mistake. A tag that is none is a field of what it says the kind of."""
+        if self.error["type"] != "union_tag_invalid":
+            return self.found.place
+        return (*self.found.place, self.error["ctx"]["discriminator"].strip("'"))
+
+    @property
+    def detail(self) -> str:
+        """What was expected."""
+        kind = self.error["type"]
+        if kind == "extra_forbidden":
+            name, known = str(self.place[-1]), sorted(self.around.field_names)
+            return _not_yet(name, known) or f"unknown field{_near(name, known)}"
+        if kind in ("model_type", "model_attributes_type", "dict_type"):
+            names = sorted(self.found.field_names)
+            return "expected an object" + (f" with {', '.join(names)}" if 0 < len(names) <= _MOST_NAMES else "")
+        words = _WORDS.get(kind)
+        message = str(self.error["msg"])
+        return (words(self.error) if words else "") or message[0].lower() + message[1:]
 
 
-def detail_of(error: dict[str, Any], root: Any) -> str:
-    """What was expected. `root` is the type that was to be made, by which the names at a place are known."""
-    kind, place = error["type"], error["loc"]
-    if kind == "extra_forbidden":
-        name, known = str(place[-1]), sorted(_names_at(root, place[:-1]))
-        return _not_yet(name, known) or f"unknown field{_near(name, known)}"
-    if kind in ("model_type", "model_attributes_type", "dict_type"):
-        names = sorted(_names_at(root, place))
-        return "expected an object" + (f" with {', '.join(names)}" if 0 < len(names) <= _MOST_NAMES else "")
-    tell = _TELL.get(kind)
-    message = str(error["msg"])
-    return (tell(error) if tell else "") or message[0].lower() + message[1:]
+def mistakes_of(errors: list[dict[str, Any]], root: Any) -> list[Mistake]:
+    """Each mistake once. `root` is the type that was to be made, by which the names at a place are known."""
+    places = Places(root)
+    return _without_echoes([Mistake(one, places.find(one["loc"]), places.find(one["loc"][:-1])) for one in errors])
 
 
 def _of_bounds(error: dict[str, Any]) -> str:
@@ -76,9 +97,9 @@ def _of_words(error: dict[str, Any]) -> str:
     return _expected(expected, str(error.get("input")), expected.replace(" or ", ", ").split(", "))
 
 
-def _expected(told: str, given: str, known: list[str]) -> str:
+def _expected(words: str, given: str, known: list[str]) -> str:
     future = _not_yet(given, known)
-    return f"{given} is {future}; expected {told}" if future else f"expected {told}{_meant(given, known)}"
+    return f"{given} is {future}; expected {words}" if future else f"expected {words}{_meant(given, known)}"
 
 
 def _not_yet(name: str, known: list[str]) -> str:
@@ -90,7 +111,7 @@ def _of_pattern(error: dict[str, Any]) -> str:
     return f"expected {words}" if words else ""
 
 
-_TELL: dict[str, Tell] = {
+_WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
     "missing": lambda error: "is missing and has no default",
     "value_error": lambda error: str(error["ctx"]["error"]),
     "greater_than_equal": _of_bounds,
@@ -113,7 +134,7 @@ _TELL: dict[str, Tell] = {
 
 
 def unknown(what: str, name: str, known: Collection[str]) -> Problem:
-    """The problem of a vendor, source … that nobody has configured, with the nearest name that somebody has."""
+    """The problem of a vendor, source … that is not configured, with the nearest name that is."""
     return Problem(f"/{what}", f"no {what} is called {name}{_meant(name, list(known))}")
 
 
@@ -122,25 +143,30 @@ def input_of_poll(source: str) -> Problem:
     return Problem("/input", f"belongs to invoke, and {source} is a poll")
 
 
-def without_echoes(errors: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One error for each mistake: where a value may be one of several kinds, pydantic tells why it is none of each."""
-    kept: dict[Any, dict[str, Any]] = {}
-    for error in errors:
-        before = kept.get(error["place"])
-        if before is None or error["place"] == () or error["type"] == before["type"] == "extra_forbidden":
-            kept[error["place"] or (len(kept),)] = error
-        elif before["type"] in _ONE_OF_A_UNION and error["type"] not in _ONE_OF_A_UNION:
-            kept[error["place"]] = error
-        elif before["type"] in _SCALARS and error["type"] in _ONE_OF_A_UNION:
-            kept[error["place"]] = {**before, "type": "scalar", "msg": "expected a text, a number, or true or false"}
-    found = list(kept.values())
-    return [one for one in found if one["type"] != "too_short" or not _is_above(one, found)]
+def _without_echoes(mistakes: list[Mistake]) -> list[Mistake]:
+    """One mistake for each place of a union of texts, numbers …: pydantic says there why the value is none of each.
+    None where the mistakes are below: in one of several values, or in all items of what has too few without them."""
+    kept: dict[Any, Mistake] = {}
+    for number, one in enumerate(mistakes):
+        key = one.found.place if not one.found.is_chosen else number
+        kept[key] = _likelier(kept[key], one) if key in kept else one
+    above = {one.place[:length] for one in kept.values() for length in range(len(one.place))}
+    return [one for one in kept.values() if not (_may_echo(one) and one.place in above)]
 
 
-def _is_above(one: dict[str, Any], others: list[dict[str, Any]]) -> bool:
-    """What is empty only because its items are wrong."""
-    place = one["place"]
-    return any(len(other["place"]) > len(place) and other["place"][: len(place)] == place for other in others)
+def _may_echo(one: Mistake) -> bool:
+    return not one.found.is_chosen or one.error["type"] == "too_short"
+
+
+def _likelier(before: Mistake, one: Mistake) -> Mistake:
+    """Of two mistakes at the same place the one that its writer more likely made."""
+    kinds = before.error["type"], one.error["type"]
+    if kinds[0] in _ONE_OF_A_UNION and kinds[1] not in _ONE_OF_A_UNION:
+        return one
+    if kinds[0] in _SCALARS and kinds[1] in _ONE_OF_A_UNION:
+        error = {**before.error, "type": "scalar", "msg": "expected a text, a number, or true or false"}
+        return replace(before, error=error)
+    return before
 
 
 def _near(name: str, known: list[str]) -> str:
@@ -153,34 +179,3 @@ def _near(name: str, known: list[str]) -> str:
 def _meant(name: str, known: list[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1)
     return f"; did you mean {near[0]}?" if near and near[0] != name else ""
-
-
-def _names_at(root: Any, place: tuple[int | str, ...]) -> set[str]:
-    """The names of the fields that an object at this place may have; tags in it choose among the members of unions."""
-    models = set(_models(root))
-    for step in place:
-        if isinstance(step, int):
-            continue
-        fields = [fields for model in models if (fields := _fields(model).get(step)) is not None]
-        if fields:
-            models = {inner for annotation in fields for inner in _models(annotation)}
-        else:
-            models = {model for model in models if _has_tag(model, step)} or models
-    return {name for model in models for name in _fields(model)}
-
-
-def _fields(model: type[BaseModel]) -> dict[str, Any]:
-    return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
-
-
-def _has_tag(model: type[BaseModel], step: str) -> bool:
-    return step.rpartition(":")[2] in model.model_fields or any(
-        step in get_args(annotation) for annotation in _fields(model).values()
-    )
-
-
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for inner in get_args(annotation):
-        yield from _models(inner)

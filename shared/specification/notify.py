@@ -1,10 +1,10 @@
-"""Whom to tell when something is over."""
+"""Who hears when a job is over."""
 
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from shared.specification.values import UNION_TAG, Name, SecretReference, Strict
+from shared.specification.values import Name, SecretReference, Strict
 from shared.specification.vendor import Url
 
 End = Literal["completed", "completed_with_failures", "failed", "cancelled"]
@@ -13,32 +13,39 @@ _EVERY_END: Ends = ("completed", "completed_with_failures", "failed", "cancelled
 
 
 class Webhook(Strict):
-    """An outgoing webhook (Standard Webhooks 1.0), signed when there is a `secret`, delivered with retry.
+    """An outgoing webhook (Standard Webhooks 1.0), delivered with retries.
 
-    With `vendor` it leaves under that vendor's contract and network rules, and its URL must be of the same host as the
-    vendor's base URL; without, the URL's host gets a careful budget and must be public.
+    With `vendor`, that vendor's contract and network rules hold, and the URL must be on the vendor's host. Without
+    `vendor`, the URL's host gets a careful budget and must be public.
     """
 
     webhook: Url
+    """The URL that it is sent to."""
     on: Ends = _EVERY_END
+    """The ends of jobs that are reported."""
     secret: SecretReference | None = None
+    """Where the secret is found that signs the webhook: base64, with or without `whsec_`. Without this field the
+    webhook is not signed."""
     vendor: Name | None = None
+    """The vendor whose contract and network rules hold for the webhook."""
 
 
 class OnTopic(Strict):
-    """A message on the topic `notifications`, for whoever reads it, and nothing else."""
+    """A message on the topic `notifications` for your own consumers, and no webhook."""
 
     topic: Literal[True]
+    """Always `true`."""
     on: Ends = _EVERY_END
+    """The ends of jobs that are reported."""
 
 
 def _tag(value: Any) -> str | None:
     names = value if isinstance(value, dict) else vars(value) if isinstance(value, Strict) else {}
-    return next((f"{UNION_TAG}{name}" for name in ("webhook", "topic") if name in names), None)
+    return next((name for name in ("webhook", "topic") if name in names), None)
 
 
 Notice = Annotated[
-    Annotated[Webhook, Tag("kind:webhook")] | Annotated[OnTopic, Tag("kind:topic")],
+    Annotated[Webhook, Tag("webhook")] | Annotated[OnTopic, Tag("topic")],
     Discriminator(
         _tag, custom_error_type="notice_kind", custom_error_message="expected an object with webhook, or topic: true"
     ),
@@ -48,5 +55,5 @@ Notify = Annotated[tuple[Notice, ...], Field(max_length=8)]
 
 
 def webhooks_of(notices: Notify) -> tuple[Webhook, ...]:
-    """Those that are told by webhook, and not on a topic alone."""
+    """Those that are webhooks, and not messages on a topic alone."""
     return tuple(one for one in notices if isinstance(one, Webhook))

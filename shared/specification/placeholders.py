@@ -1,5 +1,5 @@
-"""Placeholders such as `{parameters.id}`: where they stand, and whether anything fills them. That is told when a
-document is written down, not when it is due, and together with all its other mistakes. Pure."""
+"""Whether something fills the placeholders of a document, such as `{parameters.id}`. Unknown ones are reported when the
+document arrives, not when it is due, and together with all its other mistakes. Pure."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from shared.errors import Invalid, Problem
 from shared.specification.invoke import AFTER_IT, IN_SUBMIT, Input
 from shared.specification.job import JobSpecification, kind_of
 from shared.specification.parse import parse, pointer_to
-from shared.specification.source import EITHER, REQUESTS, Source
+from shared.specification.source import BY_TYPE, EITHER, REQUESTS, Source
 from shared.specification.templates import Place, placeholders_in, unknown_placeholder
 from shared.specification.waits import wait_mistakes
 from shared.specification.walks import OF_PAGES, WrittenWalk, walks_in
@@ -43,7 +43,7 @@ def read_source(document: Any) -> Source:
 
 
 def _read(adapter: TypeAdapter[T], document: Any, besides: Sequence[Problem]) -> T:
-    """What a model cannot tell of a document that has other mistakes, too, is told `besides` these."""
+    """`besides` are mistakes that the model does not see. They are reported beside those that it does."""
     try:
         found = parse(adapter, document)
     except Invalid as error:
@@ -97,7 +97,7 @@ def _topics(kind: str, document: Mapping[str, Any]) -> list[Problem]:
     sinks = document.get("sinks")
     if kind == "source" or not isinstance(sinks, (list, tuple)):
         return []
-    of_topics = any(_mapping(one).get("type") == "topic" for one in sinks)
+    of_topics = any(_mapping(BY_TYPE.in_full(one)).get("type") == "topic" for one in sinks)
     return [Problem("/sinks", "a topic belongs to a source: apply one, and run it by name")] if of_topics else []
 
 
@@ -110,7 +110,7 @@ def _mistakes(document: Mapping[str, Any], given: _Given) -> list[Problem]:
         if name not in known and name.partition(".")[0] not in given.groups:
             shown = (*(f"{group}.NAME" for group in given.groups), *known)
             found.append(unknown_placeholder(pointer_to(place), name, shown, _where(walk, name)))
-    return [*found, *(mistake for walk in walks for mistake in walk.mistakes)]
+    return [*found, *(walk.mistake for walk in walks if walk.mistake)]
 
 
 def _where(walk: WrittenWalk | None, name: str) -> str:
@@ -128,7 +128,7 @@ def requests_of(document: Any, parts: Any = REQUESTS) -> Any:
 
 
 def _filled_later(place: Place) -> tuple[str, ...]:
-    """What whoever makes the calls of an invocation fills there."""
+    """The placeholders that are filled there when an invocation's calls are made."""
     if place[0] != "invoke":
         return ()
     return IN_SUBMIT if place[1] == "submit" else AFTER_IT
@@ -139,7 +139,7 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def missing_values(source: Source, parameters: Collection[str], inputs: Input | None = None) -> list[Problem]:
-    """One problem for each value that a source needs and nobody gives. The inputs of a job replace the source's own."""
+    """One problem for each value that a source needs and is not given. The inputs of a job replace the source's own."""
     given = [*(f"parameters.{name}" for name in parameters), *IN_SUBMIT, *AFTER_IT, *OF_PAGES]
     given += [f"input.{name}" for one in inputs or source.input or () for name in one]
     found = placeholders_in(requests_of(source.model_dump(by_alias=True)))

@@ -17,11 +17,11 @@ from pydantic import (
 )
 
 from shared.specification.notify import Notify
-from shared.specification.values import Duration, Name, Strict
+from shared.specification.values import Duration, Name, Strict, Words
 
 SHORTEST_INTERVAL = timedelta(seconds=1)
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
-_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?([Zz]|[+-]\d\d:?\d\d)")
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:?\d\d)")
 
 
 def _read_instant(value: Any) -> Any:
@@ -64,68 +64,89 @@ def _check_instant(value: datetime) -> datetime:
     return value
 
 
-Instant = Annotated[AwareDatetime, BeforeValidator(_read_instant), AfterValidator(_check_instant)]
-"""A moment of 1970 or later, written as RFC 3339 with its offset, to the microsecond."""
+Instant = Annotated[
+    AwareDatetime, BeforeValidator(_read_instant), AfterValidator(_check_instant), Words("time with its offset")
+]
+"""A moment of 1970 or later, written as RFC 3339 with its offset; the seconds and the offset's colon may be missing.
+What is finer than a microsecond is cut off."""
 
-Zone = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_check_zone)]
+Zone = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_check_zone), Words("time zone")]
 """A time zone of the IANA database."""
 
-Cron = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_check_cron)]
+Cron = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_check_cron), Words("cron expression")]
 """Five fields, as cron has them, with `L`, `LW` and `#`; what can never be, such as 31 February, is refused."""
 
 
 class Publish(Strict):
-    """Any event for a topic of the catalogue that anyone may produce to, and `notifications`."""
+    """An event for a topic to which anyone may produce."""
 
     topic: Annotated[str, Field(max_length=249)]
+    """`jobs.requested`, `jobs.control`, `schedules.requested` or `notifications`."""
     key: Annotated[str, Field(max_length=1024)] = ""
+    """The key of the event. Without this field it is the schedule's id."""
     event: dict[str, Any]
+    """The event, as its topic takes it."""
 
 
 class CatchUp(Strict):
-    """Which firings are made up for after a time without a scheduler: all, the last one, or none. `within` is the
-    greatest age of a firing."""
+    """What happens to firings that were missed while no scheduler could fire."""
 
     within: Duration = timedelta(hours=1)
+    """The greatest age of a firing that is made up."""
     policy: Literal["none", "last", "all"] = "last"
+    """Which missed firings are made up: `none`, the `last` one, or `all`."""
 
 
 class Reschedule(Strict):
-    """Start a failed run again after a while, at most so often in a row."""
+    """Starts a failed run again."""
 
     after: Duration
+    """The time until the next try."""
     at_most: Annotated[int, Field(ge=1, le=100)] = 3
+    """How many tries follow one failed firing."""
 
 
 class OnFailure(Strict):
-    """What to do when what was started fails, or cannot be started."""
+    """What happens when a run fails, or cannot be started."""
 
     reschedule: Reschedule | None = None
+    """When to start again. Without this field a failed run is not started again."""
     notify: Notify = ()
+    """Who hears of a run that has finally failed."""
 
 
 class Schedule(Strict):
-    """Exactly one of `triggerAt` (an instant with its offset), `every` and `cron` (with `zone`) says when; exactly one
-    of `start` (a job specification) and `publish` says what. Placeholders in both: `{schedule.time}`,
-    `{schedule.date}`, `{schedule.id}`, `{schedule.name}`.
-
-    `every` is counted from `starts`, or from when it was first asked for. Without `catch_up` a recurring schedule makes
-    up for its last firing within an hour, and a one-time schedule fires however late it is.
-    """
+    """Starts a job or publishes an event at its times. It has exactly one of `triggerAt`, `every` and `cron`, and
+    exactly one of `start` and `publish`. Placeholders in both: `{schedule.time}`, `{schedule.date}`, `{schedule.id}`,
+    `{schedule.name}`."""
 
     schedule: Name | None = None
+    """The schedule's name. Applying the name again changes the schedule."""
     trigger_at: Annotated[Instant | None, Field(alias="triggerAt")] = None
+    """The only time of a one-time schedule."""
     every: Annotated[Duration, AfterValidator(_check_interval)] | None = None
+    """The time between two firings, at least 1s."""
     cron: Cron | None = None
+    """The times as five fields: minute, hour, day of month, month, day of week; also with `L`, `LW` and `#`."""
     zone: Zone = "UTC"
+    """The time zone of `cron` and of the placeholders, by its IANA name."""
     starts: Instant | None = None
+    """No firing before this time. `every` is counted from it."""
     ends: Instant | None = None
+    """No firing after this time."""
     start: dict[str, Any] | None = None
+    """The job that each firing starts: any job, without an `id`."""
     publish: Publish | None = None
+    """The event that each firing publishes instead of a job."""
     overlap: Literal["skip", "allow"] = "skip"
+    """What happens to a firing while the previous run is not over: it is skipped, or runs beside it."""
     catch_up: CatchUp | None = None
+    """What happens to firings that were missed. Without this field a recurring schedule makes up the last one within an
+    hour, and a one-time schedule fires however late."""
     past: Literal["refuse", "run"] = "refuse"
+    """What happens if `triggerAt` is in the past: the schedule is refused, or it runs at once."""
     on_failure: OnFailure = OnFailure()
+    """What happens when a run fails or cannot be started."""
 
     @field_validator("ends")
     @classmethod

@@ -1,4 +1,4 @@
-"""Placeholders such as `{parameters.id}` in the parts of a document, and how an unknown one is told. Pure."""
+"""Placeholders such as `{parameters.id}` in the parts of a document, and the problem of an unknown one. Pure."""
 
 import re
 from collections.abc import Collection, Iterator
@@ -10,7 +10,7 @@ PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 """`{name}`, or a brace written twice, which is a brace."""
 
 Place = tuple[int | str, ...]
-"""Where something stands in a document: the names and numbers that lead to it."""
+"""A place in a document: the names and numbers that lead to it."""
 
 
 def placeholders_in(value: Any, at: Place = ()) -> Iterator[tuple[Place, str]]:
@@ -28,6 +28,6 @@ def placeholders_in(value: Any, at: Place = ()) -> Iterator[tuple[Place, str]]:
 
 def unknown_placeholder(pointer: str, name: str, known: Collection[str], where: str = "") -> Problem:
     """The problem of a placeholder that nothing fills. Braces of another language, such as GraphQL's, are one, too."""
-    told = ", ".join(f"{{{one}}}" for one in known) or "none"
+    shown = ", ".join(f"{{{one}}}" for one in known) or "none"
     doubled = "a brace itself is written {{ or }}"
-    return Problem(pointer, f"unknown placeholder {{{name}}}{where}; known here: {told}; {doubled}")
+    return Problem(pointer, f"unknown placeholder {{{name}}}{where}; known here: {shown}; {doubled}")

@@ -3,6 +3,7 @@
 import difflib
 import math
 import re
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
@@ -36,14 +37,26 @@ def is_finite(document: Any) -> bool:
             return True
 
 
-UNION_TAG = "kind:"
-"""Marks the steps of an error's place that are no field of the document."""
+@dataclass(frozen=True, slots=True)
+class Words:
+    """For `Annotated`: what the reference calls a type, where its Python type says too little."""
+
+    text: str
 
 
 class Strict(BaseModel):
-    """Base of every part of the language: unknown fields are mistakes, values never appear in error texts."""
+    """Base of every part of the language: unknown fields are mistakes, values never appear in error texts.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
+    The docstrings below fields are for users: the reference and the JSON Schema repeat them.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
 
 
 def read_duration(value: Any) -> Any:
@@ -115,6 +128,7 @@ Duration = Annotated[
     AfterValidator(_check_duration),
     PlainSerializer(write_duration, return_type=str),
     WithJsonSchema({"type": "string", "examples": ["250ms", "30s", "5m", "2h", "7d", "PT15M"]}),
+    Words("duration"),
 ]
 """A length of time, written `250ms 30s 5m 2h 7d` or as ISO 8601."""
 
@@ -123,6 +137,7 @@ Size = Annotated[
     BeforeValidator(read_size),
     Field(ge=1, le=1024**4),
     WithJsonSchema({"type": ["integer", "string"], "minimum": 1, "examples": ["64KiB", "10MB", 65536]}),
+    Words("size"),
 ]
 """A number of bytes, written `64KiB`, `10MB` or as a number."""
 
@@ -131,10 +146,11 @@ Share = Annotated[
     BeforeValidator(read_share),
     Field(ge=0, le=1),
     WithJsonSchema({"type": ["number", "string"], "minimum": 0, "maximum": 1, "examples": ["1%", 0.01]}),
+    Words("share"),
 ]
 """A part of one, written `1%` or `0.01`."""
 
-SecretReference = Annotated[str, AfterValidator(_check_secret)]
+SecretReference = Annotated[str, AfterValidator(_check_secret), Words("secret reference")]
 """Where a secret is found: `env:NAME` or `file:/PATH`. Resolved only where it is used."""
 
 
@@ -151,32 +167,37 @@ def _over(otherwise: str, *names: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-Expression = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_check_expression)]
+Expression = Annotated[
+    str, Field(min_length=1, max_length=2000), AfterValidator(_check_expression), Words("expression")
+]
 """A JMESPath expression over a document of its own, such as a record."""
 
-AnswerExpression = Annotated[Expression, _over("none of body, headers and status", "body", "headers", "status")]
+AnswerExpression = Annotated[
+    Expression,
+    _over("none of body, headers and status", "body", "headers", "status"),
+    Words("expression over an answer"),
+]
 """A JMESPath expression over an answer: `body`, `headers` (their names in lower case) and `status`."""
 
-MessageExpression = Annotated[Expression, _over("neither body nor headers", "body", "headers")]
+MessageExpression = Annotated[
+    Expression, _over("neither body nor headers", "body", "headers"), Words("expression over a message")
+]
 """A JMESPath expression over what others send, callbacks and webhooks: `body` and `headers`; it has no status."""
 
 
 def _check_record_expression(value: str) -> str:
-    wrong = sorted(roots_with_steps(value) & {"body", "record"})
-    if wrong:
-        raise ValueError(
-            f"is looked for in a record itself: leave {wrong[0]}. out, or write @.{wrong[0]} for a field of that name"
-        )
+    if "body" in roots_with_steps(value):
+        raise ValueError("is looked for in a record itself: leave body. out, or write @.body for a field of that name")
     return value
 
 
-RecordExpression = Annotated[Expression, AfterValidator(_check_record_expression)]
-"""A JMESPath expression over one record: `id`, not `record.id` or `body.id`, which would never find anything."""
+RecordExpression = Annotated[Expression, AfterValidator(_check_record_expression), Words("expression over a record")]
+"""A JMESPath expression over one record: `id` or `record.id`, not `body.id`, which would never find anything."""
 
-BodyExpression = Annotated[Expression, _over("not body", "body")]
+BodyExpression = Annotated[Expression, _over("not body", "body"), Words("expression over a body")]
 """A JMESPath expression over the `body` of an answer that is kept."""
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$")]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$"), Words("name")]
 """A name of a vendor, source, hook or schedule: lower case letters, digits, dots and hyphens, at most 63 characters."""
 
 
@@ -187,10 +208,10 @@ def _check_job_id(value: UUID) -> UUID:
 
 
 JobId = Annotated[UUID, AfterValidator(_check_job_id)]
-"""The id that a job is given by whoever asks for it."""
+"""The id that a job's sender may give it."""
 
 Scalar = str | int | float | bool
 """A value that a placeholder can stand for."""
 
 QueryValue = Scalar | Annotated[tuple[Scalar, ...], Field(min_length=1, max_length=1000)]
-"""A value that a query parameter can have, or several: then it stands there once for each."""
+"""A value of a query parameter, or several: the parameter is sent once for each."""

@@ -5,16 +5,17 @@ from datetime import timedelta
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
+from shared.specification.auth import Auth
 from shared.specification.values import (
     AnswerExpression,
     Duration,
     MessageExpression,
     Name,
-    SecretReference,
     Size,
     Strict,
+    Words,
 )
 from shared.specification.verification import Verification
 
@@ -44,7 +45,7 @@ def check_url(value: str) -> str:
     return value
 
 
-Url = Annotated[str, AfterValidator(check_url)]
+Url = Annotated[str, AfterValidator(check_url), Words("URL")]
 """An absolute http(s) URL."""
 
 
@@ -57,61 +58,36 @@ def _check_base(value: str) -> str:
 BaseUrl = Annotated[Url, AfterValidator(_check_base)]
 
 
-class BearerAuth(Strict):
-    """`Authorization: Bearer <token>` (RFC 6750)."""
-
-    type: Literal["bearer"]
-    token: SecretReference
-
-
-class BasicAuth(Strict):
-    """`Authorization: Basic …` (RFC 7617)."""
-
-    type: Literal["basic"]
-    username: str
-    password: SecretReference
-
-
-class HeaderAuth(Strict):
-    """A key in a header of the vendor's choice."""
-
-    type: Literal["header"]
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$")]
-    value: SecretReference
-
-
-class QueryAuth(Strict):
-    """A key in a query parameter."""
-
-    type: Literal["query"]
-    name: Annotated[str, Field(min_length=1, max_length=64)]
-    value: SecretReference
-
-
-Auth = Annotated[BearerAuth | BasicAuth | HeaderAuth | QueryAuth, Field(discriminator="type")]
-
-
 class Window(Strict):
     """At most `requests` calls in any `per`; in a window of up to a minute, `burst - 1` more.
 
-    `burst` is how many may leave at once; the rest is spaced evenly. After a pause they leave on top of what is spaced,
-    as vendors count who give so many calls in hand: of 50 in `1s` with a burst of 5, any second has at most 54, with a
-    burst of 50 at most 99. Leave it out, or lower `requests`, where that is too many. A window of more than a minute
-    has at most `requests` in any `per`, whatever its burst. Without `burst`, a window of up to a minute is spaced call
-    by call, and a longer one is a quota that may be used at any pace.
+    In a window of up to a minute calls are spaced evenly, and `burst` calls may leave at once. After a pause the burst
+    leaves in addition to the spaced calls, as in a token bucket: with 50 in `1s` and a burst of 5 any second has at
+    most 54 calls, with a burst of 50 at most 99. For a vendor that counts strictly, leave `burst` out or lower
+    `requests`. A window of more than a minute never has more than `requests` calls in any `per`.
     """
 
     requests: Annotated[int, Field(ge=1, le=10_000_000)]
+    """How many calls the contract allows in one `per`."""
     per: Duration
+    """The window's length, between 100ms and 366d."""
     burst: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """How many calls may leave at once, at most `requests`. Without it, calls in a window of up to a minute are spaced
+    one by one, and a longer window is a quota that may be used at any pace."""
 
-    @model_validator(mode="after")
-    def _check(self) -> "Window":
-        if not timedelta(milliseconds=100) <= self.per <= timedelta(days=366):
-            raise ValueError("per: expected between 100ms and 366d")
-        if self.burst is not None and self.burst > self.requests:
-            raise ValueError("burst: expected at most the window's requests")
-        return self
+    @field_validator("per")
+    @classmethod
+    def _check_per(cls, value: timedelta) -> timedelta:
+        if not timedelta(milliseconds=100) <= value <= timedelta(days=366):
+            raise ValueError("expected between 100ms and 366d")
+        return value
+
+    @field_validator("burst")
+    @classmethod
+    def _check_burst(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and value > info.data.get("requests", value):
+            raise ValueError("expected at most the window's requests")
+        return value
 
     @property
     def is_quota(self) -> bool:
@@ -130,37 +106,50 @@ class Window(Strict):
 
 
 class Budget(Strict):
-    """The contract: every window holds, and at most `in_flight` calls are open at any moment, over all fetchers.
-    `reset_header`: a header of the vendor's own that says when a limit or quota is free again."""
+    """The contract with the vendor. It holds for all fetchers together."""
 
     windows: Annotated[tuple[Window, ...], Field(max_length=8)] = ()
+    """The contract's rates and quotas. Every one of them holds. Without any, only `in_flight` limits the calls."""
     in_flight: Annotated[int, Field(ge=1, le=1000)] = 20
+    """How many calls may be open at the same time."""
     reset_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{0,64}$")] = ""
+    """A header of the vendor's own that says when a limit or quota is free again."""
 
 
 class Backoff(Strict):
-    """Exponential with full jitter: the n-th wait is random between 0 and `base`·`factor`ⁿ⁻¹, at most `cap`."""
+    """The waits between attempts. The n-th wait is random between 0 and `base`·`factor`ⁿ⁻¹, at most `cap`."""
 
     base: Duration = timedelta(seconds=1)
+    """The longest that the first wait may be."""
     factor: Annotated[float, Field(ge=1, le=10)] = 2.0
+    """The longest wait grows by this factor with each attempt."""
     cap: Duration = timedelta(minutes=2)
+    """The longest wait is never more than this."""
 
 
 class Retry(Strict):
-    """How often and how long a call is tried. Waits for a rate limit cost no attempt but end after `stall`."""
+    """How often and how long a call is tried. A wait for a rate limit costs no attempt."""
 
     attempts: Annotated[int, Field(ge=1, le=100)] = 6
+    """How often a call is tried, the first time included."""
     backoff: Backoff = Backoff()
+    """The waits between attempts."""
     total: Duration = timedelta(minutes=30)
+    """The time for all attempts, without waits for rate limits. After it the call is given up."""
     stall: Duration = timedelta(hours=6)
+    """A call that gets nothing but rate limits for this long is given up as `rate_limited`."""
     longest_wait: Duration = timedelta(hours=1)
+    """If the vendor asks for a longer pause, it is called again after this time."""
 
 
 class Outcome(Strict):
-    """A rule over the answer (`status`, `headers`, `body`) that decides before the defaults by status do."""
+    """A rule that decides what an answer is, before the defaults by status do."""
 
     when: AnswerExpression
+    """The rule applies to an answer for which this is true."""
     is_: Annotated[Literal["success", "empty", "retry", "rate_limited", "fail"], Field(alias="is")]
+    """What the answer then is: a `success`; `empty`, a success without records; a reason to `retry`; `rate_limited`,
+    which costs no attempt; or a reason to `fail` at once."""
 
 
 def _check_deadline(value: timedelta) -> timedelta:
@@ -173,72 +162,99 @@ Deadline = Annotated[Duration, AfterValidator(_check_deadline)]
 
 
 class Timeouts(Strict):
-    """Deadlines of one call. `total` bounds everything from connecting to the last byte."""
+    """Deadlines of one call."""
 
     connect: Deadline = timedelta(seconds=5)
+    """The time until the connection is open."""
     first_byte: Deadline = timedelta(seconds=30)
+    """How long the vendor may be silent before its answer, or in the middle of it."""
     total: Deadline = timedelta(minutes=2)
+    """The time from the start of the call to the last byte of its answer."""
 
 
 class Limits(Strict):
-    """The largest body, decoded, that is accepted. A page takes about ten times its size while it is taken apart."""
+    """How large an answer may be. While a page is parsed it takes about ten times its size in memory."""
 
     body: Size = 16 * 1024**2
+    """The largest body of an answer, after decompression."""
 
 
 class Network(Strict):
-    """Explicit exceptions from the guard against calls into the own network."""
+    """Where the calls of the vendor may lead, beside public addresses."""
 
     private_addresses: Literal["refuse", "allow"] = "refuse"
+    """`allow`: the vendor may have an address in the private networks that the installation opens
+    (`SLUICE_PRIVATE_NETWORKS`)."""
     redirects: Literal["refuse", "follow"] = "refuse"
+    """`follow`: up to three redirects of a call are followed, to addresses that the vendor may have. Each takes a call
+    of the budget."""
 
 
 class JobOutcome(Strict):
-    """What an answer about the status says of a vendor job; the first expression that holds counts."""
+    """What an answer about the status says of a vendor job. The first expression that is true counts."""
 
     done: AnswerExpression | None = None
+    """True if the vendor job is done."""
     failed: AnswerExpression | None = None
+    """True if the vendor job has failed."""
     progress: AnswerExpression | None = None
+    """True if the vendor job is under way."""
 
 
 class CallbackOutcome(JobOutcome):
-    """What a callback says of a vendor job, and an answer about the status that has no rules of its own: expressions
-    over {body, headers}. Without any, every callback means that the job is done."""
+    """What a callback says of a vendor job; also what an answer about the status says, unless `status` has rules of its
+    own. The first expression that is true counts. Without any, every callback means that the job is done."""
 
     done: MessageExpression | None = None
+    """True if the vendor job is done."""
     failed: MessageExpression | None = None
+    """True if the vendor job has failed."""
     progress: MessageExpression | None = None
+    """True if the vendor job is under way. This begins the time of `heartbeat` anew."""
 
 
 class Callbacks(Strict):
-    """How a vendor calls back: its proof, where its job's id stands, what it says.
-
-    Callbacks by token need no `vendor_job`; without `verify` only they are taken.
-    """
+    """The proof, the place of the vendor's id and the meaning of callbacks."""
 
     verify: Verification | None = None
+    """How a callback proves that the vendor sent it. Without this field only callbacks with a token in their URL are
+    taken."""
     vendor_job: MessageExpression | None = None
+    """Where a callback has the vendor's id of its job. Callbacks with a token in their URL need none."""
     outcome: CallbackOutcome = CallbackOutcome()
+    """What a callback says of the vendor job."""
 
 
 class Vendor(Strict):
     """A third party's API and the contract with it."""
 
     vendor: Name
+    """The vendor's name."""
     base_url: BaseUrl
+    """The URL to which the paths of requests are added."""
     auth: Auth | None = None
+    """The credential that every call carries. Without this field calls carry none."""
     budget: Budget = Budget()
+    """The contract."""
     retry: Retry = Retry()
+    """How often and how long a call is tried."""
     outcomes: Annotated[tuple[Outcome, ...], Field(max_length=50)] = ()
+    """Rules for answers whose status does not say what they are. The first one that applies counts."""
     egress: Annotated[tuple[Literal["direct"] | Url, ...], Field(min_length=1, max_length=50)] = ("direct",)
+    """How calls leave: `direct`, or through the proxy with this URL. Attempts take them in turn, and a rate-limited one
+    rests."""
     timeouts: Timeouts = Timeouts()
+    """How long a call may take."""
     limits: Limits = Limits()
+    """How large an answer may be."""
     network: Network = Network()
+    """Exceptions from the protection of private networks."""
     callbacks: Callbacks = Callbacks()
+    """How the vendor calls back."""
 
 
 CAREFUL_BUDGET = Budget(windows=(Window(requests=5, per=timedelta(seconds=1), burst=1),), in_flight=4)
-"""The budget of a vendor that nobody described: slow enough not to annoy a stranger's API."""
+"""The budget of a vendor without a contract: slow enough not to annoy a stranger's API."""
 
 AD_HOC = "url:"
 """Prefix of the names of vendors that nobody configured. No configured vendor can have it, so nobody's credentials

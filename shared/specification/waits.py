@@ -1,5 +1,5 @@
-"""Whether the waits of an invocation can end, and whether what follows them can be asked for: told when a document is
-written down, as far as it is known then. Pure."""
+"""Whether the waits of an invocation can end, and whether what follows them can be asked for, as far as that is known
+when a document arrives. Pure."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -49,7 +49,7 @@ def _silence_of_status(status: Any, rules: Callbacks | None) -> list[Problem]:
 
 
 def _nameless(invoke: Mapping[str, Any], rules: Callbacks) -> list[Problem]:
-    """What is asked for by the vendor's own id of its job, where nobody finds that."""
+    """Calls that need the vendor's id of its job, although nothing finds it."""
     if invoke.get("vendor_job") or rules.vendor_job:
         return []
     asked = {name: invoke.get(name) for name in ("status", "results", "abort")}

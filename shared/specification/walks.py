@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 from shared.errors import Problem
 from shared.specification.parse import pointer_to
-from shared.specification.request import Pages
+from shared.specification.request import BY_STYLE, PAGES
 from shared.specification.templates import Place, placeholders_in
 
 OFFSET, NUMBER, CURSOR, SIZE = "page.offset", "page.number", "page.cursor", "page.size"
@@ -15,7 +15,7 @@ OF_PAGES = (OFFSET, NUMBER, CURSOR, SIZE)
 """The placeholders that are filled page by page."""
 
 _TELLS_PAGES_APART = {"offset": OFFSET, "page": NUMBER, "cursor": CURSOR, "keyset": CURSOR}
-_STYLES = frozenset(get_args(model.model_fields["style"].annotation)[0] for model in get_args(get_args(Pages)[0]))
+_STYLES = frozenset(get_args(model.model_fields["style"].annotation)[0] for model in get_args(PAGES))
 
 
 def page_names(style: str, *, sized: bool) -> tuple[str, ...]:
@@ -40,24 +40,22 @@ class WrittenWalk:
         return tuple(name for name in self.names if name != CURSOR or place[len(self.at) + 1] != "path")
 
     @property
-    def mistakes(self) -> Iterator[Problem]:
+    def mistake(self) -> Problem | None:
         """Why pages would all be the same, or the cursor would go to two places."""
-        name = _TELLS_PAGES_APART.get(self.style)
-        if name is None or (name != CURSOR and (name in self.used or not self.used & set(self.names))):
-            return
-        if name != CURSOR:
-            yield Problem(
-                pointer_to((*self.at, "request")), f"has {{{SIZE}}} and not {{{name}}}: all pages would be one"
-            )
-            return
-        pointer = pointer_to((*self.at, "pages", "into"))
-        if name in self.used and self.into is not None:
-            yield Problem(pointer, f"expected none, as the request has {{{name}}}")
-        elif name not in self.used and self.into is None:
-            unless = f", unless the request has {{{name}}}" if self.at else " and has no default"
-            yield Problem(pointer, f"is missing{unless}")
-        elif name not in self.used and SIZE in self.used:
-            yield Problem(pointer, f"expected {{{name}}} in the request instead, as that has {{{SIZE}}}")
+        name = _TELLS_PAGES_APART.get(self.style, "")
+        request, into = pointer_to((*self.at, "request")), pointer_to((*self.at, "pages", "into"))
+        match name == CURSOR, name in self.used, SIZE in self.used, self.into is not None:
+            case False, False, True, _ if name:
+                return Problem(request, f"has {{{SIZE}}} and not {{{name}}}: all pages would be one")
+            case True, True, _, True:
+                return Problem(into, f"expected none, as the request has {{{name}}}")
+            case True, False, _, False:
+                unless = f", unless the request has {{{name}}}" if self.at else " and has no default"
+                return Problem(into, f"is missing{unless}")
+            case True, False, True, True:
+                return Problem(into, f"expected {{{name}}} in the request instead, as that has {{{SIZE}}}")
+            case _:
+                return None
 
 
 def walks_in(document: Mapping[str, Any]) -> list[WrittenWalk]:
@@ -74,14 +72,20 @@ def walks_in(document: Mapping[str, Any]) -> list[WrittenWalk]:
 
 
 def _walk(at: Place, written: Mapping[str, Any], otherwise: str) -> WrittenWalk:
-    given = written.get("pages")
-    pages: Mapping[str, Any] = given if isinstance(given, dict) else {"style": otherwise}
-    style = pages.get("style")
-    known = isinstance(style, str) and style in _STYLES
+    given = BY_STYLE.in_full(otherwise if written.get("pages") is None else written["pages"])
+    pages: Mapping[str, Any] = given if isinstance(given, dict) else {}
+    style = str(pages.get("style"))
+    names = page_names(style, sized=style != "cursor" or pages.get("size") is not None)
     return WrittenWalk(
         at=at,
-        style=str(style),
-        names=page_names(str(style), sized=style != "cursor" or pages.get("size") is not None) if known else OF_PAGES,
+        style=style,
+        names=(*(names if style in _STYLES else OF_PAGES), *_named_by(pages.get("over"))),
         used=frozenset(name for _, name in placeholders_in(written.get("request")) if name in OF_PAGES),
         into=pages.get("into"),
     )
+
+
+def _named_by(over: Any) -> Iterator[str]:
+    """What pages over another source's records would be called by: `over` is refused, and not its name as well."""
+    if isinstance(over, dict) and isinstance(over.get("as"), str):
+        yield over["as"]

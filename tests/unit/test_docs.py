@@ -10,7 +10,7 @@ import pytest
 import yaml
 from prometheus_client import REGISTRY
 
-from infra import settings_page
+from infra import reference_page, settings_page
 from services.planner.paging.counted import MOST_GROWTH, MOST_TASKS_AT_ONCE
 from services.planner.track.decide import MOST_BARREN
 from services.provision import ProvisionSettings
@@ -98,6 +98,19 @@ def test_each_setting_has_a_description() -> None:
     kinds = [import_module(f"services.{name.replace('-', '_')}.settings").Settings for name in SERVICES]
     for kind in (*kinds, ProvisionSettings):
         assert [name for name, field in kind.model_fields.items() if not field.description] == []
+
+
+def test_the_reference_is_what_the_models_say() -> None:
+    assert reference_page.PAGE.read_text("utf-8") == reference_page.page(), "make docs writes it"
+
+
+def test_each_field_of_the_language_has_a_description() -> None:
+    found = reference_page.sections()
+    assert len({section.link for section in found}) == len(found) > 40
+    for section in found:
+        fields = reference_page.fields_of(section.model)
+        assert [name for name, field in fields.items() if not field.description] == [], section.title
+        assert section.model.__doc__
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))

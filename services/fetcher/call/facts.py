@@ -13,7 +13,7 @@ from services.fetcher.call.detect import detect
 from services.fetcher.call.whole_number import whole_number
 from shared.events.tasks import Facts, FactsWanted
 from shared.specification.bodies import BodyUnreadable, find_items, find_records, is_lone, says_nothing
-from shared.specification.expressions import found_by
+from shared.specification.expressions import found_by, found_in
 
 _LONGEST_NEXT = 4096
 _LINK = re.compile(r'<([^<>]*)>((?:\s*;\s*[A-Za-z0-9*-]+\s*(?:=\s*(?:"[^"]*"|[^\s;,"]*))?)*)')
@@ -95,7 +95,7 @@ def _last_key(wanted: FactsWanted, document: dict[str, Any]) -> Any:
     """Of the last item on the page, also where it is not among the records; or of the last record, if that has names
     of its own."""
     for found in (find_items(document["body"], wanted.select), find_records(document["body"], wanted.select)):
-        key = found_by(wanted.last or "", found[-1]) if found else None
+        key = found_in(wanted.last or "", found[-1]) if found else None
         if _text(key) is not None:
             return key
     return None

@@ -11,8 +11,9 @@ from pydantic_core import to_json
 
 from shared.events.tasks import Call
 from shared.specification.addresses import is_public, literal_address
+from shared.specification.auth import BasicAuth, BearerAuth, HeaderAuth, QueryAuth
 from shared.specification.request import CALL_HEADER, OWN_HEADERS
-from shared.specification.vendor import BasicAuth, BearerAuth, HeaderAuth, QueryAuth, Vendor
+from shared.specification.vendor import Vendor
 
 USER_AGENT = "sluice/0.1"
 _SAFE = "/%:@!$&'()*+,;=~-._"

@@ -1,7 +1,7 @@
 """The secrets that a call needs, looked up at the moment it is made."""
 
 from shared.secrets import Places, SecretMissing, resolve, resolve_signing, signing_key
-from shared.specification.vendor import Auth, BasicAuth, BearerAuth, HeaderAuth, QueryAuth
+from shared.specification.auth import Auth, BasicAuth, BearerAuth, HeaderAuth, QueryAuth
 
 
 def resolve_auth(auth: Auth | None) -> dict[str, str]:

@@ -14,7 +14,7 @@ from services.processor.process.json_text import write_json
 from shared.events.payloads import PayloadStored, Processing
 from shared.events.topic import MAX_MESSAGE_BYTES
 from shared.specification.bodies import BodyUnreadable, find_records, is_lone, read_json, says_nothing
-from shared.specification.expressions import found_by
+from shared.specification.expressions import found_in
 from shared.specification.source import PostgresSink, TopicSink
 
 _MOST_RECORDS = 100_000
@@ -123,7 +123,7 @@ def _key_of(expression: str | None) -> KeyOf:
         return lambda record: _id_of(record) or hashlib.sha256(write_json(record, sorted_names=True)).hexdigest()
     if _PLAIN.fullmatch(expression):
         return lambda record: _text(record.get(expression)) if isinstance(record, dict) else None
-    return lambda record: _text(found_by(expression, record))
+    return lambda record: _text(found_in(expression, record))
 
 
 def _id_of(record: Any) -> str | None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -182,7 +183,7 @@ def test_what_is_listed_is_whole_and_taken_as_it_is(gateway: Gateway) -> None:
 
 def test_an_action_is_asked_for(gateway: Gateway) -> None:
     gateway.says(f"POST /jobs/{JOB_ID}/redrive", 202, answers.reference())
-    assert sluice(gateway, "redrive", str(JOB_ID)).stdout == "redrive asked for\n"
+    assert sluice(gateway, "redrive", str(JOB_ID)).stdout == "redrive requested\n"
     assert sluice(gateway, "cancel", str(JOB_ID)).exit_code == 2
 
 
@@ -255,7 +256,7 @@ def test_schedules_are_listed_shown_and_turned(gateway: Gateway) -> None:
     assert "succeeded" in shown and str(JOB_ID) in shown
     for action in ("pause", "resume", "trigger"):
         gateway.says(f"POST /schedules/nightly/{action}", 202, answers.schedule_reference())
-        assert sluice(gateway, "schedules", action, "nightly").stdout == f"{action} asked for\n"
+        assert sluice(gateway, "schedules", action, "nightly").stdout == f"{action} requested\n"
     assert sluice(gateway, "schedules", "cancel", "nightly", "--json").stdout == (
         f'{{"schedule":"{JOB_ID}","asked":"cancel"}}\n'
     )
@@ -292,3 +293,17 @@ async def test_the_bar_and_what_it_means_have_room_on_eighty_columns(followed: G
     assert "…" not in shown
     assert "━" * 20 in shown
     assert "100 of 100 records, 10 of 10 tasks" in shown
+
+
+def test_the_example_of_the_client_runs(gateway: Gateway, capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "http-api.md").read_text("utf-8")
+    [example] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    example = example.replace("http://127.0.0.1:8080", f"http://127.0.0.1:{gateway.server_port}")
+    gateway.says("POST /jobs", 202, answers.reference())
+    gateway.says(f"GET /jobs/{JOB_ID}/events", 200, answers.ended(1))
+    gateway.says(f"GET /jobs/{JOB_ID}", 200, answers.job())
+    exec(compile(example, "http-api.md", "exec"), {})
+    assert capsys.readouterr().out == "completed 100\n"
+    gateway.says("POST /jobs", 422, answers.problem(422, "the document has mistakes", ("/source", "is unknown")))
+    with pytest.raises(SystemExit, match="/source: is unknown"):
+        exec(compile(example, "http-api.md", "exec"), {})

@@ -85,6 +85,8 @@ def test_a_letter_is_redriven_or_discarded(letters: Gateway) -> None:
     assert sluice(letters, "dead-letters", "redrive", str(JOB_ID)).stdout == "redriven: 1\n"
     assert sluice(letters, "dead-letters", "discard", str(JOB_ID), "--why", "old").stdout == "discarded: 1\n"
     assert letters.seen[-1] == (f"POST /dead-letters/{JOB_ID}/discard", {"reason": "old"})
+    assert sluice(letters, "dead-letters", "discard", str(JOB_ID), "--reason", "older").stdout == "discarded: 1\n"
+    assert letters.seen[-1] == (f"POST /dead-letters/{JOB_ID}/discard", {"reason": "older"})
     sluice(letters, "dead-letters", "discard", "--service", "planner", "--why", "old")
     assert letters.seen[-1][1] == {"filter": {"service": "planner"}, "reason": "old", "dry_run": False}
 
@@ -94,6 +96,8 @@ def test_a_letter_is_redriven_or_discarded(letters: Gateway) -> None:
     [
         ("redrive",),
         ("discard", "--why", "x"),
+        ("discard", "--reason", "bug"),
+        ("discard", str(JOB_ID), "--why", "x", "--reason", "bug"),
         ("redrive", "1", "--all"),
         ("redrive", "1", "--dry-run"),
         ("discard", "1"),

@@ -51,7 +51,9 @@ def test_what_the_documentation_shows_is_good() -> None:
         ("vendor", {**VENDOR, "limits": {"body": "64MiB"}, "timeouts": {"total": "2m"}, "auth": None}),
         ("source", {**SOURCE, "poll": {}, "tolerate": "1%", "payloads": {"keep": "7d"}, "notify": [{"topic": True}]}),
         ("source", {**SOURCE, "poll": {"request": {"query": {"state": ["open", 1]}, "json": {"a": [1, None]}}}}),
+        ("source", {**SOURCE, "poll": {"pages": "auto"}, "sinks": ["postgres", "topic"]}),
         ("job", {"url": "https://acme.example/items"}),
+        ("job", {"url": "https://acme.example/items", "pages": "link"}),
         ("job", {"source": "orders", "parameters": {"day": "x", "n": 1}}),
         ("job", {"vendor": "acme", "request": {"path": "/"}, "answer": {"headers": ["etag"]}}),
         ("job", {"deliver": "https://acme.example/", "event": {"a": 1}}),
@@ -69,6 +71,7 @@ def test_what_is_good_is_taken(kind: str, document: dict[str, Any]) -> None:
         ("vendor", {**VENDOR, "network": {"redirects": "yes"}}, "redirects|yes"),
         ("source", {**SOURCE, "poll": {"request": {"pth": "/"}}}, "pth"),
         ("source", {**SOURCE, "poll": {}, "sinks": "postgres"}, "postgres"),
+        ("source", {**SOURCE, "poll": {"pages": "cursor"}}, "cursor"),
         ("hook", {"hook": "x", "star": {}}, "star"),
         ("schedule", {"schedule": "x", "every": 15}, "15"),
     ],
@@ -78,6 +81,12 @@ def test_what_is_misspelt_is_marked(kind: str, document: dict[str, Any], named: 
     assert found, document
     assert re.search(named, " ".join(found)), found
     assert mistakes(None, document)
+
+
+def test_each_field_is_described() -> None:
+    for name, model in schema_of(None)["$defs"].items():
+        for field, shape in model["properties"].items():
+            assert "description" in shape or "const" in shape, (name, field)
 
 
 @pytest.mark.parametrize("kind", [*KINDS, None])

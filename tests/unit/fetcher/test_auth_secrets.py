@@ -6,7 +6,7 @@ import pytest
 
 from services.fetcher.call.secrets import SigningSecrets, resolve_auth
 from shared.secrets import SecretMissing
-from shared.specification.vendor import BearerAuth
+from shared.specification.auth import BearerAuth
 
 
 def test_they_are_given_by_reference(monkeypatch: pytest.MonkeyPatch) -> None:

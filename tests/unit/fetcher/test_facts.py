@@ -213,6 +213,7 @@ def test_a_cursor_that_is_a_number_is_told_as_one(value: Any, text: str | None, 
 
 def test_the_last_records_key_leads_on() -> None:
     assert facts(FactsWanted(last="id"), [{"id": 3}, {"id": 9}]).next == "9"
+    assert facts(FactsWanted(last="record.id"), [{"id": 3}, {"id": 9}]).next == "9"
     assert facts(FactsWanted(last="id"), []).next is None
     assert facts(FactsWanted(last="id"), [{"id": []}]).next is None
 

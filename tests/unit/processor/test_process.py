@@ -119,6 +119,7 @@ def test_long_numbers_do_not_change_how_texts_are_kept() -> None:
         (b'[{"id": 5}]', "id", "5"),
         (b'[{"id": 1.5}]', "id", "1.5"),
         (b'[{"a": {"b": 5}}]', "a.b", "5"),
+        (b'[{"id": 5}]', "record.id", "5"),
         (b'[{"a": "x", "b": "y"}]', "join('-', [a, b])", "x-y"),
         (b'[{"id": 9}]', None, "9"),
     ],

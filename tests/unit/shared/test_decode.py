@@ -120,6 +120,12 @@ def test_numbers_that_json_cannot_hold_are_refused(number: bytes) -> None:
         assert found.reason == "schema_invalid"
 
 
+def test_a_replay_of_a_job_is_refused_by_name() -> None:
+    found = read(b'{"job_id": "%s", "action": "replay"}' % JOB)
+    assert isinstance(found, Poison)
+    assert "not there yet; sluice replay payloads.stored" in found.error
+
+
 def test_fields_of_a_later_version_are_no_mistake() -> None:
     assert isinstance(read(PAUSE[:-1] + b',"colour":"red"}'), Incoming)
 

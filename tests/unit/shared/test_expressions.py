@@ -6,7 +6,7 @@ import jmespath
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from shared.specification.expressions import FindsTooMuch, NotApplicable, evaluate, holds
+from shared.specification.expressions import FindsTooMuch, NotApplicable, evaluate, found_in, holds
 from shared.specification.values import Expression
 
 CHECK: TypeAdapter[str] = TypeAdapter(Expression)
@@ -143,3 +143,21 @@ def test_what_is_told_repeats_nothing_of_the_document(expression: str) -> None:
             evaluate(expression, {"body": body})
         except NotApplicable as error:
             assert "s3cret" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("expression", "record", "found"),
+    [
+        ("record.id", {"id": 7}, 7),
+        ("record.id", {"id": 7, "record": {"id": 8}}, 7),
+        ("@.record.id", {"id": 7, "record": {"id": 8}}, 8),
+        ("record", {"record": 8}, 8),
+        ("join('-', [record.a, b])", {"a": "x", "b": "y"}, "x-y"),
+        ("items[?record.id == `8`].a | [0]", {"items": [{"a": 1, "record": {"id": 8}}]}, 1),
+        ("record[0]", [5], 5),
+        ("record.id", 5, None),
+        ("length(n)", {"n": 1}, None),
+    ],
+)
+def test_a_record_may_be_called_so(expression: str, record: Any, found: object) -> None:
+    assert found_in(expression, record) == found

@@ -88,7 +88,26 @@ def test_any_event_for_an_open_topic_is_checked_with_its_placeholders_filled() -
     assert (target.topic.name, target.key, target.id, target.event.job_id) == ("jobs.control", "x", RUN, ID)  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("topic", ["tasks.events", "fetch.requested", "vendors", "planner.dead", "nowhere"])
+OPEN: dict[str, dict[str, Any]] = {
+    "jobs.requested": {"source": "orders"},
+    "jobs.control": {"job_id": str(ID), "action": "pause"},
+    "schedules.requested": {"schedule_id": str(ID), "action": "pause"},
+    "notifications": {"subject": "x", "text": "y", "event": {}, "at": "{schedule.time}"},
+}
+
+
+@pytest.mark.parametrize("prefix", ["", "sluice.", "another-prefix."])
+@pytest.mark.parametrize("topic", OPEN)
+def test_the_topic_of_a_target_may_have_its_prefix(topic: str, prefix: str) -> None:
+    publish = {"topic": f"{prefix}{topic}", "event": OPEN[topic]}
+    found = read_schedule({"every": "1h", "publish": publish}, NOW)
+    assert target_of(found, ID, TIME, RUN).topic.name == topic
+
+
+@pytest.mark.parametrize(
+    "topic",
+    ["tasks.events", "fetch.requested", "vendors", "planner.dead", "nowhere", "sluice.vendors", ".jobs.requested"],
+)
 def test_only_topics_that_anyone_may_produce_to_are_targets(topic: str) -> None:
     assert "jobs.requested" in mistakes(publish={"topic": topic, "event": {}})["/publish/topic"]
 

@@ -39,6 +39,13 @@ def told_of_source(document: dict[str, Any]) -> list[tuple[str, str]]:
         ("budget", {"windows": {"requests": 1, "per": "1s"}}, "/budget/windows", "expected a list"),
         ("budget", {"windows": [{"requests": 5, "per": "1 s"}]}, "/budget/windows/0/per", DURATION),
         ("budget", {"windows": [{"requests": 5, "per": "60"}]}, "/budget/windows/0/per", DURATION),
+        ("budget", {"windows": [{"requests": 5, "per": "1ms"}]}, "/budget/windows/0/per", "expected between 100ms and"),
+        (
+            "budget",
+            {"windows": [{"requests": 5, "per": "1s", "burst": 6}]},
+            "/budget/windows/0/burst",
+            "expected at most the window's requests",
+        ),
         ("retry", {"backoff": "1s"}, "/retry/backoff", "expected an object with base, cap"),
         ("retry", {"max": 3}, "/retry/max", "unknown field; known here: attempts, backoff, longest_wait, stall, total"),
         ("timeouts", {"total": "0s"}, "/timeouts/total", "expected at least 1ms"),
@@ -84,6 +91,16 @@ def test_mistakes_in_a_vendor(field: str, value: object, pointer: str, detail: s
             "credentials do not belong in a request; use the vendor's auth with a secret reference",
         ),
         ({"pages": {"style": "ofset"}}, "/poll/pages/style", "expected none, auto, offset, page, cursor, keyset"),
+        (
+            {"pages": "atuo"},
+            "/poll/pages",
+            "expected none, auto, offset, page, cursor, keyset, next, link or an object wi",
+        ),
+        (
+            {"pages": "cursor", "request": {"query": {"after": "{page.cursor}"}}},
+            "/poll/pages",
+            "cursor needs more than its name: expected {style: cursor, next: …}",
+        ),
         ({"pages": {"style": "offset", "sze": 1}}, "/poll/pages/sze", "unknown field; did you mean size?"),
         (
             {"pages": {"style": "offset", "plan": {"path": "/x", "total": "body.n", "pth": 1}}},
@@ -104,9 +121,9 @@ def test_mistakes_in_a_vendor(field: str, value: object, pointer: str, detail: s
         ),
         ({"records": {"keys": "id"}}, "/poll/records/keys", "unknown field; did you mean key?"),
         (
-            {"records": {"key": "record.id"}},
+            {"records": {"key": "body.id"}},
             "/poll/records/key",
-            "is looked for in a record itself: leave record. out, or write @.record for a field of that name",
+            "is looked for in a record itself: leave body. out, or write @.body for a field of that name",
         ),
         ({"records": {"key": "join('-', [body.id, to_string(n)])"}}, "/poll/records/key", "is looked for in a record"),
         (
@@ -121,7 +138,26 @@ def test_mistakes_in_a_poll(poll: dict[str, Any], pointer: str, detail: str) -> 
     assert (where, what[: len(detail)]) == (pointer, detail)
 
 
-@pytest.mark.parametrize("key", ["body", "record", "status.id", "parent.body.id", "@.body.id", "[?body.id] | [0]"])
+def test_a_name_alone_is_what_needs_nothing_else() -> None:
+    poll = {"request": {"query": {"p": "{page.number}"}}, "pages": "page"}
+    short = read_source({"source": "orders", "vendor": "acme", "poll": poll, "sinks": ["postgres", "topic"]})
+    long = {**poll, "pages": {"style": "page"}}
+    sinks = [{"type": "postgres"}, {"type": "topic"}]
+    assert short == read_source({"source": "orders", "vendor": "acme", "poll": long, "sinks": sinks})
+    assert [sink["type"] for sink in short.model_dump()["sinks"]] == ["postgres", "topic"]
+    url = read_job({"url": "https://a.example/", "pages": "none"})
+    assert url == read_job({"url": "https://a.example/", "pages": {"style": "none"}})
+
+
+def test_a_topic_by_its_name_alone_belongs_to_a_source_too() -> None:
+    with pytest.raises(Invalid) as refused:
+        read_job({"url": "https://a.example/", "sinks": ["topic"]})
+    assert [problem.pointer for problem in refused.value.problems] == ["/sinks"]
+
+
+@pytest.mark.parametrize(
+    "key", ["body", "record", "record.id", "status.id", "parent.body.id", "@.body.id", "[?body.id] | [0]"]
+)
 def test_a_key_may_be_a_field_whatever_it_is_called(key: str) -> None:
     source = read_source({"source": "orders", "vendor": "acme", "poll": {"records": {"key": key}}})
     assert source.poll is not None
@@ -129,6 +165,25 @@ def test_a_key_may_be_a_field_whatever_it_is_called(key: str) -> None:
 
 
 INVOKE = {"submit": {"path": "/", "json": "{callback.url}"}, "deadline": "1h"}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "pointer", "detail"),
+    [
+        ("deadline", "999ms", "/invoke/deadline", "expected at least 1s"),
+        ("status", {"request": {}, "every": "0s", "done": "body"}, "/invoke/status/every", "expected at least 1s"),
+        (
+            "results",
+            {"request": {}, "pages": {"style": "auto"}},
+            "/invoke/results/pages",
+            "expected a style other than",
+        ),
+    ],
+)
+def test_mistakes_in_an_invocation(field: str, value: object, pointer: str, detail: str) -> None:
+    document = {"source": "reports", "vendor": "acme", "invoke": {**INVOKE, field: value}}
+    [(where, what)] = told_of_source(document)
+    assert (where, what[: len(detail)]) == (pointer, detail)
 
 
 @pytest.mark.parametrize("work", [{}, {"poll": {}, "invoke": INVOKE}])

@@ -30,7 +30,11 @@ OVER = {"style": "list", "over": {"source": "acme-customers", "field": "id", "as
     ("poll", "more", "pointer"),
     [
         ({"pages": {"style": "window"}}, {}, "/poll/pages/style"),
+        ({"pages": "list"}, {}, "/poll/pages"),
         ({"pages": OVER}, {}, "/poll/pages/style"),
+        ({"request": {"path": "/customers/{customer}"}, "pages": OVER}, {}, "/poll/pages/style"),
+        ({"request": {"path": "/{a}"}, "pages": {"style": "none", "over": {"as": "a"}}}, {}, "/poll/pages/over"),
+        ({"pages": {"style": "offset", "then": {"style": "offset"}}}, {}, "/poll/pages/then"),
         ({"records": {"schema": "./order.schema.json"}}, {}, "/poll/records/schema"),
         ({"incremental": {"cursor": "updated_at", "into": {"query": "since"}}}, {}, "/poll/incremental"),
         ({"changes": True}, {}, "/poll/changes"),
