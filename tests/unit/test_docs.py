@@ -162,6 +162,17 @@ def test_each_bad_input_has_a_test() -> None:
         check_tests_of(row)
 
 
+def test_each_rule_of_our_libraries_has_its_code_and_a_test() -> None:
+    text = (EVIDENCE / "library-rules.md").read_text("utf-8")
+    rows = re.findall(r"^\| (?!habit |-)(.*)$", text, re.MULTILINE)
+    assert len(rows) > 50
+    for row in rows:
+        check_tests_of(row)
+        *_, code, _, _ = row.split("|")
+        for path in re.findall(r"`([\w/.]+)`", code):
+            assert (PROJECT / path).exists(), path
+
+
 def test_each_reason_of_a_bad_record_is_one_that_operators_know() -> None:
     """What the page of bad inputs calls them is in the table of what to do about them."""
     page = (EVIDENCE / "bad-inputs.md").read_text("utf-8")
