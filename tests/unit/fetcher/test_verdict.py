@@ -182,11 +182,21 @@ def test_the_longest_durations_do_not_overflow() -> None:
 
 @given(st.integers(100, 999), st.booleans(), st.integers(1, 7), st.dictionaries(st.text(max_size=3), st.text()))
 def test_every_status_has_a_verdict(status: int, repeatable: bool, attempt: int, headers: dict[str, str]) -> None:
+    """By its class: what the vendor refuses is never repeated, and no failure is a success."""
     this = replace(FIRST, attempt=attempt, repeatable=repeatable)
-    match decided(answered(status, headers), this):
-        case RetryAt(when=moment) | RateLimited(until=moment):
-            assert moment >= NOW
-        case GiveUp(reason=reason):
-            assert reason
+    passes = status in {408, 425, 503} or (repeatable and status >= 500 and status not in {501, 505})
+    match decided(answered(status, headers), this, retry={"attempts": 6}):
         case Succeeded() | Empty():
             assert 200 <= status < 300
+        case RateLimited(until=moment):
+            assert status == 429
+            assert moment > NOW
+        case RetryAt(when=moment):
+            assert passes
+            assert attempt < 6
+            assert moment >= NOW
+        case GiveUp(reason=reason):
+            assert not 200 <= status < 300
+            assert status != 429
+            assert reason.startswith("attempts_exhausted:") == passes
+            assert not passes or attempt >= 6
