@@ -6,7 +6,19 @@ import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from benchmarks import callbacks, contract, end_to_end, ingress, isolation, machine, memory, outage, small_job, timers
+from benchmarks import (
+    callbacks,
+    contract,
+    end_to_end,
+    ingress,
+    isolation,
+    machine,
+    memory,
+    outage,
+    simulator,
+    small_job,
+    timers,
+)
 from benchmarks.bench import Bench, Rows
 from benchmarks.page import write_page
 from infra.local import stack
@@ -23,6 +35,7 @@ MEASUREMENTS: dict[str, Callable[[Bench], Awaitable[Rows]]] = {
     "callbacks": callbacks.measure,
     "timers": timers.measure,
     "outage": outage.measure,
+    "simulator": simulator.measure,
 }
 
 

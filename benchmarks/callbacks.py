@@ -2,6 +2,7 @@
 whether each task is completed exactly once, and how long a callback takes to its task."""
 
 import asyncio
+import itertools
 import signal
 from collections import Counter
 from collections.abc import Mapping
@@ -14,6 +15,9 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from benchmarks.bench import Bench, Rows
 from benchmarks.system import System, system
 from infra.local import stack
+from infra.simulator.config import SimulatorConfig
+from infra.simulator.reports.config import ReportsConfig
+from infra.simulator.reports.plan import chart, digest_of
 from shared.events.callbacks import CallbackReceived
 from shared.events.catalogue import CALLBACKS_RECEIVED, TASKS_EVENTS
 from shared.events.envelope import CE_ID
@@ -21,6 +25,7 @@ from shared.events.tasks import TaskState
 from shared.ids import derived_id
 
 CALLBACKS = 10_000
+VENDOR = "callers"
 WORK_SECONDS = (1.0, 60.0)
 EARLY = TWICE = 0.05
 KILL_AFTER = 0.4
@@ -67,10 +72,10 @@ async def measure(bench: Bench) -> Rows:
     """10,000 callbacks spread over a minute, one kill of the gateway, the vendor's own count beside ours."""
     count = 1_000 if bench.quick else CALLBACKS
     async with system(bench) as measured:
-        reports = {"work_seconds": WORK_SECONDS, "early_share": EARLY, "twice_share": TWICE, "attempts": 20}
+        reports = ReportsConfig(work_seconds=WORK_SECONDS, early_share=EARLY, twice_share=TWICE, attempts=20)
         callbacks = {"vendor_job": "body.data.job_id", "outcome": OUTCOME}
-        await measured.play("callers", {"reports": reports}, budget={"in_flight": 64}, callbacks=callbacks)
-        document = {"vendor": "callers", "invoke": INVOKE, "input": [{"n": number} for number in range(count)]}
+        await measured.play(VENDOR, {"reports": reports.model_dump()}, budget={"in_flight": 64}, callbacks=callbacks)
+        document = {"vendor": VENDOR, "invoke": INVOKE, "input": choose_inputs(reports, count)}
         job_id = str((await measured.client.submit(document)).id)
         heard = Heard()
         listening = asyncio.create_task(_listen(bench, job_id, heard))
@@ -80,9 +85,30 @@ async def measure(bench: Bench) -> Rows:
             await killing
             while len(set(heard.completed.values())) < count:
                 await asyncio.sleep(0.1)
+            while (await measured.truth(VENDOR))["reports"]["callbacks"]["waiting"]:
+                await asyncio.sleep(0.1)
         listening.cancel()
-        truth = (await measured.truth("callers"))["reports"]
+        truth = (await measured.truth(VENDOR))["reports"]
     return [_row(count, status, heard, truth)]
+
+
+def choose_inputs(reports: ReportsConfig, count: int) -> list[dict[str, int]]:
+    """So many inputs of which exactly the named shares are called back early and twice.
+
+    The simulator draws the manner of each report from its input alone; a manner that has its share takes no more."""
+    left = {"early": round(count * EARLY), "twice": round(count * TWICE)}
+    left["on_time"] = count - sum(left.values())
+    seed = SimulatorConfig().seed
+    inputs: list[dict[str, int]] = []
+    for number in itertools.count():
+        if not any(left.values()):
+            return inputs
+        given = {"n": number}
+        course = chart(reports, seed=seed, vendor=VENDOR, digest=digest_of(given), repetition=0)
+        if left[course.manner]:
+            left[course.manner] -= 1
+            inputs.append(given)
+    raise AssertionError("numbers do not end")
 
 
 async def _listen(bench: Bench, job_id: str, heard: Heard) -> None:
@@ -95,7 +121,7 @@ async def _listen(bench: Bench, job_id: str, heard: Heard) -> None:
 
 async def _kill_gateway(measured: System, count: int) -> None:
     """Once so many callbacks were answered; the supervisor starts it again."""
-    while (await measured.truth("callers"))["reports"]["callbacks"]["attempts"] < KILL_AFTER * count:
+    while (await measured.truth(VENDOR))["reports"]["callbacks"]["attempts"] < KILL_AFTER * count:
         await asyncio.sleep(0.2)
     measured.processes.kill("callback-gateway", signal.SIGKILL)
 
@@ -107,8 +133,8 @@ def _row(count: int, status: str, heard: Heard, truth: Mapping[str, Any]) -> dic
     return {
         "vendor_jobs": count,
         "callbacks": truth["callbacks"]["attempts"],
-        "early": sum(answers.get("early", {}).values()),
-        "twice": sum(answers.get("twice", {}).values()) // 2,
+        "early": _taken(answers.get("early", {})),
+        "twice": _taken(answers.get("twice", {})) // 2,
         "not_answered": sum(kind.get("none", 0) for kind in answers.values()),
         "gateway_killed": 1,
         "ended": status,
@@ -119,3 +145,8 @@ def _row(count: int, status: str, heard: Heard, truth: Mapping[str, Any]) -> dic
         "p50_ms": round(took[len(took) // 2], 1),
         "p99_ms": round(took[-(-len(took) * 99 // 100) - 1], 1),
     }
+
+
+def _taken(answers: Mapping[str, int]) -> int:
+    """How many callbacks of a kind were taken; each is sent until it is."""
+    return sum(number for status, number in answers.items() if status.startswith("2"))

@@ -1,5 +1,5 @@
-"""Requests a second that are verified, durable and answered: webhooks and jobs, beside a bare handler that only checks
-an HMAC and produces to the same Kafka."""
+"""Requests a second that are verified, durable and answered: webhooks and jobs, beside a bare handler that only
+produces to the same Kafka."""
 
 import asyncio
 import base64

@@ -103,7 +103,7 @@ def _vendor_jobs(down: float) -> dict[str, Any]:
 
 
 async def _ask(gateway: str, taken: Acknowledged) -> None:
-    """A webhook and a request, four times a second, whatever is the matter; whoever is refused asks no more."""
+    """A webhook and a request, four times a second, during the outage too; a refused one is not sent again."""
     async with httpx.AsyncClient(base_url=gateway, trust_env=False, timeout=30) as http:
         for number in itertools.count():
             sender_id = f"outage-{os.getpid()}-{number}"

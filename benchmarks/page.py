@@ -4,11 +4,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks.targets import TARGETS, Target
+
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 HEAD = """# Benchmarks
 
 Written by `make bench` from `benchmarks/results/`; each figure is a median. All systems take turns on the same
-simulator and the same Postgres, sharing the machine with both, with Kafka and with each other.
+simulator and the same Postgres, sharing the machine with both, with Kafka and with each other. Below each table stand
+its targets, and whether these figures reach them; `make bench` computes both from the same results.
 
 `script` is a hand-written program (`benchmarks/peers/aiohttp_script.py`): one process, no plan that outlives it, no
 contract, no retry. `dlt` is its rest_api source into Postgres, as it comes.
@@ -31,31 +34,49 @@ TITLES = {
     "small_job": "A job of one page, from POST to completed",
     "memory": "Memory of each service",
     "contract": "A contract, as counted by the vendor",
-    "ingress": "Webhooks and jobs taken, beside a bare handler that only checks an HMAC and produces",
+    "ingress": "Webhooks and jobs taken, beside a bare handler that only produces",
     "isolation": "A job beside a vendor that hangs for 60 seconds",
     "timers": "Timers while a million are pending: how late they fire, as a consumer sees it",
     "outage": "The broker down for a minute, in the middle of polls, vendor jobs, requests and webhooks",
     "callbacks": "Callbacks in random order, some early, some twice, with the gateway killed once in between",
+    "simulator": "The vendor simulator alone, on one core",
 }
 _ABOUT = ("machine", "commit", "date")
 
 
 def write_page(results: Path) -> None:
     """Write the page from whatever results there are."""
+    PAGE.write_text(page(results), "utf-8")
+
+
+def page(results: Path) -> str:
+    """The page for whatever results there are."""
     parts = [HEAD]
     for name, title in TITLES.items():
         path = results / f"{name}.json"
         if path.exists():
-            parts.append(_section(title, json.loads(path.read_text("utf-8"))))
-    PAGE.write_text("\n".join(parts), "utf-8")
+            rows = json.loads(path.read_text("utf-8"))
+            parts.append(_section(title, rows, TARGETS[name](rows) if name in TARGETS else []))
+    return "\n".join(parts)
 
 
-def _section(title: str, rows: list[dict[str, Any]]) -> str:
+def _section(title: str, rows: list[dict[str, Any]], targets: list[Target]) -> str:
     columns = [name for name in rows[0] if name not in _ABOUT]
     lines = [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
     lines += [f"| {' | '.join(_text(row[name]) for name in columns)} |" for row in rows]
     about = f"{rows[0]['machine']}; commit {rows[0]['commit']}, {rows[0]['date']}."
-    return f"## {title}\n\n{chr(10).join(lines)}\n\n{about}\n"
+    return "\n".join([f"## {title}", "", *lines, "", *_asked(targets), about, ""])
+
+
+def _asked(targets: list[Target]) -> list[str]:
+    """The targets as a table, with whether each was reached, and an empty line; nothing where there are none."""
+    if not targets:
+        return []
+    lines = ["| target | asked | measured | reached |", "|---|---|---|---|"]
+    for each in targets:
+        reached = "yes" if each.is_reached else "**no**"
+        lines.append(f"| {each.what} | {each.asked} | {_text(round(each.measured, 3))} | {reached} |")
+    return [*lines, ""]
 
 
 def _text(value: Any) -> str:

@@ -1,6 +1,6 @@
 """Waiting until processes have nothing left to do.
 
-What a system still does after it said that it was done would otherwise be charged to whoever is measured next.
+What a system still does after its work is done would otherwise be charged to the system that is measured next.
 """
 
 import asyncio
@@ -17,12 +17,12 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def can_tell() -> bool:
-    """Whether this machine tells what processes have used; without /proc nothing is waited for."""
+    """Whether this machine shows what processes have used; without /proc nothing is waited for."""
     return Path("/proc/self/stat").exists()
 
 
 async def wait_quiet(pids: Sequence[int]) -> bool:
-    """Wait until two intervals in a row were quiet; tells whether they were before the deadline."""
+    """Wait until two intervals in a row were quiet; returns whether they were before the deadline."""
     if not can_tell():
         return False
     deadline = time.monotonic() + DEADLINE_SECONDS

@@ -87,7 +87,7 @@ class System:
         return seconds
 
     async def settle(self) -> None:
-        """Clear the table, so that whoever is next begins like whoever was before: nothing written, nothing owed."""
+        """Drop what was written and wait until all is quiet, so that each measurement begins like the one before."""
         await drop_tables(self.database)
         await wait_quiet([self.processes.pid(name) for name in self.processes.names()])
 

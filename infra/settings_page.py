@@ -21,7 +21,7 @@ each service's `settings.py`.
 
 Each process reads its settings from environment variables when it starts. A wrong value ends the process, which names
 the variable and does not print its value. A variable whose name is nearly that of a setting is reported in the log. All
-services may share one environment: each ignores the settings of the others. [Operations](operations.md) says which
+services may share one environment: each ignores the settings of the others. [Deploy](operations/deploy.md) says which
 settings go together and when to change them.
 """
 COMMAND = """## The `sluice` command

@@ -31,7 +31,7 @@ VENDOR: dict[str, Any] = {
     "error_share": 0.06,
     "rate_limit_share": 0.01,
     "delay_seconds": [0.005, 0.05],
-    "contract": {"requests": 40, "per_seconds": 1.0, "burst": 5},
+    "contract": {"requests": 40, "per_seconds": 1.0},
     "fail_paths": [{"match": FAILING_PAGE, "status": 500}],
 }
 
@@ -78,11 +78,11 @@ async def _show(client: SluiceClient, job: Job, addresses: Addresses, simulator:
     async with httpx.AsyncClient(base_url=simulator, trust_env=False) as http:
         truth = (await http.get("/_truth/acme")).json()
     highest = truth["highest_in_any_second"]["all"]
-    console.print(f"The vendor saw at most [bold]{highest}[/] requests in any second (its contract allows 44).")
+    console.print(f"The vendor saw at most [bold]{highest}[/] requests in any second (its contract allows 40).")
     [letter, *_] = [*await client.dead_letters(job_id=job.id), None]
     if letter is not None:
-        told = letter.error.removeprefix(f"{letter.reason}: ")
-        console.print(f"One page could not be had: [bold]{letter.reason}[/] ({told}).")
+        error = letter.error.removeprefix(f"{letter.reason}: ")
+        console.print(f"One page failed: [bold]{letter.reason}[/] ({error}).")
 
 
 def _next(job: Job, simulator: str) -> None:

@@ -79,13 +79,13 @@ class Tour:
         return found
 
     async def _invoke(self) -> None:
-        """Six jobs of the vendor's own, which calls back: early, twice, and by somebody who only pretends."""
+        """Six jobs of the vendor's own, which calls back: early, twice, and a forger calls, too."""
         reference = await self._client.submit({"source": "acme-reports"})
         job = await self._client.wait(reference.id, deadline_seconds=DEADLINE_SECONDS)
         truth = (await self._truth("acme"))["reports"]
         answers = {kind: sorted(found) for kind, found in truth["callbacks"]["answers"].items()}
         forged = answers.pop("forged", [])
-        self._tell(
+        self._show(
             "Asynchronous vendor jobs",
             f"{truth['submits']} submits, {job.records} rows, job {job.status}. The vendor called back"
             f" {', '.join(sorted(answers))}"
@@ -99,7 +99,7 @@ class Tour:
         reply = await self._client.request(document, wait_seconds=20)
         assert isinstance(reply, Reply)
         first = json.loads(reply.body)["items"][0]
-        self._tell(
+        self._show(
             "One request, robustly made",
             f"the vendor's own answer: {reply.status}, {len(reply.body)} bytes, first item {first['id']}",
             f"curl -i {self._gateway}/jobs/{reply.job_id}/answer",
@@ -114,15 +114,15 @@ class Tour:
         forged = await self._send(f"{sender_id}x", "whsec_" + "A" * 32, {"offset": 100})
         job_id = answer.json()["links"]["job"].rsplit("/", 1)[1]
 
-        async def told() -> bool:
+        async def is_reported() -> bool:
             return bool((await self._truth("receive/demo"))["accepted"]["distinct"] > before)
 
-        await _until(told)
+        await _until(is_reported)
         truth = await self._truth("receive/demo")
-        self._tell(
+        self._show(
             "Webhooks in and out",
             f"sent twice, answered {answer.status_code}, one job; a forged one got {forged.status_code}. The end of the"
-            f" job was told to a receiver that failed at first: signature {', '.join(truth['by_signature'])}",
+            f" job was reported to a receiver that failed at first: signature {', '.join(truth['by_signature'])}",
             f".venv/bin/sluice status {job_id}",
         )
 
@@ -155,13 +155,13 @@ class Tour:
             return firings[0] if firings and firings[0].verdict == "succeeded" else None
 
         firing = await _until(fired)
-        self._tell(
+        self._show(
             "Requests for later",
             f"asked for {at:%H:%M:%S.%f}, fired {firing.late_ms} ms late, {firing.verdict}",
             f".venv/bin/sluice schedules show {reference.id}",
         )
 
-    def _tell(self, what: str, seen: str, look: str) -> None:
+    def _show(self, what: str, seen: str, look: str) -> None:
         self._console.print(f"  [bold]{what}[/]: {seen}.\n    {look}")
 
 

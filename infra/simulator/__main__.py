@@ -57,7 +57,7 @@ async def _run(config: SimulatorConfig, host: str, port: int, port_file: Path | 
 
 
 def _write_whole(path: Path, text: str) -> None:
-    """Write a file so that whoever waits for it never reads half of it."""
+    """Write a file so that its readers never see half of it."""
     part = path.with_name(f"{path.name}.part")
     part.write_text(text)
     os.replace(part, path)

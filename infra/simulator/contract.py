@@ -112,7 +112,7 @@ def quota_headers(quota: Quota, *, refused: bool, wall: float) -> bytes:
 
 
 def _reset_line(field: ResetField, seconds: float, wall: float) -> bytes:
-    """The vendor's own header, rounded up so that whoever believes it is not too early."""
+    """The vendor's own header, rounded up, so that a client that obeys it is not too early."""
     at = wall + seconds
     value: int | str
     match field.form:

@@ -84,7 +84,7 @@ class Receiver:
         return Delivery(render(answer, wall))
 
     def _judge(self, request: Request, wall: float) -> bool | None:
-        """Whether a message is signed as it should be; None if nobody asks for that."""
+        """Whether a message is signed as it should be; None if the receiver has no secret."""
         if self.config.secret is None:
             return None
         tolerance = self.config.tolerance_seconds

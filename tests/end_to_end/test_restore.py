@@ -15,7 +15,7 @@ from tests.support.cluster import SERVICES, Cluster, cluster
 from tests.support.eventually import eventually
 from tests.support.stack import Place
 
-PAGE = (PROJECT / "docs" / "operations.md").read_text("utf-8").partition("## Backup and restore")[2]
+PAGE = (PROJECT / "docs" / "operations" / "restore.md").read_text("utf-8").partition("## Backup and restore")[2]
 [STATEMENTS] = re.findall(r"```sql\n(.*?)```", PAGE, re.DOTALL)
 ORDERS = 6
 

@@ -26,6 +26,7 @@ ANY_PORT = {"callback-gateway": {"gateway_port": 0}}
 BEHAVIOURS = (47, 38, 21, 21, 25)
 """How many each of the replaced designs has: the poller, vendor jobs, requests, webhooks, schedules."""
 LETTERS, ENDS = "Dead letters", "Why a job failed"
+LETTERS_PAGE = PROJECT / "docs" / "operations" / "dead-letters.md"
 PAGES = sorted([PROJECT / "README.md", *(PROJECT / "docs").rglob("*.md")])
 
 
@@ -120,6 +121,15 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_links_lead_to_headings(page: Path) -> None:
+    for target, heading in re.findall(r"\]\(([^)#:]*)#([\w-]+)\)", page.read_text("utf-8")):
+        text = (page.parent / target if target else page).read_text("utf-8")
+        found = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+        headings = [re.sub(r"[^\w -]", "", name).lower().replace(" ", "-") for name in found]
+        assert heading in headings, f"{target}#{heading}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
 def test_examples_are_good_specifications(page: Path) -> None:
     text = page.read_text("utf-8")
     examples = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) + re.findall(r"<<'YAML'\n(.*?)\nYAML", text, re.DOTALL)
@@ -175,10 +185,21 @@ def test_each_bad_input_has_a_test() -> None:
         check_tests_of(row)
 
 
+def test_each_rule_of_our_libraries_has_its_code_and_a_test() -> None:
+    text = (EVIDENCE / "library-rules.md").read_text("utf-8")
+    rows = re.findall(r"^\| (?!habit |-)(.*)$", text, re.MULTILINE)
+    assert len(rows) > 50
+    for row in rows:
+        check_tests_of(row)
+        *_, code, _, _ = row.split("|")
+        for path in re.findall(r"`([\w/.]+)`", code):
+            assert (PROJECT / path).exists(), path
+
+
 def test_each_reason_of_a_bad_record_is_one_that_operators_know() -> None:
     """What the page of bad inputs calls them is in the table of what to do about them."""
     page = (EVIDENCE / "bad-inputs.md").read_text("utf-8")
-    known = (PROJECT / "docs" / "operations.md").read_text("utf-8")
+    known = LETTERS_PAGE.read_text("utf-8")
     on_topics = page.partition("## On topics")[2].partition("## From vendors")[0]
     for told in re.findall(r"^\|[^|]*\|([^|]*)\|", on_topics, re.MULTILINE):
         for reason in re.findall(r"`((?!sluice_)[a-z]+_[a-z_]+|empty|undecodable|bug)`", told):
@@ -186,7 +207,7 @@ def test_each_reason_of_a_bad_record_is_one_that_operators_know() -> None:
 
 
 def test_each_dead_letter_of_the_page_of_failures_is_explained() -> None:
-    page, known = ((PROJECT / "docs" / name).read_text("utf-8") for name in ("failures.md", "operations.md"))
+    page, known = (one.read_text("utf-8") for one in (PROJECT / "docs" / "failures.md", LETTERS_PAGE))
     named = re.findall(r"dead letters? `(\w+)`", page)
     assert len(named) > 5
     assert [reason for reason in named if f"`{reason}`" not in known] == []
@@ -194,7 +215,7 @@ def test_each_dead_letter_of_the_page_of_failures_is_explained() -> None:
 
 def test_each_reason_of_the_planner_is_explained_with_its_limit() -> None:
     """Its reasons begin with a word that has an underscore, and a colon."""
-    page = (PROJECT / "docs" / "operations.md").read_text("utf-8")
+    page = LETTERS_PAGE.read_text("utf-8")
     letters, section = (page.partition(f"## {name}\n")[2].partition("\n## ")[0] for name in (LETTERS, ENDS))
     told = set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`.*?) \|", letters + section, re.MULTILINE))))
     sources = [path.read_text("utf-8") for path in (PROJECT / "services" / "planner").rglob("*.py")]
@@ -219,7 +240,7 @@ def metrics() -> set[str]:
     return {family.name + ("_total" if family.type == "counter" else "") for family in families}
 
 
-@pytest.mark.parametrize("page", ["operations.md", "failures.md"])
+@pytest.mark.parametrize("page", ["operations/monitor.md", "failures.md"])
 def test_pages_name_metrics_that_are_there(page: str) -> None:
     named = re.findall(r"`(sluice_\w+)", (PROJECT / "docs" / page).read_text("utf-8"))
     assert len(named) > 10
@@ -227,6 +248,7 @@ def test_pages_name_metrics_that_are_there(page: str) -> None:
 
 
 def test_each_metric_is_charted_or_explained() -> None:
-    pages = [PROJECT / "docs" / "operations.md", *(PROJECT / "infra" / "grafana" / "dashboards").glob("*.json")]
+    dashboards = (PROJECT / "infra" / "grafana" / "dashboards").glob("*.json")
+    pages = [PROJECT / "docs" / "operations" / "monitor.md", *dashboards]
     shown = set(re.findall(r"sluice_[a-z_]+", " ".join(page.read_text("utf-8") for page in pages)))
     assert {name for name in metrics() if not any(one.startswith(name) for one in shown)} == set()

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -227,6 +228,18 @@ async def test_a_proxy_that_is_named_in_the_environment_is_no_egress(
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     assert (await call(transport, site, "/page"))[0] == 200
+
+
+async def test_credentials_of_the_users_netrc_are_sent_to_nobody(
+    transport: Transport, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password hidden\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    request = HttpRequest("GET", f"{site.url}/page", {}, None)
+    async with transport.send(request, vendor(site), "direct", FREE) as answer:
+        assert answer.status == 200
+    assert "authorization" not in site.heads[0].lower()
 
 
 async def test_cancelled_connects_leave_nothing_behind(transport: Transport, names: Names, site: Site) -> None:

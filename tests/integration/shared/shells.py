@@ -11,9 +11,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared.database.pool import Database, Transaction
 from shared.events.catalogue import JOBS_CONTROL, JOBS_EVENTS
-from shared.events.envelope import Incoming
+from shared.events.envelope import Incoming, Position, Record
 from shared.events.jobs import JobControl, JobCounts, JobProgressed, JobState
-from shared.ids import derived_id
+from shared.ids import derived_id, new_id
 from shared.messaging.handler import Consumer, Outgoing, outgoing
 from shared.messaging.producer import Producer
 from shared.messaging.shell import Limits, Shell
@@ -37,6 +37,12 @@ class Seen:
         self.batches.append(len(batch))
         self.jobs += [incoming.event.job_id for incoming in batch]
         return [answer(incoming.event.job_id) for incoming in batch]
+
+
+def incoming() -> Incoming[JobControl]:
+    """An event as the shell hands it to the ledger."""
+    record = Record(Position("jobs.control", 0, 0), b"", b"", (), utc_now())
+    return Incoming(JobControl(job_id=new_id(), action="pause"), new_id(), 0, record)
 
 
 def answer(job_id: UUID) -> Outgoing:

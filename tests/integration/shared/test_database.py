@@ -9,12 +9,11 @@ import pytest
 from shared.database import pool
 from shared.database.pool import Database, Transaction, Unstorable
 from shared.errors import Unavailable
-from shared.events.envelope import Incoming, Position, Record
+from shared.events.envelope import Incoming
 from shared.events.jobs import JobControl
-from shared.ids import new_id
 from shared.messaging import ledger
-from shared.runtime.clock import utc_now
 from tests.conftest import DatabaseFor
+from tests.integration.shared.shells import incoming
 from tests.support.eventually import eventually
 from tests.support.proxy import Proxy
 from tests.support.stack import Place
@@ -23,11 +22,6 @@ from tests.support.stack import Place
 @pytest.fixture
 async def database(database_for: DatabaseFor) -> Database:
     return await database_for("planner")
-
-
-def incoming() -> Incoming[JobControl]:
-    record = Record(Position("jobs.control", 0, 0), b"", b"", (), utc_now())
-    return Incoming(JobControl(job_id=new_id(), action="pause"), new_id(), 0, record)
 
 
 async def ask(database: Database, query: str = "SELECT 1", *arguments: object) -> object:

@@ -185,11 +185,21 @@ def test_the_longest_durations_do_not_overflow() -> None:
 
 @given(st.integers(100, 999), st.booleans(), st.integers(1, 7), st.dictionaries(st.text(max_size=3), st.text()))
 def test_every_status_has_a_verdict(status: int, repeatable: bool, attempt: int, headers: dict[str, str]) -> None:
+    """By its class: what the vendor refuses is never repeated, and no failure is a success."""
     this = replace(FIRST, attempt=attempt, repeatable=repeatable)
-    match decided(answered(status, headers), this):
-        case RetryAt(when=moment) | RateLimited(until=moment):
-            assert moment >= NOW
-        case GiveUp(reason=reason):
-            assert reason
+    may_pass = status in {408, 425} or (status >= 500 and status not in {501, 505})
+    match decided(answered(status, headers), this, retry={"attempts": 6}):
         case Succeeded() | Empty():
             assert 200 <= status < 300
+        case RateLimited(until=moment):
+            assert status == 429
+            assert moment > NOW
+        case RetryAt(when=moment):
+            assert may_pass
+            assert attempt < 6
+            assert moment >= NOW
+        case GiveUp(reason=reason):
+            assert not 200 <= status < 300
+            assert status != 429
+            assert not may_pass or attempt >= 6 or not repeatable
+            assert may_pass or not reason.startswith(("attempts_exhausted:", "outcome_unknown:"))

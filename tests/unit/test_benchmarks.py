@@ -1,0 +1,34 @@
+"""The page of benchmarks says what the results say, and inputs are what a measurement names."""
+
+from collections import Counter
+from typing import Any
+
+from benchmarks import callbacks
+from benchmarks.__main__ import MEASUREMENTS, RESULTS
+from benchmarks.page import PAGE, TITLES, page
+from benchmarks.targets import TARGETS
+from infra.simulator.reports.config import ReportsConfig
+from infra.simulator.reports.plan import chart, digest_of
+
+
+def test_the_page_is_what_the_results_say() -> None:
+    assert PAGE.read_text("utf-8") == page(RESULTS), "make bench writes it"
+    assert set(TARGETS) <= set(MEASUREMENTS) == set(TITLES)
+
+
+def test_a_figure_that_misses_its_target_is_called_so() -> None:
+    row: dict[str, Any] = {"system": "sluice", "p50_ms": 150.0, "p99_ms": 500.04}
+    assert [target.is_reached for target in TARGETS["small_job"]([row])] == [True, False]
+    rates = {"sluice": 4_000, "dlt": 1_000, "script": 10_001}
+    rows = [{"system": name, "records": 1, "records_per_second": rate} for name, rate in rates.items()]
+    assert [target.is_reached for target in TARGETS["end_to_end"](rows)] == [True, False]
+
+
+def test_exactly_the_named_shares_of_the_callbacks_are_early_and_twice() -> None:
+    reports = ReportsConfig(early_share=callbacks.EARLY, twice_share=callbacks.TWICE)
+    inputs = callbacks.choose_inputs(reports, 1_000)
+    manners = Counter(
+        chart(reports, seed=7, vendor=callbacks.VENDOR, digest=digest_of(given), repetition=0).manner
+        for given in inputs
+    )
+    assert manners == {"early": 50, "twice": 50, "on_time": 900}
