@@ -35,9 +35,12 @@ class SetState:
     job: JobRow
 
 
-def order(job: JobRow, control: JobControl) -> Cancel | Redrive | SetState | None:
-    """The order's effect, with the job as it will be, or nothing where it has none (a job that is over cannot be
-    paused)."""
+Effect = Cancel | Redrive | SetState
+
+
+def effect_of(job: JobRow, control: JobControl) -> Effect | None:
+    """What an order is to do, with the job as it will be; nothing for an order that has no effect, such as the pause of
+    a job that is over."""
     match control.action:
         case "cancel":
             if not job.is_open:

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from services.planner.control import store
-from services.planner.control.decide import Cancel, Named, Redrive, SetState, look_at, order
+from services.planner.control.decide import Cancel, Effect, Named, Redrive, SetState, effect_of, look_at
 from services.planner.ending import end_of, without_cuts
 from services.planner.messages import ended, moved_task, planned_task, progressed
 from services.planner.model import JobRow, Resolved
@@ -54,11 +54,8 @@ async def control_jobs(tx: Transaction, batch: Sequence[Incoming[JobControl]]) -
             continue
         if incoming.delivery:
             await store.delete_early_order(tx, incoming.id)
-        effect = order(job, incoming.event)
-        if isinstance(effect, Redrive) and effect.only:
-            named = look_at(incoming.event, await store.find_tasks(tx, job.id, effect.only))
-            messages += _put_off(incoming, named)
-            effect = replace(effect, only=named.ready) if named.ready else None
+        effect, put_off = await _find_effect(tx, incoming, job)
+        messages += put_off
         carried = None if effect is None else await _carry_out(tx, incoming, effect, now)
         log.info(
             f"job.{incoming.event.action}",
@@ -70,6 +67,17 @@ async def control_jobs(tx: Transaction, batch: Sequence[Incoming[JobControl]]) -
             room.take_messages(len(caused))
             messages += caused
     return messages
+
+
+async def _find_effect(
+    tx: Transaction, incoming: Incoming[JobControl], job: JobRow
+) -> tuple[Effect | None, list[Result]]:
+    """What the order is to do now, and what it can do only later."""
+    effect = effect_of(job, incoming.event)
+    if not isinstance(effect, Redrive) or not effect.only:
+        return effect, []
+    named = look_at(incoming.event, await store.find_tasks(tx, job.id, effect.only))
+    return replace(effect, only=named.ready) if named.ready else None, _put_off(incoming, named)
 
 
 async def _order_for_unreadable(tx: Transaction, incoming: Incoming[JobControl]) -> list[Result]:
@@ -120,9 +128,9 @@ def _later(incoming: Incoming[JobControl], reason: str, error: str, *, task_id: 
 
 
 async def _carry_out(
-    tx: Transaction, incoming: Incoming[JobControl], effect: Cancel | Redrive | SetState, now: datetime
+    tx: Transaction, incoming: Incoming[JobControl], effect: Effect, now: datetime
 ) -> tuple[JobRow, list[Outgoing]] | None:
-    """The job afterwards and what to tell, or nothing if none of the tasks to redrive has failed."""
+    """The job afterwards and its messages, or nothing if none of the tasks to redrive has failed."""
     match effect:
         case Cancel():
             return await _cancel(tx, incoming, effect, now)
@@ -154,7 +162,7 @@ async def _redrive(
     messages = [planned_task(ref_of(task), now) for task in tasks]
     messages.append(progressed(job, now))
     if not effect.only and job.redriven_to is not None:
-        messages.append(_rest(incoming, JobControl(job_id=job.id, action="redrive", after=job.redriven_to)))
+        messages.append(_continue_order(incoming, JobControl(job_id=job.id, action="redrive", after=job.redriven_to)))
     return job, messages
 
 
@@ -185,12 +193,12 @@ async def _cancel(
         over = replace(job, open=0, cancelled=job.cancelled + job.open)
         messages += ended(over, JobState.CANCELLED, now, failures=failures.get(job.id, ()))
     if tasks and job.open:
-        messages.append(_rest(incoming, JobControl(job_id=job.id, action="cancel")))
+        messages.append(_continue_order(incoming, JobControl(job_id=job.id, action="cancel")))
     return job, messages
 
 
-def _rest(incoming: Incoming[JobControl], order: JobControl) -> Outgoing:
-    """What goes on with an order of which only a block has been carried out."""
+def _continue_order(incoming: Incoming[JobControl], order: JobControl) -> Outgoing:
+    """The order for the rest, where only a block has been carried out."""
     return outgoing(JOBS_CONTROL, order.job_id, order, id=derived_id("rest", incoming.id, incoming.delivery))
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from services.planner.control.decide import FoundTask, Redrive, look_at, order
+from services.planner.control.decide import FoundTask, Redrive, effect_of, look_at
 from services.planner.ending import without_cuts
 from services.planner.model import Resolved
 from shared.events.jobs import JobControl, JobState
@@ -42,11 +42,11 @@ def test_the_reason_of_an_invocation_outlives_a_redrive_that_does_not_mend_it(
     resolved = Resolved(vendor="acme", source="x", invoke=invoke)
     row = job_row(state=JobState.FAILED, resolved=resolved, planned=5, open=0, completed=4, failed=1, reason=reason)
     redrive = JobControl(job_id=row.id, action="redrive")
-    ordered = order(row, redrive)
+    ordered = effect_of(row, redrive)
     assert isinstance(ordered, Redrive)
     assert without_cuts(ordered.job.reason, resumed) == left
     polled = resolved.model_copy(update={"invoke": None, "poll": Poll()})
-    ordered = order(replace(row, resolved=polled), redrive)
+    ordered = effect_of(replace(row, resolved=polled), redrive)
     assert isinstance(ordered, Redrive)
     assert ordered.job.reason == ""
 
