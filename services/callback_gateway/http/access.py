@@ -1,11 +1,11 @@
 """Who may do what: an API key with a scope for everything but webhooks, callbacks and the API's own description.
 
-The first part of a path says which area it belongs to, the method whether it reads or writes; so a new route is
-behind the same door. On the loopback no key is asked for where the settings say so, unless the request came through
-a proxy, names another host, or was made by a page of another site: then it is somebody else's. Browsers send what any
-page tells them to, also to where only they can reach; so such requests need a key even where nobody else does.
+The first part of a path names its area, and the method says whether the request reads or writes. So a new route needs a
+key, too. If the settings allow it, requests from this machine need no key, unless they came through a proxy, name
+another host, or were made by a page of another site. A browser sends what any page tells it to, also to addresses that
+only the browser can reach; so such requests always need a key.
 
-A key that asks more often than it may is answered with 429; nobody else waits for it.
+A key that exceeds its rate gets 429; requests with other keys are not delayed.
 """
 
 import math
@@ -48,8 +48,8 @@ log = get_logger(__name__)
 
 
 def needed_scopes(method: str, path: str) -> tuple[str, ...] | None:
-    """The scopes that a request needs; nothing for what is open to all, empty where any key will do. Schedules and
-    hooks do later what their key may do now: they start jobs, or give them orders."""
+    """The scopes that a request needs: None if it needs no key, empty if any key will do. A request for a schedule or
+    hook needs the scope for jobs, too, since these start jobs later."""
     first, _, place = path.removeprefix("/").partition("/")
     if first in OPEN:
         return None
@@ -62,7 +62,7 @@ def needed_scopes(method: str, path: str) -> tuple[str, ...] | None:
 
 
 class Access:
-    """The door, as middleware."""
+    """Lets requests in by their keys, as middleware."""
 
     def __init__(self, app: ASGIApp, keyring: Keyring, policy: Policy, pace: Pace) -> None:
         self._app = app
@@ -105,7 +105,7 @@ class Access:
         seconds = self._pace.take(key.id)
         if seconds:
             retry_after = {"Retry-After": str(math.ceil(seconds))}
-            raise Refusal(429, "the API key asks more often than it may", headers=retry_after)
+            raise Refusal(429, "the API key exceeds its rate", headers=retry_after)
         for scope in needed:
             if scope not in key.scopes:
                 raise Refusal(403, f"the API key lacks the scope {scope}")
@@ -119,8 +119,8 @@ def key_of(scope: Scope) -> str | None:
 
 
 def is_local(scope: Scope) -> bool:
-    """Whether a request was made on this machine, to this machine, not passed on by a proxy, nor told to a browser by
-    a page of another site, nor to a fetcher by a vendor's contract."""
+    """Whether a request was made on this machine, to this machine: not passed on by a proxy, not made by a page of
+    another site, and not a fetcher's call to a vendor."""
     headers = Headers(scope=scope)
     client = scope.get("client")
     if client is None or is_foreign(headers) or any(name in headers for name in _OF_OTHERS):
@@ -129,8 +129,8 @@ def is_local(scope: Scope) -> bool:
 
 
 def is_foreign(headers: Headers) -> bool:
-    """Whether a browser says that a page of another origin asks (Fetch, `Origin`; Fetch Metadata, `Sec-Fetch-Site`).
-    Behind a proxy nobody here knows by which scheme it was asked, so origins are told apart by host and port."""
+    """Whether a browser says that a page of another origin made the request (Fetch, `Origin`; Fetch Metadata,
+    `Sec-Fetch-Site`). Behind a proxy the scheme of the request is unknown, so origins are compared by host and port."""
     site, origin = headers.get("sec-fetch-site", "none"), headers.get("origin")
     if site not in _OWN_SITES:
         return True

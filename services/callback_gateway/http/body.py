@@ -68,7 +68,7 @@ async def read_json_body(request: Request, settings: Settings) -> tuple[bytes, A
     except Invalid as error:
         raise Refusal(400, error.problems[0].detail) from None
     if not keepable(document):
-        raise Refusal(400, "not JSON that can be kept: it has a NUL character or a number beyond all bounds")
+        raise Refusal(400, "JSON that cannot be kept: it has a NUL character or a number out of range")
     return body, document
 
 

@@ -1,9 +1,9 @@
 """How many bytes of request bodies this process holds at once.
 
-Webhooks and callbacks come from anybody, and a signature can be looked at only when the whole body is there. So there
-is a bound on what all requests hold together; who comes beyond it is asked to come again. A body counts as it comes,
-and until its request is answered or waits for its job. What was only announced takes no place: otherwise a few
-strangers could take all of it and send nothing.
+Anyone can send webhooks and callbacks, and a signature can be checked only over the whole body. So all requests
+together may hold only so many bytes; a request beyond that gets 503. A body counts as it arrives, until its request is
+answered or waits for its job. Announced bytes do not count: otherwise a few strangers could take all the room and send
+nothing.
 """
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -29,7 +29,7 @@ class BodyShare:
         """
         if announced > self._budget.left:
             retry_after = {"Retry-After": str(RETRY_SECONDS)}
-            raise Refusal(503, "the bodies of other requests take all the room there is", headers=retry_after)
+            raise Refusal(503, "the bodies of other requests fill the memory for bodies", headers=retry_after)
 
     def add(self, size: int) -> None:
         """So many more bytes have come.

@@ -29,6 +29,6 @@ class EventStream(StreamingResponse):
         key = key_of(scope)
         if not self._slots.is_free(key):
             retry_after = {"Retry-After": str(RETRY_SECONDS)}
-            raise Refusal(503, "as many event streams are open as may be, in all or of this key", headers=retry_after)
+            raise Refusal(503, "too many event streams are open, in all or with this API key", headers=retry_after)
         with self._slots.hold(key), EVENT_STREAMS.track_inprogress():
             await super().__call__(scope, receive, send)

@@ -122,10 +122,10 @@ class PreferWait:
         if status is None:
             raise _unanswered(row["id"], "the vendor did not answer", answer["reason"] or row["reason"])
         if status not in _STATUSES:
-            detail = f"the vendor answered with the status {status}, which cannot be handed on"
+            detail = f"the vendor answered with the status {status}, which cannot be passed on"
             raise Refusal(502, detail, headers=_place_of(row["id"]))
         if answer.get("expired"):
-            raise Refusal(410, "the body of this answer is not kept any more")
+            raise Refusal(410, "the body of this answer is no longer kept")
         if "body" not in answer or status in _NO_BODY:
             return Response(status_code=status, headers=headers)
         pointer = Pointer.model_validate(answer["body"])
@@ -136,7 +136,7 @@ class PreferWait:
         try:
             return await self._payloads.open(pointer)
         except Rejected:
-            raise Refusal(410, "the body of this answer is not kept any more") from None
+            raise Refusal(410, "the body of this answer is no longer kept") from None
 
 
 async def _while_connected(request: Request, wait: Coroutine[None, None, Row | None]) -> Row | None:

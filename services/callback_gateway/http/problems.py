@@ -153,21 +153,21 @@ PROBLEM: dict[str, Any] = {"content": {MEDIA_TYPE: {"schema": {"$ref": _SCHEMA}}
 
 _DESCRIPTIONS = {
     400: "Not JSON, or a malformed request",
-    401: "Nothing proves who sends this",
+    401: "The sender is not authenticated",
     403: "The API key lacks the scope that this needs",
-    404: "There is nothing of that name",
-    410: "It is not kept any more",
+    404: "It does not exist",
+    410: "It is no longer kept",
     502: "The vendor did not answer, or with a status outside 200 to 599",
     504: "The vendor did not answer in time",
     408: "The body did not come in time",
-    409: "It stands in a way that does not allow this",
+    409: "Its state does not allow this",
     413: "The body is too large",
     414: "The request target is too long",
     415: "The body is not JSON",
     422: "The document has mistakes; all of them are listed",
-    429: "The API key asks more often than it may; `Retry-After` says when to come again",
+    429: "The API key exceeds its rate; `Retry-After` says when to try again",
     431: "The headers are too many or too large",
-    503: "There is no room for the request now, or nobody who can keep it; try again",
+    503: "The gateway has no room for the request, or cannot keep it now; try again",
 }
 
 

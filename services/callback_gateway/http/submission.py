@@ -25,7 +25,7 @@ _JOB = "job\n"
 
 
 async def submit_job(context: ApiContext, request: Request) -> Response:
-    """Check a job specification, make it durable, answer with the job's place. All mistakes are told at once. With
+    """Check a job specification, make it durable, answer with the job's place. The answer lists all mistakes. With
     `Prefer: wait=N` the answer comes when the job is over, if that is within N seconds."""
     job_id, kind, replayed = await _accept(context, request)
     body_share(request.scope).release()

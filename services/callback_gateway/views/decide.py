@@ -61,7 +61,8 @@ def planned_again(views: Iterable[TaskView]) -> dict[UUID, int]:
 
 
 def sinks_of(event: JobAccepted) -> list[Any]:
-    """Where the records of a job go; single calls have none. What a later planner has written stays as it is."""
+    """Where the records of a job go; single calls have none. Sinks of a newer planner are shown as they
+    are."""
     if event.kind not in _OF_RECORDS:
         return []
     written = event.specification.get("delivery", {})
@@ -73,7 +74,7 @@ def sinks_of(event: JobAccepted) -> list[Any]:
 
 
 def latest_plans(events: Iterable[JobPlanned]) -> list[JobPlanned]:
-    """The last word on how much there is to do in each job, in the order of their ids. What is known stays known."""
+    """The newest plan of each job, in the order of their ids. Once all tasks are known, they stay known."""
     plans: dict[UUID, JobPlanned] = {}
     for event in events:
         before = plans.get(event.job_id)
@@ -83,13 +84,12 @@ def latest_plans(events: Iterable[JobPlanned]) -> list[JobPlanned]:
 
 
 def latest_moves(events: Iterable[JobEvent]) -> dict[UUID, Move]:
-    """The last word on where each job stands. What was said before may come after it: who said it has died
-    meanwhile."""
+    """The newest progress or end of each job. A dead planner's message may be produced after a newer one."""
     latest: dict[UUID, Move] = {}
     for event in events:
         match event:
             case JobProgressed(state=state) if state.is_end:
-                continue  # told of a job after its end, it changes nothing
+                continue  # progress reported after the job's end changes nothing
             case JobProgressed() | JobEnded():
                 before = latest.get(event.job_id)
                 if before is None or _is_news(before, event):
@@ -98,14 +98,15 @@ def latest_moves(events: Iterable[JobEvent]) -> dict[UUID, Move]:
 
 
 def _is_news(before: Move, event: Move) -> bool:
-    """As the statements that write it have it: events almost at the same time count in the order they were read."""
+    """The same rule as in the statements that write it: events of almost the same time count in the order in which they
+    were read."""
     if isinstance(before, JobEnded):
         return before.at < event.at
     return before.at <= event.at + ALMOST
 
 
 def _is_ahead(event: TaskChanged, view: TaskView) -> bool:
-    """Rounds and ranks only grow. Of states that may follow each other the later counts, of two ends the first."""
+    """Rounds and ranks only grow. At the same rank the later state counts, but of two ends the first."""
     told, known = (event.round, event.state.rank), (view.round, view.rank)
     if told != known:
         return told > known

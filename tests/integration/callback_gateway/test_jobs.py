@@ -259,7 +259,7 @@ async def test_a_job_that_is_over_for_good_takes_no_orders(edge: Served) -> None
             answer = await edge.http.post(f"{place}/{action}")
             assert answer.status_code == (409 if action in refused else 202), (state, action)
             if action in refused:
-                assert answer.json()["detail"] == f"the job is {state}, for good"
+                assert answer.json()["detail"] == f"the job is {state}, which is final"
 
 
 async def test_of_a_job_that_is_over_and_of_which_nothing_failed_nothing_is_redriven(edge: Served) -> None:

@@ -281,6 +281,14 @@ async def test_a_callback_between_two_tries_of_a_submit_is_for_its_task(database
     assert [one["told"] for one in told] == ["done"]
 
 
+async def test_a_task_that_an_earlier_release_expected_hears_of_what_was_parked(database: Database) -> None:
+    task_id = new_id()
+    await run(database, received(vendor_job="r1"), expected(task_id))
+    async with database.transaction() as tx:
+        await tx.execute("UPDATE expectations SET since = DEFAULT")
+    assert [one["told"] for one in await run(database, expected(task_id, vendor_job="r1"))] == ["done"]
+
+
 @pytest.mark.parametrize("by", ["token", "id"])
 async def test_a_callback_that_was_given_up_is_accepted_by_the_task_that_comes_after_all(
     topics: Place, database: Database, producer: Producer, payloads: Path, by: str

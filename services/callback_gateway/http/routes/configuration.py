@@ -144,7 +144,8 @@ def routes(kind: Kind) -> APIRouter:
 
     @router.delete("/{name}", status_code=204, summary=f"Delete a {kind.name}", responses=problem_responses(404))
     async def delete(context: Context, name: Name) -> Response:
-        """Running jobs of a source go on as it was; the calls of a vendor wait a minute for it to come back."""
+        """Running jobs keep the source that they began with. Calls of a deleted vendor wait a minute for it to come
+        back."""
         await _found(context, kind, name)
         await _announce(context, kind, tombstone(kind.topic, name), lambda tx: kind.kept.remove(tx, [name]))
         return Response(status_code=204)

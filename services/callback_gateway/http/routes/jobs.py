@@ -75,7 +75,7 @@ router = APIRouter(prefix="/jobs", tags=["jobs"])
     },
 )
 async def submit(context: Context, request: Request) -> Response:
-    """Check a job specification, make it durable, answer with the job's place. All mistakes are told at once.
+    """Check a job specification, make it durable, answer with the job's place. The answer lists all mistakes.
     With `Prefer: wait=N` the answer comes when the job is over, if that is within N seconds."""
     return await submit_job(context, request)
 
@@ -159,6 +159,6 @@ def _check_order(job: Row, action: Action) -> None:
     state = job["state"]
     again = state == JobState.CANCELLED and action == "cancel"
     if state in (JobState.COMPLETED, JobState.CANCELLED, JobState.REJECTED) and not again:
-        raise Refusal(409, f"the job is {state}, for good")
+        raise Refusal(409, f"the job is {state}, which is final")
     if action == "redrive" and job["ended_at"] is not None and not job["failed"]:
         raise Refusal(409, f"the job is {state}, and none of its tasks failed: there is nothing to redrive")

@@ -123,7 +123,7 @@ async def show(context: Context, place: Place) -> Response:
     responses={**_ACCEPTED, **problem_responses(404)},
 )
 async def control(context: Context, place: Place, action: Action) -> Response:
-    """`trigger` fires it now, whatever else runs; a one-time schedule has had its time with that."""
+    """`trigger` fires it now, whatever else runs; a one-time schedule does not fire again at its time."""
     return await _ask(context, place, action)
 
 
@@ -131,7 +131,7 @@ async def control(context: Context, place: Place, action: Action) -> Response:
     "/{schedule}", status_code=202, summary="Remove a schedule", responses={**_ACCEPTED, **problem_responses(404)}
 )
 async def delete(context: Context, place: Place) -> Response:
-    """It fires no more; what it has started goes on. Its latest firings are shown for a month."""
+    """It no longer fires; jobs that it has started continue. Its latest firings are shown for a month."""
     return await _ask(context, place, "delete")
 
 
