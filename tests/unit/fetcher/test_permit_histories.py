@@ -129,4 +129,4 @@ class Histories(RuleBasedStateMachine):
 
 
 def test_whatever_happens_in_whatever_order_no_window_is_exceeded() -> None:
-    run_state_machine_as_test(Histories, settings=settings(max_examples=300, stateful_step_count=50, deadline=None))
+    run_state_machine_as_test(Histories, settings=settings(max_examples=200, stateful_step_count=50, deadline=None))
