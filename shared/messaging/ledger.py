@@ -8,11 +8,12 @@ A crash before the commit leaves nothing behind; a crash after it makes the brok
 the rows answer with the stored messages. Offsets of a batch are committed together and only after its messages were
 acknowledged, so whenever any message may be missing, the row that carries it is asked again. No relay is needed.
 
-Rows are kept for twice the topics' retention. A bundle may hold many megabytes, so its row is emptied as soon as the
-broker has acknowledged all of it: from then on nothing of it can be missing.
+Rows are kept for twice the topics' retention, and those of compacted topics for ever: otherwise an old document that
+is read again would be fresh, and the newer one beside it known. A bundle may hold many megabytes, so its row is emptied
+as soon as the broker has acknowledged all of it: from then on nothing of it can be missing.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -121,10 +122,11 @@ def _rows(fresh: Sequence[Incoming[Any]], results: Sequence[Outgoing | Bundle]) 
     return [LedgerRow(key, tuple(messages)) for key, messages in sent.items() if messages]
 
 
-async def forget_events(database: Database, *, older_than: timedelta) -> int:
-    """Delete one block of rows older than that (twice the topics' retention); returns how many were deleted."""
+async def forget_events(database: Database, *, older_than: timedelta, kept: Collection[str]) -> int:
+    """Delete one block of rows older than that (twice the topics' retention); returns how many were deleted. The rows
+    of the behaviours in `kept` stay: their topics are compacted, and keep their last records for ever."""
     async with database.transaction() as tx:
-        return changed_rows(await tx.execute(SQL["forget_events"], older_than, _BLOCK_ROWS))
+        return changed_rows(await tx.execute(SQL["forget_events"], older_than, _BLOCK_ROWS, list(kept)))
 
 
 def pack(messages: Sequence[Outgoing]) -> bytes:

@@ -4,7 +4,13 @@ import asyncio
 from dataclasses import dataclass
 
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import BrokerNotAvailableError, TopicAuthorizationFailedError
+from aiokafka.errors import (
+    BrokerNotAvailableError,
+    MessageSizeTooLargeError,
+    PolicyViolationError,
+    RecordListTooLargeError,
+    TopicAuthorizationFailedError,
+)
 
 from shared.errors import Unavailable
 from shared.messaging.faults import kafka_faults
@@ -22,6 +28,8 @@ class TopicFault:
 
 MISSING = TopicFault("the topic does not exist", by_choice=True)
 FORBIDDEN = TopicFault("the topic must not be written to", by_choice=True)
+TOO_SMALL = TopicFault("the topic takes no messages of this size (max.message.bytes)", by_choice=True)
+AGAINST_POLICY = TopicFault("a policy of the broker refuses the messages", by_choice=True)
 LEADERLESS = TopicFault("a partition of the topic has no leader")
 SILENT = TopicFault("the topic did not take its messages in time")
 
@@ -54,7 +62,15 @@ async def refresh_metadata(client: AIOKafkaClient) -> None:
 
 def fault_behind(error: Unavailable) -> TopicFault:
     """What is wrong with topics of which the metadata say nothing, and which took no messages all the same."""
-    return FORBIDDEN if isinstance(error.__cause__, TopicAuthorizationFailedError) else SILENT
+    match error.__cause__:
+        case TopicAuthorizationFailedError():
+            return FORBIDDEN
+        case MessageSizeTooLargeError() | RecordListTooLargeError():
+            return TOO_SMALL
+        case PolicyViolationError():
+            return AGAINST_POLICY
+        case _:
+            return SILENT
 
 
 def _fault_of(client: AIOKafkaClient, topic: str) -> TopicFault | None:

@@ -12,7 +12,6 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from functools import partial
 from typing import Any, NoReturn, TypeVar
 
@@ -24,6 +23,7 @@ from shared.errors import SluiceError
 from shared.events.catalogue import DEAD, RETRIES, SERVICES
 from shared.events.topic import WEEK
 from shared.messaging import ledger
+from shared.messaging.handler import Consumer
 from shared.messaging.producer import Producer
 from shared.messaging.shell import Shell
 from shared.messaging.subscriptions import Subscriptions
@@ -143,7 +143,7 @@ class Process:
         ]
         self._subscriptions = Subscriptions(settings.brokers, shells, replica=settings.replica)
         offsets = Loop("offsets", self._subscriptions.commit_offsets)
-        self._loops = [*app.loops, clock, Loop("ledger", _forgetting(runtime.database)), offsets]
+        self._loops = [*app.loops, clock, Loop("ledger", _forgetting(runtime.database, app.consumers)), offsets]
         self._heartbeat = Heartbeat()
         self._stopping = False
 
@@ -228,9 +228,11 @@ def _settle_memory() -> None:
     gc.set_threshold(20_000, 20, 50)
 
 
-def _forgetting(database: Database) -> Callable[[], Any]:
+def _forgetting(database: Database, consumers: Sequence[Consumer[Any]]) -> Callable[[], Any]:
+    kept = [consumer.behaviour for consumer in consumers if consumer.topic.is_state]
+
     async def step() -> float:
-        deleted = await ledger.forget_events(database, older_than=timedelta(seconds=_LEDGER_AGE.total_seconds()))
+        deleted = await ledger.forget_events(database, older_than=_LEDGER_AGE, kept=kept)
         return 0.5 if deleted else _LEDGER_PAUSE_SECONDS
 
     return step

@@ -1,6 +1,7 @@
 """A topic that a user named may be gone or forbidden: that is for its own pages, and for no other's."""
 
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from uuid import UUID
@@ -128,6 +129,22 @@ async def test_a_page_whose_topic_never_comes_back_is_given_up_for_good(
     assert (letter["reason"], letter["error"]) == ("sink_refused", "the topic does not exist")
     assert letter["task_id"] == str(page.task_id)
     assert not records.records
+
+
+async def test_a_page_whose_records_are_too_large_for_its_topic_is_given_up_with_the_reason(
+    topics: Place, payloads: Path, producer: Producer, reader_for: ReaderFor, store: PayloadStore
+) -> None:
+    """The topic was there before its source, and has limits of its own."""
+    tasks, dead = await reader_for("tasks.events"), await reader_for("processor.dead")
+    small = replace(records_topic("small"), max_message_bytes=100)
+    await stack.make_topics(topics.kafka, topics.prefix, wanted=[small])
+    page = await page_of(store, "small", 1)
+    async with running("processor", Settings, build, topics, payloads):
+        await producer.send([stored(page, (REFUSED, b"8"))])
+        await eventually(lambda: in_state(tasks, "dead") == {page.task_id}, 40)
+        [letter] = await eventually(lambda: dead.values, 30)
+    assert letter["reason"] == "sink_refused"
+    assert letter["error"] == "the topic takes no messages of this size (max.message.bytes)"
 
 
 async def test_the_payload_of_a_page_whose_topic_is_gone_stays_until_the_page_is_given_up(
