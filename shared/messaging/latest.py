@@ -7,6 +7,8 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from shared.database.pool import Transaction
+from shared.database.storable import storable_json
+from shared.errors import Rejected
 from shared.events.configuration import HookConfigured, SourceConfigured, VendorConfigured, named
 from shared.events.envelope import Incoming, Removed
 from shared.messaging.handler import Result
@@ -43,10 +45,17 @@ class Latest:
         return []
 
     async def put(self, tx: Transaction, documents: Mapping[str, Strict]) -> None:
-        """Insert or replace documents."""
+        """Insert or replace documents.
+
+        Raises:
+            Rejected: a document has a NUL character. Over HTTP none has; Postgres would keep it, and then fail in every
+                statement that looks into any of the documents.
+        """
         if documents:
             names = sorted(documents)
             texts = [documents[name].model_dump_json(by_alias=True).encode() for name in names]
+            if any(storable_json(text) != text for text in texts):
+                raise Rejected("unstorable_value", "the document has a NUL character")
             await tx.execute(self.upsert, names, texts)
             for statement in self.after:
                 await tx.execute(statement, names)

@@ -8,20 +8,21 @@ from typing import Any
 
 import pytest
 
-from services.planner.configure.handler import vendors
+from services.planner.configure.handler import sources, vendors
 from services.scheduler.model import Timer
 from services.scheduler.timers.decide import timer_of_retry
 from shared.client.replay import Wanted, replay
 from shared.database.pool import Database, Transaction
 from shared.errors import Rejected
-from shared.events.catalogue import VENDORS
-from shared.events.configuration import VendorConfigured
+from shared.events.catalogue import SOURCES, VENDORS
+from shared.events.configuration import SourceConfigured, VendorConfigured
 from shared.events.dead_letters import RetryRequested
 from shared.events.envelope import CE_VERSION, RECIPIENT, Incoming
 from shared.messaging.handler import Consumer, Outgoing, Result, outgoing
 from shared.messaging.producer import Producer
 from shared.messaging.subscriptions import Subscriptions
 from shared.runtime.clock import utc_now
+from shared.specification.source import Source
 from shared.specification.vendor import Vendor
 from tests.conftest import DatabaseFor, ReaderFor
 from tests.integration.shared.shells import committed, running
@@ -67,6 +68,12 @@ def configured(base_url: str) -> Outgoing:
     return outgoing(VENDORS, "acme", VendorConfigured(vendor=Vendor(vendor="acme", base_url=base_url)))
 
 
+def source(name: str, text: str) -> Outgoing:
+    """A source that asks for this text."""
+    document = {"source": name, "vendor": "acme", "poll": {"request": {"method": "POST", "json": {"q": text}}}}
+    return outgoing(SOURCES, name, SourceConfigured(source=Source.model_validate(document)))
+
+
 async def in_force(database: Database) -> str | None:
     async with database.transaction() as tx:
         found: str | None = await tx.fetchval("SELECT document ->> 'base_url' FROM vendors WHERE id = 'acme'")
@@ -79,8 +86,8 @@ def sent_again(place: Place, retries: TopicReader) -> list[Outgoing]:
     return [timer.message for timer in timers if isinstance(timer, Timer)]
 
 
-async def has_done(place: Place, count: int) -> bool:
-    return await committed(place, "vendors", "configure-vendors") == count
+async def has_done(place: Place, count: int, topic: str = "vendors") -> bool:
+    return await committed(place, topic, f"configure-{topic}") == count
 
 
 @pytest.mark.parametrize("times", [1, ALWAYS])
@@ -119,6 +126,23 @@ async def test_a_configuration_that_is_refused_is_tried_once(
         await producer.send([configured(OLD)])
         [letter] = await eventually(lambda: dead.values, 30)
     assert (letter["reason"], handler.tries) == ("too_strange", 1)
+
+
+async def test_a_configuration_with_a_nul_character_is_refused_and_holds_up_no_other(
+    topics: Place, database: Database, producer: Producer, reader_for: ReaderFor
+) -> None:
+    """Any statement that looks into the documents of the table would fail at it."""
+    dead = await reader_for("planner.dead")
+    consumer = Consumer("configure-sources", SOURCES, sources.handle)
+    async with running(consumer, topics, database, producer):
+        await producer.send([source("strange", "a\0"), source("good", "a")])
+        await eventually(lambda: has_done(topics, 2, "sources"), 30)
+    [letter] = await eventually(lambda: dead.values, 30)
+    assert letter["reason"] == "unstorable_value"
+    async with database.transaction() as tx:
+        assert [row["id"] for row in await tx.fetch("SELECT id FROM sources WHERE document -> 'poll' IS NOT NULL")] == [
+            "good"
+        ]
 
 
 async def test_a_configuration_of_a_later_envelope_is_told_of_at_once_and_holds_up_no_other(
