@@ -1,14 +1,13 @@
 """Messages that more than one behaviour of the planner sends."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 from services.planner.ending import completeness_of, reason_of
 from services.planner.metrics import JOBS_ENDED
-from services.planner.model import JobRow, TaskRef
+from services.planner.model import Failures, JobRow, TaskRef
 from shared.events.catalogue import JOBS_EVENTS, NOTIFICATIONS, TASKS_EVENTS
-from shared.events.jobs import FailureCount, JobCounts, JobEnded, JobProgressed, JobState
+from shared.events.jobs import JobCounts, JobEnded, JobProgressed, JobState
 from shared.events.tasks import TaskChanged, TaskState, VendorAnswer
 from shared.events.webhooks import Notification
 from shared.messaging.handler import Outgoing, outgoing
@@ -59,11 +58,11 @@ def ended(
     end: JobState,
     now: datetime,
     *,
-    failures: Sequence[FailureCount] = (),
+    failures: Failures | None = None,
     answer: VendorAnswer | None = None,
 ) -> list[Outgoing]:
     """The job is over: its end, and the notifications that it asked for."""
-    reason = reason_of(job, end)
+    reason, failures = reason_of(job, end), failures or Failures()
     JOBS_ENDED.labels(state=end.value).inc()
     log.info(f"job.{end.value}", job_id=str(job.id), reason=reason, records=job.records, distinct=job.distinct)
     event = JobEnded(
@@ -74,7 +73,9 @@ def ended(
         expected=job.expected,
         complete=completeness_of(job),
         answer=answer,
-        failures=tuple(failures),
+        failures=failures.reasons,
+        dead=failures.dead,
+        expired=failures.expired,
         at=now,
     )
     return [outgoing(JOBS_EVENTS, job.id, event, at=now), *_notify(job, event)]

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from shared.events.jobs import JobState
+from shared.events.jobs import FailureCount, JobState
 from shared.events.payloads import Processing
 from shared.events.tasks import Call, FactsWanted, Purpose
 from shared.ids import derived_id
@@ -169,6 +169,15 @@ def task_id(job_id: UUID, number: int) -> UUID:
 def number_tasks(job_id: UUID, planned: list[PlannedCall], first: int) -> list[Task]:
     """Give calls their places, from `first` on."""
     return [Task(task_id(job_id, number), job_id, number, call) for number, call in enumerate(planned, first)]
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """The failed tasks of a job: the commonest reasons first, and how many of the tasks are `dead` and `expired`."""
+
+    reasons: tuple[FailureCount, ...] = ()
+    dead: int = 0
+    expired: int = 0
 
 
 @dataclass(frozen=True, slots=True)

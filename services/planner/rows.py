@@ -1,8 +1,7 @@
 """Rows that more than one behaviour of the planner reads or writes."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -10,7 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
 from services.planner.metrics import JOBS_ENDED
-from services.planner.model import JobRow, PlannedCall, Resolved, Task, TaskRef
+from services.planner.model import Failures, JobRow, PlannedCall, Resolved, Task, TaskRef
 from services.planner.waiting import Wait
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
@@ -161,12 +160,14 @@ def _unreadable(row: Row, now: datetime) -> Outgoing:
     return outgoing(JOBS_EVENTS, row["id"], event, id=derived_id("unreadable", row["id"]), at=now)
 
 
-async def count_failures(tx: Transaction, jobs: Iterable[JobRow]) -> Mapping[UUID, Sequence[FailureCount]]:
-    """Why tasks of these jobs failed, the commonest reasons first; nothing is asked when none did."""
-    counted: dict[UUID, list[FailureCount]] = defaultdict(list)
+async def count_failures(tx: Transaction, jobs: Iterable[JobRow]) -> Mapping[UUID, Failures]:
+    """The failed tasks of those of these jobs that have any."""
+    counted: dict[UUID, Failures] = {}
     failed = [job.id for job in jobs if job.failed]
     for row in await tx.fetch(SQL["count_failures"], failed) if failed else ():
-        counted[row["job_id"]].append(FailureCount(reason=row["reason"], count=row["count"]))
+        before = counted.get(row["job_id"], Failures(dead=row["dead"], expired=row["expired"]))
+        one = FailureCount(reason=row["reason"], count=row["count"])
+        counted[row["job_id"]] = replace(before, reasons=(*before.reasons, one))
     return counted
 
 

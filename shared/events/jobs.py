@@ -155,8 +155,7 @@ class JobProgressed(Event):
 class JobEnded(Event):
     """The job is over. `expected` is the vendor's total; `complete` whether that many distinct records came, nothing
     where a total that went down leaves it open; `answer` what the vendor said to a single request; `failures` the
-    commonest reasons of failed tasks; `dead` and `expired` how many of `counts.failed` ended so, nothing where the
-    sender does not keep them apart."""
+    commonest reasons of failed tasks; `dead` and `expired` how many of `counts.failed` ended so."""
 
     type: Literal["job.ended"] = "job.ended"
     job_id: UUID
@@ -167,8 +166,8 @@ class JobEnded(Event):
     complete: bool | None = None
     answer: VendorAnswer | None = None
     failures: tuple[FailureCount, ...] | None = None
-    dead: int | None = None
-    expired: int | None = None
+    dead: int = 0
+    expired: int = 0
     at: datetime
 
     @property

@@ -166,6 +166,7 @@ async def test_progress_is_a_sign_of_life_and_silence_ends_the_wait(running: Clu
     assert (await running.ended(alive))["status"] == "completed"
     job = await running.job(silent)
     assert (job["status"], job["failures"]) == ("failed", [{"reason": "heartbeat_missed", "count": 1}])
+    assert job["counts"] == {"expired": 1}
     gone = await submitted(reports, "silent")
     await eventually(lambda: gone.status == "deleted", 20)
     assert await running.dead_letters(job_id=silent) == []

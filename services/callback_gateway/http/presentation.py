@@ -78,18 +78,16 @@ def counts_of(row: Row | dict[str, Any]) -> dict[str, int]:
         ends = {name: row[name] for name in ("completed", "failed", "cancelled")}
         counts = {**ends, "open": row["planned"] - sum(ends.values())}
     else:
-        apart = {name: row[name] or 0 for name in ("dead", "expired")}
+        apart = {name: row[name] for name in ("dead", "expired")}
         failed = row["failed"] - sum(apart.values())
         counts = {"completed": row["completed"], "failed": failed, **apart, "cancelled": row["cancelled"]}
     return {name: count for name, count in counts.items() if count > 0}
 
 
 def needs_count(row: Row) -> bool:
-    """Whether only a look at the tasks tells their states: while a job runs, and after an end that does not keep failed
-    tasks apart. Of more tasks than are counted at each look `counts_of` tells enough."""
-    if row["planned"] > _MOST_COUNTED:
-        return False
-    return row["ended_at"] is None or (row["failed"] > 0 and row["dead"] is None)
+    """Whether only a look at the tasks tells their states: while a job runs, unless it has so many that `counts_of` must
+    do."""
+    return row["ended_at"] is None and row["planned"] <= _MOST_COUNTED
 
 
 def _answer(answer: dict[str, Any]) -> dict[str, Any]:

@@ -64,8 +64,6 @@ async def count_tasks(tx: Transaction, job: Row) -> dict[str, int]:
     if not needs_count(job):
         return counts_of(job)
     counted = {row["state"]: row["count"] for row in await tx.fetch(SQL["count_tasks"], job["id"])}
-    if job["ended_at"] is not None:
-        return counts_of({**job, "dead": counted.get("dead"), "expired": counted.get("expired")})
     return counted or counts_of(job)
 
 

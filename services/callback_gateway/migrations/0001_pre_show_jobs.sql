@@ -46,6 +46,9 @@ CREATE TABLE jobs (
     planned integer NOT NULL DEFAULT 0,
     completed integer NOT NULL DEFAULT 0,
     failed integer NOT NULL DEFAULT 0,
+    -- How many of those that failed ended so, once the job is over.
+    dead integer NOT NULL DEFAULT 0,
+    expired integer NOT NULL DEFAULT 0,
     cancelled integer NOT NULL DEFAULT 0,
     records bigint NOT NULL DEFAULT 0,
     distinct_records bigint NOT NULL DEFAULT 0,

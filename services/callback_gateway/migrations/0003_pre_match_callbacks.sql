@@ -6,6 +6,8 @@ CREATE TABLE expectations (
     round integer NOT NULL,
     vendor text NOT NULL,
     rules json NOT NULL,
+    -- No callback by the vendor's job id that came before this is of the task's vendor job.
+    since timestamptz NOT NULL DEFAULT 'epoch',
     deadline_at timestamptz NOT NULL,
     vendor_job text,
     over boolean NOT NULL DEFAULT false,

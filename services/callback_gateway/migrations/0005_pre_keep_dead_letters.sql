@@ -14,10 +14,14 @@ CREATE TABLE dead_letters (
     redrives integer NOT NULL DEFAULT 0,
     note text NOT NULL DEFAULT '',
     due_at timestamptz,
+    -- How far the turns of the letters of one order are apart; nothing between those that are redriven one by one.
+    apart interval NOT NULL DEFAULT '0',
     changed_at timestamptz NOT NULL DEFAULT now()
 );
 -- In one order, so that the next letters behind one are found by it, from either end.
 CREATE INDEX dead_letters_in_order_idx ON dead_letters (at, id);
+CREATE INDEX dead_letters_by_service_idx ON dead_letters (service, at, id);
+CREATE INDEX dead_letters_by_topic_idx ON dead_letters (topic, at, id);
 CREATE INDEX dead_letters_by_job_idx ON dead_letters (job_id) WHERE job_id IS NOT NULL;
 -- By the beginning of the reason: reasons of letters that others wrote may be longer than an index takes.
 CREATE INDEX dead_letters_by_reason_idx ON dead_letters (left(reason, 100), at, id);

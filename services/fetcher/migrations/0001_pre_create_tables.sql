@@ -57,6 +57,8 @@ CREATE TABLE calls (
 ) WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 500);
 -- With not_before in the index, calls of a receiver that is gone, which may wait for hours, are passed over there.
 CREATE INDEX calls_waiting_idx ON calls (vendor, priority, created_at, not_before) WHERE state = 'waiting';
+-- Calls that wait after a fetcher ended with them, the one that waits longest first.
+CREATE INDEX calls_taken_over_idx ON calls (vendor, not_before) WHERE state = 'waiting' AND taken_from <> '{}';
 CREATE INDEX calls_waiting_job_idx ON calls (job_id) WHERE state = 'waiting';
 CREATE INDEX calls_claimed_idx ON calls (vendor, fetcher_id) WHERE state IN ('running', 'answered');
 

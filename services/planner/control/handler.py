@@ -158,7 +158,7 @@ async def _redrive(
     await update_jobs(tx, [JobUpdate(job, end)])
     if end is not None:
         failures = await count_failures(tx, [job])
-        return replace(job, state=end), ended(job, end, now, failures=failures.get(job.id, ()))
+        return replace(job, state=end), ended(job, end, now, failures=failures.get(job.id))
     messages = [planned_task(ref_of(task), now) for task in tasks]
     messages.append(progressed(job, now))
     if not effect.only and job.redriven_to is not None:
@@ -191,7 +191,7 @@ async def _cancel(
     if effect.ends:
         failures = await count_failures(tx, [job])
         over = replace(job, open=0, cancelled=job.cancelled + job.open)
-        messages += ended(over, JobState.CANCELLED, now, failures=failures.get(job.id, ()))
+        messages += ended(over, JobState.CANCELLED, now, failures=failures.get(job.id))
     if tasks and job.open:
         messages.append(_continue_order(incoming, JobControl(job_id=job.id, action="cancel")))
     return job, messages

@@ -11,13 +11,13 @@ from services.planner.invoke.decide import apply_event, count
 from services.planner.invoke.model import AskStatus, Effect, End, EndVendorJob, Expect, Submit, Transition, Wake
 from services.planner.messages import ended, moved_task, planned_task, progressed
 from services.planner.metrics import INVOCATIONS_ENDED, TASKS_PLANNED
-from services.planner.model import JobRow, Task, number_tasks
+from services.planner.model import Failures, JobRow, Task, number_tasks
 from services.planner.rows import JobUpdate, count_failures, insert_tasks, lock_jobs, update_jobs
 from services.planner.waiting import Wait, ask_status, end_vendor_job, end_wait, expected, timer
 from shared.database.pool import Transaction
 from shared.events.callbacks import TaskDue
 from shared.events.envelope import Incoming
-from shared.events.jobs import FailureCount, JobState
+from shared.events.jobs import JobState
 from shared.events.tasks import TaskChanged, TaskState
 from shared.messaging.handler import Outgoing
 from shared.observability.logs import get_logger
@@ -91,10 +91,10 @@ async def _count(tx: Transaction, ends: Sequence[tuple[JobRow, Sequence[Submit]]
     return messages
 
 
-def _standing(update: JobUpdate, failures: Mapping[UUID, Sequence[FailureCount]], now: datetime) -> list[Outgoing]:
+def _standing(update: JobUpdate, failures: Mapping[UUID, Failures], now: datetime) -> list[Outgoing]:
     if update.ended is None:
         return [progressed(update.job, now)]
-    return ended(update.job, update.ended, now, failures=failures.get(update.job.id, ()))
+    return ended(update.job, update.ended, now, failures=failures.get(update.job.id))
 
 
 def _messages(moved: Transition, job: JobRow, now: datetime) -> list[Outgoing]:

@@ -148,7 +148,7 @@ async def _report_ends(
     return [
         message
         for job, end in ends
-        for message in ended(job, end, now, failures=failures.get(job.id, ()), answer=answers.get(job.id))
+        for message in ended(job, end, now, failures=failures.get(job.id), answer=answers.get(job.id))
     ]
 
 

@@ -4,25 +4,12 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from services.callback_gateway.views.handler import view_jobs, view_tasks
+from services.callback_gateway.views.handler import view_jobs
 from shared.events.jobs import JobCounts, JobEnded, JobProgressed, JobState
-from shared.events.tasks import TaskChanged, TaskState
-from shared.ids import new_id
 from tests.integration.callback_gateway.conftest import Served
 from tests.integration.callback_gateway.job_events import BEGAN, incoming
 
 ENDS = {"completed": 4, "dead": 2, "expired": 1, "failed": 3}
-
-
-async def end_tasks(edge: Served, job_id: UUID) -> None:
-    """The tasks of a job end in several ways."""
-    states = [TaskState(state) for state, count in ENDS.items() for _ in range(count)]
-    events = [
-        TaskChanged(task_id=new_id(), job_id=job_id, number=n, state=state, service="planner", at=BEGAN)
-        for n, state in enumerate(states)
-    ]
-    async with edge.database.transaction() as tx:
-        await view_tasks(tx, [incoming(event) for event in events])
 
 
 async def move(edge: Served, event: JobProgressed | JobEnded) -> None:
@@ -43,15 +30,6 @@ async def test_a_job_that_is_over_keeps_failed_dead_and_expired_tasks_apart(edge
     end = JobEnded(job_id=job_id, state=JobState.FAILED, reason="r", counts=counts, dead=2, expired=1, at=BEGAN)
     await move(edge, end)
     assert await shown(edge, job_id) == (ENDS, ENDS)
-
-
-async def test_where_the_end_does_not_keep_them_apart_the_tasks_do(edge: Served) -> None:
-    job_id = UUID((await edge.http.post("/jobs", json={"url": "https://a.example"})).json()["id"])
-    counts = JobCounts(planned=10, completed=4, failed=6)
-    await move(edge, JobEnded(job_id=job_id, state=JobState.FAILED, reason="r", counts=counts, at=BEGAN))
-    assert await shown(edge, job_id) == ({"completed": 4, "failed": 6}, {"completed": 4, "failed": 6})
-    await end_tasks(edge, job_id)
-    assert await shown(edge, job_id) == (ENDS, {"completed": 4, "failed": 6})
 
 
 async def test_the_list_counts_the_open_tasks_of_a_job_that_runs(edge: Served) -> None:

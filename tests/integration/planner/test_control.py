@@ -244,7 +244,7 @@ async def test_exactly_the_named_tasks_of_a_job_are_redriven(
         await eventually(lambda: retries.of_type("task_open", "reason"), 30)
         await producer.send([ended(call, TaskState.DEAD)])
         [over] = await eventually(lambda: jobs.of_type("failed", "state"), 30)
-        assert over["failures"] == [{"reason": "boom", "count": 1}]
+        assert (over["failures"], over["dead"]) == ([{"reason": "boom", "count": 1}], 1)
         strangers = [new_id(), new_id()]
         await producer.send([redrive(job_id, strangers[0])])
         await eventually(lambda: dead.of_type(str(strangers[0]), "task_id"), 30)

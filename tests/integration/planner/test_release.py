@@ -259,7 +259,7 @@ async def test_a_call_that_does_not_fit_fails_its_task_and_holds_back_no_other(
         assert dead["reason"].startswith("too_large: an event of 1")
         [ended] = await eventually(lambda: jobs.of_type("job.ended"))
         assert (ended["job_id"], ended["state"], ended["counts"]["failed"]) == (str(poison), "failed", 1)
-        assert ended["failures"] == [{"reason": "too_large", "count": 1}]
+        assert (ended["failures"], ended["dead"]) == ([{"reason": "too_large", "count": 1}], 1)
 
 
 async def specify(database: Database, job_id: UUID, vendor: str) -> None:
