@@ -85,8 +85,7 @@ def counts_of(row: Row | dict[str, Any]) -> dict[str, int]:
 
 
 def needs_count(row: Row) -> bool:
-    """Whether only a look at the tasks tells their states: while a job runs, unless it has so many that `counts_of` must
-    do."""
+    """Whether only a look at the tasks tells their states: while a job runs, unless it has too many of them."""
     return row["ended_at"] is None and row["planned"] <= _MOST_COUNTED
 
 
