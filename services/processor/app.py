@@ -7,7 +7,7 @@ from services.processor.expire.loop import Expire
 from services.processor.process.handler import give_up_page, process_pages
 from services.processor.process.prepare import Preparation
 from services.processor.settings import Settings
-from services.processor.sinks.locked import LockedTables
+from services.processor.sinks.busy import BusyTables
 from shared.events.catalogue import PAYLOADS_STORED
 from shared.messaging.handler import Consumer
 from shared.runtime.app import App, Runtime
@@ -20,7 +20,7 @@ def build(runtime: Runtime[Settings]) -> App:
     process: Consumer[object] = Consumer(
         "process",
         PAYLOADS_STORED,  # type: ignore[arg-type] # the preparation turns these events into pages
-        partial(process_pages, locked=LockedTables()),
+        partial(process_pages, busy=BusyTables()),
         prepare=preparation.prepare,
         on_given_up=give_up_page,
         max_records=runtime.settings.processor_pages,

@@ -1,6 +1,7 @@
 """Statements on tables that users may read, lock and change, too.
 
-Neither a user's lock nor a user's rule is a fault of Sluice, and neither may hold back the work of other users.
+Neither a user's lock, nor a user's slow trigger, nor a user's rule is a fault of Sluice, and none of them may hold back
+the work of other users.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -11,15 +12,19 @@ import asyncpg
 from shared.database.pool import Transaction, is_unavailable
 from shared.errors import RefusedByTarget, Unavailable
 
-_LOCK_SECONDS = 3
-"""Longer than Postgres takes to find a deadlock (1 s), which is not the user's doing."""
+_LOCK_SECONDS = 8
+"""Longer than Postgres takes to find a deadlock (1 s), and than another processor takes to write the same keys, neither
+of which is the user's doing."""
+_DEFECTS = ("XX", "3F000", "42601", "42883")
+"""Corruption and internal errors; a schema or function that is missing, and syntax that is wrong, unless it is in a
+function of the user's."""
 
 
-class TableLocked(Unavailable):
-    """A lock on a table was not released in time."""
+class TableBusy(Unavailable):
+    """A lock on a table was not released in time, or its triggers and indexes took too long."""
 
     def __init__(self, table: str) -> None:
-        super().__init__(f"the table {table} is locked")
+        super().__init__(f"the table {table} is locked, or takes too long")
         self.table = table
 
 
@@ -37,15 +42,20 @@ def users_table(table: str, reason: str) -> Iterator[None]:
     the error names the rule, and no value.
 
     Raises:
-        TableLocked: it is locked.
-        RefusedByTarget: with that reason, for everything else that is not an outage.
+        TableBusy: it is locked, or takes too long.
+        RefusedByTarget: with that reason, for everything else that is neither an outage nor a defect of Sluice.
     """
     try:
         yield
-    except asyncpg.LockNotAvailableError:
-        raise TableLocked(table) from None
+    except (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError):
+        raise TableBusy(table) from None
     except asyncpg.PostgresError as error:
-        if is_unavailable(error):
+        if is_unavailable(error) or _is_defect(error):
             raise
         rule = getattr(error, "constraint_name", None) or getattr(error, "column_name", None) or "its definition"
         raise RefusedByTarget(reason, f"the table {table} refuses it: {type(error).__name__} ({rule})") from None
+
+
+def _is_defect(error: asyncpg.PostgresError) -> bool:
+    in_users_code = bool(getattr(error, "context", None))
+    return not in_users_code and (error.sqlstate or "").startswith(_DEFECTS)

@@ -12,7 +12,7 @@ from uuid import UUID
 from shared.errors import RefusedByTarget, Rejected
 from shared.events.catalogue import DEAD, RETRIES
 from shared.events.dead_letters import POSTPONED, REFUSED, WAITED, DeadLetter, Original, RetryRequested
-from shared.events.envelope import Incoming, Record, delivery, event_id, place_of, repeats
+from shared.events.envelope import Incoming, Record, delivery, event_id, place_of
 from shared.ids import derived_id
 from shared.messaging.decode import UNSUPPORTED_VERSION, Poison
 from shared.messaging.handler import Again, Outgoing, Refuse, outgoing
@@ -94,12 +94,12 @@ class LetterWriter:
 
     def may_be_read_later(self, poison: Poison) -> bool:
         """Whether a record that cannot be read may be readable soon, by a later release that is being deployed."""
-        return poison.reason == UNSUPPORTED_VERSION and self._comes_again(repeats(delivery(poison.record)))
+        return poison.reason == UNSUPPORTED_VERSION and self._comes_again(_failures(unread_of(poison)))
 
     def put_off(self, unread: Incoming[Poison], now: datetime) -> Outgoing:
         """The message that has such a record sent again later."""
         poison = unread.event
-        return self.again(Again(unread, _wait_after(unread.repeats), poison.reason), now, error=poison.error)
+        return self.again(Again(unread, _wait_after(_failures(unread)), poison.reason), now, error=poison.error)
 
     def postpone(self, incoming: Incoming[Any], refused: int, why: str, now: datetime) -> Outgoing:
         """The message that has the original sent again later as the same delivery: what the event causes is in the

@@ -7,10 +7,10 @@ from services.processor.metrics import PAGES_FAILED
 from services.processor.model import Page
 from services.processor.process import store
 from services.processor.sinks import keys, postgres, topic
-from services.processor.sinks.locked import LOOK_AGAIN_SECONDS, LockedTables
+from services.processor.sinks.busy import LOOK_AGAIN_SECONDS, BusyTables
 from services.processor.sinks.written import Written, goes_to_topic, tables_of
 from shared.database.pool import Transaction
-from shared.database.users_tables import TableLocked
+from shared.database.users_tables import TableBusy
 from shared.events.catalogue import MONTH, TASKS_EVENTS
 from shared.events.envelope import Incoming
 from shared.events.payloads import PayloadStored
@@ -25,30 +25,30 @@ given up, its payload must be there, to be kept as long as its dead letter. Half
 _MOST_DOUBLED = 4
 
 
-async def process_pages(tx: Transaction, batch: Sequence[Incoming[Page]], *, locked: LockedTables) -> list[Result]:
+async def process_pages(tx: Transaction, batch: Sequence[Incoming[Page]], *, busy: BusyTables) -> list[Result]:
     """Write the records of each page once; a page that cannot be read is dead, its neighbours are not. A page for a
-    table that is known to be locked comes again later.
+    table that is known to be busy comes again later.
 
     Raises:
-        TableLocked: a table was found locked. From now on it is known to be, so the batch can be tried again at once.
+        TableBusy: a table was found busy. From now on it is known to be, so the batch can be tried again at once.
     """
     at_hand, results = list[Incoming[Page]](), list[Result]()
     for incoming in batch:
-        if incoming.event.failure is None and locked.has_any(tables_of(incoming.event)):
-            results.append(_when_unlocked(incoming))
+        if incoming.event.failure is None and busy.has_any(tables_of(incoming.event)):
+            results.append(_when_free(incoming))
         else:
             at_hand.append(incoming)
     try:
         return [*results, *await _process(tx, at_hand)]
-    except TableLocked as error:
-        locked.add(error.table)
+    except TableBusy as error:
+        busy.add(error.table)
         raise
 
 
-def _when_unlocked(incoming: Incoming[Page]) -> Again:
-    """Without a last time, since every lock ends; after up to five minutes."""
+def _when_free(incoming: Incoming[Page]) -> Again:
+    """However often it takes; after up to five minutes each time."""
     wait = LOOK_AGAIN_SECONDS * 2 ** min(incoming.repeats, _MOST_DOUBLED)
-    return Again(incoming, wait, "table_locked", waited=True)
+    return Again(incoming, wait, "table_busy", waited=True)
 
 
 async def _process(tx: Transaction, batch: Sequence[Incoming[Page]]) -> list[Result]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from uuid import UUID
 
+import asyncpg
 import orjson
 import pytest
 
@@ -12,6 +13,7 @@ from services.processor.app import build
 from services.processor.settings import Settings
 from services.processor.sinks import postgres
 from shared.database.pool import Database
+from shared.database.users_tables import TableBusy, users_table
 from shared.errors import RefusedByTarget
 from shared.events.catalogue import PAYLOADS_STORED
 from shared.events.payloads import PayloadStored
@@ -72,7 +74,7 @@ async def test_a_locked_table_holds_back_no_other_source_and_its_pages_come_agai
     async with running("processor", Settings, build, topics, payloads):
         await producer.send([sent_again(retry, topics.prefix) for retry in retries.values])
         await eventually(lambda: completed(tasks) >= {page.task_id for page in pages}, 40)
-    assert {(one["reason"], one["error"]) for one in retries.values} == {("table_locked", "")}
+    assert {(one["reason"], one["error"]) for one in retries.values} == {("table_busy", "")}
     assert not dead.records
 
 
@@ -107,3 +109,27 @@ async def test_what_a_user_made_of_a_table_is_never_taken_for_a_defect(
     with pytest.raises(RefusedByTarget, match=r"^the table mine refuses it: ") as refused:
         await write({"id": "two", "text": random.Random(1).randbytes(9000).hex()})
     assert "two" not in str(refused.value)
+
+
+async def test_a_table_whose_triggers_take_too_long_is_busy_and_no_outage(database: Database) -> None:
+    with pytest.raises(TableBusy, match="the table mine"):
+        async with database.transaction() as tx:
+            await tx.execute("SET LOCAL statement_timeout = '50ms'")
+            with users_table("mine", "sink_refused"):
+                await tx.execute("SELECT pg_sleep(10)")
+
+
+@pytest.mark.parametrize("statement", ["SELECT WHERE", "SELECT nothing_like_it()", "CREATE TABLE nowhere.mine ()"])
+async def test_a_statement_that_is_wrong_is_a_defect_and_no_rule_of_a_user(database: Database, statement: str) -> None:
+    """So many of them in a row stop the consumer, instead of emptying its topic into the dead letters."""
+    with pytest.raises(asyncpg.PostgresError):
+        async with database.transaction() as tx:
+            with users_table("mine", "sink_refused"):
+                await tx.execute(statement)
+
+
+async def test_a_function_of_a_users_trigger_that_is_wrong_is_the_users(database: Database) -> None:
+    with pytest.raises(RefusedByTarget, match="the table mine refuses it: UndefinedFunctionError"):
+        async with database.transaction() as tx:
+            with users_table("mine", "sink_refused"):
+                await tx.execute("DO $$ BEGIN PERFORM nothing_like_it(); END $$")

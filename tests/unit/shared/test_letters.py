@@ -12,6 +12,7 @@ from shared.events.envelope import Incoming, Position, Record, delivery
 from shared.events.jobs import JobControl
 from shared.ids import new_id
 from shared.messaging.dead_letter import DELIVERIES, LetterWriter
+from shared.messaging.decode import UNSUPPORTED_VERSION, Poison
 from shared.messaging.handler import Again, Outgoing
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -36,9 +37,16 @@ def next_of(incoming: Incoming[JobControl], message: Outgoing) -> Incoming[JobCo
 def test_an_event_that_waited_is_given_up_after_as_many_failures_as_any_other(waits: int) -> None:
     one = event()
     for _ in range(waits):
-        one = next_of(one, LETTERS.again(Again(one, 1.0, "table_locked", waited=True), NOW))
+        one = next_of(one, LETTERS.again(Again(one, 1.0, "table_busy", waited=True), NOW))
     for _ in range(DELIVERIES - 1):
         assert not LETTERS.gives_up(one, FAULT)
         one = next_of(one, LETTERS.failed(one, FAULT, NOW))
     assert LETTERS.gives_up(one, FAULT) == "sink_refused"
     assert one.delivery == waits + DELIVERIES - 1
+
+
+def test_a_record_of_a_later_release_that_waited_is_put_off_as_often_as_any_other() -> None:
+    one = event()
+    for _ in range(DELIVERIES):
+        one = next_of(one, LETTERS.again(Again(one, 1.0, "table_busy", waited=True), NOW))
+    assert LETTERS.may_be_read_later(Poison(one.record, UNSUPPORTED_VERSION, "expected CloudEvents 1"))
