@@ -8,6 +8,7 @@ import logging
 import re
 import sys
 from collections.abc import Callable
+from functools import lru_cache
 from time import monotonic
 from typing import Any
 
@@ -57,9 +58,14 @@ def _add_repeats(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     return {**event, "repeats": repeats} if repeats else event
 
 
+@lru_cache(maxsize=1024)
+def _is_secret(name: str) -> bool:
+    return _SECRET_NAMES.search(name) is not None
+
+
 def _redact(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     for name, value in event.items():
-        if _SECRET_NAMES.search(name):
+        if _is_secret(name):
             event[name] = "[redacted]"
         elif isinstance(value, str) and len(value) > _LONGEST_VALUE and name != "exception":
             event[name] = f"{value[:_LONGEST_VALUE]}… ({len(value)} characters)"
