@@ -50,7 +50,7 @@ class Resolver(AbstractResolver):
 
         def look_up() -> Sequence[aiohttp.AddrInfoType]:
             if self._clock() > dropped_at:
-                raise OSError("too many other names were being looked up")
+                raise socket.gaierror(socket.EAI_AGAIN, "too many other names were being looked up")
             return socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
 
         try:

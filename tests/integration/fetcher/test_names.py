@@ -90,11 +90,31 @@ async def test_a_look_up_that_waited_too_long_for_a_thread_is_dropped(server: Na
     await eventually(lambda: clock.count == 4, 20)
     server.answers.set()
     assert await first
-    with pytest.raises(OSError, match="too many"):
+    with pytest.raises(socket.gaierror, match="too many"):
         await late
     assert await last
     assert server.asked == ["first.hangs", "last.example"]
     await resolver.close()
+
+
+async def test_a_dropped_look_up_does_not_stop_a_vendor_that_may_be_private_behind_a_proxy(
+    server: NameServer, site: Site
+) -> None:
+    clock = CountingClock()
+    resolver = Resolver(threads=1, clock=clock)
+    transport, times = Transport(resolver), {"connect": "1h", "total": "1h"}
+    first = asyncio.create_task(resolver.resolve("first.hangs"))
+    await eventually(lambda: server.asked, 20)
+    behind = asyncio.create_task(
+        call(transport, site, "", url="http://late.example/page", egress=site.url, timeouts=times)
+    )
+    await eventually(lambda: clock.count == 3, 20)
+    clock.now += names._LOOKUP_WAITS_SECONDS + 1
+    server.answers.set()
+    await first
+    assert (await behind)[0] == 200
+    assert server.asked == ["first.hangs"]
+    await transport.close()
 
 
 async def test_a_name_that_hangs_takes_one_thread_however_many_calls_wait_for_it(
