@@ -1,6 +1,7 @@
 """Name look-ups on real threads, where some names hang: the calls of other vendors go on."""
 
 import asyncio
+import gc
 import socket
 import threading
 from collections.abc import Iterator
@@ -115,6 +116,26 @@ async def test_a_dropped_look_up_does_not_stop_a_vendor_that_may_be_private_behi
     assert (await behind)[0] == 200
     assert server.asked == ["first.hangs"]
     await transport.close()
+
+
+async def test_a_look_up_that_fails_once_its_call_has_ended_is_not_logged(server: NameServer) -> None:
+    logged = list[dict[str, Any]]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: logged.append(context))
+    clock = CountingClock()
+    resolver = Resolver(threads=1, clock=clock)
+    first = asyncio.create_task(resolver.resolve("first.hangs"))
+    await eventually(lambda: server.asked, 20)
+    late = asyncio.create_task(resolver.resolve("late.example"))
+    await eventually(lambda: clock.count == 3, 20)
+    late.cancel()
+    await asyncio.gather(late, return_exceptions=True)
+    clock.now += names._LOOKUP_WAITS_SECONDS + 1
+    server.answers.set()
+    await first
+    await resolver.resolve("last.example")
+    gc.collect()
+    assert logged == []
+    await resolver.close()
 
 
 async def test_a_name_that_hangs_takes_one_thread_however_many_calls_wait_for_it(
