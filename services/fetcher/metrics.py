@@ -1,5 +1,9 @@
 """Instruments of the fetcher."""
 
+from collections.abc import Mapping
+from functools import partial
+from operator import itemgetter
+
 from prometheus_client import Counter, Gauge, Histogram
 
 from shared.observability.metrics import vendor_label
@@ -21,7 +25,22 @@ ANSWERS_HELD = Gauge("sluice_answers_held", "Answers that wait for the payload s
 PAYLOAD_BYTES = Counter("sluice_payload_bytes_total", "Bytes stored", ["vendor"])
 TAKEN_OVER = Counter("sluice_calls_taken_over_total", "Calls of silent fetchers that were taken over")
 
+_SHOWN_AS_PAUSED = set[str]()
 
-def show_pause(vendor: str, until: float) -> None:
-    """The vendor is paused until then, in seconds of the monotonic clock; the gauge goes on by itself."""
-    PAUSED_SECONDS.labels(vendor=vendor_label(vendor)).set_function(lambda: max(0.0, until - monotonic()))
+
+def show_pauses(pauses: Mapping[str, float]) -> None:
+    """These vendors are paused, each for so many seconds from now, and no others. The gauge counts down by itself. Of
+    ad-hoc vendors, which share a label, the longest pause counts."""
+    now = monotonic()
+    by_length = sorted(pauses.items(), key=itemgetter(1))
+    ends = {vendor_label(vendor): now + seconds for vendor, seconds in by_length}
+    for label, end in ends.items():
+        PAUSED_SECONDS.labels(vendor=label).set_function(partial(_left_until, end))
+    for label in _SHOWN_AS_PAUSED - ends.keys():
+        PAUSED_SECONDS.remove(label)
+    _SHOWN_AS_PAUSED.clear()
+    _SHOWN_AS_PAUSED.update(ends)
+
+
+def _left_until(end: float) -> float:
+    return max(0.0, end - monotonic())

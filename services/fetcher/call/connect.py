@@ -140,7 +140,8 @@ class _ResponseHandler(ResponseHandler):
         """End the connection, and the body that is being read from it."""
         super().set_exception(exc, *cause)
         if self._payload is not None and not self._payload.is_eof() and self._payload.exception() is None:
-            self._payload.set_exception(aiohttp.ClientPayloadError(str(exc)))
+            is_silent = isinstance(exc, aiohttp.SocketTimeoutError)
+            self._payload.set_exception(exc if is_silent else aiohttp.ClientPayloadError(str(exc)))
 
 
 def _is_readable(transport: asyncio.Transport | None) -> bool:

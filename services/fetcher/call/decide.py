@@ -136,8 +136,9 @@ def _may_pass(status: int) -> bool:
 
 
 def _was_not_begun(answer: Answer) -> bool:
-    """Whether the vendor says that it did nothing, so that any call may be repeated. A 408, or a 503 that does not name
-    a time, does not say so: a gateway may send it while the vendor is at work."""
+    """Whether the vendor says that it did nothing, so that any call may be repeated. A 408, or a 503 without
+    `Retry-After`, does not say so: a gateway may send it while the vendor is at work. Nor does the vendor's own reset
+    header, which may come with every answer."""
     return answer.status == _TOO_EARLY or _is_limit(answer)
 
 

@@ -110,7 +110,8 @@ class CallMaker:
             judged = _lost(call, vendor, _unanswered(error))
         except Unavailable as error:
             return await _put_off(call, error)
-        tried = Tried(began_at, monotonic() - began, egress, status, answered_at, sent=may_have_it(judged.result))
+        sent = may_have_it(judged.result) and not isinstance(judged.decided, RateLimited)
+        tried = Tried(began_at, monotonic() - began, egress, status, answered_at, sent=sent)
         if isinstance(judged.decided, Page):
             tried = replace(tried, spent_until=self._spent(vendor, egress, judged.result))
             return outcome_of(call, judged.decided, tried, utc_now())

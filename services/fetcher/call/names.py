@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from ipaddress import ip_address
 
 import aiohttp
@@ -15,6 +16,8 @@ from shared.specification.addresses import Networks, is_public
 _LOOKUP_THREADS = 32
 _LOOKUP_WAITS_SECONDS = 5.0
 """A look-up waits so long for a thread: as long as `timeouts.connect` is by default."""
+
+_Key = tuple[str, int, socket.AddressFamily]
 
 BLOCKED = "the name resolves to an address that is not public, nor in a network that this vendor may be in"
 
@@ -33,7 +36,7 @@ class Resolver(AbstractResolver):
     def __init__(self, threads: int = _LOOKUP_THREADS, clock: Callable[[], float] = monotonic) -> None:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="names")
         self._clock = clock
-        self._under_way: dict[tuple[str, int, socket.AddressFamily], asyncio.Task[list[ResolveResult]]] = {}
+        self._under_way: dict[_Key, asyncio.Task[list[ResolveResult]]] = {}
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
@@ -42,15 +45,18 @@ class Resolver(AbstractResolver):
         key = host, port, family
         if key not in self._under_way:
             self._under_way[key] = asyncio.create_task(self._resolve(host, port, family))
-            self._under_way[key].add_done_callback(lambda _: self._under_way.pop(key))
-        return await asyncio.shield(self._under_way[key])
+            self._under_way[key].add_done_callback(partial(self._ended, key))
+        look_up = self._under_way[key]
+        # Unlike `asyncio.shield`, this logs nothing if the caller is cancelled and the look-up fails after that.
+        await asyncio.wait([look_up])
+        return look_up.result()
 
     async def _resolve(self, host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult]:
         dropped_at = self._clock() + _LOOKUP_WAITS_SECONDS
 
         def look_up() -> Sequence[aiohttp.AddrInfoType]:
             if self._clock() > dropped_at:
-                raise OSError("too many other names were being looked up")
+                raise socket.gaierror(socket.EAI_AGAIN, "too many other names were being looked up")
             return socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
 
         try:
@@ -58,6 +64,12 @@ class Resolver(AbstractResolver):
         except UnicodeError:
             raise OSError("the host is no name that could be looked up") from None
         return [_resolved(host, port, info) for info in found]
+
+    def _ended(self, key: _Key, look_up: asyncio.Task[list[ResolveResult]]) -> None:
+        """Look at the outcome, or asyncio logs the error of a look-up whose calls have all ended."""
+        del self._under_way[key]
+        if not look_up.cancelled():
+            look_up.exception()
 
     async def close(self) -> None:
         """Start no more look-ups."""

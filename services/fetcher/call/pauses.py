@@ -20,8 +20,8 @@ _STRUCTURED_RESET = re.compile(r";\s*t=(\d{1,9})\b")
 
 def pause_until(headers: Mapping[str, str], now: datetime, longest: timedelta, own: str = "") -> datetime | None:
     """Until when to wait, never longer than `longest`; nothing if the vendor does not say, or says nonsense. `own`: the
-    name of a reset header of the vendor's own."""
-    found = _moment(headers.get(own.lower(), ""), now) or _retry_after(headers.get("retry-after", ""), now)
+    name of a reset header of the vendor's own. If its time is over, the other headers count."""
+    found = _own_reset(headers, now, own) or _retry_after(headers.get("retry-after", ""), now)
     if found is None:
         found = _reset(headers, now)
     if found is None:
@@ -37,8 +37,13 @@ def spent_until(
     remaining = next((text for name in _REMAINING_FIELDS if (text := headers.get(name))), "").strip()
     if not _SPENT.fullmatch(remaining) and not _STRUCTURED_SPENT.search(headers.get("ratelimit", "")):
         return None
-    found = _moment(headers.get(own.lower(), ""), now) or _reset(headers, now)
+    found = _own_reset(headers, now, own) or _reset(headers, now)
     return min(found, now + longest) if found is not None and found > now + known else None
+
+
+def _own_reset(headers: Mapping[str, str], now: datetime, own: str) -> datetime | None:
+    found = _moment(headers.get(own.lower(), ""), now)
+    return found if found is not None and found > now else None
 
 
 def _retry_after(text: str, now: datetime) -> datetime | None:

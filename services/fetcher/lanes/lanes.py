@@ -12,6 +12,7 @@ from services.fetcher.lanes.lane import Lane
 from services.fetcher.lanes.mark import Marks
 from services.fetcher.lanes.resources import Resources
 from services.fetcher.lanes.slots import CallSlots, SlotRules
+from services.fetcher.metrics import show_pauses
 from services.fetcher.rows import show_life
 from services.fetcher.settings import Settings
 from services.fetcher.settle.settle import Settlement
@@ -94,9 +95,11 @@ class Lanes:
                     is_known = True
                 async with database.transaction() as tx:
                     busy = await store.find_busy_vendors(tx, suspects=self._slots.suspects.is_free)
+                    pauses = await store.find_pauses(tx)
             except Unavailable as error:
                 log.warning("lanes.waiting", error=str(error))
             else:
+                show_pauses(pauses)
                 self._forget_lanes()
                 self._line_up([vendor for vendor, paused in busy.items() if paused < IDLE_SECONDS])
             try:

@@ -22,6 +22,11 @@ async def find_busy_vendors(tx: Transaction, *, suspects: bool = True) -> dict[s
     return {row["vendor"]: row["paused_seconds"] for row in rows}
 
 
+async def find_pauses(tx: Transaction) -> dict[str, float]:
+    """Vendors that are paused, whether or not they have calls, each with the seconds for which it still is."""
+    return {row["vendor"]: row["paused_seconds"] for row in await tx.fetch(SQL["find_pauses"])}
+
+
 async def lock_budget(tx: Transaction, vendor: str, fetcher_id: UUID) -> Row:
     """The vendor's budget, locked: the transaction that holds it may claim calls and lease permits. Everything is read
     after the wait for the lock: the clock, the vendor's configuration and the calls that other fetchers have open."""

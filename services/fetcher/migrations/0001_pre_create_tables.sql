@@ -24,6 +24,7 @@ CREATE TABLE budgets (
     pace real NOT NULL DEFAULT 1 CHECK (pace > 0 AND pace <= 1),
     refused_credentials integer NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
+CREATE INDEX budgets_paused_until_idx ON budgets (paused_until);
 
 CREATE TABLE fetchers (
     id uuid PRIMARY KEY,

@@ -180,10 +180,29 @@ async def test_a_vendor_that_is_paused_for_long_has_no_lane_until_its_pause_is_o
         await ask(runtime, lanes, "v", "v")
         await eventually(lambda: made and not lanes.open_lanes, 20)
         assert len(made) == 1
-        assert 3000 < (REGISTRY.get_sample_value("sluice_vendor_paused_seconds", {"vendor": "v"}) or 0) < 3600
+        await eventually(lambda: 3000 < paused_seconds("v") < 3600, 20)
         async with runtime.database.transaction() as tx:
             await configuration.vendors.put(tx, {"v": vendor})
         await eventually(lambda: len(set(made)) == 2, 20)
+
+
+def paused_seconds(vendor: str) -> float:
+    return REGISTRY.get_sample_value("sluice_vendor_paused_seconds", {"vendor": vendor}) or 0.0
+
+
+async def test_every_fetcher_shows_a_pause_until_any_process_ends_it(topics: Place, payloads: Path) -> None:
+    """Also one that started during the pause, and while no call of the vendor is due."""
+
+    async def refuse(call: Claimed, leave: Leave) -> Outcome:
+        raise AssertionError
+
+    async with at_work(topics, payloads, refuse) as (runtime, _):
+        async with runtime.database.transaction() as tx:
+            await tx.execute("INSERT INTO budgets (vendor, paused_until) VALUES ('rests', now() + interval '1 hour')")
+        await eventually(lambda: 3000 < paused_seconds("rests") <= 3600, 20)
+        async with runtime.database.transaction() as tx:
+            await configuration.vendors.put(tx, {"rests": FULL.model_copy(update={"vendor": "rests"})})
+        await eventually(lambda: paused_seconds("rests") == 0, 20)
 
 
 async def test_calls_that_wait_until_later_are_passed_over_in_the_index(database_for: DatabaseFor) -> None:

@@ -64,6 +64,14 @@ async def test_a_webhook_that_was_taken_is_over_whatever_the_receiver_says(
     assert states(outcome) == ["completed"]
 
 
+@pytest.mark.parametrize("status", [408, 503])
+async def test_what_a_rule_of_the_vendor_calls_a_limit_was_not_begun(maker: CallMaker, site: Site, status: int) -> None:
+    limit = [{"when": f"status == `{status}`", "is": "rate_limited"}]
+    outcome = await maker.make(claimed(site, f"{status},{{}}", "submit", outcomes=limit), FREE)
+    assert isinstance(outcome, Later)
+    assert (outcome.limited, outcome.may_have_left) == (True, False)
+
+
 async def test_a_webhook_that_was_not_taken_is_sent_again(maker: CallMaker, site: Site) -> None:
     assert isinstance(await maker.make(claimed(site, "404,no", "deliver"), FREE), Later)
 

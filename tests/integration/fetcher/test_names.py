@@ -1,6 +1,7 @@
 """Name look-ups on real threads, where some names hang: the calls of other vendors go on."""
 
 import asyncio
+import gc
 import socket
 import threading
 from collections.abc import Iterator
@@ -90,10 +91,50 @@ async def test_a_look_up_that_waited_too_long_for_a_thread_is_dropped(server: Na
     await eventually(lambda: clock.count == 4, 20)
     server.answers.set()
     assert await first
-    with pytest.raises(OSError, match="too many"):
+    with pytest.raises(socket.gaierror, match="too many"):
         await late
     assert await last
     assert server.asked == ["first.hangs", "last.example"]
+    await resolver.close()
+
+
+async def test_a_dropped_look_up_does_not_stop_a_vendor_that_may_be_private_behind_a_proxy(
+    server: NameServer, site: Site
+) -> None:
+    clock = CountingClock()
+    resolver = Resolver(threads=1, clock=clock)
+    transport, times = Transport(resolver), {"connect": "1h", "total": "1h"}
+    first = asyncio.create_task(resolver.resolve("first.hangs"))
+    await eventually(lambda: server.asked, 20)
+    behind = asyncio.create_task(
+        call(transport, site, "", url="http://late.example/page", egress=site.url, timeouts=times)
+    )
+    await eventually(lambda: clock.count == 3, 20)
+    clock.now += names._LOOKUP_WAITS_SECONDS + 1
+    server.answers.set()
+    await first
+    assert (await behind)[0] == 200
+    assert server.asked == ["first.hangs"]
+    await transport.close()
+
+
+async def test_a_look_up_that_fails_once_its_call_has_ended_is_not_logged(server: NameServer) -> None:
+    logged = list[dict[str, Any]]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: logged.append(context))
+    clock = CountingClock()
+    resolver = Resolver(threads=1, clock=clock)
+    first = asyncio.create_task(resolver.resolve("first.hangs"))
+    await eventually(lambda: server.asked, 20)
+    late = asyncio.create_task(resolver.resolve("late.example"))
+    await eventually(lambda: clock.count == 3, 20)
+    late.cancel()
+    await asyncio.gather(late, return_exceptions=True)
+    clock.now += names._LOOKUP_WAITS_SECONDS + 1
+    server.answers.set()
+    await first
+    await resolver.resolve("last.example")
+    gc.collect()
+    assert logged == []
     await resolver.close()
 
 

@@ -55,6 +55,11 @@ async def test_a_vendor_that_says_nothing(transport: Transport, site: Site) -> N
     assert (failure.failure, failure.sent) == (Failure.TIMEOUT, True)
 
 
+async def test_a_vendor_that_falls_silent_within_a_body(transport: Transport, site: Site) -> None:
+    failure = await failing(transport, site, "/stall", timeouts={"first_byte": "200ms", "total": "1h"})
+    assert (failure.failure, failure.sent) == (Failure.TIMEOUT, True)
+
+
 @pytest.mark.parametrize("path", ["/stall", "/drip", "/endless"])
 async def test_the_total_time_holds_while_the_body_comes(transport: Transport, site: Site, path: str) -> None:
     began = monotonic()

@@ -101,6 +101,13 @@ def test_a_vendor_may_name_a_reset_header_of_its_own(form: Any) -> None:
     assert pause_until(headers, NOW, LONGEST) == NOW + timedelta(seconds=7)
 
 
+@pytest.mark.parametrize("text", ["0", str(EPOCH - 1), str(EPOCH), "2025-12-31T00:00:00Z"])
+def test_a_reset_header_whose_time_is_over_is_passed_over(text: str) -> None:
+    headers = {"x-free-at": text, "retry-after": "600", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "50"}
+    assert pause_until(headers, NOW, LONGEST, "X-Free-At") == NOW + timedelta(seconds=600)
+    assert spent_until(headers, NOW, timedelta(seconds=1), LONGEST, "X-Free-At") == NOW + timedelta(seconds=50)
+
+
 @pytest.mark.parametrize("text", ["", "soon", "-5", "2026-13-01T00:00:00Z"])
 def test_a_reset_header_that_says_nonsense_is_passed_over(text: str) -> None:
     assert pause_until({"x-free-at": text, "retry-after": "7"}, NOW, LONGEST, "X-Free-At") == NOW + timedelta(seconds=7)
