@@ -12,7 +12,7 @@ from shared.events.firing import read_schedule
 from shared.events.jobs import JobState
 from shared.events.schedules import ScheduleFact, ScheduleRequested, ScheduleState
 from shared.ids import derived_id
-from shared.specification.recurrence import last_time, next_time
+from shared.specification.recurrence import last_time, next_time, time_problems
 from shared.specification.schedule import Schedule
 
 _TICK = timedelta(microseconds=1)
@@ -117,12 +117,13 @@ def _put(
     try:
         schedule = read_schedule(event.schedule, asked_at)
     except Invalid as error:
-        refusal = Decision(standing, (rejected(standing, error.problems, now),))
-        return RefusedChange("schema_invalid", error.problems, refusal)
+        return _refused(standing, error.problems, now)
     before = standing.kept
     if before is not None and _comes_too_late(before, schedule, asked_at):
         return Decision(standing)
     anchor = before.anchor if before is not None and _has_same_interval(before.schedule, schedule) else asked_at
+    if problems := time_problems(schedule, asked_at, anchor):
+        return _refused(standing, tuple(problems), now)
     first = schedule.trigger_at if schedule.is_once else _first_time(before, schedule, asked_at, anchor, now)
     paused = before is not None and before.state is ScheduleState.PAUSED
     state = ScheduleState.PAUSED if paused else ScheduleState.ACTIVE
@@ -132,6 +133,10 @@ def _put(
         decision = _drop_waiting(decision.standing, "the schedule was changed", now)
     left = decision.standing
     return decision.then(Decision(left, (created(left, schedule, now, anew=before is None),)))
+
+
+def _refused(standing: ScheduleWithFirings, problems: tuple[Problem, ...], now: datetime) -> RefusedChange:
+    return RefusedChange("schema_invalid", problems, Decision(standing, (rejected(standing, problems, now),)))
 
 
 def _has_same_interval(before: Schedule, schedule: Schedule) -> bool:
