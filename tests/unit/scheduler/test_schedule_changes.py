@@ -119,8 +119,8 @@ def test_an_interval_that_is_asked_for_again_within_its_last_interval_fires_to_i
 
 
 def test_an_interval_that_would_end_before_it_fires_is_refused() -> None:
-    document = {"schedule": "often", "every": "2h", "ends": (NOW + timedelta(hours=1)).isoformat(), "start": START}
-    refused = ask(ScheduleWithFirings(ID), "put", **document)
+    ends = (NOW + timedelta(hours=1)).isoformat()
+    refused = ask(ScheduleWithFirings(ID), "put", schedule="often", every="2h", ends=ends, start=START)
     assert isinstance(refused, RefusedChange)
     assert [problem.pointer for problem in refused.problems] == ["/ends"]
     assert (facts(refused.decision), refused.decision.standing) == (["rejected"], ScheduleWithFirings(ID))
