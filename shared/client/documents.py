@@ -177,7 +177,7 @@ def _documents(name: str, text: str) -> Iterator[Document]:
             continue
         place = f"{name}:{number}"
         kind = _kind(content)
-        title = str(content.get(kind.removesuffix("s"), "")) if isinstance(content, dict) else ""
+        title = str(content.get(kind.removesuffix("s")) or "") if isinstance(content, dict) else ""
         yield Document(place, kind, title, content)
 
 

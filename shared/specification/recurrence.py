@@ -63,8 +63,9 @@ def count_times(schedule: Schedule, first: datetime, last: datetime, anchor: dat
     return count
 
 
-def time_problems(schedule: Schedule, asked_at: datetime) -> list[Problem]:
-    """What is wrong with a schedule's times, as seen at the moment that it was asked for."""
+def time_problems(schedule: Schedule, asked_at: datetime, anchor: datetime | None = None) -> list[Problem]:
+    """What is wrong with a schedule's times, as seen at the moment that it was asked for. Without an `anchor` a
+    schedule passes that may go on from an earlier one."""
     if schedule.trigger_at is not None:
         if schedule.trigger_at > asked_at + FARTHEST:
             return [Problem("/triggerAt", "expected a time within ten years")]
@@ -74,13 +75,22 @@ def time_problems(schedule: Schedule, asked_at: datetime) -> list[Problem]:
     too_far = Problem("/starts" if schedule.starts else "/cron", "expected its first time within ten years")
     if schedule.starts is not None and schedule.starts > asked_at + FARTHEST:
         return [too_far]
-    first = next_time(schedule, asked_at, asked_at)
+    first = next_time(schedule, asked_at, anchor or asked_at)
     if first is None:
+        if anchor is None and _may_go_on(schedule, asked_at):
+            return []
         pointer = "/cron" if schedule.ends is None else "/ends"
         return [Problem(pointer, "it would never fire" if schedule.ends is None else "it would end before it fires")]
     if first > asked_at + FARTHEST:
         return [too_far]
     return []
+
+
+def _may_go_on(schedule: Schedule, asked_at: datetime) -> bool:
+    """Whether the schedule may be in force already, with a time of `every` left before `ends`."""
+    is_counted = schedule.every is not None and schedule.starts is None
+    has_time = schedule.ends is not None and schedule.ends > asked_at
+    return is_counted and has_time and schedule.schedule is not None
 
 
 def _next_cron(schedule: Schedule, after: datetime) -> datetime | None:

@@ -12,7 +12,7 @@ from shared.events.firing import read_schedule
 from shared.events.jobs import JobState
 from shared.events.schedules import ScheduleFact, ScheduleRequested, ScheduleState
 from shared.ids import derived_id
-from shared.specification.recurrence import last_time, next_time
+from shared.specification.recurrence import last_time, next_time, time_problems
 from shared.specification.schedule import Schedule
 
 _TICK = timedelta(microseconds=1)
@@ -48,8 +48,9 @@ def request(
         case "trigger":
             return _trigger(standing, kept, derived_id("schedule.trigger", standing.id, event_id), now)
         case "delete":
-            left = standing.without_waiting().changed(None)
-            return Decision(left, (changed(left, ScheduleFact.REMOVED, now, reason="by request"),))
+            decision = _drop_waiting(standing.changed(None), "the schedule was removed", now)
+            left = decision.standing
+            return decision.then(Decision(left, (changed(left, ScheduleFact.REMOVED, now, reason="by request"),)))
 
 
 def due(standing: ScheduleWithFirings, now: datetime) -> Decision:
@@ -116,19 +117,26 @@ def _put(
     try:
         schedule = read_schedule(event.schedule, asked_at)
     except Invalid as error:
-        refusal = Decision(standing, (rejected(standing, error.problems, now),))
-        return RefusedChange("schema_invalid", error.problems, refusal)
+        return _refused(standing, error.problems, now)
     before = standing.kept
     if before is not None and _comes_too_late(before, schedule, asked_at):
         return Decision(standing)
     anchor = before.anchor if before is not None and _has_same_interval(before.schedule, schedule) else asked_at
+    if problems := time_problems(schedule, asked_at, anchor):
+        return _refused(standing, tuple(problems), now)
     first = schedule.trigger_at if schedule.is_once else _first_time(before, schedule, asked_at, anchor, now)
     paused = before is not None and before.state is ScheduleState.PAUSED
     state = ScheduleState.PAUSED if paused else ScheduleState.ACTIVE
-    # A one-time schedule that failed and waits runs at its new time instead, not at both.
-    left = standing.without_waiting() if schedule.is_once else standing
-    left = left.changed(Kept(schedule, state, anchor, first, _has_used_its_id(standing)))
-    return Decision(left, (created(left, schedule, now, anew=before is None),))
+    decision = Decision(standing.changed(Kept(schedule, state, anchor, first, _has_used_its_id(standing))))
+    if schedule.is_once:
+        # What failed and waits runs at the new time instead, not at both.
+        decision = _drop_waiting(decision.standing, "the schedule was changed", now)
+    left = decision.standing
+    return decision.then(Decision(left, (created(left, schedule, now, anew=before is None),)))
+
+
+def _refused(standing: ScheduleWithFirings, problems: tuple[Problem, ...], now: datetime) -> RefusedChange:
+    return RefusedChange("schema_invalid", problems, Decision(standing, (rejected(standing, problems, now),)))
 
 
 def _has_same_interval(before: Schedule, schedule: Schedule) -> bool:
@@ -183,7 +191,20 @@ def _turn(
 def _trigger(standing: ScheduleWithFirings, kept: Kept, run_id: UUID, now: datetime) -> Decision:
     """Fire now, whatever else runs: a person's word counts. For a one-time schedule this run takes the place of its
     time, and of a run that was rescheduled."""
+    decision = Decision(standing)
     if kept.schedule.is_once:
         kept = replace(kept, next_at=None, state=ScheduleState.ACTIVE)
-        standing = standing.without_waiting()
-    return fire(standing.changed(kept), kept, Firing(run_id, now), now)
+        decision = _drop_waiting(standing.changed(kept), "the schedule was triggered", now)
+    return decision.then(fire(decision.standing, kept, Firing(run_id, now), now))
+
+
+def _drop_waiting(standing: ScheduleWithFirings, why: str, now: datetime) -> Decision:
+    """Failed runs that wait to be started again are not, and have failed. There is no notice: it was asked for."""
+    left = standing.without_waiting()
+    reason = f"it failed, and is not started again: {why}"
+    facts = (
+        changed(left, ScheduleFact.FAILED, now, reason=reason, planned_at=one.planned_at, attempt=one.attempt)
+        for one in standing.open
+        if one.due_at is not None
+    )
+    return Decision(left, tuple(facts))

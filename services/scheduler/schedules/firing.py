@@ -39,12 +39,17 @@ def fire_planned(standing: ScheduleWithFirings, kept: Kept, planned_at: datetime
     if time is None:
         return decision
     firing = Firing(_run_id(standing.id, kept, time), time)
-    if standing.open and kept.schedule.overlap == "skip":
+    if _is_skipped(standing, kept):
         skipped = changed(
             decision.standing, ScheduleFact.SKIPPED, now, reason="the last run is not over", planned_at=time
         )
         return decision.then(Decision(decision.standing, (skipped,)))
     return decision.then(fire(decision.standing, kept, firing, now))
+
+
+def _is_skipped(standing: ScheduleWithFirings, kept: Kept) -> bool:
+    """Whether a planned time that has come is skipped, because the last run is not over."""
+    return kept.schedule.overlap == "skip" and standing.open != ()
 
 
 def _choose(kept: Kept, planned_at: datetime, now: datetime) -> tuple[datetime | None, datetime | None]:
@@ -68,12 +73,14 @@ def _first_since(kept: Kept, planned_at: datetime, since: datetime) -> datetime 
 
 
 def _missed(
-    standing: ScheduleWithFirings, kept: Kept, planned_at: datetime, instead: datetime | None, now: datetime
+    standing: ScheduleWithFirings, kept: Kept, planned_at: datetime, time: datetime | None, now: datetime
 ) -> Decision:
-    """One fact for all times that were missed in a row. It has failed if no other time is fired instead."""
-    until = now if instead is None else instead - _TICK
+    """One fact for all times that were missed in a row, before `time` if there is one. They have failed if no other
+    time is fired instead: there is none, or it is skipped."""
+    until = now if time is None else time - _TICK
     last = last_time(kept.schedule, until, planned_at, kept.anchor) or planned_at
     count = count_times(kept.schedule, planned_at, last, kept.anchor, _MOST_COUNTED)
+    instead = None if _is_skipped(standing, kept) else time
     reason = _missed_reason(kept, count, last, instead)
     closed = close(standing, now, failed=True) if instead is None else Decision(standing)
     fact = changed(closed.standing, ScheduleFact.MISSED, now, reason=reason, planned_at=planned_at, count=count)

@@ -139,9 +139,10 @@ def test_schedules_come_last_and_are_checked_to_their_targets() -> None:
     ]
 
 
-def test_a_schedule_that_is_applied_has_a_name() -> None:
+@pytest.mark.parametrize("name", ["", "schedule: null\n"])
+def test_a_schedule_that_is_applied_has_a_name(name: str) -> None:
     """Applied again without one, it would run beside itself."""
-    unnamed = ("s.yaml", "every: 15m\nstart: {source: acme-items}\n")
+    unnamed = ("s.yaml", f"{name}every: 15m\nstart: {{source: acme-items}}\n")
     with pytest.raises(Invalid, match="needs a name"):
         load_configuration([unnamed])
     assert load_schedule(unnamed)["every"] == "15m"

@@ -107,6 +107,17 @@ def test_all_firings_that_are_missed_in_a_row_are_one_fact(
     assert topics == (["notifications"] if fired is None else ["jobs.requested"])
 
 
+def test_missed_firings_have_failed_if_the_one_to_make_up_for_them_is_skipped() -> None:
+    running = due(put(every="15m"), NOW + timedelta(minutes=15)).standing
+    decision = due(running, NOW + timedelta(minutes=80))
+    missed, skipped = decision.facts
+    assert (facts(decision), missed.count) == (["missed", "skipped"], 3)
+    assert skipped.planned_at == NOW + timedelta(minutes=75)
+    assert "instead" not in missed.reason
+    assert [timer.message.topic for timer in decision.messages] == ["notifications"]
+    assert decision.standing.open == running.open
+
+
 def test_the_metric_counts_every_firing_that_was_missed() -> None:
     decision = due(put(every="15m"), NOW + timedelta(minutes=50))
     before = REGISTRY.get_sample_value("sluice_schedule_facts_total", {"fact": "missed"}) or 0

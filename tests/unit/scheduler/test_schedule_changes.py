@@ -110,6 +110,22 @@ def test_an_interval_that_is_asked_for_again_keeps_its_times(state: str) -> None
     assert put(started_later, NOW + timedelta(hours=3), every="2h").due_at == NOW + timedelta(hours=5)
 
 
+def test_an_interval_that_is_asked_for_again_within_its_last_interval_fires_to_its_end() -> None:
+    last = NOW + timedelta(hours=4)
+    document = {"schedule": "often", "every": "2h", "ends": (last + timedelta(minutes=1)).isoformat()}
+    fired = due(put(**document), NOW + timedelta(hours=2)).standing
+    again = put(fired, NOW + timedelta(hours=3), **document)
+    assert again.due_at == last
+
+
+def test_an_interval_that_would_end_before_it_fires_is_refused() -> None:
+    ends = (NOW + timedelta(hours=1)).isoformat()
+    refused = ask(ScheduleWithFirings(ID), "put", schedule="often", every="2h", ends=ends, start=START)
+    assert isinstance(refused, RefusedChange)
+    assert [problem.pointer for problem in refused.problems] == ["/ends"]
+    assert (facts(refused.decision), refused.decision.standing) == (["rejected"], ScheduleWithFirings(ID))
+
+
 def test_a_change_that_comes_before_a_time_was_seen_to_fires_it() -> None:
     time, late = NOW + timedelta(hours=1), NOW + timedelta(hours=1, minutes=5)
     event = ScheduleRequested(schedule={"schedule": "often", "cron": "0 * * * *", "start": START})

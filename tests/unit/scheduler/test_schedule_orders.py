@@ -3,9 +3,11 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.callback_gateway.schedules.decide import firing_views
 from services.scheduler.schedules.decide import RefusedChange, due, ended
 from services.scheduler.schedules.firing import End
 from services.scheduler.schedules.model import Decision, ScheduleWithFirings
@@ -54,7 +56,7 @@ def failed_once(**more: Any) -> ScheduleWithFirings:
 
 def test_a_one_time_schedule_that_is_triggered_while_it_waits_runs_now_and_not_again_later() -> None:
     decision = done(failed_once(), "trigger", NOW + timedelta(minutes=2))
-    assert (facts(decision), decision.standing.due_at) == (["fired"], None)
+    assert (facts(decision), decision.standing.due_at) == (["failed", "fired"], None)
     over = ended(decision.standing, decision.standing.open[0], COMPLETED, NOW + timedelta(minutes=3))
     assert facts(over) == ["succeeded", "removed"]
     assert over.standing == ScheduleWithFirings(ID)
@@ -65,6 +67,21 @@ def test_a_one_time_schedule_that_is_given_another_time_while_it_waits_runs_at_t
     changed = put(failed_once(), NOW + timedelta(minutes=2), triggerAt=at.isoformat())
     assert (changed.due_at, changed.open) == (at, ())
     assert len(started(due(changed, at))) == 1
+
+
+@pytest.mark.parametrize("action", ["put", "trigger", "delete"])
+def test_a_run_that_is_no_longer_to_be_started_again_is_shown_as_failed(action: str) -> None:
+    fired = due(once(on_failure=AGAIN), NOW + timedelta(minutes=1))
+    rescheduled = ended(fired.standing, fired.standing.open[0], FAILED, NOW + timedelta(minutes=1))
+    document = {"triggerAt": (NOW + timedelta(hours=1)).isoformat(), "start": START} if action == "put" else {}
+    replaced = ask(rescheduled.standing, action, NOW + timedelta(minutes=2), **document)
+    assert isinstance(replaced, Decision)
+    story = fired.then(rescheduled).then(replaced).facts
+    firing = firing_views(story)[0]
+    assert (firing.planned_at, firing.verdict) == (NOW + timedelta(minutes=1), "failed")
+    assert firing.ended_at == NOW + timedelta(minutes=2)
+    assert "not started again" in firing.reason
+    assert replaced.facts[-1].fact is not ScheduleFact.FAILED
 
 
 def test_a_run_of_a_one_time_schedule_that_is_to_run_anyway_is_not_started_again() -> None:
@@ -83,7 +100,8 @@ def test_deletion_drops_what_waits_and_hears_of_what_runs() -> None:
     assert (facts(gone), gone.standing.kept, len(gone.standing.open)) == (["removed"], None, 1)
     assert facts(ended(gone.standing, running.open[0], FAILED, NOW)) == ["failed"]
     waiting = ended(running, running.open[0], FAILED, NOW).standing
-    assert done(waiting, "delete").standing == ScheduleWithFirings(ID)
+    gone = done(waiting, "delete")
+    assert (facts(gone), gone.standing) == (["failed", "removed"], ScheduleWithFirings(ID))
 
 
 def test_nothing_can_be_done_to_what_is_not_there() -> None:

@@ -174,6 +174,8 @@ def test_every_half_hour_of_two_oclock_when_that_is_left_out_and_when_it_comes_t
         ({"cron": "0 3 * * *", "zone": "America/New_York", "starts": "0001-01-01T00:00:00Z"}, "/starts"),
         ({"every": "1h", "starts": "9999-12-31T23:59:59-23:59"}, "/starts"),
         ({"every": "1h", "starts": "0001-01-01T00:00:00+23:59"}, "/starts"),
+        ({"every": "1h", "ends": "2026-01-01T00:59:59Z"}, "/ends"),
+        ({"schedule": "often", "every": "1h", "ends": "2026-01-01T00:00:00Z"}, "/ends"),
         ({"every": "1h", "ends": "0001-01-01T00:00:00+23:59"}, "/ends"),
         ({"triggerAt": "0001-01-01T00:00:00+23:59", "past": "run"}, "/triggerAt"),
         ({"every": "9" * 40 + "d"}, "/every"),
