@@ -28,5 +28,7 @@ CREATE INDEX dead_letters_by_reason_idx ON dead_letters (left(reason, 100), at, 
 CREATE INDEX dead_letters_open_by_reason_idx ON dead_letters (service, left(reason, 100)) WHERE state = 'open';
 CREATE INDEX dead_letters_unsent_by_task_idx ON dead_letters (task_id)
     WHERE state IN ('open', 'redriving') AND round IS NOT NULL;
+CREATE INDEX dead_letters_redriving_by_job_idx ON dead_letters (job_id)
+    WHERE state = 'redriving' AND round IS NOT NULL;
 CREATE INDEX dead_letters_due_idx ON dead_letters (due_at) WHERE state = 'redriving';
 CREATE INDEX dead_letters_by_change_idx ON dead_letters (changed_at);

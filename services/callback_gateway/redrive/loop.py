@@ -41,7 +41,7 @@ class Redrive:
                 else:
                     wanted.append((letter, message))
             sent = await self._blocks.send([((letter, message), message) for letter, message in wanted])
-            await store.close_redriven(tx, [letter.id for letter, _ in sent.acknowledged])
+            await store.close_redriven(tx, [letter for letter, _ in sent.acknowledged])
             await store.reopen_letters(tx, [(letter.id, why.reason) for letter, why in unsendable])
             late = await store.find_late(tx, _LATE_SECONDS)
         if late or sent.missed:

@@ -47,4 +47,4 @@ SET state = 'redriving',
     changed_at = now()
 FROM placed, last
 WHERE dead_letters.id = placed.id
-RETURNING dead_letters.id, dead_letters.at, dead_letters.job_id, dead_letters.round
+RETURNING dead_letters.id, dead_letters.at

@@ -102,7 +102,6 @@ async def schedule_redrives(
     if apart:
         await tx.execute(SQL["lock_turns"])
     taken: list[Row] = await tx.fetch(SQL["schedule_redrives"], *selection.arguments, *guard, *page.arguments)
-    await await_jobs(tx, sorted({row["job_id"] for row in taken if row["round"] is not None}))
     return taken
 
 
@@ -122,7 +121,7 @@ async def count_open(tx: Transaction, most_letters: int, most_reasons: int) -> l
 
 
 async def await_jobs(tx: Transaction, job_ids: Sequence[UUID]) -> None:
-    """Note that these jobs are redriven, so that their event streams do not stop at the earlier end."""
+    """Note that redrives of these jobs were sent, so that their event streams do not stop at the earlier end."""
     if job_ids:
         await tx.execute(SQL["await_jobs"], job_ids)
 
@@ -133,10 +132,12 @@ async def claim_due(tx: Transaction, most: int, most_bytes: int, *, late_seconds
     return [_letter(row) for row in await tx.fetch(SQL["claim_due"], most, most_bytes, timedelta(seconds=late_seconds))]
 
 
-async def close_redriven(tx: Transaction, ids: Sequence[UUID]) -> None:
+async def close_redriven(tx: Transaction, letters: Sequence[Letter]) -> None:
     """Mark letters that the broker has acknowledged as redriven."""
-    if ids:
-        await tx.execute(SQL["close_redriven"], ids)
+    if letters:
+        await tx.execute(SQL["close_redriven"], [letter.id for letter in letters])
+    job_ids = {letter.event.job_id for letter in letters if letter.round is not None and letter.event.job_id}
+    await await_jobs(tx, sorted(job_ids))
 
 
 async def find_late(tx: Transaction, late_seconds: float) -> list[UUID]:

@@ -3,21 +3,16 @@
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from services.callback_gateway.redrive.loop import Redrive
-from services.callback_gateway.settings import Settings
 from shared.database.pool import Database
 from shared.errors import Unavailable
 from shared.messaging.producer import Producer
-from shared.payloads.store import PayloadStore
-from shared.runtime.app import Runtime
 from tests.integration.callback_gateway.conftest import Served
 from tests.integration.callback_gateway.dead_letters import keep, letter_of
 from tests.integration.callback_gateway.job_events import BEGAN
-from tests.integration.callback_gateway.outages import without_broker
+from tests.integration.callback_gateway.outages import redrive_of, without_broker
 from tests.support.stack import Place
 
 COUNT = 50
@@ -43,11 +38,6 @@ async def gaps(database: Database) -> list[timedelta]:
 async def pass_time(database: Database, time: timedelta) -> None:
     async with database.transaction() as tx:
         await tx.execute("UPDATE dead_letters SET due_at = due_at - $1::interval WHERE state = 'redriving'", time)
-
-
-def redrive_of(topics: Place, payloads: Path, database: Database, producer: Producer) -> Redrive:
-    runtime: Runtime[Any] = Runtime(topics.settings(Settings, payloads), database, producer, PayloadStore("memory://"))
-    return Redrive(runtime)
 
 
 async def test_letters_that_the_broker_does_not_take_get_turns_at_the_same_rate(
