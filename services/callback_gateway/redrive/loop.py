@@ -2,8 +2,8 @@
 letter is sent twice, as the same event and delivery; its consumer drops the second one.
 
 A letter that the broker did not acknowledge in time gives its turn up, so that the letters after it have theirs. It
-gets a new turn behind all others. So do letters whose turns passed while nothing was sent: an outage does not change
-the rate."""
+gets a new turn behind the other letters of its order. So do letters whose turns passed while nothing was sent: an
+outage does not change the rate of an order."""
 
 from services.callback_gateway.metrics import LETTERS_REDRIVEN
 from services.callback_gateway.redrive import store
