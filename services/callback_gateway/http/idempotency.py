@@ -44,16 +44,13 @@ async def use_key(
 
 
 async def is_known(context: ApiContext, key: str, fingerprint: bytes) -> bool:
-    """Whether a key was used before, with the same body.
-
-    Raises:
-        Unavailable: the database does not answer, or not in time.
-    """
+    """Whether a key was used before, with the same body. False while the database does not answer: the request that
+    asks is refused otherwise, and must not be answered as if a repetition could succeed."""
     try:
         async with asyncio.timeout(_CLAIM_SECONDS), context.database.transaction() as tx:
             use = await store.find_key(tx, key)
-    except TimeoutError:
-        raise Unavailable("Postgres: a key was not looked up in time") from None
+    except (TimeoutError, Unavailable):
+        return False
     return use is not None and use.fingerprint == fingerprint
 
 

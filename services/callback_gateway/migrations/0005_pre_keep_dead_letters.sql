@@ -14,7 +14,9 @@ CREATE TABLE dead_letters (
     redrives integer NOT NULL DEFAULT 0,
     note text NOT NULL DEFAULT '',
     due_at timestamptz,
-    -- How far the turns of the letters of one order are apart; nothing between those that are redriven one by one.
+    -- The order that took the letter, and how far the turns of its letters are apart; null and nothing for a letter that
+    -- is redriven alone.
+    order_id uuid,
     apart interval NOT NULL DEFAULT '0',
     changed_at timestamptz NOT NULL DEFAULT now()
 );
@@ -28,5 +30,8 @@ CREATE INDEX dead_letters_by_reason_idx ON dead_letters (left(reason, 100), at, 
 CREATE INDEX dead_letters_open_by_reason_idx ON dead_letters (service, left(reason, 100)) WHERE state = 'open';
 CREATE INDEX dead_letters_unsent_by_task_idx ON dead_letters (task_id)
     WHERE state IN ('open', 'redriving') AND round IS NOT NULL;
+CREATE INDEX dead_letters_redriving_by_job_idx ON dead_letters (job_id)
+    WHERE state = 'redriving' AND round IS NOT NULL;
+CREATE INDEX dead_letters_redriving_by_order_idx ON dead_letters (order_id, due_at) WHERE state = 'redriving';
 CREATE INDEX dead_letters_due_idx ON dead_letters (due_at) WHERE state = 'redriving';
 CREATE INDEX dead_letters_by_change_idx ON dead_letters (changed_at);

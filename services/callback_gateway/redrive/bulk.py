@@ -6,9 +6,10 @@ One request does so many pages that it is answered in seconds; its answer says w
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from services.callback_gateway.redrive import store
+from services.callback_gateway.redrive.model import Turns
 from services.callback_gateway.redrive.store import LetterPage, Selection, Survey
 from shared.database.pool import Database, Row, Transaction
 from shared.observability.logs import get_logger
@@ -26,11 +27,11 @@ class Taken:
     rest: tuple[datetime, datetime] | None = None
 
 
-async def redrive(database: Database, selection: Selection, seen: Survey, *, apart: timedelta, force: bool) -> Taken:
-    """Schedule letters of the survey to be sent again, one in each interval `apart`."""
+async def redrive(database: Database, selection: Selection, seen: Survey, *, turns: Turns, force: bool) -> Taken:
+    """Schedule letters of the survey to be sent again."""
 
     async def take(tx: Transaction, page: LetterPage) -> list[Row]:
-        return await store.schedule_redrives(tx, selection, page, apart=apart, force=force)
+        return await store.schedule_redrives(tx, selection, page, turns=turns, force=force)
 
     return await _take(database, seen, take, "dead_letters.redrive_asked")
 

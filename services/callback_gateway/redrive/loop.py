@@ -2,8 +2,8 @@
 letter is sent twice, as the same event and delivery; its consumer drops the second one.
 
 A letter that the broker did not acknowledge in time gives its turn up, so that the letters after it have theirs. It
-gets a new turn behind all others. So do letters whose turns passed while nothing was sent: an outage does not change
-the rate."""
+gets a new turn behind the other letters of its order. So do letters whose turns passed while nothing was sent: an
+outage does not change the rate of an order."""
 
 from services.callback_gateway.metrics import LETTERS_REDRIVEN
 from services.callback_gateway.redrive import store
@@ -41,7 +41,7 @@ class Redrive:
                 else:
                     wanted.append((letter, message))
             sent = await self._blocks.send([((letter, message), message) for letter, message in wanted])
-            await store.close_redriven(tx, [letter.id for letter, _ in sent.acknowledged])
+            await store.close_redriven(tx, [letter for letter, _ in sent.acknowledged])
             await store.reopen_letters(tx, [(letter.id, why.reason) for letter, why in unsendable])
             late = await store.find_late(tx, _LATE_SECONDS)
         if late or sent.missed:

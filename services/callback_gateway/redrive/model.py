@@ -1,11 +1,14 @@
 """Requests about dead letters."""
 
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
 from shared.events.catalogue import Service
+from shared.ids import derived_id
 from shared.specification.values import Strict
 
 State = Literal["open", "redriving", "redriven", "discarded"]
@@ -29,6 +32,15 @@ class LetterFilter(Strict):
     until: Annotated[AwareDatetime | None, Field(alias="to")] = None
 
 
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """When letters are sent again: one in each interval `apart`, behind the letters that their order already has. A
+    letter that belongs to no order is sent at once."""
+
+    order_id: UUID | None = None
+    apart: timedelta = timedelta()
+
+
 class RedriveOrder(Strict):
     """Send open dead letters again, at most `rate` a second. `dry_run` only reports which. `force` also takes those
     that came back three times."""
@@ -37,6 +49,12 @@ class RedriveOrder(Strict):
     dry_run: bool = False
     rate: Annotated[float, Field(ge=0.01, le=1000)] = 50.0
     force: bool = False
+
+    @property
+    def turns(self) -> Turns:
+        """Requests that differ only in their times are one order: so its rest keeps its rate."""
+        asked = self.model_dump_json(exclude={"filter": {"since", "until"}, "dry_run": True})
+        return Turns(derived_id("redrive", asked), timedelta(seconds=1 / self.rate))
 
 
 class DiscardOrder(Strict):

@@ -1,5 +1,5 @@
--- Schedules a page of open letters to be sent again, the oldest first: at once, or one in each interval, behind all turns
--- that are given; returns them.
+-- Schedules a page of open letters to be sent again, the oldest first: at once, or one in each interval, behind the turns
+-- that their order has; returns them.
 -- $1 service text
 -- $2 topics text[]
 -- $3 reason text
@@ -14,6 +14,7 @@
 -- $12 after_id uuid
 -- $13 latest_at timestamptz
 -- $14 most bigint
+-- $15 order_id uuid (null: none)
 WITH found AS (
     SELECT id, at
     FROM dead_letters
@@ -37,14 +38,15 @@ WITH found AS (
 ), placed AS (
     SELECT id, row_number() OVER (ORDER BY at, id) - 1 AS place FROM found
 ), last AS (
-    SELECT max(due_at) AS due_at FROM dead_letters WHERE state = 'redriving' AND $9::interval > interval '0'
+    SELECT max(due_at) AS due_at FROM dead_letters WHERE state = 'redriving' AND order_id = $15
 )
 UPDATE dead_letters
 SET state = 'redriving',
     note = '',
     due_at = greatest(now(), last.due_at + $9::interval) + placed.place * $9::interval,
+    order_id = $15,
     apart = $9,
     changed_at = now()
 FROM placed, last
 WHERE dead_letters.id = placed.id
-RETURNING dead_letters.id, dead_letters.at, dead_letters.job_id, dead_letters.round
+RETURNING dead_letters.id, dead_letters.at

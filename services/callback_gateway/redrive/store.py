@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from services.callback_gateway.redrive.decide import Letter, topics_of_state
-from services.callback_gateway.redrive.model import DISCARDED, MOST_REDRIVES, LetterFilter, State
+from services.callback_gateway.redrive.model import DISCARDED, MOST_REDRIVES, LetterFilter, State, Turns
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
 from shared.database.storable import storable_text
@@ -15,7 +15,7 @@ from shared.events.dead_letters import DeadLetter
 
 SQL = load_queries(__file__)
 
-_AT_ONCE = timedelta()
+_AT_ONCE = Turns()
 _FIRST = 10
 _PAGE = 2_000
 _INSTANT = timedelta(microseconds=1)
@@ -94,15 +94,15 @@ async def _survey(tx: Transaction, selection: Selection, states: Sequence[State]
 
 
 async def schedule_redrives(
-    tx: Transaction, selection: Selection, page: LetterPage, *, apart: timedelta = _AT_ONCE, force: bool
+    tx: Transaction, selection: Selection, page: LetterPage, *, turns: Turns = _AT_ONCE, force: bool
 ) -> list[Row]:
-    """Schedule a page of letters to be sent again, at once, or one in each interval `apart`, behind all turns that are
-    given; returns their rows."""
-    guard = (_ANY_NUMBER if force else MOST_REDRIVES, apart, topics_of_state(selection.prefix))
-    if apart:
+    """Schedule a page of letters to be sent again; returns their rows."""
+    guard = (_ANY_NUMBER if force else MOST_REDRIVES, turns.apart, topics_of_state(selection.prefix))
+    if turns.order_id:
         await tx.execute(SQL["lock_turns"])
-    taken: list[Row] = await tx.fetch(SQL["schedule_redrives"], *selection.arguments, *guard, *page.arguments)
-    await await_jobs(tx, sorted({row["job_id"] for row in taken if row["round"] is not None}))
+    taken: list[Row] = await tx.fetch(
+        SQL["schedule_redrives"], *selection.arguments, *guard, *page.arguments, turns.order_id
+    )
     return taken
 
 
@@ -122,7 +122,7 @@ async def count_open(tx: Transaction, most_letters: int, most_reasons: int) -> l
 
 
 async def await_jobs(tx: Transaction, job_ids: Sequence[UUID]) -> None:
-    """Note that these jobs are redriven, so that their event streams do not stop at the earlier end."""
+    """Note that redrives of these jobs were sent, so that their event streams do not stop at the earlier end."""
     if job_ids:
         await tx.execute(SQL["await_jobs"], job_ids)
 
@@ -133,10 +133,12 @@ async def claim_due(tx: Transaction, most: int, most_bytes: int, *, late_seconds
     return [_letter(row) for row in await tx.fetch(SQL["claim_due"], most, most_bytes, timedelta(seconds=late_seconds))]
 
 
-async def close_redriven(tx: Transaction, ids: Sequence[UUID]) -> None:
+async def close_redriven(tx: Transaction, letters: Sequence[Letter]) -> None:
     """Mark letters that the broker has acknowledged as redriven."""
-    if ids:
-        await tx.execute(SQL["close_redriven"], ids)
+    if letters:
+        await tx.execute(SQL["close_redriven"], [letter.id for letter in letters])
+    job_ids = {letter.event.job_id for letter in letters if letter.round is not None and letter.event.job_id}
+    await await_jobs(tx, sorted(job_ids))
 
 
 async def find_late(tx: Transaction, late_seconds: float) -> list[UUID]:
@@ -145,7 +147,8 @@ async def find_late(tx: Transaction, late_seconds: float) -> list[UUID]:
 
 
 async def give_new_turns(tx: Transaction, ids: Sequence[UUID], wait_seconds: float) -> None:
-    """Give letters that missed their turns new ones: those of orders behind all others, single ones after a wait."""
+    """Give letters that missed their turns new ones: those of an order behind its other letters, single
+    ones after a wait."""
     await tx.execute(SQL["lock_turns"])
     await tx.execute(SQL["give_new_turns"], ids, timedelta(seconds=wait_seconds))
 

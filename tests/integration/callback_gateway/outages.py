@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from services.callback_gateway.redrive.loop import Redrive
 from services.callback_gateway.settings import Settings
 from services.callback_gateway.spool.loop import Drain
 from services.callback_gateway.spool.outbound import Outbound
@@ -55,3 +56,9 @@ def drain_of(place: Place, payloads: Path, producer: Producer, database: Databas
 async def drain(place: Place, payloads: Path, producer: Producer, database: Database) -> None:
     """Send what stands in the spool, once."""
     await drain_of(place, payloads, producer, database).step()
+
+
+def redrive_of(place: Place, payloads: Path, database: Database, producer: Producer) -> Redrive:
+    """The loop that sends dead letters again."""
+    runtime: Runtime[Any] = Runtime(place.settings(Settings, payloads), database, producer, PayloadStore("memory://"))
+    return Redrive(runtime)

@@ -1,17 +1,24 @@
 """Dead letters of a task's earlier rounds and of jobs that are over, and who follows a job that is redriven."""
 
 from datetime import timedelta
+from pathlib import Path
 from uuid import UUID
 
+import pytest
+
+from services.callback_gateway.http.routes import events
 from services.callback_gateway.redrive import store
 from services.callback_gateway.views.handler import view_jobs, view_tasks
 from shared.database.pool import Database
 from shared.events.jobs import JobAccepted, JobCounts, JobEnded, JobProgressed, JobState
 from shared.events.tasks import TaskChanged, TaskState
 from shared.ids import new_id
+from shared.messaging.producer import Producer
 from tests.integration.callback_gateway.conftest import Served
 from tests.integration.callback_gateway.dead_letters import keep, letter_of_task, listed
 from tests.integration.callback_gateway.job_events import BEGAN, incoming
+from tests.integration.callback_gateway.outages import redrive_of
+from tests.support.stack import Place
 
 
 async def test_a_task_that_was_planned_again_leaves_no_open_letter(edge: Served) -> None:
@@ -70,6 +77,33 @@ async def test_who_follows_a_redriven_job_does_not_see_its_earlier_end_as_the_la
                 await _go_on(edge.database, job_id)
     assert seen.count(b"event: job.progressed") == 1
     assert seen.count(b"event: job.completed") == 1
+
+
+async def test_a_stream_does_not_end_while_a_letter_of_its_job_waits_for_its_turn(
+    edge: Served, topics: Place, payloads: Path, producer: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its turn may come long after the order. Once the letter is sent, the planner has a while to act on it."""
+    monkeypatch.setattr(events, "_KEEP_ALIVE_SECONDS", 0.1)
+    job_id, counts = new_id(), JobCounts(planned=1, failed=1)
+    accepted = JobAccepted(job_id=job_id, kind="poll", vendor="v", source="s", specification={}, at=BEGAN)
+    ended = JobEnded(job_id=job_id, state=JobState.FAILED, reason="r", counts=counts, at=BEGAN)
+    async with edge.database.transaction() as tx:
+        await view_jobs(tx, [incoming(accepted), incoming(ended)])
+    await keep(edge.database, letter_of_task(job_id, new_id(), prefix=topics.prefix))
+    order = {"filter": {"job_id": str(job_id)}, "rate": 0.01}
+    assert (await edge.http.post("/dead-letters/redrive", json=order)).status_code == 202
+    monkeypatch.setattr(events, "_REDRIVE_SECONDS", 0.0)
+    place, last = f"/jobs/{job_id}/events", {"Last-Event-ID": "999999"}
+    async with edge.http.stream("GET", place, headers=last) as answer:
+        assert answer.status_code == 200
+        assert b"still here" in await anext(answer.aiter_bytes())
+    monkeypatch.setattr(events, "_REDRIVE_SECONDS", 600.0)
+    await redrive_of(topics, payloads, edge.database, producer).step()
+    assert await listed(edge.http, state="redriving") == []
+    async with edge.http.stream("GET", place, headers=last) as answer:
+        assert answer.status_code == 200
+    monkeypatch.setattr(events, "_REDRIVE_SECONDS", 0.0)
+    assert (await edge.http.get(place, headers=last)).status_code == 204
 
 
 async def _go_on(database: Database, job_id: UUID) -> None:

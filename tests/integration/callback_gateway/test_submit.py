@@ -81,6 +81,19 @@ async def test_private_addresses_are_refused(edge: Served) -> None:
         assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/url"), host
 
 
+@pytest.mark.parametrize("by", ["key", "id"])
+async def test_a_private_address_is_refused_while_postgres_is_away(
+    serve_edge: ServeEdge, producer: Producer, by: str
+) -> None:
+    """A client would repeat a request that is answered with 503, and in vain."""
+    edge = await serve_edge(producer)
+    headers = {"Idempotency-Key": "k1"} if by == "key" else {}
+    document = {"url": "http://127.0.0.1", **({} if by == "key" else {"id": str(uuid4())})}
+    await edge.database.close()
+    answer = await edge.http.post("/jobs", json=document, headers=headers)
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/url")
+
+
 async def test_webhooks_that_lead_nowhere_are_refused(edge: Served) -> None:
     """Of jobs, of the sources that they name, and those that are jobs themselves."""
     await edge.http.put("/vendors/acme", json={"base_url": "https://api.acme.example/v2"})

@@ -1,6 +1,5 @@
 """`/dead-letters`: what could not be handled, with its reason, history and original bytes; sent again, or put away."""
 
-from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
@@ -107,8 +106,7 @@ async def redrive_all(context: Context, request: Request) -> Response:
         seen = await redrive_store.survey_redrives(tx, selection, force=order.force)
     if order.dry_run:
         return _affected(Taken(seen.count), seen.held, seen.ids, dry_run=True)
-    apart = timedelta(seconds=1 / order.rate)
-    taken = await bulk.redrive(context.database, selection, seen, apart=apart, force=order.force)
+    taken = await bulk.redrive(context.database, selection, seen, turns=order.turns, force=order.force)
     return _affected(taken, seen.held, seen.ids)
 
 

@@ -23,7 +23,7 @@ from shared.events.jobs import JobState
 _KEEP_ALIVE_SECONDS = 15.0
 _PAGE = 500
 _REDRIVE_SECONDS = 30.0
-"""A redrive of which the planner has said nothing for so long has had no effect."""
+"""A redrive that the planner has not acted on for so long has had no effect."""
 _ENDS = frozenset(f"job.{state.value}" for state in JobState if state.is_end)
 
 T = TypeVar("T")
@@ -66,14 +66,11 @@ async def _stream(context: ApiContext, job_id: UUID, after: int) -> AsyncIterato
                 yield f"id: {after}\nevent: {row['type']}\ndata: ".encode() + json_bytes(row["data"]) + b"\n\n"
             if len(rows) == _PAGE:
                 continue
-            if not over:
-                if not await followed.beyond(after, within_seconds=_KEEP_ALIVE_SECONDS):
-                    yield b": still here\n\n"
-                    over = await _is_over(context, job_id)
-            elif await _goes_on(context, job_id):
-                await followed.beyond(after, within_seconds=LOOK_SECONDS)
-            else:
+            if over and not await _goes_on(context, job_id):
                 return
+            if not await followed.beyond(after, within_seconds=_KEEP_ALIVE_SECONDS):
+                yield b": still here\n\n"
+                over = await _is_over(context, job_id)
 
 
 async def _read(context: ApiContext, job_id: UUID, after: int) -> list[Row]:
@@ -87,7 +84,7 @@ async def _is_over(context: ApiContext, job_id: UUID) -> bool:
 
 
 async def _goes_on(context: ApiContext, job_id: UUID) -> bool:
-    """Whether a job that is over was redriven a moment ago: its end is not the last word."""
+    """Whether a job that is over is being redriven, so that another end follows."""
     return await _patiently(context, partial(store.is_redriven, job_id=job_id, within_seconds=_REDRIVE_SECONDS))
 
 
