@@ -87,18 +87,22 @@ def _changes(moved: Sequence[Row]) -> dict[UUID, list[Change]]:
 async def _find_pages(
     tx: Transaction, events: Sequence[TaskChanged], specifications: Mapping[UUID, Resolved]
 ) -> dict[UUID, list[PageRead]]:
+    """The answers that were read, by job. Where a job cannot be read, perhaps its tasks cannot be read either: they are
+    left out."""
     facts: dict[UUID, Facts] = {event.task_id: event.facts for event in events if event.facts is not None}
     pages: dict[UUID, list[PageRead]] = defaultdict(list)
     for row in await store.find_positions(tx, list(facts)) if facts else ():
+        if row["job_id"] not in specifications:
+            continue
         found = facts[row["id"]]
         repeats = bool(found.digest) and found.digest == row["previous_digest"]
-        results = _results(row, specifications.get(row["job_id"]))
+        results = _results(row, specifications[row["job_id"]])
         pages[row["job_id"]].append(PageRead(planned_of(row), found, repeats, results))
     return pages
 
 
-def _results(row: Row, resolved: Resolved | None) -> Resolved | None:
-    if row["slice"] is None or resolved is None:
+def _results(row: Row, resolved: Resolved) -> Resolved | None:
+    if row["slice"] is None:
         return None
     return resolve_results(resolved, from_json(row["submit_input"] or b"{}"), row["vendor_job"])
 

@@ -66,3 +66,16 @@ async def test_a_job_that_cannot_be_read_fails_and_its_neighbours_are_handled(da
     assert [(UUID(one["job_id"]), one["state"]) for one in ends] == [(bad, "failed"), (good, expected)]
     assert ends[0]["reason"].startswith("specification_unreadable")
     assert ends[0]["counts"]["cancelled"] == 1
+
+
+async def test_a_job_that_cannot_be_read_fails_even_if_its_tasks_cannot_be_read_either(database: Database) -> None:
+    bad, good = [await asked_for(database, {"vendor": "acme", "poll": COUNTED}) for _ in range(2)]
+    async with database.transaction() as tx:
+        await tx.execute("UPDATE jobs SET specification = '{\"poll\": 7}' WHERE id = $1", bad)
+        await tx.execute("UPDATE tasks SET wanted = '{\"total\": 7}' WHERE job_id = $1", bad)
+    facts = Facts(items=10, total=20)
+    events = [changed(job_id, 0, TaskState.STORED, facts=facts) for job_id in (bad, good)]
+    await handled(database, track_tasks, *events)
+    async with database.transaction() as tx:
+        rows = await tx.fetch("SELECT id, state, planned FROM jobs")
+    assert {row["id"]: (row["state"], row["planned"]) for row in rows} == {bad: ("failed", 1), good: ("running", 2)}
