@@ -9,7 +9,9 @@ import orjson
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from services.planner.accept.decide import Unknown, admit
 from services.planner.accept.handler import accept_jobs
+from services.planner.accept.store import find_configuration
 from services.planner.app import build
 from services.planner.configure.handler import vendors
 from services.planner.room import TooMuchAtOnce
@@ -151,7 +153,12 @@ async def test_configuration_that_cannot_be_read_is_waited_for_as_if_it_were_not
         for table in ("sources", "vendors"):
             await tx.execute(f"INSERT INTO {table} (id, document) VALUES ('old', '{{}}')")
         results = await accept_jobs(tx, [incoming(JobRequested.model_validate(one)) for one in documents])
-    assert [(type(one), one.reason) for one in results] == [(Again, "config_missing")] * 2  # type: ignore[union-attr]
+        assert [(type(one), one.reason) for one in results] == [(Again, "config_missing")] * 2  # type: ignore[union-attr]
+        known = await find_configuration(tx, [("old", "old")])
+    for document, kind in zip(documents, ("source", "vendor"), strict=True):
+        found = admit(new_id(), document, known)
+        assert isinstance(found, Unknown)
+        assert f"this release cannot read the {kind} old" in found.problem.detail
 
 
 def is_accepted(one: Outgoing) -> bool:
