@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -148,7 +149,7 @@ async def test_configuration_that_cannot_be_read_is_waited_for_as_if_it_were_not
     """An older release wrote it down. It must not look like a defect, of which too many stop everything."""
     database = await database_for("planner")
     invoke = {"submit": {"path": "/jobs", "json": {"to": "{callback.url}"}}, "deadline": "1h"}
-    documents = [{"source": "old"}, {"vendor": "old", "invoke": invoke, "input": [{}]}]
+    documents: list[dict[str, Any]] = [{"source": "old"}, {"vendor": "old", "invoke": invoke, "input": [{}]}]
     async with database.transaction() as tx:
         for table in ("sources", "vendors"):
             await tx.execute(f"INSERT INTO {table} (id, document) VALUES ('old', '{{}}')")
