@@ -2,6 +2,7 @@
 so nothing of it may be left."""
 
 import pytest
+from prometheus_client import REGISTRY
 
 from services.planner.control.handler import control_jobs
 from services.planner.model import task_id
@@ -51,8 +52,15 @@ async def test_orders_for_large_jobs_are_not_carried_out_all_at_once(database: D
     async with database.transaction() as tx:
         await tx.execute("""UPDATE jobs SET specification = '{"vendor": "acme", "source": "items"}'""")
     orders = [JobControl(job_id=job_id, action="cancel") for job_id in jobs]
+    before = counted("sluice_jobs_ended_total", state="cancelled")
     with pytest.raises(TooMuchAtOnce):
         await handled(database, control_jobs, *orders)
+    assert counted("sluice_jobs_ended_total", state="cancelled") == before
     await handled(database, control_jobs, *orders[:3])
     async with database.transaction() as tx:
         assert await tx.fetchval("SELECT count(*) FROM tasks WHERE state = 'cancelled'") == 15_000
+    assert counted("sluice_jobs_ended_total", state="cancelled") == before + 3
+
+
+def counted(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0.0
