@@ -182,9 +182,9 @@ class Failures:
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    """A job as the table has it. `barren`: pages in a row without a single new record. `shrank`: the vendor's total
-    went down while pages were read. `redriven_to`: the number up to which failed tasks have been planned again, where
-    that is not over."""
+    """A job as the table has it. `barren`: pages without a single new record, as `track/decide.py` counts them.
+    `shrank`: the vendor's total went down while pages were read. `redriven_to`: the number up to which failed tasks
+    have been planned again, where that is not over."""
 
     id: UUID
     state: JobState

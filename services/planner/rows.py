@@ -26,6 +26,8 @@ SQL = load_queries(__file__)
 
 UNREADABLE = "specification_unreadable: this release cannot read what an older one wrote down; ask for the job again"
 _STATEMENT_BYTES = 8 * 2**20
+BLOCK = 5_000
+"""The most tasks of a job that are cancelled, or planned again, at once."""
 
 log = get_logger(__name__)
 
@@ -158,6 +160,13 @@ def _unreadable(row: Row, now: datetime) -> Outgoing:
         job_id=row["id"], state=JobState.FAILED, reason=UNREADABLE, counts=counts, expected=row["expected"], at=now
     )
     return outgoing(JOBS_EVENTS, row["id"], event, id=derived_id("unreadable", row["id"]), at=now)
+
+
+async def cancel_planned(tx: Transaction, job: JobRow) -> list[Row]:
+    """End a block of a job's planned tasks; gives them."""
+    resolved = job.resolved
+    rows: list[Row] = await tx.fetch(SQL["cancel_planned"], resolved.vendor, resolved.priority, job.id, BLOCK)
+    return rows
 
 
 async def count_failures(tx: Transaction, jobs: Iterable[JobRow]) -> Mapping[UUID, Failures]:

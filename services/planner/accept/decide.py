@@ -54,10 +54,11 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """What is configured; vendors as JSON."""
+    """What is configured; vendors as JSON. `unreadable`: sources that this release cannot read."""
 
     vendors: Mapping[str, bytes]
     sources: Mapping[str, Source]
+    unreadable: frozenset[str] = frozenset()
 
 
 def names_in(document: Mapping[str, Any]) -> tuple[str, str]:
@@ -104,6 +105,8 @@ def _resolve(job: JobSpecification, known: Configured) -> Resolved | Refused | U
             return _resolve_single(job, known)
         case SourceJob():
             source = known.sources.get(job.source)
+            if job.source in known.unreadable:
+                return Unknown(_unreadable("source", job.source))
             if source is None:
                 return Unknown(unknown("source", job.source, known.sources))
             return _resolve_work(job, source, job.source, known)
@@ -166,8 +169,13 @@ def _read_vendor(name: str, known: Configured) -> Vendor | Unknown:
     try:
         return Vendor.model_validate_json(known.vendors[name])
     except ValidationError:
-        problem = f"this release cannot read the vendor {name}, which an older one wrote down; apply it again"
-        return Unknown(Problem("/vendor", problem))
+        return Unknown(_unreadable("vendor", name))
+
+
+def _unreadable(kind: str, name: str) -> Problem:
+    return Problem(
+        f"/{kind}", f"this release cannot read the {kind} {name}, which an older one wrote down; apply it again"
+    )
 
 
 def _from_url(job: UrlJob) -> Resolved:

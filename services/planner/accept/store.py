@@ -14,15 +14,15 @@ SQL = load_queries(__file__)
 
 
 async def find_configuration(tx: Transaction, names: Sequence[tuple[str, str]]) -> Configured:
-    """The sources and vendors of these names, and the vendors of those sources. A source that this release cannot read
-    is not among them."""
+    """The sources and vendors of these names, and the vendors of those sources."""
     sources = sorted({source for source, _ in names if source})
     rows = await tx.fetch(SQL["find_sources"], sources)
     read = {row["id"]: read_latest(Source, row["id"], row["document"]) for row in rows}
     found = {name: source for name, source in read.items() if source is not None}
     vendors = {vendor for _, vendor in names if vendor} | {source.vendor for source in found.values()}
     rows = await tx.fetch(SQL["find_vendors"], sorted(vendors))
-    return Configured(vendors={row["id"]: row["document"] for row in rows}, sources=found)
+    unreadable = frozenset(read.keys() - found.keys())
+    return Configured({row["id"]: row["document"] for row in rows}, found, unreadable)
 
 
 async def insert_jobs(tx: Transaction, jobs: Sequence[Admitted]) -> list[UUID]:

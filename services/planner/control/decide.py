@@ -37,6 +37,9 @@ class SetState:
 
 Effect = Cancel | Redrive | SetState
 
+_MOST_OF_SUBMIT = 4
+"""Messages about a submit that is cancelled: its end, its callback, its timer, the call that ends the vendor's job."""
+
 
 def effect_of(job: JobRow, control: JobControl) -> Effect | None:
     """What an order is to do, with the job as it will be; nothing for an order that has no effect, such as the pause of
@@ -61,6 +64,17 @@ def effect_of(job: JobRow, control: JobControl) -> Effect | None:
             return Redrive(_again(job), control.task_ids)
         case _:
             assert_never(control.action)
+
+
+def most_messages(job: JobRow, control: JobControl) -> int:
+    """How many messages an order leads to at most, besides a few about the job itself."""
+    match control.action:
+        case "cancel":
+            return job.open * (1 if job.resolved.invoke is None else _MOST_OF_SUBMIT)
+        case "redrive":
+            return len(control.task_ids) or job.failed
+        case _:
+            return 1
 
 
 def _again(job: JobRow) -> JobRow:

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from services.planner.control import store
-from services.planner.control.decide import Cancel, Effect, Named, Redrive, SetState, effect_of, look_at
+from services.planner.control.decide import Cancel, Effect, Named, Redrive, SetState, effect_of, look_at, most_messages
 from services.planner.ending import end_of, without_cuts
 from services.planner.messages import ended, moved_task, planned_task, progressed
 from services.planner.model import JobRow, Resolved
@@ -43,7 +43,9 @@ async def control_jobs(tx: Transaction, batch: Sequence[Incoming[JobControl]]) -
     jobs = {job.id: job for job in locked.jobs}
     now = utc_now()
     messages: list[Result] = [*locked.ends]
-    room = Room(len(batch))
+    known = [incoming.event for incoming in batch if incoming.event.job_id in jobs]
+    # Before any order is carried out: what is logged and counted then is not undone if the batch is refused.
+    Room(len(batch)).take_messages(sum(most_messages(jobs[event.job_id], event) for event in known))
     for incoming in batch:
         job = jobs.get(incoming.event.job_id)
         if incoming.event.job_id in locked.unreadable:
@@ -64,7 +66,6 @@ async def control_jobs(tx: Transaction, batch: Sequence[Incoming[JobControl]]) -
         )
         if carried is not None:
             jobs[incoming.event.job_id], caused = carried
-            room.take_messages(len(caused))
             messages += caused
     return messages
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from services.planner.control.decide import FoundTask
 from services.planner.ending import paging_stopped
 from services.planner.model import JobRow
+from services.planner.rows import BLOCK, cancel_planned
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
 from shared.database.storable import storable_text
@@ -14,7 +15,6 @@ from shared.events.tasks import TaskState
 
 SQL = load_queries(__file__)
 
-BLOCK = 5_000
 _ANY, _UNDER_WAY = 0, 1
 _BEFORE_ALL = -1
 
@@ -23,7 +23,7 @@ async def cancel_tasks(tx: Transaction, job: JobRow, *, first: bool) -> list[Row
     """End open tasks of a job; gives them. The `first` time all that are under way, and a block of the planned ones;
     then block by block, and in the end whatever came in between."""
     rows: list[Row] = await tx.fetch(SQL["cancel_tasks"], job.id, _UNDER_WAY) if first else []
-    block = await tx.fetch(SQL["cancel_planned"], job.resolved.vendor, job.resolved.priority, job.id, BLOCK)
+    block = await cancel_planned(tx, job)
     rows += block
     if not block and len(rows) < job.open:
         rows += await tx.fetch(SQL["cancel_tasks"], job.id, _ANY)

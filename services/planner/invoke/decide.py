@@ -3,8 +3,8 @@
 The first outcome decides, and only once: later events do not change a task that is over. What says `done` before the
 vendor's id is known, where the results need that id, is kept until it is.
 
-A deadline or heartbeat whose timer comes late does not end its task at once: Sluice was away, and what the vendor
-reported meanwhile has a longer way than the timer, through the gateway's spool. The task gets a grace, once.
+A deadline or heartbeat whose timer comes more than 8 s late does not end its task at once: Sluice was away, and what
+the vendor reported meanwhile has a longer way than the timer, through the gateway's spool. The task gets a grace, once.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,8 @@ from shared.events.tasks import TaskChanged, TaskState
 from shared.specification.values import write_duration
 
 _ABANDONED = frozenset({TaskState.CANCELLED, TaskState.EXPIRED})
-_LATE = timedelta(seconds=1)
+_LATE = timedelta(seconds=8)
+"""A timer fires within 5 s while Sluice works: rebalances and clocks that differ take seconds, too."""
 _GRACE = timedelta(seconds=30)
 _LONGEST_LATENESS = timedelta(minutes=10)
 """The grace is as long as the timer was late, up to this, and `_GRACE` longer: what piled up is worked off in that."""
@@ -93,7 +94,7 @@ def _status_due(so_far: Transition, resolved: Resolved, event: TaskDue, *, pause
 
 
 def _grace_of(event: TaskDue, now: datetime) -> timedelta | None:
-    """How long the task still waits; nothing if its timer came on time, or if this is the end of a grace."""
+    """How long the task still waits; nothing if its timer was hardly late, or if this is the end of a grace."""
     if event.in_grace or event.due_at is None or now - event.due_at <= _LATE:
         return None
     return _GRACE + min(now - event.due_at, _LONGEST_LATENESS)

@@ -1,8 +1,9 @@
 """tasks.events (waiting) and tasks.due → tasks, jobs; sends callbacks.expected, timers, calls, tasks and jobs."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from services.planner.ending import end_of
@@ -11,7 +12,8 @@ from services.planner.invoke.decide import apply_event, count
 from services.planner.invoke.model import AskStatus, Effect, End, EndVendorJob, Expect, Submit, Transition, Wake
 from services.planner.messages import ended, moved_task, planned_task, progressed
 from services.planner.metrics import INVOCATIONS_ENDED, TASKS_PLANNED
-from services.planner.model import Failures, JobRow, Task, number_tasks
+from services.planner.model import Failures, JobRow, PlannedCall, Task, number_tasks
+from services.planner.room import Room
 from services.planner.rows import JobUpdate, count_failures, insert_tasks, lock_jobs, update_jobs
 from services.planner.waiting import Wait, ask_status, end_vendor_job, end_wait, expected, timer
 from shared.database.pool import Transaction
@@ -30,8 +32,20 @@ SKIPS = frozenset(f"task.{state.value}" for state in TaskState if state is not T
 """States that are not even decoded: only tasks that wait are followed here."""
 
 
+class Counted(NamedTuple):
+    """A job before and `after` some of its tasks ended, and the calls for their results."""
+
+    job: JobRow
+    after: JobRow
+    planned: tuple[PlannedCall, ...]
+
+
 async def follow_submits(tx: Transaction, batch: Sequence[Incoming[TaskChanged]]) -> list[Outgoing]:
-    """What fetcher and gateway report about tasks that wait."""
+    """What fetcher and gateway report about tasks that wait.
+
+    Raises:
+        TooMuchAtOnce: as `Room.take`.
+    """
     events = [incoming.event for incoming in batch]
     reports = [event for event in events if event.state is TaskState.WAITING and event.service != "planner"]
     return await _take(tx, reports) if reports else []
@@ -55,28 +69,33 @@ async def _take(tx: Transaction, events: Sequence[TaskChanged | TaskDue]) -> lis
         if so_far is not None:
             job = jobs[so_far.task.job_id]
             after[event.task_id] = apply_event(so_far, job.resolved, event, now, paused=job.state is JobState.PAUSED)
+    counts = _count(jobs, after.values())
+    room = Room(len(events))
+    for one in counts:
+        room.take(one.planned)
     await store.update_submits(tx, [moved.task for moved in after.values()])
     messages = [message for moved in after.values() for message in _messages(moved, jobs[moved.task.job_id], now)]
+    return locked.ends + messages + await _plan(tx, counts, now)
+
+
+def _count(jobs: Mapping[UUID, JobRow], after: Iterable[Transition]) -> list[Counted]:
+    """Each job after its ended tasks, with what follows. One whose tasks only began to wait is reported as running."""
     ends: dict[UUID, list[Submit]] = defaultdict(list)
-    for moved in after.values():
+    for moved in after:
         if End() in moved.effects:
             ends[moved.task.job_id].append(moved.task)
         elif Expect() in moved.effects and jobs[moved.task.job_id].is_open:
             ends.setdefault(moved.task.job_id, [])
-    return (
-        locked.ends + messages + await _count(tx, [(jobs[job_id], gone) for job_id, gone in sorted(ends.items())], now)
-    )
+    return [Counted(jobs[job_id], *count(jobs[job_id], gone)) for job_id, gone in sorted(ends.items())]
 
 
-async def _count(tx: Transaction, ends: Sequence[tuple[JobRow, Sequence[Submit]]], now: datetime) -> list[Outgoing]:
-    """Plan what follows the ended tasks of each job, and see whether it is over. One whose tasks only began to wait is
-    reported as running."""
-    if not ends:
+async def _plan(tx: Transaction, counts: Sequence[Counted], now: datetime) -> list[Outgoing]:
+    """Plan what follows the ended tasks of each job, and see whether it is over."""
+    if not counts:
         return []
     tasks: list[tuple[str, Task]] = []
     updates: list[JobUpdate] = []
-    for job, gone in ends:
-        counted, planned = count(job, gone)
+    for job, counted, planned in counts:
         tasks += [(job.resolved.vendor, task) for task in number_tasks(job.id, list(planned), job.planned)]
         end = end_of(counted)
         updates.append(JobUpdate(counted, end, reports_progress=end is not None or job.progress_is_due))

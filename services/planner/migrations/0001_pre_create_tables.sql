@@ -46,7 +46,7 @@ CREATE TABLE jobs (
     -- The records that the vendor's total announces; `shrank` if that went down, so that a record may have slipped past.
     expected bigint,
     shrank boolean NOT NULL DEFAULT false,
-    -- Pages without new records, one after the other.
+    -- Pages without new records, as far as they count: track/decide.py.
     barren integer NOT NULL DEFAULT 0,
     discovery_over boolean NOT NULL DEFAULT false,
     -- The number of the last failed task that was planned again, while a redrive goes on block by block.

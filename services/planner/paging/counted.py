@@ -65,7 +65,10 @@ def after_number(walk: Walk, pages: NumberedPages, done: PlannedCall, facts: Fac
     """What follows a page that was asked for by its number."""
     index, items = done.position - pages.first, facts.items or 0
     asked = size_asked(pages, done)
+    before = read_key(done.unique_key)
     served = (items if index == 0 else _size_served(done)) or asked
+    if isinstance(before, Walked):
+        served = max(items, before.longest)
     count = facts.pages
     if facts.total is not None and count is None:
         count = ceil(facts.total / served)
@@ -75,7 +78,7 @@ def after_number(walk: Walk, pages: NumberedPages, done: PlannedCall, facts: Fac
     if index + 1 >= count or items == 0:
         return Step(all_planned=True, expected=facts.total)
     step = _fan_out(walk, pages, range(done.position + 1, pages.first + count), asked, facts.total, served)
-    return step if index == 0 else _follow_growth(step, read_key(done.unique_key))
+    return step if index == 0 else _follow_growth(step, before)
 
 
 def size_asked(pages: OffsetPages | NumberedPages, done: PlannedCall) -> int:

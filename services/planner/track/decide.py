@@ -15,8 +15,7 @@ from shared.specification.bodies import is_one_for_one
 from shared.specification.request import Pages
 
 MOST_BARREN = 50
-"""Pages in a row without a single new record, after which a chain is taken for endless. Pages that a total asks for
-are no chain: they have an end."""
+"""Pages without a single new record, after which paging is taken for endless."""
 
 
 def latest(events: Iterable[TaskChanged]) -> list[TaskChanged]:
@@ -96,6 +95,11 @@ class Advance:
         return number_tasks(self.job.id, list(self.planned), self.job.planned - len(self.planned))
 
     @property
+    def stops(self) -> bool:
+        """Whether the planned pages need not be called: they would have nothing new."""
+        return self.ended is None and self.job.is_open and self.job.reason.startswith("no_new_records: ")
+
+    @property
     def reports_progress(self) -> bool:
         """Whether progress or the end is reported. Progress after the end would show the job as running again."""
         return self.ended is not None or (self.job.is_open and self.job.progress_is_due)
@@ -116,7 +120,7 @@ def advance(job: JobRow, changes: Sequence[Change], pages: Sequence[PageRead], r
             room.take(result.planned[before:])
     job = result.job
     if job.barren >= MOST_BARREN and not job.discovery_over:
-        job = replace(job, discovery_over=True, reason=f"no_new_records: {job.barren} pages in a row had none")
+        job = replace(job, discovery_over=True, reason=f"no_new_records: {job.barren} pages had none")
     return replace(result, job=job, ended=end_of(job))
 
 
@@ -129,14 +133,16 @@ def inserted(result: Advance, tasks: int) -> Advance:
     return replace(result, job=job, ended=end_of(job))
 
 
+def stopped(result: Advance, tasks: int) -> Advance:
+    """The same, once so many of the planned tasks were cancelled."""
+    job = replace(result.job, open=result.job.open - tasks, cancelled=result.job.cancelled + tasks)
+    return replace(result, job=job, ended=end_of(job))
+
+
 def _count(job: JobRow, changes: Sequence[Change]) -> JobRow:
     ends = [change for change in changes if change.state.rank == END_RANK]
     completed = [change for change in ends if change.state is TaskState.COMPLETED]
     failed = [change for change in ends if change.state.is_failure]
-    barren = job.barren
-    for change in completed:
-        if change.chained and (change.records or is_one_for_one(job.resolved.records.select)):
-            barren = 0 if change.distinct else barren + 1
     reason, discovery_over = job.reason, job.discovery_over
     for change in failed:
         if job.resolved.single is not None:
@@ -155,10 +161,24 @@ def _count(job: JobRow, changes: Sequence[Change]) -> JobRow:
         cancelled=job.cancelled + len(ends) - len(completed) - len(failed),
         records=job.records + sum(change.records for change in completed),
         distinct=job.distinct + sum(change.distinct for change in completed),
-        barren=barren,
+        barren=_barren(job, completed),
         discovery_over=discovery_over,
         reason=reason,
     )
+
+
+def _barren(job: JobRow, completed: Sequence[Change]) -> int:
+    """Pages without a new record. Of a chain those in a row count. Pages that a total asks for have an end, so they
+    count only while no more than one page of the job had anything new: the vendor may ignore which page is requested.
+    """
+    barren = job.barren
+    selects_all = is_one_for_one(job.resolved.records.select)
+    for before, change in enumerate(completed, job.completed):
+        if change.distinct:
+            barren = 0 if change.chained else barren
+        elif (change.records or selects_all) and (change.chained or before - barren <= 1):
+            barren += 1
+    return barren
 
 
 def _follow(so_far: Advance, page: PageRead) -> Advance:

@@ -8,13 +8,24 @@ from uuid import UUID
 from pydantic_core import from_json
 
 from services.planner.invocation import resolve_results
-from services.planner.messages import ended, planned_task, progressed
+from services.planner.messages import ended, moved_task, planned_task, progressed
 from services.planner.metrics import TASKS_PLANNED
 from services.planner.model import Resolved, Task
 from services.planner.room import Room
-from services.planner.rows import JobUpdate, count_failures, insert_tasks, lock_jobs, planned_of, update_jobs, wait_of
+from services.planner.rows import (
+    BLOCK,
+    JobUpdate,
+    cancel_planned,
+    count_failures,
+    insert_tasks,
+    lock_jobs,
+    planned_of,
+    ref_of,
+    update_jobs,
+    wait_of,
+)
 from services.planner.track import store
-from services.planner.track.decide import Advance, Change, PageRead, advance, digest_of, inserted, latest
+from services.planner.track.decide import Advance, Change, PageRead, advance, digest_of, inserted, latest, stopped
 from services.planner.waiting import end_wait
 from shared.database.pool import Row, Transaction
 from shared.events.catalogue import JOBS_EVENTS
@@ -51,8 +62,11 @@ async def track_tasks(tx: Transaction, batch: Sequence[Incoming[TaskChanged]]) -
     now = utc_now()
     tasks = await _insert_following(tx, advances)
     advances = [inserted(one, len(tasks[one.job.id])) for one in advances]
+    cancelled = await _cancel_needless(tx, advances, room)
+    advances = [stopped(one, len(cancelled.get(one.job.id, ()))) for one in advances]
     await update_jobs(tx, [_update(one) for one in advances])
     messages = [message for one in advances for message in _report(one, tasks[one.job.id], now)]
+    messages += [moved_task(ref_of(row), TaskState.CANCELLED, now) for rows in cancelled.values() for row in rows]
     messages += locked.ends
     messages += await _report_ends(tx, advances, events, now)
     return messages + _no_callbacks(moved, specifications, now)
@@ -87,18 +101,22 @@ def _changes(moved: Sequence[Row]) -> dict[UUID, list[Change]]:
 async def _find_pages(
     tx: Transaction, events: Sequence[TaskChanged], specifications: Mapping[UUID, Resolved]
 ) -> dict[UUID, list[PageRead]]:
+    """The answers that were read, by job. Where a job cannot be read, perhaps its tasks cannot be read either: they are
+    left out."""
     facts: dict[UUID, Facts] = {event.task_id: event.facts for event in events if event.facts is not None}
     pages: dict[UUID, list[PageRead]] = defaultdict(list)
     for row in await store.find_positions(tx, list(facts)) if facts else ():
+        if row["job_id"] not in specifications:
+            continue
         found = facts[row["id"]]
         repeats = bool(found.digest) and found.digest == row["previous_digest"]
-        results = _results(row, specifications.get(row["job_id"]))
+        results = _results(row, specifications[row["job_id"]])
         pages[row["job_id"]].append(PageRead(planned_of(row), found, repeats, results))
     return pages
 
 
-def _results(row: Row, resolved: Resolved | None) -> Resolved | None:
-    if row["slice"] is None or resolved is None:
+def _results(row: Row, resolved: Resolved) -> Resolved | None:
+    if row["slice"] is None:
         return None
     return resolve_results(resolved, from_json(row["submit_input"] or b"{}"), row["vendor_job"])
 
@@ -112,6 +130,14 @@ async def _insert_following(tx: Transaction, advances: Sequence[Advance]) -> dic
         if task.id in new:
             tasks[task.job_id].append(task)
     return tasks
+
+
+async def _cancel_needless(tx: Transaction, advances: Sequence[Advance], room: Room) -> dict[UUID, list[Row]]:
+    """The planned tasks of jobs that stop, a block of each job: with each batch of events the next, until none is
+    left."""
+    stopping = [one.job for one in advances if one.stops]
+    room.take_messages(sum(min(job.open, BLOCK) for job in stopping))
+    return {job.id: await cancel_planned(tx, job) for job in stopping}
 
 
 def _update(one: Advance) -> JobUpdate:

@@ -3,13 +3,16 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import orjson
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from services.planner.accept.decide import Unknown, admit
 from services.planner.accept.handler import accept_jobs
+from services.planner.accept.store import find_configuration
 from services.planner.app import build
 from services.planner.configure.handler import vendors
 from services.planner.room import TooMuchAtOnce
@@ -146,12 +149,17 @@ async def test_configuration_that_cannot_be_read_is_waited_for_as_if_it_were_not
     """An older release wrote it down. It must not look like a defect, of which too many stop everything."""
     database = await database_for("planner")
     invoke = {"submit": {"path": "/jobs", "json": {"to": "{callback.url}"}}, "deadline": "1h"}
-    documents = [{"source": "old"}, {"vendor": "old", "invoke": invoke, "input": [{}]}]
+    documents: list[dict[str, Any]] = [{"source": "old"}, {"vendor": "old", "invoke": invoke, "input": [{}]}]
     async with database.transaction() as tx:
         for table in ("sources", "vendors"):
             await tx.execute(f"INSERT INTO {table} (id, document) VALUES ('old', '{{}}')")
         results = await accept_jobs(tx, [incoming(JobRequested.model_validate(one)) for one in documents])
-    assert [(type(one), one.reason) for one in results] == [(Again, "config_missing")] * 2  # type: ignore[union-attr]
+        assert [(type(one), one.reason) for one in results] == [(Again, "config_missing")] * 2  # type: ignore[union-attr]
+        known = await find_configuration(tx, [("old", "old")])
+    for document, kind in zip(documents, ("source", "vendor"), strict=True):
+        found = admit(new_id(), document, known)
+        assert isinstance(found, Unknown)
+        assert f"this release cannot read the {kind} old" in found.problem.detail
 
 
 def is_accepted(one: Outgoing) -> bool:

@@ -197,7 +197,7 @@ def test_progress_extends_the_wait_by_a_heartbeat() -> None:
 
 @pytest.mark.parametrize(
     ("late", "grace"),
-    [(timedelta(seconds=2), timedelta(seconds=32)), (timedelta(hours=5), timedelta(minutes=10, seconds=30))],
+    [(timedelta(seconds=9), timedelta(seconds=39)), (timedelta(hours=5), timedelta(minutes=10, seconds=30))],
 )
 @pytest.mark.parametrize("kind", ["deadline", "heartbeat"])
 def test_a_timer_that_comes_late_leaves_time_for_what_was_reported_meanwhile_but_once(
@@ -216,9 +216,10 @@ def test_a_timer_that_comes_late_leaves_time_for_what_was_reported_meanwhile_but
 
 
 def test_a_timer_that_comes_on_time_ends_the_wait_at_once() -> None:
+    """A rebalance or a clock that is ahead delays a timer by seconds, and is no outage."""
     job = resolved(heartbeat="1h")
     for kind in ("deadline", "heartbeat"):
-        found = after(job, SUBMITTED, due(kind, due_at=LATER), now=LATER + timedelta(seconds=1))
+        found = after(job, SUBMITTED, due(kind, due_at=LATER), now=LATER + timedelta(seconds=8))
         assert found.task.state is TaskState.EXPIRED
 
 

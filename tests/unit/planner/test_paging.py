@@ -152,6 +152,17 @@ def test_a_total_that_grows_once_is_followed_to_its_end_however_far(style: str) 
     assert (steps[-1].all_planned, steps[-1].expected, steps[-1].note) == (True, 5000, "")
 
 
+def test_pages_by_number_up_to_a_later_total_are_as_many_as_the_vendor_serves_of_it() -> None:
+    totals = iter([None, *[1000] * 99])
+
+    def answer(call: PlannedCall) -> Facts:
+        return Facts(total=next(totals), items=50)
+
+    made, steps = walk(resolved(style="page", size=100, total="body.total"), answer)
+    assert [call.position for call in made] == list(range(1, 21))
+    assert (steps[-1].all_planned, steps[-1].expected) == (True, 1000)
+
+
 @given(total=st.integers(101, 2000), largest=st.integers(1, 60))
 def test_a_total_that_only_later_answers_have_is_followed_to_its_end(total: int, largest: int) -> None:
     """In the steps in which the vendor serves, whatever it is asked for."""

@@ -21,6 +21,7 @@ from services.planner.track.decide import (
     inserted,
     latest,
     loops,
+    stopped,
 )
 from shared.events.jobs import JobEnded, JobState
 from shared.events.tasks import Call, Facts, FactsWanted, TaskChanged, TaskState
@@ -153,10 +154,20 @@ def test_pages_without_anything_new_end_the_chain() -> None:
     assert after.job.discovery_over
 
 
-def test_pages_without_anything_new_are_no_endless_chain_where_a_total_asks_for_them() -> None:
+@pytest.mark.parametrize(("others_with_new", "ends"), [(0, True), (1, False)])
+def test_pages_that_a_total_asks_for_end_only_if_no_page_but_the_first_has_anything_new(
+    others_with_new: int, ends: bool
+) -> None:
+    """A vendor that ignores the offset serves its first page again and again."""
     many = job(open=200, planned=200, discovery_over=False)
-    after = advance(many, [change(distinct=0)] * MOST_BARREN, [])
-    assert (after.job.reason, after.job.discovery_over) == ("", False)
+    first = advance(many, [change(chained=True), *[change()] * others_with_new], [])
+    after = advance(first.job, [change(distinct=0)] * (MOST_BARREN - 1), [])
+    assert (after.job.reason, after.stops) == ("", False)
+    after = advance(after.job, [change(distinct=0)], [])
+    assert (after.job.reason.startswith("no_new_records"), after.job.discovery_over, after.stops) == (ends,) * 3
+    assert after.ended is None
+    over = stopped(after, after.job.open)
+    assert (over.job.cancelled, over.job.open, over.ended) == (after.job.open, 0, JobState.FAILED)
 
 
 def test_a_share_that_is_just_reached_is_tolerated() -> None:
