@@ -11,7 +11,7 @@ from shared.events.envelope import Event
 from shared.events.payloads import Pointer, Processing
 from shared.specification.values import Duration, Expression, SecretReference
 from shared.specification.vendor import JobOutcome, Retry
-from shared.specification.vendor_jobs import Told
+from shared.specification.vendor_jobs import Reported
 
 _MOST_OF_A_REASON = 500
 
@@ -208,8 +208,8 @@ class TaskChanged(Event):
     """A task's state changed. `round` counts redrives: what belongs to an earlier round is out of date.
 
     `records` and `distinct` are set by the processor; `facts`, `attempt`, `answer` and `vendor_job` by the fetcher;
-    `told`, what the vendor says of its job, by the gateway (a callback) or the fetcher (a status answer). `purpose` is
-    what the fetcher's call was for, where a task has calls of more than one.
+    `reported`, what the vendor says of its job, by the gateway (a callback) or the fetcher (a status answer).
+    `purpose` is what the fetcher's call was for, where a task has calls of more than one.
     """
 
     type: Literal["task.changed"] = "task.changed"
@@ -227,7 +227,7 @@ class TaskChanged(Event):
     distinct: int | None = None
     purpose: Purpose | None = None
     vendor_job: str | None = None
-    told: Told | None = None
+    reported: Reported | None = None
     answer: VendorAnswer | None = None
 
     @property

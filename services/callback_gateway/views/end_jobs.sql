@@ -50,4 +50,4 @@ SET state = excluded.state,
     redrive_asked_at = NULL,
     updated_at = excluded.updated_at
 WHERE (known.ended_at IS NULL OR known.ended_at < excluded.ended_at)
-    AND (known.told_at IS NULL OR known.told_at <= excluded.ended_at + $17::interval)
+    AND (known.reported_at IS NULL OR known.reported_at <= excluded.ended_at + $17::interval)
