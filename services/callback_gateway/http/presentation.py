@@ -61,7 +61,7 @@ def failures_of(row: Row) -> Failures:
     return (row["failures"] or []) if row["ended_at"] is not None else []
 
 
-def failures_told(row: Row) -> Failures | None:
+def known_failures(row: Row) -> Failures | None:
     """Failed tasks by reason where they need not be counted. The row of a job that is over has them as the planner
     counted them: single tasks are seen a moment later. The many tasks of one that runs are not looked at."""
     if row["ended_at"] is not None and row["failures"] is not None:

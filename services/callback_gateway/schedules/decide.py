@@ -95,7 +95,7 @@ def _firing(fact: ScheduleChanged, planned_at: datetime, rank: int) -> FiringVie
     )
 
 
-def _merged(known: FiringView, told: FiringView) -> FiringView:
-    ahead = told if (told.attempt, told.rank) >= (known.attempt, known.rank) else known
-    ahead.fired_at = min((one.fired_at for one in (known, told) if one.fired_at is not None), default=None)
+def _merged(known: FiringView, newer: FiringView) -> FiringView:
+    ahead = newer if (newer.attempt, newer.rank) >= (known.attempt, known.rank) else known
+    ahead.fired_at = min((one.fired_at for one in (known, newer) if one.fired_at is not None), default=None)
     return ahead
