@@ -17,7 +17,7 @@ _MOST_OF_A_REASON = 500
 
 
 def cut_reason(reason: str) -> str:
-    """So much of a reason is told and kept as is read by a person: it may have words of a vendor, who writes much."""
+    """So much of a reason is sent and kept as is read by a person: it may have words of a vendor, who writes much."""
     return reason[:_MOST_OF_A_REASON]
 
 
@@ -142,7 +142,7 @@ Purpose = Literal["metadata", "page", "submit", "status", "abort", "answer", "de
 class SubmitWanted(Event):
     """The submit of an asynchronous vendor job. `vendor_job` finds the vendor's id in the answer; `{callback.url}` in
     the call stands for the task's callback URL, which is good for `deadline` from when the call leaves. Earlier
-    releases told only until when, `deadline_at`. In a `template` braces that are not a placeholder's are written twice;
+    releases sent only until when, `deadline_at`. In a `template` braces that are not a placeholder's are written twice;
     what is none is sent as it is. Earlier releases did not tell: placeholders are filled, and braces stay."""
 
     vendor_job: Expression | None = None

@@ -57,7 +57,7 @@ def job_body(
 
 
 def failures_of(row: Row) -> Failures:
-    """Failed tasks by reason, as a job's end told them; none before."""
+    """Failed tasks by reason, as a job's end reported them; none before."""
     return (row["failures"] or []) if row["ended_at"] is not None else []
 
 

@@ -3,8 +3,8 @@
 A token names a task and its round, and counts for one outcome. What comes after the outcome, after the wait, or for an
 earlier round is recorded and not applied. A vendor's own id may be that of several tasks: many vendors answer the same
 submit twice with the same job. A task whose submit is answered only after that job's callback came hears of it, too, if
-it came after the submit had left: what came before is of an earlier job, for vendors use their ids again. What was told
-to no task counts from the time at which the first submit could leave, as a submit may be repeated.
+it came after the submit had left: what came before is of an earlier job, for vendors use their ids again. What was
+reported to no task counts from the time at which the first submit could leave, as a submit may be repeated.
 """
 
 import base64
@@ -147,7 +147,7 @@ def one_for_each(judged: Iterable[Judged]) -> list[Judged]:
 
 
 def latest(events: Iterable[CallbackExpected]) -> list[CallbackExpected]:
-    """One event for each task: its latest round, with all that was told of it."""
+    """One event for each task: its latest round, with all that was said of it."""
     merged: dict[UUID, CallbackExpected] = {}
     for event in events:
         before = merged.get(event.task_id)

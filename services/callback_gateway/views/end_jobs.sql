@@ -1,5 +1,5 @@
--- Jobs that are over; the end of one may be told before its beginning, but an end that comes behind later progress is
--- that of an earlier round. By less than `almost` it is no later.
+-- Jobs that are over; the end of one may be reported before its beginning, but an end that comes behind later progress
+-- is that of an earlier round. By less than `almost` it is no later.
 -- $1 ids uuid[]
 -- $2 states text[]
 -- $3 planned integer[]
