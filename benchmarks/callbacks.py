@@ -41,11 +41,11 @@ OUTCOME = {"done": "body.status == 'succeeded'", "failed": "body.status == 'fail
 
 @dataclass
 class Heard:
-    """What two topics told of one job. Times are in milliseconds since 1970; a message that came twice counts once."""
+    """What two topics say of one job. Times are in milliseconds since 1970; a message that came twice counts once."""
 
     received: dict[str, float] = field(default_factory=dict)
     """When each callback came, by the id of the task event that it may lead to."""
-    told: dict[str, float] = field(default_factory=dict)
+    reported: dict[str, float] = field(default_factory=dict)
     """When the broker had each task event, by its id."""
     completed: dict[str, str] = field(default_factory=dict)
     """The tasks that were completed, by the id of the event."""
@@ -55,17 +55,17 @@ class Heard:
         value, headers = orjson.loads(record.value), dict(record.headers)
         if record.topic.endswith(CALLBACKS_RECEIVED.name):
             callback = CallbackReceived.model_validate(value)
-            event = str(derived_id("told", callback.callback_id, callback.task_id, callback.round))
+            event = str(derived_id("reported", callback.callback_id, callback.task_id, callback.round))
             self.received[event] = callback.received_at.timestamp() * 1000
         elif value.get("job_id") == job_id:
             event = headers[CE_ID].decode()
-            self.told.setdefault(event, record.timestamp)
+            self.reported.setdefault(event, record.timestamp)
             if value.get("state") == TaskState.COMPLETED:
                 self.completed[event] = value["task_id"]
 
     def milliseconds(self) -> list[float]:
         """How long each callback that counted took to its task event, in ascending order."""
-        return sorted(self.told[event] - at for event, at in self.received.items() if event in self.told)
+        return sorted(self.reported[event] - at for event, at in self.received.items() if event in self.reported)
 
 
 async def measure(bench: Bench) -> Rows:
@@ -128,7 +128,7 @@ async def _kill_gateway(measured: System, count: int) -> None:
 
 def _row(count: int, status: str, heard: Heard, truth: Mapping[str, Any]) -> dict[str, Any]:
     took, times = heard.milliseconds(), Counter(heard.completed.values())
-    came = [at for event, at in heard.received.items() if event in heard.told]
+    came = [at for event, at in heard.received.items() if event in heard.reported]
     answers: dict[str, dict[str, int]] = truth["callbacks"]["answers"]
     return {
         "vendor_jobs": count,

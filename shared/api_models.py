@@ -117,11 +117,11 @@ class Attempt(Answer):
 
 
 class TaskCallback(Answer):
-    """A callback of a task: what it told, and what it was worth."""
+    """A callback of a task: what it reported, and what it was worth."""
 
     id: UUID
     verdict: str
-    told: str | None
+    reported: str | None
     received_at: datetime
 
 

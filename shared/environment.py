@@ -1,4 +1,4 @@
-"""How settings are read from the environment: variables `SLUICE_<FIELD>`, whose mistakes are told by their names."""
+"""How settings are read from the environment: variables `SLUICE_<FIELD>`, mistakes in which are reported by name."""
 
 from typing import Annotated
 

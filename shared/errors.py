@@ -5,7 +5,7 @@ Four branches decide what happens to the work in hand:
 - `Unavailable`: infrastructure does not answer. Wait and try again; never a dead letter, never an attempt.
 - `Rejected`: this message can never be handled. It goes to the dead-letter topic with its reason.
 - `RefusedByTarget`: a user's table refuses it, by a rule that may be mended. Tried again a few times, then `Rejected`.
-- `Invalid`: a user's mistake. It is told with the place of each mistake and what was expected there.
+- `Invalid`: a user's mistake. It is reported with the place of each mistake and what was expected there.
 
 Any other exception is a defect of ours. Too many defects in a row stop the consumer; the four branches never do.
 What a vendor refuses is a value (a verdict), not an error.

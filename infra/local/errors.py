@@ -1,4 +1,4 @@
-"""What can go wrong with the embedded stack, told to a person."""
+"""What can go wrong with the embedded stack, worded for a person."""
 
 
 class StackError(Exception):

@@ -15,7 +15,7 @@ KIBIBYTE = 1024
 
 
 class Process(BaseModel):
-    """One process, told apart from a later one with the same pid."""
+    """One process, distinguished from a later one with the same pid."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -28,7 +28,7 @@ def main() -> None:
         if options.config:
             config = SimulatorConfig.model_validate_json(options.config.read_bytes())
     except (OSError, ValidationError) as error:
-        parser.error(f"--config {options.config}: {_told(error)}")
+        parser.error(f"--config {options.config}: {_text_of(error)}")
     if options.seed is not None:
         config = config.model_copy(update={"seed": options.seed})
     try:
@@ -37,7 +37,7 @@ def main() -> None:
         parser.error(f"cannot listen at {options.host}:{options.port}: {os.strerror(error.errno or 0)}")
 
 
-def _told(error: OSError | ValidationError) -> str:
+def _text_of(error: OSError | ValidationError) -> str:
     if isinstance(error, OSError):
         return str(error.strerror)
     return "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())

@@ -28,7 +28,7 @@ class ReceiverConfig(Settings):
     tolerance_seconds: Seconds = 300.0
     """How far a signed time may be from now."""
     fail_first: int = Field(default=0, ge=0)
-    """Attempts of each message that fail before one is taken; messages are told apart by webhook-id, else by body."""
+    """Attempts of each message that fail before one is taken; messages are distinguished by webhook-id, else by body."""
     fail: Literal["status", "hang", "drop"] = "status"
     """How they fail: with `fail_status`, without an answer for `hang_seconds`, or with a connection that just closes."""
     fail_status: int = Field(default=500, ge=300, le=599)

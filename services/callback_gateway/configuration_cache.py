@@ -38,7 +38,7 @@ class ConfigurationCache:
 
     async def refresh_to_refuse(self) -> None:
         """Read the configuration again, or share what began to be read after this was asked for: refusals that come in
-        masses do not each read the whole of it, and know what another gateway was told a moment ago all the same.
+        masses do not each read the whole of it, and know what another gateway accepted a moment ago all the same.
 
         Raises:
             Unavailable: the database is away; that is shared, too.

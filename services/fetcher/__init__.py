@@ -9,6 +9,6 @@
 
 A requested call is written to the table and acknowledged (`enqueue`). Lanes, one for each vendor, claim calls together
 with the permits for them, so a slow vendor delays nobody else (`lanes`). Each is made (`call`), and what came of it is
-written down and told (`settle`). A call belongs to the fetcher that claimed it for as long as that fetcher gives signs
-of life; then another takes it over, fenced by the claim's number (`takeover`).
+written down and reported (`settle`). A call belongs to the fetcher that claimed it for as long as that fetcher gives
+signs of life; then another takes it over, fenced by the claim's number (`takeover`).
 """

@@ -73,7 +73,7 @@ def load(texts: Sequence[tuple[str, str]]) -> list[Document]:
         try:
             found += _documents(name, text)
         except yaml.YAMLError as error:
-            problems.append(Problem(name, f"neither YAML nor JSON: {_told(error)}"))
+            problems.append(Problem(name, f"neither YAML nor JSON: {_text_of(error)}"))
     rules = _rules_in(found)
     for document in found:
         problems += _check(document, rules)
@@ -228,7 +228,7 @@ def _check(document: Document, rules: Mapping[str, Callbacks]) -> list[Problem]:
     return []
 
 
-def _told(error: yaml.YAMLError) -> str:
+def _text_of(error: yaml.YAMLError) -> str:
     """In one line, with its place."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         return f"line {error.problem_mark.line + 1}: {error.problem}"

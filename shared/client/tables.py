@@ -58,7 +58,7 @@ def show_tasks(tasks: Sequence[Task]) -> None:
 
 def _callbacks(task: Task) -> str:
     in_turn = sorted(task.callbacks, key=lambda one: one.received_at)
-    return ", ".join(one.verdict if one.told is None else f"{one.told} {one.verdict}" for one in in_turn)
+    return ", ".join(one.verdict if one.reported is None else f"{one.reported} {one.verdict}" for one in in_turn)
 
 
 def show_dead_letters(letters: Sequence[DeadLetter]) -> None:

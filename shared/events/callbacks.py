@@ -9,10 +9,10 @@ from shared.specification.vendor import Callbacks
 
 
 class CallbackExpected(Event):
-    """A task waits for a callback. Told before the submit goes out, so that no callback can be the first to know.
+    """A task waits for a callback. Sent before the submit goes out, so that no callback can be the first to know.
 
-    Told again when the vendor's job id is known, and with `over` when the wait has ended: what comes after that is
-    late. `rules` are the vendor's as they were when the job was released. `submitted_at`, told with the submit's
+    Sent again when the vendor's job id is known, and with `over` when the wait has ended: what comes after that is
+    late. `rules` are the vendor's as they were when the job was released. `submitted_at`, sent with the submit's
     answer, is when the call left that was answered: before that the vendor can have said nothing of this job.
     """
 

@@ -143,7 +143,7 @@ class FailureCount(Event):
 
 
 class JobProgressed(Event):
-    """Where the job stands now; told at most a few times a second."""
+    """Where the job stands now; sent at most a few times a second."""
 
     type: Literal["job.progressed"] = "job.progressed"
     job_id: UUID

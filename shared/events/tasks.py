@@ -11,13 +11,13 @@ from shared.events.envelope import Event
 from shared.events.payloads import Pointer, Processing
 from shared.specification.values import Duration, Expression, SecretReference
 from shared.specification.vendor import JobOutcome, Retry
-from shared.specification.vendor_jobs import Told
+from shared.specification.vendor_jobs import Reported
 
 _MOST_OF_A_REASON = 500
 
 
 def cut_reason(reason: str) -> str:
-    """So much of a reason is told and kept as is read by a person: it may have words of a vendor, who writes much."""
+    """So much of a reason is sent and kept as is read by a person: it may have words of a vendor, who writes much."""
     return reason[:_MOST_OF_A_REASON]
 
 
@@ -142,7 +142,7 @@ Purpose = Literal["metadata", "page", "submit", "status", "abort", "answer", "de
 class SubmitWanted(Event):
     """The submit of an asynchronous vendor job. `vendor_job` finds the vendor's id in the answer; `{callback.url}` in
     the call stands for the task's callback URL, which is good for `deadline` from when the call leaves. Earlier
-    releases told only until when, `deadline_at`. In a `template` braces that are not a placeholder's are written twice;
+    releases sent only until when, `deadline_at`. In a `template` braces that are not a placeholder's are written twice;
     what is none is sent as it is. Earlier releases did not tell: placeholders are filled, and braces stay."""
 
     vendor_job: Expression | None = None
@@ -208,8 +208,8 @@ class TaskChanged(Event):
     """A task's state changed. `round` counts redrives: what belongs to an earlier round is out of date.
 
     `records` and `distinct` are set by the processor; `facts`, `attempt`, `answer` and `vendor_job` by the fetcher;
-    `told`, what the vendor says of its job, by the gateway (a callback) or the fetcher (a status answer). `purpose` is
-    what the fetcher's call was for, where a task has calls of more than one.
+    `reported`, what the vendor says of its job, by the gateway (a callback) or the fetcher (a status answer).
+    `purpose` is what the fetcher's call was for, where a task has calls of more than one.
     """
 
     type: Literal["task.changed"] = "task.changed"
@@ -227,7 +227,7 @@ class TaskChanged(Event):
     distinct: int | None = None
     purpose: Purpose | None = None
     vendor_job: str | None = None
-    told: Told | None = None
+    reported: Reported | None = None
     answer: VendorAnswer | None = None
 
     @property

@@ -1,10 +1,10 @@
 """One store over a local folder or S3, through obstore (small files of a folder without it).
 
 Bytes are written under a name that is made from the job, the task's round and the claim of a call, so a fetcher that
-tries again overwrites its own payload, and one that comes too late nobody's: what a pointer was told for stays as it
-was. Of a claim that ended without a pointer the payload is deleted by whoever finds out, the fetcher that came too late
-or the one that took its call over; where both end before they did it, that of a request goes with its job, and a page
-stays. A local write goes to a temporary file first and is renamed, so no reader ever sees half of one.
+tries again overwrites its own payload, and one that comes too late nobody's: what a reported pointer leads to stays
+as it was. Of a claim that ended without a pointer the payload is deleted by whoever finds out, the fetcher that came
+too late or the one that took its call over; where both end before they did it, that of a request goes with its job, and
+a page stays. A local write goes to a temporary file first and is renamed, so no reader ever sees half of one.
 """
 
 import hashlib

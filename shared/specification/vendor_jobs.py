@@ -6,24 +6,24 @@ from typing import Any, Literal
 from shared.specification.expressions import found_by
 from shared.specification.vendor import JobOutcome
 
-Told = Literal["done", "failed", "progress"]
+Reported = Literal["done", "failed", "progress"]
 """What a vendor says of one of its jobs, in a callback or when asked for the status."""
 
 LONGEST_ID = 255
 
 
-def told_by(outcome: JobOutcome, document: Mapping[str, Any]) -> Told | None:
+def reported_by(outcome: JobOutcome, document: Mapping[str, Any]) -> Reported | None:
     """What a vendor says: the first expression that holds, or nothing. Without any, all that it says means done."""
-    rules: tuple[tuple[Told, str | None], ...] = (
+    rules: tuple[tuple[Reported, str | None], ...] = (
         ("done", outcome.done),
         ("failed", outcome.failed),
         ("progress", outcome.progress),
     )
     if not any(expression for _, expression in rules):
         return "done"
-    for told, expression in rules:
+    for reported, expression in rules:
         if expression is not None and found_by(expression, document):
-            return told
+            return reported
     return None
 
 

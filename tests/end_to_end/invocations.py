@@ -57,4 +57,4 @@ async def tasks(running: Cluster, job_id: str) -> list[dict[str, Any]]:
 async def callbacks(running: Cluster, job_id: str) -> list[tuple[str, str]]:
     """What the callbacks of a job told, and what was made of each."""
     answer = await running.http.get(f"{running.gateway}/jobs/{job_id}/callbacks")
-    return sorted((one["told"], one["verdict"]) for one in answer.json()["callbacks"])
+    return sorted((one["reported"], one["verdict"]) for one in answer.json()["callbacks"])

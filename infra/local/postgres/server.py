@@ -41,7 +41,7 @@ LOCALE = {"LC_ALL": "C"}
 
 
 def start(root: Path, record: Record) -> Process:
-    """Launch the server on its data, created at the first start; the record is told their place."""
+    """Launch the server on its data, created at the first start; the record keeps their place."""
     account = server_account(os.environ)
     place = record.postgres_place
     # Gone with a folder for temporary files, or with the place from which the stack was moved.
@@ -63,7 +63,7 @@ def start(root: Path, record: Record) -> Process:
 
 def superuser_url(root: Path, port: int) -> str:
     """Return the URL with which the superuser logs in; its password is made at the first call."""
-    # Unless told that there is no TLS, clients look for certificates in a home that they may be unable to search.
+    # Unless the URL says that there is no TLS, clients look for certificates in a home that they may be unable to search.
     return f"postgresql://postgres:{_password(root)}@127.0.0.1:{port}/postgres?sslmode=disable"
 
 

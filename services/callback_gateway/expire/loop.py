@@ -40,7 +40,7 @@ class Expire:
         return 0.5 if _BLOCK in deleted or jobs or webhooks == _MOST_WEBHOOKS else _PAUSE_SECONDS
 
     async def _delete_jobs(self) -> int:
-        """With whatever a request left in the payload store: answers may be there that nobody was told of, or that
+        """With whatever a request left in the payload store: answers may be there that were never reported, or that
         another one followed."""
         async with self._database.transaction() as tx:
             jobs = await store.delete_jobs(tx, self._age, _MOST_JOBS)

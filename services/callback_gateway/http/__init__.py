@@ -11,7 +11,7 @@ What a request passes on its way in:
 - `body.py`: bodies, read within their bounds; JSON
 
 What routes work with (`context.py`):
-- `checks.py`: mistakes that can be told at once; `idempotency.py`: whether it is a repetition
+- `checks.py`: mistakes that can be reported at once; `idempotency.py`: whether it is a repetition
 - `submission.py`: a new job, up to its answer; `job_rows.py` makes it visible; `prefer_wait.py` waits for its end
 - `callback_rules.py`, `verification_secrets.py`: how vendors call back, and by what senders prove who they are
 - `follow.py`, `event_streams.py`: who is to hear of a job's events; `slots.py`: how many requests may stay long

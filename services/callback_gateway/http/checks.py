@@ -77,7 +77,7 @@ async def check_waits(context: ApiContext, source: Source) -> None:
 
 
 async def check_notices(context: ApiContext, notices: Notify, pointer: str) -> None:
-    """See that whoever is to be told can be told: a webhook is delivered by a job of its own.
+    """See that every notice can be sent: a webhook is delivered by a job of its own.
 
     Raises:
         Invalid: it leads nowhere.

@@ -2,7 +2,7 @@
 SELECT number, id, round, state, records, reason, attempts, times, vendor_job,
     ARRAY(
         SELECT jsonb_build_object(
-            'id', callbacks.id, 'verdict', verdict, 'told', told, 'received_at', to_jsonb(received_at)
+            'id', callbacks.id, 'verdict', verdict, 'reported', reported, 'received_at', to_jsonb(received_at)
         )
         FROM callbacks
         WHERE callbacks.task_id = tasks.id

@@ -17,7 +17,7 @@ class Followed:
     def __init__(self) -> None:
         self.followers = 0
         self._latest = 0
-        self._told = asyncio.Event()
+        self._news = asyncio.Event()
 
     @property
     def latest(self) -> int:
@@ -28,15 +28,15 @@ class Followed:
         """The number of its latest event; wakes everyone who has not seen it."""
         if latest > self._latest:
             self._latest = latest
-            told, self._told = self._told, asyncio.Event()
-            told.set()
+            news, self._news = self._news, asyncio.Event()
+            news.set()
 
     async def beyond(self, seen: int, *, within_seconds: float) -> bool:
         """Wait for an event after the one that was seen; tells whether there is one."""
         try:
             async with asyncio.timeout(within_seconds):
                 while self._latest <= seen:
-                    await self._told.wait()
+                    await self._news.wait()
         except TimeoutError:
             return False
         return True

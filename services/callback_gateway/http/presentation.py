@@ -57,11 +57,11 @@ def job_body(
 
 
 def failures_of(row: Row) -> Failures:
-    """Failed tasks by reason, as a job's end told them; none before."""
+    """Failed tasks by reason, as a job's end reported them; none before."""
     return (row["failures"] or []) if row["ended_at"] is not None else []
 
 
-def failures_told(row: Row) -> Failures | None:
+def known_failures(row: Row) -> Failures | None:
     """Failed tasks by reason where they need not be counted. The row of a job that is over has them as the planner
     counted them: single tasks are seen a moment later. The many tasks of one that runs are not looked at."""
     if row["ended_at"] is not None and row["failures"] is not None:
@@ -114,9 +114,9 @@ def _finish(row: Row, done: int, now: datetime, windows: Sequence[Window]) -> da
     """At the rate of the last minutes in which the job ran, and no sooner than the contract allows; that nothing has
     ended since counts, too."""
     left = row["planned"] - done
-    if row["state"] != JobState.RUNNING or not row["all_known"] or left <= 0 or row["told_at"] is None:
+    if row["state"] != JobState.RUNNING or not row["all_known"] or left <= 0 or row["reported_at"] is None:
         return None
-    quiet = max(now - row["told_at"], timedelta(0))
+    quiet = max(now - row["reported_at"], timedelta(0))
     seconds = row["lately_seconds"] + quiet.total_seconds()
     if seconds < _LEAST_SECONDS or row["lately_done"] < _LEAST_TASKS:
         return None
@@ -156,7 +156,7 @@ def callback_body(row: Row) -> dict[str, Any]:
         "task_id": row["task_id"] and str(row["task_id"]),
         "round": row["round"],
         "vendor_job": row["vendor_job"],
-        "told": row["told"],
+        "reported": row["reported"],
         "verdict": row["verdict"],
         "received_at": row["received_at"],
     }

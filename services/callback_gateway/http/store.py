@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from services.callback_gateway.http.presentation import Failures, counts_of, failures_told, needs_count
+from services.callback_gateway.http.presentation import Failures, counts_of, known_failures, needs_count
 from services.callback_gateway.redrive.store import Selection
 from shared.database.pool import Database, Row, Transaction
 from shared.database.queries import load_queries
@@ -69,9 +69,9 @@ async def count_tasks(tx: Transaction, job: Row) -> dict[str, int]:
 
 async def count_failures(tx: Transaction, job: Row) -> Failures:
     """Failed tasks of a job by reason, the commonest first, unless its row tells them."""
-    told = failures_told(job)
-    if told is not None:
-        return told
+    known = known_failures(job)
+    if known is not None:
+        return known
     return [dict(row) for row in await tx.fetch(SQL["count_failures"], job["id"])]
 
 

@@ -1,7 +1,7 @@
 """How often one key may ask: a bucket of tokens for each, refilled steadily. Pure but for the clock, an argument.
 
-Each process counts for itself, so with several gateways a key may ask as many times as often. A key that asks too
-often is told when to come again; nobody else waits for it.
+Each process counts for itself, so with several gateways a key may ask as many times as often. The answer to a
+key that asks too often says when to come again; nobody else waits for it.
 """
 
 from collections.abc import Callable

@@ -3,8 +3,8 @@
 A token names a task and its round, and counts for one outcome. What comes after the outcome, after the wait, or for an
 earlier round is recorded and not applied. A vendor's own id may be that of several tasks: many vendors answer the same
 submit twice with the same job. A task whose submit is answered only after that job's callback came hears of it, too, if
-it came after the submit had left: what came before is of an earlier job, for vendors use their ids again. What was told
-to no task counts from the time at which the first submit could leave, as a submit may be repeated.
+it came after the submit had left: what came before is of an earlier job, for vendors use their ids again. What was
+reported to no task counts from the time at which the first submit could leave, as a submit may be repeated.
 """
 
 import base64
@@ -19,7 +19,7 @@ from shared.events.callbacks import CallbackExpected, CallbackReceived
 from shared.events.envelope import Incoming
 from shared.specification.bodies import json_in
 from shared.specification.vendor import Callbacks
-from shared.specification.vendor_jobs import Told, told_by, vendor_job_of
+from shared.specification.vendor_jobs import Reported, reported_by, vendor_job_of
 
 Verdict = Literal["parked", "accepted", "duplicate", "late", "unknown"]
 _BEST_FIRST: tuple[Verdict, ...] = ("accepted", "duplicate", "late", "unknown", "parked")
@@ -27,8 +27,8 @@ _BEST_FIRST: tuple[Verdict, ...] = ("accepted", "duplicate", "late", "unknown", 
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """A task that waits. `told` is the outcome that a callback told; `over`: nobody waits any more. A callback by the
-    vendor's id that came before `since` is of another job, whose id the vendor uses again."""
+    """A task that waits. `reported` is the outcome that a callback reported; `over`: nobody waits any more. A callback
+    by the vendor's id that came before `since` is of another job, whose id the vendor uses again."""
 
     task_id: UUID
     job_id: UUID
@@ -39,7 +39,7 @@ class Expectation:
     deadline_at: datetime
     vendor_job: str | None
     over: bool
-    told: Told | None
+    reported: Reported | None
     updated_at: datetime
     since: datetime
 
@@ -51,18 +51,18 @@ class Judged:
     callback: CallbackReceived
     verdict: Verdict
     expectation: Expectation | None = None
-    told: Told | None = None
+    reported: Reported | None = None
     vendor_job: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """An outcome that a callback told of a task's vendor job before it was known to be this task's, too. The callback
-    is without its content."""
+    """An outcome that a callback reported of a task's vendor job before it was known to be this task's, too. The
+    callback is without its content."""
 
     task_id: UUID
     callback: CallbackReceived
-    told: Told
+    reported: Reported
 
 
 def judge(callback: CallbackReceived, found: Expectation | None) -> Judged:
@@ -74,25 +74,27 @@ def judge(callback: CallbackReceived, found: Expectation | None) -> Judged:
         return Judged(callback, "unknown", vendor_job=vendor_job)
     document = _document(callback)
     vendor_job = vendor_job or vendor_job_of(found.rules.vendor_job, document)
-    return _judged(callback, found, told_by(found.rules.outcome, document), vendor_job)
+    return _judged(callback, found, reported_by(found.rules.outcome, document), vendor_job)
 
 
-def _judged(callback: CallbackReceived, found: Expectation, told: Told | None, vendor_job: str | None) -> Judged:
-    verdict = _verdict(callback, found, told)
-    if verdict == "accepted" and told != "progress":
-        found = replace(found, told=told)
-    return Judged(callback, verdict, found, told, vendor_job)
+def _judged(
+    callback: CallbackReceived, found: Expectation, reported: Reported | None, vendor_job: str | None
+) -> Judged:
+    verdict = _verdict(callback, found, reported)
+    if verdict == "accepted" and reported != "progress":
+        found = replace(found, reported=reported)
+    return Judged(callback, verdict, found, reported, vendor_job)
 
 
-def _verdict(callback: CallbackReceived, found: Expectation, told: Told | None) -> Verdict:
+def _verdict(callback: CallbackReceived, found: Expectation, reported: Reported | None) -> Verdict:
     if callback.task_id is not None and callback.round < found.round:
         return "late"
-    if told is not None and told == found.told:
+    if reported is not None and reported == found.reported:
         return "duplicate"
     deadline_at = max(found.deadline_at, callback.expires_at or found.deadline_at)
-    if found.over or found.told is not None or callback.received_at > deadline_at:
+    if found.over or found.reported is not None or callback.received_at > deadline_at:
         return "late"
-    return "unknown" if told is None else "accepted"
+    return "unknown" if reported is None else "accepted"
 
 
 def _document(callback: CallbackReceived) -> dict[str, Any]:
@@ -123,7 +125,7 @@ def judge_all(
     """Judge callbacks one after the other, each for every task that it is for, and before them what tasks have missed:
     an outcome that the first one tells is known to the next."""
     known = {one.task_id: one for one in expectations}
-    judged = [_judged(one.callback, known[one.task_id], one.told, one.callback.vendor_job) for one in missed]
+    judged = [_judged(one.callback, known[one.task_id], one.reported, one.callback.vendor_job) for one in missed]
     known |= {one.expectation.task_id: one.expectation for one in judged if one.expectation is not None}
     for callback in callbacks:
         tasks: list[Expectation | None] = [*find(callback, known.values())]
@@ -145,7 +147,7 @@ def one_for_each(judged: Iterable[Judged]) -> list[Judged]:
 
 
 def latest(events: Iterable[CallbackExpected]) -> list[CallbackExpected]:
-    """One event for each task: its latest round, with all that was told of it."""
+    """One event for each task: its latest round, with all that was said of it."""
     merged: dict[UUID, CallbackExpected] = {}
     for event in events:
         before = merged.get(event.task_id)

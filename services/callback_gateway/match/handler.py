@@ -1,4 +1,4 @@
-"""callbacks.expected, callbacks.received → expectations, callbacks; tells tasks.events what vendors say.
+"""callbacks.expected, callbacks.received → expectations, callbacks; reports on tasks.events what vendors say.
 
 Either may come first. Both handlers lock what their events are known by before they look, so that one of the two
 always sees what the other has written.
@@ -34,8 +34,8 @@ async def match_callbacks(tx: Transaction, batch: Sequence[Incoming[CallbackRece
     now = utc_now()
     letters = {incoming.event.callback_id: _letter(incoming, now) for incoming in batch}
     await store.upsert_callbacks(tx, one_for_each(judged), letters)
-    await store.set_told(tx, judged)
-    return _tell(judged, now)
+    await store.set_reported(tx, judged)
+    return _report(judged, now)
 
 
 async def expect_callbacks(tx: Transaction, batch: Sequence[Incoming[CallbackExpected]]) -> list[Outgoing]:
@@ -49,8 +49,8 @@ async def expect_callbacks(tx: Transaction, batch: Sequence[Incoming[CallbackExp
         return []
     judged = [one for one in judge_all(parked, expectations, missed) if one.verdict != "parked"]
     await store.upsert_callbacks(tx, one_for_each(judged), {})
-    await store.set_told(tx, judged)
-    return _tell(judged, utc_now())
+    await store.set_reported(tx, judged)
+    return _report(judged, utc_now())
 
 
 def _letter(incoming: Incoming[CallbackReceived], now: datetime) -> DeadLetter:
@@ -66,7 +66,7 @@ def _letter(incoming: Incoming[CallbackReceived], now: datetime) -> DeadLetter:
     )
 
 
-def _tell(judged: Sequence[Judged], now: datetime) -> list[Outgoing]:
+def _report(judged: Sequence[Judged], now: datetime) -> list[Outgoing]:
     for one in one_for_each(judged):
         callback = one.callback
         CALLBACKS.labels(vendor=callback.vendor, verdict=one.verdict).inc()
@@ -77,12 +77,12 @@ def _tell(judged: Sequence[Judged], now: datetime) -> list[Outgoing]:
             f"callback.{one.verdict}",
             callback_id=str(one.callback.callback_id),
             task_id=str(one.expectation.task_id) if one.expectation else None,
-            told=one.told,
+            reported=one.reported,
         )
-    return [_told(one, now) for one in judged if one.verdict == "accepted"]
+    return [_reported(one, now) for one in judged if one.verdict == "accepted"]
 
 
-def _told(one: Judged, now: datetime) -> Outgoing:
+def _reported(one: Judged, now: datetime) -> Outgoing:
     assert one.expectation is not None
     event = TaskChanged(
         task_id=one.expectation.task_id,
@@ -93,7 +93,7 @@ def _told(one: Judged, now: datetime) -> Outgoing:
         service="callback-gateway",
         at=now,
         vendor_job=one.vendor_job,
-        told=one.told,
+        reported=one.reported,
     )
-    message_id = derived_id("told", one.callback.callback_id, event.task_id, event.round)
+    message_id = derived_id("reported", one.callback.callback_id, event.task_id, event.round)
     return outgoing(TASKS_EVENTS, event.job_id, event, id=message_id, at=now)

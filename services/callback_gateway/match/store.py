@@ -73,7 +73,7 @@ async def find_missed(
 ) -> list[Missed]:
     """What tasks whose submits were answered, and which still wait, have missed; at most one outcome for each."""
     submitted = {event.task_id: event.submitted_at for event in events if event.submitted_at and event.vendor_job}
-    waiting = [one for one in expectations if one.task_id in submitted and not one.over and one.told is None]
+    waiting = [one for one in expectations if one.task_id in submitted and not one.over and one.reported is None]
     if not waiting:
         return []
     rows = await tx.fetch(
@@ -89,7 +89,7 @@ async def find_missed(
 
 def _missed(row: Row) -> Missed:
     named = {name: row[name] for name in ("vendor", "vendor_job", "received_at")}
-    return Missed(row["task_id"], CallbackReceived(callback_id=row["id"], **named), row["told"])
+    return Missed(row["task_id"], CallbackReceived(callback_id=row["id"], **named), row["reported"])
 
 
 async def upsert_callbacks(tx: Transaction, judged: Sequence[Judged], letters: Mapping[UUID, DeadLetter]) -> None:
@@ -103,7 +103,7 @@ async def upsert_callbacks(tx: Transaction, judged: Sequence[Judged], letters: M
         [one.expectation.job_id if one.expectation else None for one in ordered],
         [one.callback.round for one in ordered],
         [one.vendor_job for one in ordered],
-        [one.told for one in ordered],
+        [one.reported for one in ordered],
         [one.verdict for one in ordered],
         [one.callback.received_at for one in ordered],
         [_letter(one, letters) for one in ordered],
@@ -111,14 +111,14 @@ async def upsert_callbacks(tx: Transaction, judged: Sequence[Judged], letters: M
     )
 
 
-async def set_told(tx: Transaction, judged: Sequence[Judged]) -> None:
-    """The outcomes that callbacks told of their tasks."""
-    told = {one.expectation.task_id: one.told for one in judged if one.expectation and _decides(one)}
-    await tx.execute(SQL["set_told"], sorted(told), [told[task_id] for task_id in sorted(told)])
+async def set_reported(tx: Transaction, judged: Sequence[Judged]) -> None:
+    """The outcomes that callbacks reported of their tasks."""
+    outcomes = {one.expectation.task_id: one.reported for one in judged if one.expectation and _decides(one)}
+    await tx.execute(SQL["set_reported"], sorted(outcomes), [outcomes[task_id] for task_id in sorted(outcomes)])
 
 
 def _decides(one: Judged) -> bool:
-    return one.verdict == "accepted" and one.told != "progress"
+    return one.verdict == "accepted" and one.reported != "progress"
 
 
 def _letter(one: Judged, letters: Mapping[UUID, DeadLetter]) -> bytes | None:
@@ -151,7 +151,7 @@ def _expectation(row: Row) -> Expectation:
         deadline_at=row["deadline_at"],
         vendor_job=row["vendor_job"],
         over=row["over"],
-        told=row["told"],
+        reported=row["reported"],
         updated_at=row["updated_at"],
         since=row["since"],
     )

@@ -23,8 +23,8 @@ SET round = excluded.round,
     vendor_job = CASE WHEN kept.round = excluded.round THEN coalesce(excluded.vendor_job, kept.vendor_job)
         ELSE excluded.vendor_job END,
     over = excluded.over OR (kept.over AND kept.round = excluded.round),
-    told = CASE WHEN kept.round = excluded.round THEN kept.told END,
+    reported = CASE WHEN kept.round = excluded.round THEN kept.reported END,
     since = least(kept.since, excluded.since),
     updated_at = now()
 WHERE kept.round <= excluded.round
-RETURNING task_id, job_id, number, round, vendor, rules, deadline_at, vendor_job, over, told, updated_at, since
+RETURNING task_id, job_id, number, round, vendor, rules, deadline_at, vendor_job, over, reported, updated_at, since

@@ -61,7 +61,7 @@ CREATE TABLE jobs (
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
     -- The time of the event by which the row stands as it does.
-    told_at timestamptz,
+    reported_at timestamptz,
     ended_at timestamptz,
     redrive_asked_at timestamptz
 ) WITH (fillfactor = 70);

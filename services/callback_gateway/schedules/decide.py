@@ -16,12 +16,12 @@ _RANKS = {
     ScheduleFact.SUCCEEDED: 2,
     ScheduleFact.FAILED: 2,
 }
-"""The order of what can be told of one firing; a later attempt is ahead of an earlier one."""
+"""The order of what can be reported of one firing; a later attempt is ahead of an earlier one."""
 
 
 @dataclass(slots=True)
 class ScheduleView:
-    """A schedule as a batch of facts leaves it. A document is told when it comes into force, and then kept."""
+    """A schedule as a batch of facts leaves it. A document is sent when it comes into force, and then kept."""
 
     id: UUID
     name: str | None
@@ -35,7 +35,7 @@ class ScheduleView:
 
 @dataclass(slots=True)
 class FiringView:
-    """A firing as a batch of facts leaves it. Of several attempts the last is told, and when the first was fired."""
+    """A firing as a batch of facts leaves it. Of several attempts the last counts; `fired_at` is that of the first."""
 
     schedule_id: UUID
     planned_at: datetime
@@ -95,7 +95,7 @@ def _firing(fact: ScheduleChanged, planned_at: datetime, rank: int) -> FiringVie
     )
 
 
-def _merged(known: FiringView, told: FiringView) -> FiringView:
-    ahead = told if (told.attempt, told.rank) >= (known.attempt, known.rank) else known
-    ahead.fired_at = min((one.fired_at for one in (known, told) if one.fired_at is not None), default=None)
+def _merged(known: FiringView, newer: FiringView) -> FiringView:
+    ahead = newer if (newer.attempt, newer.rank) >= (known.attempt, known.rank) else known
+    ahead.fired_at = min((one.fired_at for one in (known, newer) if one.fired_at is not None), default=None)
     return ahead

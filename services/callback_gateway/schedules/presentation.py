@@ -36,7 +36,7 @@ def schedule_body(row: Row, firings: Sequence[Row]) -> dict[str, Any]:
 
 
 def _next(row: Row) -> list[datetime]:
-    """The next planned times, counted from the one that is told, which `every` goes on from."""
+    """The next planned times, counted from the one that was reported, which `every` goes on from."""
     first: datetime | None = row["next_at"]
     if first is None or row["state"] != ScheduleState.ACTIVE:
         return []

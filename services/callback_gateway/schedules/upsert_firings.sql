@@ -21,8 +21,8 @@ SET (attempt, rank, verdict, job_id, reason, ended_at) = (
             VALUES
             (excluded.attempt, excluded.rank, 1, excluded.verdict, excluded.job_id, excluded.reason, excluded.ended_at),
             (known.attempt, known.rank, 0, known.verdict, known.job_id, known.reason, known.ended_at)
-        ) AS ahead (attempt, rank, told, verdict, job_id, reason, ended_at)
-        ORDER BY ahead.attempt DESC, ahead.rank DESC, ahead.told DESC
+        ) AS ahead (attempt, rank, newer, verdict, job_id, reason, ended_at)
+        ORDER BY ahead.attempt DESC, ahead.rank DESC, ahead.newer DESC
         LIMIT 1
     ),
     fired_at = least(excluded.fired_at, known.fired_at)

@@ -107,7 +107,7 @@ def _is_news(before: Move, event: Move) -> bool:
 
 def _is_ahead(event: TaskChanged, view: TaskView) -> bool:
     """Rounds and ranks only grow. At the same rank the later state counts, but of two ends the first."""
-    told, known = (event.round, event.state.rank), (view.round, view.rank)
-    if told != known:
-        return told > known
+    new, known = (event.round, event.state.rank), (view.round, view.rank)
+    if new != known:
+        return new > known
     return event.at < view.changed_at if event.state.rank == END_RANK else event.at >= view.changed_at

@@ -1,5 +1,5 @@
--- Jobs that are over; the end of one may be told before its beginning, but an end that comes behind later progress is
--- that of an earlier round. By less than `almost` it is no later.
+-- Jobs that are over; the end of one may be reported before its beginning, but an end that comes behind later progress
+-- is that of an earlier round. By less than `almost` it is no later.
 -- $1 ids uuid[]
 -- $2 states text[]
 -- $3 planned integer[]
@@ -50,4 +50,4 @@ SET state = excluded.state,
     redrive_asked_at = NULL,
     updated_at = excluded.updated_at
 WHERE (known.ended_at IS NULL OR known.ended_at < excluded.ended_at)
-    AND (known.told_at IS NULL OR known.told_at <= excluded.ended_at + $17::interval)
+    AND (known.reported_at IS NULL OR known.reported_at <= excluded.ended_at + $17::interval)

@@ -19,25 +19,25 @@ SET state = given.state,
     cancelled = given.cancelled,
     records = given.records,
     distinct_records = given.distinct_records,
-    lately_done = CASE WHEN jobs.state = 'running' AND jobs.told_at < given.at
-        THEN greatest(jobs.lately_done, 1e-9) * 300 / (300 + extract(epoch FROM given.at - jobs.told_at))
+    lately_done = CASE WHEN jobs.state = 'running' AND jobs.reported_at < given.at
+        THEN greatest(jobs.lately_done, 1e-9) * 300 / (300 + extract(epoch FROM given.at - jobs.reported_at))
             + greatest(given.completed + given.failed + given.cancelled
                 - jobs.completed - jobs.failed - jobs.cancelled, 0)
         ELSE jobs.lately_done END,
-    lately_seconds = CASE WHEN jobs.state = 'running' AND jobs.told_at < given.at
-        THEN (jobs.lately_seconds * 300 / (300 + extract(epoch FROM given.at - jobs.told_at)))
-            + extract(epoch FROM given.at - jobs.told_at)
+    lately_seconds = CASE WHEN jobs.state = 'running' AND jobs.reported_at < given.at
+        THEN (jobs.lately_seconds * 300 / (300 + extract(epoch FROM given.at - jobs.reported_at)))
+            + extract(epoch FROM given.at - jobs.reported_at)
         ELSE jobs.lately_seconds END,
     reason = '',
     complete = NULL,
     ended_at = NULL,
     redrive_asked_at = NULL,
-    told_at = greatest(jobs.told_at, given.at),
+    reported_at = greatest(jobs.reported_at, given.at),
     updated_at = given.at
 FROM unnest(
     $1::uuid[], $2::text[], $3::integer[], $4::integer[], $5::integer[], $6::integer[], $7::bigint[], $8::bigint[],
     $9::timestamptz[]
 ) AS given (id, state, planned, completed, failed, cancelled, records, distinct_records, at)
 WHERE jobs.id = given.id AND (jobs.ended_at IS NULL OR jobs.ended_at < given.at)
-    AND (jobs.told_at IS NULL OR jobs.told_at <= given.at + $10::interval)
+    AND (jobs.reported_at IS NULL OR jobs.reported_at <= given.at + $10::interval)
 RETURNING jobs.id

@@ -24,7 +24,7 @@ _LONGEST_ID = 255
 
 
 class Unfit(Exception):
-    """Verified, but not what the hook was told to expect; the text says what that is."""
+    """Verified, but not what the hook is set to expect; the text says what that is."""
 
 
 class Receipt(StrEnum):

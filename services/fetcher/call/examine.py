@@ -97,7 +97,7 @@ def examine(question: Question, origin: AnswerOrigin, body: bytes | None) -> Fin
 
 
 def _facts(question: Question, origin: AnswerOrigin, body: bytes, content: Any) -> Facts:
-    """What is told of the next page is kept in tables and topics: the vendor's key is no part of it."""
+    """What is reported of the next page is kept in tables and topics: the vendor's key is no part of it."""
     assert question.request.facts is not None
     url = without_credentials(origin.url, question.vendor)
     facts = read_facts(question.request.facts, AnswerOrigin(origin.status, origin.headers, url), body, content)

@@ -42,34 +42,34 @@ def read_facts(wanted: FactsWanted, origin: AnswerOrigin, body: bytes, content: 
     if lone and wanted.expects_list:
         found = [] if says_nothing(content) else None
     items = None if found is None else len(found)
-    told, problems = _counts(wanted, document)
-    told |= {"items": items, "has_list": has_list, "digest": digest}
+    facts, problems = _counts(wanted, document)
+    facts |= {"items": items, "has_list": has_list, "digest": digest}
     if items is None:
         problems.append("no list of records is where it was expected")
     try:
-        told |= _following(wanted, document, origin)
+        facts |= _following(wanted, document, origin)
         if wanted.detect:
-            told |= detect(content, link_next(origin.headers, origin.url), items or 0, origin.url)
+            facts |= detect(content, link_next(origin.headers, origin.url), items or 0, origin.url)
     except BodyUnreadable as error:
         problems.append(str(error))
     except ValueError:
         problems.append("the link to the next page cannot be read")
-    if len(told.get("next") or "") > _LONGEST_NEXT:
-        told["next"] = None
+    if len(facts.get("next") or "") > _LONGEST_NEXT:
+        facts["next"] = None
         problems.append(f"the link or cursor to the next page is longer than {_LONGEST_NEXT} characters")
-    return Facts(**told, problem="; ".join(problems))
+    return Facts(**facts, problem="; ".join(problems))
 
 
 def _counts(wanted: FactsWanted, document: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """What the vendor counts, and what is wrong with it."""
-    told: dict[str, Any] = {}
+    counts: dict[str, Any] = {}
     problems: list[str] = []
     for name in ("total", "pages", "size"):
         expression = getattr(wanted, name)
         if expression is not None:
-            told[name], problem = _counted(found_by(expression, document), expression)
+            counts[name], problem = _counted(found_by(expression, document), expression)
             problems += problem
-    return told, problems
+    return counts, problems
 
 
 def _following(wanted: FactsWanted, document: dict[str, Any], origin: AnswerOrigin) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def changed(call: Claimed, change: Change, now: datetime) -> Outgoing:
         distinct=change.records,
         purpose=request.purpose if heard else None,
         vendor_job=heard.vendor_job if heard else None,
-        told=heard.told if heard else None,
+        reported=heard.reported if heard else None,
         answer=change.answer,
     )
     event_id = derived_id(state.value, call.id, call.attempt, call.claim if state is not TaskState.STORED else "")

@@ -136,8 +136,8 @@ def _absolute(call: Call, vendor: Vendor, credentials: Mapping[str, str]) -> str
 
 
 def without_credentials(link: str, vendor: Vendor) -> str:
-    """A link as it may be told: without the parameter that carries the vendor's key, which the vendor may have repeated
-    in it. A link that cannot be read is no exception, and anything else than a link stays as it is."""
+    """A link as it may be reported: without the parameter that carries the vendor's key, which the vendor may have
+    repeated in it. A link that cannot be read is no exception, and anything else than a link stays as it is."""
     if not isinstance(vendor.auth, QueryAuth):
         return link
     name = vendor.auth.name

@@ -10,7 +10,7 @@ from services.fetcher.call.request import Unsendable
 from shared.events.tasks import Call, FetchRequested, Purpose
 from shared.specification.invoke import CALLBACK_URL, TASK_ID
 from shared.specification.templates import PLACEHOLDER
-from shared.specification.vendor_jobs import Told, told_by, vendor_job_of
+from shared.specification.vendor_jobs import Reported, reported_by, vendor_job_of
 from shared.tokens import Claim, make_token
 
 PURPOSES: frozenset[Purpose] = frozenset({"submit", "status", "abort"})
@@ -26,7 +26,7 @@ class Heard:
     """What an answer says of a vendor's job. `reason` says why it says nothing."""
 
     vendor_job: str | None = None
-    told: Told | None = None
+    reported: Reported | None = None
     reason: str = ""
 
 
@@ -39,7 +39,7 @@ def read_heard(request: FetchRequested, status: int, headers: Mapping[str, str],
         return Heard(
             vendor_job=found, reason="vendor_job_missing: the submit's answer has no such id" if missing else ""
         )
-    return Heard(told=None if request.status is None else told_by(request.status, document))
+    return Heard(reported=None if request.status is None else reported_by(request.status, document))
 
 
 def is_unknown(reason: str, *, sent: bool) -> bool:

@@ -20,16 +20,16 @@ async def control_calls(tx: Transaction, batch: Sequence[Incoming[JobEvent]]) ->
     events = [incoming.event for incoming in batch]
     progress = sorted((event for event in events if isinstance(event, JobProgressed)), key=lambda event: event.at)
     latest = {event.job_id: event for event in progress}
-    await store.pause_jobs(tx, _told_at(event for event in latest.values() if event.state is JobState.PAUSED))
-    await store.resume_jobs(tx, _told_at(event for event in latest.values() if event.state is not JobState.PAUSED))
+    await store.pause_jobs(tx, _reported_at(event for event in latest.values() if event.state is JobState.PAUSED))
+    await store.resume_jobs(tx, _reported_at(event for event in latest.values() if event.state is not JobState.PAUSED))
     cancelled = {event.job_id for event in events if _is_cancelled(event)}
     if cancelled:
         await store.cancel_calls(tx, sorted(cancelled))
     return []
 
 
-def _told_at(events: Iterable[JobProgressed]) -> dict[UUID, datetime]:
-    """When each of these was said, in the order of the jobs' ids."""
+def _reported_at(events: Iterable[JobProgressed]) -> dict[UUID, datetime]:
+    """When each of these was reported, in the order of the jobs' ids."""
     return dict(sorted((event.job_id, event.at) for event in events))
 
 

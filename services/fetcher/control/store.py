@@ -18,14 +18,14 @@ async def cancel_calls(tx: Transaction, job_ids: Sequence[UUID]) -> None:
     await tx.execute(SQL["trim_cancelled_jobs"])
 
 
-async def pause_jobs(tx: Transaction, told_at: Mapping[UUID, datetime]) -> None:
+async def pause_jobs(tx: Transaction, reported_at: Mapping[UUID, datetime]) -> None:
     """Hold the waiting calls of these jobs, and those that are still to come."""
-    if told_at:
-        await tx.execute(SQL["upsert_paused_jobs"], list(told_at), list(told_at.values()))
+    if reported_at:
+        await tx.execute(SQL["upsert_paused_jobs"], list(reported_at), list(reported_at.values()))
         await tx.execute(SQL["trim_paused_jobs"])
 
 
-async def resume_jobs(tx: Transaction, told_at: Mapping[UUID, datetime]) -> None:
+async def resume_jobs(tx: Transaction, reported_at: Mapping[UUID, datetime]) -> None:
     """Let the calls of these jobs go on, if they were held."""
-    if told_at:
-        await tx.execute(SQL["resume_jobs"], list(told_at), list(told_at.values()))
+    if reported_at:
+        await tx.execute(SQL["resume_jobs"], list(reported_at), list(reported_at.values()))

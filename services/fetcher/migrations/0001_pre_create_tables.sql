@@ -85,6 +85,6 @@ CREATE TABLE cancelled_jobs (
 CREATE TABLE paused_jobs (
     job_id uuid PRIMARY KEY,
     paused boolean NOT NULL,
-    told_at timestamptz NOT NULL,
+    reported_at timestamptz NOT NULL,
     noted_at timestamptz NOT NULL DEFAULT now()
 );

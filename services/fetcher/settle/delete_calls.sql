@@ -1,2 +1,2 @@
--- Forgets calls that were told. $1 ids uuid[]
+-- Forgets calls that were reported. $1 ids uuid[]
 DELETE FROM calls WHERE id = ANY ($1) AND state = 'answered'

@@ -95,7 +95,7 @@ async def speed_up_vendors(tx: Transaction, vendors: Sequence[str]) -> None:
 
 
 async def delete_calls(tx: Transaction, ids: Sequence[UUID]) -> None:
-    """These are told."""
+    """These are reported."""
     if ids:
         await tx.execute(SQL["delete_calls"], sorted(ids))
 

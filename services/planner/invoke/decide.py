@@ -147,12 +147,12 @@ def _submitted(so_far: Transition, resolved: Resolved, event: TaskChanged) -> Tr
 def _reported(so_far: Transition, resolved: Resolved, event: TaskChanged) -> Transition:
     """Progress extends the wait by a heartbeat; of several outcomes the first counts."""
     task, heartbeat = so_far.task, invoke_of(resolved).heartbeat
-    if event.told == "progress":
+    if event.reported == "progress":
         task = replace(task, beat=task.beat + 1)
         return so_far.then(task) if heartbeat is None else so_far.then(task, Wake("heartbeat", heartbeat, task.beat))
-    if event.told is None or task.reported is not None:
+    if event.reported is None or task.reported is not None:
         return so_far
-    return so_far.then(replace(task, reported=event.told))
+    return so_far.then(replace(task, reported=event.reported))
 
 
 def _status_answered(so_far: Transition, resolved: Resolved, event: TaskChanged) -> Transition:

@@ -9,7 +9,7 @@ from services.planner.model import TaskRef
 from services.planner.waiting import DueKind
 from shared.events.tasks import TaskState
 from shared.specification.values import Scalar
-from shared.specification.vendor_jobs import Told
+from shared.specification.vendor_jobs import Reported
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Submit:
     submitted: bool = False
     submitted_at: datetime | None = None
     vendor_job: str | None = None
-    reported: Told | None = None
+    reported: Reported | None = None
     beat: int = 0
     ask: int = 0
     reason: str = ""

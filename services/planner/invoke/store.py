@@ -49,7 +49,7 @@ def _submit(row: Row) -> Submit:
         deadline_at=row["deadline_at"],
         submitted=row["submitted"],
         vendor_job=row["vendor_job"],
-        reported=row["told"],
+        reported=row["reported"],
         beat=row["beat"],
         ask=row["ask"],
         reason=row["reason"],

@@ -5,7 +5,7 @@
 -- $4 deadlines timestamptz[]
 -- $5 submitted boolean[]
 -- $6 vendor_jobs text[]
--- $7 told text[]
+-- $7 reported text[]
 -- $8 beats integer[]
 -- $9 asks integer[]
 -- $10 reasons text[]
@@ -15,7 +15,7 @@ SET state = given.state,
     deadline_at = given.deadline_at,
     submitted = given.submitted,
     vendor_job = given.vendor_job,
-    told = given.told,
+    reported = given.reported,
     beat = given.beat,
     ask = given.ask,
     reason = given.reason,
@@ -23,5 +23,5 @@ SET state = given.state,
 FROM unnest(
     $1::uuid[], $2::text[], $3::smallint[], $4::timestamptz[], $5::boolean[], $6::text[], $7::text[], $8::integer[],
     $9::integer[], $10::text[]
-) AS given (id, state, rank, deadline_at, submitted, vendor_job, told, beat, ask, reason)
+) AS given (id, state, rank, deadline_at, submitted, vendor_job, reported, beat, ask, reason)
 WHERE tasks.id = given.id AND tasks.rank < 9

@@ -91,7 +91,7 @@ CREATE TABLE tasks (
     deadline_at timestamptz,
     submitted boolean NOT NULL DEFAULT false,
     vendor_job text,
-    told text,
+    reported text,
     beat integer NOT NULL DEFAULT 0,
     ask integer NOT NULL DEFAULT 0
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);

@@ -91,7 +91,7 @@ async def test_they_find_each_other_in_both_orders(database: Database, first: st
     waits = [expected(task_id), expected(task_id, vendor_job="r1")]
     came = received(task_id) if by == "token" else received(vendor_job="r1")
     told = await run(database, *([*waits, came] if first == "task" else [came, *waits]))
-    assert [(one["task_id"], one["told"], one["vendor_job"], one["state"]) for one in told] == [
+    assert [(one["task_id"], one["reported"], one["vendor_job"], one["state"]) for one in told] == [
         (str(task_id), "done", "r1", "waiting")
     ]
     assert await verdicts(database) == ["accepted"]
@@ -155,7 +155,7 @@ async def test_a_task_that_comes_to_a_vendors_job_after_its_callback_hears_of_it
         assert len(await run(database, *([came, one] if first == "parked" else [one, came]))) == 1
     answered = expected(two, vendor_job="r1", submitted_at=NOW - timedelta(seconds=1))
     told = await run(database, expected(two), answered, answered, received(vendor_job="r1"))
-    assert [(message["task_id"], message["told"]) for message in told] == [(str(two), "done")]
+    assert [(message["task_id"], message["reported"]) for message in told] == [(str(two), "done")]
     assert sorted(await verdicts(database)) == ["accepted", "duplicate"]
 
 
@@ -179,7 +179,7 @@ async def test_clocks_that_differ_a_little_hide_no_outcome(database: Database) -
     assert len(await run(database, expected(one, vendor_job="r1"), received(vendor_job="r1"))) == 1
     answered = expected(two, vendor_job="r1", submitted_at=NOW + timedelta(seconds=0.05))
     told = await run(database, expected(two), answered)
-    assert [(message["task_id"], message["told"]) for message in told] == [(str(two), "done")]
+    assert [(message["task_id"], message["reported"]) for message in told] == [(str(two), "done")]
 
 
 async def test_a_task_whose_next_round_has_the_same_vendor_job_hears_of_it_in_that_round(database: Database) -> None:
@@ -191,7 +191,7 @@ async def test_a_task_whose_next_round_has_the_same_vendor_job_hears_of_it_in_th
         answered = expected(task_id, vendor_job="r1", round=1, submitted_at=NOW - timedelta(seconds=1))
         told += await expect_callbacks(tx, [answered])
     events = [orjson.loads(one.value or b"") for one in told]
-    assert [(one["round"], one["told"]) for one in events] == [(0, "done"), (1, "done")]
+    assert [(one["round"], one["reported"]) for one in events] == [(0, "done"), (1, "done")]
     assert len({dict(one.headers)["ce_id"] for one in told}) == 2
 
 
@@ -214,7 +214,7 @@ async def test_a_wait_that_was_extended_stays_so_whatever_is_told_late(database:
         async with database.transaction() as tx:
             await expect_callbacks(tx, batch)
     told = await run(database, received(vendor_job="r1", received_at=NOW + 1.5 * hour))
-    assert [one["told"] for one in told] == ["done"]
+    assert [one["reported"] for one in told] == ["done"]
 
 
 async def test_what_is_for_nobody_becomes_a_dead_letter_in_its_time(
@@ -255,7 +255,7 @@ async def test_a_callback_that_lay_in_the_spool_for_long_waits_for_its_task_neve
     await sweep(topics, database, producer, payloads)
     assert await verdicts(database) == ["parked"]
     answered = expected(new_id(), vendor_job="r1", submitted_at=began - timedelta(seconds=1))
-    assert [one["told"] for one in await run(database, answered)] == ["done"]
+    assert [one["reported"] for one in await run(database, answered)] == ["done"]
     assert await verdicts(database) == ["accepted"]
 
 
@@ -269,7 +269,7 @@ async def test_a_callback_for_a_job_that_was_submitted_elsewhere_is_for_no_task_
     waits = [expected(task_id), expected(task_id, vendor_job="r1", submitted_at=NOW)]
     assert await run(database, *([*waits, old] if first == "task" else [old, *waits])) == []
     assert await verdicts(database) == ["parked"]
-    assert [one["told"] for one in await run(database, received(vendor_job="r1"))] == ["done"]
+    assert [one["reported"] for one in await run(database, received(vendor_job="r1"))] == ["done"]
     assert await verdicts(database) == ["parked", "accepted"]
 
 
@@ -278,7 +278,7 @@ async def test_a_callback_between_two_tries_of_a_submit_is_for_its_task(database
     task_id, second_try = new_id(), NOW + timedelta(minutes=1)
     answered = expected(task_id, vendor_job="r1", submitted_at=second_try)
     told = await run(database, expected(task_id), received(vendor_job="r1"), answered)
-    assert [one["told"] for one in told] == ["done"]
+    assert [one["reported"] for one in told] == ["done"]
 
 
 async def test_a_task_that_an_earlier_release_expected_hears_of_what_was_parked(database: Database) -> None:
@@ -286,7 +286,7 @@ async def test_a_task_that_an_earlier_release_expected_hears_of_what_was_parked(
     await run(database, received(vendor_job="r1"), expected(task_id))
     async with database.transaction() as tx:
         await tx.execute("UPDATE expectations SET since = DEFAULT")
-    assert [one["told"] for one in await run(database, expected(task_id, vendor_job="r1"))] == ["done"]
+    assert [one["reported"] for one in await run(database, expected(task_id, vendor_job="r1"))] == ["done"]
 
 
 @pytest.mark.parametrize("by", ["token", "id"])
@@ -300,7 +300,7 @@ async def test_a_callback_that_was_given_up_is_accepted_by_the_task_that_comes_a
     await age(database)
     await sweep(topics, database, producer, payloads)
     assert await verdicts(database) == ["unknown"]
-    assert [one["told"] for one in await run(database, expected(task_id, vendor_job="r1"))] == ["done"]
+    assert [one["reported"] for one in await run(database, expected(task_id, vendor_job="r1"))] == ["done"]
     assert await run(database, came, expected(task_id, vendor_job="r1")) == []
     assert await verdicts(database) == ["accepted"]
 

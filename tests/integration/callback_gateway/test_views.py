@@ -167,12 +167,12 @@ async def test_a_job_may_stand_still_for_ever(database_for: DatabaseFor) -> None
     """What it did lately becomes less than numbers can hold."""
     database, job_id = await database_for("callback-gateway"), new_id()
     async with database.transaction() as tx:
-        wanted = "INSERT INTO jobs (id, state, told_at, lately_done) VALUES ($1, 'running', $2, '1e-321'::float8)"
+        wanted = "INSERT INTO jobs (id, state, reported_at, lately_done) VALUES ($1, 'running', $2, '1e-321'::float8)"
         await tx.execute(wanted, job_id, BEGAN)
         later = BEGAN + timedelta(days=30)
         event = JobProgressed(job_id=job_id, state=JobState.RUNNING, counts=JobCounts(), at=later)
         await view_jobs(tx, [incoming(event)])
-        assert await tx.fetchval("SELECT told_at FROM jobs WHERE id = $1", job_id) == later
+        assert await tx.fetchval("SELECT reported_at FROM jobs WHERE id = $1", job_id) == later
 
 
 async def test_a_job_is_told_with_its_sinks_and_how_far_it_is(edge: Served) -> None:

@@ -111,7 +111,7 @@ async def test_a_vendor_job_from_submit_to_results(
         assert {one["task_id"] for one in expected.values} == {first["task_id"], second["task_id"]}
         assert first["submit"]["deadline_at"] in {timer["due_at"] for timer in timers.values}
 
-        done = told(first, TaskState.WAITING, "callback-gateway", told="done")
+        done = told(first, TaskState.WAITING, "callback-gateway", reported="done")
         await producer.send([done, done, told(first, TaskState.WAITING, purpose="submit", vendor_job="r1")])
         [page] = await eventually(lambda: [one for one in fetches.values if one["purpose"] == "page"], 20)
         assert (page["call"]["path"], page["number"], page["facts"]["next"]) == ("/reports/r1/rows", 2, "body.next")
@@ -163,7 +163,7 @@ async def test_a_callback_that_an_outage_held_up_beyond_the_deadline_still_count
             return {one["kind"] for one in set_again if datetime.fromisoformat(one["due_at"]) > datetime.now(UTC)}
 
         await eventually(lambda: in_grace() == {"deadline", "heartbeat"}, 20)
-        await producer.send([told(first, TaskState.WAITING, "callback-gateway", told="done")])
+        await producer.send([told(first, TaskState.WAITING, "callback-gateway", reported="done")])
         await eventually(lambda: fetches.of_type("page", "purpose"), 20)
         assert fetches.of_type("abort", "purpose") == []
 

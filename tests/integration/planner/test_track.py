@@ -87,7 +87,7 @@ async def test_a_job_that_cannot_be_read_fails_and_its_neighbours_are_handled(da
             case "track":
                 told += await handled(database, track_tasks, changed(job_id, 0, TaskState.FAILED))
             case "invoke":
-                waiting = changed(job_id, 0, TaskState.WAITING, told="failed")
+                waiting = changed(job_id, 0, TaskState.WAITING, reported="failed")
                 told += await handled(database, follow_submits, waiting)
             case _:
                 told += await handled(database, control_jobs, JobControl(job_id=job_id, action="cancel"))

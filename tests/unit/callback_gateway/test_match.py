@@ -25,7 +25,7 @@ RULES = Callbacks.model_validate(
 
 
 def waiting(**more: Any) -> Expectation:
-    fields = {"round": 0, "vendor_job": None, "over": False, "told": None, "vendor": "acme", "rules": RULES, **more}
+    fields = {"round": 0, "vendor_job": None, "over": False, "reported": None, "vendor": "acme", "rules": RULES, **more}
     fields = {"deadline_at": NOW + timedelta(hours=1), "updated_at": NOW, "since": NOW, **fields}
     return Expectation(task_id=TASK, job_id=JOB, number=0, **fields)
 
@@ -46,10 +46,10 @@ def callback(status: str = "ok", *, number: int = 1, raw: bytes | None = None, *
         (None, callback(), "parked"),
         (waiting(), callback(round=1), "parked"),
         (waiting(round=1), callback(), "late"),
-        (waiting(told="done"), callback(), "duplicate"),
-        (waiting(told="done", over=True), callback(), "duplicate"),
-        (waiting(told="failed"), callback(), "late"),
-        (waiting(told="done"), callback("on"), "late"),
+        (waiting(reported="done"), callback(), "duplicate"),
+        (waiting(reported="done", over=True), callback(), "duplicate"),
+        (waiting(reported="failed"), callback(), "late"),
+        (waiting(reported="done"), callback("on"), "late"),
         (waiting(over=True), callback(), "late"),
         (waiting(), callback(received_at=NOW + timedelta(hours=2)), "late"),
         (waiting(), callback(received_at=NOW + timedelta(hours=2), expires_at=NOW + timedelta(hours=3)), "accepted"),
@@ -79,14 +79,14 @@ def test_a_callback_by_id_is_for_every_task_that_waits_for_that_job() -> None:
     tasks = {UUID(int=number): waiting(vendor_job="r1") for number in (7, 8)}
     both = [Expectation(**{**_fields(one), "task_id": task_id}) for task_id, one in tasks.items()]
     judged = judge_all(came, both)
-    told = {one.expectation.task_id: one.told for one in judged if one.verdict == "accepted" and one.expectation}
+    told = {one.expectation.task_id: one.reported for one in judged if one.verdict == "accepted" and one.expectation}
     assert told == dict.fromkeys(tasks, "done")
     assert [one.verdict for one in one_for_each(judged)] == ["accepted", "duplicate", "duplicate"]
 
 
 def test_a_repeated_callback_counts_for_the_task_that_came_later_to_the_same_job() -> None:
-    told = waiting(vendor_job="r1", told="done")
-    fresh = Expectation(**{**_fields(told), "task_id": UUID(int=9), "told": None})
+    told = waiting(vendor_job="r1", reported="done")
+    fresh = Expectation(**{**_fields(told), "task_id": UUID(int=9), "reported": None})
     [one] = one_for_each(judge_all([callback(task_id=None, vendor_job="r1")], [told, fresh]))
     assert (one.verdict, one.expectation and one.expectation.task_id) == ("accepted", UUID(int=9))
 
@@ -98,7 +98,7 @@ def _fields(one: Expectation) -> dict[str, Any]:
 @given(st.lists(st.sampled_from(["ok", "bad", "on", "strange"]), max_size=12))
 def test_of_any_number_of_callbacks_one_outcome_counts(statuses: list[str]) -> None:
     judged = judge_all([callback(status, number=n) for n, status in enumerate(statuses)], [waiting()])
-    outcomes = [one for one in judged if one.verdict == "accepted" and one.told in ("done", "failed")]
+    outcomes = [one for one in judged if one.verdict == "accepted" and one.reported in ("done", "failed")]
     assert len(outcomes) == ("ok" in statuses or "bad" in statuses)
     after = [one.verdict for one in judged[judged.index(outcomes[0]) + 1 :]] if outcomes else []
     assert set(after) <= {"duplicate", "late"}

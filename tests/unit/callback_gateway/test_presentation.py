@@ -12,7 +12,7 @@ from shared.specification.vendor import Window
 
 ROW: dict[str, Any] = {
     **dict.fromkeys(("ended_at", "reason", "note", "expected", "complete", "mistakes", "answer"), None),
-    **dict.fromkeys(("sinks", "told_at"), None),
+    **dict.fromkeys(("sinks", "reported_at"), None),
     **dict.fromkeys(("planned", "completed", "failed", "cancelled", "records", "distinct_records"), 0),
     **{"all_known": True, "lately_done": 0.0, "lately_seconds": 0.0},
     **{"id": UUID(int=1), "kind": "poll", "state": "running", "vendor": "acme", "source": "acme/items"},
@@ -20,7 +20,7 @@ ROW: dict[str, Any] = {
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 HALF_DONE: dict[str, Any] = {"planned": 400, "completed": 150, "failed": 30, "cancelled": 20}
-RUNS: dict[str, Any] = {**HALF_DONE, "lately_done": 50.0, "lately_seconds": 100.0, "told_at": NOW}
+RUNS: dict[str, Any] = {**HALF_DONE, "lately_done": 50.0, "lately_seconds": 100.0, "reported_at": NOW}
 
 
 def shown(**more: Any) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def test_no_end_is_promised_before_the_contract_allows_it(windows: list[dict[str
 
 
 def test_while_nothing_ends_the_end_recedes() -> None:
-    job = shown(**{**RUNS, "told_at": NOW - 100 * SECOND})
+    job = shown(**{**RUNS, "reported_at": NOW - 100 * SECOND})
     assert job["finish_estimate_at"] - NOW == 800 * SECOND
 
 
@@ -65,7 +65,7 @@ def test_while_nothing_ends_the_end_recedes() -> None:
         {"lately_done": 0.0},
         {"lately_done": 1.0, "lately_seconds": 1e9},
         {"lately_seconds": 0.5},
-        {"told_at": None},
+        {"reported_at": None},
         {"all_known": False},
     ],
 )

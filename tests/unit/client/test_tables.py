@@ -61,7 +61,7 @@ def test_a_vendors_job_is_shown_with_its_id_and_callbacks(screen: io.StringIO) -
     page |= {"attempts": [], "times": {}}
     told = [("late", "done", 3), ("accepted", "failed", 2), ("unknown", None, 1)]
     callbacks = [
-        {"id": LETTER, "verdict": verdict, "told": what, "received_at": f"2026-01-01T00:00:0{second}Z"}
+        {"id": LETTER, "verdict": verdict, "reported": what, "received_at": f"2026-01-01T00:00:0{second}Z"}
         for verdict, what, second in told
     ]
     tables.show_tasks([Task.model_validate(page)])

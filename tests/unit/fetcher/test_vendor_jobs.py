@@ -108,10 +108,10 @@ def test_the_vendors_id_in_the_submits_answer(body: Any, vendor_job: str | None)
     assert heard.reason.startswith("vendor_job_missing") == (vendor_job is None)
 
 
-@pytest.mark.parametrize(("state", "told"), [("ok", "done"), ("bad", "failed"), ("on", None)])
-def test_an_answer_about_the_status(state: str, told: str | None) -> None:
+@pytest.mark.parametrize(("state", "reported"), [("ok", "done"), ("bad", "failed"), ("on", None)])
+def test_an_answer_about_the_status(state: str, reported: str | None) -> None:
     rules = JobOutcome(done="body.state == 'ok'", failed="body.state == 'bad'")
-    assert read_heard(requested("status", status=rules), 200, {}, {"state": state}).told == told
+    assert read_heard(requested("status", status=rules), 200, {}, {"state": state}).reported == reported
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from shared.events.tasks import Facts, TaskChanged, TaskState
 from shared.specification.invoke import Invoke, Results
 from shared.specification.request import CursorPages, Request
 from shared.specification.vendor import Callbacks
-from shared.specification.vendor_jobs import Told
+from shared.specification.vendor_jobs import Reported
 from tests.unit.planner.job_rows import JOB, job_row
 
 TASK = UUID(int=2)
@@ -70,7 +70,7 @@ def waits(**more: Any) -> Submit:
 
 
 def heard(
-    *, told: Told | None = None, purpose: Any = None, vendor_job: str | None = None, round: int = 0
+    *, reported: Reported | None = None, purpose: Any = None, vendor_job: str | None = None, round: int = 0
 ) -> TaskChanged:
     return TaskChanged(
         task_id=TASK,
@@ -82,7 +82,7 @@ def heard(
         at=NOW,
         purpose=purpose,
         vendor_job=vendor_job,
-        told=told,
+        reported=reported,
     )
 
 
@@ -119,7 +119,7 @@ def test_a_submit_that_is_answered_waits_under_its_vendors_id() -> None:
 
 
 def test_done_completes_and_plans_the_results_within_the_same_job() -> None:
-    found = after(resolved(), SUBMITTED, heard(told="done"))
+    found = after(resolved(), SUBMITTED, heard(reported="done"))
     assert (found.effects, found.task.state) == ((End(),), TaskState.COMPLETED)
     job = job_row(resolved=resolved())
     counted, [page] = count(job, [found.task])
@@ -128,24 +128,24 @@ def test_done_completes_and_plans_the_results_within_the_same_job() -> None:
 
 
 def test_a_callback_before_the_submits_answer_waits_for_the_id_that_its_results_need() -> None:
-    early = after(resolved(), heard(told="done"))
+    early = after(resolved(), heard(reported="done"))
     assert (early.effects, early.task.reported) == ((), "done")
     assert after(resolved(), SUBMITTED, task=early.task).task.state is TaskState.COMPLETED
 
 
 def test_a_callback_that_names_the_vendors_job_is_enough() -> None:
-    found = after(resolved(), heard(told="done", vendor_job="r9"))
+    found = after(resolved(), heard(reported="done", vendor_job="r9"))
     assert (found.task.state, found.task.vendor_job) == (TaskState.COMPLETED, "r9")
 
 
 def test_without_results_there_is_nothing_to_wait_for() -> None:
-    found = after(resolved(results=None), heard(told="done"))
+    found = after(resolved(results=None), heard(reported="done"))
     assert found.task.state is TaskState.COMPLETED
     assert count(job_row(resolved=resolved(results=None)), [found.task])[1] == ()
 
 
 def test_a_failed_vendor_job_fails_its_task() -> None:
-    found = after(resolved(), SUBMITTED, heard(told="failed"))
+    found = after(resolved(), SUBMITTED, heard(reported="failed"))
     assert found.task.state is TaskState.FAILED
     assert found.task.reason.startswith("vendor_failed")
     assert count(job_row(resolved=resolved()), [found.task])[0].failed == 1
@@ -155,11 +155,11 @@ def test_a_deadline_ends_the_wait_and_the_vendors_job() -> None:
     found = after(resolved(), due("deadline"), task=after(resolved(), SUBMITTED).task, now=LATER)
     assert (found.task.state, found.effects) == (TaskState.EXPIRED, (End(), EndVendorJob()))
     assert found.task.reason == "deadline_exceeded: no outcome within 3600s"
-    assert not after(resolved(), heard(told="done"), task=found.task).effects
+    assert not after(resolved(), heard(reported="done"), task=found.task).effects
 
 
 def test_a_deadline_says_when_only_the_vendors_id_was_missing() -> None:
-    nameless = after(resolved(), heard(purpose="submit"), heard(told="done")).task
+    nameless = after(resolved(), heard(purpose="submit"), heard(reported="done")).task
     found = after(resolved(), due("deadline"), task=nameless, now=LATER)
     assert (found.task.state, found.task.reason.split(":")[0]) == (TaskState.EXPIRED, "vendor_job_missing")
 
@@ -189,7 +189,7 @@ def test_a_submit_answered_after_its_task_was_given_up_is_ended_at_the_vendor() 
 
 def test_progress_extends_the_wait_by_a_heartbeat() -> None:
     job = resolved(heartbeat="10m")
-    found = after(job, SUBMITTED, heard(told="progress"))
+    found = after(job, SUBMITTED, heard(reported="progress"))
     assert found.effects[-1] == Wake("heartbeat", timedelta(minutes=10), 1)
     assert not after(job, due("heartbeat", beat=0), task=found.task).effects
     assert after(job, due("heartbeat", beat=1), task=found.task).task.state is TaskState.EXPIRED
@@ -210,7 +210,7 @@ def test_a_timer_that_comes_late_leaves_time_for_what_was_reported_meanwhile_but
     number = 1 if kind == "deadline" else 0
     assert found.effects[-1] == Wake(kind, grace, number, in_grace=True)  # type: ignore[arg-type]
     assert (Expect() in found.effects) == (kind == "deadline")
-    assert after(job, heard(told="done"), task=found.task).task.state is TaskState.COMPLETED
+    assert after(job, heard(reported="done"), task=found.task).task.state is TaskState.COMPLETED
     end = due(kind, beat=number, due_at=LATER + late + grace, in_grace=True)
     assert after(job, end, task=found.task, now=LATER + 2 * (late + grace)).effects == (End(), EndVendorJob())
 
@@ -243,7 +243,7 @@ def test_a_status_that_cannot_be_asked_now_is_asked_later(paused: bool, submitte
 
 def test_what_belongs_to_another_round_means_nothing() -> None:
     task = waits()
-    for event in (heard(told="done", vendor_job="r", round=1), due("deadline", round=1)):
+    for event in (heard(reported="done", vendor_job="r", round=1), due("deadline", round=1)):
         assert after(resolved(), event, task=task) == Transition(task)
 
 
@@ -364,15 +364,15 @@ class Life(RuleBasedStateMachine):
         self.id_known |= known and not self.task.state.is_end
         self.hear(self.log[-1])
 
-    @rule(told=st.sampled_from(["done", "failed", "progress"]), named=st.booleans())
-    def callback(self, told: Told, named: bool) -> None:
+    @rule(reported=st.sampled_from(["done", "failed", "progress"]), named=st.booleans())
+    def callback(self, reported: Reported, named: bool) -> None:
         """The gateway lets one outcome pass; here, any number."""
-        self.log.append(heard(told=told, vendor_job="r1" if named else None))
+        self.log.append(heard(reported=reported, vendor_job="r1" if named else None))
         self.hear(self.log[-1])
 
-    @rule(told=st.sampled_from([None, "done", "failed", "progress"]))
-    def status_is_answered(self, told: Told | None) -> None:
-        self.log.append(heard(told=told, purpose="status"))
+    @rule(reported=st.sampled_from([None, "done", "failed", "progress"]))
+    def status_is_answered(self, reported: Reported | None) -> None:
+        self.log.append(heard(reported=reported, purpose="status"))
         self.hear(self.log[-1])
 
     @rule(kind=st.sampled_from(["deadline", "heartbeat", "status"]), number=st.integers(0, 3))

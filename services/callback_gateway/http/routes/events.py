@@ -78,7 +78,7 @@ async def _read(context: ApiContext, job_id: UUID, after: int) -> list[Row]:
 
 
 async def _is_over(context: ApiContext, job_id: UUID) -> bool:
-    """By its row: the last event need not be the end. What died before it told of the beginning tells it afterwards."""
+    """By its row: the last event need not be the end. After a crash the beginning may come after the end."""
     job = await _patiently(context, partial(store.find_job, job_id=job_id))
     return job is None or job["ended_at"] is not None
 
