@@ -77,7 +77,7 @@ async def test_vendor_jobs_that_are_done_do_not_plan_all_of_their_large_results_
             state=TaskState.WAITING,
             service="callback-gateway",
             at=utc_now(),
-            told="done",
+            reported="done",
             vendor_job=f"r{number}",
         )
         for number in range(submits)
