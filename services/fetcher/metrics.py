@@ -25,22 +25,27 @@ ANSWERS_HELD = Gauge("sluice_answers_held", "Answers that wait for the payload s
 PAYLOAD_BYTES = Counter("sluice_payload_bytes_total", "Bytes stored", ["vendor"])
 TAKEN_OVER = Counter("sluice_calls_taken_over_total", "Calls of silent fetchers that were taken over")
 
-_SHOWN_AS_PAUSED = set[str]()
+_PAUSE_ENDS = dict[str, float]()
+"""By label, on the monotonic clock. A vendor that was called is in it, paused or not."""
+
+
+def show_vendor(vendor: str) -> None:
+    """The vendor is called: it is shown as paused for 0 seconds, unless it is."""
+    label = vendor_label(vendor)
+    if label not in _PAUSE_ENDS:
+        _PAUSE_ENDS[label] = 0.0
+        PAUSED_SECONDS.labels(vendor=label).set_function(partial(_pause_left, label))
 
 
 def show_pauses(pauses: Mapping[str, float]) -> None:
     """These vendors are paused, each for so many seconds from now, and no others. The gauge counts down by itself. Of
     ad-hoc vendors, which share a label, the longest pause counts."""
     now = monotonic()
-    by_length = sorted(pauses.items(), key=itemgetter(1))
-    ends = {vendor_label(vendor): now + seconds for vendor, seconds in by_length}
-    for label, end in ends.items():
-        PAUSED_SECONDS.labels(vendor=label).set_function(partial(_left_until, end))
-    for label in _SHOWN_AS_PAUSED - ends.keys():
-        PAUSED_SECONDS.remove(label)
-    _SHOWN_AS_PAUSED.clear()
-    _SHOWN_AS_PAUSED.update(ends)
+    _PAUSE_ENDS.update(dict.fromkeys(_PAUSE_ENDS, 0.0))
+    for vendor, seconds in sorted(pauses.items(), key=itemgetter(1)):
+        show_vendor(vendor)
+        _PAUSE_ENDS[vendor_label(vendor)] = now + seconds
 
 
-def _left_until(end: float) -> float:
-    return max(0.0, end - monotonic())
+def _pause_left(label: str) -> float:
+    return max(0.0, _PAUSE_ENDS[label] - monotonic())

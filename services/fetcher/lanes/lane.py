@@ -22,7 +22,7 @@ from services.fetcher.lanes.permit import Permit
 from services.fetcher.lanes.resources import Resources
 from services.fetcher.lanes.slots import is_ad_hoc
 from services.fetcher.lanes.terms import Terms
-from services.fetcher.metrics import PERMITS, PERMITTED_RATE
+from services.fetcher.metrics import PERMITS, PERMITTED_RATE, show_vendor
 from services.fetcher.permits.decide import rate_of
 from services.fetcher.permits.state import write_permits
 from services.fetcher.permits.windows import Permits
@@ -137,6 +137,7 @@ class Lane:
         is_known = terms.vendor is not None or is_ad_hoc(self.vendor)
         self._unknown_since = None if is_known else self._unknown_since or monotonic()
         self.load.most = terms.most
+        show_vendor(self.vendor)
         PERMITTED_RATE.labels(vendor=vendor_label(self.vendor)).set(rate_of(terms.budget, terms.pace) or 0)
 
     async def _claim_on(self, tx: Transaction, terms: Terms) -> ClaimResult:

@@ -16,14 +16,17 @@ from services.fetcher.metrics import show_pauses
 from services.fetcher.rows import show_life
 from services.fetcher.settings import Settings
 from services.fetcher.settle.settle import Settlement
+from shared.database.pool import Transaction
 from shared.errors import Unavailable
 from shared.observability.logs import get_logger
 from shared.runtime.app import Runtime
+from shared.runtime.clock import monotonic
 
 _MOST_CLAIMS = 8
 """More claims at a time are not faster."""
 _OTHER_CONNECTIONS = 2
 """Connections that no claim takes. They write down what calls have brought, and new calls."""
+_PAUSES_SECONDS = 1.0
 
 log = get_logger(__name__)
 
@@ -56,6 +59,7 @@ class Lanes:
         """By vendor; each until it has ended and nothing of it is open."""
         self._running: dict[str, asyncio.Task[None]] = {}
         self._woken = asyncio.Event()
+        self._show_pauses_at = 0.0
 
     def wake(self) -> None:
         """New calls were written down, or calls wait again: lanes look whose vendors have calls that are due."""
@@ -95,11 +99,10 @@ class Lanes:
                     is_known = True
                 async with database.transaction() as tx:
                     busy = await store.find_busy_vendors(tx, suspects=self._slots.suspects.is_free)
-                    pauses = await store.find_pauses(tx)
+                    await self._show_pauses(tx)
             except Unavailable as error:
                 log.warning("lanes.waiting", error=str(error))
             else:
-                show_pauses(pauses)
                 self._forget_lanes()
                 self._line_up([vendor for vendor, paused in busy.items() if paused < IDLE_SECONDS])
             try:
@@ -111,6 +114,12 @@ class Lanes:
             await store.stop_fetcher(database, fetcher_id)
         await asyncio.gather(*self._running.values(), return_exceptions=True)
         await self._calls.end()
+
+    async def _show_pauses(self, tx: Transaction) -> None:
+        """Once in a second, however often lanes are kept."""
+        if monotonic() >= self._show_pauses_at:
+            show_pauses(await store.find_pauses(tx))
+            self._show_pauses_at = monotonic() + _PAUSES_SECONDS
 
     def _opens_none(self) -> bool:
         """Whether no call is to be opened here: its outcome could not be stored or reported, and perhaps other fetchers

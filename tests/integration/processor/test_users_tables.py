@@ -12,6 +12,7 @@ import pytest
 from services.processor.app import build
 from services.processor.settings import Settings
 from services.processor.sinks import postgres
+from shared.database import users_tables
 from shared.database.pool import Database
 from shared.database.users_tables import TableBusy, users_table
 from shared.errors import RefusedByTarget
@@ -52,9 +53,16 @@ def completed(tasks: TopicReader) -> set[UUID]:
 
 
 async def test_a_locked_table_holds_back_no_other_source_and_its_pages_come_again(
-    topics: Place, payloads: Path, producer: Producer, reader_for: ReaderFor, database: Database, store: PayloadStore
+    topics: Place,
+    payloads: Path,
+    producer: Producer,
+    reader_for: ReaderFor,
+    database: Database,
+    store: PayloadStore,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A user creates an index on one table, and has not committed an UPDATE of a row of another."""
+    monkeypatch.setattr(users_tables, "_LOCK_SECONDS", 1)
     tasks, retries, dead = [await reader_for(name) for name in ("tasks.events", "processor.retry", "processor.dead")]
 
     async def process(*pages: PayloadStored, expected: Sequence[PayloadStored]) -> None:
