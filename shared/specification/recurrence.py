@@ -81,7 +81,7 @@ def time_problems(schedule: Schedule, asked_at: datetime, anchor: datetime | Non
             return []
         pointer = "/cron" if schedule.ends is None else "/ends"
         return [Problem(pointer, "it would never fire" if schedule.ends is None else "it would end before it fires")]
-    if first > asked_at + FARTHEST:
+    if first > max(asked_at, anchor or asked_at) + FARTHEST:
         return [too_far]
     return []
 
