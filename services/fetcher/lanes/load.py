@@ -1,17 +1,13 @@
 """What one lane has under way: every call is counted here, for the lane, for the process and for the metrics."""
 
 from collections.abc import Callable
-from uuid import UUID
 
 from services.fetcher.lanes.slots import CallSlots, is_ad_hoc
 from services.fetcher.metrics import IN_FLIGHT
-from services.fetcher.model import Claimed, Ended, Later, Outcome
+from services.fetcher.model import Claimed, ClaimKey, Ended, Later, Outcome
 from shared.observability.metrics import vendor_label
 
 _SHARES = 4
-
-_ClaimKey = tuple[UUID, int]
-"""A call under one claim. A fetcher that was silent may have a call open twice: taken over, then claimed again."""
 
 
 class LaneLoad:
@@ -30,9 +26,10 @@ class LaneLoad:
         self._is_ad_hoc = is_ad_hoc(vendor)
         self._slots = slots
         self._may_open_suspect = False
-        self._answered: set[_ClaimKey] = set()
-        """Open calls that the vendor has answered well: it has room for others."""
-        self._refused: set[_ClaimKey] = set()
+        self._answered: set[ClaimKey] = set()
+        """Open calls that the vendor has answered well: it has room for others. By their claims: a fetcher that was
+        silent may have a call open twice, taken over and then claimed again."""
+        self._refused: set[ClaimKey] = set()
         """Open calls after which the vendor is to be left alone: until that is written down, nothing leaves."""
 
     @property
@@ -85,9 +82,9 @@ class LaneLoad:
         """The outcome of a call is known. After good answers the lane looks again when a share of what may be in flight
         is free: a claim after every single answer would cost too much."""
         if _wants_rest(outcome):
-            self._refused.add(_key_of(outcome.call))
+            self._refused.add(outcome.call.key)
         elif isinstance(outcome, Ended) and outcome.succeeded and not self._refused:
-            self._answered.add(_key_of(outcome.call))
+            self._answered.add(outcome.call.key)
             IN_FLIGHT.labels(vendor=vendor_label(self._vendor)).dec()
             if self.at_vendor * _SHARES <= self.most * (_SHARES - 1):
                 self.wake()
@@ -95,19 +92,15 @@ class LaneLoad:
     def settled(self, call: Claimed) -> None:
         """The outcome of a call is written down."""
         self.open -= 1
-        self._refused.discard(_key_of(call))
-        if _key_of(call) in self._answered:
-            self._answered.remove(_key_of(call))
+        self._refused.discard(call.key)
+        if call.key in self._answered:
+            self._answered.remove(call.key)
         else:
             IN_FLIGHT.labels(vendor=vendor_label(self._vendor)).dec()
         if call.is_suspect:
             self._slots.suspects.release()
         self._slots.give_back(self._vendor, 1)
         self.wake()
-
-
-def _key_of(call: Claimed) -> _ClaimKey:
-    return call.id, call.claim
 
 
 def _wants_rest(outcome: Outcome) -> bool:
