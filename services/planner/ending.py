@@ -9,6 +9,8 @@ from shared.events.jobs import JobState
 _MOST_CUT = 20
 _OTHERS = "results of others: cut off, too"
 _PARTS = re.compile("; (?=results of |cursor_loops: )")
+BARREN = "no_new_records: "
+"""How the reason begins where pages without a new record ended the paging."""
 LOOPS = "cursor_loops: the vendor gave a cursor that it had given before"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from services.planner.ending import LOOPS, also_cut, cut_results, end_of, paging_stopped
+from services.planner.ending import BARREN, LOOPS, also_cut, cut_results, end_of, paging_stopped
 from services.planner.model import JobRow, PlannedCall, Resolved, Task, number_tasks
 from services.planner.paging.follow import has_plan, leads_on, next_step, pages_so_far
 from services.planner.paging.step import Step
@@ -97,7 +97,7 @@ class Advance:
     @property
     def stops(self) -> bool:
         """Whether the planned pages need not be called: they would have nothing new."""
-        return self.ended is None and self.job.is_open and self.job.reason.startswith("no_new_records: ")
+        return self.ended is None and self.job.is_open and self.job.reason.startswith(BARREN)
 
     @property
     def reports_progress(self) -> bool:
@@ -120,7 +120,7 @@ def advance(job: JobRow, changes: Sequence[Change], pages: Sequence[PageRead], r
             room.take(result.planned[before:])
     job = result.job
     if job.barren >= MOST_BARREN and not job.discovery_over:
-        job = replace(job, discovery_over=True, reason=f"no_new_records: {job.barren} pages had none")
+        job = replace(job, discovery_over=True, reason=f"{BARREN}{job.barren} pages had none")
     return replace(result, job=job, ended=end_of(job))
 
 
