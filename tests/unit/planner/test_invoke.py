@@ -2,15 +2,11 @@
 often as they come, it ends once, and its results are planned once."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
-from uuid import UUID
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from services.planner.ending import end_of
 from services.planner.invocation import outcome_of_status, plan_submits, resolve_results
@@ -23,26 +19,10 @@ from shared.errors import Problem
 from shared.events.callbacks import TaskDue
 from shared.events.jobs import JobState
 from shared.events.tasks import Facts, TaskChanged, TaskState
-from shared.specification.invoke import Invoke, Results
+from shared.specification.invoke import Results
 from shared.specification.request import CursorPages, Request
-from shared.specification.vendor import Callbacks
-from shared.specification.vendor_jobs import Reported
-from tests.unit.planner.job_rows import JOB, job_row
-
-TASK = UUID(int=2)
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-SUBMIT = {"method": "POST", "path": "/reports", "json": {"month": "{input.month}", "url": "{callback.url}"}}
-RESULTS = {"request": {"path": "/reports/{vendor_job}/rows", "query": {"month": "{input.month}"}}}
-
-
-def resolved(callbacks: dict[str, Any] | None = None, **invoke: Any) -> Resolved:
-    document = {"submit": SUBMIT, "vendor_job": "body.id", "deadline": "1h", "results": RESULTS, **invoke}
-    return Resolved(
-        vendor="acme",
-        source="reports",
-        invoke=Invoke.model_validate(document),
-        callbacks=Callbacks.model_validate(callbacks or {}),
-    )
+from tests.unit.planner.job_rows import job_row
+from tests.unit.planner.submits import NOW, SUBMIT, due, heard, resolved, waits
 
 
 def test_only_an_answer_about_the_status_has_a_status_of_its_own() -> None:
@@ -63,31 +43,6 @@ def test_results_may_be_paged_in_the_body() -> None:
         [second] = next_step(read_with, first, Facts(items=1, next="c1"), 1).calls
         assert (first.call.path, first.call.body) == ("/j1/rows", {"of": month})
         assert (second.call.path, second.call.body) == ("/j1/rows", {"of": month, "at": "c1"})
-
-
-def waits(**more: Any) -> Submit:
-    return Submit(TASK, JOB, 0, 0, TaskState.RELEASED, {"month": "2026-01"}, NOW, **more)
-
-
-def heard(
-    *, reported: Reported | None = None, purpose: Any = None, vendor_job: str | None = None, round: int = 0
-) -> TaskChanged:
-    return TaskChanged(
-        task_id=TASK,
-        job_id=JOB,
-        number=0,
-        round=round,
-        state=TaskState.WAITING,
-        service="fetcher",
-        at=NOW,
-        purpose=purpose,
-        vendor_job=vendor_job,
-        reported=reported,
-    )
-
-
-def due(kind: Any, *, round: int = 0, **more: Any) -> TaskDue:
-    return TaskDue(task_id=TASK, job_id=JOB, round=round, kind=kind, **more)
 
 
 def after(
@@ -328,95 +283,3 @@ def test_callbacks_that_can_never_say_done_are_refused_where_nothing_else_can(ou
     status = {"request": {"path": "/status"}, "done": "body.ok"}
     assert isinstance(submits(resolved({"outcome": outcome}, status=status), {"month": "2026-01"}), Step)
     assert isinstance(submits(resolved({"outcome": {**outcome, "done": "body.ok"}}), {"month": "2026-01"}), Step)
-
-
-class Life(RuleBasedStateMachine):
-    """A submit, the vendor, the clock and a broker that repeats and reorders what it likes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.job = resolved(heartbeat="10m", status={"request": {"path": "/reports/{vendor_job}"}, "done": "body.ok"})
-        self.task = waits()
-        self.now = NOW
-        self.log: list[TaskChanged | TaskDue] = []
-        self.ends: list[TaskState] = []
-        self.deadlines = [NOW + timedelta(hours=1)]
-        self.planned = 0
-        self.done_told = False
-        self.id_known = False
-
-    def hear(self, event: TaskChanged | TaskDue) -> None:
-        """The handler loads the row, decides, and stores it; a row that was over stays as it was."""
-        found = apply_event(Transition(self.task), self.job, event, self.now, paused=False)
-        if not self.task.state.is_end:
-            self.task = found.task
-        if End() in found.effects:
-            self.ends.append(found.task.state)
-            self.planned += len(count(job_row(resolved=self.job), [found.task])[1])
-        self.deadlines += [
-            self.now + one.after for one in found.effects if isinstance(one, Wake) and one.kind == "deadline"
-        ]
-
-    @rule(known=st.booleans())
-    def submit_is_recorded(self, known: bool) -> None:
-        """Its outcome may be unknown, and with it the vendor's id."""
-        self.log.append(heard(purpose="submit", vendor_job="r1" if known else None))
-        self.id_known |= known and not self.task.state.is_end
-        self.hear(self.log[-1])
-
-    @rule(reported=st.sampled_from(["done", "failed", "progress"]), named=st.booleans())
-    def callback(self, reported: Reported, named: bool) -> None:
-        """The gateway lets one outcome pass; here, any number."""
-        self.log.append(heard(reported=reported, vendor_job="r1" if named else None))
-        self.hear(self.log[-1])
-
-    @rule(reported=st.sampled_from([None, "done", "failed", "progress"]))
-    def status_is_answered(self, reported: Reported | None) -> None:
-        self.log.append(heard(reported=reported, purpose="status"))
-        self.hear(self.log[-1])
-
-    @rule(kind=st.sampled_from(["deadline", "heartbeat", "status"]), number=st.integers(0, 3))
-    def timer_fires(self, kind: str, number: int) -> None:
-        self.log.append(due(kind, beat=number, ask=number))
-        self.hear(self.log[-1])
-
-    @rule(minutes=st.integers(1, 50))
-    def time_passes(self, minutes: int) -> None:
-        self.now += timedelta(minutes=minutes)
-
-    @rule(kind=st.sampled_from(["deadline", "heartbeat"]), number=st.integers(0, 3), in_grace=st.booleans())
-    def timer_fires_late(self, kind: str, number: int, in_grace: bool) -> None:
-        """It ends nothing, unless the task had its grace."""
-        ended = self.task.state.is_end
-        self.log.append(due(kind, beat=number, due_at=self.now - timedelta(minutes=1), in_grace=in_grace))
-        self.hear(self.log[-1])
-        assert ended or in_grace or not self.task.state.is_end
-
-    @precondition(lambda self: self.log)
-    @rule(data=st.data())
-    def message_comes_again(self, data: st.DataObject) -> None:
-        """After a crash between commit and acknowledgement, or late."""
-        self.hear(data.draw(st.sampled_from(self.log)))
-
-    @invariant()
-    def it_ends_once(self) -> None:
-        assert len(self.ends) <= 1
-        assert self.planned == (self.ends == [TaskState.COMPLETED])
-        assert self.task.state.is_end == bool(self.ends)
-
-    @invariant()
-    def a_completed_task_had_what_its_results_need(self) -> None:
-        if self.ends == [TaskState.COMPLETED]:
-            assert self.task.vendor_job == "r1"
-
-    def teardown(self) -> None:
-        """Every wait ends: with a deadline that was asked for, at the latest, once the submit is answered."""
-        self.submit_is_recorded(known=False)
-        for at in self.deadlines:
-            self.now = max(self.now, at)
-            self.hear(due("deadline"))
-        assert len(self.ends) == 1
-
-
-TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=200, stateful_step_count=25, deadline=None)
