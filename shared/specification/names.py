@@ -1,6 +1,8 @@
 """Members of tagged unions by their names alone: `pages: auto` for `pages: {style: auto}`."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, get_args
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -20,25 +22,20 @@ class OrName:
     @property
     def short(self) -> tuple[str, ...]:
         """The names that say everything."""
-        return tuple(name for name, needed in self._needed().items() if not needed)
+        return tuple(name for name, needed in self._needed.items() if not needed)
 
     def in_full(self, value: Any) -> Any:
         """A name that says everything in its long form; any other value as it is."""
-        return {self.tag: value} if isinstance(value, str) and value in self.short else value
+        return {self.tag: value} if isinstance(value, str) and self._needed.get(value) == () else value
 
-    def _needed(self) -> dict[str, list[str]]:
-        """What each member needs beside its tag."""
-        return {
-            get_args(member.model_fields[self.tag].annotation)[0]: [
-                name for name, field in member.model_fields.items() if field.is_required() and name != self.tag
-            ]
-            for member in self.members
-        }
+    @property
+    def _needed(self) -> Mapping[str, Sequence[str]]:
+        return _needed(self.tag, self.members)
 
     def _read(self, value: Any) -> Any:
         if not isinstance(value, str) or value in self.short:
             return self.in_full(value)
-        needed = self._needed()
+        needed = self._needed
         if value not in needed:
             raise PydanticKnownError("literal_error", {"expected": f"{', '.join(needed)} or an object with {self.tag}"})
         shown = ", ".join(f"{name}: …" for name in needed[value])
@@ -49,3 +46,14 @@ class OrName:
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return {"anyOf": [{"enum": list(self.short)}, handler(schema)]}
+
+
+@cache
+def _needed(tag: str, members: tuple[type[Strict], ...]) -> Mapping[str, Sequence[str]]:
+    """What each member needs beside its tag, by its name."""
+    return {
+        get_args(member.model_fields[tag].annotation)[0]: tuple(
+            name for name, field in member.model_fields.items() if field.is_required() and name != tag
+        )
+        for member in members
+    }

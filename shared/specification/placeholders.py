@@ -110,7 +110,7 @@ def _mistakes(document: Mapping[str, Any], given: _Given) -> list[Problem]:
         if name not in known and name.partition(".")[0] not in given.groups:
             shown = (*(f"{group}.NAME" for group in given.groups), *known)
             found.append(unknown_placeholder(pointer_to(place), name, shown, _where(walk, name)))
-    return [*found, *(walk.mistake for walk in walks if walk.mistake)]
+    return [*found, *(mistake for walk in walks if (mistake := walk.mistake))]
 
 
 def _where(walk: WrittenWalk | None, name: str) -> str:

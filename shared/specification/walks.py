@@ -43,17 +43,17 @@ class WrittenWalk:
     def mistake(self) -> Problem | None:
         """Why pages would all be the same, or the cursor would go to two places."""
         name = _TELLS_PAGES_APART.get(self.style, "")
-        request, into = pointer_to((*self.at, "request")), pointer_to((*self.at, "pages", "into"))
+        request, into = (*self.at, "request"), (*self.at, "pages", "into")
         match name == CURSOR, name in self.used, SIZE in self.used, self.into is not None:
             case False, False, True, _ if name:
-                return Problem(request, f"has {{{SIZE}}} and not {{{name}}}: all pages would be one")
+                return Problem(pointer_to(request), f"has {{{SIZE}}} and not {{{name}}}: all pages would be one")
             case True, True, _, True:
-                return Problem(into, f"expected none, as the request has {{{name}}}")
+                return Problem(pointer_to(into), f"expected none, as the request has {{{name}}}")
             case True, False, _, False:
                 unless = f", unless the request has {{{name}}}" if self.at else " and has no default"
-                return Problem(into, f"is missing{unless}")
+                return Problem(pointer_to(into), f"is missing{unless}")
             case True, False, True, True:
-                return Problem(into, f"expected {{{name}}} in the request instead, as that has {{{SIZE}}}")
+                return Problem(pointer_to(into), f"expected {{{name}}} in the request instead, as that has {{{SIZE}}}")
             case _:
                 return None
 

@@ -20,6 +20,7 @@ from shared.specification.hosts import ad_hoc_vendor, host_mistakes
 from shared.specification.invoke import Invoke
 from shared.specification.job import DeliverJob, InvokeJob, JobSpecification, PollJob, RequestJob, SourceJob, UrlJob
 from shared.specification.mistakes import input_of_poll, unknown
+from shared.specification.notify import Notify
 from shared.specification.placeholders import read_job
 from shared.specification.request import AutoPages, Request
 from shared.specification.source import Output, Poll, Source
@@ -138,8 +139,7 @@ def _resolve_work(
     """`work` says what to do: the job itself, or the source that it names."""
     if work.vendor not in known.vendors:
         return Unknown(unknown("vendor", work.vendor, known.vendors))
-    output = _output(work).model_copy(update={"notify": job.notify or work.notify})
-    resolved = Resolved(vendor=work.vendor, source=name, output=output)
+    resolved = Resolved(vendor=work.vendor, source=name, output=_output(work, job.notify or work.notify))
     match work:
         case PollJob(poll=Poll() as poll) | Source(poll=Poll() as poll):
             return _resolve_poll(job, resolved, poll)
@@ -188,7 +188,7 @@ def _from_url(job: UrlJob) -> Resolved:
         source=f"{parts.netloc}{parts.path}",
         poll=poll,
         pages=None,
-        output=_output(job),
+        output=_output(job, job.notify),
     )
 
 
@@ -197,8 +197,6 @@ def _query_of(text: str) -> dict[str, QueryValue]:
     return {name: values if len(values) > 1 else values[0] for name, values in found.items()}
 
 
-def _output(job: Output) -> Output:
-    """The part of a job or source that says what becomes of its records."""
-    return Output(
-        sinks=job.sinks, payloads=job.payloads, tolerate=job.tolerate, priority=job.priority, notify=job.notify
-    )
+def _output(job: Output, notify: Notify) -> Output:
+    """The part of a job or source that says what becomes of its records and who hears of its end."""
+    return Output(sinks=job.sinks, payloads=job.payloads, tolerate=job.tolerate, priority=job.priority, notify=notify)
