@@ -24,7 +24,7 @@ ALIVE_SECONDS = 30.0
 _STOP_SECONDS = 0.05
 """Closing waits so long at most, and the event loop with it."""
 
-_SILENT_SECONDS = 5
+_SILENT_SECONDS = 5.0
 _MOST_CONNECTIONS = 32
 """That are open at once; a few scrapers and probes are expected."""
 
@@ -51,12 +51,16 @@ class Heartbeat:
 class HealthServer:
     """Serves the three pages until closed."""
 
-    def __init__(self, host: str, port: int, heartbeat: Heartbeat, check: Check) -> None:
+    def __init__(
+        self, host: str, port: int, heartbeat: Heartbeat, check: Check, *, silent_seconds: float = _SILENT_SECONDS
+    ) -> None:
+        """A connection that says nothing for `silent_seconds` is closed."""
         self._heartbeat = heartbeat
         self._check = check
         self._metrics = make_wsgi_app()
         try:
-            self._server = make_server(host, port, self._answer, _Server, _Quiet)
+            handler = type("_Quiet", (_Quiet,), {"timeout": silent_seconds})
+            self._server = make_server(host, port, self._answer, _Server, handler)
         except OSError as error:
             raise Unavailable(f"cannot listen at {host}:{port}: {error.strerror}") from error
         self._thread = threading.Thread(
@@ -98,6 +102,7 @@ def _json(start: Any, good: bool, state: dict[str, Any]) -> Iterable[bytes]:
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
     block_on_close = False
+    request_queue_size = 128  # a client that finds no room asks again after one second, three, seven …
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -135,7 +140,5 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 
 class _Quiet(WSGIRequestHandler):
-    timeout = _SILENT_SECONDS
-
     def log_message(self, format: str, *args: object) -> None:
         return

@@ -31,7 +31,7 @@ def test_it_starts_without_a_look_up_of_names(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.fixture
 def server() -> Iterator[HealthServer]:
-    made = HealthServer("127.0.0.1", 0, Heartbeat(), lambda: {"problems": []})
+    made = HealthServer("127.0.0.1", 0, Heartbeat(), lambda: {"problems": []}, silent_seconds=0.5)
     yield made
     closing = threading.Thread(target=made.close, daemon=True)
     closing.start()
