@@ -1,6 +1,7 @@
 """Fixtures: the embedded stack, a place for each test, open databases, producers and consumers."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -21,6 +22,16 @@ from tests.support.topic_reader import TopicReader
 
 DatabaseFor = Callable[[str], Awaitable[Database]]
 ReaderFor = Callable[[str], Awaitable[TopicReader]]
+
+_WORKER_BYTES = 1.5 * 1024**3
+"""A process that runs tests, with its servers and the services that it starts."""
+_MOST_WORKERS = 6
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Three processes for two processors, if there is memory for them: a third of the time a test waits for servers."""
+    room = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / _WORKER_BYTES
+    return max(1, min((os.cpu_count() or 1) * 3 // 2, int(room), _MOST_WORKERS))
 
 
 def pytest_configure() -> None:
