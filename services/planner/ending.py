@@ -1,49 +1,26 @@
 """When a job is over, how, and why. Pure."""
 
-import re
-from collections.abc import Collection
+from collections.abc import Mapping
 
 from services.planner.model import JobRow
 from shared.events.jobs import JobState
 
-_MOST_CUT = 20
+_MOST_SHOWN = 20
 _OTHERS = "results of others: cut off, too"
-_PARTS = re.compile("; (?=results of |cursor_loops: )")
 BARREN = "no_new_records: "
 """How the reason begins where pages without a new record ended the paging."""
 LOOPS = "cursor_loops: the vendor gave a cursor that it had given before"
 
 
-def cut_results(submit: int) -> str:
-    """How the reason begins where the results of this submit's vendor job could not be walked to their end."""
-    return f"results of task {submit}: "
+def paging_stopped(task: int, reason: str) -> str:
+    """Why a job cannot be complete without this task: it is unknown which pages follow it."""
+    return f"paging stopped at task {task}: {reason}"
 
 
-def paging_stopped(task: int, reason: str, submit: int | None = None) -> str:
-    """Why a job cannot be complete without this task, perhaps one of a submit's results: it is unknown which pages
-    follow it."""
-    walk = "" if submit is None else cut_results(submit)
-    return f"{walk}paging stopped at task {task}: {reason}"
-
-
-def also_cut(reason: str, cut: str) -> str:
-    """The reason of a job with one more that keeps it from being complete: of each vendor job the first counts, and of
-    very many all but some are only known to be there."""
-    if not reason:
-        return cut
-    kind = cut.partition(": ")[0]
-    parts = _PARTS.split(reason)
-    if any(part.startswith(f"{kind}: ") for part in parts) or parts[-1] == _OTHERS:
-        return reason
-    return "; ".join([*parts, cut if len(parts) < _MOST_CUT else _OTHERS])
-
-
-def without_cuts(reason: str, submits: Collection[int]) -> str:
-    """What of a reason is left when the results of these are walked on. Which others there were was not kept."""
-    resumed = tuple(cut_results(submit) for submit in submits)
-    parts = _PARTS.split(reason)
-    left = [part for part in parts if not part.startswith(resumed)]
-    return "; ".join(left if left == parts else [part for part in left if part != _OTHERS])
+def also_cut(cuts: Mapping[int, str], submit: int, why: str) -> Mapping[int, str]:
+    """The cuts of a job with one more. Of each vendor job the first counts. One more is kept than is shown, which tells
+    that there are others."""
+    return cuts if submit in cuts or len(cuts) > _MOST_SHOWN else {**cuts, submit: why}
 
 
 def end_of(job: JobRow) -> JobState | None:
@@ -51,7 +28,7 @@ def end_of(job: JobRow) -> JobState | None:
     to_redrive = job.redriven_to is not None and job.failed > 0
     if job.open > 0 or to_redrive or not job.is_open:
         return None
-    if job.reason or not job.discovery_over:
+    if job.reason or job.cuts or not job.discovery_over:
         return JobState.FAILED
     if job.failed:
         share = job.failed / max(job.planned, 1)
@@ -72,10 +49,19 @@ def completeness_of(job: JobRow) -> bool | None:
 
 def reason_of(job: JobRow, end: JobState) -> str:
     """The end in words; empty when there is nothing to say."""
-    if job.reason or end in (JobState.COMPLETED, JobState.CANCELLED):
+    if end is JobState.CANCELLED:
         return job.reason
+    if job.reason or job.cuts:
+        return "; ".join([*([job.reason] if job.reason else ()), *_shown(job.cuts)])
+    if end is JobState.COMPLETED:
+        return ""
     if job.failed:
         return f"{job.failed} of {job.planned} tasks failed"
     if not job.discovery_over:
         return "paging ended early"
     return f"incomplete: {job.distinct} distinct records of {job.expected} that the vendor has"
+
+
+def _shown(cuts: Mapping[int, str]) -> list[str]:
+    shown = [f"results of task {submit}: {why}" for submit, why in sorted(cuts.items())[:_MOST_SHOWN]]
+    return shown if len(cuts) <= _MOST_SHOWN else [*shown, _OTHERS]

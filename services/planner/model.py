@@ -1,12 +1,13 @@
 """Rows of the planner and what they may become."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated, Any, Literal, NamedTuple
 from uuid import UUID
 
 from pydantic import ConfigDict, Field
+from pydantic_core import from_json
 
 from shared.events.jobs import FailureCount, JobState
 from shared.events.payloads import Processing
@@ -183,7 +184,8 @@ class Failures:
 @dataclass(frozen=True, slots=True)
 class JobRow:
     """A job as the table has it. `barren`: pages without a single new record, as `track/decide.py` counts them.
-    `shrank`: the vendor's total went down while pages were read. `redriven_to`: the number up to which failed tasks
+    `shrank`: the vendor's total went down while pages were read. `cuts`: why the results of vendor jobs could not be
+    walked to their end, by the numbers of their submits. `redriven_to`: the number up to which failed tasks
     have been planned again, where that is not over."""
 
     id: UUID
@@ -202,6 +204,7 @@ class JobRow:
     reason: str
     since_progress_seconds: float
     shrank: bool = False
+    cuts: Mapping[int, str] = field(default_factory=dict)
     redriven_to: int | None = None
 
     @property
@@ -234,5 +237,6 @@ class JobRow:
             reason=row["reason"],
             since_progress_seconds=row["since_progress_seconds"],
             shrank=row["shrank"],
+            cuts={int(submit): why for submit, why in from_json(row["cuts"]).items()},
             redriven_to=row["redriven_to"],
         )

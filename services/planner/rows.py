@@ -13,7 +13,7 @@ from services.planner.model import Failures, JobRow, PlannedCall, Resolved, Task
 from services.planner.waiting import Wait
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
-from shared.database.storable import storable_text
+from shared.database.storable import storable_json, storable_text
 from shared.events.catalogue import JOBS_EVENTS
 from shared.events.jobs import FailureCount, JobCounts, JobEnded, JobState
 from shared.events.tasks import Call, FactsWanted
@@ -213,6 +213,7 @@ async def update_jobs(tx: Transaction, updates: Sequence[JobUpdate]) -> None:
         [update.reports_progress for update in updates],
         [job.shrank for job in jobs],
         [job.redriven_to for job in jobs],
+        [storable_json(to_json(job.cuts)) for job in jobs],
     )
 
 

@@ -16,6 +16,7 @@
 -- $15 progressed boolean[]
 -- $16 shrank boolean[]
 -- $17 redriven_to integer[]
+-- $18 cuts json[]
 UPDATE jobs
 SET state = given.state,
     specification = coalesce(given.specification, jobs.specification),
@@ -32,14 +33,15 @@ SET state = given.state,
     reason = given.reason,
     shrank = given.shrank,
     redriven_to = given.redriven_to,
+    cuts = given.cuts,
     progressed_at = CASE WHEN given.progressed THEN clock_timestamp() ELSE jobs.progressed_at END,
     ended_at = CASE WHEN given.state IN ('running', 'paused') THEN NULL ELSE coalesce(jobs.ended_at, now()) END
 FROM unnest(
     $1::uuid[], $2::text[], $3::json[], $4::integer[], $5::integer[], $6::integer[], $7::integer[], $8::integer[],
     $9::bigint[], $10::bigint[], $11::bigint[], $12::integer[], $13::boolean[], $14::text[], $15::boolean[],
-    $16::boolean[], $17::integer[]
+    $16::boolean[], $17::integer[], $18::json[]
 ) AS given (
     id, state, specification, planned, open, completed, failed, cancelled,
-    records, distinct_records, expected, barren, discovery_over, reason, progressed, shrank, redriven_to
+    records, distinct_records, expected, barren, discovery_over, reason, progressed, shrank, redriven_to, cuts
 )
 WHERE jobs.id = given.id

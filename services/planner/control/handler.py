@@ -7,7 +7,7 @@ from uuid import UUID
 
 from services.planner.control import store
 from services.planner.control.decide import Cancel, Effect, Named, Redrive, SetState, effect_of, look_at, most_messages
-from services.planner.ending import end_of, without_cuts
+from services.planner.ending import end_of
 from services.planner.messages import ended, moved_task, planned_task, progressed
 from services.planner.model import JobRow, Resolved
 from services.planner.room import Room
@@ -171,12 +171,12 @@ async def _reopened(tx: Transaction, job: JobRow, tasks: Sequence[Row]) -> JobRo
     """The job with these tasks planned again: what their answers lead to will follow."""
     resumed = {task["slice"] for task in tasks if task["leads_on"] and task["slice"] is not None}
     leads_on = any(task["leads_on"] and task["slice"] is None for task in tasks)
-    reason = without_cuts(job.reason, resumed) or (await store.find_cut(tx, job) if resumed else "")
+    cuts = {submit: why for submit, why in job.cuts.items() if submit not in resumed}
     return replace(
         job,
         open=job.open + len(tasks),
         failed=job.failed - len(tasks),
-        reason=reason,
+        cuts=cuts or (await store.find_cut(tx, job) if resumed else {}),
         discovery_over=job.discovery_over and not leads_on,
     )
 

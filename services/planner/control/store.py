@@ -54,10 +54,10 @@ async def redrive_tasks(tx: Transaction, job: JobRow, task_ids: Sequence[UUID]) 
     return rows
 
 
-async def find_cut(tx: Transaction, job: JobRow) -> str:
-    """Why the results of one of the job's vendor jobs are still cut off, or nothing."""
+async def find_cut(tx: Transaction, job: JobRow) -> dict[int, str]:
+    """Why the results of one of the job's vendor jobs are still cut off, if those of any are: not all cuts are kept."""
     row = await tx.fetchrow(SQL["find_cut"], job.id)
-    return "" if row is None else paging_stopped(row["number"], row["reason"], row["slice"])
+    return {} if row is None else {row["slice"]: paging_stopped(row["number"], row["reason"])}
 
 
 async def set_state(tx: Transaction, job: JobRow) -> None:

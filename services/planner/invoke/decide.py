@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from services.planner.ending import also_cut, cut_results
+from services.planner.ending import also_cut
 from services.planner.invocation import invoke_of, resolve_results, status_call
 from services.planner.invoke.model import AskStatus, Effect, End, EndVendorJob, Expect, Submit, Transition, Wake
 from services.planner.model import JobRow, PlannedCall, Resolved
@@ -195,9 +195,9 @@ def count(job: JobRow, ended: Sequence[Submit]) -> tuple[JobRow, tuple[PlannedCa
     cannot be asked for, so that the job does not end as completed."""
     steps = [(task.number, results_of(task, job.resolved)) for task in ended]
     planned = tuple(call for _, step in steps for call in step.calls)
-    reason = job.reason
+    cuts = job.cuts
     for number, step in steps:
-        reason = also_cut(reason, f"{cut_results(number)}{step.problem}") if step.problem else reason
+        cuts = also_cut(cuts, number, step.problem) if step.problem else cuts
     completed = sum(task.state is TaskState.COMPLETED for task in ended)
     counted = replace(
         job,
@@ -205,6 +205,6 @@ def count(job: JobRow, ended: Sequence[Submit]) -> tuple[JobRow, tuple[PlannedCa
         planned=job.planned + len(planned),
         completed=job.completed + completed,
         failed=job.failed + len(ended) - completed,
-        reason=reason,
+        cuts=cuts,
     )
     return counted, planned

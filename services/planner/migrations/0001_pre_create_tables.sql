@@ -52,6 +52,8 @@ CREATE TABLE jobs (
     -- The number of the last failed task that was planned again, while a redrive goes on block by block.
     redriven_to integer,
     reason text NOT NULL DEFAULT '',
+    -- Why the results of vendor jobs could not be walked to their end, by the numbers of their submits.
+    cuts json NOT NULL DEFAULT '{}',
     created_at timestamptz NOT NULL DEFAULT now(),
     progressed_at timestamptz NOT NULL DEFAULT to_timestamp(0),
     ended_at timestamptz

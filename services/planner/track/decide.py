@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from services.planner.ending import BARREN, LOOPS, also_cut, cut_results, end_of, paging_stopped
+from services.planner.ending import BARREN, LOOPS, also_cut, end_of, paging_stopped
 from services.planner.model import JobRow, PlannedCall, Resolved, Task, number_tasks
 from services.planner.paging.follow import has_plan, leads_on, next_step, pages_so_far
 from services.planner.paging.step import Step
@@ -143,14 +143,14 @@ def _count(job: JobRow, changes: Sequence[Change]) -> JobRow:
     ends = [change for change in changes if change.state.rank == END_RANK]
     completed = [change for change in ends if change.state is TaskState.COMPLETED]
     failed = [change for change in ends if change.state.is_failure]
-    reason, discovery_over = job.reason, job.discovery_over
+    reason, cuts, discovery_over = job.reason, job.cuts, job.discovery_over
     for change in failed:
         if job.resolved.single is not None:
             reason = change.reason
         elif change.growth:
             discovery_over = True
         elif change.leads_on and change.slice is not None:
-            reason = also_cut(reason, paging_stopped(change.number, change.reason, change.slice))
+            cuts = also_cut(cuts, change.slice, paging_stopped(change.number, change.reason))
         elif change.leads_on and not reason and not discovery_over:
             reason = paging_stopped(change.number, change.reason)
     return replace(
@@ -164,6 +164,7 @@ def _count(job: JobRow, changes: Sequence[Change]) -> JobRow:
         barren=_barren(job, completed),
         discovery_over=discovery_over,
         reason=reason,
+        cuts=cuts,
     )
 
 
@@ -229,10 +230,8 @@ def _follow_results(so_far: Advance, page: PageRead, results: Resolved) -> Advan
     else:
         step = next_step(results, page.planned, page.facts, pages_so_far(results, page.planned))
     following = tuple(replace(one, slice=page.planned.slice) for one in step.calls)
-    reason = job.reason
-    if step.problem:
-        reason = also_cut(reason, f"{cut_results(page.planned.slice or 0)}{step.problem}")
-    job = replace(job, planned=job.planned + len(following), open=job.open + len(following), reason=reason)
+    cuts = also_cut(job.cuts, page.planned.slice or 0, step.problem) if step.problem else job.cuts
+    job = replace(job, planned=job.planned + len(following), open=job.open + len(following), cuts=cuts)
     return replace(so_far, job=job, planned=(*so_far.planned, *following), note=step.note or so_far.note)
 
 
@@ -241,8 +240,7 @@ def loops(job: JobRow, lost: int) -> JobRow:
 
     Among vendor jobs others go on, and numbers are not given twice: there the lost ones count as failed.
     """
-    if job.resolved.invoke is not None:
-        reason = also_cut(job.reason, LOOPS)
-        return replace(job, open=job.open - lost, failed=job.failed + lost, reason=reason)
     reason = job.reason or LOOPS
+    if job.resolved.invoke is not None:
+        return replace(job, open=job.open - lost, failed=job.failed + lost, reason=reason)
     return replace(job, planned=job.planned - lost, open=job.open - lost, discovery_over=True, reason=reason)

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import orjson
 import pytest
 
 from services.planner.control.handler import control_jobs
@@ -19,6 +20,7 @@ from services.planner.rows import insert_tasks
 from services.planner.track.handler import track_tasks
 from shared.database.pool import Database, Row
 from shared.events.callbacks import TaskDue
+from shared.events.envelope import CE_TYPE
 from shared.events.jobs import JobControl
 from shared.events.tasks import Call, Facts, FactsWanted, TaskChanged, TaskState
 from shared.messaging.handler import Outgoing
@@ -210,13 +212,16 @@ async def test_results_that_a_failed_page_cut_go_on_when_it_is_redriven(database
     *submits, one, other = await claim(database)
     dead = [changed(page, TaskState.DEAD, reason="status_500: again") for page in (one, other)]
     ended = await handled(database, track_tasks, *map(completed, submits), *dead)
-    assert at(ended, b"job.failed")
-    cuts = [f"results of task {slice}: paging stopped at task {2 + slice}: status_500: again" for slice in (0, 1)]
-    assert await reason_of(database, job_id) == "; ".join(cuts)
-    for page, left in ((one, cuts[1]), (other, "")):
+    [end] = [one for one in ended if (CE_TYPE, b"job.failed") in one.headers]
+    cuts = {slice: f"paging stopped at task {2 + slice}: status_500: again" for slice in (0, 1)}
+    assert orjson.loads(end.value or b"")["reason"] == "; ".join(
+        f"results of task {slice}: {cuts[slice]}" for slice in cuts
+    )
+    assert await cuts_of(database, job_id) == cuts
+    for page, left in ((one, {1: cuts[1]}), (other, {})):
         await handled(database, control_jobs, JobControl(job_id=job_id, action="redrive", task_ids=(page["id"],)))
         [again] = await claim(database)
-        assert (again["id"], await reason_of(database, job_id)) == (page["id"], left)
+        assert (again["id"], await cuts_of(database, job_id)) == (page["id"], left)
         await handled(database, track_tasks, fetched(again, "2"), completed(again))
         [following] = await claim(database)
         ended = await handled(database, track_tasks, fetched(following), completed(following))
@@ -261,3 +266,10 @@ async def reason_of(database: Database, job_id: UUID) -> str:
     async with database.transaction() as tx:
         reason: str = await tx.fetchval("SELECT reason FROM jobs WHERE id = $1", job_id)
     return reason
+
+
+async def cuts_of(database: Database, job_id: UUID) -> dict[int, str]:
+    """Which results of the job were not walked to their end, and why."""
+    async with database.transaction() as tx:
+        cuts: bytes = await tx.fetchval("SELECT cuts FROM jobs WHERE id = $1", job_id)
+    return {int(submit): why for submit, why in orjson.loads(cuts).items()}

@@ -1,13 +1,11 @@
 """What an order to redrive means for the tasks that it names."""
 
-from collections.abc import Collection
 from dataclasses import replace
 from uuid import UUID
 
 import pytest
 
 from services.planner.control.decide import FoundTask, Redrive, effect_of, look_at
-from services.planner.ending import without_cuts
 from services.planner.model import Resolved
 from shared.events.jobs import JobControl, JobState
 from shared.events.tasks import TaskState
@@ -18,33 +16,17 @@ from tests.unit.planner.job_rows import job_row
 TASK, STRANGER = UUID(int=1), UUID(int=2)
 
 
-CUT = "results of task 3: vendor_malformed: the body is HTML"
-TOO, OTHERS = "results of task 7: paging stopped at task 9: status_500; again", "results of others: cut off, too"
-
-
-@pytest.mark.parametrize(
-    ("reason", "resumed", "left"),
-    [
-        (CUT, {3}, ""),
-        (CUT, {30}, CUT),
-        (CUT, (), CUT),
-        ("cursor_loops: x", {3}, "cursor_loops: x"),
-        (f"{CUT}; {TOO}; cursor_loops: x", {7}, f"{CUT}; cursor_loops: x"),
-        (f"{CUT}; {TOO}; {OTHERS}", {3}, TOO),
-        (f"{CUT}; {OTHERS}", {7}, f"{CUT}; {OTHERS}"),
-    ],
-)
-def test_the_reason_of_an_invocation_outlives_a_redrive_that_does_not_mend_it(
-    reason: str, resumed: Collection[int], left: str
-) -> None:
+def test_why_an_invocation_is_incomplete_outlives_an_order_to_redrive() -> None:
+    """Which results are walked on is known only with the tasks that are planned again."""
     submit = {"path": "/x", "query": {"url": "{callback.url}"}}
     invoke = Invoke.model_validate({"submit": submit, "deadline": "1h"})
     resolved = Resolved(vendor="acme", source="x", invoke=invoke)
-    row = job_row(state=JobState.FAILED, resolved=resolved, planned=5, open=0, completed=4, failed=1, reason=reason)
+    cuts = {3: "vendor_malformed: the body is HTML"}
+    row = job_row(state=JobState.FAILED, resolved=resolved, open=0, failed=1, reason="cursor_loops: x", cuts=cuts)
     redrive = JobControl(job_id=row.id, action="redrive")
     ordered = effect_of(row, redrive)
     assert isinstance(ordered, Redrive)
-    assert without_cuts(ordered.job.reason, resumed) == left
+    assert (ordered.job.reason, ordered.job.cuts) == ("cursor_loops: x", cuts)
     polled = resolved.model_copy(update={"invoke": None, "poll": Poll()})
     ordered = effect_of(replace(row, resolved=polled), redrive)
     assert isinstance(ordered, Redrive)

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from services.planner.ending import end_of
+from services.planner.ending import end_of, reason_of
 from services.planner.invocation import outcome_of_status, plan_submits, resolve_results
 from services.planner.invoke.decide import apply_event, count
 from services.planner.invoke.model import AskStatus, End, EndVendorJob, Expect, Submit, Transition, Wake
@@ -270,8 +270,9 @@ def test_results_whose_first_page_cannot_be_asked_for_keep_the_job_from_being_co
     done = [replace(waits(), number=number, state=TaskState.COMPLETED) for number in (0, 3)]
     counted, planned = count(replace(job, open=2), done)
     assert (planned, counted.open, counted.completed, end_of(counted)) == ((), 0, 2, JobState.FAILED)
-    assert counted.reason.startswith("results of task 0: invalid_request: the first page cannot be asked for: ")
-    assert "; results of task 3: invalid_request: " in counted.reason
+    reason = reason_of(counted, JobState.FAILED)
+    assert reason.startswith("results of task 0: invalid_request: the first page cannot be asked for: ")
+    assert "; results of task 3: invalid_request: " in reason
 
 
 @pytest.mark.parametrize("outcome", [{"failed": "body.error"}, {"progress": "body.share", "failed": "body.error"}])

@@ -205,11 +205,11 @@ def test_results_that_are_cut_by_a_failed_page_are_the_reason_whatever_is_tolera
     row = job(planned=100, completed=99, resolved=resolved)
     dead = change(TaskState.DEAD, number=101, leads_on=True, slice=7, reason="status_500")
     after = advance(row, [dead], [])
-    assert after.job.reason == "results of task 7: paging stopped at task 101: status_500"
+    assert reason_of(after.job, JobState.FAILED) == "results of task 7: paging stopped at task 101: status_500"
     assert after.ended is JobState.FAILED
     for harmless in (replace(dead, growth=True), replace(dead, leads_on=False)):
         after = advance(row, [harmless], [])
-        assert (after.ended, after.job.reason) == (JobState.COMPLETED_WITH_FAILURES, "")
+        assert (after.ended, after.job.cuts) == (JobState.COMPLETED_WITH_FAILURES, {})
 
 
 def test_each_vendor_job_whose_results_are_cut_is_in_the_reason_and_of_very_many_that_there_are_others() -> None:
@@ -217,11 +217,11 @@ def test_each_vendor_job_whose_results_are_cut_is_in_the_reason_and_of_very_many
     invoke = Invoke.model_validate({"submit": {"path": "/x"}, "deadline": "1h"})
     row = job(planned=100, completed=50, resolved=Resolved(vendor="acme", source="x", invoke=invoke))
     dead = [change(TaskState.DEAD, number=100 + n, leads_on=True, slice=n // 2, reason="status_500") for n in range(80)]
-    assert advance(row, dead[:4], []).job.reason == (
+    assert reason_of(advance(row, dead[:4], []).job, JobState.FAILED) == (
         "results of task 0: paging stopped at task 100: status_500; "
         "results of task 1: paging stopped at task 102: status_500"
     )
-    reason = advance(row, dead, []).job.reason
+    reason = reason_of(advance(row, dead, []).job, JobState.FAILED)
     assert reason.count("results of task ") == 20
     assert reason.endswith("; results of others: cut off, too")
     assert len(reason) < 2000
