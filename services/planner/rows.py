@@ -82,7 +82,7 @@ def planned_of(row: Row) -> PlannedCall:
         purpose=row["purpose"],
         wanted=None if row["wanted"] is None else FactsWanted.model_validate_json(row["wanted"]),
         position=row["position"],
-        unique_key=row["cursor"],
+        unique_key=row["unique_key"],
         slice=row["slice"],
         input=None if row["input"] is None else from_json(row["input"]),
         expects_list=row["expects_list"],

@@ -80,7 +80,7 @@ CREATE TABLE tasks (
     wanted json,
     position bigint NOT NULL,
     -- No page is planned twice under it.
-    cursor text,
+    unique_key text,
     expects_list boolean NOT NULL DEFAULT false,
     digest text NOT NULL DEFAULT '',
     records integer,
@@ -98,7 +98,8 @@ CREATE TABLE tasks (
     ask integer NOT NULL DEFAULT 0
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
 CREATE UNIQUE INDEX tasks_number_idx ON tasks (job_id, number);
-CREATE UNIQUE INDEX tasks_cursor_idx ON tasks (job_id, slice, cursor) NULLS NOT DISTINCT WHERE cursor IS NOT NULL;
+CREATE UNIQUE INDEX tasks_unique_key_idx ON tasks (job_id, slice, unique_key) NULLS NOT DISTINCT
+    WHERE unique_key IS NOT NULL;
 CREATE INDEX tasks_slice_idx ON tasks (job_id, slice, number) WHERE slice IS NOT NULL;
 -- What waits for a vendor, job by job: a look at what is next must not depend on how many jobs are open.
 CREATE INDEX tasks_to_release_idx ON tasks (vendor, priority, job_id, number) WHERE state = 'planned';

@@ -1,9 +1,8 @@
-"""The keys under which a page is planned only once: `PlannedCall.unique_key`, the column `cursor` of tasks. Pure.
+"""The keys under which a page is planned only once: `PlannedCall.unique_key`. Pure.
 
 A table index keeps them unique within a job, or within the results of one vendor job. The key of a chained page is the
 digest of its cursor, so a chain that returns to an earlier cursor becomes visible. The key of a counted page also
-carries what the page must know of those before it: `longest 40 at 80`, or `grown 3`. Rows of running jobs hold these
-texts, so their form stays.
+carries what the page must know of those before it: `longest 40 at 80`, or `grown 3`.
 """
 
 import hashlib

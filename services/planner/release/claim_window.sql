@@ -93,7 +93,7 @@ fitting AS (
 -- Once a row is locked, Postgres checks the conditions on that row again: the rank leaves out tasks that were cancelled
 -- or released since the window was chosen.
 SELECT tasks.id, tasks.job_id, tasks.number, tasks.round, tasks.vendor, tasks.priority, tasks.purpose, tasks.call,
-    tasks.wanted, tasks.position, tasks.cursor, tasks.slice, tasks.input, tasks.expects_list
+    tasks.wanted, tasks.position, tasks.unique_key, tasks.slice, tasks.input, tasks.expects_list
 FROM tasks
 JOIN fitting ON fitting.id = tasks.id AND fitting.bytes_before < $6
 WHERE tasks.rank = 0
