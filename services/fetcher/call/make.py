@@ -92,15 +92,14 @@ class CallMaker:
         """Make a call, and say whenever it left. Never raises: whatever happens is an outcome."""
         began_at, began = utc_now(), monotonic()
         vendor = call.vendor
-        if call.unreadable:
-            return give_up(call, call.unreadable, Tried(began_at, 0.0), began_at, unknown=call.may_have_left)
-        if vendor is None:
-            return give_up(call, "config_missing: the vendor is not configured", Tried(began_at, 0.0), began_at)
+        if call.unreadable or vendor is None:
+            reason = call.unreadable or "config_missing: the vendor is not configured"
+            return give_up(call, reason, Tried(began_at, 0.0), began_at, unknown=call.may_have_left)
         vendor = _policy(call, vendor)
         egress = self._rests.choose(vendor, call.attempt, began_at)
         request = prepare(call, vendor, self._callbacks, self._signing)
         if isinstance(request, Unsendable):
-            return give_up(call, request.reason, Tried(began_at, 0.0, egress), began_at)
+            return give_up(call, request.reason, Tried(began_at, 0.0, egress), began_at, unknown=call.may_have_left)
         status, answered_at = None, None
         try:
             async with self._transport.send(request, vendor, egress, leave) as answer:

@@ -92,6 +92,17 @@ async def test_that_nothing_is_there_is_no_answer_to_a_submit_and_no_status(
     assert (outcome.succeeded, states(outcome)) == (False, [state])
 
 
+@pytest.mark.parametrize("may_have_left", [True, False])
+@pytest.mark.parametrize("vendor", [None, {"auth": {"type": "bearer", "token": "env:ACME_ABSENT"}}])
+async def test_a_submit_that_cannot_be_sent_again_is_waited_for_if_an_earlier_attempt_may_have_left(
+    maker: CallMaker, site: Site, vendor: dict[str, Any] | None, may_have_left: bool
+) -> None:
+    call = replace(claimed(site, "200,{}", "submit", **(vendor or {})), may_have_left=may_have_left)
+    outcome = await maker.make(call if vendor else replace(call, vendor=None), FREE)
+    assert states(outcome) == ["waiting" if may_have_left else "dead"]
+    assert site.heads == []
+
+
 async def test_a_job_of_the_vendor_that_is_not_there_is_aborted(maker: CallMaker, site: Site) -> None:
     outcome = await maker.make(claimed(site, "404,no", "abort", outcomes=RULES), FREE)
     assert isinstance(outcome, Ended)
