@@ -92,7 +92,7 @@ class Calls:
         """Waits for the call's moment. Nothing that must not be repeated leaves without its mark."""
         if not call.repeatable:
             await asyncio.sleep(max(0.0, permit.seconds_left - _MARK_SECONDS))
-            if not await self._marks.mark(call):
+            if not await permit.mark(self._marks):
                 return False
         await asyncio.sleep(max(0.0, permit.seconds_left))
         return permit.is_good
