@@ -97,7 +97,10 @@ class CallMaker:
             return give_up(call, reason, Tried(began_at, 0.0), began_at, unknown=call.may_have_left)
         vendor = _policy(call, vendor)
         egress = self._rests.choose(vendor, call.attempt, began_at)
-        request = prepare(call, vendor, self._callbacks, self._signing)
+        try:
+            request = prepare(call, vendor, self._callbacks, self._signing)
+        except Unavailable as error:
+            return await _put_off(call, error, may_have_left=call.may_have_left)
         if isinstance(request, Unsendable):
             return give_up(call, request.reason, Tried(began_at, 0.0, egress), began_at, unknown=call.may_have_left)
         status, answered_at = None, None
@@ -108,7 +111,8 @@ class CallMaker:
         except (CallFailed, Late) as error:
             judged = _lost(call, vendor, _unanswered(error))
         except Unavailable as error:
-            return await _put_off(call, error)
+            may_have_left = call.may_have_left or not isinstance(error, Exhausted)
+            return await _put_off(call, error, may_have_left=may_have_left)
         sent = may_have_it(judged.result) and not isinstance(judged.decided, RateLimited)
         tried = Tried(began_at, monotonic() - began, egress, status, answered_at, sent=sent)
         if isinstance(judged.decided, Page):
@@ -214,10 +218,10 @@ def _unanswered(error: CallFailed | Late) -> Unanswered:
     return Unanswered(str(error), sent=error.sent, final=error.failure in _FINAL)
 
 
-async def _put_off(call: Claimed, error: Unavailable) -> Later:
-    """The vendor is not to blame for a payload that cannot be stored, or a connection that there is no room for: no
-    attempt is counted. The call keeps its place in flight for a while, so that others do not meet the same at once."""
+async def _put_off(call: Claimed, error: Unavailable, *, may_have_left: bool) -> Later:
+    """The vendor is not to blame for a secret that cannot be read, a connection that there is no room for, or a payload
+    that cannot be stored: no attempt is counted. The call keeps its place in flight for a while, so that others do not
+    meet the same at once."""
     log.warning("call.put_off", task_id=str(call.request.task_id), error=str(error))
     await asyncio.sleep(_PUT_OFF_SECONDS)
-    may_have_left = call.may_have_left or not isinstance(error, Exhausted)
     return Later(call, utc_now(), call.attempt, reason=str(error), may_have_left=may_have_left)

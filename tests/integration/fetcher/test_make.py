@@ -23,6 +23,7 @@ from shared.specification import bodies
 from tests.integration.fetcher import site as vendors
 from tests.integration.fetcher.site import FREE, Site
 from tests.integration.fetcher.site_calls import claimed
+from tests.support.descriptors import no_descriptors
 from tests.support.eventually import eventually
 
 CANARY = "sk_canary_key_77a1"
@@ -126,6 +127,24 @@ async def test_what_incoming_webhooks_are_proved_with_signs_nothing_where_signin
     await transport.close()
     refused = "secret_missing: the secret env:ACME_HOOK is not set, or not allowed for signing"
     assert heads == {"ACME_HOOK": (refused, []), "SIGN_KEY": ("", site.heads)}
+
+
+@pytest.mark.parametrize("may_have_left", [False, True])
+async def test_a_call_waits_while_its_secret_cannot_be_read(
+    maker: CallMaker, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, may_have_left: bool
+) -> None:
+    """It was no attempt, and did not leave now."""
+    monkeypatch.setattr(make, "_PUT_OFF_SECONDS", 0.0)
+    secret = tmp_path / "token"
+    secret.write_text("s3cret")
+    call = claimed(site, "200,{}", "submit", auth={"type": "bearer", "token": f"file:{secret}"})
+    call = replace(call, may_have_left=may_have_left)
+    with no_descriptors():
+        outcome = await maker.make(call, FREE)
+    assert isinstance(outcome, Later)
+    assert (outcome.next_attempt, outcome.attempt, outcome.messages) == (call.attempt, None, ())
+    assert (outcome.may_have_left, site.heads) == (may_have_left, [])
+    assert isinstance(await maker.make(call, FREE), Ended)
 
 
 async def test_a_secret_that_is_no_key_signs_nothing(
