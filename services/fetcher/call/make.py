@@ -191,9 +191,12 @@ class CallMaker:
 
 
 def _policy(call: Claimed, vendor: Vendor) -> Vendor:
-    """The vendor with the rules and the retry policy that hold for this call."""
-    rules = rules_for(call.request.purpose, vendor.outcomes)
-    return vendor.model_copy(update={"outcomes": rules, "retry": call.request.retry or vendor.retry})
+    """The vendor with the rules and the retry policy that hold for this call. A pause holds for all calls of the
+    vendor, so its limit is the vendor's own."""
+    rules, retry = rules_for(call.request.purpose, vendor.outcomes), vendor.retry
+    if call.request.retry is not None:
+        retry = call.request.retry.model_copy(update={"longest_wait": vendor.retry.longest_wait})
+    return vendor.model_copy(update={"outcomes": rules, "retry": retry})
 
 
 async def _read(answer: RawAnswer, how: Reading) -> bytes | AsyncIterator[bytes]:

@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from shared.events.tasks import Call, FactsWanted
 from shared.payloads.store import PayloadStore
 from shared.runtime.clock import utc_now
 from shared.specification import bodies
+from shared.specification.vendor import Retry
 from tests.integration.fetcher import site as vendors
 from tests.integration.fetcher.site import FREE, Site
 from tests.integration.fetcher.site_calls import claimed
@@ -71,6 +72,23 @@ async def test_what_a_rule_of_the_vendor_calls_a_limit_was_not_begun(maker: Call
     outcome = await maker.make(claimed(site, f"{status},{{}}", "submit", outcomes=limit), FREE)
     assert isinstance(outcome, Later)
     assert (outcome.limited, outcome.may_have_left) == (True, False)
+
+
+async def _busy(site: Site, writer: asyncio.StreamWriter, query: str) -> None:
+    writer.write(b"HTTP/1.1 429 Busy\r\nretry-after: 7200\r\ncontent-length: 0\r\n\r\n")
+
+
+@pytest.mark.parametrize("longest_wait", [timedelta(seconds=1), timedelta(days=1)])
+async def test_the_retry_of_a_job_does_not_change_for_how_long_its_vendor_rests(
+    maker: CallMaker, site: Site, monkeypatch: pytest.MonkeyPatch, longest_wait: timedelta
+) -> None:
+    """The vendor rests for all jobs."""
+    monkeypatch.setitem(vendors.ACTS, "/busy", _busy)
+    call = claimed(site, "", retry={"longest_wait": "10m"})
+    changed = {"call": Call(path="/busy"), "retry": Retry(longest_wait=longest_wait)}
+    outcome = await maker.make(replace(call, request=call.request.model_copy(update=changed)), FREE)
+    assert isinstance(outcome, Later)
+    assert timedelta(minutes=5) < outcome.not_before - call.created_at < timedelta(minutes=15)
 
 
 async def test_a_webhook_that_was_not_taken_is_sent_again(maker: CallMaker, site: Site) -> None:
