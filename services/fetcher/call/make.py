@@ -102,7 +102,9 @@ class CallMaker:
         except Unavailable as error:
             return await _put_off(call, error, may_have_left=call.may_have_left)
         if isinstance(request, Unsendable):
-            return give_up(call, request.reason, Tried(began_at, 0.0, egress), began_at, unknown=call.may_have_left)
+            tried = Tried(began_at, 0.0, egress)
+            ended = give_up(call, request.reason, tried, began_at, unknown=call.may_have_left)
+            return replace(ended, credential_refused=request.no_credential)
         status, answered_at = None, None
         try:
             async with self._transport.send(request, vendor, egress, leave) as answer:

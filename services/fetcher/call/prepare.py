@@ -42,6 +42,9 @@ def prepare(
     now = utc_now()
     try:
         secrets = resolve_auth(vendor.auth)
+    except SecretMissing as error:
+        return Unsendable(f"secret_missing: {error}", no_credential=True)
+    try:
         asked = call_of(call.request, callbacks.gateway_url, callbacks.key, now)
         key = signing.key(call.request.sign) if call.request.sign else None
     except SecretMissing as error:
