@@ -24,6 +24,7 @@ from shared.runtime.clock import monotonic, utc_now
 Make = Callable[[Claimed, Leave], Awaitable[Outcome]]
 """Makes a call under its permit, and says when it left."""
 
+_ANNOUNCE_SECONDS = 5.0
 _MARK_SECONDS = 0.02
 """A call that is to be marked is marked so long before its moment."""
 
@@ -54,7 +55,7 @@ class Calls:
 
     async def _announce(self, messages: Sequence[Outgoing]) -> None:
         try:
-            await self._producer.send(messages)
+            await self._producer.send(messages, within_seconds=_ANNOUNCE_SECONDS)
         except Unavailable as error:
             log.warning("started.not_announced", count=len(messages), error=str(error))
 
