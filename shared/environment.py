@@ -35,6 +35,7 @@ def own_secret(field: str, reference: str) -> str:
 
     Raises:
         Invalid: it is not there, or empty.
+        Unavailable: it cannot be read for now.
     """
     try:
         return resolve_own(reference)

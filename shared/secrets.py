@@ -6,15 +6,23 @@ of the process. `allow_only` narrows the places further; a service does so at it
 """
 
 import base64
+import errno
 import os
+import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from shared.errors import Unavailable
 
 _HOUSE = ("SLUICE_", "AWS_", "AZURE_", "GOOGLE_", "PG", "POSTGRES")
 _SYSTEM_FOLDERS = frozenset({"proc", "sys", "dev"})
 _LONGEST_BYTES = 64 * 1024
 _PREFIX = "whsec_"
+_LASTING = frozenset(
+    {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EACCES, errno.EPERM}
+)
+"""Faults of a file that last until a person corrects them; others pass."""
 
 
 class SecretMissing(Exception):
@@ -56,6 +64,7 @@ def resolve(reference: str) -> str:
 
     Raises:
         SecretMissing: it is not there, empty, our own, or in a place that is out of reach.
+        Unavailable: its file cannot be read for now.
     """
     place = _canonical(reference)
     if any(_is_same(place, _canonical(own)) for own in _own):
@@ -72,6 +81,7 @@ def resolve_signing(reference: str) -> str:
 
     Raises:
         SecretMissing: as `resolve`; or it is there, and no key.
+        Unavailable: as `resolve`.
     """
     secret = resolve(reference)
     if not signing_key(secret):
@@ -94,6 +104,7 @@ def resolve_own(reference: str) -> str:
 
     Raises:
         SecretMissing: it is not there, or empty.
+        Unavailable: its file cannot be read for now.
     """
     found = _read(_canonical(reference))
     if not found:
@@ -128,17 +139,25 @@ def _is_within_reach(place: str) -> bool:
 
 
 def _read(place: str) -> str:
-    """A variable, or a small regular file."""
+    """A variable, or a small regular file; nothing if there is none, or no text in it.
+
+    Raises:
+        Unavailable: the file cannot be read for now: its disk does not answer, or this process has too many files open.
+    """
     kind, _, name = place.partition(":")
     if kind == "env":
         return os.environ.get(name, "").strip()
     try:
-        if not Path(name).is_file():
+        if not stat.S_ISREG(Path(name).stat().st_mode):
             return ""
         with Path(name).open("rb") as file:
             return file.read(_LONGEST_BYTES).decode().strip()
-    except (OSError, ValueError):
+    except ValueError:
         return ""
+    except OSError as error:
+        if error.errno in _LASTING:
+            return ""
+        raise Unavailable(f"the secret {place} cannot be read: {error.strerror}") from None
 
 
 def _beginning(place: str) -> str:
@@ -163,7 +182,12 @@ class Recent:
         self._found: dict[tuple[str, Callable[[str], str]], tuple[float, str, str]] = {}
 
     def resolve(self, references: Sequence[str], read: Callable[[str], str] = resolve) -> Found:
-        """The secrets that can be found, in order; during a rotation one of two may be missing."""
+        """The secrets that can be found, in order; during a rotation one of two may be missing. A secret whose file
+        cannot be read for now stays as it was.
+
+        Raises:
+            Unavailable: one cannot be read for now, and was not found before.
+        """
         found = [self._one(reference, read) for reference in references]
         return Found(
             [secret for secret, _ in found if secret],
@@ -178,5 +202,8 @@ class Recent:
             secret, problem = read(reference), ""
         except SecretMissing as error:
             secret, problem = "", str(error)
+        except Unavailable:
+            if not secret:
+                raise
         self._found[reference, read] = (self._clock() + self._seconds, secret, problem)
         return secret, problem

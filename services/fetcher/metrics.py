@@ -20,7 +20,11 @@ IN_FLIGHT = Gauge("sluice_vendor_calls_in_flight", "Calls of this process that a
 PERMITS = Counter("sluice_vendor_permits_total", "Permits by what became of them", ["vendor", "fate"])
 PERMITTED_RATE = Gauge("sluice_vendor_permitted_requests_per_second", "What the contract allows now", ["vendor"])
 PAUSED_SECONDS = Gauge("sluice_vendor_paused_seconds", "For how long a vendor is still paused", ["vendor"])
-CREDENTIALS_REFUSED = Counter("sluice_vendor_credentials_refused_total", "Calls answered with 401", ["vendor"])
+CREDENTIALS_REFUSED = Counter(
+    "sluice_vendor_credentials_refused_total",
+    "Calls answered with 401, or without the secret of their vendor's auth",
+    ["vendor"],
+)
 ANSWERS_HELD = Gauge("sluice_answers_held", "Answers that wait for the payload store to take them")
 PAYLOAD_BYTES = Counter("sluice_payload_bytes_total", "Bytes stored", ["vendor"])
 TAKEN_OVER = Counter("sluice_calls_taken_over_total", "Calls of silent fetchers that were taken over")

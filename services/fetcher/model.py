@@ -16,7 +16,7 @@ another call cannot be to blame."""
 SUSPECT_FROM = MOST_TAKEOVERS - 1
 """A call is a suspect from this many deaths on."""
 REFUSALS = 5
-"""After so many refused credentials, with no success between them, a vendor is called once in a while only."""
+"""After so many refused or missing credentials in a row, a vendor is called once in a while only, until a success."""
 
 
 ClaimKey = tuple[UUID, int]
@@ -75,7 +75,8 @@ class Leave(Protocol):
 @dataclass(frozen=True, slots=True)
 class Ended:
     """The call is over. `messages` say so, in the order in which they must become visible. `spent_until`: the vendor
-    said that it was the last of a quota. `credential_refused`: it did not know ours, or not any more."""
+    said that it was the last of a quota. `credential_refused`: it does not know our credential, or that is missing
+    here."""
 
     call: Claimed
     messages: tuple[Outgoing, ...]

@@ -139,7 +139,8 @@ class Retry(Strict):
     stall: Duration = timedelta(hours=6)
     """A call that gets nothing but rate limits for this long is given up as `rate_limited`."""
     longest_wait: Duration = timedelta(hours=1)
-    """If the vendor asks for a longer pause, it is called again after this time."""
+    """If the vendor asks for a longer pause, it is called again after this time. Only the vendor's own policy limits
+    pauses, since they hold for all jobs."""
 
 
 class Outcome(Strict):

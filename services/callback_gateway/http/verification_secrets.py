@@ -18,7 +18,8 @@ class VerificationSecrets:
         """The secrets that are in force, and what is wrong with others: during a rotation one of two may be missing.
 
         Raises:
-            Unavailable: none is there. That is our fault: the sender is asked to come again.
+            Unavailable: none is there, or one cannot be read for now. That is our fault: the sender is asked to come
+                again.
         """
         found = self._recent.resolve(
             verify.secrets, resolve_signing if isinstance(verify, StandardWebhooks) else resolve

@@ -92,15 +92,19 @@ class CallMaker:
         """Make a call, and say whenever it left. Never raises: whatever happens is an outcome."""
         began_at, began = utc_now(), monotonic()
         vendor = call.vendor
-        if call.unreadable:
-            return give_up(call, call.unreadable, Tried(began_at, 0.0), began_at, unknown=call.may_have_left)
-        if vendor is None:
-            return give_up(call, "config_missing: the vendor is not configured", Tried(began_at, 0.0), began_at)
+        if call.unreadable or vendor is None:
+            reason = call.unreadable or "config_missing: the vendor is not configured"
+            return give_up(call, reason, Tried(began_at, 0.0), began_at, unknown=call.may_have_left)
         vendor = _policy(call, vendor)
         egress = self._rests.choose(vendor, call.attempt, began_at)
-        request = prepare(call, vendor, self._callbacks, self._signing)
+        try:
+            request = prepare(call, vendor, self._callbacks, self._signing)
+        except Unavailable as error:
+            return await _put_off(call, error, may_have_left=call.may_have_left)
         if isinstance(request, Unsendable):
-            return give_up(call, request.reason, Tried(began_at, 0.0, egress), began_at)
+            tried = Tried(began_at, 0.0, egress)
+            ended = give_up(call, request.reason, tried, began_at, unknown=call.may_have_left)
+            return replace(ended, credential_refused=request.no_credential)
         status, answered_at = None, None
         try:
             async with self._transport.send(request, vendor, egress, leave) as answer:
@@ -109,7 +113,8 @@ class CallMaker:
         except (CallFailed, Late) as error:
             judged = _lost(call, vendor, _unanswered(error))
         except Unavailable as error:
-            return await _put_off(call, error)
+            may_have_left = call.may_have_left or not isinstance(error, Exhausted)
+            return await _put_off(call, error, may_have_left=may_have_left)
         sent = may_have_it(judged.result) and not isinstance(judged.decided, RateLimited)
         tried = Tried(began_at, monotonic() - began, egress, status, answered_at, sent=sent)
         if isinstance(judged.decided, Page):
@@ -188,9 +193,12 @@ class CallMaker:
 
 
 def _policy(call: Claimed, vendor: Vendor) -> Vendor:
-    """The vendor with the rules and the retry policy that hold for this call."""
-    rules = rules_for(call.request.purpose, vendor.outcomes)
-    return vendor.model_copy(update={"outcomes": rules, "retry": call.request.retry or vendor.retry})
+    """The vendor with the rules and the retry policy that hold for this call. A pause holds for all calls of the
+    vendor, so its limit is the vendor's own."""
+    rules, retry = rules_for(call.request.purpose, vendor.outcomes), vendor.retry
+    if call.request.retry is not None:
+        retry = call.request.retry.model_copy(update={"longest_wait": vendor.retry.longest_wait})
+    return vendor.model_copy(update={"outcomes": rules, "retry": retry})
 
 
 async def _read(answer: RawAnswer, how: Reading) -> bytes | AsyncIterator[bytes]:
@@ -215,10 +223,10 @@ def _unanswered(error: CallFailed | Late) -> Unanswered:
     return Unanswered(str(error), sent=error.sent, final=error.failure in _FINAL)
 
 
-async def _put_off(call: Claimed, error: Unavailable) -> Later:
-    """The vendor is not to blame for a payload that cannot be stored, or a connection that there is no room for: no
-    attempt is counted. The call keeps its place in flight for a while, so that others do not meet the same at once."""
+async def _put_off(call: Claimed, error: Unavailable, *, may_have_left: bool) -> Later:
+    """The vendor is not to blame for a secret that cannot be read, a connection that there is no room for, or a payload
+    that cannot be stored: no attempt is counted. The call keeps its place in flight for a while, so that others do not
+    meet the same at once."""
     log.warning("call.put_off", task_id=str(call.request.task_id), error=str(error))
     await asyncio.sleep(_PUT_OFF_SECONDS)
-    may_have_left = call.may_have_left or not isinstance(error, Exhausted)
     return Later(call, utc_now(), call.attempt, reason=str(error), may_have_left=may_have_left)

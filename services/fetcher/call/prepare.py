@@ -24,6 +24,7 @@ class CallbackUrls:
 
         Raises:
             SecretMissing: there is none.
+            Unavailable: it cannot be read for now.
         """
         if not self.key_reference:
             raise SecretMissing("SLUICE_CALLBACK_KEY is not set: no callback URL can be made")
@@ -33,10 +34,17 @@ class CallbackUrls:
 def prepare(
     call: Claimed, vendor: Vendor, callbacks: CallbackUrls, signing: SigningSecrets
 ) -> HttpRequest | Unsendable:
-    """The request as it leaves, with everything in it that is secret."""
+    """The request as it leaves, with everything in it that is secret.
+
+    Raises:
+        Unavailable: a secret cannot be read for now.
+    """
     now = utc_now()
     try:
         secrets = resolve_auth(vendor.auth)
+    except SecretMissing as error:
+        return Unsendable(f"secret_missing: {error}", no_credential=True)
+    try:
         asked = call_of(call.request, callbacks.gateway_url, callbacks.key, now)
         key = signing.key(call.request.sign) if call.request.sign else None
     except SecretMissing as error:

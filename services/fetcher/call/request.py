@@ -35,9 +35,11 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class Unsendable:
-    """The call must not be made; `reason` begins with the word that dead letters are grouped by."""
+    """The call must not be made; `reason` begins with the word that dead letters are grouped by. `no_credential`: nor
+    can any other call of the vendor, as its credential is missing."""
 
     reason: str
+    no_credential: bool = False
 
 
 def build_request(call: Call, vendor: Vendor, secrets: Mapping[str, str], job_id: UUID) -> HttpRequest | Unsendable:

@@ -9,6 +9,7 @@ def resolve_auth(auth: Auth | None) -> dict[str, str]:
 
     Raises:
         SecretMissing: one is not there.
+        Unavailable: one cannot be read for now.
     """
     match auth:
         case None:
@@ -32,6 +33,7 @@ class SigningSecrets:
 
         Raises:
             SecretMissing: it is not there, is no key, or is in no place of signing secrets.
+            Unavailable: it cannot be read for now.
         """
         if not self._places.hold(reference):
             raise SecretMissing(f"the secret {reference} is not set, or not allowed for signing")

@@ -24,6 +24,7 @@ from shared.runtime.clock import monotonic, utc_now
 Make = Callable[[Claimed, Leave], Awaitable[Outcome]]
 """Makes a call under its permit, and says when it left."""
 
+_ANNOUNCE_SECONDS = 5.0
 _MARK_SECONDS = 0.02
 """A call that is to be marked is marked so long before its moment."""
 
@@ -54,7 +55,7 @@ class Calls:
 
     async def _announce(self, messages: Sequence[Outgoing]) -> None:
         try:
-            await self._producer.send(messages)
+            await self._producer.send(messages, within_seconds=_ANNOUNCE_SECONDS)
         except Unavailable as error:
             log.warning("started.not_announced", count=len(messages), error=str(error))
 
@@ -92,7 +93,7 @@ class Calls:
         """Waits for the call's moment. Nothing that must not be repeated leaves without its mark."""
         if not call.repeatable:
             await asyncio.sleep(max(0.0, permit.seconds_left - _MARK_SECONDS))
-            if not await self._marks.mark(call):
+            if not await permit.mark(self._marks):
                 return False
         await asyncio.sleep(max(0.0, permit.seconds_left))
         return permit.is_good

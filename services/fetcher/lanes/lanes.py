@@ -54,7 +54,8 @@ class Lanes:
         self._resources = Resources(runtime.database, fetcher_id, self._slots, claims)
         self._settlement = settlement
         self._cannot_store = cannot_store
-        self._calls = Calls(make, Marks(runtime.database, fetcher_id), settlement, runtime.producer)
+        marks = Marks(runtime.database, fetcher_id, settings.fetcher_lease_seconds)
+        self._calls = Calls(make, marks, settlement, runtime.producer)
         self.open_lanes: dict[str, Lane] = {}
         """By vendor; each until it has ended and nothing of it is open."""
         self._running: dict[str, asyncio.Task[None]] = {}

@@ -4,6 +4,7 @@ import asyncio
 
 from services.fetcher.lanes.decide import Wait
 from services.fetcher.lanes.leases import Leases
+from services.fetcher.lanes.mark import Marks
 from services.fetcher.metrics import PERMITS
 from services.fetcher.model import Claimed
 from services.fetcher.permits.decide import KEPT, LATEST, Report
@@ -22,6 +23,9 @@ class Permit:
 
     def __init__(self, leases: Leases, call: Claimed) -> None:
         self._leases = leases
+        self._call = call
+        self._marks: Marks | None = None
+        self._marked_until = 0
         self._moment: int | None = call.moment
         """Nothing, once it was used."""
         self.is_used = False
@@ -38,8 +42,21 @@ class Permit:
 
     @property
     def is_kept(self) -> bool:
-        """Whether the request may be written to a socket: there is a permit, and no fetcher has given it up."""
-        return not self._leases.is_rate_limited or (self._moment is not None and self.seconds_left > -KEPT / SECOND)
+        """Whether the request may be written to a socket: there is a permit, no fetcher has given it up, and none has
+        taken over a call that was marked."""
+        if self._leases.is_rate_limited and (self._moment is None or self.seconds_left <= -KEPT / SECOND):
+            return False
+        return self._is_marked
+
+    async def mark(self, marks: Marks) -> bool:
+        """Mark the call, which must not be repeated, and again for each redirect; gives whether it may leave."""
+        self._marks, self._marked_until = marks, await marks.mark(self._call)
+        return self._is_marked
+
+    @property
+    def _is_marked(self) -> bool:
+        """Whether the mark is still good, if the call needs one."""
+        return self._marks is None or self._leases.clock.seconds_until(self._marked_until) > 0
 
     def left(self) -> None:
         """The request is on the socket."""
@@ -49,24 +66,30 @@ class Permit:
         self._moment, self.is_used = None, True
 
     async def again(self) -> None:
-        """Waits until the call may leave once more, for a redirect, with a permit of its own. It waits for as long as
-        the contract makes it: what ends that is the call's own deadline. A permit that it still has is given back."""
+        """Waits until the call may leave once more, for a redirect, with a permit and a mark of its own. It waits for
+        as long as the contract makes it: what ends that is the call's own deadline, also if the call is another
+        fetcher's by now. A permit that it still has is given back."""
         self._give_back()
-        while self._leases.is_rate_limited:
+        while not await self._lease_another():
+            self._give_back()
+
+    async def _lease_another(self) -> bool:
+        """Whether the call may leave now, after one wait."""
+        if self._leases.is_rate_limited:
             try:
                 leased = await self._leases.lease_another()
             except Unavailable as error:
                 log.warning("redirect.waiting", vendor=self._leases.vendor, error=str(error))
                 leased = Wait(_AGAIN_SECONDS)
-            match leased:
-                case Wait(seconds):
-                    await asyncio.sleep(seconds)
-                case moment:
-                    self._moment = moment
-                    await asyncio.sleep(max(0.0, self.seconds_left))
-                    if self.is_good:
-                        return
-                    self._give_back()
+            if isinstance(leased, Wait):
+                await asyncio.sleep(leased.seconds)
+                return False
+            self._moment = leased
+            await asyncio.sleep(max(0.0, self.seconds_left))
+        if self._marks is not None and not await self.mark(self._marks):
+            await asyncio.sleep(_AGAIN_SECONDS)
+            return False
+        return self.is_good
 
     def close(self) -> None:
         """The call is over; if it never left, the permit is free again."""

@@ -61,11 +61,15 @@ async def return_in_doubt(tx: Transaction, ids: Sequence[UUID], fetcher_id: UUID
         await tx.execute(SQL["return_in_doubt"], ids, fetcher_id)
 
 
-async def mark_calls(tx: Transaction, fetcher_id: UUID, calls: Sequence[Claimed]) -> set[UUID]:
-    """Mark calls that are about to leave; gives the ids of those that are still this fetcher's."""
+async def mark_calls(
+    tx: Transaction, fetcher_id: UUID, lease_seconds: float, calls: Sequence[Claimed]
+) -> dict[UUID, int]:
+    """Mark calls that are about to leave; gives those that are still this fetcher's by id, each with the time until
+    which no other fetcher takes it over, in microseconds on the database's clock."""
     ordered = sorted(calls, key=lambda call: call.id)
     ids, claims = [call.id for call in ordered], [call.claim for call in ordered]
-    return {row["id"] for row in await tx.fetch(SQL["mark_calls"], fetcher_id, ids, claims)}
+    rows = await tx.fetch(SQL["mark_calls"], fetcher_id, ids, claims, lease_seconds)
+    return {row["id"]: row["until_us"] for row in rows}
 
 
 async def update_permits(tx: Transaction, vendor: str, permits: dict[str, object]) -> None:

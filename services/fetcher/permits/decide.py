@@ -102,8 +102,9 @@ def _outlasting(budget: Budget, known: Sequence[WindowState], sent: Sequence[int
 
 
 def _state(window: Window, known: Sequence[WindowState], now: int) -> WindowState:
-    """Where a window stands. Every log counts the same calls, so a new window takes over the one of its length, else
-    the next longer, else the longest that there is."""
+    """Where a window stands. Every log counts the same calls, each as far back as its window is long. So a new window
+    takes over the log of its length, else the next longer one, else the longest that there is: a window that is longer
+    than all before it knows no more than that."""
     key, length = key_of(window), length_of(window)
     same = next((state for state in known if state.key == key), None)
     if same is not None or not known:

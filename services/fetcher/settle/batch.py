@@ -27,7 +27,7 @@ class Entry:
 @dataclass(frozen=True, slots=True)
 class Written:
     """What a batch did. `ours`: the claims that were still this fetcher's. `in_doubt`: those whose outcomes an earlier
-    commit may have written. `rests`: vendors that rest because they refused credentials."""
+    commit may have written. `rests`: vendors that rest because credentials were refused or missing."""
 
     ours: AbstractSet[ClaimKey]
     in_doubt: AbstractSet[ClaimKey]
@@ -73,7 +73,7 @@ class Batch:
                 yield Unsent(outcome.call.id, outcome.messages, isinstance(outcome, Ended))
 
     def report(self, written: Written) -> None:
-        """Count and log refused credentials."""
+        """Count and log credentials that were refused or missing."""
         for vendor in self._refused:
             CREDENTIALS_REFUSED.labels(vendor=vendor_label(vendor)).inc()
         for row in written.rests:
@@ -82,7 +82,8 @@ class Batch:
                     "vendor.rests",
                     vendor=row["vendor"],
                     seconds=round(row["seconds"]),
-                    reason=f"auth_failed: {row['refused_credentials']} times in a row; a vendor applied anew ends it",
+                    reason=f"credential refused or missing {row['refused_credentials']} times in a row; "
+                    "a vendor applied anew ends it",
                 )
 
     @property

@@ -1,15 +1,17 @@
 """Outcomes → rows, then messages; many at a time.
 
-First one transaction writes the outcomes of calls, with the messages that report them. Then the messages are produced
-in two waves: changes of tasks, then pointers to payloads, so a page is known before its records are. A call's row is
-deleted after its messages were acknowledged. If this process dies earlier, the fetcher that takes over finds the
-messages in the row and produces them again, under the same ids.
+First one transaction writes the outcomes of calls, with the messages that report them. Then the messages are produced.
+A call's row is deleted after its messages were acknowledged. If this process dies earlier, the fetcher that takes over
+finds the messages in the row and produces them again, under the same ids.
 
-An outcome that Postgres cannot store ends its own call, with that as its reason, and holds back no other.
+An outcome that Postgres cannot store ends its own call, with that as its reason, and holds back no other. Nor does one
+that a topic or partition does not take.
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from uuid import UUID
 
 from services.fetcher.call.outcome import Tried, give_up
@@ -17,10 +19,9 @@ from services.fetcher.model import ClaimKey, Ended, Later, Outcome, Unsent
 from services.fetcher.settle import store
 from services.fetcher.settle.batch import Batch, Entry
 from services.fetcher.settle.leftovers import Leftovers
+from services.fetcher.settle.sender import Sender
 from shared.database.pool import Database
 from shared.errors import Rejected, Unavailable
-from shared.events.catalogue import PAYLOADS_STORED
-from shared.messaging.handler import Outgoing
 from shared.messaging.producer import Producer
 from shared.observability.logs import get_logger
 from shared.runtime.clock import monotonic, utc_now
@@ -30,6 +31,8 @@ _MOST_AT_ONCE = 200
 _IDLE_SECONDS = 1.0
 _AGAIN_SECONDS = 0.2
 _BEHIND_SECONDS = 3.0
+_MOST_KEPT_BYTES = 8 * 1024**2
+"""Messages that may wait for partitions that take none, before this process opens no more calls."""
 
 log = get_logger(__name__)
 
@@ -39,7 +42,7 @@ class Settlement:
 
     def __init__(self, database: Database, producer: Producer, fetcher_id: UUID) -> None:
         self._database = database
-        self._producer = producer
+        self._sender = Sender(producer)
         self._fetcher_id = fetcher_id
         self._outcomes: list[Entry] = []
         self._unsent: list[Unsent] = []
@@ -47,6 +50,8 @@ class Settlement:
         self._in_doubt: set[ClaimKey] = set()
         """Claims whose outcomes may be written: the answer to the commit was lost."""
         self._waiting_since: float | None = None
+        self._answered_at = self._handed_over_at = -math.inf
+        self._is_full = False
         self.leftovers = Leftovers()
         self._one_writer, self._one_sender = asyncio.Lock(), asyncio.Lock()
         self.writing = Loop("settle", self.write)
@@ -63,13 +68,16 @@ class Settlement:
 
     @property
     def waiting_seconds(self) -> float:
-        """The seconds for which messages have waited without one being produced; 0 when none waits."""
-        return 0.0 if self._waiting_since is None else monotonic() - self._waiting_since
+        """The seconds for which messages have waited here, or since they were handed over; 0 when none waits."""
+        return 0.0 if self._waiting_since is None else monotonic() - max(self._waiting_since, self._handed_over_at)
 
     @property
     def is_behind(self) -> bool:
-        """Whether the broker takes no messages, so the outcome of a call that is made now could not be reported."""
-        return self.waiting_seconds > _BEHIND_SECONDS
+        """Whether the broker takes no messages, so the outcome of a call that is made now could not be reported; or too
+        many wait for partitions that take none."""
+        if self._waiting_since is None:
+            return False
+        return self._is_full or monotonic() - max(self._waiting_since, self._answered_at) > _BEHIND_SECONDS
 
     async def hand_over(self) -> int:
         """Leave the answered calls to fetchers that can produce their messages; returns their number. One of them is
@@ -78,6 +86,7 @@ class Settlement:
         async with self._database.transaction(reserved=True) as tx:
             ids = await store.hand_over_answers(tx, self._fetcher_id)
         self._unsent = [*self._unsent[:1], *(one for one in self._unsent[1:] if one.id not in ids)]
+        self._handed_over_at = monotonic()
         return len(ids)
 
     async def write(self) -> float:
@@ -137,33 +146,31 @@ class Settlement:
         taken = list(self._unsent)
         if not taken:
             return _IDLE_SECONDS
-        waves = [split(one.messages) for one in taken]
-        await self._producer.send([message for first, _ in waves for message in first])
-        await self._producer.send([message for _, second in waves for message in second])
-        sent = {id(one) for one in taken}
-        self._unsent = [one for one in self._unsent if id(one) not in sent]
-        self._waiting_since = monotonic() if self._unsent else None
-        self._sent_ids += [one.id for one in taken if one.ends]
+        sent = await self._sender.send(taken)
+        self._answered_at = monotonic()
+        gone = {id(one) for one in sent}
+        self._unsent = [one for one in self._unsent if id(one) not in gone]
+        missed = len(taken) - len(sent)
+        if not missed:
+            self._waiting_since = self._answered_at if self._unsent else None
+        self._is_full = missed > 0 and _bytes_of(self._unsent) > _MOST_KEPT_BYTES
+        self._sent_ids += [one.id for one in sent if one.ends]
         self.writing.wake()
-        return 0.0 if self._unsent else _IDLE_SECONDS
+        return 0.0 if len(self._unsent) > missed else _IDLE_SECONDS
 
     async def drain(self, within_seconds: float) -> None:
         """Write and report everything that is at hand; the loops may be at work at the same time."""
         async with asyncio.timeout(within_seconds):
             while self._outcomes or self._unsent or self._sent_ids:
-                try:
+                with suppress(Unavailable):
                     await self.write()
                     await self.send()
-                except Unavailable:
+                if self._outcomes or self._unsent:
                     await asyncio.sleep(_AGAIN_SECONDS)
 
 
-def split(messages: Sequence[Outgoing]) -> tuple[Sequence[Outgoing], Sequence[Outgoing]]:
-    """The messages before the first pointer to a payload, which must be visible first, and the others."""
-    for index, message in enumerate(messages):
-        if message.topic == PAYLOADS_STORED.name:
-            return messages[:index], messages[index:]
-    return messages, ()
+def _bytes_of(unsent: Sequence[Unsent]) -> int:
+    return sum(len(message.value or b"") for one in unsent for message in one.messages)
 
 
 def _unstorable(outcome: Outcome, reason: str) -> Ended:

@@ -5,7 +5,8 @@ ends as `outcome_unknown`: the vendor may have it or not. An answer that was per
 fetcher that finds it. What a call may have stored under the claim that ended is deleted.
 
 A fetcher that reaches the database and not the broker is alive, and of no use: it claims nothing, and after a lease it
-leaves what it cannot report to the others.
+leaves what it cannot report to the others. If only some partitions take nothing from it, it goes on with the rest, and
+leaves the answers for these to the others once in a lease.
 
 A call may itself be what ends its fetcher, by an answer that no memory is large enough for, say. After three deaths in
 succession it is given up. A fetcher that stopped on request does not count, nor does a fetcher that was only silent and

@@ -25,6 +25,7 @@ from tests.conftest import ReaderFor
 from tests.integration.callback_gateway.conftest import Served, ServeEdge
 from tests.integration.callback_gateway.dead_letters import letter_of
 from tests.integration.callback_gateway.outages import Counting, drain
+from tests.support.descriptors import no_descriptors
 from tests.support.eventually import eventually
 from tests.support.stack import Place
 
@@ -256,6 +257,20 @@ async def test_a_secret_of_ours_that_is_missing_or_no_key_is_not_the_senders_fau
     edge = await served(serve_edge, producer, rules)
     answer = await edge.http.post("/callbacks/acme", content=BODY, headers=signed(BODY))
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+
+
+async def test_a_secret_of_ours_that_cannot_be_read_for_now_is_not_the_senders_fault(
+    serve_edge: ServeEdge, producer: Producer, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text(SECRET)
+    rules = {**SIGNED, "verify": {"scheme": "standard-webhooks", "secrets": [f"file:{secret}"]}}
+    edge = await served(serve_edge, producer, rules)
+    await edge.http.get("/health")
+    with no_descriptors():
+        answer = await edge.http.post("/callbacks/acme", content=BODY, headers=signed(BODY))
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert (await edge.http.post("/callbacks/acme", content=BODY, headers=signed(BODY))).status_code == 202
 
 
 async def test_rules_that_cannot_be_read_are_not_the_senders_fault(serve_edge: ServeEdge, producer: Producer) -> None:

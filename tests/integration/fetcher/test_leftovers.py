@@ -31,7 +31,7 @@ from tests.integration.fetcher import site as vendors
 from tests.integration.fetcher.calls import claim, incoming, states
 from tests.integration.fetcher.site import FREE, Site
 from tests.integration.fetcher.site_calls import configured, held
-from tests.integration.fetcher.takeovers import take_over
+from tests.integration.fetcher.takeovers import LEASE_SECONDS, take_over
 from tests.support.eventually import eventually
 from tests.support.running import running
 from tests.support.stack import Place
@@ -156,7 +156,7 @@ async def test_what_was_stored_by_a_fetcher_that_ended_before_it_could_say_so_do
         await enqueue_calls(tx, [asked_for(purpose, "GET" if purpose == "page" else "POST")])
     call = await begin(database, site, gone)
     if not call.repeatable:
-        assert await Marks(database, gone).mark(call)
+        await Marks(database, gone, LEASE_SECONDS).mark(call)
     assert [pointer_of(await maker.make(call, FREE)).uri] == stored(payloads)
 
     settlement = Settlement(database, Producer(place.kafka, prefix=place.prefix), heir)

@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,11 @@ from shared.events.tasks import Call, FactsWanted
 from shared.payloads.store import PayloadStore
 from shared.runtime.clock import utc_now
 from shared.specification import bodies
+from shared.specification.vendor import Retry
 from tests.integration.fetcher import site as vendors
 from tests.integration.fetcher.site import FREE, Site
 from tests.integration.fetcher.site_calls import claimed
+from tests.support.descriptors import no_descriptors
 from tests.support.eventually import eventually
 
 CANARY = "sk_canary_key_77a1"
@@ -72,6 +74,23 @@ async def test_what_a_rule_of_the_vendor_calls_a_limit_was_not_begun(maker: Call
     assert (outcome.limited, outcome.may_have_left) == (True, False)
 
 
+async def _busy(site: Site, writer: asyncio.StreamWriter, query: str) -> None:
+    writer.write(b"HTTP/1.1 429 Busy\r\nretry-after: 7200\r\ncontent-length: 0\r\n\r\n")
+
+
+@pytest.mark.parametrize("longest_wait", [timedelta(seconds=1), timedelta(days=1)])
+async def test_the_retry_of_a_job_does_not_change_for_how_long_its_vendor_rests(
+    maker: CallMaker, site: Site, monkeypatch: pytest.MonkeyPatch, longest_wait: timedelta
+) -> None:
+    """The vendor rests for all jobs."""
+    monkeypatch.setitem(vendors.ACTS, "/busy", _busy)
+    call = claimed(site, "", retry={"longest_wait": "10m"})
+    changed = {"call": Call(path="/busy"), "retry": Retry(longest_wait=longest_wait)}
+    outcome = await maker.make(replace(call, request=call.request.model_copy(update=changed)), FREE)
+    assert isinstance(outcome, Later)
+    assert timedelta(minutes=5) < outcome.not_before - call.created_at < timedelta(minutes=15)
+
+
 async def test_a_webhook_that_was_not_taken_is_sent_again(maker: CallMaker, site: Site) -> None:
     assert isinstance(await maker.make(claimed(site, "404,no", "deliver"), FREE), Later)
 
@@ -90,6 +109,17 @@ async def test_that_nothing_is_there_is_no_answer_to_a_submit_and_no_status(
     outcome = await maker.make(claimed(site, "404,no", purpose, outcomes=RULES), FREE)
     assert isinstance(outcome, Ended)
     assert (outcome.succeeded, states(outcome)) == (False, [state])
+
+
+@pytest.mark.parametrize("may_have_left", [True, False])
+@pytest.mark.parametrize("vendor", [None, {"auth": {"type": "bearer", "token": "env:ACME_ABSENT"}}])
+async def test_a_submit_that_cannot_be_sent_again_is_waited_for_if_an_earlier_attempt_may_have_left(
+    maker: CallMaker, site: Site, vendor: dict[str, Any] | None, may_have_left: bool
+) -> None:
+    call = replace(claimed(site, "200,{}", "submit", **(vendor or {})), may_have_left=may_have_left)
+    outcome = await maker.make(call if vendor else replace(call, vendor=None), FREE)
+    assert states(outcome) == ["waiting" if may_have_left else "dead"]
+    assert site.heads == []
 
 
 async def test_a_job_of_the_vendor_that_is_not_there_is_aborted(maker: CallMaker, site: Site) -> None:
@@ -115,6 +145,24 @@ async def test_what_incoming_webhooks_are_proved_with_signs_nothing_where_signin
     await transport.close()
     refused = "secret_missing: the secret env:ACME_HOOK is not set, or not allowed for signing"
     assert heads == {"ACME_HOOK": (refused, []), "SIGN_KEY": ("", site.heads)}
+
+
+@pytest.mark.parametrize("may_have_left", [False, True])
+async def test_a_call_waits_while_its_secret_cannot_be_read(
+    maker: CallMaker, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, may_have_left: bool
+) -> None:
+    """It was no attempt, and did not leave now."""
+    monkeypatch.setattr(make, "_PUT_OFF_SECONDS", 0.0)
+    secret = tmp_path / "token"
+    secret.write_text("s3cret")
+    call = claimed(site, "200,{}", "submit", auth={"type": "bearer", "token": f"file:{secret}"})
+    call = replace(call, may_have_left=may_have_left)
+    with no_descriptors():
+        outcome = await maker.make(call, FREE)
+    assert isinstance(outcome, Later)
+    assert (outcome.next_attempt, outcome.attempt, outcome.messages) == (call.attempt, None, ())
+    assert (outcome.may_have_left, site.heads) == (may_have_left, [])
+    assert isinstance(await maker.make(call, FREE), Ended)
 
 
 async def test_a_secret_that_is_no_key_signs_nothing(

@@ -48,6 +48,12 @@ def call(says: str) -> Outgoing:
     return outgoing(FETCH_REQUESTED, event.task_id, event)
 
 
+async def rests(database: Database) -> bool:
+    """Whether the only vendor does."""
+    async with database.transaction() as tx:
+        return bool(await tx.fetchval("SELECT paused_until > now() FROM budgets"))
+
+
 async def test_calls_wait_after_a_few_refusals_until_the_vendor_is_applied_anew(
     topics: Place,
     producer: Producer,
@@ -60,21 +66,38 @@ async def test_calls_wait_after_a_few_refusals_until_the_vendor_is_applied_anew(
     """Twelve calls with a token that was revoked: five are dead, the others wait."""
     monkeypatch.setenv("ACME_TEST_KEY", "revoked")
     dead, database = await reader_for("fetcher.dead"), await database_for("fetcher")
-
-    async def rests() -> bool:
-        async with database.transaction() as tx:
-            return bool(await tx.fetchval("SELECT paused_until > now() FROM budgets"))
-
     async with running("fetcher", Settings, build, topics, payloads):
         await producer.send([configured(site), *(call("401,no") for _ in range(12))])
-        await eventually(rests, 30)
+        await eventually(lambda: rests(database), 30)
         await eventually(lambda: len(dead.values) == 5, 30)
         assert len(site.heads) == 5
         assert {letter["reason"] for letter in dead.values} == {"auth_failed"}
         await producer.send([configured(site)])
         await eventually(lambda: len(dead.values) == 10, 30)
-        await eventually(rests, 30)
+        await eventually(lambda: rests(database), 30)
         assert len(site.heads) == 10
+
+
+async def test_calls_wait_after_the_secret_was_missing_a_few_times(
+    topics: Place,
+    producer: Producer,
+    reader_for: ReaderFor,
+    payloads: Path,
+    site: Site,
+    monkeypatch: pytest.MonkeyPatch,
+    database_for: DatabaseFor,
+) -> None:
+    """A fetcher that was started without it does not use up a job."""
+    monkeypatch.delenv("ACME_TEST_KEY", raising=False)
+    dead, database = await reader_for("fetcher.dead"), await database_for("fetcher")
+    async with running("fetcher", Settings, build, topics, payloads):
+        await producer.send([configured(site), *(call("200,[]") for _ in range(12))])
+        await eventually(lambda: rests(database), 30)
+        await eventually(lambda: len(dead.values) == REFUSALS, 30)
+        monkeypatch.setenv("ACME_TEST_KEY", "s3cret")
+        await producer.send([configured(site)])
+        await eventually(lambda: len(site.heads) == 12 - REFUSALS, 30)
+    assert {letter["reason"] for letter in dead.values} == {"secret_missing"}
 
 
 async def seconds(database: Database, vendor: str) -> float:

@@ -1,13 +1,11 @@
 """Connecting takes time, and a permit lasts for some seconds only: what is too late for it is not written."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from aiohttp.abc import ResolveResult
 
 from services.fetcher.call.make import CallMaker
 from services.fetcher.call.request import HttpRequest
@@ -22,27 +20,10 @@ from shared.payloads.store import PayloadStore
 from tests.integration.fetcher.leaser import Leaser
 from tests.integration.fetcher.site import Free, Site
 from tests.integration.fetcher.site_calls import claimed
-from tests.integration.fetcher.transports import Names, vendor
+from tests.integration.fetcher.transports import SlowNames, vendor
 from tests.support.eventually import eventually
 
 NOW = 1_700_000_000 * SECOND
-
-
-class SlowNames(Names):
-    """A name server that answers when the test says so."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.book["slow.test"] = "127.0.0.1"
-        self.answers = asyncio.Event()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """Where it is, in the end."""
-        found = await super().resolve(host, port, family)
-        await self.answers.wait()
-        return found
 
 
 class Aging(Free):

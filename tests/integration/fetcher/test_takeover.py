@@ -55,8 +55,8 @@ async def test_only_what_never_left_is_made_again(
     async with database.transaction() as tx:
         await enqueue_calls(tx, [never_left, may_have_left, repeatable])
     before = {call.id: call for call in await claim(database, gone)}
-    marks = Marks(database, gone)
-    assert await marks.mark(before[may_have_left.id])
+    marks = Marks(database, gone, LEASE_SECONDS)
+    await marks.mark(before[may_have_left.id])
 
     settlement = Settlement(database, producer, heir)
     await take_over(database, settlement, heir)
@@ -67,7 +67,8 @@ async def test_only_what_never_left_is_made_again(
     assert (event["task_id"], event["state"]) == (str(may_have_left.event.task_id), "waiting")
     assert event["reason"].startswith("outcome_unknown")
 
-    assert [await marks.mark(call) for call in before.values()] == [False, False, False]
+    await show_life(database, gone)
+    assert [await marks.mark(call) for call in before.values()] == [0, 0, 0]
     async with database.transaction() as tx:
         late = [Later(call, utc_now(), 1) for call in before.values()]
         assert await settle_store.settle_calls(tx, gone, late) == set()
@@ -80,7 +81,8 @@ async def test_a_fetcher_that_only_slept_and_its_heir_never_both_send(database_f
     async with database.transaction() as tx:
         await enqueue_calls(tx, [submit() for _ in range(40)])
     calls = await claim(database, sleeper)
-    marks = Marks(database, sleeper)
+    await show_life(database, sleeper)
+    marks = Marks(database, sleeper, LEASE_SECONDS)
 
     async def take_over() -> None:
         async with database.transaction() as tx:

@@ -37,6 +37,23 @@ class Names(AbstractResolver):
         """Nothing to close."""
 
 
+class SlowNames(Names):
+    """A name server that answers when the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.book["slow.test"] = "127.0.0.1"
+        self.answers = asyncio.Event()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Where it is, in the end."""
+        found = await super().resolve(host, port, family)
+        await self.answers.wait()
+        return found
+
+
 def _resolved(host: str, port: int, address: str) -> ResolveResult:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     return ResolveResult(hostname=host, host=address, port=port, family=family, proto=socket.IPPROTO_TCP, flags=0)

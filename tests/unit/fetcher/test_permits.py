@@ -236,6 +236,17 @@ def test_a_window_of_another_length_knows_what_was_called_before() -> None:
     assert fetchers.turn(1, 50, [0]) == 10
 
 
+def test_a_window_that_is_longer_than_all_before_knows_only_what_they_know() -> None:
+    minute = Window(requests=30, per=timedelta(seconds=60), burst=30)
+    fetchers = Fetchers(Budget(windows=(minute,)))
+    for passed_seconds in (120, 1):
+        assert fetchers.turn(1, 30, [0]) == 30
+        fetchers.now += passed_seconds * SECOND
+        fetchers.turn(1, 0, [0])
+    fetchers.budget = Budget(windows=(Window(requests=100, per=timedelta(days=1)),))
+    assert fetchers.turn(1, 200, [0]) == 100 - 30
+
+
 def test_the_log_stays_small() -> None:
     budget = Budget(windows=(Window(requests=10_000, per=timedelta(days=1)),))
     permits = Permits()

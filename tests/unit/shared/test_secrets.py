@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.errors import Unavailable
 from shared.secrets import (
     Recent,
     SecretMissing,
@@ -16,6 +17,7 @@ from shared.secrets import (
     resolve_signing,
     signing_key,
 )
+from tests.support.descriptors import no_descriptors
 
 
 def test_an_environment_variable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,6 +36,17 @@ def test_a_file_is_read_anew_each_time(tmp_path: Path) -> None:
 def test_what_is_missing_is_named(reference: str) -> None:
     with pytest.raises(SecretMissing, match=reference):
         resolve(reference)
+
+
+def test_a_file_that_cannot_be_read_for_now_is_not_missing(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("s3cret")
+    for find in (resolve, resolve_own, resolve_signing):
+        with no_descriptors(), pytest.raises(Unavailable, match=f"the secret file:{file} cannot be read: Too many"):
+            find(f"file:{file}")
+    for reference in (f"file:{tmp_path}", f"file:{file}/below", f"file:{tmp_path / ('x' * 300)}"):
+        with no_descriptors(), pytest.raises(SecretMissing):
+            resolve(reference)
 
 
 @pytest.mark.parametrize("name", ["AWS_SECRET_ACCESS_KEY", "PGPASSWORD", "POSTGRES_PASSWORD"])
@@ -153,6 +166,22 @@ def test_recent_ones_are_looked_up_now_and_then(tmp_path: Path) -> None:
     assert recent.resolve([f"file:{file}"]).secrets == ["one"]
     now = 102.1
     assert recent.resolve([f"file:{file}"]).secrets == ["two"]
+
+
+def test_a_recent_one_whose_file_cannot_be_read_for_now_stays_in_force(tmp_path: Path) -> None:
+    file, other, now = tmp_path / "token", tmp_path / "other", 100.0
+    recent = Recent(lambda: now, seconds=2)
+    file.write_text("one")
+    other.write_text("other")
+    recent.resolve([f"file:{file}"])
+    now = 103
+    with no_descriptors():
+        assert recent.resolve([f"file:{file}"]).secrets == ["one"]
+        with pytest.raises(Unavailable):
+            recent.resolve([f"file:{file}", f"file:{other}"])
+    file.unlink()
+    now = 106
+    assert recent.resolve([f"file:{file}", f"file:{other}"]).secrets == ["other"]
 
 
 @pytest.mark.parametrize("text", ["b25lIGtleQ==", "b25lIGtleQ", "whsec_b25lIGtleQ==", "whsec_b25lIGtleQ"])
