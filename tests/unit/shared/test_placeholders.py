@@ -138,6 +138,16 @@ def test_pages_of_a_url_have_no_request_for_a_cursor() -> None:
 
 
 @pytest.mark.parametrize(
+    "request_",
+    ["/orders/{page.cursor}", ["{page.cursor}"], {"path": {"of": "{page.cursor}"}}],
+)
+def test_a_request_of_another_shape_is_the_mistake(request_: Any) -> None:
+    poll = {"request": request_, "pages": {**NEXT, "into": {"query": "c"}}}
+    found = told_of_source({"source": "orders", "vendor": "acme", "poll": poll})
+    assert found[0][0] == f"/poll/request{'/path' if isinstance(request_, dict) else ''}"
+
+
+@pytest.mark.parametrize(
     ("pages", "request_part"),
     [
         ({"style": "offset"}, {"json": BOTH}),
