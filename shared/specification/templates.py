@@ -21,7 +21,7 @@ def placeholders_in(value: Any) -> Iterator[tuple[Place, str]]:
     """The placeholders in a part of a document, however deep they stand: the place and the name of each. Places of
     other values are not made: there may be many, far down."""
     if isinstance(value, str):
-        yield from (((), name) for name in PLACEHOLDER.findall(value) if name)
+        yield from (((), name) for name in _names_in(value))
     if isinstance(value, str):
         yield from (((), name) for name in PLACEHOLDER.findall(value) if name)
     at: list[int | str] = []
@@ -29,9 +29,7 @@ def placeholders_in(value: Any) -> Iterator[tuple[Place, str]]:
     while pending:
         for step, inner in pending[-1]:
             if isinstance(inner, str):
-                if "{" in inner:
-                    place = (*at, step)
-                    yield from ((place, name) for name in PLACEHOLDER.findall(inner) if name)
+                yield from (((*at, step), name) for name in _names_in(inner))
             elif isinstance(inner, (dict, list, tuple)):
                 at.append(step)
                 pending.append(_items(inner))
@@ -40,6 +38,10 @@ def placeholders_in(value: Any) -> Iterator[tuple[Place, str]]:
             pending.pop()
             if pending:
                 at.pop()
+
+
+def _names_in(text: str) -> list[str]:
+    return [name for name in PLACEHOLDER.findall(text) if name] if "{" in text else []
 
 
 def _items(value: Any) -> Iterator[tuple[int | str, Any]]:
