@@ -111,7 +111,7 @@ def _extras(kind: Any) -> Iterator[Any]:
 def _limits(extras: list[Any], unit: str) -> str:
     least, most = None, None
     for one in extras:
-        for limit in getattr(one, "metadata", ()):
+        for limit in (one, *getattr(one, "metadata", ())):
             least = getattr(limit, "ge", getattr(limit, "min_length", least))
             most = getattr(limit, "le", getattr(limit, "max_length", most))
     if most is None:

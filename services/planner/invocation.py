@@ -1,6 +1,7 @@
 """Invocations: what is submitted for each input, and what is asked of a vendor's job once it has been. Pure."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from services.planner.model import PlannedCall, Resolved
 from services.planner.paging.follow import first_step
@@ -11,6 +12,7 @@ from shared.events.tasks import Call
 from shared.specification.invoke import IN_SUBMIT, VENDOR_JOB, Invoke
 from shared.specification.request import Request
 from shared.specification.source import Poll
+from shared.specification.templates import placeholders_in
 from shared.specification.values import Scalar
 from shared.specification.vendor import JobOutcome
 from shared.specification.waits import silence
@@ -18,6 +20,10 @@ from shared.specification.waits import silence
 _AT = "/invoke"
 MOST_BYTES = 32 * 2**20
 """Of the submits of one job together. They are planned by one statement, and held several times until it is sent."""
+
+MOST_WRITTEN, MOST_FILLED = 2 * MOST_BYTES, 1_000_000
+"""Bytes of an invocation as it is written, and its placeholders, each times the inputs. Every input fills all of it,
+and the planner does nothing else meanwhile."""
 
 Inputs = Sequence[Mapping[str, Scalar]]
 
@@ -28,7 +34,10 @@ def plan_submits(resolved: Resolved, inputs: Inputs) -> Step | list[Problem]:
     invoke = invoke_of(resolved)
     planned: list[PlannedCall] = []
     size = 0
-    silent = silence(invoke.model_dump(by_alias=True), resolved.callbacks)
+    written = invoke.model_dump(by_alias=True)
+    if problem := _too_much(invoke, written, len(inputs)):
+        return [problem]
+    silent = silence(written, resolved.callbacks)
     for number, given in enumerate(inputs):
         submit = fill(invoke.submit, _known(resolved, given), f"{_AT}/submit", later=IN_SUBMIT)
         problems = submit if isinstance(submit, list) else []
@@ -40,6 +49,16 @@ def plan_submits(resolved: Resolved, inputs: Inputs) -> Step | list[Problem]:
         if size > MOST_BYTES:
             return [_too_large(number + 1, len(inputs), size)]
     return Step(tuple(planned), all_planned=True)
+
+
+def _too_much(invoke: Invoke, written: Mapping[str, Any], inputs: int) -> Problem | None:
+    """The problem of an invocation that would take too long to fill for all of the inputs."""
+    size, placeholders = len(invoke.model_dump_json(by_alias=True)), sum(1 for _ in placeholders_in(written))
+    for found, most, what in ((size, MOST_WRITTEN, "bytes"), (placeholders, MOST_FILLED, "placeholders")):
+        if inputs > 1 and found * inputs > most:
+            expected = f"expected at most {most} {what} for all inputs together"
+            return Problem("/input", f"too_large: the invocation has {found} {what}, for {inputs} inputs; {expected}")
+    return None
 
 
 def _too_large(made: int, inputs: int, size: int) -> Problem:

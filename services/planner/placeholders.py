@@ -11,10 +11,10 @@ from pydantic import TypeAdapter
 
 from services.planner.model import Resolved
 from shared.errors import Invalid, Problem
-from shared.specification.parse import parse
+from shared.specification.parse import MOST_PROBLEMS, first_problems, parse, pointer_to
 from shared.specification.request import NumberedPages, OffsetPages, Pages, PlanCall, Request
 from shared.specification.source import Poll
-from shared.specification.templates import PLACEHOLDER, placeholders_in, unknown_placeholder
+from shared.specification.templates import PLACEHOLDER, Place, placeholders_in, unknown_placeholder
 from shared.specification.values import Scalar, Strict
 from shared.specification.walks import page_names
 
@@ -78,7 +78,7 @@ def names_in(pages: Pages) -> tuple[str, ...]:
 
 def _checked(filler: "_Filler", request: Request, at: str) -> Request | list[Problem]:
     filled = _filled(filler, request, at)
-    return filler.problems or _mistakes(_REQUEST, filled, request, at) or filled
+    return first_problems(filler.problems) or _mistakes(_REQUEST, filled, request, at) or filled
 
 
 def _filled(filler: "_Filler", request: Request, at: str) -> Request:
@@ -102,7 +102,7 @@ def fill_pages(pages: Pages, values: Mapping[str, Scalar], at: str) -> Pages | l
     query = {name: filler.whole(value, f"{at}/plan/query/{name}") for name, value in pages.plan.query.items()}
     path = filler.text(pages.plan.path, f"{at}/plan/path", in_path=True)
     plan = pages.plan.model_copy(update={"path": path, "query": query})
-    problems = filler.problems or _mistakes(_PLAN, plan, pages.plan, f"{at}/plan")
+    problems = first_problems(filler.problems) or _mistakes(_PLAN, plan, pages.plan, f"{at}/plan")
     return problems or pages.model_copy(update={"plan": plan})
 
 
@@ -131,41 +131,44 @@ class _Filler:
         self._later = later
         self._keeps = keeps
 
-    def text(self, template: str, pointer: str, *, in_path: bool = False) -> str:
-        """A text with every placeholder filled; in a path the values are percent-encoded."""
+    def text(self, template: str, pointer: str, *, place: Place = (), in_path: bool = False) -> str:
+        """A text with every placeholder filled; in a path the values are percent-encoded. It stands at `place` of the
+        part at `pointer`."""
 
         def one(match: re.Match[str]) -> str:
             if match[0] in ("{{", "}}"):
                 return match[0] if self._keeps else match[0][0]
             if match[1] in self._later:
                 return match[0]
-            value = self._value(match[1], pointer)
+            value = self._value(match[1], pointer, place)
             found = "" if value is Absent.ABSENT else str(value)
             return quote(found, safe="") if in_path else str(self._kept(found))
 
         return PLACEHOLDER.sub(one, template)
 
-    def whole(self, value: Any, pointer: str) -> Any:
+    def whole(self, value: Any, pointer: str, place: Place = ()) -> Any:
         """Any JSON value. A placeholder that is the whole of a text keeps the type of what it stands for."""
         match value:
             case str():
                 alone = PLACEHOLDER.fullmatch(value)
                 if alone and alone[1] and alone[1] not in self._later:
-                    return self._kept(self._value(alone[1], pointer))
-                return self.text(value, pointer)
+                    return self._kept(self._value(alone[1], pointer, place))
+                return self.text(value, pointer, place=place)
             case dict():
-                found = {name: self.whole(inner, f"{pointer}/{name}") for name, inner in value.items()}
+                found = {name: self.whole(inner, pointer, (*place, name)) for name, inner in value.items()}
                 return {name: inner for name, inner in found.items() if inner is not Absent.ABSENT}
             case list() | tuple():
-                items = [self.whole(inner, f"{pointer}/{index}") for index, inner in enumerate(value)]
+                items = [self.whole(inner, pointer, (*place, index)) for index, inner in enumerate(value)]
                 return type(value)(item for item in items if item is not Absent.ABSENT)
             case _:
                 return value
 
-    def _value(self, name: str, pointer: str) -> Value:
+    def _value(self, name: str, pointer: str, place: Place) -> Value:
         value = self._values.get(name)
         if value is None:
-            self.problems.append(unknown_placeholder(pointer, name, (*self._values, *self._later)))
+            if len(self.problems) < MOST_PROBLEMS:
+                at = f"{pointer}{pointer_to(place)}"
+                self.problems.append(unknown_placeholder(at, name, self._values, self._later))
             return ""
         return value
 

@@ -18,10 +18,11 @@ from shared.events.envelope import Event
 from shared.events.jobs import JobRequested
 from shared.events.topic import ANYONE, Topic
 from shared.ids import derived_id
-from shared.specification.parse import parse
+from shared.specification.parse import MOST_PROBLEMS, first_problems, parse, pointer_to
 from shared.specification.placeholders import read_job
 from shared.specification.recurrence import time_problems
 from shared.specification.schedule import Publish, Schedule
+from shared.specification.templates import Place
 
 _SCHEDULE: TypeAdapter[Schedule] = TypeAdapter(Schedule)
 _OPEN = {
@@ -105,7 +106,7 @@ def filled_start(
         Invalid: it is none, or brings an id although every firing has its own.
     """
     filler = filler or _Filler(_values(schedule, schedule_id, time))
-    document: dict[str, Any] = filler.whole(schedule.start or {}, "/start")
+    document: dict[str, Any] = filler.whole(schedule.start or {}, ("start",))
     if "id" in document:
         filler.problems.append(Problem("/start/id", "expected none: each firing is a job of its own"))
     try:
@@ -113,14 +114,14 @@ def filled_start(
     except Invalid as error:
         filler.problems += [Problem(f"/start{one.pointer}", one.detail) for one in error.problems]
     if filler.problems:
-        raise Invalid(filler.problems)
+        raise Invalid(first_problems(filler.problems))
     return document
 
 
 def _published(publish: Publish, filler: "_Filler", schedule_id: UUID, run_id: UUID) -> Target:
     topic = _open_topic(publish.topic)
-    key = filler.text(publish.key, "/publish/key") or str(schedule_id)
-    document = filler.whole(publish.event, "/publish/event")
+    key = filler.text(publish.key, ("publish", "key")) or str(schedule_id)
+    document = filler.whole(publish.event, ("publish", "event"))
     if topic is None:
         filler.problems.append(Problem("/publish/topic", f"expected one of: {', '.join(_OPEN)}"))
     elif not filler.problems:
@@ -128,7 +129,7 @@ def _published(publish: Publish, filler: "_Filler", schedule_id: UUID, run_id: U
             return Target(topic, key, parse(topic.adapter, document), run_id)
         except Invalid as error:
             filler.problems += [Problem(f"/publish/event{one.pointer}", one.detail) for one in error.problems]
-    raise Invalid(filler.problems)
+    raise Invalid(first_problems(filler.problems))
 
 
 def _open_topic(name: str) -> Topic[Any] | None:
@@ -147,10 +148,10 @@ def _values(schedule: Schedule, schedule_id: UUID, time: datetime) -> dict[str, 
     }
 
 
-def _is_in_url(pointer: str) -> bool:
+def _is_in_url(place: Place) -> bool:
     """Whether a job specification has a URL or a path there. What people call so in JSON of their own is none."""
-    *places, name = pointer.removeprefix("/publish/event").removeprefix("/start").split("/")
-    return name in ("url", "path", "deliver") and _FREE.isdisjoint(places)
+    *around, name = place[1:] if place[0] == "start" else place[2:]
+    return name in ("url", "path", "deliver") and _FREE.isdisjoint(around)
 
 
 class _Filler:
@@ -160,27 +161,28 @@ class _Filler:
         self.problems: list[Problem] = []
         self._values = values
 
-    def text(self, template: str, pointer: str, encode: Callable[[str], str] = str) -> str:
+    def text(self, template: str, place: Place, encode: Callable[[str], str] = str) -> str:
         """A text with every placeholder of schedules filled."""
 
         def one(match: re.Match[str]) -> str:
             if match[1] is None:
                 return match[0]
-            if match[1] not in self._values:
+            if match[1] not in self._values and len(self.problems) < MOST_PROBLEMS:
                 known = ", ".join(f"{{{name}}}" for name in self._values)
-                self.problems.append(Problem(pointer, f"unknown placeholder {{{match[1]}}}; known here: {known}"))
+                detail = f"unknown placeholder {{{match[1]}}}; known here: {known}"
+                self.problems.append(Problem(pointer_to(place), detail))
             return encode(self._values.get(match[1], ""))
 
         return _PLACEHOLDER.sub(one, template)
 
-    def whole(self, value: Any, pointer: str) -> Any:
+    def whole(self, value: Any, place: Place) -> Any:
         """Any JSON value; in URLs and paths what is filled in is percent-encoded."""
         match value:
             case str():
-                return self.text(value, pointer, partial(quote, safe="") if _is_in_url(pointer) else str)
+                return self.text(value, place, partial(quote, safe="") if _is_in_url(place) else str)
             case dict():
-                return {name: self.whole(inner, f"{pointer}/{name}") for name, inner in value.items()}
+                return {name: self.whole(inner, (*place, name)) for name, inner in value.items()}
             case list():
-                return [self.whole(inner, f"{pointer}/{index}") for index, inner in enumerate(value)]
+                return [self.whole(inner, (*place, index)) for index, inner in enumerate(value)]
             case _:
                 return value

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from shared.specification.request import NoPages, Pages, Records, Request
-from shared.specification.values import AnswerExpression, Duration, Strict
+from shared.specification.values import AnswerExpression, AtMost, Duration, InputValue, Strict
 
 CALLBACK_URL, TASK_ID, VENDOR_JOB = "callback.url", "task.id", "vendor_job"
 IN_SUBMIT, AFTER_IT = (CALLBACK_URL, TASK_ID), (VENDOR_JOB,)
@@ -83,5 +83,5 @@ class Invoke(Strict):
     _check_deadline = field_validator("deadline")(_check_second)
 
 
-Input = Annotated[tuple[dict[str, str | int | float | bool], ...], Field(min_length=1, max_length=10_000)]
+Input = Annotated[tuple[dict[str, InputValue], ...], Field(min_length=1), AtMost(10_000)]
 """One vendor job is submitted for each of these."""

@@ -10,10 +10,10 @@ from shared.specification.invoke import Input, Invoke
 from shared.specification.notify import Notify
 from shared.specification.request import HeaderName, Pages, Path, Records, Request
 from shared.specification.source import Output, Poll
-from shared.specification.values import JobId, Name, Scalar, SecretReference, Strict
+from shared.specification.values import MOST_QUERY_VALUES, AtMost, JobId, Name, Scalar, SecretReference, Strict
 from shared.specification.vendor import Retry, Url
 
-Parameters = Annotated[dict[str, Scalar], Field(max_length=100)]
+Parameters = Annotated[dict[str, Scalar], AtMost(100)]
 
 
 class SourceJob(Strict):
@@ -110,8 +110,11 @@ _PATH: TypeAdapter[str] = TypeAdapter(Path)
 
 
 def _check_place(value: str) -> str:
-    """A URL becomes a vendor and a request, so its path keeps the rules of a request's."""
-    _PATH.validate_python(urlsplit(value).path or "/")
+    """A URL becomes a vendor and a request, so its path and query keep the rules of a request's."""
+    parts = urlsplit(value)
+    _PATH.validate_python(parts.path or "/")
+    if parts.query.count("&") >= MOST_QUERY_VALUES:
+        raise ValueError(f"expected at most {MOST_QUERY_VALUES} values in the query")
     return value
 
 

@@ -1,6 +1,8 @@
 """Documents → models. All mistakes are reported together, each with its place and what was expected there."""
 
 import re
+from collections.abc import Iterable
+from itertools import islice
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -16,8 +18,9 @@ _MAY_BE_INFINITE = re.compile(rb"[0-9.][eE]\+?[0-9]{3}")
 _SURELY_READ, _ROOM = 150, 20
 """A reader takes at least the first number of levels; the second is how many an event adds around a document."""
 
-_MOST_ERRORS = 5000
-"""Further ones are not reported: no writer needs them, and to word a hundred thousand takes seconds."""
+MOST_PROBLEMS, _MOST_CHARACTERS = 5000, 2**18
+"""Further ones are not reported: no writer needs them, to word a hundred thousand takes seconds, and all of a job's
+go into one event."""
 
 
 def parse(adapter: TypeAdapter[T], document: Any) -> T:
@@ -61,8 +64,22 @@ def _fits_in_an_envelope(text: bytes) -> bool:
 
 def problems(error: ValidationError, root: Any) -> list[Problem]:
     """Pydantic's errors as problems with JSON pointers. `root` is the type that was to be made."""
-    found = error.errors(include_url=False, include_context=True, include_input=True)[:_MOST_ERRORS]
-    return [Problem(pointer_to(one.place), one.detail) for one in mistakes_of([dict(one) for one in found], root)]
+    found = error.errors(include_url=False, include_context=True, include_input=True)[:MOST_PROBLEMS]
+    mistakes = mistakes_of([dict(one) for one in found], root)
+    return first_problems(Problem(pointer_to(one.place), one.detail) for one in mistakes)
+
+
+def first_problems(found: Iterable[Problem]) -> list[Problem]:
+    """So many of the problems as anyone reads: a document of a megabyte may have a hundred thousand, each at a place
+    whose pointer is nearly as long as the document."""
+    first: list[Problem] = []
+    size = 0
+    for one in islice(found, MOST_PROBLEMS):
+        size += len(one.pointer) + len(one.detail)
+        if first and size > _MOST_CHARACTERS:
+            break
+        first.append(one)
+    return first
 
 
 def pointer_to(place: tuple[int | str, ...]) -> str:

@@ -1,8 +1,9 @@
 """Whether something fills the placeholders of a document, such as `{parameters.id}`. Unknown ones are reported when the
 document arrives, not when it is due, and together with all its other mistakes. Pure."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
@@ -10,7 +11,7 @@ from pydantic import TypeAdapter
 from shared.errors import Invalid, Problem
 from shared.specification.invoke import AFTER_IT, IN_SUBMIT, Input
 from shared.specification.job import JobSpecification, kind_of
-from shared.specification.parse import parse, pointer_to
+from shared.specification.parse import first_problems, parse, pointer_to
 from shared.specification.source import BY_TYPE, EITHER, REQUESTS, Source
 from shared.specification.templates import Place, placeholders_in, unknown_placeholder
 from shared.specification.waits import wait_mistakes
@@ -42,14 +43,14 @@ def read_source(document: Any) -> Source:
     return _read(_SOURCE, document, _mistakes_of_source(document))
 
 
-def _read(adapter: TypeAdapter[T], document: Any, besides: Sequence[Problem]) -> T:
+def _read(adapter: TypeAdapter[T], document: Any, besides: Iterable[Problem]) -> T:
     """`besides` are mistakes that the model does not see. They are reported beside those that it does."""
     try:
         found = parse(adapter, document)
     except Invalid as error:
-        raise Invalid([*error.problems, *(one for one in besides if one not in error.problems)]) from None
-    if besides:
-        raise Invalid(besides)
+        raise Invalid(first_problems(dict.fromkeys(chain(error.problems, first_problems(besides))))) from None
+    if problems := first_problems(besides):
+        raise Invalid(problems)
     return found
 
 
@@ -57,33 +58,32 @@ def _read(adapter: TypeAdapter[T], document: Any, besides: Sequence[Problem]) ->
 class _Given:
     """What fills placeholders: these names, and whatever begins with one of `groups`."""
 
-    names: tuple[str, ...] = ()
+    names: Collection[str] = ()
     groups: tuple[str, ...] = ()
 
 
 _GIVEN_LATER = {"poll": _Given(groups=("parameters",)), "invoke": _Given(groups=("parameters", "input"))}
 
 
-def _mistakes_of_job(document: Any) -> list[Problem]:
+def _mistakes_of_job(document: Any) -> Iterable[Problem]:
     kind = kind_of(document)
     if kind is None or not isinstance(document, dict):
-        return []
-    names = [f"parameters.{name}" for name in _mapping(document.get("parameters"))]
-    if kind == "invoke":
-        inputs = document.get("input")
-        found = [_mapping(one) for one in inputs] if isinstance(inputs, (list, tuple)) else []
-        names += dict.fromkeys(f"input.{name}" for one in found for name in one)
+        return ()
+    names = {f"parameters.{name}": None for name in _mapping(document.get("parameters"))}
+    if kind == "invoke" and isinstance(inputs := document.get("input"), (list, tuple)):
+        names |= dict.fromkeys(f"input.{name}" for one in inputs for name in _mapping(one))
     part = {name: document[name] for name in (kind, "pages") if name in document}
-    return [*_mistakes(part, _Given(names=tuple(names))), *_waits(document), *_topics(kind, document)]
+    return chain(_mistakes(part, _Given(names)), _waits(document), _topics(kind, document))
 
 
-def _mistakes_of_source(document: Any) -> list[Problem]:
+def _mistakes_of_source(document: Any) -> Iterator[Problem]:
     """The values of a source's parameters and inputs come with each job, under whatever names."""
     works = {name: _mapping(document)[name] for name in _GIVEN_LATER if name in _mapping(document)}
-    found = [one for name, work in works.items() for one in _mistakes({name: work}, _GIVEN_LATER[name])]
-    found += _waits(_mapping(document))
-    given = [name for name, work in works.items() if work is not None]
-    return found if len(given) == 1 or not isinstance(document, dict) else [Problem("", EITHER), *found]
+    if isinstance(document, dict) and sum(work is not None for work in works.values()) != 1:
+        yield Problem("", EITHER)
+    for name, work in works.items():
+        yield from _mistakes({name: work}, _GIVEN_LATER[name])
+    yield from _waits(_mapping(document))
 
 
 def _waits(document: Mapping[str, Any]) -> list[Problem]:
@@ -101,16 +101,15 @@ def _topics(kind: str, document: Mapping[str, Any]) -> list[Problem]:
     return [Problem("/sinks", "a topic belongs to a source: apply one, and run it by name")] if of_topics else []
 
 
-def _mistakes(document: Mapping[str, Any], given: _Given) -> list[Problem]:
+def _mistakes(document: Mapping[str, Any], given: _Given) -> Iterator[Problem]:
     walks = walks_in(document)
-    found = []
     for place, name in placeholders_in(requests_of(document)):
         walk = next((walk for walk in walks if place[: len(walk.at) + 1] == (*walk.at, "request")), None)
-        known = (*given.names, *_filled_later(place), *(walk.known_at(place) if walk else ()))
-        if name not in known and name.partition(".")[0] not in given.groups:
-            shown = (*(f"{group}.NAME" for group in given.groups), *known)
-            found.append(unknown_placeholder(pointer_to(place), name, shown, _where(walk, name)))
-    return [*found, *(mistake for walk in walks if (mistake := walk.mistake))]
+        of_place = (*_filled_later(place), *(walk.known_at(place) if walk else ()))
+        if name not in given.names and name not in of_place and name.partition(".")[0] not in given.groups:
+            shown = [f"{group}.NAME" for group in given.groups], given.names, of_place
+            yield unknown_placeholder(pointer_to(place), name, *shown, where=_where(walk, name))
+    yield from (mistake for walk in walks if (mistake := walk.mistake))
 
 
 def _where(walk: WrittenWalk | None, name: str) -> str:
@@ -140,11 +139,11 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 def missing_values(source: Source, parameters: Collection[str], inputs: Input | None = None) -> list[Problem]:
     """One problem for each value that a source needs and is not given. The inputs of a job replace the source's own."""
-    given = [*(f"parameters.{name}" for name in parameters), *IN_SUBMIT, *AFTER_IT, *OF_PAGES]
-    given += [f"input.{name}" for one in inputs or source.input or () for name in one]
+    given = {*(f"parameters.{name}" for name in parameters), *IN_SUBMIT, *AFTER_IT, *OF_PAGES}
+    given |= {f"input.{name}" for one in inputs or source.input or () for name in one}
     found = placeholders_in(requests_of(source.model_dump(by_alias=True)))
-    return [
+    return first_problems(
         Problem("/parameters" if name.startswith("parameters.") else "/source", f"{source.source} needs {{{name}}}")
         for name in dict.fromkeys(name for _, name in found)
         if name not in given
-    ]
+    )

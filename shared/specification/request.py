@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, Field
 
 from shared.specification.names import OrName
-from shared.specification.values import AnswerExpression, BodyExpression, QueryValue, RecordExpression, Strict, Words
+from shared.specification.values import AnswerExpression, BodyExpression, Query, RecordExpression, Strict, Words
 
 
 def check_path(value: str) -> str:
@@ -48,8 +48,9 @@ class Request(Strict):
     """The HTTP method."""
     path: Path = "/"
     """The path, which is added to the vendor's `base_url`."""
-    query: dict[str, QueryValue] = {}
-    """The query's parameters. A parameter with a list of values is sent once for each of them."""
+    query: Query = {}
+    """The query's parameters. A parameter with a list of values is sent once for each of them. There are at most 1000
+    values in all."""
     headers: dict[Annotated[HeaderName, AfterValidator(_check_header)], Header] = {}
     """Headers of the call. Credentials belong to the vendor's `auth`."""
     json_: Annotated[Any, Field(alias="json")] = None
@@ -61,7 +62,7 @@ class PlanCall(Strict):
 
     path: Path
     """The path, which is added to the vendor's `base_url`."""
-    query: dict[str, QueryValue] = {}
+    query: Query = {}
     """The query's parameters."""
     total: AnswerExpression
     """Where the answer has the number of records."""

@@ -9,7 +9,7 @@ from shared.specification.invoke import Input, Invoke
 from shared.specification.names import OrName
 from shared.specification.notify import Notify
 from shared.specification.request import AutoPages, Pages, Records, Request
-from shared.specification.values import Duration, Name, Share, Strict, Words
+from shared.specification.values import AtMost, Duration, Name, Share, Strict, Words
 
 
 class Poll(Strict):
@@ -68,7 +68,7 @@ class Payloads(Strict):
 class Output(Strict):
     """What sources and jobs share: where records go, and what failures mean."""
 
-    sinks: Annotated[tuple[Sink, ...], Field(max_length=8)] = (PostgresSink(type="postgres"),)
+    sinks: Annotated[tuple[Sink, ...], AtMost(8)] = (PostgresSink(type="postgres"),)
     """Where records go. With an empty list they are only counted."""
     payloads: Payloads = Payloads()
     """How long the vendor's answers are kept."""

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterator
+from itertools import chain, islice
 from typing import Any
 
 from shared.errors import Problem
@@ -12,22 +13,52 @@ PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 Place = tuple[int | str, ...]
 """A place in a document: the names and numbers that lead to it."""
 
-
-def placeholders_in(value: Any, at: Place = ()) -> Iterator[tuple[Place, str]]:
-    """The placeholders in a part of a document, however deep they stand: the place and the name of each."""
-    match value:
-        case str():
-            yield from ((at, name) for name in PLACEHOLDER.findall(value) if name)
-        case dict():
-            for name, inner in value.items():
-                yield from placeholders_in(inner, (*at, name))
-        case list() | tuple():
-            for index, inner in enumerate(value):
-                yield from placeholders_in(inner, (*at, index))
+_MOST_SHOWN, _LONGEST_SHOWN = 12, 100
+"""How many of the known names a problem shows, and how many characters of each."""
 
 
-def unknown_placeholder(pointer: str, name: str, known: Collection[str], where: str = "") -> Problem:
-    """The problem of a placeholder that nothing fills. Braces of another language, such as GraphQL's, are one, too."""
-    shown = ", ".join(f"{{{one}}}" for one in known) or "none"
+def placeholders_in(value: Any) -> Iterator[tuple[Place, str]]:
+    """The placeholders in a part of a document, however deep they stand: the place and the name of each. Places of
+    other values are not made: there may be many, far down."""
+    if isinstance(value, str):
+        yield from (((), name) for name in _names_in(value))
+    if isinstance(value, str):
+        yield from (((), name) for name in PLACEHOLDER.findall(value) if name)
+    at: list[int | str] = []
+    pending = [_items(value)]
+    while pending:
+        for step, inner in pending[-1]:
+            if isinstance(inner, str):
+                yield from (((*at, step), name) for name in _names_in(inner))
+            elif isinstance(inner, (dict, list, tuple)):
+                at.append(step)
+                pending.append(_items(inner))
+                break
+        else:
+            pending.pop()
+            if pending:
+                at.pop()
+
+
+def _names_in(text: str) -> list[str]:
+    return [name for name in PLACEHOLDER.findall(text) if name] if "{" in text else []
+
+
+def _items(value: Any) -> Iterator[tuple[int | str, Any]]:
+    if isinstance(value, dict):
+        return iter(value.items())
+    return enumerate(value if isinstance(value, (list, tuple)) else ())
+
+
+def unknown_placeholder(pointer: str, name: str, *known: Collection[str], where: str = "") -> Problem:
+    """The problem of a placeholder that nothing fills. Braces of another language, such as GraphQL's, are one, too. Of
+    what is `known` the first names are shown: a document may have thousands of them, and of placeholders."""
+    shown = [f"{{{_shortened(one)}}}" for one in islice(chain(*known), _MOST_SHOWN)]
+    more = sum(map(len, known)) - len(shown)
+    names = f"{', '.join(shown) or 'none'}{f' and {more} more' if more else ''}"
     doubled = "a brace itself is written {{ or }}"
-    return Problem(pointer, f"unknown placeholder {{{name}}}{where}; known here: {shown}; {doubled}")
+    return Problem(pointer, f"unknown placeholder {{{_shortened(name)}}}{where}; known here: {names}; {doubled}")
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _LONGEST_SHOWN else f"{name[:_LONGEST_SHOWN]}…"

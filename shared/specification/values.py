@@ -9,7 +9,17 @@ from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    PlainSerializer,
+    WithJsonSchema,
+)
+from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
 from shared.specification.expressions import mistake_in, roots_of, roots_with_steps
 
@@ -42,6 +52,25 @@ class Words:
     """For `Annotated`: what the reference calls a type, where its Python type says too little."""
 
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AtMost:
+    """For `Annotated`: the most that a list or object may hold. What holds more is refused before its contents are
+    read: pydantic's own limit counts when everything is read, and a megabyte has room for a hundred thousand mistakes.
+    """
+
+    max_length: int
+
+    def _check(self, value: Any) -> Any:
+        if isinstance(value, (dict, list, tuple)) and len(value) > self.max_length:
+            counts = {"field_type": "Value", "max_length": self.max_length, "actual_length": len(value)}
+            raise PydanticKnownError("too_long", counts)
+        return value
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        limited: Any = {**handler(source), "max_length": self.max_length}
+        return core_schema.no_info_before_validator_function(self._check, limited)
 
 
 class Strict(BaseModel):
@@ -213,5 +242,35 @@ JobId = Annotated[UUID, AfterValidator(_check_job_id)]
 Scalar = str | int | float | bool
 """A value that a placeholder can stand for."""
 
+
+class _AsOne:
+    """For `Annotated`: one mistake where a union has one for each of its members."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        message = "expected a text, a number, or true or false"
+        union: CoreSchema = {**handler(source), "custom_error_type": "scalar", "custom_error_message": message}
+        return union
+
+
+InputValue = Annotated[Scalar, _AsOne()]
+"""A value of an input, of which a job may bring a hundred thousand."""
+
 QueryValue = Scalar | Annotated[tuple[Scalar, ...], Field(min_length=1, max_length=1000)]
 """A value of a query parameter, or several: the parameter is sent once for each."""
+
+MOST_QUERY_VALUES, _LONGEST_QUERY_NAME = 1000, 1024
+
+
+def _check_query(value: Any) -> Any:
+    """Before the values are read: each mistake in one has the parameter's name in its place."""
+    if isinstance(value, dict) and value:
+        count = sum(len(one) if isinstance(one, (list, tuple)) else 1 for one in value.values())
+        if count > MOST_QUERY_VALUES:
+            raise ValueError(f"expected at most {MOST_QUERY_VALUES} values in all, got {count}")
+        if max(len(str(name)) for name in value) > _LONGEST_QUERY_NAME:
+            raise ValueError(f"expected names of at most {_LONGEST_QUERY_NAME} characters")
+    return value
+
+
+Query = Annotated[dict[str, QueryValue], BeforeValidator(_check_query)]
+"""The parameters of a query, by their names; at most 1000 values in all."""

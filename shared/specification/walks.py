@@ -37,7 +37,8 @@ class WrittenWalk:
     def known_at(self, place: Place) -> tuple[str, ...]:
         """The placeholders of pages that may stand in a place of the request. The first page has no cursor, without
         which it would have another path than those that follow."""
-        return tuple(name for name in self.names if name != CURSOR or place[len(self.at) + 1] != "path")
+        part = place[len(self.at) + 1 :][:1]
+        return tuple(name for name in self.names if name != CURSOR or part != ("path",))
 
     @property
     def mistake(self) -> Problem | None:

@@ -248,6 +248,30 @@ def test_what_can_never_work_is_refused_before_anything_is_submitted(more: Any, 
     assert any(problem.pointer == pointer and problem.detail.startswith(detail) for problem in problems), problems
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    ("part", "what"),
+    [("{input.month}" * 200, "placeholders"), ("x" * 10_000, "bytes")],
+)
+def test_an_invocation_that_would_take_minutes_to_fill_is_refused(part: str, what: str) -> None:
+    job = resolved(status={"request": {"path": "/", "json": part}, "done": "body.ok"})
+    problems = submits(job, *[{"month": ""}] * 10_000)
+    assert isinstance(problems, list)
+    [problem] = problems
+    assert problem.pointer == "/input" and problem.detail.startswith("too_large: the invocation has ")
+    assert f" {what}, for 10000 inputs; expected at most " in problem.detail
+
+
+@pytest.mark.timeout(20)
+def test_of_unknown_placeholders_of_one_input_the_first_are_reported() -> None:
+    names = [f"n{number}" for number in range(18_000)]
+    submit = {"path": "/", "json": ["{callback.url}", *(f"{{input.{name}}}" for name in names)]}
+    problems = submits(resolved(submit=submit), {f"m{number}": 1 for number in range(18_000)})
+    assert isinstance(problems, list)
+    assert 0 < len(problems) <= 5000
+    assert sum(len(one.detail) for one in problems) < 1_000_000
+
+
 def unusable_results() -> Resolved:
     """Results whose first page cannot be asked for; no check that a source passes would leave them so."""
     request = Request.model_construct(headers={"X": "ä{page.cursor}"})

@@ -138,6 +138,16 @@ def test_pages_of_a_url_have_no_request_for_a_cursor() -> None:
 
 
 @pytest.mark.parametrize(
+    "request_",
+    ["/orders/{page.cursor}", ["{page.cursor}"], {"path": {"of": "{page.cursor}"}}],
+)
+def test_a_request_of_another_shape_is_the_mistake(request_: Any) -> None:
+    poll = {"request": request_, "pages": {**NEXT, "into": {"query": "c"}}}
+    found = told_of_source({"source": "orders", "vendor": "acme", "poll": poll})
+    assert found[0][0] == f"/poll/request{'/path' if isinstance(request_, dict) else ''}"
+
+
+@pytest.mark.parametrize(
     ("pages", "request_part"),
     [
         ({"style": "offset"}, {"json": BOTH}),
@@ -158,6 +168,50 @@ def test_a_job_with_other_mistakes_is_told_its_placeholders_too() -> None:
     with pytest.raises(Invalid) as caught:
         read_job({"vendor": "acme", "request": {"path": "/{id}", "pth": 1}, "parameters": {"ID": 1}})
     assert [one.pointer for one in caught.value.problems] == ["/request/pth", "/request/path"]
+
+
+def problems_of(document: dict[str, Any]) -> list[tuple[str, str]]:
+    with pytest.raises(Invalid) as caught:
+        read_job(document)
+    return [(one.pointer, one.detail) for one in caught.value.problems]
+
+
+def test_of_many_names_a_problem_shows_the_first_and_of_long_ones_the_beginning() -> None:
+    parameters = {**{f"p{number:02}": 1 for number in range(20)}, "long": 1}
+    [(pointer, detail)] = problems_of(
+        {"vendor": "acme", "request": {"json": {"a": f"{{{'x' * 500}}}"}}, "parameters": parameters}
+    )
+    shown = ", ".join(f"{{parameters.p{number:02}}}" for number in range(12))
+    assert pointer == "/request/json/a"
+    assert detail == f"unknown placeholder {{{'x' * 100}…}}; known here: {shown} and 9 more; {NONE_ELSE}"
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"request": {"json": [f"{{x{n}}}" for n in range(30_000)]}, "parameters": {f"p{n}": 1 for n in range(30_000)}},
+        {"request": {"json": [f"{{{n}}}" for n in range(90_000)]}, "parameters": {str(n): {} for n in range(9000)}},
+        {"request": {"json": {"k" * 500_000: ["{x}"] * 100_000}}},
+        {"request": {"headers": {f"_{n}": "{x}" for n in range(70_000)}}},
+        {"poll": {"request": {"query": {"k" * 500_000: [{}] * 100_000}}}},
+        {"poll": {"request": {"query": {f"q{n}": {} for n in range(70_000)}}}},
+    ],
+    ids=["names", "mistakes", "long pointers", "headers", "long names", "values"],
+)
+def test_a_megabyte_of_mistakes_is_worded_in_little_text(document: dict[str, Any]) -> None:
+    """Each of them took all memory, or half a minute."""
+    found = problems_of({"vendor": "acme", **document})
+    assert 0 < len(found) <= 5000
+    assert sum(len(pointer) + len(detail) for pointer, detail in found) < 2_000_000
+
+
+@pytest.mark.timeout(20)
+def test_a_job_of_very_many_names_is_read() -> None:
+    names = [f"n{number}" for number in range(30_000)]
+    submit = {"path": "/", "json": ["{callback.url}", *(f"{{input.{name}}}" for name in names)]}
+    invoke = {"submit": submit, "deadline": "1h"}
+    read_job({"vendor": "acme", "invoke": invoke, "input": [dict.fromkeys(names, 1)]})
 
 
 NAMES = st.sampled_from(

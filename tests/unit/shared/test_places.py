@@ -154,8 +154,35 @@ def test_each_mistake_is_reported_once_at_its_place(kind: Any, document: Any, mi
 
 
 def test_of_very_many_mistakes_the_first_thousands_are_reported() -> None:
-    query: dict[str, Any] = {str(number): {} for number in range(10_000)}
-    assert len(found(Source, {**SOURCE, "poll": {"request": {"query": query}}})) == 1000
+    fields = {str(number): 1 for number in range(10_000)}
+    assert 1000 < len(found(Source, {**SOURCE, "poll": {"request": fields}})) <= 5000
+
+
+@pytest.mark.parametrize(
+    ("part", "pointer", "detail"),
+    [
+        ({"sinks": ["x"] * 9}, "/sinks", "expected at most 8 of them, got 9"),
+        ({"notify": [{}] * 9}, "/notify", "expected at most 8 of them, got 9"),
+        ({"parameters": {str(number): {} for number in range(101)}}, "/parameters", "expected at most 100 of them, g"),
+        ({"input": [{"a": []}] * 10_001}, "/input", "expected at most 10000 of them, got 10001"),
+        ({"request": {"query": {"a": [[]] * 600, "b": [[]] * 600}}}, "/request/query", "expected at most 1000 values"),
+        ({"request": {"query": {"a" * 1025: [[]]}}}, "/request/query", "expected names of at most 1024 characters"),
+    ],
+)
+def test_what_holds_too_much_is_one_mistake(part: dict[str, Any], pointer: str, detail: str) -> None:
+    work: dict[str, Any] = {} if "request" in part else {"invoke": INVOKE} if "input" in part else {"poll": POLL}
+    [(where, what)] = found(JOB, {"vendor": "acme", **work, **part})
+    assert (where, what[: len(detail)]) == (pointer, detail)
+
+
+def test_a_value_of_an_input_has_one_mistake() -> None:
+    job = {"vendor": "acme", "invoke": INVOKE, "input": [{"a": [], "b": {}, "c": None}]}
+    assert dict(found(JOB, job)) == {f"/input/0/{name}": SCALAR for name in "abc"}
+
+
+def test_a_url_has_no_larger_query_than_a_request() -> None:
+    [(pointer, detail)] = found(JOB, {"url": f"https://a.example/?{'a&' * 1000}"})
+    assert (pointer, detail) == ("/url", "expected at most 1000 values in the query")
 
 
 def test_the_name_and_the_value_of_a_header_are_two_mistakes() -> None:
