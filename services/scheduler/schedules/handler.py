@@ -13,6 +13,7 @@ from shared.events.catalogue import SCHEDULES_EVENTS
 from shared.events.envelope import Incoming
 from shared.events.jobs import JobEnded, JobEvent, JobRejected, JobState
 from shared.events.schedules import ScheduleRequested, schedule_id_of
+from shared.events.tasks import OUTCOME_UNKNOWN
 from shared.messaging.handler import Outgoing, Refuse, Result, outgoing
 from shared.observability.logs import get_logger
 from shared.specification.values import FARTHEST
@@ -51,8 +52,8 @@ async def end_firings(tx: Transaction, batch: Sequence[Incoming[JobEvent]]) -> l
     ends: dict[UUID, End] = {}
     for incoming in batch:
         match incoming.event:
-            case JobEnded(job_id=job_id, state=state, reason=reason):
-                ends[job_id] = End(state, reason)
+            case JobEnded() as event:
+                ends[event.job_id] = End(event.state, event.reason, _is_unknown(event))
             case JobRejected(job_id=job_id, mistakes=mistakes):
                 text = "; ".join(map(str, mistakes))
                 ends[job_id] = End(JobState.REJECTED, f"the job was rejected: {text}")
@@ -81,6 +82,12 @@ def messages_of(decision: Decision) -> list[Outgoing]:
     """What a decision sends: what it starts, notices, and its facts."""
     messages = [outgoing(SCHEDULES_EVENTS, fact.schedule_id, fact, at=fact.at) for fact in counted(decision.facts)]
     return [*(timer.message for timer in decision.messages), *messages]
+
+
+def _is_unknown(event: JobEnded) -> bool:
+    """Whether a call of the job that must not be repeated may have been carried out."""
+    reasons = [event.reason, *(failure.reason for failure in event.failures or ())]
+    return any(reason.startswith(OUTCOME_UNKNOWN) for reason in reasons)
 
 
 def _schedule_id(incoming: Incoming[ScheduleRequested]) -> UUID:

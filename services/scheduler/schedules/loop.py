@@ -75,7 +75,7 @@ class FailAbandoned:
         """Close one block of firings; gives the seconds until the next round."""
         async with self._database.transaction() as tx:
             lost = await store.find_abandoned(tx, _PATIENCE, _ABANDONED_BLOCK)
-            end = End(JobState.FAILED, f"nothing was heard of its end for {_PATIENCE.days} days", lost=True)
+            end = End(JobState.FAILED, f"nothing was heard of its end for {_PATIENCE.days} days", unknown=True)
             await _send(tx, await settle(tx, dict.fromkeys(lost, end)))
         self._wake_timers()
         return _ABANDONED_SECONDS if len(lost) < _ABANDONED_BLOCK else 0.0

@@ -180,12 +180,12 @@ def test_what_fails_is_rescheduled_so_often_and_then_told() -> None:
     assert kept is not None and (kept.state, decision.standing.due_at) == (ScheduleState.FAILED, None)
 
 
-def test_a_run_that_may_not_be_over_is_not_started_again() -> None:
+def test_a_run_whose_outcome_is_unknown_is_not_started_again() -> None:
     """Seven days without a word may be a job that takes ten."""
     fired = due(once(on_failure={"reschedule": {"after": "15m"}}), NOW + timedelta(minutes=1)).standing
-    lost = End(JobState.FAILED, "nothing was heard of its end", lost=True)
-    decision = ended(fired, fired.open[0], lost, NOW + timedelta(days=7))
-    assert facts(decision) == ["failed"]
+    end = End(JobState.FAILED, "nothing was heard of its end", unknown=True)
+    decision = ended(fired, fired.open[0], end, NOW + timedelta(days=7))
+    assert (facts(decision), len(decision.messages)) == (["failed"], 1)
     assert decision.standing.due_at is None
 
 
