@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from services.scheduler.schedules import store
-from services.scheduler.schedules.counting import counted
+from services.scheduler.schedules.counting import facts_of
 from services.scheduler.schedules.decide import RefusedChange, ended, request
 from services.scheduler.schedules.firing import End
 from services.scheduler.schedules.model import Decision
@@ -30,7 +30,8 @@ async def change_schedules(tx: Transaction, batch: Sequence[Incoming[ScheduleReq
     before = await store.lock_schedules(tx, ids)
     now = await store.now(tx)
     after = dict(before)
-    results: list[Result] = []
+    decisions: list[Decision] = []
+    refused: list[Result] = []
     for schedule_id, incoming in zip(ids, batch, strict=True):
         event = incoming.event
         # Anybody's clock: what lies beyond the calendar of schedules is as far as that goes.
@@ -39,12 +40,12 @@ async def change_schedules(tx: Transaction, batch: Sequence[Incoming[ScheduleReq
         if isinstance(decision, RefusedChange):
             text = "; ".join(map(str, decision.problems))
             log.info("schedule.refused", schedule_id=str(schedule_id), action=event.action, reason=text)
-            results.append(Refuse(incoming, decision.reason, text))
+            refused.append(Refuse(incoming, decision.reason, text))
             decision = decision.decision
         after[schedule_id] = decision.standing
-        results += messages_of(decision)
+        decisions.append(decision)
     await store.save(tx, before, after, now)
-    return results
+    return [*refused, *messages_of(decisions)]
 
 
 async def end_firings(tx: Transaction, batch: Sequence[Incoming[JobEvent]]) -> list[Result]:
@@ -59,7 +60,7 @@ async def end_firings(tx: Transaction, batch: Sequence[Incoming[JobEvent]]) -> l
                 ends[job_id] = End(JobState.REJECTED, f"the job was rejected: {text}")
             case _:
                 pass
-    return [message for decision in await settle(tx, ends) for message in messages_of(decision)]
+    return [*messages_of(await settle(tx, ends))]
 
 
 async def settle(tx: Transaction, ends: Mapping[UUID, End]) -> list[Decision]:
@@ -78,10 +79,10 @@ async def settle(tx: Transaction, ends: Mapping[UUID, End]) -> list[Decision]:
     return decisions
 
 
-def messages_of(decision: Decision) -> list[Outgoing]:
-    """What a decision sends: what it starts, notices, and its facts."""
-    messages = [outgoing(SCHEDULES_EVENTS, fact.schedule_id, fact, at=fact.at) for fact in counted(decision.facts)]
-    return [*(timer.message for timer in decision.messages), *messages]
+def messages_of(decisions: Sequence[Decision]) -> list[Outgoing]:
+    """What decisions send: what they start, notices, and their facts."""
+    messages = [timer.message for decision in decisions for timer in decision.messages]
+    return messages + [outgoing(SCHEDULES_EVENTS, fact.schedule_id, fact, at=fact.at) for fact in facts_of(decisions)]
 
 
 def _is_unknown(event: JobEnded) -> bool:

@@ -16,7 +16,7 @@ from datetime import timedelta
 
 from services.scheduler.model import Timer
 from services.scheduler.schedules import store
-from services.scheduler.schedules.counting import counted
+from services.scheduler.schedules.counting import facts_of
 from services.scheduler.schedules.decide import due, unread
 from services.scheduler.schedules.firing import End
 from services.scheduler.schedules.handler import settle
@@ -83,7 +83,7 @@ class FailAbandoned:
 
 async def _send(tx: Transaction, decisions: list[Decision]) -> None:
     timers = [timer for decision in decisions for timer in decision.messages]
-    for fact in (fact for decision in decisions for fact in counted(decision.facts)):
+    for fact in facts_of(decisions):
         message_id = new_id()
         message = outgoing(SCHEDULES_EVENTS, fact.schedule_id, fact, id=message_id, at=fact.at)
         timers.append(Timer(message_id, fact.at, message))

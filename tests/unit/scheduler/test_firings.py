@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
-from services.scheduler.schedules.counting import counted
+from services.scheduler.schedules.counting import facts_of
 from services.scheduler.schedules.decide import due, ended
 from services.scheduler.schedules.firing import PUNCTUAL, End
 from services.scheduler.schedules.model import Decision, ScheduleWithFirings
@@ -121,7 +121,7 @@ def test_missed_firings_have_failed_if_the_one_to_make_up_for_them_is_skipped() 
 def test_the_metric_counts_every_firing_that_was_missed() -> None:
     decision = due(put(every="15m"), NOW + timedelta(minutes=50))
     before = REGISTRY.get_sample_value("sluice_schedule_facts_total", {"fact": "missed"}) or 0
-    counted(decision.facts)
+    facts_of([decision])
     assert REGISTRY.get_sample_value("sluice_schedule_facts_total", {"fact": "missed"}) == before + 2
 
 
