@@ -105,10 +105,13 @@ def test_deletion_drops_what_waits_and_hears_of_what_runs() -> None:
     assert (facts(gone), gone.standing) == (["failed", "removed"], ScheduleWithFirings(ID))
 
 
-def test_nothing_can_be_done_to_what_is_not_there() -> None:
-    for action in ("pause", "resume", "trigger", "delete"):
+def test_what_is_not_there_can_only_be_deleted() -> None:
+    for action in ("pause", "resume", "trigger"):
         refused = ask(ScheduleWithFirings(ID), action)
         assert isinstance(refused, RefusedChange) and refused.reason == "unknown_schedule"
+    gone = done(ScheduleWithFirings(ID), "delete")
+    assert (facts(gone), gone.standing) == (["removed"], ScheduleWithFirings(ID))
+    assert gone.facts[0].state is ScheduleState.REMOVED
 
 
 def test_what_is_published_is_over_with_that() -> None:
