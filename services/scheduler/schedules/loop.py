@@ -54,7 +54,7 @@ class FireSchedules:
                 return pause
             before = await store.claim_due(tx, _BLOCK, _BLOCK_BYTES)
             now = await store.now(tx)
-            unreadable = [standing for standing in before.values() if standing.kept is None]
+            unreadable = [standing for standing in before.values() if standing.unreadable]
             decisions = [due(standing, now) for standing in before.values()]
             decisions += [unread(standing, now) for standing in unreadable]
             await store.fail_schedules(tx, [standing.id for standing in unreadable])

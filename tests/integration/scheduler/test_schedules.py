@@ -300,6 +300,19 @@ async def test_a_document_that_cannot_be_read_any_more_holds_back_no_other(datab
     assert await FireSchedules(database, lambda: None).step() > 0
 
 
+async def test_a_document_that_cannot_be_read_any_more_can_be_deleted(
+    topics: Place, database: Database, producer: Producer, reader_for: ReaderFor, payloads: Path
+) -> None:
+    facts = await reader_for("schedules.events")
+    [broken] = await keep(database, utc_now() + timedelta(days=1), 1)
+    async with database.transaction() as tx:
+        await tx.execute('UPDATE schedules SET document = document || \'{"zone": "Mars/X"}\'')
+    async with running("scheduler", Settings, build, topics, payloads):
+        await ask(producer, broken, "delete")
+        await eventually(lambda: told(facts, broken) == ["removed"], 30)
+    assert await count(database, "schedules") == 0
+
+
 async def test_a_round_reads_only_what_is_due_however_many_schedules_there_are(database: Database) -> None:
     """D23: three hundred rules were the most; here a round costs the same with any number."""
     async with database.transaction() as tx:
