@@ -188,6 +188,13 @@ async def test_a_name_is_one_schedule_that_can_be_changed_and_found_by_it(edge: 
     assert (await edge.http.get("/schedules/hourly")).json()["name"] == "hourly"
 
 
+@pytest.mark.parametrize("name", ["3f2504e0-4f89-41d3-9a0c-0305e82c3301", "3f2504e04f8941d39a0c0305e82c3301"])
+async def test_a_name_that_looks_like_an_id_is_found_by_it(edge: Served, name: str) -> None:
+    made = (await edge.http.post("/schedules", json={**HOURLY, "schedule": name})).json()
+    assert (await edge.http.get(f"/schedules/{name}")).json()["id"] == made["id"] == str(schedule_id_of(name))
+    assert (await edge.http.delete(f"/schedules/{name}")).json()["id"] == made["id"]
+
+
 async def test_every_operation_is_told_to_the_scheduler(edge: Served, reader_for: ReaderFor) -> None:
     """D23: no list, cancel or change in the original."""
     requested = await reader_for("schedules.requested")

@@ -182,15 +182,20 @@ async def _ask(context: ApiContext, place: str, action: Literal["pause", "resume
 
 
 async def _find(context: ApiContext, place: str) -> Row:
-    try:
-        schedule_id = UUID(place)
-    except ValueError:
-        schedule_id = schedule_id_of(place)
+    """The schedule of this id; if there is none, that of this name, which may look like an id."""
     async with context.database.transaction() as tx:
-        row = await store.find_schedule(tx, schedule_id)
-    if row is None:
-        raise Refusal(404, f"there is no schedule {place}")
-    return row
+        for schedule_id in (*_id_in(place), schedule_id_of(place)):
+            row = await store.find_schedule(tx, schedule_id)
+            if row is not None:
+                return row
+    raise Refusal(404, f"there is no schedule {place}")
+
+
+def _id_in(place: str) -> tuple[UUID, ...]:
+    try:
+        return (UUID(place),)
+    except ValueError:
+        return ()
 
 
 async def _show(context: ApiContext, schedule_id: UUID, name: str | None, document: object, asked_at: datetime) -> None:
