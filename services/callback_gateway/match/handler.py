@@ -8,7 +8,15 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from services.callback_gateway.match import store
-from services.callback_gateway.match.decide import Judged, afterwards, earliest, judge_all, keys_of, latest, one_for_each
+from services.callback_gateway.match.decide import (
+    Judged,
+    afterwards,
+    earliest,
+    judge_all,
+    keys_of,
+    latest,
+    one_for_each,
+)
 from services.callback_gateway.metrics import CALLBACK_SECONDS, CALLBACKS
 from shared.database.pool import Transaction
 from shared.events.callbacks import CallbackExpected, CallbackReceived

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +27,13 @@ from shared.messaging.producer import Producer
 from shared.payloads.store import PayloadStore
 from shared.runtime.app import Runtime
 from tests.conftest import DatabaseFor
+from tests.integration.callback_gateway.callbacks import NOW, expected, received, run
 from tests.integration.callback_gateway.conftest import Served
 from tests.integration.callback_gateway.dead_letters import keep, letter_of
-from tests.integration.callback_gateway.test_match import expected, received, run
 from tests.support.stack import Place
 
 COUNT, LARGE = 20, "x" * 1_000_000
 """In one letter over and over: what is kept of it is small, what is read is not."""
-NOW = datetime.now(UTC)
 
 
 @pytest.fixture
