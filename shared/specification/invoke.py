@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
+from shared.specification.bounds import FEW_WRONG_IN_INPUTS, AtMost
 from shared.specification.request import NoPages, Pages, Records, Request
 from shared.specification.values import AnswerExpression, Duration, Strict
 
@@ -83,5 +84,10 @@ class Invoke(Strict):
     _check_deadline = field_validator("deadline")(_check_second)
 
 
-Input = Annotated[tuple[dict[str, str | int | float | bool], ...], Field(min_length=1, max_length=10_000)]
+Input = Annotated[
+    tuple[dict[str, str | int | float | bool], ...],
+    Field(min_length=1, max_length=10_000),
+    FEW_WRONG_IN_INPUTS,
+    AtMost(10_000),
+]
 """One vendor job is submitted for each of these."""

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, TypeAdapter
 
+from shared.specification.bounds import AtMost
 from shared.specification.invoke import Input, Invoke
 from shared.specification.notify import Notify
 from shared.specification.request import HeaderName, Pages, Path, Records, Request
@@ -13,7 +14,7 @@ from shared.specification.source import Output, Poll
 from shared.specification.values import JobId, Name, Scalar, SecretReference, Strict
 from shared.specification.vendor import Retry, Url
 
-Parameters = Annotated[dict[str, Scalar], Field(max_length=100)]
+Parameters = Annotated[dict[str, Scalar], Field(max_length=100), AtMost(100)]
 
 
 class SourceJob(Strict):
@@ -62,7 +63,7 @@ class InvokeJob(Output):
 class Answer(Strict):
     """What of the vendor's answer is returned beside its status and body."""
 
-    headers: Annotated[tuple[HeaderName, ...], Field(max_length=20)] = ()
+    headers: Annotated[tuple[HeaderName, ...], Field(max_length=20), AtMost(20)] = ()
     """The names of the headers that are handed back."""
 
 

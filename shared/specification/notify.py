@@ -4,11 +4,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
+from shared.specification.bounds import AtMost
 from shared.specification.values import Name, SecretReference, Strict
 from shared.specification.vendor import Url
 
 End = Literal["completed", "completed_with_failures", "failed", "cancelled"]
-Ends = Annotated[tuple[End, ...], Field(min_length=1, max_length=4)]
+Ends = Annotated[tuple[End, ...], Field(min_length=1, max_length=4), AtMost(4)]
 _EVERY_END: Ends = ("completed", "completed_with_failures", "failed", "cancelled")
 
 
@@ -50,8 +51,8 @@ Notice = Annotated[
         _tag, custom_error_type="notice_kind", custom_error_message="expected an object with webhook, or topic: true"
     ),
 ]
-Webhooks = Annotated[tuple[Webhook, ...], Field(max_length=8)]
-Notify = Annotated[tuple[Notice, ...], Field(max_length=8)]
+Webhooks = Annotated[tuple[Webhook, ...], Field(max_length=8), AtMost(8)]
+Notify = Annotated[tuple[Notice, ...], Field(max_length=8), AtMost(8)]
 
 
 def webhooks_of(notices: Notify) -> tuple[Webhook, ...]:

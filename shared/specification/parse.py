@@ -17,7 +17,7 @@ _SURELY_READ, _ROOM = 150, 20
 """A reader takes at least the first number of levels; the second is how many an event adds around a document."""
 
 _MOST_ERRORS = 5000
-"""Further ones are not reported: no writer needs them, and to word a hundred thousand takes seconds."""
+"""More are not named: no writer needs them, and pydantic can only show all of them, which takes seconds."""
 
 
 def parse(adapter: TypeAdapter[T], document: Any) -> T:
@@ -61,7 +61,9 @@ def _fits_in_an_envelope(text: bytes) -> bool:
 
 def problems(error: ValidationError, root: Any) -> list[Problem]:
     """Pydantic's errors as problems with JSON pointers. `root` is the type that was to be made."""
-    found = error.errors(include_url=False, include_context=True, include_input=True)[:_MOST_ERRORS]
+    if error.error_count() > _MOST_ERRORS:
+        return [Problem("", f"expected at most {_MOST_ERRORS} mistakes, got {error.error_count()}")]
+    found = error.errors(include_url=False, include_context=True, include_input=True)
     return [Problem(pointer_to(one.place), one.detail) for one in mistakes_of([dict(one) for one in found], root)]
 
 

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, Field
 
+from shared.specification.bounds import FEW_WRONG_IN_QUERY, AtMost
 from shared.specification.names import OrName
 from shared.specification.values import AnswerExpression, BodyExpression, QueryValue, RecordExpression, Strict, Words
 
@@ -48,10 +49,12 @@ class Request(Strict):
     """The HTTP method."""
     path: Path = "/"
     """The path, which is added to the vendor's `base_url`."""
-    query: dict[str, QueryValue] = {}
+    query: Annotated[dict[str, QueryValue], FEW_WRONG_IN_QUERY] = {}
     """The query's parameters. A parameter with a list of values is sent once for each of them."""
-    headers: dict[Annotated[HeaderName, AfterValidator(_check_header)], Header] = {}
-    """Headers of the call. Credentials belong to the vendor's `auth`."""
+    headers: Annotated[
+        dict[Annotated[HeaderName, AfterValidator(_check_header)], Header], Field(max_length=100), AtMost(100)
+    ] = {}
+    """Headers of the call, at most 100. Credentials belong to the vendor's `auth`."""
     json_: Annotated[Any, Field(alias="json")] = None
     """The body, any JSON value. Without this field there is none."""
 
@@ -61,7 +64,7 @@ class PlanCall(Strict):
 
     path: Path
     """The path, which is added to the vendor's `base_url`."""
-    query: dict[str, QueryValue] = {}
+    query: Annotated[dict[str, QueryValue], FEW_WRONG_IN_QUERY] = {}
     """The query's parameters."""
     total: AnswerExpression
     """Where the answer has the number of records."""

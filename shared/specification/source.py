@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from shared.specification.bounds import AtMost
 from shared.specification.invoke import Input, Invoke
 from shared.specification.names import OrName
 from shared.specification.notify import Notify
@@ -68,7 +69,7 @@ class Payloads(Strict):
 class Output(Strict):
     """What sources and jobs share: where records go, and what failures mean."""
 
-    sinks: Annotated[tuple[Sink, ...], Field(max_length=8)] = (PostgresSink(type="postgres"),)
+    sinks: Annotated[tuple[Sink, ...], Field(max_length=8), AtMost(8)] = (PostgresSink(type="postgres"),)
     """Where records go. With an empty list they are only counted."""
     payloads: Payloads = Payloads()
     """How long the vendor's answers are kept."""

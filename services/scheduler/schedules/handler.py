@@ -21,6 +21,8 @@ from shared.specification.values import FARTHEST
 SKIPS = frozenset({"job.accepted", "job.planned", "job.progressed"})
 """Types of `jobs.events` that are no end of a job: `end_firings` need not see them."""
 
+_LONGEST_LOGGED = 2000
+
 log = get_logger(__name__)
 
 
@@ -39,7 +41,8 @@ async def change_schedules(tx: Transaction, batch: Sequence[Incoming[ScheduleReq
         decision = request(after[schedule_id], event, incoming.id, asked_at, now)
         if isinstance(decision, RefusedChange):
             text = "; ".join(map(str, decision.problems))
-            log.info("schedule.refused", schedule_id=str(schedule_id), action=event.action, reason=text)
+            about = {"schedule_id": str(schedule_id), "action": event.action, "reason": text[:_LONGEST_LOGGED]}
+            log.info("schedule.refused", **about)
             refused.append(Refuse(incoming, decision.reason, text))
             decision = decision.decision
         after[schedule_id] = decision.standing

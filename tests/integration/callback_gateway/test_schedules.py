@@ -87,6 +87,16 @@ async def test_what_can_never_be_is_refused_with_its_place_and_reason(
     assert requested.records == []
 
 
+async def test_of_very_many_mistakes_some_are_logged(edge: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    answer = await edge.http.post(
+        "/schedules", json={**HOURLY, **{f"{number}{'x' * 300}": 0 for number in range(1000)}}
+    )
+    assert len(answer.json()["errors"]) == 1000
+    [line] = [line for line in capsys.readouterr().out.splitlines() if "schedule.refused" in line]
+    assert "count=1000" in line
+    assert len(line) < 10_000
+
+
 async def test_a_payload_is_shown_as_it_was_given(gateway: httpx.AsyncClient) -> None:
     payload = {"big": 10**30 + 1, "half": 0.5, "text": "\\u0000 é", "no": None, "deep": [[{"a": [True]}]]}
     await gateway.put("/vendors/acme", json={"base_url": "https://acme.example"})

@@ -51,6 +51,8 @@ _ACCEPTED: dict[int | str, dict[str, Any]] = {
     202: {"model": ScheduleReference, "headers": accepted_headers("The schedule")}
 }
 _PATIENCE_SECONDS = 1.0
+_MOST_LOGGED, _LONGEST_LOGGED = 20, 200
+"""How many mistakes of a document are logged, and how many characters of each."""
 
 log = get_logger(__name__)
 
@@ -152,7 +154,8 @@ async def _checked(context: ApiContext, found: Any, asked_at: datetime, *, is_kn
             await _check_start(context, schedule, asked_at)
             await check_notices(context, schedule.on_failure.notify, "/on_failure/notify")
     except Invalid as error:
-        log.info("schedule.refused", mistakes=[str(one) for one in error.problems])
+        logged = [str(one)[:_LONGEST_LOGGED] for one in error.problems[:_MOST_LOGGED]]
+        log.info("schedule.refused", mistakes=logged, count=len(error.problems))
         raise
     return schedule
 
