@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from shared.errors import Problem
 from shared.events.envelope import Event
 from shared.events.tasks import VendorAnswer
-from shared.specification.values import JobId, is_finite
+from shared.specification.values import AtMost, JobId, is_finite
 
 
 class JobState(StrEnum):
@@ -78,7 +78,7 @@ class JobControl(Event):
     job_id: UUID
     action: Literal["cancel", "pause", "resume", "redrive"]
     reason: Annotated[str, Field(max_length=500)] = ""
-    task_ids: Annotated[tuple[UUID, ...], Field(max_length=1000)] = ()
+    task_ids: Annotated[tuple[UUID, ...], AtMost(1000)] = ()
     round: Annotated[int | None, Field(ge=0)] = None
     after: Annotated[int | None, Field(ge=0)] = None
 

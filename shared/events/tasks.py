@@ -14,6 +14,8 @@ from shared.specification.vendor import JobOutcome, Retry
 from shared.specification.vendor_jobs import Reported
 
 _MOST_OF_A_REASON = 500
+OUTCOME_UNKNOWN = "outcome_unknown"
+"""How the reason of a call begins that must not be repeated, and that the vendor may have carried out."""
 
 
 def cut_reason(reason: str) -> str:

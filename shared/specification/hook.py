@@ -2,9 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
-
-from shared.specification.values import MessageExpression, Name, Strict
+from shared.specification.values import AtMost, MessageExpression, Name, Strict
 from shared.specification.verification import Verification
 
 
@@ -13,7 +11,7 @@ class Start(Strict):
 
     source: Name
     """The name of the source."""
-    parameters: Annotated[dict[str, MessageExpression], Field(max_length=100)] = {}
+    parameters: Annotated[dict[str, MessageExpression], AtMost(100)] = {}
     """Where the webhook has the values for the source's placeholders `{parameters.NAME}`."""
     when: MessageExpression | None = None
     """Only webhooks for which this is true start a job. Without this field all do."""
@@ -25,7 +23,7 @@ class Acknowledgement(Strict):
 
     status: Literal[200, 202, 204] = 202
     """The status of the answer. With 204 it has no body."""
-    fields: Annotated[dict[str, MessageExpression], Field(max_length=20)] = {}
+    fields: Annotated[dict[str, MessageExpression], AtMost(20)] = {}
     """Fields of the answer, by their names. A value that is not found is null."""
 
 

@@ -5,7 +5,15 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, Field
 
 from shared.specification.names import OrName
-from shared.specification.values import AnswerExpression, BodyExpression, Query, RecordExpression, Strict, Words
+from shared.specification.values import (
+    AnswerExpression,
+    AtMost,
+    BodyExpression,
+    Query,
+    RecordExpression,
+    Strict,
+    Words,
+)
 
 
 def check_path(value: str) -> str:
@@ -51,8 +59,8 @@ class Request(Strict):
     query: Query = {}
     """The query's parameters. A parameter with a list of values is sent once for each of them. There are at most 1000
     values in all."""
-    headers: dict[Annotated[HeaderName, AfterValidator(_check_header)], Header] = {}
-    """Headers of the call. Credentials belong to the vendor's `auth`."""
+    headers: Annotated[dict[Annotated[HeaderName, AfterValidator(_check_header)], Header], AtMost(100)] = {}
+    """Headers of the call, at most 100. Credentials belong to the vendor's `auth`."""
     json_: Annotated[Any, Field(alias="json")] = None
     """The body, any JSON value. Without this field there is none."""
 

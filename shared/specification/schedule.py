@@ -98,7 +98,7 @@ class CatchUp(Strict):
 
 
 class Reschedule(Strict):
-    """Starts a failed run again."""
+    """Starts a failed run again, unless a call that must not be repeated may have reached its vendor."""
 
     after: Duration
     """The time until the next try."""

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from shared.specification.auth import Auth
 from shared.specification.values import (
     AnswerExpression,
+    AtMost,
     Duration,
     MessageExpression,
     Name,
@@ -108,7 +109,7 @@ class Window(Strict):
 class Budget(Strict):
     """The contract with the vendor. It holds for all fetchers together."""
 
-    windows: Annotated[tuple[Window, ...], Field(max_length=8)] = ()
+    windows: Annotated[tuple[Window, ...], AtMost(8)] = ()
     """The contract's rates and quotas. Every one of them holds. Without any, only `in_flight` limits the calls."""
     in_flight: Annotated[int, Field(ge=1, le=1000)] = 20
     """How many calls may be open at the same time."""
@@ -239,9 +240,9 @@ class Vendor(Strict):
     """The contract."""
     retry: Retry = Retry()
     """How often and how long a call is tried."""
-    outcomes: Annotated[tuple[Outcome, ...], Field(max_length=50)] = ()
+    outcomes: Annotated[tuple[Outcome, ...], AtMost(50)] = ()
     """Rules for answers whose status does not say what they are. The first one that applies counts."""
-    egress: Annotated[tuple[Literal["direct"] | Url, ...], Field(min_length=1, max_length=50)] = ("direct",)
+    egress: Annotated[tuple[Literal["direct"] | Url, ...], Field(min_length=1), AtMost(50)] = ("direct",)
     """How calls leave: `direct`, or through the proxy with this URL. Attempts take them in turn, and a rate-limited one
     rests."""
     timeouts: Timeouts = Timeouts()

@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from shared.specification.values import Duration, SecretReference, Strict, Words
+from shared.specification.values import AtMost, Duration, SecretReference, Strict, Words
 
-Secrets = Annotated[tuple[SecretReference, ...], Field(min_length=1, max_length=4)]
+Secrets = Annotated[tuple[SecretReference, ...], Field(min_length=1), AtMost(4)]
 """The secrets in force: two during a rotation. One that verifies is enough."""
 
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$"), Words("header name")]

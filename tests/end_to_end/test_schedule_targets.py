@@ -23,6 +23,8 @@ PAYLOAD = {
     "correlation": "{schedule.id}",
     "at": "{schedule.time}",
 }
+KEY = {"Idempotency-Key": "{schedule.id} {schedule.time}"}
+"""A call with it may be repeated."""
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +56,8 @@ def soon() -> datetime:
     return datetime.now(UTC) + timedelta(seconds=2)
 
 
-def post(receiver: str, payload: dict[str, Any]) -> dict[str, Any]:
-    return {"vendor": "receive", "request": {"method": "POST", "path": f"/{receiver}", "json": payload}}
+def post(receiver: str, payload: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"vendor": "receive", "request": {"method": "POST", "path": f"/{receiver}", "json": payload, **more}}
 
 
 async def receiver(running: Cluster, name: str, **config: Any) -> None:
@@ -116,19 +118,29 @@ async def test_an_event_for_a_public_topic_is_published_at_its_time_and_its_sche
 
 async def test_a_run_that_failed_is_started_again_as_its_schedule_says(running: Cluster) -> None:
     await receiver(running, "flaky", fail_first=1)
-    again = {"reschedule": {"after": "100ms", "at_most": 2}}
-    schedule_id = await schedule(running, triggerAt=soon().isoformat(), start=post("flaky", {"a": 1}), on_failure=again)
+    document = {"triggerAt": soon().isoformat(), "on_failure": {"reschedule": {"after": "100ms", "at_most": 2}}}
+    schedule_id = await schedule(running, **document, start=post("flaky", {"a": 1}, headers=KEY))
     firing = await verdict(running, schedule_id, "removed")
     assert (firing["verdict"], firing["attempt"]) == ("succeeded", 1)
     assert [one["status"] for one in await received(running, "flaky")] == [500, 204]
+
+
+async def test_a_call_that_must_not_be_repeated_is_not_repeated_by_its_schedule(running: Cluster) -> None:
+    """The vendor may have done what it was asked for, and answered 500."""
+    await receiver(running, "once", fail_first=1)
+    document = {"triggerAt": soon().isoformat(), "on_failure": {"reschedule": {"after": "100ms"}}}
+    schedule_id = await schedule(running, **document, start=post("once", {"a": 1}))
+    firing = await verdict(running, schedule_id, "failed")
+    assert (firing["verdict"], firing["reason"].split(":")[0]) == ("failed", "outcome_unknown")
+    assert [one["status"] for one in await received(running, "once")] == [500]
 
 
 async def test_a_run_that_is_triggered_while_it_waits_is_not_started_again(running: Cluster) -> None:
     """The target was repaired in the meantime: the request is sent once more, and the schedule is over."""
     await receiver(running, "repaired", fail_first=1)
     again = {"reschedule": {"after": "1h", "at_most": 2}}
-    document = {"triggerAt": datetime.now(UTC).isoformat(), "past": "run", "start": post("repaired", {"a": 1})}
-    schedule_id = await schedule(running, **document, on_failure=again)
+    document = {"triggerAt": datetime.now(UTC).isoformat(), "past": "run", "on_failure": again}
+    schedule_id = await schedule(running, **document, start=post("repaired", {"a": 1}, headers=KEY))
 
     async def waits() -> bool:
         found = (await running.http.get(f"{running.gateway}/schedules/{schedule_id}")).json()

@@ -7,6 +7,7 @@ from uuid import UUID
 from starlette.requests import Request
 
 from services.callback_gateway.http import store
+from services.callback_gateway.http.access import key_of
 from services.callback_gateway.http.context import ApiContext
 from services.callback_gateway.http.problems import Refusal
 from services.callback_gateway.http.store import KeyUse
@@ -55,7 +56,8 @@ async def is_known(context: ApiContext, key: str, fingerprint: bytes) -> bool:
 
 
 def idempotency_key(request: Request) -> str | None:
-    """The request's own key, if it has one.
+    """The name under which the request's own key is kept, if it has one: the clients of two API keys may choose the
+    same. Without an API key it is the key alone, which has no line break.
 
     Raises:
         Refusal: it is none that can be kept.
@@ -65,4 +67,5 @@ def idempotency_key(request: Request) -> str | None:
         return None
     if not 1 <= len(key) <= _LONGEST_KEY or not key.isascii() or not key.isprintable():
         raise Refusal(400, f"Idempotency-Key: expected 1 to {_LONGEST_KEY} printable ASCII characters")
-    return key
+    api_key = key_of(request.scope)
+    return key if api_key is None else f"{api_key}\n{key}"

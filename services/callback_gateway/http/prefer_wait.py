@@ -23,6 +23,7 @@ from services.callback_gateway.settings import Settings
 from shared.database.pool import Database, Row
 from shared.errors import Problem, Rejected, Unavailable
 from shared.events.payloads import Pointer
+from shared.events.tasks import OUTCOME_UNKNOWN
 from shared.payloads.store import PayloadStore
 from shared.runtime.clock import monotonic, utc_now
 
@@ -159,7 +160,7 @@ async def _hangs_up(request: Request) -> None:
 def _unanswered(job_id: UUID, what: str, reason: str) -> Refusal:
     """A time-out is one only where the call may be made again: else what counts is that its outcome is unknown."""
     detail = f"{what}: {reason}" if reason else what
-    timed_out = "timeout" in reason and not reason.startswith("outcome_unknown")
+    timed_out = "timeout" in reason and not reason.startswith(OUTCOME_UNKNOWN)
     return Refusal(504 if timed_out else 502, detail, headers=_place_of(job_id))
 
 

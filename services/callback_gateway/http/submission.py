@@ -21,7 +21,7 @@ from shared.messaging.handler import outgoing
 from shared.specification.placeholders import read_job
 
 _JOB = "job\n"
-"""No key that a request may bring begins like that."""
+"""No name of a request's own key begins like that."""
 
 
 async def submit_job(context: ApiContext, request: Request) -> Response:

@@ -126,7 +126,7 @@ def judge_all(
     an outcome that the first one tells is known to the next."""
     known = {one.task_id: one for one in expectations}
     judged = [_judged(one.callback, known[one.task_id], one.reported, one.callback.vendor_job) for one in missed]
-    known |= {one.expectation.task_id: one.expectation for one in judged if one.expectation is not None}
+    known = {one.task_id: one for one in afterwards(expectations, judged)}
     for callback in callbacks:
         tasks: list[Expectation | None] = [*find(callback, known.values())]
         for one in [judge(callback, found) for found in tasks or [None]]:
@@ -134,6 +134,12 @@ def judge_all(
                 known[one.expectation.task_id] = one.expectation
             judged.append(one)
     return judged
+
+
+def afterwards(expectations: Sequence[Expectation], judged: Iterable[Judged]) -> list[Expectation]:
+    """The tasks as these verdicts leave them."""
+    changed = {one.expectation.task_id: one.expectation for one in judged if one.expectation is not None}
+    return [changed.get(one.task_id, one) for one in expectations]
 
 
 def one_for_each(judged: Iterable[Judged]) -> list[Judged]:

@@ -8,7 +8,15 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from services.callback_gateway.match import store
-from services.callback_gateway.match.decide import Judged, earliest, judge_all, keys_of, latest, one_for_each
+from services.callback_gateway.match.decide import (
+    Judged,
+    afterwards,
+    earliest,
+    judge_all,
+    keys_of,
+    latest,
+    one_for_each,
+)
 from services.callback_gateway.metrics import CALLBACK_SECONDS, CALLBACKS
 from shared.database.pool import Transaction
 from shared.events.callbacks import CallbackExpected, CallbackReceived
@@ -17,11 +25,14 @@ from shared.events.dead_letters import DeadLetter, Original
 from shared.events.envelope import Incoming
 from shared.events.tasks import TaskChanged, TaskState
 from shared.ids import derived_id
+from shared.messaging.blocks import BLOCK_BYTES
 from shared.messaging.handler import Outgoing, outgoing
 from shared.observability.logs import get_logger
 from shared.runtime.clock import utc_now
 
 UNMATCHED = "unmatched_callback"
+_PAGE = 32
+"""So many parked callbacks are read at once; fewer, if they are large."""
 
 log = get_logger(__name__)
 
@@ -45,12 +56,22 @@ async def expect_callbacks(tx: Transaction, batch: Sequence[Incoming[CallbackExp
     expectations = await store.upsert_expectations(tx, events, earliest(batch))
     parked = await store.find_parked(tx, expectations)
     missed = await store.find_missed(tx, events, expectations)
-    if not parked and not missed:
+    now = utc_now()
+    judged = judge_all((), expectations, missed)
+    messages = await _settle(tx, judged, now)
+    async for callbacks in store.read_parked(tx, parked, _PAGE, BLOCK_BYTES):
+        expectations = afterwards(expectations, judged)
+        judged = judge_all(callbacks, expectations)
+        messages += await _settle(tx, [one for one in judged if one.verdict != "parked"], now)
+    return messages
+
+
+async def _settle(tx: Transaction, judged: Sequence[Judged], now: datetime) -> list[Outgoing]:
+    if not judged:
         return []
-    judged = [one for one in judge_all(parked, expectations, missed) if one.verdict != "parked"]
     await store.upsert_callbacks(tx, one_for_each(judged), {})
     await store.set_reported(tx, judged)
-    return _report(judged, utc_now())
+    return _report(judged, now)
 
 
 def _letter(incoming: Incoming[CallbackReceived], now: datetime) -> DeadLetter:

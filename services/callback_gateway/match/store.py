@@ -1,7 +1,7 @@
 """Rows of tasks that wait and of callbacks."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -52,9 +52,9 @@ async def upsert_expectations(
     return [_expectation(row) for row in rows]
 
 
-async def find_parked(tx: Transaction, expectations: Sequence[Expectation]) -> list[CallbackReceived]:
-    """Callbacks that came before these tasks were known, locked; those that were given up, too: an outage may have been
-    longer than anybody waits."""
+async def find_parked(tx: Transaction, expectations: Sequence[Expectation]) -> list[UUID]:
+    """Callbacks that came before these tasks were known, the oldest first, locked; those that were given up, too: an
+    outage may have been longer than a callback is parked."""
     named = [one for one in expectations if one.vendor_job]
     rows = await tx.fetch(
         SQL["find_parked"],
@@ -64,8 +64,19 @@ async def find_parked(tx: Transaction, expectations: Sequence[Expectation]) -> l
         [one.since for one in named],
         ALMOST,
     )
-    letters = [DeadLetter.model_validate_json(row["letter"]) for row in rows]
-    return [CallbackReceived.model_validate_json(one.original.record().value or b"") for one in letters]
+    return [row["id"] for row in rows]
+
+
+async def read_parked(
+    tx: Transaction, ids: Sequence[UUID], most: int, most_bytes: int
+) -> AsyncIterator[list[CallbackReceived]]:
+    """Parked callbacks in this order, a page at a time; a page has at least one, however large. They must be locked."""
+    start = 0
+    while start < len(ids):
+        rows = await tx.fetch(SQL["find_letters"], ids[start : start + most], most_bytes)
+        start += len(rows)
+        letters = (DeadLetter.model_validate_json(row["letter"]) for row in rows)
+        yield [CallbackReceived.model_validate_json(one.original.record().value or b"") for one in letters]
 
 
 async def find_missed(

@@ -18,7 +18,7 @@ from services.planner.model import JobRow, PlannedCall, Resolved
 from services.planner.paging.follow import first_step
 from services.planner.paging.step import Step
 from shared.events.callbacks import TaskDue
-from shared.events.tasks import TaskChanged, TaskState
+from shared.events.tasks import OUTCOME_UNKNOWN, TaskChanged, TaskState
 from shared.specification.values import write_duration
 
 _ABANDONED = frozenset({TaskState.CANCELLED, TaskState.EXPIRED})
@@ -72,7 +72,7 @@ def _deadline_passed(so_far: Transition, resolved: Resolved, event: TaskDue, now
         return _extended(so_far, now, grace, next_beat, in_grace=True)
     if task.reported == "done":
         return _expired(so_far, "vendor_job_missing: it is done, but no report had the id that its results need")
-    return _expired(so_far, f"deadline_exceeded: no outcome within {write_duration(deadline)}")
+    return _expired(so_far, _unheard(task, f"deadline_exceeded: no outcome within {write_duration(deadline)}"))
 
 
 def _heartbeat_missed(so_far: Transition, resolved: Resolved, event: TaskDue, now: datetime) -> Transition:
@@ -81,7 +81,7 @@ def _heartbeat_missed(so_far: Transition, resolved: Resolved, event: TaskDue, no
         return so_far
     if grace := _grace_of(event, now):
         return so_far.then(task, Wake("heartbeat", grace, task.beat, in_grace=True))
-    return _expired(so_far, f"heartbeat_missed: no progress within {write_duration(heartbeat)}")
+    return _expired(so_far, _unheard(task, f"heartbeat_missed: no progress within {write_duration(heartbeat)}"))
 
 
 def _status_due(so_far: Transition, resolved: Resolved, event: TaskDue, *, paused: bool) -> Transition:
@@ -105,6 +105,11 @@ def _extended(so_far: Transition, now: datetime, left: timedelta, number: int, *
     return so_far.then(replace(so_far.task, deadline_at=now + left), Expect(), wake)
 
 
+def _unheard(task: Submit, reason: str) -> str:
+    """Why a wait ended. If the answer to the submit was lost, its outcome stays unknown."""
+    return f"{OUTCOME_UNKNOWN}: {reason}" if task.reason.startswith(OUTCOME_UNKNOWN) else reason
+
+
 def _expired(so_far: Transition, reason: str) -> Transition:
     return _ended(replace(so_far.task, state=TaskState.EXPIRED, reason=reason), EndVendorJob())
 
@@ -126,7 +131,8 @@ def _known_by(so_far: Transition, event: TaskChanged) -> Transition:
     """Whatever came, the task waits now, under the vendor's id if that is known."""
     task = so_far.task
     vendor_job = task.vendor_job or event.vendor_job
-    waiting = replace(task, state=TaskState.WAITING, vendor_job=vendor_job, reason=event.reason or task.reason)
+    reason = task.reason if task.reason.startswith(OUTCOME_UNKNOWN) else event.reason or task.reason
+    waiting = replace(task, state=TaskState.WAITING, vendor_job=vendor_job, reason=reason)
     return so_far.then(waiting) if vendor_job == task.vendor_job else so_far.then(waiting, Expect())
 
 

@@ -39,6 +39,8 @@ def request(
             before = _until(standing, asked_at)
             after = _change(before.standing, event, asked_at, now)
             return _change(standing, event, asked_at, now) if isinstance(after, RefusedChange) else before.then(after)
+        case "delete":
+            return _delete(standing, now)
     kept = standing.kept
     if kept is None:
         return _unknown(standing)
@@ -47,10 +49,13 @@ def request(
             return _turn(standing, kept, ScheduleState.ACTIVE, ScheduleFact.RESUMED, now)
         case "trigger":
             return _trigger(standing, kept, derived_id("schedule.trigger", standing.id, event_id), now)
-        case "delete":
-            decision = _drop_waiting(standing.changed(None), "the schedule was removed", now)
-            left = decision.standing
-            return decision.then(Decision(left, (changed(left, ScheduleFact.REMOVED, now, reason="by request"),)))
+
+
+def _delete(standing: ScheduleWithFirings, now: datetime) -> Decision:
+    """What is not there is reported as removed, too: it may still be shown somewhere."""
+    decision = _drop_waiting(standing.changed(None), "the schedule was removed", now)
+    left = decision.standing
+    return decision.then(Decision(left, (changed(left, ScheduleFact.REMOVED, now, reason="by request"),)))
 
 
 def due(standing: ScheduleWithFirings, now: datetime) -> Decision:

@@ -22,11 +22,12 @@ _TICK = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a job ended, and why. `lost`: the end is unknown, and the job may still run."""
+    """How a job ended, and why. `unknown`: it may still run, or a vendor may have carried out a call that must not be
+    repeated."""
 
     state: JobState
     reason: str = ""
-    lost: bool = False
+    unknown: bool = False
 
 
 def fire_planned(standing: ScheduleWithFirings, kept: Kept, planned_at: datetime, now: datetime) -> Decision:
@@ -116,7 +117,7 @@ def fire(standing: ScheduleWithFirings, kept: Kept, firing: Firing, now: datetim
 def fail(left: ScheduleWithFirings, kept: Kept | None, firing: Firing, end: End, now: datetime) -> Decision:
     """The run is started again later if the schedule allows that. Otherwise it has failed, which is reported.
 
-    A run that may not be over is never started again, nor one of a one-time schedule that has another run, now or
+    A run whose outcome is unknown is never started again, nor one of a one-time schedule that has another run, now or
     later: its request would be sent twice.
     """
     reason = end.reason or end.state.value
@@ -124,7 +125,7 @@ def fail(left: ScheduleWithFirings, kept: Kept | None, firing: Firing, end: End,
         return Decision(left, (changed(left, ScheduleFact.FAILED, now, firing, reason),))
     again = kept.schedule.on_failure.reschedule
     has_another = kept.schedule.is_once and (kept.next_at is not None or left.open != ())
-    repeatable = end.state is not JobState.CANCELLED and not end.lost and not has_another
+    repeatable = end.state is not JobState.CANCELLED and not end.unknown and not has_another
     if again is not None and firing.attempt < again.at_most and repeatable:
         number = firing.attempt + 1
         run_id = derived_id("schedule.run", left.id, firing.id, number)

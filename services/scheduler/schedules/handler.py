@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from services.scheduler.schedules import store
-from services.scheduler.schedules.counting import counted
+from services.scheduler.schedules.counting import facts_of
 from services.scheduler.schedules.decide import RefusedChange, ended, request
 from services.scheduler.schedules.firing import End
 from services.scheduler.schedules.model import Decision
@@ -13,12 +13,15 @@ from shared.events.catalogue import SCHEDULES_EVENTS
 from shared.events.envelope import Incoming
 from shared.events.jobs import JobEnded, JobEvent, JobRejected, JobState
 from shared.events.schedules import ScheduleRequested, schedule_id_of
+from shared.events.tasks import OUTCOME_UNKNOWN
 from shared.messaging.handler import Outgoing, Refuse, Result, outgoing
 from shared.observability.logs import get_logger
 from shared.specification.values import FARTHEST
 
 SKIPS = frozenset({"job.accepted", "job.planned", "job.progressed"})
 """Types of `jobs.events` that are no end of a job: `end_firings` need not see them."""
+
+_LONGEST_LOGGED = 2000
 
 log = get_logger(__name__)
 
@@ -29,7 +32,8 @@ async def change_schedules(tx: Transaction, batch: Sequence[Incoming[ScheduleReq
     before = await store.lock_schedules(tx, ids)
     now = await store.now(tx)
     after = dict(before)
-    results: list[Result] = []
+    decisions: list[Decision] = []
+    refused: list[Result] = []
     for schedule_id, incoming in zip(ids, batch, strict=True):
         event = incoming.event
         # Anybody's clock: what lies beyond the calendar of schedules is as far as that goes.
@@ -37,13 +41,14 @@ async def change_schedules(tx: Transaction, batch: Sequence[Incoming[ScheduleReq
         decision = request(after[schedule_id], event, incoming.id, asked_at, now)
         if isinstance(decision, RefusedChange):
             text = "; ".join(map(str, decision.problems))
-            log.info("schedule.refused", schedule_id=str(schedule_id), action=event.action, reason=text)
-            results.append(Refuse(incoming, decision.reason, text))
+            about = {"schedule_id": str(schedule_id), "action": event.action, "reason": text[:_LONGEST_LOGGED]}
+            log.info("schedule.refused", **about)
+            refused.append(Refuse(incoming, decision.reason, text))
             decision = decision.decision
         after[schedule_id] = decision.standing
-        results += messages_of(decision)
+        decisions.append(decision)
     await store.save(tx, before, after, now)
-    return results
+    return [*refused, *messages_of(decisions)]
 
 
 async def end_firings(tx: Transaction, batch: Sequence[Incoming[JobEvent]]) -> list[Result]:
@@ -51,14 +56,14 @@ async def end_firings(tx: Transaction, batch: Sequence[Incoming[JobEvent]]) -> l
     ends: dict[UUID, End] = {}
     for incoming in batch:
         match incoming.event:
-            case JobEnded(job_id=job_id, state=state, reason=reason):
-                ends[job_id] = End(state, reason)
+            case JobEnded() as event:
+                ends[event.job_id] = End(event.state, event.reason, _is_unknown(event))
             case JobRejected(job_id=job_id, mistakes=mistakes):
                 text = "; ".join(map(str, mistakes))
                 ends[job_id] = End(JobState.REJECTED, f"the job was rejected: {text}")
             case _:
                 pass
-    return [message for decision in await settle(tx, ends) for message in messages_of(decision)]
+    return [*messages_of(await settle(tx, ends))]
 
 
 async def settle(tx: Transaction, ends: Mapping[UUID, End]) -> list[Decision]:
@@ -77,10 +82,16 @@ async def settle(tx: Transaction, ends: Mapping[UUID, End]) -> list[Decision]:
     return decisions
 
 
-def messages_of(decision: Decision) -> list[Outgoing]:
-    """What a decision sends: what it starts, notices, and its facts."""
-    messages = [outgoing(SCHEDULES_EVENTS, fact.schedule_id, fact, at=fact.at) for fact in counted(decision.facts)]
-    return [*(timer.message for timer in decision.messages), *messages]
+def messages_of(decisions: Sequence[Decision]) -> list[Outgoing]:
+    """What decisions send: what they start, notices, and their facts."""
+    messages = [timer.message for decision in decisions for timer in decision.messages]
+    return messages + [outgoing(SCHEDULES_EVENTS, fact.schedule_id, fact, at=fact.at) for fact in facts_of(decisions)]
+
+
+def _is_unknown(event: JobEnded) -> bool:
+    """Whether a call of the job that must not be repeated may have been carried out."""
+    reasons = [event.reason, *(failure.reason for failure in event.failures or ())]
+    return any(reason.startswith(OUTCOME_UNKNOWN) for reason in reasons)
 
 
 def _schedule_id(incoming: Incoming[ScheduleRequested]) -> UUID:

@@ -16,7 +16,7 @@ from datetime import timedelta
 
 from services.scheduler.model import Timer
 from services.scheduler.schedules import store
-from services.scheduler.schedules.counting import counted
+from services.scheduler.schedules.counting import facts_of
 from services.scheduler.schedules.decide import due, unread
 from services.scheduler.schedules.firing import End
 from services.scheduler.schedules.handler import settle
@@ -54,7 +54,7 @@ class FireSchedules:
                 return pause
             before = await store.claim_due(tx, _BLOCK, _BLOCK_BYTES)
             now = await store.now(tx)
-            unreadable = [standing for standing in before.values() if standing.kept is None]
+            unreadable = [standing for standing in before.values() if standing.unreadable]
             decisions = [due(standing, now) for standing in before.values()]
             decisions += [unread(standing, now) for standing in unreadable]
             await store.fail_schedules(tx, [standing.id for standing in unreadable])
@@ -75,7 +75,7 @@ class FailAbandoned:
         """Close one block of firings; gives the seconds until the next round."""
         async with self._database.transaction() as tx:
             lost = await store.find_abandoned(tx, _PATIENCE, _ABANDONED_BLOCK)
-            end = End(JobState.FAILED, f"nothing was heard of its end for {_PATIENCE.days} days", lost=True)
+            end = End(JobState.FAILED, f"nothing was heard of its end for {_PATIENCE.days} days", unknown=True)
             await _send(tx, await settle(tx, dict.fromkeys(lost, end)))
         self._wake_timers()
         return _ABANDONED_SECONDS if len(lost) < _ABANDONED_BLOCK else 0.0
@@ -83,7 +83,7 @@ class FailAbandoned:
 
 async def _send(tx: Transaction, decisions: list[Decision]) -> None:
     timers = [timer for decision in decisions for timer in decision.messages]
-    for fact in (fact for decision in decisions for fact in counted(decision.facts)):
+    for fact in facts_of(decisions):
         message_id = new_id()
         message = outgoing(SCHEDULES_EVENTS, fact.schedule_id, fact, id=message_id, at=fact.at)
         timers.append(Timer(message_id, fact.at, message))

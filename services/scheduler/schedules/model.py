@@ -35,11 +35,18 @@ class Firing:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleWithFirings:
-    """A schedule, or the place of one that is not there, with its open firings."""
+    """A schedule, or the place of one that is not there, with its open firings. `unreadable`: it is there, but its
+    document cannot be read any more."""
 
     id: UUID
     kept: Kept | None = None
     open: tuple[Firing, ...] = ()
+    unreadable: bool = False
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the schedule has a row."""
+        return self.kept is not None or self.unreadable
 
     @property
     def due_at(self) -> datetime | None:
@@ -50,8 +57,8 @@ class ScheduleWithFirings:
         return min([*times, self.kept.next_at] if self.kept.next_at is not None else times, default=None)
 
     def changed(self, kept: Kept | None) -> Self:
-        """The same with another row."""
-        return replace(self, kept=kept)
+        """The same with another row, or with none."""
+        return replace(self, kept=kept, unreadable=False)
 
     def without(self, firing_id: UUID) -> Self:
         """The same without one open firing."""

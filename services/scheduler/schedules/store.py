@@ -64,7 +64,7 @@ async def save(
 ) -> None:
     """Write what changed between two sights of the same schedules, in a few statements whatever their number."""
     pairs = [(before[one], after[one]) for one in sorted(after) if before[one] != after[one]]
-    gone = [new.id for old, new in pairs if old.kept is not None and new.kept is None]
+    gone = [new.id for old, new in pairs if old.is_there and not new.is_there]
     if gone:
         await tx.execute(SQL["delete_schedules"], gone)
     await _save_rows(tx, pairs)
@@ -119,12 +119,17 @@ async def _save_firings(
 
 
 async def _with_firings(tx: Transaction, ids: Sequence[UUID], rows: Sequence[Row]) -> dict[UUID, ScheduleWithFirings]:
-    kept = {row["id"]: found for row in rows if (found := _kept(row)) is not None}
+    kept = {row["id"]: _kept(row) for row in rows}
     firings: dict[UUID, list[Firing]] = {}
     for row in await tx.fetch(SQL["find_firings"], ids):
         firing = Firing(row["id"], row["planned_at"], row["attempt"], row["due_at"])
         firings.setdefault(row["schedule_id"], []).append(firing)
-    return {one: ScheduleWithFirings(one, kept.get(one), tuple(firings.get(one, ()))) for one in ids}
+    return {
+        one: ScheduleWithFirings(
+            one, kept.get(one), tuple(firings.get(one, ())), unreadable=one in kept and kept[one] is None
+        )
+        for one in ids
+    }
 
 
 def _kept(row: Row) -> Kept | None:

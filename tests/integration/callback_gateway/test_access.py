@@ -106,6 +106,26 @@ async def test_a_schedule_does_later_what_its_key_may_do_now(
     await eventually(lambda: len(requested.values) == 3)
 
 
+async def test_two_api_keys_share_no_idempotency_keys(guarded: Served, operator: Operator) -> None:
+    """Two clients that count their orders would get each other's jobs and answers."""
+    scopes = ("--scope", "jobs:write", "--scope", "schedules:write")
+    first, second = [bearer(await operator.keys("create", "--name", name, *scopes)) for name in ("one", "two")]
+    await eventually(lambda: _is_known(guarded, second))
+    documents = {
+        "/jobs": ({"url": "https://api.example/items"}, {"url": "https://api.example/others"}),
+        "/schedules": [{"every": every, "start": {"url": "https://api.example/items"}} for every in ("1h", "2h")],
+    }
+    for place, (mine, other) in documents.items():
+        asked = [(first, mine), (second, mine), (first, mine), (second, other)]
+        answers = [
+            await guarded.http.post(place, json=document, headers={**key, "Idempotency-Key": f"{place} 1"})
+            for key, document in asked
+        ]
+        assert [answer.status_code for answer in answers] == [202, 202, 202, 422]
+        ids = [answer.json()["id"] for answer in answers[:3]]
+        assert (ids[0] == ids[2], ids[0] == ids[1]) == (True, False)
+
+
 async def _is_known(edge: Served, headers: dict[str, str]) -> bool:
     return (await edge.http.get("/schedules", headers=headers)).status_code == 403
 

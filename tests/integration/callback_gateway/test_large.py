@@ -1,14 +1,17 @@
 """What is large and waits is held in memory a little at a time."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+import base64
+from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from services.callback_gateway.match import handler
 from services.callback_gateway.match import store as callbacks
-from services.callback_gateway.match.decide import Judged
+from services.callback_gateway.match.decide import Judged, judge_all
 from services.callback_gateway.match.loop import Unmatched
 from services.callback_gateway.redrive.loop import Redrive
 from services.callback_gateway.schedules import store as schedules
@@ -24,13 +27,13 @@ from shared.messaging.producer import Producer
 from shared.payloads.store import PayloadStore
 from shared.runtime.app import Runtime
 from tests.conftest import DatabaseFor
+from tests.integration.callback_gateway.callbacks import NOW, expected, received, run
 from tests.integration.callback_gateway.conftest import Served
 from tests.integration.callback_gateway.dead_letters import keep, letter_of
 from tests.support.stack import Place
 
 COUNT, LARGE = 20, "x" * 1_000_000
 """In one letter over and over: what is kept of it is small, what is read is not."""
-NOW = datetime.now(UTC)
 
 
 @pytest.fixture
@@ -88,6 +91,30 @@ async def test_what_waits_to_be_sent_goes_in_several_rounds(runtime: Runtime[Any
         while await sending.step() == 0:
             pass
     assert await count(runtime.database, waiting) == 0
+
+
+async def test_large_callbacks_that_came_before_their_task_are_judged_in_several_rounds(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A vendor may call back a thousand times before the answer to its submit names the job."""
+    body = base64.b64encode(b'{"ok": true, "more": "%s"}' % LARGE.encode()).decode()
+    came = [received(vendor_job="x", received_at=NOW + timedelta(seconds=n), body=body) for n in range(COUNT)]
+    small = received(vendor_job="x", received_at=NOW + timedelta(seconds=COUNT))
+    await run(database, *reversed(came), small)
+    rounds: list[int] = []
+
+    def counted(callbacks: Sequence[CallbackReceived], *known: Any) -> list[Judged]:
+        rounds.append(len(callbacks))
+        return judge_all(callbacks, *known)
+
+    monkeypatch.setattr(handler, "judge_all", counted)
+    told = await run(database, expected(new_id(), vendor_job="x"))
+    assert (len(told), sum(rounds)) == (1, COUNT + 1)
+    assert max(rounds) < COUNT
+    async with database.transaction() as tx:
+        found = await tx.fetch("SELECT id, verdict FROM callbacks ORDER BY received_at")
+    assert [row["id"] for row in found] == [one.event.callback_id for one in (*came, small)]
+    assert [row["verdict"] for row in found] == ["accepted", *["duplicate"] * COUNT]
 
 
 async def test_a_page_of_large_schedules_is_shorter_and_leads_to_the_next(edge: Served) -> None:

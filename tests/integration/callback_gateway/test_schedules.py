@@ -87,6 +87,16 @@ async def test_what_can_never_be_is_refused_with_its_place_and_reason(
     assert requested.records == []
 
 
+async def test_of_very_many_mistakes_some_are_logged(edge: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    answer = await edge.http.post(
+        "/schedules", json={**HOURLY, **{f"{number}{'x' * 300}": 0 for number in range(1000)}}
+    )
+    assert len(answer.json()["errors"]) == 1000
+    [line] = [line for line in capsys.readouterr().out.splitlines() if "schedule.refused" in line]
+    assert "count=1000" in line
+    assert len(line) < 10_000
+
+
 async def test_a_payload_is_shown_as_it_was_given(gateway: httpx.AsyncClient) -> None:
     payload = {"big": 10**30 + 1, "half": 0.5, "text": "\\u0000 é", "no": None, "deep": [[{"a": [True]}]]}
     await gateway.put("/vendors/acme", json={"base_url": "https://acme.example"})
@@ -186,6 +196,13 @@ async def test_a_name_is_one_schedule_that_can_be_changed_and_found_by_it(edge: 
     await eventually(lambda: len(requested.records) == 2)
     assert len({dict(record.headers)["ce_id"] for record in requested.records}) == 2
     assert (await edge.http.get("/schedules/hourly")).json()["name"] == "hourly"
+
+
+@pytest.mark.parametrize("name", ["3f2504e0-4f89-41d3-9a0c-0305e82c3301", "3f2504e04f8941d39a0c0305e82c3301"])
+async def test_a_name_that_looks_like_an_id_is_found_by_it(edge: Served, name: str) -> None:
+    made = (await edge.http.post("/schedules", json={**HOURLY, "schedule": name})).json()
+    assert (await edge.http.get(f"/schedules/{name}")).json()["id"] == made["id"] == str(schedule_id_of(name))
+    assert (await edge.http.delete(f"/schedules/{name}")).json()["id"] == made["id"]
 
 
 async def test_every_operation_is_told_to_the_scheduler(edge: Served, reader_for: ReaderFor) -> None:

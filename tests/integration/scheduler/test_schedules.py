@@ -57,8 +57,9 @@ async def ask(producer: Producer, schedule_id: UUID, action: str = "put", **docu
     await producer.send([outgoing(SCHEDULES_REQUESTED, schedule_id, event)])
 
 
-async def end(producer: Producer, job_id: str, state: JobState = JobState.COMPLETED) -> None:
-    event = JobEnded(job_id=UUID(job_id), state=state, reason="by the test", counts=JobCounts(), at=utc_now())
+async def end(producer: Producer, job_id: str, state: JobState = JobState.COMPLETED, **fields: Any) -> None:
+    about = {"job_id": job_id, "state": state, "reason": "by the test", "counts": JobCounts(), "at": utc_now()}
+    event = JobEnded.model_validate({**about, **fields})
     await producer.send([outgoing(JOBS_EVENTS, job_id, event)])
 
 
@@ -164,6 +165,28 @@ async def test_a_failed_run_is_started_again_and_in_the_end_told(
     assert notice["event"]["data"]["reason"] == "by the test"
     assert sorted(told(facts, schedule_id)) == sorted(["created", *["fired", "rescheduled"] * 2, "fired", "failed"])
     assert len(set(jobs(requested))) == 3
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        {"failures": [{"reason": "refused_400", "count": 2}, {"reason": "outcome_unknown", "count": 1}]},
+        {"reason": "outcome_unknown: timeout"},
+    ],
+)
+async def test_a_run_with_a_call_of_unknown_outcome_is_told_and_not_started_again(
+    topics: Place, producer: Producer, reader_for: ReaderFor, payloads: Path, about: dict[str, Any]
+) -> None:
+    """The vendor may have charged for it."""
+    requested, notices = await reader_for("jobs.requested"), await reader_for("notifications")
+    facts = await reader_for("schedules.events")
+    schedule_id, on_failure = new_id(), {"reschedule": {"after": "100ms"}}
+    async with running("scheduler", Settings, build, topics, payloads):
+        await ask(producer, schedule_id, triggerAt=utc_now().isoformat(), past="run", on_failure=on_failure)
+        await eventually(partial(has, requested, 1), 30)
+        await end(producer, jobs(requested)[0], JobState.FAILED, **about)
+        await eventually(lambda: len(facts.values) == 3 and notices.values, 30)
+    assert sorted(told(facts, schedule_id)) == sorted(["created", "fired", "failed"])
 
 
 async def test_a_shell_script_may_ask_with_bare_json(
@@ -275,6 +298,19 @@ async def test_a_document_that_cannot_be_read_any_more_holds_back_no_other(datab
     assert await count(database, "firings") == 2
     assert await count(database, "schedules WHERE state = 'failed' AND due_at IS NULL") == 1
     assert await FireSchedules(database, lambda: None).step() > 0
+
+
+async def test_a_document_that_cannot_be_read_any_more_can_be_deleted(
+    topics: Place, database: Database, producer: Producer, reader_for: ReaderFor, payloads: Path
+) -> None:
+    facts = await reader_for("schedules.events")
+    [broken] = await keep(database, utc_now() + timedelta(days=1), 1)
+    async with database.transaction() as tx:
+        await tx.execute('UPDATE schedules SET document = document || \'{"zone": "Mars/X"}\'')
+    async with running("scheduler", Settings, build, topics, payloads):
+        await ask(producer, broken, "delete")
+        await eventually(lambda: told(facts, broken) == ["removed"], 30)
+    assert await count(database, "schedules") == 0
 
 
 async def test_a_round_reads_only_what_is_due_however_many_schedules_there_are(database: Database) -> None:

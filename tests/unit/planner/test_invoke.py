@@ -113,6 +113,13 @@ def test_a_deadline_ends_the_wait_and_the_vendors_job() -> None:
     assert not after(resolved(), heard(reported="done"), task=found.task).effects
 
 
+def test_a_wait_that_ends_after_the_submits_answer_was_lost_leaves_its_outcome_unknown() -> None:
+    lost = heard(purpose="submit").model_copy(update={"reason": "outcome_unknown: timeout"})
+    refused = heard(purpose="status").model_copy(update={"reason": "refused_500"})
+    found = after(resolved(), due("deadline"), task=after(resolved(), lost, refused).task, now=LATER)
+    assert found.task.reason == "outcome_unknown: deadline_exceeded: no outcome within 3600s"
+
+
 def test_a_deadline_says_when_only_the_vendors_id_was_missing() -> None:
     nameless = after(resolved(), heard(purpose="submit"), heard(reported="done")).task
     found = after(resolved(), due("deadline"), task=nameless, now=LATER)

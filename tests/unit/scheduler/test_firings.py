@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
-from services.scheduler.schedules.counting import counted
+from services.scheduler.schedules.counting import facts_of
 from services.scheduler.schedules.decide import due, ended
 from services.scheduler.schedules.firing import PUNCTUAL, End
 from services.scheduler.schedules.model import Decision, ScheduleWithFirings
@@ -121,7 +121,7 @@ def test_missed_firings_have_failed_if_the_one_to_make_up_for_them_is_skipped() 
 def test_the_metric_counts_every_firing_that_was_missed() -> None:
     decision = due(put(every="15m"), NOW + timedelta(minutes=50))
     before = REGISTRY.get_sample_value("sluice_schedule_facts_total", {"fact": "missed"}) or 0
-    counted(decision.facts)
+    facts_of([decision])
     assert REGISTRY.get_sample_value("sluice_schedule_facts_total", {"fact": "missed"}) == before + 2
 
 
@@ -180,12 +180,12 @@ def test_what_fails_is_rescheduled_so_often_and_then_told() -> None:
     assert kept is not None and (kept.state, decision.standing.due_at) == (ScheduleState.FAILED, None)
 
 
-def test_a_run_that_may_not_be_over_is_not_started_again() -> None:
+def test_a_run_whose_outcome_is_unknown_is_not_started_again() -> None:
     """Seven days without a word may be a job that takes ten."""
     fired = due(once(on_failure={"reschedule": {"after": "15m"}}), NOW + timedelta(minutes=1)).standing
-    lost = End(JobState.FAILED, "nothing was heard of its end", lost=True)
-    decision = ended(fired, fired.open[0], lost, NOW + timedelta(days=7))
-    assert facts(decision) == ["failed"]
+    end = End(JobState.FAILED, "nothing was heard of its end", unknown=True)
+    decision = ended(fired, fired.open[0], end, NOW + timedelta(days=7))
+    assert (facts(decision), len(decision.messages)) == (["failed"], 1)
     assert decision.standing.due_at is None
 
 

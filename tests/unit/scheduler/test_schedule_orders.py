@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.callback_gateway.schedules.decide import firing_views
+from services.callback_gateway.schedules.decide import firing_views, schedule_views
+from services.scheduler.schedules.counting import facts_of
 from services.scheduler.schedules.decide import RefusedChange, due, ended
 from services.scheduler.schedules.firing import End
 from services.scheduler.schedules.model import Decision, ScheduleWithFirings
@@ -104,10 +105,13 @@ def test_deletion_drops_what_waits_and_hears_of_what_runs() -> None:
     assert (facts(gone), gone.standing) == (["failed", "removed"], ScheduleWithFirings(ID))
 
 
-def test_nothing_can_be_done_to_what_is_not_there() -> None:
-    for action in ("pause", "resume", "trigger", "delete"):
+def test_what_is_not_there_can_only_be_deleted() -> None:
+    for action in ("pause", "resume", "trigger"):
         refused = ask(ScheduleWithFirings(ID), action)
         assert isinstance(refused, RefusedChange) and refused.reason == "unknown_schedule"
+    gone = done(ScheduleWithFirings(ID), "delete")
+    assert (facts(gone), gone.standing) == (["removed"], ScheduleWithFirings(ID))
+    assert gone.facts[0].state is ScheduleState.REMOVED
 
 
 def test_what_is_published_is_over_with_that() -> None:
@@ -115,6 +119,21 @@ def test_what_is_published_is_over_with_that() -> None:
     decision = due(once(publish=publish), NOW + timedelta(minutes=1))
     assert facts(decision) == ["fired", "succeeded", "removed"]
     assert [timer.message.topic for timer in decision.messages] == ["jobs.control"]
+
+
+@given(st.permutations(["fired", "succeeded", "removed", "created"]))
+def test_facts_of_one_moment_that_are_sent_in_another_order_leave_the_schedule_as_it_is(order: list[str]) -> None:
+    """Two schedulers may send them, and a schedule may come back in the batch in which it went."""
+    publish = {"topic": "jobs.control", "event": {"job_id": str(ID), "action": "pause"}}
+    at = NOW + timedelta(minutes=1)
+    gone = due(once(publish=publish), at)
+    again = ask(gone.standing, "put", at, every="1h", start=START)
+    assert isinstance(again, Decision)
+    by_fact = {one.fact: one for one in facts_of([gone, again])}
+    [view] = schedule_views([by_fact[ScheduleFact(fact)] for fact in order])
+    assert (view.state, view.document) == (ScheduleState.ACTIVE, {"every": "3600s", "start": START})
+    [view] = schedule_views([by_fact[ScheduleFact(fact)] for fact in order if fact != "created"])
+    assert view.state is ScheduleState.REMOVED
 
 
 def test_a_schedule_that_has_ended_goes_when_its_last_run_is_over() -> None:

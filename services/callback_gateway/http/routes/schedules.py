@@ -51,6 +51,8 @@ _ACCEPTED: dict[int | str, dict[str, Any]] = {
     202: {"model": ScheduleReference, "headers": accepted_headers("The schedule")}
 }
 _PATIENCE_SECONDS = 1.0
+_MOST_LOGGED, _LONGEST_LOGGED = 20, 200
+"""How many mistakes of a document are logged, and how many characters of each."""
 
 log = get_logger(__name__)
 
@@ -152,7 +154,8 @@ async def _checked(context: ApiContext, found: Any, asked_at: datetime, *, is_kn
             await _check_start(context, schedule, asked_at)
             await check_notices(context, schedule.on_failure.notify, "/on_failure/notify")
     except Invalid as error:
-        log.info("schedule.refused", mistakes=[str(one) for one in error.problems])
+        logged = [str(one)[:_LONGEST_LOGGED] for one in error.problems[:_MOST_LOGGED]]
+        log.info("schedule.refused", mistakes=logged, count=len(error.problems))
         raise
     return schedule
 
@@ -182,15 +185,20 @@ async def _ask(context: ApiContext, place: str, action: Literal["pause", "resume
 
 
 async def _find(context: ApiContext, place: str) -> Row:
-    try:
-        schedule_id = UUID(place)
-    except ValueError:
-        schedule_id = schedule_id_of(place)
+    """The schedule of this id; if there is none, that of this name, which may look like an id."""
     async with context.database.transaction() as tx:
-        row = await store.find_schedule(tx, schedule_id)
-    if row is None:
-        raise Refusal(404, f"there is no schedule {place}")
-    return row
+        for schedule_id in (*_id_in(place), schedule_id_of(place)):
+            row = await store.find_schedule(tx, schedule_id)
+            if row is not None:
+                return row
+    raise Refusal(404, f"there is no schedule {place}")
+
+
+def _id_in(place: str) -> tuple[UUID, ...]:
+    try:
+        return (UUID(place),)
+    except ValueError:
+        return ()
 
 
 async def _show(context: ApiContext, schedule_id: UUID, name: str | None, document: object, asked_at: datetime) -> None:
