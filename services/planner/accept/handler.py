@@ -1,5 +1,6 @@
 """jobs.requested → jobs and first tasks; sends jobs.events and tasks.events."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
@@ -7,7 +8,7 @@ from uuid import UUID
 from pydantic_core import from_json
 
 from services.planner.accept import store
-from services.planner.accept.decide import Admitted, Refused, Unknown, admit, names_in
+from services.planner.accept.decide import Admitted, Configured, Refused, Unknown, admit, names_in
 from services.planner.configuration_lag import look_again
 from services.planner.messages import planned_task
 from services.planner.metrics import TASKS_PLANNED
@@ -25,9 +26,13 @@ from shared.runtime.clock import utc_now
 
 log = get_logger(__name__)
 
+_Request = Incoming[JobRequested]
+_Decided = tuple[_Request, Admitted | Refused | Unknown]
+
 
 async def accept_jobs(tx: Transaction, batch: Sequence[Incoming[JobRequested]]) -> list[Result]:
-    """Admit or refuse each requested job. The same job asked for twice is one job: the first counts.
+    """Admit or refuse each requested job. The same job asked for twice is one job: the first counts. Requests are
+    checked in a thread, since one with many inputs takes seconds.
 
     Raises:
         TooMuchAtOnce: as `Room.take`.
@@ -35,13 +40,11 @@ async def accept_jobs(tx: Transaction, batch: Sequence[Incoming[JobRequested]]) 
     now = utc_now()
     known = await store.find_configuration(tx, [names_in(incoming.event.document) for incoming in batch])
     admitted: dict[UUID, Admitted] = {}
-    room = Room(len(batch))
     results: list[Result] = []
-    for incoming in batch:
+    for incoming, decided in await asyncio.to_thread(_admit_each, batch, known):
         job_id = _job_of(incoming)
-        match admit(job_id, incoming.event.document, known):
+        match decided:
             case Admitted() as job:
-                room.take(job.step.calls)
                 admitted.setdefault(job_id, job)
             case Refused(problems):
                 results += _reject(incoming, job_id, "schema_invalid", list(problems), now)
@@ -49,6 +52,16 @@ async def accept_jobs(tx: Transaction, batch: Sequence[Incoming[JobRequested]]) 
                 again = look_again(incoming)
                 results += [again] if again else _reject(incoming, job_id, "config_missing", [problem], now)
     return [*results, *await _insert(tx, admitted, now)]
+
+
+def _admit_each(batch: Sequence[_Request], known: Configured) -> list[_Decided]:
+    room = Room(len(batch))
+    decided: list[_Decided] = []
+    for incoming in batch:
+        decided.append((incoming, admit(_job_of(incoming), incoming.event.document, known)))
+        if isinstance(job := decided[-1][1], Admitted):
+            room.take(job.step.calls)
+    return decided
 
 
 def _job_of(incoming: Incoming[JobRequested]) -> UUID:

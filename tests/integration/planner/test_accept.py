@@ -1,6 +1,7 @@
 """jobs.requested → a job, its first tasks released; rejections that name every mistake."""
 
 import json
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,23 @@ async def test_jobs_with_very_much_to_call_are_written_in_batches_that_can_be_he
     async with database.transaction() as tx:
         rows = await tx.fetch("SELECT count(*) AS tasks FROM tasks GROUP BY cmin")
     assert (sum(row["tasks"] for row in rows), len(rows)) == (110, 5)
+
+
+async def test_requests_are_checked_beside_the_event_loop(
+    database_for: DatabaseFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One with many inputs takes seconds, in which everything else goes on."""
+    database = await database_for("planner")
+    threads = set[int]()
+
+    def noted(*arguments: Any) -> Any:
+        threads.add(threading.get_ident())
+        return admit(*arguments)
+
+    monkeypatch.setattr("services.planner.accept.handler.admit", noted)
+    await handled(database, accept_jobs, JobRequested.model_validate({"url": "https://api.example/items"}))
+    assert len(threads) == 1
+    assert threading.get_ident() not in threads
 
 
 async def test_configuration_that_cannot_be_read_is_waited_for_as_if_it_were_not_there(
