@@ -98,6 +98,7 @@ CHANGES = {
     " ADD COLUMN number integer GENERATED ALWAYS AS ((record ->> 'id')::integer) STORED",
     "an index of small values": "CREATE INDEX ON records.mine ((record ->> 'text'))",
     "a constraint": "ALTER TABLE records.mine ADD CHECK (key <> 'two')",
+    "a deferred constraint": "ALTER TABLE records.mine ADD UNIQUE (source) DEFERRABLE INITIALLY DEFERRED",
 }
 
 
