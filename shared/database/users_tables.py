@@ -15,6 +15,8 @@ from shared.errors import RefusedByTarget, Unavailable
 _LOCK_SECONDS = 8
 """Longer than Postgres takes to find a deadlock (1 s), and than another processor takes to write the same keys, neither
 of which is the user's doing."""
+_STATEMENT_SECONDS = 15
+"""Shorter than the client waits for an answer: the server says what took too long, the client would not."""
 _DEFECTS = ("XX", "3F000", "42601", "42883")
 """Corruption and internal errors; a schema or function that is missing, and syntax that is wrong, unless it is in a
 function of the user's."""
@@ -29,11 +31,13 @@ class TableBusy(Unavailable):
 
 
 @asynccontextmanager
-async def short_lock_waits(tx: Transaction) -> AsyncIterator[None]:
-    """Statements in this block wait only a few seconds for each lock."""
-    await tx.execute(f"SET LOCAL lock_timeout = '{_LOCK_SECONDS}s'")
+async def short_waits(tx: Transaction) -> AsyncIterator[None]:
+    """The server ends statements in this block that wait for a lock, or take, longer than some seconds."""
+    await tx.execute(
+        f"SET LOCAL lock_timeout = '{_LOCK_SECONDS}s'; SET LOCAL statement_timeout = '{_STATEMENT_SECONDS}s'"
+    )
     yield
-    await tx.execute("SET LOCAL lock_timeout TO DEFAULT")
+    await tx.execute("SET LOCAL lock_timeout TO DEFAULT; SET LOCAL statement_timeout TO DEFAULT")
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from services.processor.model import Page
 from services.processor.sinks.written import Written, goes_to_topic, tables_of
 from shared.database.pool import Transaction
 from shared.database.queries import changed_rows, load_queries
-from shared.database.users_tables import short_lock_waits, users_table
+from shared.database.users_tables import short_waits, users_table
 from shared.runtime.clock import utc_now
 
 SQL = load_queries(__file__)
@@ -44,7 +44,7 @@ async def write(tx: Transaction, pages: Sequence[Page]) -> Written:
         return written
     tables = sorted(by_table)
     missing = await _lock_missing(tx, tables)
-    async with short_lock_waits(tx):
+    async with short_waits(tx):
         for table in tables:
             with users_table(table, "sink_refused"):
                 if table in missing:
