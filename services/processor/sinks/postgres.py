@@ -32,7 +32,7 @@ async def write(tx: Transaction, pages: Sequence[Page]) -> Written:
     """Upsert all pages; gives what was new in each job (in the first table of each page).
 
     Raises:
-        TableBusy: one of the tables is locked, or takes too long.
+        TableBusy: as `users_table`, for one of the tables.
         RefusedByTarget: one of the tables refuses a record, or is none that records can be written to.
     """
     by_table: dict[str, list[Page]] = defaultdict(list)

@@ -144,6 +144,24 @@ async def test_a_table_whose_triggers_take_too_long_is_busy_and_no_outage(
         await write(database, {"id": 2})
 
 
+UNREACHED = """
+CREATE FUNCTION records.ask() RETURNS trigger LANGUAGE plpgsql AS
+    $$BEGIN RAISE EXCEPTION 'could not connect to server "theirs"' USING ERRCODE = '{state}'; END$$;
+CREATE TRIGGER ask BEFORE INSERT ON records.mine FOR EACH ROW EXECUTE FUNCTION records.ask();
+"""
+
+
+@pytest.mark.parametrize("state", ["08001", "08006", "53300", "57P03"])
+async def test_a_table_whose_triggers_do_not_reach_another_server_is_busy_and_no_outage(
+    place: Place, database: Database, state: str
+) -> None:
+    """Such as postgres_fdw and dblink speak to; all other tables can be written to."""
+    await write(database, {"id": 1})
+    await change(place, UNREACHED.replace("{state}", state))
+    with pytest.raises(TableBusy, match="the table mine"):
+        await write(database, {"id": 2})
+
+
 @pytest.mark.parametrize("statement", ["SELECT WHERE", "SELECT nothing_like_it()", "CREATE TABLE nowhere.mine ()"])
 async def test_a_statement_that_is_wrong_is_a_defect_and_no_rule_of_a_user(database: Database, statement: str) -> None:
     """So many of them in a row stop the consumer, instead of emptying its topic into the dead letters."""
