@@ -1,64 +1,58 @@
 """Invocations: what is submitted for each input, and what is asked of a vendor's job once it has been. Pure."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping
+from itertools import repeat
 
 from services.planner.model import PlannedCall, Resolved
 from services.planner.paging.follow import first_step
 from services.planner.paging.step import Step, call_of
 from services.planner.placeholders import fill, fill_poll, named
+from services.planner.varying import MOST_BYTES, Inputs, input_names, only_varying, too_much
 from shared.errors import Problem
 from shared.events.tasks import Call
 from shared.specification.invoke import IN_SUBMIT, VENDOR_JOB, Invoke
 from shared.specification.request import Request
 from shared.specification.source import Poll
-from shared.specification.templates import placeholders_in
 from shared.specification.values import Scalar
 from shared.specification.vendor import JobOutcome
 from shared.specification.waits import silence
 
 _AT = "/invoke"
-MOST_BYTES = 32 * 2**20
-"""Of the submits of one job together. They are planned by one statement, and held several times until it is sent."""
-
-MOST_WRITTEN, MOST_FILLED = 2 * MOST_BYTES, 1_000_000
-"""Bytes of an invocation as it is written, and its placeholders, each times the inputs. Every input fills all of it,
-and the planner does nothing else meanwhile."""
-
-Inputs = Sequence[Mapping[str, Scalar]]
 
 
 def plan_submits(resolved: Resolved, inputs: Inputs) -> Step | list[Problem]:
     """One submit for each input, or the mistakes: those of the first input that has any. They are made no further than
     they may be large."""
-    invoke = invoke_of(resolved)
+    invoke, varying = invoke_of(resolved), only_varying(invoke_of(resolved))
+    submit = invoke.submit if input_names(invoke.submit) else None
+    if problems := too_much((submit, varying.status, varying.abort, varying.results), len(inputs)):
+        return problems
     planned: list[PlannedCall] = []
     size = 0
-    written = invoke.model_dump(by_alias=True)
-    if problem := _too_much(invoke, written, len(inputs)):
-        return [problem]
-    silent = silence(written, resolved.callbacks)
-    for number, given in enumerate(inputs):
-        submit = fill(invoke.submit, _known(resolved, given), f"{_AT}/submit", later=IN_SUBMIT)
-        problems = submit if isinstance(submit, list) else []
-        problems = [*problems, *_mistakes_later(resolved, given), *silent]
-        if problems or not isinstance(submit, Request):
+    silent = silence(invoke.model_dump(by_alias=True), resolved.callbacks)
+    submits, later = _submits(resolved, inputs), _mistakes_later(resolved, varying, inputs)
+    for number, (given, call, mistakes) in enumerate(zip(inputs, submits, later, strict=True), 1):
+        problems = [*(call if isinstance(call, list) else ()), *mistakes, *silent]
+        if problems or isinstance(call, list):
             return problems
-        planned.append(PlannedCall(call_of(submit), "submit", input=dict(given)))
+        planned.append(PlannedCall(call, "submit", input=dict(given)))
         size += planned[-1].size
         if size > MOST_BYTES:
-            return [_too_large(number + 1, len(inputs), size)]
+            return [_too_large(number, len(inputs), size)]
     return Step(tuple(planned), all_planned=True)
 
 
-def _too_much(invoke: Invoke, written: Mapping[str, Any], inputs: int) -> Problem | None:
-    """The problem of an invocation that would take too long to fill for all of the inputs."""
-    size, placeholders = len(invoke.model_dump_json(by_alias=True)), sum(1 for _ in placeholders_in(written))
-    for found, most, what in ((size, MOST_WRITTEN, "bytes"), (placeholders, MOST_FILLED, "placeholders")):
-        if inputs > 1 and found * inputs > most:
-            expected = f"expected at most {most} {what} for all inputs together"
-            return Problem("/input", f"too_large: the invocation has {found} {what}, for {inputs} inputs; {expected}")
-    return None
+def _submits(resolved: Resolved, inputs: Inputs) -> Iterator[Call | list[Problem]]:
+    """The submit of each input, which is filled once if it is the same for all."""
+    submit = invoke_of(resolved).submit
+    is_same = not input_names(submit)
+    for given in inputs:
+        filled = fill(submit, _known(resolved, given), f"{_AT}/submit", later=IN_SUBMIT)
+        call = call_of(filled) if isinstance(filled, Request) else filled
+        if is_same:
+            yield from repeat(call, len(inputs))
+            return
+        yield call
 
 
 def _too_large(made: int, inputs: int, size: int) -> Problem:
@@ -117,8 +111,19 @@ def _known(resolved: Resolved, given: Mapping[str, Scalar], vendor_job: str | No
     return values if vendor_job is None else {**values, VENDOR_JOB: vendor_job}
 
 
-def _mistakes_later(resolved: Resolved, given: Mapping[str, Scalar]) -> list[Problem]:
-    """What would turn out only after the submit: unknown placeholders, and results that cannot be asked for."""
+def _mistakes_later(resolved: Resolved, varying: Invoke, inputs: Inputs) -> Iterator[list[Problem]]:
+    """For each input, what would turn out only after its submit. What all inputs have in common is checked for the
+    first one, and for one that lacks a value."""
+    invoke = invoke_of(resolved)
+    names = input_names(invoke.status, invoke.abort, invoke.results).keys()
+    of_each = resolved.model_copy(update={"invoke": varying})
+    for number, given in enumerate(inputs):
+        is_like_first = number > 0 and names <= given.keys()
+        yield _mistakes_of(of_each if is_like_first else resolved, given)
+
+
+def _mistakes_of(resolved: Resolved, given: Mapping[str, Scalar]) -> list[Problem]:
+    """Unknown placeholders, values that make a later call unusable, and results that cannot be asked for."""
     invoke = invoke_of(resolved)
     vendor_job = "1" if invoke.vendor_job or resolved.callbacks.vendor_job else None
     values = _known(resolved, given, vendor_job)

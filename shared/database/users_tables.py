@@ -15,25 +15,32 @@ from shared.errors import RefusedByTarget, Unavailable
 _LOCK_SECONDS = 8
 """Longer than Postgres takes to find a deadlock (1 s), and than another processor takes to write the same keys, neither
 of which is the user's doing."""
+_STATEMENT_SECONDS = 15
+"""Shorter than the client waits for an answer: the server says what took too long, the client would not."""
+_OUTAGES = ("08", "53", "57", "58")
+"""Connections, resources, the operator, the system: of our own server, unless a user's function speaks to another."""
 _DEFECTS = ("XX", "3F000", "42601", "42883")
 """Corruption and internal errors; a schema or function that is missing, and syntax that is wrong, unless it is in a
 function of the user's."""
 
 
 class TableBusy(Unavailable):
-    """A lock on a table was not released in time, or its triggers and indexes took too long."""
+    """A lock on a table was not released in time, its triggers and indexes took too long, or they do not reach what
+    they need."""
 
     def __init__(self, table: str) -> None:
-        super().__init__(f"the table {table} is locked, or takes too long")
+        super().__init__(f"the table {table} is locked, takes too long, or does not reach what its triggers need")
         self.table = table
 
 
 @asynccontextmanager
-async def short_lock_waits(tx: Transaction) -> AsyncIterator[None]:
-    """Statements in this block wait only a few seconds for each lock."""
-    await tx.execute(f"SET LOCAL lock_timeout = '{_LOCK_SECONDS}s'")
+async def short_waits(tx: Transaction) -> AsyncIterator[None]:
+    """The server ends statements in this block that wait for a lock, or take, longer than some seconds."""
+    await tx.execute(
+        f"SET LOCAL lock_timeout = '{_LOCK_SECONDS}s'; SET LOCAL statement_timeout = '{_STATEMENT_SECONDS}s'"
+    )
     yield
-    await tx.execute("SET LOCAL lock_timeout TO DEFAULT")
+    await tx.execute("SET LOCAL lock_timeout TO DEFAULT; SET LOCAL statement_timeout TO DEFAULT")
 
 
 @contextmanager
@@ -42,7 +49,7 @@ def users_table(table: str, reason: str) -> Iterator[None]:
     the error names the rule, and no value.
 
     Raises:
-        TableBusy: it is locked, or takes too long.
+        TableBusy: it is locked, takes too long, or has functions that do not reach what they need.
         RefusedByTarget: with that reason, for everything else that is neither an outage nor a defect of Sluice.
     """
     try:
@@ -50,6 +57,8 @@ def users_table(table: str, reason: str) -> Iterator[None]:
     except (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError):
         raise TableBusy(table) from None
     except asyncpg.PostgresError as error:
+        if _is_in_users_code(error) and (error.sqlstate or "").startswith(_OUTAGES):
+            raise TableBusy(table) from None
         if is_unavailable(error) or _is_defect(error):
             raise
         rule = getattr(error, "constraint_name", None) or getattr(error, "column_name", None) or "its definition"
@@ -57,5 +66,8 @@ def users_table(table: str, reason: str) -> Iterator[None]:
 
 
 def _is_defect(error: asyncpg.PostgresError) -> bool:
-    in_users_code = bool(getattr(error, "context", None))
-    return not in_users_code and (error.sqlstate or "").startswith(_DEFECTS)
+    return not _is_in_users_code(error) and (error.sqlstate or "").startswith(_DEFECTS)
+
+
+def _is_in_users_code(error: asyncpg.PostgresError) -> bool:
+    return bool(getattr(error, "context", None))

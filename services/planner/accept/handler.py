@@ -1,5 +1,6 @@
 """jobs.requested → jobs and first tasks; sends jobs.events and tasks.events."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
@@ -7,7 +8,7 @@ from uuid import UUID
 from pydantic_core import from_json
 
 from services.planner.accept import store
-from services.planner.accept.decide import Admitted, Refused, Unknown, admit, names_in
+from services.planner.accept.decide import Admitted, Configured, Refused, Unknown, admit, names_in
 from services.planner.configuration_lag import look_again
 from services.planner.messages import planned_task
 from services.planner.metrics import TASKS_PLANNED
@@ -25,9 +26,13 @@ from shared.runtime.clock import utc_now
 
 log = get_logger(__name__)
 
+_Request = Incoming[JobRequested]
+_Decided = tuple[_Request, Admitted | Refused | Unknown]
+
 
 async def accept_jobs(tx: Transaction, batch: Sequence[Incoming[JobRequested]]) -> list[Result]:
-    """Admit or refuse each requested job. The same job asked for twice is one job: the first counts.
+    """Admit or refuse each requested job. The same job asked for twice is one job: the first counts. Requests are
+    checked in a thread, since one with many inputs takes seconds.
 
     Raises:
         TooMuchAtOnce: as `Room.take`.
@@ -35,20 +40,23 @@ async def accept_jobs(tx: Transaction, batch: Sequence[Incoming[JobRequested]]) 
     now = utc_now()
     known = await store.find_configuration(tx, [names_in(incoming.event.document) for incoming in batch])
     admitted: dict[UUID, Admitted] = {}
+    refused: list[tuple[_Request, Refused | Unknown]] = []
+    for incoming, decided in await asyncio.to_thread(_admit_each, batch, known):
+        if isinstance(decided, Admitted):
+            admitted.setdefault(decided.job_id, decided)
+        else:
+            refused.append((incoming, decided))
+    return [*await _insert(tx, admitted, now), *await _refuse(tx, refused, now)]
+
+
+def _admit_each(batch: Sequence[_Request], known: Configured) -> list[_Decided]:
     room = Room(len(batch))
-    results: list[Result] = []
+    decided: list[_Decided] = []
     for incoming in batch:
-        job_id = _job_of(incoming)
-        match admit(job_id, incoming.event.document, known):
-            case Admitted() as job:
-                room.take(job.step.calls)
-                admitted.setdefault(job_id, job)
-            case Refused(problems):
-                results += _reject(incoming, job_id, "schema_invalid", list(problems), now)
-            case Unknown(problem):
-                again = look_again(incoming)
-                results += [again] if again else _reject(incoming, job_id, "config_missing", [problem], now)
-    return [*results, *await _insert(tx, admitted, now)]
+        decided.append((incoming, admit(_job_of(incoming), incoming.event.document, known)))
+        if isinstance(job := decided[-1][1], Admitted):
+            room.take(job.step.calls)
+    return decided
 
 
 def _job_of(incoming: Incoming[JobRequested]) -> UUID:
@@ -61,10 +69,30 @@ async def _insert(tx: Transaction, admitted: Mapping[UUID, Admitted], now: datet
     return [message for job_id in new for message in _report(admitted[job_id], now)]
 
 
+async def _refuse(
+    tx: Transaction, refused: Sequence[tuple[_Request, Refused | Unknown]], now: datetime
+) -> list[Result]:
+    """Reject what has mistakes, and look again at what is not configured yet. A job that is there already stays as it
+    is, whatever became of its source since."""
+    known = await store.find_jobs(tx, [_job_of(incoming) for incoming, _ in refused]) if refused else frozenset()
+    results: list[Result] = []
+    for incoming, decided in refused:
+        job_id = _job_of(incoming)
+        if job_id in known:
+            continue
+        match decided:
+            case Refused(problems):
+                results += _reject(incoming, job_id, "schema_invalid", list(problems), now)
+            case Unknown(problem):
+                again = look_again(incoming)
+                results += [again] if again else _reject(incoming, job_id, "config_missing", [problem], now)
+    return results
+
+
 async def give_up_job(tx: Transaction, incoming: Incoming[JobRequested], reason: str) -> list[Outgoing]:
     """The shell gave a request up: its job is rejected, unless an earlier request made one."""
     job_id = _job_of(incoming)
-    if await store.has_job(tx, job_id):
+    if await store.find_jobs(tx, [job_id]):
         return []
     problem = Problem("", f"{reason}: the job could not be planned")
     return [_rejected(job_id, [problem], utc_now(), id=derived_id("buried", incoming.id, incoming.delivery))]

@@ -1,12 +1,13 @@
 """Whether the events and calls of a job fit into the topics that carry it. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pydantic import BaseModel
 
 from services.planner.invocation import abort_call, status_call
 from services.planner.model import PlannedCall, Resolved
+from services.planner.varying import longest
 from shared.errors import Problem
 from shared.events.catalogue import FETCH_REQUESTED, JOBS_EVENTS
 from shared.events.tasks import Call
@@ -18,7 +19,7 @@ _PLACES = {"page": "/poll/request", "submit": "/invoke/submit", "answer": "/requ
 _PARTS = ("path", "query", "headers", "body")
 
 
-def oversized(resolved: Resolved, resolved_json: bytes, planned: Iterable[PlannedCall]) -> tuple[Problem, ...]:
+def oversized(resolved: Resolved, resolved_json: bytes, planned: Sequence[PlannedCall]) -> tuple[Problem, ...]:
     """The first call whose event would be too large for its topic, or else the job as a whole, as it is written
     down."""
     shared = _bytes(resolved.processing)
@@ -32,14 +33,18 @@ def oversized(resolved: Resolved, resolved_json: bytes, planned: Iterable[Planne
     return ()
 
 
-def _calls(resolved: Resolved, planned: Iterable[PlannedCall]) -> Iterable[tuple[str, Call]]:
-    """What is asked now and, of vendor jobs, later on."""
+def _calls(resolved: Resolved, planned: Sequence[PlannedCall]) -> Iterator[tuple[str, Call]]:
+    """What is asked now and, of vendor jobs, the longest of what is asked later on."""
     for one in planned:
         yield _PLACES.get(one.purpose, "/poll/pages/plan"), one.call
-        if one.input is not None:
-            later = {"status/request": status_call, "abort": abort_call}
-            calls = ((place, made(resolved, one.input, "")) for place, made in later.items())
-            yield from ((f"/invoke/{place}", call) for place, call in calls if call is not None)
+    inputs = [one.input for one in planned if one.input is not None]
+    if resolved.invoke is None or not inputs:
+        return
+    status, abort = resolved.invoke.status, resolved.invoke.abort
+    if status is not None and (call := status_call(resolved, longest(status.request, inputs), "")):
+        yield "/invoke/status/request", call
+    if abort is not None and (call := abort_call(resolved, longest(abort, inputs), "")):
+        yield "/invoke/abort", call
 
 
 def _bytes(document: BaseModel) -> int:

@@ -46,7 +46,7 @@ async def insert_jobs(tx: Transaction, jobs: Sequence[Admitted]) -> list[UUID]:
     return [job.job_id for job in ordered if job.job_id in new]
 
 
-async def has_job(tx: Transaction, job_id: UUID) -> bool:
-    """Whether there is a job of that id."""
-    found: bool = await tx.fetchval(SQL["has_job"], job_id)
-    return found
+async def find_jobs(tx: Transaction, job_ids: Sequence[UUID]) -> frozenset[UUID]:
+    """Those of these ids that are of jobs."""
+    rows = await tx.fetch(SQL["find_jobs"], job_ids)
+    return frozenset(row["id"] for row in rows)

@@ -16,7 +16,7 @@ from services.processor.model import Page
 from services.processor.sinks.written import Written, goes_to_topic, tables_of
 from shared.database.pool import Transaction
 from shared.database.queries import changed_rows, load_queries
-from shared.database.users_tables import short_lock_waits, users_table
+from shared.database.users_tables import short_waits, users_table
 from shared.runtime.clock import utc_now
 
 SQL = load_queries(__file__)
@@ -32,7 +32,7 @@ async def write(tx: Transaction, pages: Sequence[Page]) -> Written:
     """Upsert all pages; gives what was new in each job (in the first table of each page).
 
     Raises:
-        TableBusy: one of the tables is locked, or takes too long.
+        TableBusy: as `users_table`, for one of the tables.
         RefusedByTarget: one of the tables refuses a record, or is none that records can be written to.
     """
     by_table: dict[str, list[Page]] = defaultdict(list)
@@ -44,12 +44,14 @@ async def write(tx: Transaction, pages: Sequence[Page]) -> Written:
         return written
     tables = sorted(by_table)
     missing = await _lock_missing(tx, tables)
-    async with short_lock_waits(tx):
+    async with short_waits(tx):
         for table in tables:
             with users_table(table, "sink_refused"):
                 if table in missing:
                     await _create(tx, table)
                 await _write_table(tx, table, by_table[table], written)
+                # What the table puts off to the commit would fail outside of this block, and look like a defect.
+                await tx.execute("SET CONSTRAINTS ALL IMMEDIATE")
     return written
 
 

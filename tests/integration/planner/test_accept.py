@@ -1,6 +1,7 @@
 """jobs.requested → a job, its first tasks released; rejections that name every mistake."""
 
 import json
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,10 @@ from shared.events.catalogue import JOBS_EVENTS, VENDORS
 from shared.events.configuration import VendorConfigured
 from shared.events.jobs import JobRequested
 from shared.ids import new_id
-from shared.messaging.handler import Again, Outgoing, outgoing
+from shared.messaging.handler import Again, Outgoing, Refuse, outgoing
 from shared.messaging.producer import Producer
 from tests.conftest import DatabaseFor, ReaderFor
-from tests.integration.planner.jobs import ACME, count_vendors, handled, incoming, requested
+from tests.integration.planner.jobs import ACME, asked_for, count_vendors, handled, incoming, requested
 from tests.support.eventually import eventually
 from tests.support.running import running
 from tests.support.stack import Place
@@ -141,6 +142,47 @@ async def test_jobs_with_very_much_to_call_are_written_in_batches_that_can_be_he
     async with database.transaction() as tx:
         rows = await tx.fetch("SELECT count(*) AS tasks FROM tasks GROUP BY cmin")
     assert (sum(row["tasks"] for row in rows), len(rows)) == (110, 5)
+
+
+REPEATED = [
+    {"source": "orders"},
+    {"vendor": "acme", "poll": {"pages": {"style": "offset", "size": 0}}},
+    {"vendor": "gone", "poll": {}},
+]
+
+
+@pytest.mark.parametrize("document", REPEATED)
+async def test_a_job_that_is_asked_for_again_is_never_rejected(
+    database_for: DatabaseFor, document: dict[str, Any]
+) -> None:
+    """Its topic may be replayed after its source was removed or changed; other requests are rejected as ever."""
+    database = await database_for("planner")
+    job_id = await asked_for(database, {"url": "https://api.example/items"})
+    again, other = [JobRequested.model_validate({**document, "id": str(id)}) for id in (job_id, new_id())]
+    async with database.transaction() as tx:
+        results = await accept_jobs(tx, [replace(incoming(event), delivery=20) for event in (again, other)])
+    rejected, letter = results
+    assert isinstance(rejected, Outgoing)
+    assert rejected.key == str(other.id)
+    assert isinstance(letter, Refuse)
+    assert letter.job_id == other.id
+
+
+async def test_requests_are_checked_beside_the_event_loop(
+    database_for: DatabaseFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One with many inputs takes seconds, in which everything else goes on."""
+    database = await database_for("planner")
+    threads = set[int]()
+
+    def noted(*arguments: Any) -> Any:
+        threads.add(threading.get_ident())
+        return admit(*arguments)
+
+    monkeypatch.setattr("services.planner.accept.handler.admit", noted)
+    await handled(database, accept_jobs, JobRequested.model_validate({"url": "https://api.example/items"}))
+    assert len(threads) == 1
+    assert threading.get_ident() not in threads
 
 
 async def test_configuration_that_cannot_be_read_is_waited_for_as_if_it_were_not_there(

@@ -12,7 +12,7 @@ import pytest
 from services.processor.app import build
 from services.processor.settings import Settings
 from services.processor.sinks import postgres
-from shared.database import users_tables
+from shared.database import pool, users_tables
 from shared.database.pool import Database
 from shared.database.users_tables import TableBusy, users_table
 from shared.errors import RefusedByTarget
@@ -86,6 +86,19 @@ async def test_a_locked_table_holds_back_no_other_source_and_its_pages_come_agai
     assert not dead.records
 
 
+async def write(database: Database, record: dict[str, object]) -> None:
+    async with database.transaction() as tx:
+        await postgres.write(tx, [page([record], sinks=(PostgresSink(type="postgres", table="mine"),))])
+
+
+async def change(place: Place, statements: str) -> None:
+    """What a user does who may do everything."""
+    admin = Database(place.owner_url(), schema="public")
+    await admin.open()
+    await admin.execute(statements)
+    await admin.close()
+
+
 CHANGES = {
     "a view": "DROP TABLE records.mine; CREATE VIEW records.mine AS SELECT 1 AS key",
     "the name of an index": "ALTER TABLE records.mine RENAME TO yours; CREATE INDEX mine ON records.yours (key)",
@@ -98,33 +111,55 @@ CHANGES = {
     " ADD COLUMN number integer GENERATED ALWAYS AS ((record ->> 'id')::integer) STORED",
     "an index of small values": "CREATE INDEX ON records.mine ((record ->> 'text'))",
     "a constraint": "ALTER TABLE records.mine ADD CHECK (key <> 'two')",
+    "a deferred constraint": "ALTER TABLE records.mine ADD UNIQUE (source) DEFERRABLE INITIALLY DEFERRED",
 }
 
 
-@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize("made", CHANGES.values(), ids=CHANGES)
 async def test_what_a_user_made_of_a_table_is_never_taken_for_a_defect(
-    place: Place, database: Database, change: str
+    place: Place, database: Database, made: str
 ) -> None:
-    async def write(record: dict[str, object]) -> None:
-        async with database.transaction() as tx:
-            await postgres.write(tx, [page([record], sinks=(PostgresSink(type="postgres", table="mine"),))])
-
-    await write({"id": 1})
-    admin = Database(place.owner_url(), schema="public")
-    await admin.open()
-    await admin.execute(change)
-    await admin.close()
+    await write(database, {"id": 1})
+    await change(place, made)
     with pytest.raises(RefusedByTarget, match=r"^the table mine refuses it: ") as refused:
-        await write({"id": "two", "text": random.Random(1).randbytes(9000).hex()})
+        await write(database, {"id": "two", "text": random.Random(1).randbytes(9000).hex()})
     assert "two" not in str(refused.value)
 
 
-async def test_a_table_whose_triggers_take_too_long_is_busy_and_no_outage(database: Database) -> None:
+SLOW = """
+CREATE FUNCTION records.wait() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(60); RETURN NEW; END';
+CREATE TRIGGER wait BEFORE INSERT ON records.mine FOR EACH ROW EXECUTE FUNCTION records.wait();
+"""
+
+
+async def test_a_table_whose_triggers_take_too_long_is_busy_and_no_outage(
+    place: Place, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server ends what takes too long before its client gives up waiting, as it would for a server that is gone."""
+    assert users_tables._STATEMENT_SECONDS < pool._STATEMENT_SECONDS - pool._FAREWELL_SECONDS
+    await write(database, {"id": 1})
+    await change(place, SLOW)
+    monkeypatch.setattr(users_tables, "_STATEMENT_SECONDS", 1)
     with pytest.raises(TableBusy, match="the table mine"):
-        async with database.transaction() as tx:
-            await tx.execute("SET LOCAL statement_timeout = '50ms'")
-            with users_table("mine", "sink_refused"):
-                await tx.execute("SELECT pg_sleep(10)")
+        await write(database, {"id": 2})
+
+
+UNREACHED = """
+CREATE FUNCTION records.ask() RETURNS trigger LANGUAGE plpgsql AS
+    $$BEGIN RAISE EXCEPTION 'could not connect to server "theirs"' USING ERRCODE = '{state}'; END$$;
+CREATE TRIGGER ask BEFORE INSERT ON records.mine FOR EACH ROW EXECUTE FUNCTION records.ask();
+"""
+
+
+@pytest.mark.parametrize("state", ["08001", "08006", "53300", "57P03"])
+async def test_a_table_whose_triggers_do_not_reach_another_server_is_busy_and_no_outage(
+    place: Place, database: Database, state: str
+) -> None:
+    """Such as postgres_fdw and dblink speak to; all other tables can be written to."""
+    await write(database, {"id": 1})
+    await change(place, UNREACHED.replace("{state}", state))
+    with pytest.raises(TableBusy, match="the table mine"):
+        await write(database, {"id": 2})
 
 
 @pytest.mark.parametrize("statement", ["SELECT WHERE", "SELECT nothing_like_it()", "CREATE TABLE nowhere.mine ()"])

@@ -218,15 +218,5 @@ def test_a_request_that_its_parameters_make_too_large_is_refused_by_name() -> No
     assert list(refused(document)) == ["/request/json"]
 
 
-def test_submits_that_are_too_large_together_are_refused_before_all_are_made() -> None:
-    submit = {"path": "/jobs", "json": {"to": "{callback.url}", "for": "{input.t}", "text": "x" * 300_000}}
-    inputs = [{"t": number} for number in range(200)]
-    [(pointer, detail)] = refused({**invoked(submit=submit), "input": inputs}).items()
-    assert pointer == "/input"
-    assert detail.startswith("too_large: the submits of the first 112 of 200 make 336")
-    assert detail.endswith("expected at most 33554432 of all")
-    assert len(admitted({**invoked(submit=submit), "input": inputs[:111]}).tasks) == 111
-
-
 def test_values_that_fit_are_admitted() -> None:
     assert len(admitted(invoked()).tasks) == 1

@@ -256,20 +256,6 @@ def test_what_can_never_work_is_refused_before_anything_is_submitted(more: Any, 
 
 
 @pytest.mark.timeout(20)
-@pytest.mark.parametrize(
-    ("part", "what"),
-    [("{input.month}" * 200, "placeholders"), ("x" * 10_000, "bytes")],
-)
-def test_an_invocation_that_would_take_minutes_to_fill_is_refused(part: str, what: str) -> None:
-    job = resolved(status={"request": {"path": "/", "json": part}, "done": "body.ok"})
-    problems = submits(job, *[{"month": ""}] * 10_000)
-    assert isinstance(problems, list)
-    [problem] = problems
-    assert problem.pointer == "/input" and problem.detail.startswith("too_large: the invocation has ")
-    assert f" {what}, for 10000 inputs; expected at most " in problem.detail
-
-
-@pytest.mark.timeout(20)
 def test_of_unknown_placeholders_of_one_input_the_first_are_reported() -> None:
     names = [f"n{number}" for number in range(18_000)]
     submit = {"path": "/", "json": ["{callback.url}", *(f"{{input.{name}}}" for name in names)]}

@@ -1,2 +1,0 @@
--- Whether a job was accepted. $1 id uuid
-SELECT EXISTS (SELECT FROM jobs WHERE id = $1)
