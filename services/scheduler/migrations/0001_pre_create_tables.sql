@@ -37,7 +37,10 @@ CREATE TABLE firings (
     planned_at timestamptz NOT NULL,
     attempt integer NOT NULL,
     due_at timestamptz,
-    fired_at timestamptz
+    fired_at timestamptz,
+    -- The job instead of which it runs.
+    failed_job_id uuid
 );
 CREATE INDEX firings_by_schedule_idx ON firings (schedule_id);
+CREATE INDEX firings_by_failed_job_idx ON firings (failed_job_id) WHERE failed_job_id IS NOT NULL;
 CREATE INDEX firings_by_age_idx ON firings (fired_at);

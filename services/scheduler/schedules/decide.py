@@ -107,13 +107,13 @@ def unread(standing: ScheduleWithFirings, now: datetime) -> Decision:
 
 
 def ended(standing: ScheduleWithFirings, firing: Firing, end: End, now: datetime) -> Decision:
-    """What follows from the end of what a firing started."""
+    """What follows from the end of the job that a firing awaits. If that one had failed, and was redriven, a success
+    makes the run needless that waits instead of it."""
     left = standing.without(firing.id)
-    kept = standing.kept
     if end.state in _SUCCESSES:
-        reason = "" if end.state is JobState.COMPLETED else end.state.value
+        firing, reason = replace(firing, id=firing.awaited), "" if end.state is JobState.COMPLETED else end.state.value
         return Decision(left, (changed(left, ScheduleFact.SUCCEEDED, now, firing, reason),)).then(close(left, now))
-    return fail(left, kept, firing, end, now)
+    return fail(left, standing.kept, firing, end, now) if firing.due_at is None else Decision(standing)
 
 
 def _put(

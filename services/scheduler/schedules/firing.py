@@ -129,7 +129,7 @@ def fail(left: ScheduleWithFirings, kept: Kept | None, firing: Firing, end: End,
     if again is not None and firing.attempt < again.at_most and repeatable:
         number = firing.attempt + 1
         run_id = derived_id("schedule.run", left.id, firing.id, number)
-        waiting = Firing(run_id, firing.planned_at, number, now + again.after)
+        waiting = Firing(run_id, firing.planned_at, number, now + again.after, firing.id)
         left = left.having(waiting)
         return Decision(left, (changed(left, ScheduleFact.RESCHEDULED, now, waiting, reason),))
     closed = close(left, now, failed=True)

@@ -74,8 +74,9 @@ async def settle(tx: Transaction, ends: Mapping[UUID, End]) -> list[Decision]:
     decisions: list[Decision] = []
     for schedule_id, standing in before.items():
         for firing in standing.open:
-            if firing.id in ends and firing.due_at is None:
-                decision = ended(after[schedule_id], firing, ends[firing.id], now)
+            end = ends.get(firing.awaited)
+            if end is not None:
+                decision = ended(after[schedule_id], firing, end, now)
                 after[schedule_id] = decision.standing
                 decisions.append(decision)
     await store.save(tx, before, after, now)

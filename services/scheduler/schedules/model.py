@@ -25,12 +25,19 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Firing:
-    """A firing that is not over: its job runs, or it was rescheduled and waits until `due_at`. The id is the job's."""
+    """A firing that is not over: its job runs, or it was rescheduled and waits until `due_at`. The id is the job's;
+    `failed_job_id` that of the job before, which failed and may be redriven."""
 
     id: UUID
     planned_at: datetime
     attempt: int = 0
     due_at: datetime | None = None
+    failed_job_id: UUID | None = None
+
+    @property
+    def awaited(self) -> UUID:
+        """The job whose end counts: while this one waits, that of the job before."""
+        return self.id if self.due_at is None else self.failed_job_id or self.id
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ async def lock_schedules(tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, Sch
 
 
 async def find_schedules_of(tx: Transaction, job_ids: Sequence[UUID]) -> list[UUID]:
-    """The schedules that started these jobs."""
+    """The schedules that started these jobs, those of failed jobs as long as their next run waits."""
     return [row["schedule_id"] for row in await tx.fetch(SQL["find_schedules_of"], job_ids)]
 
 
@@ -114,6 +114,7 @@ async def _save_firings(
             [one.planned_at for _, one in opened],
             [one.attempt for _, one in opened],
             [one.due_at for _, one in opened],
+            [one.failed_job_id for _, one in opened],
             at,
         )
 
@@ -122,7 +123,7 @@ async def _with_firings(tx: Transaction, ids: Sequence[UUID], rows: Sequence[Row
     kept = {row["id"]: _kept(row) for row in rows}
     firings: dict[UUID, list[Firing]] = {}
     for row in await tx.fetch(SQL["find_firings"], ids):
-        firing = Firing(row["id"], row["planned_at"], row["attempt"], row["due_at"])
+        firing = Firing(row["id"], row["planned_at"], row["attempt"], row["due_at"], row["failed_job_id"])
         firings.setdefault(row["schedule_id"], []).append(firing)
     return {
         one: ScheduleWithFirings(

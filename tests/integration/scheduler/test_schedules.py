@@ -167,6 +167,22 @@ async def test_a_failed_run_is_started_again_and_in_the_end_told(
     assert len(set(jobs(requested))) == 3
 
 
+async def test_a_failed_run_that_is_redriven_and_succeeds_is_not_started_again(
+    topics: Place, database: Database, producer: Producer, reader_for: ReaderFor, payloads: Path
+) -> None:
+    requested, facts = await reader_for("jobs.requested"), await reader_for("schedules.events")
+    schedule_id, on_failure = new_id(), {"reschedule": {"after": "1h"}}
+    async with running("scheduler", Settings, build, topics, payloads):
+        await ask(producer, schedule_id, triggerAt=utc_now().isoformat(), past="run", on_failure=on_failure)
+        await eventually(partial(has, requested, 1), 30)
+        [job_id] = jobs(requested)
+        await end(producer, job_id, JobState.FAILED)
+        await eventually(lambda: "rescheduled" in told(facts, schedule_id), 30)
+        await end(producer, job_id)
+        await eventually(lambda: told(facts, schedule_id)[-2:] == ["succeeded", "removed"], 30)
+    assert (await count(database, "schedules"), await count(database, "firings")) == (0, 0)
+
+
 @pytest.mark.parametrize(
     "about",
     [

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
 
+from services.callback_gateway.schedules.decide import firing_views
 from services.scheduler.schedules.counting import facts_of
 from services.scheduler.schedules.decide import due, ended
 from services.scheduler.schedules.firing import PUNCTUAL, End
@@ -194,6 +195,18 @@ def test_success_after_a_reschedule_removes_a_one_time_schedule() -> None:
     decision = ended(decision.standing, decision.standing.open[0], FAILED, NOW)
     decision = due(decision.standing, NOW + timedelta(minutes=1))
     assert facts(ended(decision.standing, decision.standing.open[0], COMPLETED, NOW)) == ["succeeded", "removed"]
+
+
+def test_a_failed_run_that_is_redriven_and_succeeds_is_not_started_again() -> None:
+    fired = due(once(on_failure={"reschedule": {"after": "1h"}}), NOW + timedelta(minutes=1))
+    [failed] = fired.standing.open
+    rescheduled = ended(fired.standing, failed, FAILED, NOW)
+    [waiting] = rescheduled.standing.open
+    assert ended(rescheduled.standing, waiting, FAILED, NOW) == Decision(rescheduled.standing)
+    decision = ended(rescheduled.standing, waiting, COMPLETED, NOW)
+    assert (facts(decision), decision.standing.open, decision.standing.kept) == (["succeeded", "removed"], (), None)
+    [firing] = firing_views(facts_of([fired, rescheduled, decision]))
+    assert (firing.verdict, firing.job_id, firing.attempt) == ("succeeded", failed.id, 1)
 
 
 def test_whoever_cancels_a_run_does_not_want_it_again() -> None:
