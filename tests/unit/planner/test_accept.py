@@ -81,6 +81,15 @@ def test_a_parameter_with_several_values_keeps_them() -> None:
         assert admitted(document).tasks[0].planned.call.query == {"state": ("open", "paid"), "n": "1"}
 
 
+def test_true_and_false_are_written_as_json_has_them_wherever_they_stand() -> None:
+    p = "{parameters.p}"
+    request = {"path": f"/{p}", "query": {"a": p, "b": f"={p}", "c": [p]}, "headers": {"X-A": p, "X-B": f"={p}"}}
+    document = poll("", method="POST", **request, json=[p, f"={p}"])
+    call = admitted({**document, "parameters": {"p": True}}).tasks[0].planned.call
+    assert (call.path, call.query) == ("/true", {"a": "true", "b": "=true", "c": ("true",)})
+    assert (call.headers, call.body) == ({"X-A": "true", "X-B": "=true"}, [True, "=true"])
+
+
 SEARCH = {"method": "POST", "path": "/search"}
 GRAPHQL = 'query {{ items(first: {page.size}, of: "{parameters.p}") {{ id }} }}'
 
