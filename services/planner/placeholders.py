@@ -139,11 +139,14 @@ class _Filler:
         self._keeps = keeps
 
     def text(self, template: str, pointer: str, *, in_path: bool = False) -> str:
-        """A text with every placeholder filled; in a path the values are percent-encoded."""
+        """A text with every placeholder filled; in a path the values are percent-encoded. Braces with nothing between
+        them are no placeholder."""
 
         def one(match: re.Match[str]) -> str:
             if match[0] in ("{{", "}}"):
                 return match[0] if self._keeps else match[0][0]
+            if match[0] == "{}":
+                return str(self._kept(match[0]))
             if match[1] in self._later:
                 return match[0]
             value = self._value(match[1], pointer)

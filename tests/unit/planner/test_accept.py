@@ -90,6 +90,14 @@ def test_true_and_false_are_written_as_json_has_them_wherever_they_stand() -> No
     assert (call.headers, call.body) == ({"X-A": "true", "X-B": "=true"}, [True, "=true"])
 
 
+def test_braces_with_nothing_between_them_are_no_placeholder() -> None:
+    document = poll("x", method="POST", query={"q": "{}"}, json=["{}", "{}{parameters.p}", "{{}}"])
+    call = admitted(document).tasks[0].planned.call
+    assert (call.query, call.body) == ({"q": "{}"}, ["{}", "{}x", "{}"])
+    resolved = searched("x", {"style": "page"}, ["{}", "{page.number}", "{}{parameters.p}", "{{}}"])
+    assert [one.body for one in follow(resolved)] == [["{}", 1, "{}x", "{}"]]
+
+
 SEARCH = {"method": "POST", "path": "/search"}
 GRAPHQL = 'query {{ items(first: {page.size}, of: "{parameters.p}") {{ id }} }}'
 
