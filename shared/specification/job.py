@@ -2,7 +2,7 @@
 webhook, or of a bare URL."""
 
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, TypeAdapter
 
@@ -107,11 +107,17 @@ class DeliverJob(Strict):
 
 
 _PATH: TypeAdapter[str] = TypeAdapter(Path)
+_MOST_OF_PARAMETER = 1000
+"""As `QueryValue` takes."""
 
 
 def _check_place(value: str) -> str:
-    """A URL becomes a vendor and a request, so its path keeps the rules of a request's."""
-    _PATH.validate_python(urlsplit(value).path or "/")
+    """A URL becomes a vendor and a request, so its path and its query keep the rules of a request's."""
+    parts = urlsplit(value)
+    _PATH.validate_python(parts.path or "/")
+    for values in parse_qs(parts.query, keep_blank_values=True).values():
+        if len(values) > _MOST_OF_PARAMETER:
+            raise ValueError(f"expected at most {_MOST_OF_PARAMETER} parameters of one name, got {len(values)}")
     return value
 
 

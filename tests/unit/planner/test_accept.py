@@ -42,6 +42,14 @@ def test_a_url_whose_path_no_request_could_have_is_refused_at_once(path: str) ->
     assert list(refused({"url": f"https://api.example{path}"})) == ["/url"]
 
 
+def test_a_url_with_more_equal_parameters_than_a_request_may_have_is_refused_at_once() -> None:
+    url = "https://a.example/?"
+    found = refused({"url": url + "&".join(["a"] * 1001)})
+    assert found == {"/url": "expected at most 1000 parameters of one name, got 1001"}
+    job = admitted({"url": url + "&".join(["a"] * 1000)})
+    assert Resolved.model_validate_json(job.resolved_json).poll is not None
+
+
 @pytest.mark.parametrize("value", ["..", ".", "x" * 2000])
 def test_a_value_that_would_make_another_path_is_refused(value: str) -> None:
     assert list(refused(poll(value, path="/items/{parameters.p}"))) == ["/poll/request/path"]
