@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from itertools import repeat
 
+from pydantic_core import to_json
+
 from services.planner.model import PlannedCall, Resolved
 from services.planner.paging.follow import first_step
 from services.planner.paging.step import Step, call_of
@@ -13,6 +15,7 @@ from shared.events.tasks import Call
 from shared.specification.invoke import IN_SUBMIT, VENDOR_JOB, Invoke
 from shared.specification.request import Request
 from shared.specification.source import Poll
+from shared.specification.templates import placeholders_in
 from shared.specification.values import Scalar
 from shared.specification.vendor import JobOutcome
 from shared.specification.waits import silence
@@ -84,6 +87,18 @@ def abort_call(resolved: Resolved, given: Mapping[str, Scalar], vendor_job: str 
     """The call that ends a vendor's job, if there is one and the job is known."""
     abort = invoke_of(resolved).abort
     return None if abort is None else _call(resolved, abort, given, vendor_job)
+
+
+def abort_size(resolved: Resolved) -> tuple[int, int]:
+    """Bytes of the call that ends a vendor's job, if there is one, at most and without the values of its input; and how
+    often these stand in it."""
+    abort = invoke_of(resolved).abort
+    if abort is None:
+        return 0, 0
+    values = named(parameters=resolved.parameters)
+    written = abort.model_dump(by_alias=True)
+    filled = sum(len(to_json(values.get(name, ""))) for _, name in placeholders_in(written))
+    return len(to_json(written)) + filled, input_names(abort).total()
 
 
 def resolve_results(resolved: Resolved, given: Mapping[str, Scalar], vendor_job: str | None) -> Resolved | None:

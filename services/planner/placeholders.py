@@ -38,6 +38,11 @@ def named(**groups: Mapping[str, Scalar]) -> dict[str, Scalar]:
     return {f"{group}.{name}": value for group, values in groups.items() for name, value in values.items()}
 
 
+def as_text(value: object) -> str:
+    """A value where only text can stand: true and false as JSON has them."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def fill(
     request: Request, values: Mapping[str, Value], at: str, *, later: Collection[str] = ()
 ) -> Request | list[Problem]:
@@ -88,7 +93,7 @@ def _filled(filler: "_Filler", request: Request, at: str) -> Request:
         update={
             "path": filler.text(request.path, f"{at}/path", in_path=True),
             "query": {name: value for name, value in query.items() if value != ()},
-            "headers": {name: str(value) for name, value in headers.items()},
+            "headers": {name: as_text(value) for name, value in headers.items()},
             "json_": filler.whole(request.json_, f"{at}/json"),
         }
     )
@@ -135,15 +140,17 @@ class _Filler:
 
     def text(self, template: str, pointer: str, *, place: Place = (), in_path: bool = False) -> str:
         """A text with every placeholder filled; in a path the values are percent-encoded. It stands at `place` of the
-        part at `pointer`."""
+        part at `pointer`. Braces with nothing between them are no placeholder."""
 
         def one(match: re.Match[str]) -> str:
             if match[0] in ("{{", "}}"):
                 return match[0] if self._keeps else match[0][0]
+            if match[0] == "{}":
+                return str(self._kept(match[0]))
             if match[1] in self._later:
                 return match[0]
             value = self._value(match[1], pointer, place)
-            found = "" if value is Absent.ABSENT else str(value)
+            found = "" if value is Absent.ABSENT else as_text(value)
             return quote(found, safe="") if in_path else str(self._kept(found))
 
         return PLACEHOLDER.sub(one, template)

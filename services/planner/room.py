@@ -37,6 +37,14 @@ class Room:
         """
         self._take(count * _EACH_BYTES)
 
+    def take_bytes(self, size: int) -> None:
+        """Count the bytes of messages in, beside the messages themselves.
+
+        Raises:
+            TooMuchAtOnce: as `take`.
+        """
+        self._take(size)
+
     def _take(self, size: int) -> None:
         self._bytes += size
         if self._events > 1 and self._bytes > _MOST_BYTES:

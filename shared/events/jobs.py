@@ -72,7 +72,7 @@ class JobRequested(Event):
 class JobControl(Event):
     """Change a running job. `redrive` plans failed tasks again, and nothing else: all of a job, or `task_ids`. With the
     `round` in which these failed, it is known whether they have been planned again since. `after` is for the planner
-    alone: the order goes on with a redrive that got as far as this number."""
+    alone: the order goes on with one that got as far as this number."""
 
     type: Literal["job.control"] = "job.control"
     job_id: UUID

@@ -180,6 +180,11 @@ def is_one_for_one(select: str | None) -> bool:
     return select is None or _ONE_FOR_ONE.fullmatch(select) is not None
 
 
+def is_plain(select: str | None) -> bool:
+    """Whether a selection needs no expression to be evaluated."""
+    return select is None or _plain_path(select) is not None
+
+
 @lru_cache(maxsize=1024)
 def _plain_path(select: str) -> tuple[tuple[str, ...], str] | None:
     """`body.meta.items[]` needs no interpreter: it is a walk through objects to a list, and what is done with it."""

@@ -1,4 +1,5 @@
-"""Evaluates expressions within bounds: what they make of a document is counted before it fills the memory. Pure.
+"""Evaluates expressions within bounds: what they make of a document is counted before it fills the memory, and their
+steps are counted, since each takes time. Pure.
 
 What `growth` lets pass may still make a thousand values of each one of a document, which may have very many.
 """
@@ -12,20 +13,27 @@ from jmespath.visitor import TreeInterpreter
 MOST_MADE = 3_000_000
 """So many values an expression may put into lists and objects on its way, and so many its findings may have, each
 counted as often as it would be written; or twice as many as the document has, if that is more."""
+MOST_STEPS = 5_000_000
+"""So many steps an expression may take, a few seconds' worth, each part of it one for each value that it is applied to;
+or four times as many as the document has values, if that is more."""
 _UNIT = 16
 """Characters of a text that count as one value more."""
 _FUNCTIONS = Functions()
 
 
 class TooMuch(Exception):
-    """What the expression makes of the document cannot be held, or could not be written."""
+    """What the expression makes of the document cannot be held, or could not be written, or takes too long to find. The
+    text says what there is too much of."""
+
+    def __init__(self, what: str = f"more than {MOST_MADE} values would come of it, counted step by step") -> None:
+        super().__init__(what)
 
 
 def search(parsed: Any, document: Any, *, grows: bool) -> Any:
     """What an expression's syntax tree finds. What does not grow is as large as the document at most.
 
     Raises:
-        TooMuch: it made too many values, or found too many.
+        TooMuch: it made too many values, or found too many, or took too many steps.
     """
     counting = _Counting(document)
     found = counting.visit(parsed, document)
@@ -62,6 +70,20 @@ class _Counting(TreeInterpreter):
     def __init__(self, document: Any) -> None:
         super().__init__()
         self._document, self._made, self._most = document, 0, MOST_MADE
+        self._steps, self._most_steps = 0, MOST_STEPS
+
+    def visit(self, node: Any, value: Any) -> Any:
+        """What a part of the expression finds in a value; as the library does it, and counted."""
+        self._steps += 1
+        if self._steps > self._most_steps:
+            self._look_at_steps()
+        method = self._method_cache.get(node["type"])  # type: ignore[attr-defined]  # not in the stubs
+        return super().visit(node, value) if method is None else method(node, value)
+
+    def _look_at_steps(self) -> None:
+        self._most_steps = max(MOST_STEPS, 4 * size_of(self._document))
+        if self._steps > self._most_steps:
+            raise TooMuch(f"it takes more than {MOST_STEPS} steps")
 
     def check(self, found: Any) -> int:
         """The size of something, which is not too large.

@@ -8,7 +8,7 @@ import jmespath
 from jmespath.exceptions import JMESPathError, JMESPathTypeError
 from jmespath.functions import Functions
 
-from shared.specification.evaluation import MOST_MADE, TooMuch, search
+from shared.specification.evaluation import TooMuch, search
 from shared.specification.growth import growth_mistake, growth_of
 
 RECORD = "record"
@@ -22,7 +22,7 @@ class NotApplicable(Exception):
 
 
 class FindsTooMuch(NotApplicable):
-    """What it would find is too large for any memory."""
+    """What it would find is too large for any memory, or takes too long to find."""
 
 
 def evaluate(expression: str, document: Mapping[str, Any]) -> Any:
@@ -30,15 +30,13 @@ def evaluate(expression: str, document: Mapping[str, Any]) -> Any:
 
     Raises:
         NotApplicable: a function cannot take what it is given.
-        FindsTooMuch: it would make too much of this document.
+        FindsTooMuch: it would make too much of this document, or take too long.
     """
     try:
         parsed, grows = _compiled(expression)
         return search(parsed, document, grows=grows)
-    except TooMuch:
-        raise FindsTooMuch(
-            f"{expression}: more than {MOST_MADE} values would come of it, counted step by step"
-        ) from None
+    except TooMuch as error:
+        raise FindsTooMuch(f"{expression}: {error}") from None
     except JMESPathTypeError as error:
         taken = f"{error.function_name}() cannot take a value of type {error.actual_type}"
         raise NotApplicable(f"{expression}: {taken}") from None
@@ -117,6 +115,12 @@ def _compiled(expression: str) -> tuple[Any, bool]:
     """Its syntax tree, and whether more than it is applied to can come of it."""
     parsed = jmespath.compile(expression).parsed
     return parsed, growth_of(parsed) > 1
+
+
+@lru_cache(maxsize=1024)
+def count_parts(expression: str) -> int:
+    """How many parts a good expression has: each is at least one step."""
+    return sum(1 for _ in _nodes(jmespath.compile(expression).parsed))
 
 
 def _nodes(node: Any) -> Iterator[dict[str, Any]]:

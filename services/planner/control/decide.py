@@ -5,17 +5,21 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, assert_never
 from uuid import UUID
 
+from services.planner.invocation import abort_size
 from services.planner.model import JobRow
 from shared.events.jobs import JobControl, JobState
 from shared.events.tasks import TaskState
+from shared.events.topic import MAX_MESSAGE_BYTES
 
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """The job is cancelled: end it, unless an order before has, and its open tasks, or what that order has left."""
+    """The job is cancelled: end it, unless an order before has, and its open tasks, or what that order has left.
+    `after`: this order goes on with what is under way, from this number."""
 
     job: JobRow
     ends: bool
+    after: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,8 @@ class SetState:
 
 Effect = Cancel | Redrive | SetState
 
+MOST_BYTES_OF_ABORTS = 16 * 2**20
+"""Of the calls that end vendors' jobs, as one order sends them."""
 _MOST_OF_SUBMIT = 4
 """Messages about a submit that is cancelled: its end, its callback, its timer, the call that ends the vendor's job."""
 
@@ -48,7 +54,7 @@ def effect_of(job: JobRow, control: JobControl) -> Effect | None:
         case "cancel":
             if not job.is_open:
                 is_left = job.state is JobState.CANCELLED and job.open
-                return Cancel(job, ends=False) if is_left else None
+                return Cancel(job, ends=False, after=control.after) if is_left else None
             reason = control.reason or "cancelled by request"
             return Cancel(replace(job, state=JobState.CANCELLED, reason=reason), ends=True)
         case "pause":
@@ -75,6 +81,14 @@ def most_messages(job: JobRow, control: JobControl) -> int:
             return len(control.task_ids) or job.failed
         case _:
             return 1
+
+
+def most_bytes(job: JobRow, control: JobControl) -> int:
+    """How many bytes the calls to the vendor have to which an order leads at most."""
+    if control.action != "cancel" or job.resolved.invoke is None:
+        return 0
+    size, times = abort_size(job.resolved)
+    return min(MOST_BYTES_OF_ABORTS, job.open * (size + times * MAX_MESSAGE_BYTES))
 
 
 def _again(job: JobRow) -> JobRow:

@@ -6,7 +6,17 @@ from datetime import datetime
 from uuid import UUID
 
 from services.planner.control import store
-from services.planner.control.decide import Cancel, Effect, Named, Redrive, SetState, effect_of, look_at, most_messages
+from services.planner.control.decide import (
+    Cancel,
+    Effect,
+    Named,
+    Redrive,
+    SetState,
+    effect_of,
+    look_at,
+    most_bytes,
+    most_messages,
+)
 from services.planner.ending import end_of
 from services.planner.messages import ended, moved_task, planned_task, progressed
 from services.planner.model import JobRow, Resolved
@@ -45,7 +55,9 @@ async def control_jobs(tx: Transaction, batch: Sequence[Incoming[JobControl]]) -
     messages: list[Result] = [*locked.ends]
     known = [incoming.event for incoming in batch if incoming.event.job_id in jobs]
     # Before any order is carried out: what is logged and counted then is not undone if the batch is refused.
-    Room(len(batch)).take_messages(sum(most_messages(jobs[event.job_id], event) for event in known))
+    room = Room(len(batch))
+    room.take_messages(sum(most_messages(jobs[event.job_id], event) for event in known))
+    room.take_bytes(sum(most_bytes(jobs[event.job_id], event) for event in known))
     for incoming in batch:
         job = jobs.get(incoming.event.job_id)
         if incoming.event.job_id in locked.unreadable:
@@ -184,9 +196,9 @@ async def _reopened(tx: Transaction, job: JobRow, tasks: Sequence[Row]) -> JobRo
 async def _cancel(
     tx: Transaction, incoming: Incoming[JobControl], effect: Cancel, now: datetime
 ) -> tuple[JobRow, list[Outgoing]]:
-    """The job is over at once, with all that is open. Of many planned tasks each order ends a block, and sends another
-    for the rest: the end of a job of a million tasks does not wait, and no batch of messages is that large."""
-    tasks = await store.cancel_tasks(tx, effect.job, first=effect.ends)
+    """The job is over at once, with all that is open. Of many tasks each order ends a block, and sends another for the
+    rest: the end of a job of a million tasks does not wait, and no batch of messages is that large."""
+    tasks, after = await store.cancel_tasks(tx, effect)
     job = await store.close_job(tx, effect.job, len(tasks))
     messages = [message for task in tasks for message in _cancelled(task, job.resolved, now)]
     if effect.ends:
@@ -194,7 +206,7 @@ async def _cancel(
         over = replace(job, open=0, cancelled=job.cancelled + job.open)
         messages += ended(over, JobState.CANCELLED, now, failures=failures.get(job.id))
     if tasks and job.open:
-        messages.append(_continue_order(incoming, JobControl(job_id=job.id, action="cancel")))
+        messages.append(_continue_order(incoming, JobControl(job_id=job.id, action="cancel", after=after)))
     return job, messages
 
 

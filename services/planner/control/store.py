@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
-from services.planner.control.decide import FoundTask
+from services.planner.control.decide import MOST_BYTES_OF_ABORTS, Cancel, FoundTask
 from services.planner.ending import paging_stopped
+from services.planner.invocation import abort_size
 from services.planner.model import JobRow
 from services.planner.rows import BLOCK, cancel_planned
 from shared.database.pool import Row, Transaction
@@ -19,14 +20,22 @@ _ANY, _UNDER_WAY = 0, 1
 _BEFORE_ALL = -1
 
 
-async def cancel_tasks(tx: Transaction, job: JobRow, *, first: bool) -> list[Row]:
-    """End open tasks of a job; gives them. The `first` time all that are under way, and a block of the planned ones;
-    then block by block, and in the end whatever came in between."""
-    rows: list[Row] = await tx.fetch(SQL["cancel_tasks"], job.id, _UNDER_WAY) if first else []
-    block = await cancel_planned(tx, job)
-    rows += block
-    if not block and len(rows) < job.open:
-        rows += await tx.fetch(SQL["cancel_tasks"], job.id, _ANY)
+async def cancel_tasks(tx: Transaction, effect: Cancel) -> tuple[list[Row], int | None]:
+    """End open tasks of a job: a block of those that are under way, and a block of the planned ones, until there are no
+    more; and in the end whatever came in between. Gives them, with the number after which others may be under way."""
+    job = effect.job
+    rows: list[Row] = []
+    if effect.ends or effect.after is not None:
+        rows = await _cancel_block(tx, job, _UNDER_WAY, _BEFORE_ALL if effect.after is None else effect.after)
+    after = max((row["number"] for row in rows), default=None)
+    rows += await cancel_planned(tx, job)
+    return rows or await _cancel_block(tx, job, _ANY, _BEFORE_ALL), after
+
+
+async def _cancel_block(tx: Transaction, job: JobRow, least_rank: int, after: int) -> list[Row]:
+    size, times = (0, 0) if job.resolved.invoke is None else abort_size(job.resolved)
+    limits = (BLOCK, size, times, MOST_BYTES_OF_ABORTS)
+    rows: list[Row] = await tx.fetch(SQL["cancel_tasks"], job.id, least_rank, after, *limits)
     return rows
 
 

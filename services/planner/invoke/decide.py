@@ -197,9 +197,9 @@ def results_of(task: Submit, resolved: Resolved) -> Step:
 
 
 def count(job: JobRow, ended: Sequence[Submit]) -> tuple[JobRow, tuple[PlannedCall, ...]]:
-    """The job after these of its tasks have ended, and the calls for their results. The reason names the results that
-    cannot be asked for, so that the job does not end as completed."""
-    steps = [(task.number, results_of(task, job.resolved)) for task in ended]
+    """The job after these of its tasks have ended, and the calls for their results, unless the job is cancelled. The
+    reason names the results that cannot be asked for, so that the job does not end as completed."""
+    steps = [(task.number, results_of(task, job.resolved)) for task in ended] if job.is_open else []
     planned = tuple(call for _, step in steps for call in step.calls)
     cuts = job.cuts
     for number, step in steps:

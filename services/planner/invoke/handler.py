@@ -73,9 +73,10 @@ async def _take(tx: Transaction, events: Sequence[TaskChanged | TaskDue]) -> lis
     room = Room(len(events))
     for one in counts:
         room.take(one.planned)
+    calls = _calls(jobs, after.values(), now, room)
     await store.update_submits(tx, [moved.task for moved in after.values()])
     messages = [message for moved in after.values() for message in _messages(moved, jobs[moved.task.job_id], now)]
-    return locked.ends + messages + await _plan(tx, counts, now)
+    return locked.ends + messages + calls + await _plan(tx, counts, now)
 
 
 def _count(jobs: Mapping[UUID, JobRow], after: Iterable[Transition]) -> list[Counted]:
@@ -90,7 +91,8 @@ def _count(jobs: Mapping[UUID, JobRow], after: Iterable[Transition]) -> list[Cou
 
 
 async def _plan(tx: Transaction, counts: Sequence[Counted], now: datetime) -> list[Outgoing]:
-    """Plan what follows the ended tasks of each job, and see whether it is over."""
+    """Plan what follows the ended tasks of each job, and see whether it is over. One that is cancelled has been
+    reported, even if some of its tasks are still to be ended."""
     if not counts:
         return []
     tasks: list[tuple[str, Task]] = []
@@ -98,7 +100,9 @@ async def _plan(tx: Transaction, counts: Sequence[Counted], now: datetime) -> li
     for job, counted, planned in counts:
         tasks += [(job.resolved.vendor, task) for task in number_tasks(job.id, list(planned), job.planned)]
         end = end_of(counted)
-        updates.append(JobUpdate(counted, end, reports_progress=end is not None or job.progress_is_due))
+        updates.append(
+            JobUpdate(counted, end, reports_progress=end is not None or (job.is_open and job.progress_is_due))
+        )
     await insert_tasks(tx, tasks)
     await update_jobs(tx, updates)
     for vendor, _ in tasks:
@@ -116,6 +120,24 @@ def _standing(update: JobUpdate, failures: Mapping[UUID, Failures], now: datetim
     return ended(update.job, update.ended, now, failures=failures.get(update.job.id))
 
 
+def _calls(jobs: Mapping[UUID, JobRow], after: Iterable[Transition], now: datetime, room: Room) -> list[Outgoing]:
+    """The calls that ask for the status or end a vendor's job, each as soon as there is room for it.
+
+    Raises:
+        TooMuchAtOnce: as `Room.take`.
+    """
+    calls: list[Outgoing] = []
+    for moved in after:
+        wait = _wait(moved.task, jobs[moved.task.job_id], now)
+        asked = ask_status(wait, moved.task.ask) if AskStatus() in moved.effects else None
+        abort = end_vendor_job(wait) if EndVendorJob() in moved.effects else None
+        for call in (asked, abort):
+            if call is not None:
+                room.take_bytes(len(call.value or b""))
+                calls.append(call)
+    return calls
+
+
 def _messages(moved: Transition, job: JobRow, now: datetime) -> list[Outgoing]:
     wait = _wait(moved.task, job, now)
     return [message for effect in moved.effects for message in _carry_out(effect, moved.task, wait, now)]
@@ -129,14 +151,8 @@ def _carry_out(effect: Effect, task: Submit, wait: Wait, now: datetime) -> list[
             return [expected(wait)]
         case Wake(kind, after, number, in_grace):
             return [timer(wait, kind, now + after, number=number, in_grace=in_grace)]
-        case AskStatus():
-            return _if_any(ask_status(wait, task.ask))
-        case EndVendorJob():
-            return _if_any(end_vendor_job(wait))
-
-
-def _if_any(message: Outgoing | None) -> list[Outgoing]:
-    return [] if message is None else [message]
+        case AskStatus() | EndVendorJob():
+            return []
 
 
 def _ended(task: Submit, wait: Wait, now: datetime) -> list[Outgoing]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from services.planner.model import PlannedCall, Walk
-from services.planner.placeholders import fill_page
+from services.planner.placeholders import as_text, fill_page
 from shared.events.tasks import Call
 from shared.specification.request import Pages, Request
 
@@ -52,8 +52,4 @@ def call_of(request: Request, query: dict[str, object] | None = None) -> Call:
 
 
 def _texts(value: object) -> str | tuple[str, ...]:
-    return tuple(_text(one) for one in value) if isinstance(value, (tuple, list)) else _text(value)
-
-
-def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return tuple(as_text(one) for one in value) if isinstance(value, (tuple, list)) else as_text(value)

@@ -13,8 +13,10 @@ from services.processor.model import Failure, KeyedRecord, Page
 from services.processor.process.json_text import write_json
 from shared.events.payloads import PayloadStored, Processing
 from shared.events.topic import MAX_MESSAGE_BYTES
-from shared.specification.bodies import BodyUnreadable, find_records, is_lone, read_json, says_nothing
-from shared.specification.expressions import found_in
+from shared.specification.bodies import BodyUnreadable, find_records, is_lone, is_plain, read_json, says_nothing
+from shared.specification.evaluation import MOST_STEPS
+from shared.specification.expressions import count_parts, found_in
+from shared.specification.request import Records
 from shared.specification.source import PostgresSink, TopicSink
 
 _MOST_RECORDS = 100_000
@@ -40,6 +42,7 @@ def take_apart(stored: PayloadStored, body: bytes) -> Page:
     wanted = stored.processing.records
     try:
         selected = _select(read_json(body), wanted.select, expects_list=stored.processing.expects_list)
+        _check_key(wanted.key, len(selected))
         records = _keyed(selected, _key_of(wanted.key))
         _check_sinks(stored.processing, body, records)
     except BodyUnreadable as error:
@@ -47,6 +50,11 @@ def take_apart(stored: PayloadStored, body: bytes) -> Page:
     except _Mistake as error:
         return Page(stored, failure=error.failure)
     return Page(stored, records)
+
+
+def is_quick(wanted: Records) -> bool:
+    """Whether no expression has to be evaluated, neither for the page nor for each of its records."""
+    return is_plain(wanted.select) and (wanted.key is None or _PLAIN.fullmatch(wanted.key) is not None)
 
 
 def _select(content: Any, select: str | None, *, expects_list: bool) -> list[Any]:
@@ -63,6 +71,12 @@ def _select(content: Any, select: str | None, *, expects_list: bool) -> list[Any
     if len(records) > _MOST_RECORDS:
         raise _Mistake("too_large", f"the page has {len(records)} records, more than {_MOST_RECORDS}")
     return records
+
+
+def _check_key(key: str | None, records: int) -> None:
+    """An expression is evaluated for each record, and all of them together are bounded as one evaluation is."""
+    if key is not None and count_parts(key) * records > MOST_STEPS:
+        raise _Mistake("too_large", f"{key}: over {records} records it takes more than {MOST_STEPS} steps")
 
 
 def _keyed(records: list[Any], key_of: KeyOf) -> tuple[KeyedRecord, ...]:

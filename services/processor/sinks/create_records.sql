@@ -6,6 +6,7 @@ CREATE TABLE IF NOT EXISTS records.{table} (
     job_id uuid NOT NULL,
     previous_job_id uuid,
     task_id uuid NOT NULL,
+    previous_task_id uuid,
     fetched_at timestamptz NOT NULL DEFAULT to_timestamp(0),
     first_seen_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),

@@ -4,11 +4,11 @@
 -- $3 sources text[]
 -- $4 task_ids uuid[]
 -- $5 wanted boolean[]
-SELECT kept.task_id, count(DISTINCT kept.key)::integer AS written,
+SELECT page.task_id, count(DISTINCT kept.key)::integer AS written,
     array_agg(DISTINCT kept.key) FILTER (WHERE page.wanted) AS keys
 FROM unnest($1::text[], $2::integer[]) AS given (key, page)
 JOIN unnest($3::text[], $4::uuid[], $5::boolean[]) WITH ORDINALITY AS page (source, task_id, wanted, place)
     ON page.place = given.page
 JOIN records.{table} AS kept
-    ON kept.source = page.source AND kept.key = given.key AND kept.task_id = page.task_id
-GROUP BY kept.task_id
+    ON kept.source = page.source AND kept.key = given.key AND page.task_id IN (kept.task_id, kept.previous_task_id)
+GROUP BY page.task_id

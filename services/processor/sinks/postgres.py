@@ -1,9 +1,10 @@
 """The default sink: upsert by (source, key) into tables of the schema `records`, set-based.
 
 Within one job the first record of a key counts: a row that this job has written already is left alone, which also
-tells how many records of a page were new in the job. A row knows the last two jobs that wrote it, so that this holds
-for two jobs of a source that run at the same time, too. If two jobs bring a key, the record that was fetched later
-stays, whichever is processed last: a redriven page does not bring back old values.
+tells how many records of a page were new in the job. A row knows the last two jobs that wrote it, and their tasks, so
+that this holds for two jobs of a source that run at the same time, and for a page that is redriven after the next job.
+If two jobs bring a key, the record that was fetched later stays, whichever is processed last: a redriven page does not
+bring back old values.
 """
 
 from collections import defaultdict

@@ -18,5 +18,6 @@ SET record = CASE WHEN excluded.fetched_at < kept.fetched_at THEN kept.record EL
     fetched_at = greatest(excluded.fetched_at, kept.fetched_at),
     job_id = excluded.job_id,
     previous_job_id = kept.job_id,
-    task_id = excluded.task_id
+    task_id = excluded.task_id,
+    previous_task_id = kept.task_id
 WHERE kept.job_id <> excluded.job_id AND kept.previous_job_id IS DISTINCT FROM excluded.job_id

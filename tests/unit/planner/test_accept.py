@@ -42,6 +42,14 @@ def test_a_url_whose_path_no_request_could_have_is_refused_at_once(path: str) ->
     assert list(refused({"url": f"https://api.example{path}"})) == ["/url"]
 
 
+def test_a_url_with_more_parameters_than_a_request_may_have_is_refused_at_once() -> None:
+    url = "https://a.example/?"
+    found = refused({"url": url + "&".join(["a"] * 1001)})
+    assert found == {"/url": "expected at most 1000 values in the query"}
+    job = admitted({"url": url + "&".join(["a"] * 1000)})
+    assert Resolved.model_validate_json(job.resolved_json).poll is not None
+
+
 @pytest.mark.parametrize("value", ["..", ".", "x" * 2000])
 def test_a_value_that_would_make_another_path_is_refused(value: str) -> None:
     assert list(refused(poll(value, path="/items/{parameters.p}"))) == ["/poll/request/path"]
@@ -79,6 +87,23 @@ def test_a_parameter_with_several_values_keeps_them() -> None:
     query = {"state": ["open", "{parameters.p}"], "n": 1}
     for document in (poll("paid", query=query), {"url": "https://a.example/?state=open&state=paid&n=1"}):
         assert admitted(document).tasks[0].planned.call.query == {"state": ("open", "paid"), "n": "1"}
+
+
+def test_true_and_false_are_written_as_json_has_them_wherever_they_stand() -> None:
+    p = "{parameters.p}"
+    request = {"path": f"/{p}", "query": {"a": p, "b": f"={p}", "c": [p]}, "headers": {"X-A": p, "X-B": f"={p}"}}
+    document = poll("", method="POST", **request, json=[p, f"={p}"])
+    call = admitted({**document, "parameters": {"p": True}}).tasks[0].planned.call
+    assert (call.path, call.query) == ("/true", {"a": "true", "b": "=true", "c": ("true",)})
+    assert (call.headers, call.body) == ({"X-A": "true", "X-B": "=true"}, [True, "=true"])
+
+
+def test_braces_with_nothing_between_them_are_no_placeholder() -> None:
+    document = poll("x", method="POST", query={"q": "{}"}, json=["{}", "{}{parameters.p}", "{{}}"])
+    call = admitted(document).tasks[0].planned.call
+    assert (call.query, call.body) == ({"q": "{}"}, ["{}", "{}x", "{}"])
+    resolved = searched("x", {"style": "page"}, ["{}", "{page.number}", "{}{parameters.p}", "{{}}"])
+    assert [one.body for one in follow(resolved)] == [["{}", 1, "{}x", "{}"]]
 
 
 SEARCH = {"method": "POST", "path": "/search"}

@@ -1,15 +1,19 @@
 """Reading pages: what is held at once stays within bounds."""
 
+import threading
 from collections.abc import Sequence
 
 import pytest
 
+from services.processor.model import Page
+from services.processor.process.decide import take_apart
 from services.processor.process.prepare import Preparation, TooMuchAtOnce
 from shared.events.envelope import Incoming, Position, Record
 from shared.events.payloads import PayloadStored, Pointer
 from shared.ids import new_id
 from shared.payloads.store import PayloadStore
 from shared.runtime.clock import utc_now
+from shared.specification.request import Records
 from shared.specification.source import PostgresSink, TopicSink
 from tests.support.pages import TABLE, TOPIC, stored_payload
 
@@ -34,6 +38,35 @@ async def test_pages_with_very_many_records_together_are_not_held_at_once() -> N
     assert [len(incoming.event.records) for incoming in pages] == [1, 20_000, 20_000]
     with pytest.raises(TooMuchAtOnce):
         await preparation.prepare(await stored(payloads, 10_000, 10_000, sinks=(TABLE, TOPIC)))
+
+
+@pytest.mark.parametrize(
+    ("records", "beside"),
+    [
+        (Records(), False),
+        (Records(select="body", key="id"), False),
+        (Records(select="body[]", key="id"), False),
+        (Records(select="body[?id]", key="id"), True),
+        (Records(key="[id][0]"), True),
+    ],
+)
+async def test_expressions_are_evaluated_beside_the_event_loop(
+    records: Records, beside: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They may take seconds, in which everything else goes on. What needs none stays on the loop, as the hop costs."""
+    threads = set[int]()
+
+    def noted(stored: PayloadStored, body: bytes) -> Page:
+        threads.add(threading.get_ident())
+        return take_apart(stored, body)
+
+    monkeypatch.setattr("services.processor.process.prepare.take_apart", noted)
+    payloads = PayloadStore("memory://")
+    pointer = await payloads.put(new_id(), "0", b'[{"id":1}]', media_type="application/json")
+    batch = [Incoming(stored_payload(pointer, records=records), new_id(), 0, RECORD)]
+    [page] = await Preparation(payloads, 8).prepare(batch)
+    assert [record.key for record in page.event.records] == ["1"]
+    assert (threading.get_ident() not in threads) == beside
 
 
 class Counting(PayloadStore):

@@ -146,6 +146,15 @@ def test_what_is_no_key_fails_the_page(identity: str) -> None:
     assert failure.detail.startswith("record 1 has ")
 
 
+def test_a_key_that_would_take_too_long_over_all_records_fails_the_page() -> None:
+    key = f"[{','.join(['i'] * 900)}][0]"
+    assert keys(taken(b'[{"i":1},{"i":2}]', key=key)) == ["1", "2"]
+    failure = taken(b"[" + b",".join([b'{"i":1}'] * 6000) + b"]", key=key).failure
+    assert failure is not None
+    assert failure.reason == "too_large"
+    assert failure.detail.endswith("over 6000 records it takes more than 5000000 steps")
+
+
 @pytest.mark.parametrize("key", ["id", "id.deeper", "length(id)", "floor(id)"])
 def test_a_key_that_does_not_apply_is_a_mistake_and_no_crash(key: str) -> None:
     failure = taken(b'[{"id": [1]}, 5, null]', key=key).failure

@@ -6,6 +6,7 @@ import jmespath
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from shared.specification import evaluation
 from shared.specification.expressions import FindsTooMuch, NotApplicable, evaluate, found_in, holds
 from shared.specification.values import Expression
 
@@ -99,9 +100,32 @@ TEN = f"[{', '.join('@' * 10)}]"
 def test_what_would_make_too_much_of_a_document_is_not_applied_to_it(expression: str) -> None:
     """Each of these grows to less than a thousand times what it is applied to."""
     assert CHECK.validate_python(expression) == expression
-    with pytest.raises(FindsTooMuch, match="more than 3000000 values"):
+    with pytest.raises(FindsTooMuch, match=r"more than (3000000 values|5000000 steps)"):
         evaluate(expression, {"body": list(range(25_000))})
     assert evaluate(expression, {"body": [1, 2]}) == jmespath.search(expression, {"body": [1, 2]})
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [f"body[?{' || '.join(['a'] * 60)}]", f"body[].[{','.join(['a'] * 60)}][0]", "map(&a.a.a.a.a.a, body)"],
+)
+def test_what_would_take_too_long_is_not_applied_to_a_document(
+    expression: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing grows here, and small documents may have very many values."""
+    assert CHECK.validate_python(expression) == expression
+    monkeypatch.setattr(evaluation, "MOST_STEPS", 10_000)
+    with pytest.raises(FindsTooMuch, match="it takes more than 10000 steps"):
+        evaluate(expression, {"body": [{}] * 2_000})
+    small = {"body": [{"a": 1}, {}]}
+    assert evaluate(expression, small) == jmespath.search(expression, small)
+
+
+def test_the_steps_that_an_expression_may_take_grow_with_its_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluation, "MOST_STEPS", 100)
+    fields = ", ".join(f"f{number}: f{number}" for number in range(20))
+    many = [{f"f{number}": number for number in range(20)}] * 1000
+    assert evaluate(f"body[].{{{fields}}}", {"body": many}) == many
 
 
 def test_texts_are_not_joined_to_more_than_can_be_held() -> None:
