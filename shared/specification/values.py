@@ -5,7 +5,7 @@ import math
 import re
 from dataclasses import dataclass
 from datetime import timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -129,7 +129,7 @@ def read_share(value: Any) -> Any:
             raise ValueError("expected a share such as 1% or 0.01")
         try:
             return float(Decimal(value[:-1]) / 100)
-        except InvalidOperation:
+        except ArithmeticError:
             raise ValueError("expected a share such as 1% or 0.01") from None
     if isinstance(value, int) and value:
         raise ValueError("expected a share such as 1% or 0.01; all of it is 100% or 1.0")
