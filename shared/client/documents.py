@@ -1,7 +1,6 @@
 """Files of vendors, sources, hooks, schedules and jobs: YAML with several documents, or JSON. All mistakes are reported
 before anything is sent."""
 
-import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -16,6 +15,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from shared.client.connection import ApiError
+from shared.client.yaml_text import read_yaml
 from shared.errors import Invalid, Problem
 from shared.events.firing import read_schedule
 from shared.specification.hook import Hook
@@ -36,19 +36,6 @@ _READ: dict[str, Callable[[Any], object]] = {
     "job": read_job,
 }
 _ORDER = ("vendors", "sources", "hooks", "schedules")
-_BOOL, _TIMESTAMP = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp"
-
-
-class _Loader(yaml.SafeLoader):
-    """Plain words as YAML 1.2 has them: `on`, `no` and dates are text, only `true` and `false` are not."""
-
-    yaml_implicit_resolvers = {
-        first: [pair for pair in pairs if pair[0] not in (_BOOL, _TIMESTAMP)]
-        for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-
-_Loader.add_implicit_resolver(_BOOL, re.compile(r"(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +175,7 @@ def _contents(text: str) -> list[Any]:
             return [decode_json(text.encode())]
         except Invalid:
             pass
-    return list(yaml.load_all(text, _Loader))
+    return read_yaml(text)
 
 
 def _kind(content: object) -> str:
