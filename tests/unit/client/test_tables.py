@@ -88,7 +88,7 @@ SHOWN = r"a\u001b[2Jb\u009b31mc\u0007\u000d\u202e\u007f"
 def test_control_characters_are_shown_as_escapes(screen: io.StringIO) -> None:
     original = {"topic": "t", "partition": 0, "offset": 7, "key": ODD, "value": ODD}
     tables.show_dead_letters([DeadLetter.model_validate(letter(reason=ODD))])
-    tables.show_dead_letter(WholeDeadLetter.model_validate(letter(error=ODD, original=original)))
+    tables.show_dead_letter(WholeDeadLetter.model_validate(letter(error=ODD, history=[], original=original)))
     tables.show_text(ODD)
     text = screen.getvalue()
     assert text.count(SHOWN) == 5
