@@ -1,7 +1,9 @@
 """Files of vendors, sources, hooks, schedules and jobs: YAML with several documents, or JSON. All mistakes are reported
 before anything is sent."""
 
+import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -172,10 +174,19 @@ def _contents(text: str) -> list[Any]:
     """JSON is nearly YAML, but its tabs are not."""
     if text.lstrip().startswith("{"):
         try:
-            return [decode_json(text.encode())]
+            found = [decode_json(text.encode())]
         except Invalid:
-            pass
+            return read_yaml(text)
+        json.loads(text, object_pairs_hook=_each_once)
+        return found
     return read_yaml(text)
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> None:
+    """Refuse an object that has a key twice, as in YAML."""
+    names = Counter(name for name, _ in pairs)
+    if len(names) < len(pairs):
+        raise yaml.YAMLError(f"the key {names.most_common(1)[0][0]} stands twice in one object")
 
 
 def _kind(content: object) -> str:

@@ -79,6 +79,11 @@ def test_a_key_that_stands_twice_is_refused_with_its_line() -> None:
     assert mistakes(f"{VENDOR}{budget}retry: {{}}\n{budget}") == [f"1.yaml neither YAML nor JSON: line 5: {twice}"]
 
 
+def test_a_key_that_stands_twice_in_json_is_refused() -> None:
+    text = '{"vendor": "acme", "base_url": "https://a.example", "limits": {"body": 1, "body": 2}}'
+    assert mistakes(text) == ["1.yaml neither YAML nor JSON: the key body stands twice in one object"]
+
+
 def test_a_merged_key_may_be_replaced() -> None:
     assert body_of("[&a {x: 1, y: 2}, {<<: *a, x: 3}]") == [{"x": 1, "y": 2}, {"x": 3, "y": 2}]
 
