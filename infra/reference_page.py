@@ -20,7 +20,7 @@ dash means that it then has no value; "its own defaults", that its object has th
 
 | type | how it is written |
 |---|---|
-| duration | `250ms`, `30s`, `5m`, `2h`, `7d`, several of them as in `1h30m`, or ISO 8601; at most ten years |
+| duration | `250ms`, `30s`, `5m`, `2h`, `7d`, several of them as in `1h30m`, or ISO 8601; whole milliseconds, at most ten years |
 | size | a number of bytes, or `64KiB`, `16MiB`, `10MB` |
 | share | `1%`, or `0.01` |
 | name | lower case letters, digits, dots and hyphens, at most 63 |

@@ -45,9 +45,10 @@ def run(server: str, work: "Callable[[SluiceClient], Awaitable[T]]") -> T:
 
 def refuse(error: "SluiceError") -> NoReturn:
     """Tell what is wrong, one mistake a line, and end."""
+    from shared.client.visible import visible
     from shared.errors import Invalid
 
     lines = [f"{one.pointer}: {one.detail}" for one in error.problems] if isinstance(error, Invalid) else [str(error)]
     for one in lines:
-        typer.secho(one, err=True, fg="red")
+        typer.secho(visible(one), err=True, fg="red")
     raise typer.Exit(MISTAKEN)

@@ -1,8 +1,9 @@
 """Files of vendors, sources, hooks, schedules and jobs: YAML with several documents, or JSON. All mistakes are reported
 before anything is sent."""
 
-import re
+import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from shared.client.connection import ApiError
+from shared.client.yaml_text import read_yaml
 from shared.errors import Invalid, Problem
 from shared.events.firing import read_schedule
 from shared.specification.hook import Hook
@@ -36,19 +38,6 @@ _READ: dict[str, Callable[[Any], object]] = {
     "job": read_job,
 }
 _ORDER = ("vendors", "sources", "hooks", "schedules")
-_BOOL, _TIMESTAMP = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp"
-
-
-class _Loader(yaml.SafeLoader):
-    """Plain words as YAML 1.2 has them: `on`, `no` and dates are text, only `true` and `false` are not."""
-
-    yaml_implicit_resolvers = {
-        first: [pair for pair in pairs if pair[0] not in (_BOOL, _TIMESTAMP)]
-        for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-
-_Loader.add_implicit_resolver(_BOOL, re.compile(r"(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,10 +174,19 @@ def _contents(text: str) -> list[Any]:
     """JSON is nearly YAML, but its tabs are not."""
     if text.lstrip().startswith("{"):
         try:
-            return [decode_json(text.encode())]
+            found = [decode_json(text.encode())]
         except Invalid:
-            pass
-    return list(yaml.load_all(text, _Loader))
+            return read_yaml(text)
+        json.loads(text, object_pairs_hook=_each_once)
+        return found
+    return read_yaml(text)
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> None:
+    """Refuse an object that has a key twice, as in YAML."""
+    names = Counter(name for name, _ in pairs)
+    if len(names) < len(pairs):
+        raise yaml.YAMLError(f"the key {names.most_common(1)[0][0]} stands twice in one object")
 
 
 def _kind(content: object) -> str:

@@ -12,6 +12,7 @@ from shared.api_models import Job
 from shared.client.client import SluiceClient
 from shared.client.job_progress import JobProgress, line
 from shared.client.tables import show_json_line
+from shared.client.visible import visible
 
 _LINE_SECONDS = 1.0
 
@@ -52,7 +53,7 @@ async def _watch_live(client: SluiceClient, job_id: UUID | str, console: Console
         async for event in client.events(job_id):
             progress = progress.after(event)
             known = progress.expected is not None
-            bar.text = line(progress)
+            bar.text = visible(line(progress))
             bar.update(
                 task,
                 description=progress.state,
@@ -60,7 +61,7 @@ async def _watch_live(client: SluiceClient, job_id: UUID | str, console: Console
                 completed=progress.records if known else progress.done,
             )
     if progress.note:
-        console.print(progress.note, highlight=False, markup=False)
+        console.print(visible(progress.note), highlight=False, markup=False)
 
 
 async def _watch_plain(client: SluiceClient, job_id: UUID | str, console: Console) -> None:
@@ -71,7 +72,7 @@ async def _watch_plain(client: SluiceClient, job_id: UUID | str, console: Consol
             continue
         last = time.monotonic()
         note = f" ({progress.note})" if event.name == "job.planned" and progress.note else ""
-        console.print(f"{event.name} {line(progress)}{note}", highlight=False, markup=False, soft_wrap=True)
+        console.print(visible(f"{event.name} {line(progress)}{note}"), highlight=False, markup=False, soft_wrap=True)
 
 
 async def _watch_json(client: SluiceClient, job_id: UUID | str) -> None:

@@ -11,6 +11,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from shared.api_models import DeadLetter, Job, Mistake, ScheduleView, Task, WholeDeadLetter
+from shared.client.visible import visible
 from shared.errors import Problem
 
 _NO_LIMIT = 10_000
@@ -21,18 +22,18 @@ console = Console(width=None if sys.stdout.isatty() else _NO_LIMIT)
 
 def show_json(value: object) -> None:
     """A value, or models, as indented JSON."""
-    sys.stdout.write(to_json(value, indent=2).decode() + "\n")
+    sys.stdout.write(visible(to_json(value, indent=2).decode()) + "\n")
 
 
 def show_json_line(value: object) -> None:
     """A value or a model in one line, for commands that show several."""
-    sys.stdout.write(to_json(value).decode() + "\n")
+    sys.stdout.write(visible(to_json(value).decode()) + "\n")
     sys.stdout.flush()
 
 
 def show_text(text: str) -> None:
     """A line."""
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
+    console.print(visible(text), highlight=False, markup=False, soft_wrap=True)
 
 
 def show_jobs(jobs: Sequence[Job]) -> None:
@@ -159,7 +160,7 @@ def _show(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     for name in columns:
         table.add_column(name, no_wrap=True)
     for row in rows:
-        table.add_row(*("" if value is None else escape(str(value)) for value in row))
+        table.add_row(*("" if value is None else escape(visible(str(value))) for value in row))
     if Measurement.get(console, console.options.update(width=_NO_LIMIT), table).maximum <= console.width:
         console.print(table)
         return
@@ -173,5 +174,5 @@ def _show_facts(facts: Mapping[str, object]) -> None:
     """What is known, a fact a line; nothing is cut."""
     width = max(map(len, facts))
     for name, value in facts.items():
-        for number, text in enumerate(str(value).splitlines() if value not in (None, "") else ()):
+        for number, text in enumerate(visible(str(value)).splitlines() if value not in (None, "") else ()):
             show_text(f"{'' if number else name:{width}}  {text}")

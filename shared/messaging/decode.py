@@ -25,7 +25,8 @@ class Poison:
 
 
 def decode(topic: Topic[E], record: Record) -> Incoming[E] | Poison:
-    """Read a record's value as an event of its topic."""
+    """Read a record's value as an event of its topic. Its broad `except` is for a defect in the reading of one value:
+    the records behind it would wait for ever."""
     version = record.header(CE_VERSION)
     if version and not version.startswith("1."):
         return Poison(record, UNSUPPORTED_VERSION, "expected CloudEvents 1")
@@ -35,6 +36,10 @@ def decode(topic: Topic[E], record: Record) -> Incoming[E] | Poison:
         event = topic.adapter.validate_json(record.value, extra="ignore" if topic.is_inner else None)
     except ValidationError as error:
         return Poison(record, _reason(error), _text(error))
+    except MemoryError:
+        raise
+    except Exception as error:
+        return Poison(record, "schema_invalid", f"cannot be read: {type(error).__name__}")
     if topic.named is not None and record.key != topic.named(event).encode():
         return Poison(record, "key_mismatch", f"expected the name of the {topic.key} as the key")
     return Incoming(event, event_id(record), delivery(record), record)

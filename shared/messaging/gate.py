@@ -55,9 +55,9 @@ class Gate(ConsumerRebalanceListener):  # type: ignore[misc]
         self._done.update(self._noted)
 
     def lag(self) -> int:
-        """Records behind the ends of the partitions that work has begun on, as far as they can be read: what belongs to
-        a transaction that is still open cannot. The mark that ends a transaction takes an offset, too, and is passed
-        without a word; so between batches what was read counts as done."""
+        """Records behind the ends of the partitions in which a batch was done or went back, as far as they can be read:
+        what belongs to a transaction that is still open cannot. The mark that ends a transaction takes an offset, too,
+        and is passed without a word; so between batches what was read counts as done."""
         consumer = self._consumer
         if consumer is None:
             return 0
@@ -76,6 +76,7 @@ class Gate(ConsumerRebalanceListener):  # type: ignore[misc]
         first: dict[TopicPartition, int] = {}
         for record in records:
             first.setdefault(TopicPartition(record.topic, record.partition), record.offset)
+        self._done = {**first, **self._done}
         for partition, offset in first.items():
             try:
                 if self._consumer is not None:

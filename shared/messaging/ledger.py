@@ -9,8 +9,9 @@ the rows answer with the stored messages. Offsets of a batch are committed toget
 acknowledged, so whenever any message may be missing, the row that carries it is asked again. No relay is needed.
 
 Rows are kept for twice the topics' retention, and those of compacted topics for ever: otherwise an old document that
-is read again would be fresh, and the newer one beside it known. A bundle may hold many megabytes, so its row is emptied
-as soon as the broker has acknowledged all of it: from then on nothing of it can be missing.
+is read again would be fresh, and the newer one beside it known. The names of the behaviours that read such topics begin
+with `configure`, which keeps their rows out of the index by time. A bundle may hold many megabytes, so its row is
+emptied as soon as the broker has acknowledged all of it: from then on nothing of it can be missing.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Sequence

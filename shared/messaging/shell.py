@@ -24,7 +24,7 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
 
-from aiokafka import ConsumerRecord
+from aiokafka import ConsumerRecord, TopicPartition
 
 from shared.database.pool import Database, Transaction
 from shared.errors import Rejected, Unavailable
@@ -87,6 +87,8 @@ class Shell:
         self.batches = 0
         self.waiting = False
         self.circuit_open = False
+        self.failing: dict[TopicPartition, str] = {}
+        """Partitions whose last batch went back because of a defect, and the kind of exception that it raised."""
         self.closing = False
         self._producer = producer
         self._patience_seconds = limits.patience_seconds
@@ -111,11 +113,15 @@ class Shell:
                 self._stand_still(mine)
             except Exception as error:
                 self._log(error)
+                if not isinstance(error, Unavailable):
+                    self.failing |= dict.fromkeys(_partitions_of(mine), type(error).__name__)
                 self.gate.seek_back(mine)
                 await asyncio.sleep(random.uniform(0.5, 1.5))
             else:
                 self.gate.note(mine)
                 self.batches += 1
+                for partition in self.failing.keys() & _partitions_of(mine):
+                    del self.failing[partition]
 
     async def _patiently(self, records: Sequence[ConsumerRecord]) -> None:
         wait, deadline = _FIRST_WAIT_SECONDS, monotonic() + self._patience_seconds
@@ -202,3 +208,7 @@ class Shell:
             log.warning("consumer.goes_back", group=self.group, error=str(error))
         else:
             log.error("consumer.failed", group=self.group, exc_info=error)
+
+
+def _partitions_of(records: Sequence[ConsumerRecord]) -> set[TopicPartition]:
+    return {TopicPartition(record.topic, record.partition) for record in records}

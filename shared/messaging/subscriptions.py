@@ -158,6 +158,7 @@ def _state(shell: Shell, subscriber: BatchSubscriber) -> dict[str, Any]:
         "batches": shell.batches,
         "waiting": shell.waiting,
         "circuit_open": shell.circuit_open,
+        "failing": _failing(shell, consumer),
         "unreadable": _unreadable(consumer),
         "denied": consumer.denied if isinstance(consumer, Reader) else "",
         "connected": _is_connected(consumer),
@@ -166,6 +167,12 @@ def _state(shell: Shell, subscriber: BatchSubscriber) -> dict[str, Any]:
         "rejoining": _wants_to_rejoin(coordinator),
         "contested": _is_contested(shell, consumer),
     }
+
+
+def _failing(shell: Shell, consumer: Any) -> list[str]:
+    """Of the partitions that are this consumer's now."""
+    assigned = consumer.assignment() if consumer else frozenset()
+    return [f"{at.topic} {at.partition}: {error}" for at, error in shell.failing.items() if at in assigned]
 
 
 def _unreadable(consumer: Any) -> list[str]:

@@ -82,7 +82,7 @@ def _to_json(event: EventDict, default: Callable[[Any], Any]) -> str:
 
 def configure_logs(service: str, level: str) -> None:
     """Set up structlog, and the standard library's loggers beneath it, for this process."""
-    number = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
+    number = logging.getLevelNamesMapping()[level]
     on_terminal = sys.stderr.isatty()
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,

@@ -201,6 +201,7 @@ class Process:
         problems += [f"{state['group']} waits for infrastructure" for state in consumers if state["waiting"]]
         problems += [f"{state['group']} stands still: circuit open" for state in consumers if state["circuit_open"]]
         problems += [f"{state['group']} does not poll" for state in consumers if not state["polling"]]
+        problems += [f"{state['group']} fails in {at}" for state in consumers for at in state["failing"]]
         problems += [f"{state['group']} cannot read {at}" for state in consumers for at in state["unreadable"]]
         problems += [f"{state['group']} must not read: {state['denied']}" for state in consumers if state["denied"]]
         cut_off = sum(not state["connected"] for state in consumers)

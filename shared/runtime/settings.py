@@ -6,15 +6,19 @@ that is nearly the name of a setting is reported at start.
 
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from shared.brokers import KafkaSettings
 from shared.database.address import Login, checked
 from shared.environment import OWN_SECRET, PREFIX, REFERENCE, OwnSecret, mistakes, own_secret, variable
 
 _ALIKE = 0.9
+
+
+def _upper(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) else value
 
 
 class ServiceSettings(KafkaSettings):
@@ -49,7 +53,9 @@ class ServiceSettings(KafkaSettings):
     health_port: int = Field(
         0, ge=0, le=65535, description="port of /healthz, /readyz and /metrics; 0 chooses a free one and logs it"
     )
-    log_level: str = Field("INFO", description="least severe log lines that are written: DEBUG, INFO, WARNING or ERROR")
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = Field(
+        "INFO", description="least severe log lines that are written"
+    )
     replica: str = Field("", description="stable name of this replica; makes its consumers static group members")
     stop_seconds: float = Field(
         30.0, ge=1, le=300, description="seconds after SIGTERM at which the process ends, whatever hangs"

@@ -91,7 +91,7 @@ class Watchdog:
             self._time(f"{name} does not come back into its group", state["rejoining"], REJOIN_SECONDS)
             moved = self._batches.get(name) != state["batches"]
             self._batches[name] = state["batches"]
-            excused = state["waiting"] or state["circuit_open"] or state["unreadable"] or state["denied"]
+            excused = any(state[name] for name in ("waiting", "circuit_open", "failing", "unreadable", "denied"))
             idle = state["lag"] > 0 and not moved and not excused
             self._time(f"{name} makes no progress", idle, IDLE_WITH_LAG_SECONDS)
 

@@ -5,7 +5,7 @@ import math
 import re
 from dataclasses import dataclass
 from datetime import timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -23,7 +23,8 @@ from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
 from shared.specification.expressions import mistake_in, roots_of, roots_with_steps
 
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+"""In milliseconds."""
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _DURATION = re.compile(rf"(?:{_PART.pattern})+")
 _SIZES = {"": 1, "B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, "kB": 1000, "MB": 1000**2, "GB": 1000**3}
@@ -32,6 +33,8 @@ _SECRET = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:/.+")
 FARTHEST = timedelta(days=3660)
 """The longest time that can be said, and how far away anything may be planned: ten years."""
 _BEYOND = "expected a duration between 0 and 10 years"
+_MILLISECOND = timedelta(milliseconds=1)
+_TOO_FINE = "expected whole milliseconds"
 
 
 def is_finite(document: Any) -> bool:
@@ -92,9 +95,14 @@ def read_duration(value: Any) -> Any:
     """`90s`, `1h30m`, `250ms` → timedelta; anything else is left to pydantic (ISO 8601, timedelta)."""
     if isinstance(value, str) and _DURATION.fullmatch(value):
         try:
-            return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(value)))
-        except OverflowError:
+            milliseconds = sum(Decimal(number) * _UNITS[unit] for number, unit in _PART.findall(value))
+        except ArithmeticError:
             raise ValueError(_BEYOND) from None
+        if milliseconds > FARTHEST / _MILLISECOND:
+            raise ValueError(_BEYOND)
+        if milliseconds % 1:
+            raise ValueError(_TOO_FINE)
+        return timedelta(milliseconds=int(milliseconds))
     if isinstance(value, (int, float)):
         raise ValueError("expected a duration with its unit, such as 250ms, 30s, 5m, 2h, 7d or ISO 8601")
     return value
@@ -103,12 +111,14 @@ def read_duration(value: Any) -> Any:
 def _check_duration(value: timedelta) -> timedelta:
     if not timedelta() <= value <= FARTHEST:
         raise ValueError(_BEYOND)
+    if value % _MILLISECOND:
+        raise ValueError(_TOO_FINE)
     return value
 
 
 def write_duration(value: timedelta) -> str:
     """The shortest of the language's own forms that reads back to the same value."""
-    milliseconds = round(value.total_seconds() * 1000)
+    milliseconds = value // _MILLISECOND
     return f"{milliseconds}ms" if milliseconds % 1000 else f"{milliseconds // 1000}s"
 
 
@@ -129,7 +139,7 @@ def read_share(value: Any) -> Any:
             raise ValueError("expected a share such as 1% or 0.01")
         try:
             return float(Decimal(value[:-1]) / 100)
-        except InvalidOperation:
+        except ArithmeticError:
             raise ValueError("expected a share such as 1% or 0.01") from None
     if isinstance(value, int) and value:
         raise ValueError("expected a share such as 1% or 0.01; all of it is 100% or 1.0")
@@ -159,7 +169,7 @@ Duration = Annotated[
     WithJsonSchema({"type": "string", "examples": ["250ms", "30s", "5m", "2h", "7d", "PT15M"]}),
     Words("duration"),
 ]
-"""A length of time, written `250ms 30s 5m 2h 7d` or as ISO 8601."""
+"""A length of time in whole milliseconds, written `250ms 30s 5m 2h 7d` or as ISO 8601."""
 
 Size = Annotated[
     int,

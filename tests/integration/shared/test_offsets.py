@@ -13,6 +13,7 @@ from shared.database.pool import Database
 from shared.errors import Unavailable
 from shared.events.jobs import JobControl
 from shared.ids import new_id
+from shared.messaging import shell as messaging
 from shared.messaging.producer import Producer
 from shared.messaging.reader import Reader
 from tests.conftest import DatabaseFor
@@ -79,6 +80,26 @@ async def test_a_batch_that_goes_back_comes_again_from_all_its_partitions(
     async with shell(seen, topics, database, producer, patience_seconds=0.0):
         await eventually(lambda: sorted(seen.jobs) == sorted(jobs), 30)
         await eventually(lambda: _reaches(topics, 40), 30)
+
+
+async def test_a_consumer_that_fails_shows_it_and_its_lag_until_the_batch_is_done(
+    topics: Place, database: Database, producer: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: object) -> None:
+        raise KeyError("defect")
+
+    seen, job = Seen(), new_id()
+    async with shell(seen, topics, database, producer) as subscriptions:
+        with monkeypatch.context() as patched:
+            patched.setattr(messaging, "decode", breaks)
+            await producer.send([order(job)])
+            await eventually(lambda: subscriptions.states()[0]["failing"], 30)
+            [failing] = subscriptions.states()[0]["failing"]
+            assert failing.endswith(": KeyError")
+            await eventually(lambda: subscriptions.states()[0]["lag"] == 1, 30)
+        await eventually(lambda: seen.jobs == [job], 30)
+        await eventually(lambda: not subscriptions.states()[0]["failing"], 30)
+        await eventually(lambda: subscriptions.states()[0]["lag"] == 0, 30)
 
 
 async def test_a_process_that_stops_in_the_midst_of_a_batch_commits_nothing_of_it(

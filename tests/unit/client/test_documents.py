@@ -53,6 +53,49 @@ def test_all_mistakes_of_all_files_are_told_with_file_document_and_pointer() -> 
     ]
 
 
+def body_of(text: str) -> object:
+    """What a job sends that has this YAML as its body."""
+    return load_job(("job.yaml", f"vendor: acme\nrequest: {{path: /, json: {text}}}\n"))["request"]["json"]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        *((text, text) for text in ("01234", "-01", "20:30", "1_000", "+49301", "on", "no", "2026-01-01", "=", "0b1")),
+        *((text, text) for text in (".inf", ".nan", "1.2.3", "08", "00", "0o8", "0xg", "1e", "01.5")),
+        *(("12", 12), ("0", 0), ("-7", -7), ("0o17", 15), ("0x1F", 31), ("9" * 30, int("9" * 30))),
+        *(("1.5", 1.5), ("-0.5", -0.5), ("1e3", 1000.0), ("2.", 2.0), (".5", 0.5), ("1.5E-2", 0.015)),
+        *(("true", True), ("FALSE", False), ("~", None), ("null", None), ("'12'", "12"), ("!!str 12", "12")),
+    ],
+)
+def test_plain_words_are_what_they_seem_to_be(text: str, value: object) -> None:
+    found = body_of(text)
+    assert found == value and type(found) is type(value)
+
+
+def test_a_key_that_stands_twice_is_refused_with_its_line() -> None:
+    budget = "budget: {in_flight: 4}\n"
+    twice = "the key budget stands twice in one object, first in line 3"
+    assert mistakes(f"{VENDOR}{budget}retry: {{}}\n{budget}") == [f"1.yaml neither YAML nor JSON: line 5: {twice}"]
+
+
+def test_a_key_that_stands_twice_in_json_is_refused() -> None:
+    text = '{"vendor": "acme", "base_url": "https://a.example", "limits": {"body": 1, "body": 2}}'
+    assert mistakes(text) == ["1.yaml neither YAML nor JSON: the key body stands twice in one object"]
+
+
+def test_a_merged_key_may_be_replaced() -> None:
+    assert body_of("[&a {x: 1, y: 2}, {<<: *a, x: 3}]") == [{"x": 1, "y": 2}, {"x": 3, "y": 2}]
+
+
+@pytest.mark.parametrize(
+    "text", ["&a [*a]", '"\\ud800"', '{"\\ud800": 1}', "!!binary aGk=", "!!set {a}", "1e400", "9" * 5000, "!!int x"]
+)
+def test_what_json_does_not_have_is_refused(text: str) -> None:
+    [found] = mistakes(f"vendor: acme\nrequest: {{path: /, json: {text}}}\n")
+    assert found.startswith("1.yaml neither YAML nor JSON: ")
+
+
 def test_placeholders_that_nothing_fills_are_told_of_jobs_as_the_gateway_tells_them() -> None:
     job = "vendor: acme\nrequest: {path: '/x/{parameters.id}'}\n"
     detail = "unknown placeholder {parameters.id}; known here: none; a brace itself is written {{ or }}"

@@ -1,14 +1,18 @@
 """What is shown is whole, however narrow the terminal is."""
 
 import io
+import json
 from typing import Any
 from uuid import UUID
 
 import pytest
+import typer
 from rich.console import Console
 
 from shared.api_models import DeadLetter, Task, WholeDeadLetter
 from shared.client import tables
+from shared.client.command import refuse
+from shared.errors import Invalid, Problem
 
 LETTER = UUID("01900000-0000-7000-8000-000000000002")
 JOB = UUID("01900000-0000-7000-8000-000000000003")
@@ -75,3 +79,31 @@ def test_a_vendors_job_is_shown_with_its_id_and_callbacks(screen: io.StringIO) -
 def test_an_empty_list_is_a_heading(screen: io.StringIO) -> None:
     tables.show_schedules([])
     assert "status" in screen.getvalue()
+
+
+ODD = "a\x1b[2Jb\x9b31mc\x07\r\u202e\x7f"
+SHOWN = r"a\u001b[2Jb\u009b31mc\u0007\u000d\u202e\u007f"
+
+
+def test_control_characters_are_shown_as_escapes(screen: io.StringIO) -> None:
+    original = {"topic": "t", "partition": 0, "offset": 7, "key": ODD, "value": ODD}
+    tables.show_dead_letters([DeadLetter.model_validate(letter(reason=ODD))])
+    tables.show_dead_letter(WholeDeadLetter.model_validate(letter(error=ODD, history=[], original=original)))
+    tables.show_text(ODD)
+    text = screen.getvalue()
+    assert text.count(SHOWN) == 5
+    assert not set(ODD) - set("a[2Jb31mc") & set(text)
+
+
+def test_control_characters_in_json_are_escapes_and_read_back(capsys: pytest.CaptureFixture[str]) -> None:
+    tables.show_json({"key": ODD})
+    tables.show_json_line({"key": ODD})
+    text = capsys.readouterr().out
+    assert not set(ODD) - set("a[2Jb31mc") & set(text)
+    assert json.loads(text.splitlines()[-1]) == {"key": ODD}
+
+
+def test_control_characters_in_mistakes_are_shown_as_escapes(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit):
+        refuse(Invalid([Problem("/a", ODD)]))
+    assert SHOWN in capsys.readouterr().err

@@ -4,22 +4,25 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import pytest
 from aiokafka import ConsumerRecord
+from pydantic import BeforeValidator
 
 from shared.events.catalogue import (
     JOBS_CONTROL,
     JOBS_EVENTS,
     JOBS_REQUESTED,
     SCHEDULES_REQUESTED,
+    SOURCES,
     TASKS_EVENTS,
     VENDORS,
 )
 from shared.events.dead_letters import Original
 from shared.events.envelope import CE_ID, CE_SOURCE, CE_VERSION, DELIVERY, Incoming, Position, Record, Removed
+from shared.events.jobs import JobControl
 from shared.events.topic import Topic
 from shared.ids import new_id
 from shared.messaging.decode import Poison, decode
@@ -68,6 +71,23 @@ def test_what_is_no_event_has_a_reason(value: bytes | None, reason: str) -> None
     found = read(value)
     assert isinstance(found, Poison)
     assert found.reason == reason
+
+
+def test_a_source_with_a_share_beyond_all_bounds_is_refused() -> None:
+    value = b'{"source":{"source":"orders","vendor":"acme","poll":{},"tolerate":"1e1000005%"}}'
+    found = decode(SOURCES, record(value, key=b"orders"))
+    assert isinstance(found, Poison)
+    assert found.reason == "schema_invalid"
+
+
+def test_a_record_that_a_defect_cannot_read_is_put_aside_and_not_its_neighbours() -> None:
+    def read_number(value: Any) -> Any:
+        raise ZeroDivisionError(str(value))
+
+    topic = replace(JOBS_CONTROL, model=Annotated[JobControl, BeforeValidator(read_number)])
+    found = decode(topic, record(PAUSE))
+    assert isinstance(found, Poison)
+    assert (found.reason, found.error) == ("schema_invalid", "cannot be read: ZeroDivisionError")
 
 
 def test_an_unknown_type_is_told_as_such() -> None:

@@ -1,6 +1,7 @@
 """Every event survives its own wire form, with its optional fields left out; those of earlier releases and of later
 ones are understood."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from pydantic import BaseModel
 
 from shared.errors import Invalid
 from shared.events import (
+    catalogue,
     configuration,
     dead_letters,
     envelope,
@@ -154,3 +156,14 @@ def test_all_messages_of_a_job_are_of_its_trace_from_the_one_that_asks_for_it() 
         assert trace.startswith(f"00-{job_id.hex}-")
     nameless = JobRequested.model_validate({"source": "acme", "job_id": job_id})
     assert not trace_of(JOBS_REQUESTED, nameless)
+
+
+def test_what_reads_configuration_is_called_so() -> None:
+    """By this the index of the ledger leaves out the rows that are kept for ever."""
+    found = [
+        (behaviour, getattr(catalogue, topic).is_state)
+        for app in Path(__file__).parents[3].glob("services/*/app.py")
+        for behaviour, topic in re.findall(r'Consumer\(\s*"([a-z-]+)",\s*([A-Z_]+)', app.read_text("utf-8"))
+    ]
+    assert len(found) > 20
+    assert [behaviour for behaviour, is_state in found if is_state != behaviour.startswith("configure")] == []

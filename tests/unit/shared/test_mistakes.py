@@ -10,6 +10,7 @@ from shared.errors import Invalid
 from shared.specification.hook import Hook
 from shared.specification.parse import parse
 from shared.specification.placeholders import read_job, read_source
+from shared.specification.values import Duration
 from shared.specification.vendor import Vendor
 
 VENDOR, HOOK = TypeAdapter(Vendor), TypeAdapter(Hook)
@@ -217,7 +218,11 @@ def test_inputs_belong_to_invoke_whatever_else_is_wrong() -> None:
         ("sinks", [{"type": "postgress"}], "/sinks/0/type", "expected postgres or topic; did you mean postgres?"),
         ("tolerate", 1, "/tolerate", "expected a share such as 1% or 0.01; all of it is 100% or 1.0"),
         ("payloads", {"keep": 7}, "/payloads/keep", DURATION),
+        ("payloads", {"keep": "100.4ms"}, "/payloads/keep", "expected whole milliseconds"),
+        ("payloads", {"keep": "0.0001ms"}, "/payloads/keep", "expected whole milliseconds"),
+        ("payloads", {"keep": "PT0.0001S"}, "/payloads/keep", "expected whole milliseconds"),
         ("payloads", {"keep": "9" * 40 + "d"}, "/payloads/keep", "expected a duration between 0 and 10 years"),
+        ("payloads", {"keep": "9" * 1_000_000 + "d"}, "/payloads/keep", "expected a duration between 0 and 10 years"),
         ("payloads", {"keep": "9" * 400 + "ms"}, "/payloads/keep", "expected a duration between 0 and 10 years"),
         ("notify", [{"webhook": "https://m.example", "on": ["done"]}], "/notify/0/on/0", "expected completed, complet"),
         ("notify", [{"topic": True, "on": ["done"]}], "/notify/0/on/0", "expected completed, complet"),
@@ -268,3 +273,10 @@ def test_a_job_is_not_given_the_nil_uuid() -> None:
         read_job({"id": str(UUID(int=0)), "source": "orders"})
     [problem] = refused.value.problems
     assert problem.pointer == "/id"
+
+
+@pytest.mark.parametrize("written", ["250ms", "1.1s", "0.5m", "1h30m", "1d0.001s", "PT15M", "0s", "3660d"])
+def test_a_duration_that_is_written_out_again_reads_back_to_the_same(written: str) -> None:
+    adapter = TypeAdapter(Duration)
+    found = adapter.validate_python(written)
+    assert adapter.validate_python(adapter.dump_python(found)) == found

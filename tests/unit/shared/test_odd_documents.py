@@ -108,7 +108,7 @@ ODD: list[Any] = [
     *(None, True, 0, -1, 10**30, 1e308, "", " ", "{", "{}", "{{", "\0", "\x1b[31m", "é" * 300, "9" * 5000),
     *([], [None], [[]], [{}], {}, {"": ""}, {"style": []}, {"type": {}}, {"scheme": []}, {"~/": "{x}"}),
     *("{x}", "{page.cursor}", "{page.size}", "{vendor_job}", "{callback.url}", "{schedule.x}", "{parameters.id}"),
-    *("auto", "cursor", "topic", "1%", "inf%", "sNaN%", "-1%", "1e400%"),
+    *("auto", "cursor", "topic", "1%", "inf%", "sNaN%", "-1%", "1e400%", "1e1000005%"),
     *("1e5s", "99999999999d", "P99999999999D", "-PT1S", "0.0001ms", "9" * 5000 + "d", "9999999999999999KiB", "٣s"),
     *("2026-02-30T00:00:00Z", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2026-12-24T18:00+99:99"),
     *(
@@ -167,6 +167,7 @@ def odd_documents(draw: st.DrawFn) -> tuple[Read, Any]:
 @given(odd_documents())
 @example((read_job, {"vendor": "acme", "poll": {"request": "/{parameters.id}", "pages": CURSOR}}))
 @example((read_source, {"source": "orders", "poll": {"request": ["{x}"], "pages": CURSOR}}))
+@example((read_source, {**SOURCES[0], "tolerate": "1e1000005%"}))
 def test_a_document_with_odd_values_is_read_or_refused(case: tuple[Read, Any]) -> None:
     read, document = case
     with suppress(Invalid):

@@ -30,6 +30,14 @@ def test_each_variable_that_is_wrong_is_named(monkeypatch: pytest.MonkeyPatch) -
     assert [one.pointer for one in raised.value.problems] == ["SLUICE_DATABASE_CONNECTIONS", "SLUICE_PAYLOAD_STORE"]
 
 
+def test_a_log_level_is_one_of_four_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLUICE_LOG_LEVEL", "debug")
+    assert read_settings(ServiceSettings).log_level == "DEBUG"
+    monkeypatch.setenv("SLUICE_LOG_LEVEL", "verbose")
+    with pytest.raises(Invalid, match="SLUICE_LOG_LEVEL: "):
+        read_settings(ServiceSettings)
+
+
 @pytest.mark.parametrize("networks", ["10.0.0.0/33", "10.1.2.3/8", "everywhere", "10.0.0.0/8;::1"])
 def test_networks_that_are_none_are_refused(monkeypatch: pytest.MonkeyPatch, networks: str) -> None:
     monkeypatch.setenv("SLUICE_PRIVATE_NETWORKS", networks)

@@ -17,6 +17,7 @@ HEALTHY: dict[str, Any] = {
     "batches": 0,
     "waiting": False,
     "circuit_open": False,
+    "failing": [],
     "unreadable": [],
     "denied": "",
     "polling": True,
@@ -79,7 +80,13 @@ def test_two_processes_with_one_name_end_at_once() -> None:
 
 @pytest.mark.parametrize(
     "excuse",
-    [{"waiting": True}, {"circuit_open": True}, {"unreadable": ["jobs.control 0 7"]}, {"denied": "jobs.control"}],
+    [
+        {"waiting": True},
+        {"circuit_open": True},
+        {"failing": ["jobs.control 0: KeyError"]},
+        {"unreadable": ["jobs.control 0 7"]},
+        {"denied": "jobs.control"},
+    ],
 )
 def test_a_consumer_that_stands_still_for_a_reason_it_shows_is_left_alone(excuse: dict[str, Any]) -> None:
     assert not Watched({"lag": 5, **excuse}).after(IDLE_WITH_LAG_SECONDS * 2)
