@@ -88,12 +88,10 @@ async def test_what_can_never_be_is_refused_with_its_place_and_reason(
 
 
 async def test_of_very_many_mistakes_some_are_logged(edge: Served, capsys: pytest.CaptureFixture[str]) -> None:
-    answer = await edge.http.post(
-        "/schedules", json={**HOURLY, **{f"{number}{'x' * 300}": 0 for number in range(1000)}}
-    )
-    assert len(answer.json()["errors"]) == 1000
+    answer = await edge.http.post("/schedules", json={**HOURLY, **{f"{number}{'x' * 300}": 0 for number in range(500)}})
+    assert len(answer.json()["errors"]) == 500
     [line] = [line for line in capsys.readouterr().out.splitlines() if "schedule.refused" in line]
-    assert "count=1000" in line
+    assert "count=500" in line
     assert len(line) < 10_000
 
 

@@ -13,7 +13,7 @@ from shared.ids import new_id
 from shared.messaging.handler import Outgoing, outgoing
 from shared.messaging.producer import Producer
 from shared.specification.vendor import Vendor
-from tests.conftest import ReaderFor
+from tests.conftest import DatabaseFor, ReaderFor
 from tests.integration.fetcher.site import Site
 from tests.support.eventually import eventually
 from tests.support.running import running
@@ -45,18 +45,30 @@ def moved() -> Outgoing:
 
 
 async def test_a_redirect_is_not_followed_without_a_permit_of_its_own(
-    topics: Place, producer: Producer, reader_for: ReaderFor, payloads: Path, site: Site
+    topics: Place,
+    producer: Producer,
+    reader_for: ReaderFor,
+    database_for: DatabaseFor,
+    payloads: Path,
+    site: Site,
 ) -> None:
-    """Of four permits three are for the calls; the one that is left lets one redirect be followed."""
-    tasks = await reader_for("tasks.events")
+    """Of four permits three are for the calls, which wait for their vendor together; the one that is left lets one
+    redirect be followed."""
+    tasks, database = await reader_for("tasks.events"), await database_for("fetcher")
 
     def ends() -> list[str]:
         states = [event["state"] for event in tasks.of_type("task.changed")]
         return sorted(state for state in states if state in ("stored", "dead"))
 
+    async def all_wait() -> bool:
+        async with database.transaction() as tx:
+            return bool(await tx.fetchval("SELECT count(*) = 3 FROM calls"))
+
     budget = {"windows": [{"requests": 4, "per": "1d"}]}
     async with running("fetcher", Settings, build, topics, payloads):
-        await producer.send([configured(site, budget=budget, timeouts={"total": "3s"}), *(moved() for _ in range(3))])
+        await producer.send([moved() for _ in range(3)])
+        await eventually(all_wait)
+        await producer.send([configured(site, budget=budget, timeouts={"total": "3s"})])
         await eventually(lambda: len(ends()) == 3, 30)
     assert ends() == ["dead", "dead", "stored"]
     assert len(site.heads) == 4
