@@ -14,9 +14,9 @@ from shared.errors import Problem
 from shared.events.tasks import Call
 from shared.specification.invoke import IN_SUBMIT, VENDOR_JOB, Invoke
 from shared.specification.request import Request
+from shared.specification.scalars import Scalar
 from shared.specification.source import Poll
 from shared.specification.templates import placeholders_in
-from shared.specification.values import Scalar
 from shared.specification.vendor import JobOutcome
 from shared.specification.waits import silence
 

@@ -16,8 +16,9 @@ from shared.ids import derived_id
 from shared.specification.invoke import Invoke
 from shared.specification.job import Answer
 from shared.specification.request import Pages, Records, Request
+from shared.specification.scalars import Scalar
 from shared.specification.source import Output, Poll
-from shared.specification.values import Scalar, SecretReference, Strict
+from shared.specification.values import SecretReference, Strict
 from shared.specification.vendor import Callbacks, Retry, Url
 
 PROGRESS_SECONDS = 0.25

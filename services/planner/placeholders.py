@@ -13,9 +13,10 @@ from services.planner.model import Resolved
 from shared.errors import Invalid, Problem
 from shared.specification.parse import MOST_PROBLEMS, first_problems, parse, pointer_to
 from shared.specification.request import NumberedPages, OffsetPages, Pages, PlanCall, Request
+from shared.specification.scalars import Scalar
 from shared.specification.source import Poll
 from shared.specification.templates import PLACEHOLDER, Place, placeholders_in, unknown_placeholder
-from shared.specification.values import Scalar, Strict
+from shared.specification.values import Strict
 from shared.specification.walks import page_names
 
 _REQUEST: TypeAdapter[Any] = TypeAdapter(Request)

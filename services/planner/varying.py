@@ -9,8 +9,9 @@ from pydantic_core import to_json
 from shared.errors import Problem
 from shared.specification.invoke import Invoke
 from shared.specification.request import NumberedPages, OffsetPages, Request
+from shared.specification.scalars import Scalar
 from shared.specification.templates import placeholders_in
-from shared.specification.values import Scalar, Strict
+from shared.specification.values import Strict
 
 Inputs = Sequence[Mapping[str, Scalar]]
 

@@ -18,7 +18,7 @@ from shared.events.tasks import Call, FetchRequested
 from shared.events.timers import TimerRequested
 from shared.ids import derived_id
 from shared.messaging.handler import Outgoing, outgoing
-from shared.specification.values import Scalar
+from shared.specification.scalars import Scalar
 
 DueKind = Literal["deadline", "heartbeat", "status"]
 

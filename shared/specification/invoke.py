@@ -6,7 +6,8 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from shared.specification.request import NoPages, Pages, Records, Request
-from shared.specification.values import AnswerExpression, AtMost, Duration, InputValue, Strict
+from shared.specification.scalars import InputValue
+from shared.specification.values import AnswerExpression, AtMost, Duration, Strict
 
 CALLBACK_URL, TASK_ID, VENDOR_JOB = "callback.url", "task.id", "vendor_job"
 IN_SUBMIT, AFTER_IT = (CALLBACK_URL, TASK_ID), (VENDOR_JOB,)

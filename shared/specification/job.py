@@ -9,8 +9,9 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, TypeAdapter
 from shared.specification.invoke import Input, Invoke
 from shared.specification.notify import Notify
 from shared.specification.request import HeaderName, Pages, Path, Records, Request
+from shared.specification.scalars import MOST_QUERY_VALUES, Scalar
 from shared.specification.source import Output, Poll
-from shared.specification.values import MOST_QUERY_VALUES, AtMost, JobId, Name, Scalar, SecretReference, Strict
+from shared.specification.values import AtMost, JobId, Name, SecretReference, Strict
 from shared.specification.vendor import Retry, Url
 
 Parameters = Annotated[dict[str, Scalar], AtMost(100)]

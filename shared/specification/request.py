@@ -5,15 +5,8 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, Field
 
 from shared.specification.names import OrName
-from shared.specification.values import (
-    AnswerExpression,
-    AtMost,
-    BodyExpression,
-    Query,
-    RecordExpression,
-    Strict,
-    Words,
-)
+from shared.specification.scalars import Query
+from shared.specification.values import AnswerExpression, AtMost, BodyExpression, RecordExpression, Strict, Words
 
 
 def check_path(value: str) -> str:

@@ -22,8 +22,6 @@ def placeholders_in(value: Any) -> Iterator[tuple[Place, str]]:
     other values are not made: there may be many, far down."""
     if isinstance(value, str):
         yield from (((), name) for name in _names_in(value))
-    if isinstance(value, str):
-        yield from (((), name) for name in PLACEHOLDER.findall(value) if name)
     at: list[int | str] = []
     pending = [_items(value)]
     while pending:

@@ -8,16 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from shared.specification.auth import Auth
-from shared.specification.values import (
-    AnswerExpression,
-    AtMost,
-    Duration,
-    MessageExpression,
-    Name,
-    Size,
-    Strict,
-    Words,
-)
+from shared.specification.values import AnswerExpression, AtMost, Duration, MessageExpression, Name, Size, Strict, Words
 from shared.specification.verification import Verification
 
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?\.?|\[[0-9A-Fa-f:.]+\]")

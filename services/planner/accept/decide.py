@@ -23,8 +23,8 @@ from shared.specification.mistakes import input_of_poll, unknown
 from shared.specification.notify import Notify
 from shared.specification.placeholders import read_job
 from shared.specification.request import AutoPages, Request
+from shared.specification.scalars import QueryValue
 from shared.specification.source import Output, Poll, Source
-from shared.specification.values import QueryValue
 from shared.specification.vendor import Vendor
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from services.planner.model import TaskRef
 from services.planner.waiting import DueKind
 from shared.events.tasks import TaskState
-from shared.specification.values import Scalar
+from shared.specification.scalars import Scalar
 from shared.specification.vendor_jobs import Reported
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from shared.events.webhooks import WebhookReceived
 from shared.specification.expressions import NotApplicable, evaluate, holds
 from shared.specification.hook import Start
-from shared.specification.values import Scalar
+from shared.specification.scalars import Scalar
 
 _KINDS = {type(None): "nothing", dict: "an object", list: "a list", float: "no finite number"}
 
