@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from services.fetcher.call.pauses import pause_until
-from shared.events.tasks import Purpose
+from shared.events.tasks import OUTCOME_UNKNOWN, Purpose
 from shared.specification.expressions import NotApplicable, holds
 from shared.specification.vendor import Backoff, Outcome, Vendor
 
@@ -116,7 +116,7 @@ def setback(outcome: Unanswered, vendor: Vendor, this: Try, now: datetime, chanc
         case Unanswered(reason=reason, final=True):
             return GiveUp(reason)
         case Unanswered(reason=reason, sent=True) if not this.repeatable:
-            return GiveUp(f"outcome_unknown: {reason}")
+            return GiveUp(f"{OUTCOME_UNKNOWN}: {reason}")
         case Unanswered(reason=reason):
             return again(reason, vendor, this, now, chance)
 
@@ -187,7 +187,7 @@ def _by_status(answer: Answer, vendor: Vendor, this: Try, now: datetime, chance:
     if _may_pass(status):
         if this.repeatable or _was_not_begun(answer):
             return again(f"status_{status}", vendor, this, now, chance)
-        return GiveUp(f"outcome_unknown: the vendor answered {status} to a call that must not be repeated")
+        return GiveUp(f"{OUTCOME_UNKNOWN}: the vendor answered {status} to a call that must not be repeated")
     if status in (401, 403):
         refused = status == 401 and vendor.auth is not None
         return GiveUp(f"auth_failed: the vendor answered {status}", credential_refused=refused)

@@ -9,7 +9,7 @@ from shared.events.catalogue import DEAD, PAYLOADS_STORED, TASKS_EVENTS
 from shared.events.dead_letters import DeadLetter, Original
 from shared.events.envelope import CE_ID, CE_TYPE, Position, Record
 from shared.events.payloads import PayloadStored, Pointer
-from shared.events.tasks import Attempt, Facts, TaskChanged, TaskState, VendorAnswer, cut_reason
+from shared.events.tasks import OUTCOME_UNKNOWN, Attempt, Facts, TaskChanged, TaskState, VendorAnswer, cut_reason
 from shared.ids import derived_id
 from shared.messaging.handler import Outgoing, outgoing
 
@@ -108,7 +108,7 @@ def given_up(
         answer = (answer or VendorAnswer()).model_copy(update={"reason": cut_reason(reason)})
     match call.request.purpose:
         case "submit" if unknown:
-            because = reason if reason.startswith("outcome_unknown") else f"outcome_unknown: {reason}"
+            because = reason if reason.startswith(OUTCOME_UNKNOWN) else f"{OUTCOME_UNKNOWN}: {reason}"
             return (changed(call, Change(TaskState.WAITING, attempt, heard=Heard(reason=because)), now),)
         case "status":
             return (changed(call, Change(TaskState.WAITING, attempt, heard=Heard(reason=reason)), now),)

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from services.fetcher.call.request import Unsendable
-from shared.events.tasks import Call, FetchRequested, Purpose
+from shared.events.tasks import OUTCOME_UNKNOWN, Call, FetchRequested, Purpose
 from shared.specification.invoke import CALLBACK_URL, TASK_ID
 from shared.specification.templates import PLACEHOLDER
 from shared.specification.vendor_jobs import Reported, reported_by, vendor_job_of
@@ -44,7 +44,7 @@ def read_heard(request: FetchRequested, status: int, headers: Mapping[str, str],
 
 def is_unknown(reason: str, *, sent: bool) -> bool:
     """Whether a submit that was given up may have reached the vendor all the same: then it is waited for."""
-    return reason.startswith("outcome_unknown") or (sent and not reason.startswith(_KNOWN_FAILURES))
+    return reason.startswith(OUTCOME_UNKNOWN) or (sent and not reason.startswith(_KNOWN_FAILURES))
 
 
 def call_of(request: FetchRequested, gateway_url: str, key: Callable[[], bytes], now: datetime) -> Call | Unsendable:

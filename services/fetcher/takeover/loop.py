@@ -26,12 +26,12 @@ from services.fetcher.settle.settle import Settlement
 from services.fetcher.takeover import store
 from services.fetcher.takeover.decide import is_awake, may_judge
 from shared.database.pool import Database, Transaction
-from shared.events.tasks import Attempt
+from shared.events.tasks import OUTCOME_UNKNOWN, Attempt
 from shared.observability.logs import get_logger
 from shared.runtime.clock import monotonic, utc_now
 
 _ROUNDS_PER_LEASE = 4
-_UNKNOWN = "outcome_unknown: the fetcher ended while the call was open"
+_UNKNOWN = f"{OUTCOME_UNKNOWN}: the fetcher ended while the call was open"
 _FATAL = f"fatal: {MOST_TAKEOVERS} fetchers ended, one after the other, while the call was open"
 
 log = get_logger(__name__)
