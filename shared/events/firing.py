@@ -68,6 +68,8 @@ def read_schedule(document: Any, asked_at: datetime) -> Schedule:
             first_target(schedule, asked_at)
     except Invalid as error:
         problems += error.problems
+    if schedule.publish is not None and schedule.on_failure.reschedule is not None:
+        problems.append(Problem("/on_failure/reschedule", "expected none beside publish: no job runs that could fail"))
     if problems:
         raise Invalid(problems)
     return schedule

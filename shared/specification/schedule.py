@@ -110,7 +110,7 @@ class OnFailure(Strict):
     """What happens when a run fails, or cannot be started."""
 
     reschedule: Reschedule | None = None
-    """When to start again. Without this field a failed run is not started again."""
+    """When to start again. Without this field a failed run is not started again. It is refused beside `publish`."""
     notify: Notify = ()
     """Who hears of a run that has finally failed."""
 

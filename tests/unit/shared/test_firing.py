@@ -187,3 +187,11 @@ def test_a_schedule_that_is_published_publishes_none_itself() -> None:
     for _ in range(2):
         document = {"every": "1h", "publish": {"topic": "sluice.schedules.requested", "event": {"schedule": document}}}
     assert mistakes(**document).keys() == {"/publish/event/schedule/publish/topic"}
+
+
+def test_an_event_is_not_rescheduled() -> None:
+    """No job of it could fail; that it was missed can be reported."""
+    publish = {"topic": "jobs.control", "event": {"job_id": str(ID), "action": "pause"}}
+    again = {"reschedule": {"after": "1m"}, "notify": [{"topic": True}]}
+    assert mistakes(publish=publish, on_failure=again).keys() == {"/on_failure/reschedule"}
+    assert read_schedule({"every": "1h", "publish": publish, "on_failure": {"notify": again["notify"]}}, NOW)
