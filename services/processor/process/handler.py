@@ -119,6 +119,7 @@ def _changed(
         job_id=stored.job_id,
         number=stored.number,
         round=stored.round,
+        correlation_id=stored.correlation_id,
         state=state,
         service="processor",
         at=now,
