@@ -3,10 +3,15 @@
 from typing import Any
 from uuid import UUID
 
+import pytest
+import structlog.testing
+
 from services.callback_gateway.views.handler import view_jobs
 from shared.errors import Problem
 from shared.events.jobs import JobAccepted, JobRejected
 from shared.ids import new_id
+from tests.conftest import DatabaseFor
+from tests.integration.callback_gateway.callbacks import expected, received, run
 from tests.integration.callback_gateway.conftest import Served
 from tests.integration.callback_gateway.job_events import BEGAN, incoming
 
@@ -59,3 +64,17 @@ async def test_a_job_is_asked_for_with_one(edge: Served) -> None:
     assert (await edge.http.post("/jobs", json={**document, "correlation_id": str(new_id())})).status_code == 202
     refused = await edge.http.post("/jobs", json={**document, "correlation_id": "nightly"})
     assert [one["pointer"] for one in refused.json()["errors"]] == ["/correlation_id"]
+
+
+@pytest.mark.parametrize("correlation_id", [new_id(), None])
+async def test_what_a_callback_reports_names_the_job_and_what_it_was_asked_for_with(
+    database_for: DatabaseFor, correlation_id: UUID | None
+) -> None:
+    task_id = new_id()
+    waits = expected(task_id, correlation_id=correlation_id)
+    with structlog.testing.capture_logs() as lines:
+        [told] = await run(await database_for("callback-gateway"), waits, received(task_id))
+    [line] = [line for line in lines if line["event"] == "callback.accepted"]
+    assert (line["job_id"], line["task_id"]) == (told["job_id"], told["task_id"])
+    found = str(correlation_id) if correlation_id else None
+    assert (line.get("correlation_id"), told.get("correlation_id")) == (found, found)
