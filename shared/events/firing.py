@@ -103,12 +103,14 @@ def filled_start(
     """The job specification of one firing.
 
     Raises:
-        Invalid: it is none, or brings an id although every firing has its own.
+        Invalid: it is none, or brings an id or a correlation id, which each firing has from its schedule.
     """
     filler = filler or _Filler(_values(schedule, schedule_id, time))
     document: dict[str, Any] = filler.whole(schedule.start or {}, ("start",))
     if "id" in document:
         filler.problems.append(Problem("/start/id", "expected none: each firing is a job of its own"))
+    if "correlation_id" in document:
+        filler.problems.append(Problem("/start/correlation_id", "expected none: it is the schedule's id"))
     try:
         read_job(document)
     except Invalid as error:

@@ -37,7 +37,7 @@ from services.fetcher.call.webhooks import judge
 from services.fetcher.model import Claimed, Later, Leave, Outcome
 from shared.errors import Unavailable
 from shared.events.tasks import AnswerWanted, Facts, Purpose, VendorAnswer
-from shared.observability.logs import get_logger
+from shared.observability.logs import get_logger, task_ids
 from shared.payloads.store import PART_BYTES, PayloadStore
 from shared.runtime.clock import monotonic, utc_now
 from shared.specification.bodies import BodyTooLarge
@@ -227,6 +227,6 @@ async def _put_off(call: Claimed, error: Unavailable, *, may_have_left: bool) ->
     """The vendor is not to blame for a secret that cannot be read, a connection that there is no room for, or a payload
     that cannot be stored: no attempt is counted. The call keeps its place in flight for a while, so that others do not
     meet the same at once."""
-    log.warning("call.put_off", task_id=str(call.request.task_id), error=str(error))
+    log.warning("call.put_off", **task_ids(call.request), error=str(error))
     await asyncio.sleep(_PUT_OFF_SECONDS)
     return Later(call, utc_now(), call.attempt, reason=str(error), may_have_left=may_have_left)

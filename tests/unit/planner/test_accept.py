@@ -245,3 +245,12 @@ def test_a_request_that_its_parameters_make_too_large_is_refused_by_name() -> No
 
 def test_values_that_fit_are_admitted() -> None:
     assert len(admitted(invoked()).tasks) == 1
+
+
+def test_what_a_job_runs_with_has_its_correlation_id_and_no_trace_of_one_that_is_not_there() -> None:
+    correlation_id = uuid4()
+    document = {"vendor": "acme", "request": {"path": "/quote"}}
+    job = admit(uuid4(), document, Configured(VENDORS, {}), correlation_id)
+    assert isinstance(job, Admitted), job
+    assert Resolved.model_validate_json(job.resolved_json).correlation_id == correlation_id
+    assert "correlation_id" not in orjson.loads(admitted(document).resolved_json)

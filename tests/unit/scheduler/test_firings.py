@@ -14,9 +14,10 @@ from services.scheduler.schedules.counting import facts_of
 from services.scheduler.schedules.decide import due, ended
 from services.scheduler.schedules.firing import PUNCTUAL, End
 from services.scheduler.schedules.model import Decision, ScheduleWithFirings
+from shared.events.envelope import CE_CORRELATION
 from shared.events.jobs import JobState
 from shared.events.schedules import ScheduleFact, ScheduleState
-from tests.unit.scheduler.schedules import COMPLETED, FAILED, NOW, facts, once, put, started
+from tests.unit.scheduler.schedules import COMPLETED, FAILED, ID, NOW, START, done, facts, once, put, started
 
 MOST = 200
 
@@ -212,3 +213,41 @@ def test_a_failed_run_that_is_redriven_and_succeeds_is_not_started_again() -> No
 def test_whoever_cancels_a_run_does_not_want_it_again() -> None:
     decision = due(once(on_failure={"reschedule": {"after": "1m"}}), NOW + timedelta(minutes=1))
     assert facts(ended(decision.standing, decision.standing.open[0], End(JobState.CANCELLED), NOW)) == ["failed"]
+
+
+def correlations(decision: Decision) -> list[tuple[str | None, str]]:
+    """Of each message for a job: the correlation id in it, and that in its headers."""
+    return [
+        (
+            orjson.loads(timer.message.value or b"").get("correlation_id"),
+            dict(timer.message.headers)[CE_CORRELATION].decode(),
+        )
+        for timer in decision.messages
+        if timer.message.topic == "jobs.requested"
+    ]
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        {"every": "1h"},
+        {"cron": "0 * * * *"},
+        {"schedule": "nightly", "triggerAt": (NOW + timedelta(hours=1)).isoformat()},
+        {"triggerAt": (NOW + timedelta(hours=1)).isoformat()},
+    ],
+)
+def test_every_job_of_a_schedule_has_its_id_whether_planned_started_again_or_triggered(times: dict[str, Any]) -> None:
+    again = {"reschedule": {"after": "5m", "at_most": 1}}
+    planned = due(put(**times, overlap="allow", on_failure=again), NOW + timedelta(hours=1))
+    failed = ended(planned.standing, planned.standing.open[0], FAILED, NOW + timedelta(hours=1))
+    rescheduled = due(failed.standing, NOW + timedelta(hours=1, minutes=5))
+    triggered = done(put(**times), "trigger")
+    for decision in (planned, rescheduled, triggered):
+        assert correlations(decision) == [(str(ID), str(ID))]
+
+
+@pytest.mark.parametrize("own", [None, "019b0000-0000-7000-8000-000000000001"])
+def test_a_published_event_carries_the_id_of_its_schedule_unless_it_has_its_own(own: str | None) -> None:
+    event = {**START, "correlation_id": own} if own else START
+    decision = due(put(every="1h", publish={"topic": "jobs.requested", "event": event}), NOW + timedelta(hours=1))
+    assert correlations(decision) == [(own or str(ID), str(ID))]

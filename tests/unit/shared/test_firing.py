@@ -142,3 +142,8 @@ def test_all_mistakes_are_told_with_their_places() -> None:
     assert mistakes(every="soon", start={1: 2}).keys() == {"/every", "/start/1", "/start"}
     assert mistakes(every="soon", start=7).keys() == {"/every", "/start"}
     assert "" in mistakes(start={"source": "x"}, publish={"topic": "jobs.control", "event": {}})
+
+
+@pytest.mark.parametrize("name", ["id", "correlation_id"])
+def test_a_job_has_its_ids_from_its_firing_and_its_schedule(name: str) -> None:
+    assert list(mistakes(start={"source": "acme-orders", name: str(RUN)})) == [f"/start/{name}"]
