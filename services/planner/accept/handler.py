@@ -22,7 +22,7 @@ from shared.ids import derived_id
 from shared.messaging.handler import Outgoing, Refuse, Result, outgoing
 from shared.observability.logs import get_logger, ids
 from shared.observability.metrics import vendor_label
-from shared.runtime.clock import utc_now
+from shared.runtime.clock import monotonic, utc_now
 
 log = get_logger(__name__)
 
@@ -35,7 +35,7 @@ async def accept_jobs(tx: Transaction, batch: Sequence[Incoming[JobRequested]]) 
     checked in a thread, since one with many inputs takes seconds.
 
     Raises:
-        TooMuchAtOnce: as `Room.take`.
+        TooMuchAtOnce: as `Room.take` and `Room.check_seconds`.
     """
     now = utc_now()
     known = await store.find_configuration(tx, [names_in(incoming.event.document) for incoming in batch])
@@ -50,9 +50,10 @@ async def accept_jobs(tx: Transaction, batch: Sequence[Incoming[JobRequested]]) 
 
 
 def _admit_each(batch: Sequence[_Request], known: Configured) -> list[_Decided]:
-    room = Room(len(batch))
+    room, began = Room(len(batch)), monotonic()
     decided: list[_Decided] = []
     for incoming in batch:
+        room.check_seconds(monotonic() - began)
         decided.append((incoming, _admit(incoming, known)))
         if isinstance(job := decided[-1][1], Admitted):
             room.take(job.step.calls)

@@ -210,6 +210,32 @@ def test_a_failed_run_that_is_redriven_and_succeeds_is_not_started_again() -> No
     assert (firing.verdict, firing.job_id, firing.attempt) == ("succeeded", failed.id, 1)
 
 
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        (End(JobState.FAILED, "outcome_unknown: timeout", unknown=True), "outcome_unknown: timeout"),
+        (End(JobState.CANCELLED), "cancelled"),
+    ],
+)
+@pytest.mark.parametrize("times", [{"triggerAt": (NOW + timedelta(minutes=1)).isoformat()}, {"every": "1m"}])
+def test_a_failed_run_that_is_redriven_is_not_started_again_where_that_end_forbids_it(
+    end: End, reason: str, times: dict[str, Any]
+) -> None:
+    """The redrive may have made the call, and only its outcome is unknown."""
+    notify = [{"webhook": "https://me.example", "on": ["failed", "cancelled"]}]
+    fired = due(put(**times, on_failure={"reschedule": {"after": "1h"}, "notify": notify}), NOW + timedelta(minutes=1))
+    [failed] = fired.standing.open
+    rescheduled = ended(fired.standing, failed, FAILED, NOW)
+    decision = ended(rescheduled.standing, rescheduled.standing.open[0], end, NOW)
+    [fact] = decision.facts
+    assert (fact.fact, fact.reason, fact.job_id) == (ScheduleFact.FAILED, reason, failed.id)
+    assert decision.standing.open == ()
+    [notice] = [orjson.loads(timer.message.value or b"") for timer in decision.messages]
+    assert (notice["webhooks"][0]["webhook"], notice["event"]["data"]["reason"]) == ("https://me.example", reason)
+    [firing] = firing_views(facts_of([fired, rescheduled, decision]))
+    assert (firing.verdict, firing.job_id) == ("failed", failed.id)
+
+
 def test_whoever_cancels_a_run_does_not_want_it_again() -> None:
     decision = due(once(on_failure={"reschedule": {"after": "1m"}}), NOW + timedelta(minutes=1))
     assert facts(ended(decision.standing, decision.standing.open[0], End(JobState.CANCELLED), NOW)) == ["failed"]
