@@ -154,7 +154,7 @@ def _by_rule(answer: Answer, vendor: Vendor, this: Try, now: datetime, chance: f
         case "empty":
             return Empty()
         case "retry":
-            return again(f"outcome_rule_{answer.status}", vendor, this, now, chance)
+            return _unless_at_work(answer, f"outcome_rule_{answer.status}", vendor, this, now, chance)
         case "rate_limited":
             return _limited(answer, vendor, this, now)
         case "fail":
@@ -185,14 +185,19 @@ def _by_status(answer: Answer, vendor: Vendor, this: Try, now: datetime, chance:
     if _is_limit(answer):
         return _limited(answer, vendor, this, now)
     if _may_pass(status):
-        if this.repeatable or _was_not_begun(answer):
-            return again(f"status_{status}", vendor, this, now, chance)
-        return GiveUp(f"{OUTCOME_UNKNOWN}: the vendor answered {status} to a call that must not be repeated")
+        return _unless_at_work(answer, f"status_{status}", vendor, this, now, chance)
     if status in (401, 403):
         refused = status == 401 and vendor.auth is not None
         return GiveUp(f"auth_failed: the vendor answered {status}", credential_refused=refused)
     hint = "; network.redirects would have to be follow" if status in _REDIRECTS else ""
     return GiveUp(f"refused_{status}: the vendor answered {status}{hint}")
+
+
+def _unless_at_work(answer: Answer, reason: str, vendor: Vendor, this: Try, now: datetime, chance: float) -> Setback:
+    """Another attempt. A call that must not be repeated gets none while the vendor may be at work on it."""
+    if this.repeatable or not may_have_it(answer):
+        return again(reason, vendor, this, now, chance)
+    return GiveUp(f"{OUTCOME_UNKNOWN}: the vendor answered {answer.status} to a call that must not be repeated")
 
 
 def _limited(answer: Answer, vendor: Vendor, this: Try, now: datetime) -> Setback:
