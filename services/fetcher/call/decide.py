@@ -72,11 +72,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """No answer. `sent`: the vendor may have the request."""
+    """No answer. `sent`: the vendor may have the request. `is_fault`: the vendor or the way to it failed, whatever was
+    asked for."""
 
     reason: str
     sent: bool
     final: bool = False
+    is_fault: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +129,10 @@ def may_have_it(outcome: Answer | Unanswered) -> bool:
         case Unanswered(sent=sent):
             return sent
         case Answer(status=status):
-            return _may_pass(status) and not _was_not_begun(outcome)
+            return may_pass(status) and not _was_not_begun(outcome)
 
 
-def _may_pass(status: int) -> bool:
+def may_pass(status: int) -> bool:
     """Whether the same call may succeed later."""
     return status in (408, _TOO_EARLY) or (status >= 500 and status not in _NEVER_BETTER)
 
@@ -184,7 +186,7 @@ def _by_status(answer: Answer, vendor: Vendor, this: Try, now: datetime, chance:
         return Succeeded()
     if _is_limit(answer):
         return _limited(answer, vendor, this, now)
-    if _may_pass(status):
+    if may_pass(status):
         return _unless_at_work(answer, f"status_{status}", vendor, this, now, chance)
     if status in (401, 403):
         refused = status == 401 and vendor.auth is not None
