@@ -26,6 +26,7 @@ from services.fetcher.call.egress import EgressRests
 from services.fetcher.call.examine import Findings, Question, Reading, examine, reading
 from services.fetcher.call.facts import AnswerOrigin
 from services.fetcher.call.failures import CallFailed, Exhausted, Failure
+from services.fetcher.call.health import vendor_works
 from services.fetcher.call.keep import Keeping
 from services.fetcher.call.outcome import Page, Tried, give_up, outcome_of
 from services.fetcher.call.pauses import spent_until
@@ -116,7 +117,8 @@ class CallMaker:
             may_have_left = call.may_have_left or not isinstance(error, Exhausted)
             return await _put_off(call, error, may_have_left=may_have_left)
         sent = may_have_it(judged.result) and not isinstance(judged.decided, RateLimited)
-        tried = Tried(began_at, monotonic() - began, egress, status, answered_at, sent=sent)
+        works = vendor_works(judged.result, judged.decided)
+        tried = Tried(began_at, monotonic() - began, egress, status, answered_at, sent=sent, works=works)
         if isinstance(judged.decided, Page):
             tried = replace(tried, spent_until=self._spent(vendor, egress, judged.result))
             return outcome_of(call, judged.decided, tried, utc_now())
@@ -220,7 +222,8 @@ def _lost(call: Claimed, vendor: Vendor, result: Unanswered) -> Judged:
 def _unanswered(error: CallFailed | Late) -> Unanswered:
     if isinstance(error, Late):
         return Unanswered(_LATE, sent=False)
-    return Unanswered(str(error), sent=error.sent, final=error.failure in _FINAL)
+    final = error.failure in _FINAL
+    return Unanswered(str(error), sent=error.sent, final=final, is_fault=not final)
 
 
 async def _put_off(call: Claimed, error: Unavailable, *, may_have_left: bool) -> Later:
