@@ -114,6 +114,7 @@ def _simulator(rows: Rows) -> list[Target]:
 
 TARGETS: Mapping[str, Callable[[Rows], list[Target]]] = {
     "end_to_end": _end_to_end,
+    "end_to_end_flat": _end_to_end,
     "small_job": _small_job,
     "memory": _memory,
     "contract": _contract,

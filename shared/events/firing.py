@@ -120,10 +120,12 @@ def target_of(schedule: Schedule, schedule_id: UUID, time: datetime, run_id: UUI
 
 
 def _started(start: dict[str, Any], filler: "_Filler") -> dict[str, Any]:
-    """The job specification of one firing. It has no id, as every firing has its own."""
+    """The job specification of one firing, which gives it its id; the correlation id is that of the schedule."""
     document: dict[str, Any] = filler.whole(start, ("start",))
     if "id" in document:
         filler.problems.append(Problem("/start/id", "expected none: each firing is a job of its own"))
+    if "correlation_id" in document:
+        filler.problems.append(Problem("/start/correlation_id", "expected none: it is the schedule's id"))
     try:
         read_job(document)
     except Invalid as error:

@@ -135,7 +135,7 @@ class Schedule(Strict):
     ends: Instant | None = None
     """No firing after this time."""
     start: dict[str, Any] | None = None
-    """The job that each firing starts: any job, without an `id`."""
+    """The job that each firing starts: any job, without an `id` and a `correlation_id`, which is the schedule's id."""
     publish: Publish | None = None
     """The event that each firing publishes instead of a job."""
     overlap: Literal["skip", "allow"] = "skip"

@@ -144,6 +144,11 @@ def test_all_mistakes_are_told_with_their_places() -> None:
     assert "" in mistakes(start={"source": "x"}, publish={"topic": "jobs.control", "event": {}})
 
 
+@pytest.mark.parametrize("name", ["id", "correlation_id"])
+def test_a_job_has_its_ids_from_its_firing_and_its_schedule(name: str) -> None:
+    assert list(mistakes(start={"source": "acme-orders", name: str(RUN)})) == [f"/start/{name}"]
+
+
 @pytest.mark.parametrize(
     ("topic", "event", "pointer"),
     [
