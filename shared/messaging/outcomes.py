@@ -100,6 +100,7 @@ class Outcomes:
 
         Raises:
             CircuitOpen: it would be one failure too many in a row.
+            Unavailable: the database does not answer.
         """
         later, never = list[Poison](), list[Poison]()
         for poison in bad:
@@ -119,7 +120,14 @@ class Outcomes:
             self._count(f"dead_{poison.reason}")
             never.append(poison)
         again = await self._send_again(later) if later else []
-        return [*again, *(self._letters.poison(poison, self._clock()) for poison in never)]
+        letters = [self._letters.poison(poison, self._clock()) for poison in never]
+        return [*again, *letters, *await self._report_unread(never)]
+
+    async def _report_unread(self, never: Sequence[Poison]) -> Sequence[Outgoing]:
+        if not never or self._consumer.on_unread is None:
+            return ()
+        async with self._database.transaction() as tx:
+            return await self._consumer.on_unread(tx, never)
 
     async def _send_again(self, later: Sequence[Poison]) -> list[Outgoing]:
         """Records this release cannot read are sent again as their next delivery. This delivery is recorded in the
