@@ -146,5 +146,8 @@ class Outcomes:
 
 
 def _may_be_ours(error: Exception) -> bool:
-    """Whether a defect of Sluice may be behind a failure. A value that cannot be stored may be one of a wrong type."""
-    return isinstance(error, Unstorable) or not isinstance(error, (Rejected, RefusedByTarget))
+    """Whether a defect of Sluice may be behind a failure. A value that cannot be stored may be one of a wrong type, if
+    its content is not the reason."""
+    if isinstance(error, Unstorable):
+        return not error.by_content
+    return not isinstance(error, (Rejected, RefusedByTarget))

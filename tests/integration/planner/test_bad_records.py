@@ -16,6 +16,7 @@ from services.planner.settings import Settings
 from shared.database.pool import Database
 from shared.events.envelope import CE_ID, CE_VERSION, DELIVERY, delivery_of_replay
 from shared.ids import new_id
+from shared.messaging.outcomes import CIRCUIT_RUN
 from tests.conftest import DatabaseFor, ReaderFor
 from tests.support.eventually import eventually
 from tests.support.letters import reasons
@@ -173,6 +174,17 @@ async def test_a_request_that_cannot_be_read_rejects_the_job_that_it_names_but_n
     assert mistakes.keys() == set(ids)
     assert mistakes[infinite] == {"pointer": "", "detail": "schema_invalid: expected finite numbers"}
     assert mistakes[cut]["detail"].startswith("undecodable: ")
+
+
+async def test_a_flood_of_values_that_cannot_be_stored_does_not_stop_the_planner(
+    topics: Place, planner: None, raw: AIOKafkaProducer, reader_for: ReaderFor
+) -> None:
+    """Anyone may send them, and the requests of others must not wait behind them."""
+    jobs, topic, good = await reader_for("jobs.events"), f"{topics.prefix}.jobs.requested", str(new_id())
+    for _ in range(2 * CIRCUIT_RUN):
+        await raw.send(topic, b'{"vendor":"a\\u0000","poll":{}}', key=b"one")
+    await raw.send_and_wait(topic, document(id=good), key=b"one")
+    await eventually(lambda: good in accepted(jobs), 40)
 
 
 async def test_on_every_topic_a_bad_record_is_put_aside_and_its_neighbours_are_handled(
