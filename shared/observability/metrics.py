@@ -20,7 +20,7 @@ CUT_OFF = Gauge(
 LAG = Gauge("sluice_consumer_lag_records", "Records behind the end of the log", ["group", "topic"])
 COMMIT_FAULTS = Counter("sluice_offset_commit_faults_total", "Offset commits that did not succeed", ["group"])
 CIRCUIT_OPEN = Gauge(
-    "sluice_consumer_circuit_open", "1 while a consumer stands still after too many failures in a row", ["group"]
+    "sluice_consumer_circuit_open", "1 while a consumer stands still after too many failures", ["group"]
 )
 UNREADABLE = Gauge(
     "sluice_consumer_unreadable_partitions", "Partitions that stand still at a batch that cannot be read", ["group"]
