@@ -104,17 +104,15 @@ async def reject_unread(tx: Transaction, unread: Sequence[Poison]) -> list[Outgo
     """Requests cannot be read: their jobs are rejected, unless earlier requests made them."""
     named = [(poison, job_id) for poison in unread if (job_id := job_of_unread(poison.record)) is not None]
     known = await store.find_jobs(tx, [job_id for _, job_id in named])
-    now = utc_now()
-    return [
-        _rejected(job_id, [Problem("", f"{poison.reason}: {poison.error}")], now, id=_id_of_rejection(poison))
-        for poison, job_id in named
-        if job_id not in known
-    ]
+    return [_rejected_unread(poison, job_id) for poison, job_id in named if job_id not in known]
 
 
-def _id_of_rejection(poison: Poison) -> UUID:
-    """The same however often the record comes."""
-    return derived_id("unread", *place_of(poison.record))
+def _rejected_unread(poison: Poison, job_id: UUID) -> Outgoing:
+    """Its id is the same however often the record comes."""
+    now, mistake = utc_now(), Problem("", f"{poison.reason}: {poison.error}")
+    event, id = JobRejected(job_id=job_id, mistakes=(mistake,), at=now), derived_id("unread", *place_of(poison.record))
+    log.info("job.rejected", job_id=str(job_id), reason=poison.reason)
+    return outgoing(JOBS_EVENTS, job_id, event, id=id, at=now)
 
 
 def _report(job: Admitted, now: datetime) -> list[Outgoing]:
