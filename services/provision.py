@@ -36,10 +36,6 @@ class ProvisionSettings(ServiceSettings):
     admin_database_password: OwnSecret = Field(
         "", pattern=REFERENCE, description="env:NAME or file:/PATH of that role's password; empty: that of the URL"
     )
-    topic_partitions: int = Field(
-        4, ge=1, le=1000, description="partitions of each new busy topic; 12 and up in production"
-    )
-    topic_replication: int = Field(1, ge=1, le=9, description="replicas of each new topic; 3 in production")
 
 
 async def provision_roles(settings: ProvisionSettings) -> None:

@@ -39,8 +39,6 @@ class Settings(ServiceSettings):
         le=100_000,
         description="connections open at once in one process, those of waiting requests and event streams included",
     )
-    topic_partitions: int = Field(4, ge=1, le=1000, description="partitions of each new `records.<source>` topic")
-    topic_replication: int = Field(1, ge=1, le=9, description="replicas of each new `records.<source>` topic")
     callback_key: OwnSecret = Field(
         "", description="env:NAME or file:/PATH of the key that signs callback URLs; the same as the fetchers'"
     )

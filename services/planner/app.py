@@ -1,6 +1,6 @@
 """The planner as a table."""
 
-from services.planner.accept.handler import accept_jobs, give_up_job
+from services.planner.accept.handler import accept_jobs, give_up_job, reject_unread
 from services.planner.configure import handler as configuration
 from services.planner.control.handler import control_jobs
 from services.planner.expire.loop import Expire
@@ -33,7 +33,13 @@ def build(runtime: Runtime[Settings]) -> App:
     return App(
         consumers=[
             Consumer(
-                "accept", JOBS_REQUESTED, accept_jobs, wake=release.wake, on_given_up=give_up_job, spacing_seconds=0.1
+                "accept",
+                JOBS_REQUESTED,
+                accept_jobs,
+                wake=release.wake,
+                on_given_up=give_up_job,
+                on_unread=reject_unread,
+                spacing_seconds=0.1,
             ),
             Consumer(
                 "track",

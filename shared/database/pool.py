@@ -31,14 +31,18 @@ _FAREWELL_SECONDS = 1
 """How long a server may take to end a statement that was given up; then its connection is cut."""
 _TRANSIENT_STATES = ("08", "40001", "40P01", "53", "57", "55P03", "25006", "25P03", "58")
 _UNSTORABLE_STATES = ("22", "54")
+_STATES_OF_CONTENT = ("22003", "22021", "22P05", "54")
+"""A number out of range, characters that are none here, a size beyond a limit."""
 _CLIENT_FAULTS = (OSError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 class Unstorable(Rejected):
-    """Postgres refuses a value that is valid JSON: NUL in text, a lone surrogate, a number out of range."""
+    """Postgres refuses a value that is valid JSON: NUL in text, a lone surrogate, a number out of range. With
+    `by_content` that is why; else the value may be of a type that a statement of ours does not expect."""
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, *, by_content: bool) -> None:
         super().__init__("unstorable_value", message)
+        self.by_content = by_content
 
 
 def is_unavailable(error: BaseException) -> bool:
@@ -205,8 +209,15 @@ def _translate(error: Exception) -> SluiceError | None:
     if is_unavailable(error):
         return Unavailable(f"Postgres: {type(error).__name__}: {error}")
     if is_unstorable(error):
-        return Unstorable(f"Postgres: {type(error).__name__}")
+        return Unstorable(f"Postgres: {type(error).__name__}", by_content=_is_by_content(error))
     return None
+
+
+def _is_by_content(error: Exception) -> bool:
+    """What the client refuses has its reason as the cause; what the server refuses has a state."""
+    state = str(getattr(error, "sqlstate", ""))
+    is_refused_here = isinstance(error.__cause__ or error, (OverflowError, UnicodeEncodeError))
+    return is_refused_here or state.startswith(_STATES_OF_CONTENT)
 
 
 def _cause(error: Exception) -> Exception | None:

@@ -66,8 +66,11 @@ def _reason(error: ValidationError) -> str:
 def _text(error: ValidationError) -> str:
     """What was expected where; nothing of what came."""
     found = error.errors(include_url=False, include_input=False, include_context=False)[:10]
-    return "; ".join(f"{'/'.join(str(step) for step in one['loc'])}: {_message(one)}" for one in found)[:_LONGEST_ERROR]
+    return "; ".join(map(_mistake, found))[:_LONGEST_ERROR]
 
 
-def _message(one: ErrorDetails) -> str:
-    return "not a type of this topic" if one["type"] == "union_tag_invalid" else one["msg"]
+def _mistake(one: ErrorDetails) -> str:
+    place, text = "/".join(map(str, one["loc"])), one["msg"].removeprefix("Value error, ")
+    if one["type"] == "union_tag_invalid":
+        text = "not a type of this topic"
+    return f"{place}: {text}" if place else text

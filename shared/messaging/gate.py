@@ -54,6 +54,11 @@ class Gate(ConsumerRebalanceListener):  # type: ignore[misc]
         self._noted |= {partition: offset + 1 for partition, offset in _last_of_each(records).items()}
         self._done.update(self._noted)
 
+    def note_jump(self, partition: TopicPartition, to: int) -> None:
+        """The log begins at this offset now. It is committed, or each start would find the same jump until a record is
+        done. Nothing that is in hand can be lost by that: the broker does not have it any more."""
+        self._noted[partition] = to
+
     def lag(self) -> int:
         """Records behind the ends of the partitions in which a batch was done or went back, as far as they can be read:
         what belongs to a transaction that is still open cannot. The mark that ends a transaction takes an offset, too,

@@ -11,6 +11,7 @@ from shared.errors import Rejected
 from shared.events.envelope import CE_ID, CE_SOURCE, CE_TIME, CE_TYPE, CE_VERSION, TRACEPARENT, Event, Headers, Incoming
 from shared.events.topic import Topic
 from shared.ids import new_id
+from shared.messaging.decode import Poison
 
 E = TypeVar("E")
 P = TypeVar("P")
@@ -108,6 +109,10 @@ OnGivenUp = Callable[[Transaction, Incoming[Any], str], Awaitable[Sequence[Outgo
 """What to send when the shell gives an event up, so that its outcome becomes known. Gets the transaction in which the
 ledger records the end, the event and the reason. A redriven event may be given up more than once."""
 
+OnUnread = Callable[[Transaction, Sequence[Poison]], Awaitable[Sequence[Outgoing]]]
+"""What to send for records that cannot be read and become dead letters, so that their outcome becomes known. The same
+records may come again: their messages need ids derived from their places."""
+
 
 def _nothing() -> None:
     return None
@@ -121,6 +126,7 @@ class Consumer(Generic[E]):
     `wake` is called after a batch was committed and its messages produced, to wake a loop that waits for work.
     `members` is how many of the group's members this process is: one computes while another waits for the database.
     `on_given_up` gives the messages beside the dead letter of an event that the shell gave up.
+    `on_unread` gives the messages beside the dead letters of records that cannot be read.
     `skips` are CloudEvents types that mean nothing here: their records are passed over unread.
     `spacing_seconds` is the least time from one batch of many events to the next, less after one of few: under load
     events gather, and what several of them say of one row is written once. Without load nothing is delayed.
@@ -135,4 +141,5 @@ class Consumer(Generic[E]):
     members: int = 1
     skips: frozenset[str] = frozenset()
     on_given_up: OnGivenUp | None = None
+    on_unread: OnUnread | None = None
     spacing_seconds: float = 0.0

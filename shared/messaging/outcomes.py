@@ -2,7 +2,7 @@
 dead letter.
 
 Every outcome is recorded in the ledger, so that the same messages are sent when the batch comes again. Too many
-failures in a row, whether they are tried again later or given up, open the circuit: the consumer has to stand still
+failures, whether they are tried again later or given up, open the circuit: the consumer has to stand still
 (`CircuitOpen`). What a user or a vendor has to mend (`Rejected`, `RefusedByTarget`) never opens it: other users' events
 would wait behind it.
 """
@@ -24,12 +24,13 @@ from shared.observability.logs import get_logger
 from shared.observability.metrics import EVENTS
 
 CIRCUIT_RUN = 100
+CIRCUIT_LAST = 400
 
 log = get_logger(__name__)
 
 
 class CircuitOpen(Exception):
-    """Too many failures in a row: stand still until a person has looked."""
+    """Too many failures: stand still until a person has looked."""
 
 
 class Outcomes:
@@ -60,7 +61,7 @@ class Outcomes:
     def passed(self, fresh: Sequence[Incoming[Any]]) -> None:
         """These were handled."""
         for incoming in fresh:
-            self._circuit.passed(incoming.record.position.partition)
+            self._circuit.passed(incoming)
 
     def message(self, result: Result) -> Outgoing | Bundle:
         """What a handler's result is as a message."""
@@ -79,14 +80,14 @@ class Outcomes:
         again, the same messages are sent and the event is not handled.
 
         Raises:
-            CircuitOpen: it would be one failure too many in a row.
+            CircuitOpen: it would be one failure too many.
         """
         known = {"event_id": str(incoming.id), "delivery": incoming.delivery}
         log.error("event.failed", group=self._letters.group, **known, defect=describe_defect(error), exc_info=error)
         reason = self._letters.gives_up(incoming, error)
 
         async def give_up(tx: Transaction, _: Sequence[Incoming[Any]]) -> Sequence[Outgoing]:
-            if _may_be_ours(error) and self._circuit.refused(incoming.record.position):
+            if _may_be_ours(error) and self._circuit.refused(incoming.record.position, incoming.repeats):
                 raise CircuitOpen from error
             on_given_up = self._consumer.on_given_up
             more = await on_given_up(tx, incoming, reason) if reason and on_given_up else ()
@@ -99,7 +100,8 @@ class Outcomes:
         mistake and never opens the circuit.
 
         Raises:
-            CircuitOpen: it would be one failure too many in a row.
+            CircuitOpen: it would be one failure too many.
+            Unavailable: the database does not answer.
         """
         later, never = list[Poison](), list[Poison]()
         for poison in bad:
@@ -114,12 +116,19 @@ class Outcomes:
             if self._letters.may_be_read_later(poison):
                 later.append(poison)
                 continue
-            if not self._consumer.topic.public and self._circuit.refused(at):
+            if not self._consumer.topic.public and self._circuit.refused(at, unread_of(poison).repeats):
                 raise CircuitOpen
             self._count(f"dead_{poison.reason}")
             never.append(poison)
         again = await self._send_again(later) if later else []
-        return [*again, *(self._letters.poison(poison, self._clock()) for poison in never)]
+        letters = [self._letters.poison(poison, self._clock()) for poison in never]
+        return [*again, *letters, *await self._report_unread(never)]
+
+    async def _report_unread(self, never: Sequence[Poison]) -> Sequence[Outgoing]:
+        if not never or self._consumer.on_unread is None:
+            return ()
+        async with self._database.transaction() as tx:
+            return await self._consumer.on_unread(tx, never)
 
     async def _send_again(self, later: Sequence[Poison]) -> list[Outgoing]:
         """Records this release cannot read are sent again as their next delivery. This delivery is recorded in the
@@ -138,5 +147,8 @@ class Outcomes:
 
 
 def _may_be_ours(error: Exception) -> bool:
-    """Whether a defect of Sluice may be behind a failure. A value that cannot be stored may be one of a wrong type."""
-    return isinstance(error, Unstorable) or not isinstance(error, (Rejected, RefusedByTarget))
+    """Whether a defect of Sluice may be behind a failure. A value that cannot be stored may be one of a wrong type, if
+    its content is not the reason."""
+    if isinstance(error, Unstorable):
+        return not error.by_content
+    return not isinstance(error, (Rejected, RefusedByTarget))

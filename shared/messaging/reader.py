@@ -26,6 +26,7 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 
+from shared.messaging.jumps import OnJump, watch_positions
 from shared.messaging.unpack import limit_batches
 from shared.observability.logs import get_logger
 
@@ -69,6 +70,7 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]
         self.spacing_seconds = 0.0
         self.denied = ""
         """Why the broker does not let the topic be read; empty while it does."""
+        self.on_jump: OnJump | None = None
         self._wait_ms = _WAIT_MS
         self._set_aside: dict[TopicPartition, int] = {}
         self._look_again_at = 0.0
@@ -78,6 +80,11 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]
         """Join the group. aiokafka has no public setting for what its fetcher does with unread records."""
         await super().start()
         self._fetcher._prefetch_backoff = UNREAD_SECONDS
+        watch_positions(self._fetcher, str(self._group_id), self._report_jump)
+
+    def _report_jump(self, partition: TopicPartition, to: int) -> None:
+        if self.on_jump is not None:
+            self.on_jump(partition, to)
 
     @property
     def unreadable(self) -> dict[TopicPartition, int]:

@@ -35,7 +35,7 @@ from shared.messaging.decode import Poison, decode
 from shared.messaging.gate import COMMIT_SECONDS, Gate
 from shared.messaging.handler import Bundle, Consumer, Outgoing
 from shared.messaging.ledger import LedgerRow
-from shared.messaging.outcomes import CIRCUIT_RUN, CircuitOpen, Outcomes
+from shared.messaging.outcomes import CIRCUIT_LAST, CIRCUIT_RUN, CircuitOpen, Outcomes
 from shared.messaging.producer import Producer
 from shared.messaging.sending import Sending
 from shared.observability.logs import get_logger
@@ -53,11 +53,12 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long a batch is tried before it goes back, how many failures in a row are too many, and how long a
-    commit of offsets may take."""
+    """How long a batch is tried before it goes back, how many failures in a row are too many, of how many events half
+    may fail, and how long a commit of offsets may take."""
 
     patience_seconds: float = PATIENCE_SECONDS
     circuit_run: int = CIRCUIT_RUN
+    circuit_last: int = CIRCUIT_LAST
     commit_seconds: float = COMMIT_SECONDS
 
 
@@ -94,7 +95,7 @@ class Shell:
         self._patience_seconds = limits.patience_seconds
         self._tries = _TRIES_OF_STATE if consumer.topic.is_state else 1
         letters = LetterWriter(service, self.group, sends_again=not consumer.topic.is_state)
-        self._outcomes = Outcomes(consumer, database, letters, clock, Circuit(limits.circuit_run))
+        self._outcomes = Outcomes(consumer, database, letters, clock, Circuit(limits.circuit_run, limits.circuit_last))
         self._sending = Sending(consumer, database, producer, letters, clock)
 
     async def on_batch(self, records: Sequence[ConsumerRecord]) -> None:

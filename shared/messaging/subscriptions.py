@@ -120,6 +120,7 @@ class Subscriptions:
             shell.gate.attach(subscriber.consumer)
         if isinstance(subscriber.consumer, Reader):
             subscriber.consumer.spacing_seconds = shell.consumer.spacing_seconds
+            subscriber.consumer.on_jump = shell.gate.note_jump
 
     async def close(self) -> None:
         """Stop polling, let the batches in hand end, commit their offsets, leave the groups."""

@@ -12,8 +12,11 @@ from shared.brokers import Brokers
 from shared.errors import SluiceError, Unavailable
 from shared.events.topic import Topic
 from shared.messaging.faults import administration
+from shared.observability.logs import get_logger
 
 _QUIET_PARTITIONS = 3
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +94,24 @@ async def find_differences(
         differences += [
             Difference(name, setting, found[setting], value)
             for setting, value in declared[name].items()
-            if found[setting] != value
+            if found.get(setting, value) != value
         ]
     return differences
+
+
+async def warn_of_differences(
+    brokers: Brokers | str, prefix: str, needed: Iterable[Topic[Any]], profile: Profile
+) -> None:
+    """Log in one line how existing topics differ. A service starts all the same (decision 17)."""
+    try:
+        differences = await find_differences(brokers, prefix, needed, profile)
+    except Unavailable as error:
+        # A login that may read and write topics may not always describe them, and nothing depends on it.
+        log.warning("topics.not_compared", error=str(error))
+        return
+    if differences:
+        text = "; ".join(f"{one.topic} {one.setting}={one.found}, expected {one.declared}" for one in differences)
+        log.warning("topics.differ", differences=text)
 
 
 def _new_topic(topic: Topic[Any], prefix: str, profile: Profile) -> NewTopic:

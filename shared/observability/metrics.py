@@ -20,11 +20,15 @@ CUT_OFF = Gauge(
 LAG = Gauge("sluice_consumer_lag_records", "Records behind the end of the log", ["group", "topic"])
 COMMIT_FAULTS = Counter("sluice_offset_commit_faults_total", "Offset commits that did not succeed", ["group"])
 CIRCUIT_OPEN = Gauge(
-    "sluice_consumer_circuit_open", "1 while a consumer stands still after too many failures in a row", ["group"]
+    "sluice_consumer_circuit_open", "1 while a consumer stands still after too many failures", ["group"]
 )
 UNREADABLE = Gauge(
     "sluice_consumer_unreadable_partitions", "Partitions that stand still at a batch that cannot be read", ["group"]
 )
+POSITION_JUMPS = Counter(
+    "sluice_position_jumps_total", "Times that the position of a consumer was not in the log any more", ["group"]
+)
+LOST = Counter("sluice_records_lost_total", "Offsets of records that were deleted before they were read", ["group"])
 LOOP_FAULTS = Counter("sluice_loop_faults_total", "Rounds of a loop that failed", ["loop", "kind"])
 LOOP_LAG = Gauge("sluice_event_loop_lag_seconds", "How late the event loop ran a timer the last time it was checked")
 

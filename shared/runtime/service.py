@@ -27,7 +27,7 @@ from shared.messaging.handler import Consumer
 from shared.messaging.producer import Producer
 from shared.messaging.shell import Shell
 from shared.messaging.subscriptions import Subscriptions
-from shared.messaging.topics import check_topics
+from shared.messaging.topics import Profile, check_topics, warn_of_differences
 from shared.observability.logs import configure_logs, get_logger
 from shared.payloads.store import PayloadStore
 from shared.runtime.app import App, Runtime
@@ -116,8 +116,10 @@ async def _run(name: str, settings: S, build: Build[S]) -> int:
         await ask_database(runtime.database)
         await runtime.producer.open()
         app = build(runtime)
-        needed = [consumer.topic for consumer in app.consumers]
-        await check_topics(settings.brokers, settings.topic_prefix, [*needed, RETRIES[name], DEAD[name]])
+        needed = [*(consumer.topic for consumer in app.consumers), RETRIES[name], DEAD[name]]
+        await check_topics(settings.brokers, settings.topic_prefix, needed)
+        profile = Profile(settings.topic_partitions, settings.topic_replication)
+        await warn_of_differences(settings.brokers, settings.topic_prefix, needed, profile)
         return await Process(name, runtime, app, when_stopping=end_in_time).run(stopping)
     finally:
         await runtime.producer.close()

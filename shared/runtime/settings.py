@@ -25,6 +25,10 @@ class ServiceSettings(KafkaSettings):
     """Where things are and how this process behaves."""
 
     topic_prefix: str = Field("sluice", pattern=r"^[a-z0-9-]{1,32}$", description="first part of every topic's name")
+    topic_partitions: int = Field(
+        4, ge=1, le=1000, description="partitions of each new busy topic, other topics have at most 3; 12 in production"
+    )
+    topic_replication: int = Field(1, ge=1, le=9, description="replicas of each new topic; 3 in production")
     database_url: Annotated[str, AfterValidator(checked)] = Field(
         "postgresql://sluice_{service}:sluice@127.0.0.1:5432/sluice",
         description="Postgres; {service} is replaced by the service's name, so that each logs in as its own role",

@@ -9,6 +9,7 @@ from pydantic_core import from_json
 
 from services.planner.accept import store
 from services.planner.accept.decide import Admitted, Configured, Refused, Unknown, admit, names_in
+from services.planner.accept.unread import job_of_unread
 from services.planner.configuration_lag import look_again
 from services.planner.messages import planned_task
 from services.planner.metrics import TASKS_PLANNED
@@ -16,9 +17,10 @@ from services.planner.room import Room
 from shared.database.pool import Transaction
 from shared.errors import Problem
 from shared.events.catalogue import JOBS_EVENTS
-from shared.events.envelope import Incoming
+from shared.events.envelope import Incoming, place_of
 from shared.events.jobs import JobAccepted, JobPlanned, JobRejected, JobRequested
 from shared.ids import derived_id
+from shared.messaging.decode import Poison
 from shared.messaging.handler import Outgoing, Refuse, Result, outgoing
 from shared.observability.logs import get_logger, ids
 from shared.observability.metrics import vendor_label
@@ -102,6 +104,21 @@ async def give_up_job(tx: Transaction, incoming: Incoming[JobRequested], reason:
         return []
     problem = Problem("", f"{reason}: the job could not be planned")
     return [_rejected(incoming, [problem], utc_now(), id=derived_id("buried", incoming.id, incoming.delivery))]
+
+
+async def reject_unread(tx: Transaction, unread: Sequence[Poison]) -> list[Outgoing]:
+    """Requests cannot be read: their jobs are rejected, unless earlier requests made them."""
+    named = [(poison, job_id) for poison in unread if (job_id := job_of_unread(poison.record)) is not None]
+    known = await store.find_jobs(tx, [job_id for _, job_id in named])
+    return [_rejected_unread(poison, job_id) for poison, job_id in named if job_id not in known]
+
+
+def _rejected_unread(poison: Poison, job_id: UUID) -> Outgoing:
+    """Its id is the same however often the record comes."""
+    now, mistake = utc_now(), Problem("", f"{poison.reason}: {poison.error}")
+    event, id = JobRejected(job_id=job_id, mistakes=(mistake,), at=now), derived_id("unread", *place_of(poison.record))
+    log.info("job.rejected", job_id=str(job_id), reason=poison.reason)
+    return outgoing(JOBS_EVENTS, job_id, event, id=id, at=now)
 
 
 def _report(job: Admitted, now: datetime) -> list[Outgoing]:

@@ -16,6 +16,7 @@ from services.planner.settings import Settings
 from shared.database.pool import Database
 from shared.events.envelope import CE_ID, CE_VERSION, DELIVERY, delivery_of_replay
 from shared.ids import new_id
+from shared.messaging.outcomes import CIRCUIT_RUN
 from tests.conftest import DatabaseFor, ReaderFor
 from tests.support.eventually import eventually
 from tests.support.letters import reasons
@@ -149,6 +150,41 @@ async def test_a_request_that_the_shell_gave_up_rejects_its_job_but_none_that_is
     [rejected] = await eventually(lambda: jobs.of_type("job.rejected"))
     detail = "unstorable_value: the job could not be planned"
     assert (rejected["job_id"], rejected["mistakes"]) == (new, [{"pointer": "", "detail": detail}])
+
+
+async def test_a_request_that_cannot_be_read_rejects_the_job_that_it_names_but_none_that_is_there(
+    topics: Place, planner: None, raw: AIOKafkaProducer, reader_for: ReaderFor
+) -> None:
+    """Its sender follows the job by this id, and would wait without end."""
+    jobs, dead = await reader_for("jobs.events"), await reader_for("planner.dead")
+    topic, there, ids = f"{topics.prefix}.jobs.requested", str(new_id()), [str(new_id()) for _ in range(5)]
+    await raw.send_and_wait(topic, document(id=there), key=b"there")
+    await eventually(lambda: there in accepted(jobs), 40)
+    infinite, undefined, cut, empty, by_event = ids
+    await raw.send_and_wait(topic, document(id=infinite)[:-1] + b',"tolerate":1e999}', key=b"infinite")
+    await raw.send_and_wait(topic, b'{"id":"%s","vendor":"a","poll":{"x":[NaN]}}' % undefined.encode())
+    await raw.send_and_wait(topic, b"{", key=cut.encode())
+    await raw.send_and_wait(topic, None, key=empty.encode())
+    await raw.send_and_wait(topic, b"[]", key=b"a list", headers=[(CE_ID, by_event.encode())])
+    await raw.send_and_wait(topic, b"{", key=there.encode())
+    await raw.send_and_wait(topic, b"{", key=b"no job")
+    await eventually(lambda: len(dead.records) == 7, 40)
+    await eventually(lambda: len(jobs.of_type("job.rejected")) == 5)
+    mistakes = {event["job_id"]: event["mistakes"][0] for event in jobs.of_type("job.rejected")}
+    assert mistakes.keys() == set(ids)
+    assert mistakes[infinite] == {"pointer": "", "detail": "schema_invalid: expected finite numbers"}
+    assert mistakes[cut]["detail"].startswith("undecodable: ")
+
+
+async def test_a_flood_of_values_that_cannot_be_stored_does_not_stop_the_planner(
+    topics: Place, planner: None, raw: AIOKafkaProducer, reader_for: ReaderFor
+) -> None:
+    """Anyone may send them, and the requests of others must not wait behind them."""
+    jobs, topic, good = await reader_for("jobs.events"), f"{topics.prefix}.jobs.requested", str(new_id())
+    for _ in range(2 * CIRCUIT_RUN):
+        await raw.send(topic, b'{"vendor":"a\\u0000","poll":{}}', key=b"one")
+    await raw.send_and_wait(topic, document(id=good), key=b"one")
+    await eventually(lambda: good in accepted(jobs), 40)
 
 
 async def test_on_every_topic_a_bad_record_is_put_aside_and_its_neighbours_are_handled(

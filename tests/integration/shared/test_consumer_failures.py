@@ -265,3 +265,20 @@ async def test_what_a_user_has_to_mend_never_stops_the_consumer(
         await producer.send([in_order(job) for job in [*bad, good]])
         await eventually(lambda: seen.jobs or subscriptions.states()[0]["circuit_open"], 30)
     assert seen.jobs == [good]
+
+
+async def test_a_consumer_of_which_most_events_fail_stops_though_some_pass(
+    topics: Place, database: Database, producer: Producer
+) -> None:
+    """A release that handles one event in three would empty the topic into the dead letters all the same."""
+    jobs = [new_id() for _ in range(60)]
+
+    def fails(event: JobControl) -> None:
+        if jobs.index(event.job_id) % 3:
+            raise ValueError("never")
+
+    consumer = Consumer("control", replace(JOBS_CONTROL, public=False), Seen(fails=fails).handle)
+    async with running(consumer, topics, database, producer, circuit_run=5, circuit_last=20) as subscriptions:
+        await producer.send([in_order(job) for job in jobs])
+        await eventually(lambda: subscriptions.states()[0]["circuit_open"], 30)
+    assert await committed(topics) < len(jobs)

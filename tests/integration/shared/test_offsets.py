@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.errors import CommitFailedError
 from prometheus_client import REGISTRY
@@ -37,8 +37,8 @@ async def test_stopping_commits_what_was_done_and_nothing_else(
     assert await committed(topics) == 100
 
 
-async def test_where_records_were_deleted_unread_it_goes_on_with_the_oldest_that_is_left(
-    topics: Place, database: Database, producer: Producer
+async def test_where_records_were_deleted_unread_it_goes_on_with_the_oldest_that_is_left_and_says_so(
+    topics: Place, database: Database, producer: Producer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """As their retention does, while nobody consumes: what is behind them is not lost, too."""
     seen, (done, deleted, left) = Seen(), [replace(order(new_id()), key="one") for _ in range(3)]
@@ -51,6 +51,52 @@ async def test_where_records_were_deleted_unread_it_goes_on_with_the_oldest_that
     async with shell(seen, topics, database, producer):
         await eventually(lambda: len(seen.jobs) == 2, 30)
     assert [str(job) in (left.value or b"").decode() for job in seen.jobs] == [False, True]
+    assert jumps(topics) == (1, 1)
+    [line] = [line for line in capsys.readouterr().out.splitlines() if "position.jumped" in line]
+    assert all(part in line for part in (f"{topics.prefix}.jobs.control", "position=1", "goes_on_from=2")), line
+
+
+async def test_a_jump_to_the_end_of_a_partition_is_found_once(
+    topics: Place, database: Database, producer: Producer
+) -> None:
+    """Nothing comes behind what was deleted, so nothing is handled whose offset would be committed."""
+    seen, orders = Seen(), [replace(order(new_id()), key="one") for _ in range(4)]
+    async with shell(seen, topics, database, producer):
+        await producer.send(orders[:1])
+        await eventually(lambda: len(seen.jobs) == 1, 30)
+    await producer.send(orders[1:])
+    await delete_all(topics)
+    async with shell(seen, topics, database, producer):
+        await eventually(lambda: _reaches(topics, 4), 30)
+    async with shell(seen, topics, database, producer):
+        await producer.send([last := replace(order(new_id()), key="one")])
+        await eventually(lambda: len(seen.jobs) == 2, 30)
+    assert str(seen.jobs[1]) in (last.value or b"").decode()
+    assert jumps(topics) == (1, 3)
+
+
+async def test_where_the_log_ends_before_what_was_done_it_is_read_from_its_beginning_and_says_so(
+    topics: Place, database: Database, producer: Producer
+) -> None:
+    """As after a leader that did not have the last records: how many were lost, offsets do not tell."""
+    seen, sent = Seen(), replace(order(new_id()), key="one")
+    await producer.send([sent])
+    at = [TopicPartition(f"{topics.prefix}.jobs.control", number) for number in range(2)]
+    async with AIOKafkaConsumer(bootstrap_servers=topics.kafka, group_id=f"{topics.prefix}.planner.control") as group:
+        group.assign(at)
+        await group.commit(dict.fromkeys(at, 7))
+    async with shell(seen, topics, database, producer):
+        await eventually(lambda: seen.jobs, 30)
+        await eventually(lambda: _reaches(topics, 1), 30)
+    assert jumps(topics) == (2, 0)
+
+
+def jumps(place: Place) -> tuple[float | None, ...]:
+    """How often the consumer's position was gone, and how many records it lost by that."""
+    labels = {"group": f"{place.prefix}.planner.control"}
+    return tuple(
+        REGISTRY.get_sample_value(f"sluice_{name}_total", labels) for name in ("position_jumps", "records_lost")
+    )
 
 
 async def delete_all(place: Place) -> set[int]:

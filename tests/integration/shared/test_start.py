@@ -48,6 +48,25 @@ async def test_without_its_topics_it_ends(place: Place, payloads: Path) -> None:
     assert f"{place.prefix}.jobs.requested" in log
 
 
+async def test_with_topics_otherwise_than_declared_it_starts_and_reports_how_they_differ(
+    topics: Place, payloads: Path
+) -> None:
+    more = {"SLUICE_TOPIC_PARTITIONS": "6", "SLUICE_TOPIC_REPLICATION": "3"}
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT), **topics.environment(payloads), **more}
+    argv, log = (sys.executable, "-m", SERVICES["planner"]), list[str]()
+    process = await asyncio.create_subprocess_exec(*argv, env=environment, cwd=PROJECT, stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    async with asyncio.timeout(60):
+        async for line in process.stderr:
+            log.append(line.decode())
+            if "service.started" in log[-1]:
+                process.terminate()
+        assert await process.wait() == 0
+    [reported] = [line for line in log if "topics.differ" in line]
+    for difference in ("jobs.requested partitions=2, expected 6", "planner.dead replication=1, expected 3"):
+        assert f"{topics.prefix}.{difference}" in reported
+
+
 async def test_a_setting_that_is_none_is_told_without_its_value(place: Place, payloads: Path) -> None:
     code, log, _ = await start(place, payloads, SLUICE_DATABASE_CONNECTIONS="s3cret")
     assert code != 0

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
+from prometheus_client import REGISTRY
 
 from shared.client.replay import Wanted, replay
 from shared.database.pool import Database
@@ -80,6 +81,21 @@ async def test_the_mark_that_ends_a_transaction_is_no_lag(
     async with shell(seen, topics, database, producer) as subscriptions:
         await eventually(lambda: seen.jobs, 30)
         await eventually(lambda: lag(subscriptions) == 0, 20)
+
+
+async def test_the_offsets_that_transactions_take_are_no_jumps(
+    topics: Place, database: Database, producer: Producer, exact: AIOKafkaProducer
+) -> None:
+    """Nothing is lost there, and nobody is to be woken."""
+    seen, first, last = Seen(), new_id(), new_id()
+    for job in (first, last):
+        await put_and_abort(exact, topics, order(new_id()))
+        await put_all(exact, topics, order(job))
+        async with shell(seen, topics, database, producer):
+            await eventually(lambda: job in seen.jobs, 30)  # noqa: B023
+    assert seen.jobs == [first, last]
+    labels = {"group": f"{topics.prefix}.planner.control"}
+    assert REGISTRY.get_sample_value("sluice_position_jumps_total", labels) is None
 
 
 async def test_a_transaction_that_stays_open_is_no_lag_and_what_is_in_hand_is(
