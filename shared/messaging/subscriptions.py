@@ -170,7 +170,7 @@ def _state(shell: Shell, subscriber: BatchSubscriber) -> dict[str, Any]:
 
 
 def _failing(shell: Shell, consumer: Any) -> list[str]:
-    """Of the partitions that are this consumer's now. A copy is read, as the health endpoint has a thread of its own."""
+    """Of the partitions that are this consumer's now. A copy is read, as the health endpoint has its own thread."""
     assigned = consumer.assignment() if consumer else frozenset()
     failing = list(shell.gate.failing.items())
     return [f"{at.topic} {at.partition}: {error}" for at, error in failing if at in assigned]
