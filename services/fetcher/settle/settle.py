@@ -11,7 +11,6 @@ that a topic or partition does not take.
 import asyncio
 import math
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from uuid import UUID
 
 from services.fetcher.call.outcome import Tried, give_up
@@ -162,10 +161,13 @@ class Settlement:
         """Write and report everything that is at hand; the loops may be at work at the same time."""
         async with asyncio.timeout(within_seconds):
             while self._outcomes or self._unsent or self._sent_ids:
-                with suppress(Unavailable):
+                try:
                     await self.write()
                     await self.send()
-                if self._outcomes or self._unsent:
+                    is_to_wait = bool(self._outcomes or self._unsent)
+                except Unavailable:
+                    is_to_wait = True
+                if is_to_wait:
                     await asyncio.sleep(_AGAIN_SECONDS)
 
 
