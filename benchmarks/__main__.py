@@ -27,6 +27,7 @@ from infra.local.beginning import PROJECT
 RESULTS = Path(__file__).parent / "results"
 MEASUREMENTS: dict[str, Callable[[Bench], Awaitable[Rows]]] = {
     "end_to_end": end_to_end.measure,
+    "end_to_end_flat": end_to_end.measure_flat,
     "small_job": small_job.measure,
     "memory": memory.measure,
     "contract": contract.measure,

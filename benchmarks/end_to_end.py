@@ -1,4 +1,5 @@
-"""Records per second of Sluice, of the script and of dlt, on the same simulator and the same Postgres."""
+"""Records per second of Sluice, of the script and of dlt, on the same simulator and the same Postgres: nested records,
+as partner APIs have them, and flat ones, the least that a record can be."""
 
 import asyncio
 import json
@@ -11,6 +12,7 @@ from pathlib import Path
 from benchmarks.bench import Bench, Rows
 from benchmarks.system import System, system
 from infra.local.beginning import PROJECT
+from infra.simulator.records import Shape
 
 PEERS = Path(__file__).parent / "peers"
 PROGRAMS = {
@@ -25,19 +27,29 @@ Runner = Callable[[int], Awaitable[float]]
 
 
 async def measure(bench: Bench) -> Rows:
+    """Nested records: orders with their customers and lines."""
+    return await _measure(bench, "nested")
+
+
+async def measure_flat(bench: Bench) -> Rows:
+    """Records of six fields, 120 bytes."""
+    return await _measure(bench, "flat")
+
+
+async def _measure(bench: Bench, shape: Shape) -> Rows:
     """Each system in turn, each round beginning with another, each on a machine that has come to rest."""
     rows: Rows = []
     async with system(bench) as measured:
         runners: dict[str, Runner] = {"sluice": partial(_sluice, measured)}
         runners |= {name: partial(_peer, measured, name) for name in PROGRAMS}
         for records, times in SIZES.items():
-            await measured.play("bench", {"records": records}, budget={"in_flight": 64})
+            await measured.play("bench", {"records": records, "shape": shape}, budget={"in_flight": 64})
             seconds: dict[str, list[float]] = {name: [] for name in runners}
             for number in range(bench.times(times)):
                 for name in _rotated(list(runners), number):
                     await measured.settle()
                     seconds[name].append(await runners[name](records))
-            rows += [_row(name, records, took) for name, took in seconds.items()]
+            rows += [_row(name, records, shape, took) for name, took in seconds.items()]
     return rows
 
 
@@ -46,10 +58,11 @@ def _rotated(names: list[str], by: int) -> list[str]:
     return names[by:] + names[:by]
 
 
-def _row(name: str, records: int, seconds: list[float]) -> dict[str, object]:
+def _row(name: str, records: int, shape: Shape, seconds: list[float]) -> dict[str, object]:
     return {
         "system": name,
         "records": records,
+        "shape": shape,
         "records_per_second": round(records / statistics.median(seconds)),
         "slowest": round(records / max(seconds)),
         "fastest": round(records / min(seconds)),

@@ -22,7 +22,7 @@ async def measure(bench: Bench) -> Rows:
     alone: list[float] = []
     beside: list[float] = []
     async with system(bench) as measured:
-        await measured.play("works", {"records": RECORDS}, budget={"in_flight": 20})
+        await measured.play("works", {"records": RECORDS, "shape": "nested"}, budget={"in_flight": 20})
         hangs = {"records": CALLS, "hang_share": 1.0, "hang_seconds": HANG_SECONDS}
         # Patient enough that each call really hangs for the minute.
         patience = {"first_byte": "90s", "total": "100s"}

@@ -12,7 +12,7 @@ async def measure(bench: Bench) -> Rows:
     rows: Rows = []
     async with system(bench) as measured:
         for records in SIZES:
-            await measured.play("bench", {"records": records}, budget={"in_flight": 64})
+            await measured.play("bench", {"records": records, "shape": "nested"}, budget={"in_flight": 64})
             for _ in range(bench.times(ROUNDS)):
                 await measured.run("bench", records)
                 await measured.settle()

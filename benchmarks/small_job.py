@@ -15,7 +15,7 @@ async def measure(bench: Bench) -> Rows:
     middle: list[float] = []
     high: list[float] = []
     async with system(bench) as measured:
-        await measured.play("small", {"records": 100}, budget={"in_flight": 20})
+        await measured.play("small", {"records": 100, "shape": "nested"}, budget={"in_flight": 20})
         poll, table = {**POLL, "pages": {"style": "none"}}, measured.new_table()
         await measured.run("small", 100, poll, table)
         for _ in range(rounds):

@@ -1,5 +1,6 @@
 """What each measurement asks for, beside what was measured. Pure: rows of results → targets."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -74,6 +75,21 @@ def _ingress(rows: Rows) -> list[Target]:
     return found
 
 
+def _isolation(rows: Rows) -> list[Target]:
+    [row] = rows
+    return [Target("delay of the job, as a share", row["delay_share"], most=0.05)]
+
+
+def _outage(rows: Rows) -> list[Target]:
+    [row] = rows
+    recovery = row["seconds_until_90_percent"]
+    return [
+        Target("acknowledged jobs that did not complete", row["jobs_acknowledged"] - row["jobs_completed"], most=0),
+        Target("acknowledged webhooks that were lost", row["webhooks_acknowledged"] - row["webhooks_found"], most=0),
+        Target("seconds until 90 % of the rate", math.inf if recovery is None else recovery, most=60),
+    ]
+
+
 def _timers(rows: Rows) -> list[Target]:
     [row] = rows
     return [
@@ -98,11 +114,14 @@ def _simulator(rows: Rows) -> list[Target]:
 
 TARGETS: Mapping[str, Callable[[Rows], list[Target]]] = {
     "end_to_end": _end_to_end,
+    "end_to_end_flat": _end_to_end,
     "small_job": _small_job,
     "memory": _memory,
     "contract": _contract,
     "ingress": _ingress,
+    "isolation": _isolation,
     "timers": _timers,
+    "outage": _outage,
     "callbacks": _callbacks,
     "simulator": _simulator,
 }

@@ -97,6 +97,7 @@ class Job(Answer):
     failures: list[FailureCount] = []
     mistakes: list[Mistake] = []
     answer: VendorAnswer | None = None
+    correlation_id: UUID | None = None
 
     @property
     def is_over(self) -> bool:

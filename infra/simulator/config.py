@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from infra.simulator.receiver import ReceiverConfig
+from infra.simulator.records import Shape
 from infra.simulator.reports.config import ReportsConfig
 from infra.simulator.settings import Seconds, Settings, Share, Status
 
@@ -127,6 +128,8 @@ class VendorConfig(Settings):
 
     records: int = Field(default=20_000, ge=0, le=1_000_000_000)
     """How many records it has; ids run from 1 to this number."""
+    shape: Shape = "flat"
+    """What a record looks like."""
     page_size_max: int = Field(default=100, ge=1, le=100_000)
     """Largest and default page; larger wishes are cut to it silently."""
     seed: int | None = None

@@ -6,8 +6,14 @@ since a time are a suffix. Another seed gives the same ids with other contents: 
 
 import math
 from collections import OrderedDict
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import product
+from typing import Literal
+
+Shape = Literal["flat", "nested"]
+"""`flat`: six fields, about 120 bytes. `nested`: an order, with its customer and one to three lines beneath it, about
+320 bytes."""
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 _MASK = 2**64 - 1
@@ -20,7 +26,29 @@ _MIDDLES = tuple(
 )
 """What can stand in the middle of a record, 4,096 variants. Most pages of a long run are rendered for the first and
 only time, and this halves what that costs."""
-_CACHE_BYTES = 48 * 2**20
+_COUNTRIES = (b"DE", b"FR", b"NL", b"PL", b"SE", b"IT", b"ES", b"AT")
+
+
+def _tails() -> Iterator[bytes]:
+    """What a nested record has behind its amount, 1,024 variants."""
+    for number in range(1024):
+        lines = b",".join(
+            b'{"sku":"SKU-%05d","quantity":%d,"price":%d.%02d}' % parts
+            for parts in (
+                ((number * 31 + line * 977) % 90_000 + 10_000, (number + line) % 9 + 1, number % 300 + line, line * 25)
+                for line in range(number % 3 + 1)
+            )
+        )
+        customer = b'{"id":%d,"email":"c%d@shop.example","country":"%s"}' % (
+            number * 7919 % 100_000,
+            number,
+            _COUNTRIES[number % 8],
+        )
+        yield b',"customer":%s,"lines":[%s]}' % (customer, lines)
+
+
+_TAILS = tuple(_tails())
+_CACHE_BYTES = 96 * 2**20
 
 
 def _mix(seed: int, index: int) -> int:
@@ -29,8 +57,8 @@ def _mix(seed: int, index: int) -> int:
     return (bits ^ bits >> 31) * 0xBF58476D1CE4E5B9 & _MASK
 
 
-def render(seed: int, indices: range) -> list[bytes]:
-    """Records at consecutive indices as JSON objects of about 120 bytes."""
+def render(seed: int, indices: range, shape: Shape = "flat") -> list[bytes]:
+    """Records at consecutive indices as JSON objects."""
     records: list[bytes] = []
     index = indices.start
     while index < indices.stop:
@@ -38,7 +66,13 @@ def render(seed: int, indices: range) -> list[bytes]:
         stop = min(indices.stop, index - second + 60)
         records += _render_in(minute, seed, range(index, stop))
         index = stop
-    return records
+    return records if shape == "flat" else _nested(records, seed, indices)
+
+
+def _nested(records: list[bytes], seed: int, indices: range) -> list[bytes]:
+    return [
+        record[:-1] + _TAILS[_mix(seed, index) >> 40 & 1023] for record, index in zip(records, indices, strict=True)
+    ]
 
 
 def _render_in(minute: int, seed: int, indices: range) -> list[bytes]:
@@ -65,8 +99,9 @@ def first_since(moment: str) -> int:
 class Records:
     """Rendered ranges of one seed's records, the most recently used ones kept."""
 
-    def __init__(self, seed: int, cache_bytes: int = _CACHE_BYTES) -> None:
+    def __init__(self, seed: int, shape: Shape = "flat", cache_bytes: int = _CACHE_BYTES) -> None:
         self.seed = seed
+        self._shape = shape
         self._room = cache_bytes
         self._kept: OrderedDict[tuple[int, int], bytes] = OrderedDict()
 
@@ -77,7 +112,7 @@ class Records:
         if rows is not None:
             self._kept.move_to_end(key)
             return rows
-        rows = b",".join(render(self.seed, indices))
+        rows = b",".join(render(self.seed, indices, self._shape))
         self._keep(key, rows)
         return rows
 

@@ -51,7 +51,7 @@ class Vendor:
         self.config = config
         self._plan = FatePlan(config, seed=seed, vendor=self.name)
         self._limit = RateLimit(config.contracts)
-        self._records = Records(seed)
+        self._records = Records(seed, config.shape)
 
     def heal(self) -> None:
         """Let the targets work again that fail on purpose. Random faults and windows stay as they are."""

@@ -6,7 +6,7 @@ from services.callback_gateway.expire.answers import ExpireAnswers
 from services.callback_gateway.expire.loop import Expire
 from services.callback_gateway.http.context import ApiContext
 from services.callback_gateway.http.follow import Following
-from services.callback_gateway.http.job_rows import JobRows
+from services.callback_gateway.http.new_jobs import NewJobs
 from services.callback_gateway.http.server import HttpServer, build_api
 from services.callback_gateway.match.handler import expect_callbacks, match_callbacks
 from services.callback_gateway.match.loop import Unmatched
@@ -40,7 +40,8 @@ def build(runtime: Runtime[Settings]) -> App:
     outbound = Outbound(runtime.producer, database, settings.gateway_produce_seconds)
     cache, following = ConfigurationCache(database), Following(database)
     refresh, follow = Loop("configuration-cache", cache.refresh), Loop("http-follow", following.look)
-    context = ApiContext(settings, database, outbound, cache, JobRows(database), runtime.payloads, following)
+    new_jobs = NewJobs(database, outbound)
+    context = ApiContext(settings, database, outbound, cache, new_jobs, runtime.payloads, following)
     return App(
         consumers=[
             Consumer("views-jobs", JOBS_EVENTS, view_jobs, wake=follow.wake, spacing_seconds=0.06),

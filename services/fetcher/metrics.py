@@ -1,8 +1,9 @@
 """Instruments of the fetcher."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from functools import partial
-from operator import itemgetter
+from operator import attrgetter
+from typing import NamedTuple
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -20,6 +21,9 @@ IN_FLIGHT = Gauge("sluice_vendor_calls_in_flight", "Calls of this process that a
 PERMITS = Counter("sluice_vendor_permits_total", "Permits by what became of them", ["vendor", "fate"])
 PERMITTED_RATE = Gauge("sluice_vendor_permitted_requests_per_second", "What the contract allows now", ["vendor"])
 PAUSED_SECONDS = Gauge("sluice_vendor_paused_seconds", "For how long a vendor is still paused", ["vendor"])
+CIRCUIT_OPEN = Gauge(
+    "sluice_vendor_circuit_open", "1 while a vendor is paused because it cannot be reached or answers 5xx", ["vendor"]
+)
 CREDENTIALS_REFUSED = Counter(
     "sluice_vendor_credentials_refused_total",
     "Calls answered with 401, or without the secret of their vendor's auth",
@@ -31,6 +35,16 @@ TAKEN_OVER = Counter("sluice_calls_taken_over_total", "Calls of silent fetchers 
 
 _PAUSE_ENDS = dict[str, float]()
 """By label, on the monotonic clock. A vendor that was called is in it, paused or not."""
+_FAILING = set[str]()
+"""Labels of vendors that are paused because they fail."""
+
+
+class PauseSeen(NamedTuple):
+    """A vendor that is paused for so many seconds more; because it fails, if its circuit is open."""
+
+    vendor: str
+    seconds: float
+    is_circuit_open: bool
 
 
 def show_vendor(vendor: str) -> None:
@@ -39,17 +53,26 @@ def show_vendor(vendor: str) -> None:
     if label not in _PAUSE_ENDS:
         _PAUSE_ENDS[label] = 0.0
         PAUSED_SECONDS.labels(vendor=label).set_function(partial(_pause_left, label))
+        CIRCUIT_OPEN.labels(vendor=label).set_function(partial(_is_circuit_open, label))
 
 
-def show_pauses(pauses: Mapping[str, float]) -> None:
-    """These vendors are paused, each for so many seconds from now, and no others. The gauge counts down by itself. Of
-    ad-hoc vendors, which share a label, the longest pause counts."""
+def show_pauses(pauses: Sequence[PauseSeen]) -> None:
+    """These vendors are paused, and no others. The gauge counts down by itself. Of ad-hoc vendors, which share a label,
+    the longest pause counts."""
     now = monotonic()
     _PAUSE_ENDS.update(dict.fromkeys(_PAUSE_ENDS, 0.0))
-    for vendor, seconds in sorted(pauses.items(), key=itemgetter(1)):
-        show_vendor(vendor)
-        _PAUSE_ENDS[vendor_label(vendor)] = now + seconds
+    _FAILING.clear()
+    for pause in sorted(pauses, key=attrgetter("seconds")):
+        label = vendor_label(pause.vendor)
+        show_vendor(pause.vendor)
+        _PAUSE_ENDS[label] = now + pause.seconds
+        if pause.is_circuit_open:
+            _FAILING.add(label)
 
 
 def _pause_left(label: str) -> float:
     return max(0.0, _PAUSE_ENDS[label] - monotonic())
+
+
+def _is_circuit_open(label: str) -> bool:
+    return label in _FAILING and _pause_left(label) > 0

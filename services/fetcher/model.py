@@ -18,6 +18,18 @@ SUSPECT_FROM = MOST_TAKEOVERS - 1
 REFUSALS = 5
 """After so many refused or missing credentials in a row, a vendor is called once in a while only, until a success."""
 
+FAULTS = 20
+"""After so many faults in a row a vendor rests, and is then called once in a while only, until it works: its circuit is
+open. Fewer are what a job of a few calls makes by itself, to which its own retry policy is the answer."""
+PROBES = 80
+"""So many such calls in vain, over some six hours, end this: what waits is tried again as its retry policy says, since
+every wait has to end."""
+
+
+def is_circuit_open(faults: int) -> bool:
+    """Whether a vendor with so many faults in a row is called once in a while only."""
+    return FAULTS <= faults < FAULTS + PROBES
+
 
 ClaimKey = tuple[UUID, int]
 """A call's id and the number of its claim."""
@@ -80,7 +92,7 @@ class Leave(Protocol):
 class Ended:
     """The call is over. `messages` say so, in the order in which they must become visible. `spent_until`: the vendor
     said that it was the last of a quota. `credential_refused`: it does not know our credential, or that is missing
-    here."""
+    here. `vendor_works`: whether the vendor as a whole does; None if the call does not show it."""
 
     call: Claimed
     messages: tuple[Outgoing, ...]
@@ -88,13 +100,14 @@ class Ended:
     succeeded: bool
     spent_until: datetime | None = None
     credential_refused: bool = False
+    vendor_works: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Later:
     """The call goes back to the table until `not_before`. When `limited`, its vendor rests until then, too, and no
     attempt is counted. `met_limit`: whether it met a limit, of vendor or egress; None if it was not made.
-    `may_have_left`: the vendor may have it."""
+    `may_have_left`: the vendor may have it. `vendor_works`: as in `Ended`."""
 
     call: Claimed
     not_before: datetime
@@ -105,6 +118,7 @@ class Later:
     met_limit: bool | None = None
     reason: str = ""
     may_have_left: bool = False
+    vendor_works: bool | None = None
 
 
 Outcome = Ended | Later

@@ -11,7 +11,7 @@ from shared.events.jobs import JobCounts, JobEnded, JobProgressed, JobState
 from shared.events.tasks import TaskChanged, TaskState, VendorAnswer
 from shared.events.webhooks import Notification
 from shared.messaging.handler import Outgoing, outgoing
-from shared.observability.logs import get_logger
+from shared.observability.logs import get_logger, ids
 from shared.specification.notify import webhooks_of
 
 log = get_logger(__name__)
@@ -64,7 +64,8 @@ def ended(
     """The job is over: its end, and the notifications that it asked for."""
     reason, failures = reason_of(job, end), failures or Failures()
     JOBS_ENDED.labels(state=end.value).inc()
-    log.info(f"job.{end.value}", job_id=str(job.id), reason=reason, records=job.records, distinct=job.distinct)
+    named = ids(job_id=job.id, correlation_id=job.resolved.correlation_id)
+    log.info(f"job.{end.value}", **named, reason=reason, records=job.records, distinct=job.distinct)
     event = JobEnded(
         job_id=job.id,
         state=end,

@@ -56,6 +56,7 @@ class Resolved(Strict):
     filled page by page. `templated`: submits were planned as templates, where something is left for the fetcher to
     fill; earlier releases left their braces as they were. An invocation keeps its placeholders, which are filled job by
     job, the `parameters` for them, and the vendor's rules for `callbacks`. `output` is written as `delivery`.
+    `correlation_id` is the one that the job was asked for with.
     """
 
     model_config = ConfigDict(populate_by_name=True)
@@ -72,6 +73,7 @@ class Resolved(Strict):
     output: Annotated[Output, Field(alias="delivery")] = Output()
     parameters: dict[str, Scalar] = {}
     callbacks: Callbacks = Callbacks()
+    correlation_id: UUID | None = None
 
     @property
     def kind(self) -> str:
@@ -140,12 +142,14 @@ class PlannedCall:
 
 
 class TaskRef(NamedTuple):
-    """Which task, of which job, in which round: the fields that every event about a task begins with."""
+    """Which task, of which job, in which round, and the job's correlation id: the fields that every event about a task
+    begins with."""
 
     task_id: UUID
     job_id: UUID
     number: int
     round: int = 0
+    correlation_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,10 +161,9 @@ class Task:
     number: int
     planned: PlannedCall
 
-    @property
-    def ref(self) -> TaskRef:
-        """The task in its first round."""
-        return TaskRef(self.id, self.job_id, self.number)
+    def ref(self, resolved: Resolved) -> TaskRef:
+        """The task in its first round. `resolved` is what its job runs with."""
+        return TaskRef(self.id, self.job_id, self.number, correlation_id=resolved.correlation_id)
 
 
 def task_id(job_id: UUID, number: int) -> UUID:

@@ -15,7 +15,7 @@ from shared.specification.parse import MOST_PROBLEMS, first_problems, parse, poi
 from shared.specification.request import NumberedPages, OffsetPages, Pages, PlanCall, Request
 from shared.specification.scalars import Scalar
 from shared.specification.source import Poll
-from shared.specification.templates import PLACEHOLDER, Place, placeholders_in, unknown_placeholder
+from shared.specification.templates import PLACEHOLDER, Place, has_braces, placeholders_in, unknown_placeholder
 from shared.specification.values import Strict
 from shared.specification.walks import page_names
 
@@ -67,10 +67,12 @@ def fill_page(request: Request, numbers: Mapping[str, int]) -> Request:
 def fill_poll(resolved: Resolved, poll: Poll, values: Mapping[str, Scalar], at: str) -> Resolved | list[Problem]:
     """The job with a poll in which all is filled that is known before any page is; problems as in `fill`. Where the
     request has placeholders of pages it stays a template, in which other braces are written twice."""
+    pages = fill_pages(poll.pages, values, f"{at}/pages")
+    if pages is poll.pages and not has_braces(_parts(poll.request)):
+        return resolved.model_copy(update={"poll": poll})
     names = names_in(poll.pages)
     paged = is_template(poll.request, names)
     request = _checked(_Filler(values, names, keeps=paged), poll.request, f"{at}/request")
-    pages = fill_pages(poll.pages, values, f"{at}/pages")
     if isinstance(request, list) or isinstance(pages, list):
         return [problem for one in (request, pages) if isinstance(one, list) for problem in one]
     filled = Poll.model_construct(request=request, pages=pages, records=poll.records)

@@ -89,15 +89,15 @@ def planned_of(row: Row) -> PlannedCall:
     )
 
 
-def ref_of(row: Row) -> TaskRef:
-    """The task of a row, in the round that it is in."""
-    return TaskRef(row["id"], row["job_id"], row["number"], row["round"])
+def ref_of(row: Row, resolved: Resolved) -> TaskRef:
+    """The task of a row, in the round that it is in. `resolved` is what its job runs with."""
+    return TaskRef(row["id"], row["job_id"], row["number"], row["round"], resolved.correlation_id)
 
 
 def wait_of(row: Row, resolved: Resolved, deadline_at: datetime) -> Wait:
     """The wait of a submit's row, which need not have its input and its vendor's job."""
     return Wait(
-        ref_of(row),
+        ref_of(row, resolved),
         resolved=resolved,
         input=from_json(row.get("input") or b"{}"),
         deadline_at=deadline_at,

@@ -104,7 +104,6 @@ def end_vendor_job(wait: Wait) -> Outgoing | None:
 
 def _fetch(wait: Wait, call: Call, purpose: Literal["status", "abort"], what: str) -> Outgoing | None:
     """Nothing where the vendor's own id of its job made the call too large: other messages must not wait for it."""
-    task_id, _, _, round = wait.ref
     event = FetchRequested(
         **wait.ref._asdict(),
         vendor=wait.resolved.vendor,
@@ -114,7 +113,8 @@ def _fetch(wait: Wait, call: Call, purpose: Literal["status", "abort"], what: st
         processing=wait.resolved.processing,
         priority=wait.resolved.priority,
     )
+    task_id = wait.ref.task_id
     try:
-        return outgoing(FETCH_REQUESTED, task_id, event, id=derived_id(what, task_id, round))
+        return outgoing(FETCH_REQUESTED, task_id, event, id=derived_id(what, task_id, wait.ref.round))
     except Rejected:
         return None

@@ -58,9 +58,9 @@ class Jobs(Connection):
         """A job as it stands."""
         return self._read(Job, await self._call("GET", f"/jobs/{job_id}"))
 
-    async def jobs(self, *, status: str | None = None, limit: int = 50) -> list[Job]:
-        """The newest jobs."""
-        return await self._list(Job, "/jobs", "jobs", status=status, limit=limit)
+    async def jobs(self, *, status: str | None = None, correlation_id: Id | None = None, limit: int = 50) -> list[Job]:
+        """The newest jobs. The id of a schedule is the correlation id of all jobs of its firings."""
+        return await self._list(Job, "/jobs", "jobs", status=status, correlation_id=correlation_id, limit=limit)
 
     async def tasks(self, job_id: Id, *, state: str | None = None) -> AsyncIterator[Task]:
         """All tasks of a job, fetched a page at a time."""

@@ -21,6 +21,7 @@ class CallbackExpected(Event):
     job_id: UUID
     number: int
     round: int
+    correlation_id: UUID | None = None
     vendor: str
     rules: Callbacks
     deadline_at: datetime

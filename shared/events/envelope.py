@@ -20,6 +20,8 @@ CE_TYPE = "ce_type"
 CE_SOURCE = "ce_source"
 CE_TIME = "ce_time"
 CE_VERSION = "ce_specversion"
+CE_CORRELATION = "ce_correlationid"
+"""The schedule because of which the event was sent."""
 TRACEPARENT = "traceparent"
 DELIVERY = "sluice-delivery"
 """Which delivery of the event this is: at first 0, and one more with each retry and each redrive. Each replay begins a

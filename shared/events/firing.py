@@ -13,18 +13,21 @@ from zoneinfo import ZoneInfo
 from pydantic import TypeAdapter
 
 from shared.errors import Invalid, Problem
-from shared.events.catalogue import JOBS_REQUESTED, NOTIFICATIONS, topics
+from shared.events.catalogue import JOBS_REQUESTED, NOTIFICATIONS, SCHEDULES_REQUESTED, topics
 from shared.events.envelope import Event
 from shared.events.jobs import JobRequested
+from shared.events.schedules import ScheduleRequested
 from shared.events.topic import ANYONE, Topic
 from shared.ids import derived_id
 from shared.specification.parse import MOST_PROBLEMS, first_problems, parse, pointer_to
 from shared.specification.placeholders import read_job
-from shared.specification.recurrence import time_problems
+from shared.specification.recurrence import next_time, time_problems
 from shared.specification.schedule import Publish, Schedule
 from shared.specification.templates import Place
+from shared.specification.values import FARTHEST
 
 _SCHEDULE: TypeAdapter[Schedule] = TypeAdapter(Schedule)
+_PUBLISH: TypeAdapter[Publish] = TypeAdapter(Publish)
 _OPEN = {
     topic.name: topic
     for topic in (*(found for found in topics() if found.public and found.producers == ANYONE), NOTIFICATIONS)
@@ -56,27 +59,46 @@ def read_schedule(document: Any, asked_at: datetime) -> Schedule:
     try:
         schedule = parse(_SCHEDULE, document)
     except Invalid as error:
-        raise Invalid([*error.problems, *_mistakes_of_start(document, asked_at)]) from None
+        raise Invalid([*error.problems, *_mistakes_of_target(document, asked_at)]) from None
     problems = time_problems(schedule, asked_at)
     try:
-        target_of(schedule, _SAMPLE, asked_at, _SAMPLE)
+        if problems:
+            target_of(schedule, _SAMPLE, asked_at, _SAMPLE)
+        else:
+            first_target(schedule, asked_at)
     except Invalid as error:
         problems += error.problems
+    if schedule.publish is not None and schedule.on_failure.reschedule is not None:
+        problems.append(Problem("/on_failure/reschedule", "expected none beside publish: no job runs that could fail"))
     if problems:
         raise Invalid(problems)
     return schedule
 
 
-def _mistakes_of_start(document: Any, time: datetime) -> list[Problem]:
-    """The mistakes of the job in a schedule that has other mistakes, too; none if it has no job."""
-    start = document.get("start") if isinstance(document, dict) else None
-    if not isinstance(start, dict):
+def _mistakes_of_target(document: Any, time: datetime) -> list[Problem]:
+    """The mistakes of the job or event in a schedule that has other mistakes, too; none if it has no target."""
+    found = document if isinstance(document, dict) else {}
+    try:
+        publish = parse(_PUBLISH, found.get("publish"))
+    except Invalid:
+        publish = None
+    start = found.get("start")
+    if not isinstance(start, dict) and publish is None:
         return []
     try:
-        filled_start(Schedule.model_construct(start=start), _SAMPLE, time)
+        target_of(Schedule.model_construct(start=start, publish=publish), _SAMPLE, time, _SAMPLE)
     except Invalid as error:
         return list(error.problems)
     return []
+
+
+def first_target(schedule: Schedule, asked_at: datetime) -> Target:
+    """What a schedule that is asked for at `asked_at` will send at its first time, with sample ids.
+
+    Raises:
+        Invalid: as `target_of`.
+    """
+    return target_of(schedule, _SAMPLE, next_time(schedule, asked_at, asked_at) or asked_at, _SAMPLE)
 
 
 def target_of(schedule: Schedule, schedule_id: UUID, time: datetime, run_id: UUID) -> Target:
@@ -87,8 +109,8 @@ def target_of(schedule: Schedule, schedule_id: UUID, time: datetime, run_id: UUI
     """
     filler = _Filler(_values(schedule, schedule_id, time))
     if schedule.publish is not None:
-        return _published(schedule.publish, filler, schedule_id, run_id)
-    document = filled_start(schedule, schedule_id, time, filler)
+        return _published(schedule.publish, filler, schedule_id, time, run_id)
+    document = _started(schedule.start or {}, filler)
     return Target(
         JOBS_REQUESTED,
         str(run_id),
@@ -97,18 +119,13 @@ def target_of(schedule: Schedule, schedule_id: UUID, time: datetime, run_id: UUI
     )
 
 
-def filled_start(
-    schedule: Schedule, schedule_id: UUID, time: datetime, filler: "_Filler | None" = None
-) -> dict[str, Any]:
-    """The job specification of one firing.
-
-    Raises:
-        Invalid: it is none, or brings an id although every firing has its own.
-    """
-    filler = filler or _Filler(_values(schedule, schedule_id, time))
-    document: dict[str, Any] = filler.whole(schedule.start or {}, ("start",))
+def _started(start: dict[str, Any], filler: "_Filler") -> dict[str, Any]:
+    """The job specification of one firing, which gives it its id; the correlation id is that of the schedule."""
+    document: dict[str, Any] = filler.whole(start, ("start",))
     if "id" in document:
         filler.problems.append(Problem("/start/id", "expected none: each firing is a job of its own"))
+    if "correlation_id" in document:
+        filler.problems.append(Problem("/start/correlation_id", "expected none: it is the schedule's id"))
     try:
         read_job(document)
     except Invalid as error:
@@ -118,7 +135,7 @@ def filled_start(
     return document
 
 
-def _published(publish: Publish, filler: "_Filler", schedule_id: UUID, run_id: UUID) -> Target:
+def _published(publish: Publish, filler: "_Filler", schedule_id: UUID, time: datetime, run_id: UUID) -> Target:
     topic = _open_topic(publish.topic)
     key = filler.text(publish.key, ("publish", "key")) or str(schedule_id)
     document = filler.whole(publish.event, ("publish", "event"))
@@ -126,10 +143,41 @@ def _published(publish: Publish, filler: "_Filler", schedule_id: UUID, run_id: U
         filler.problems.append(Problem("/publish/topic", f"expected one of: {', '.join(_OPEN)}"))
     elif not filler.problems:
         try:
-            return Target(topic, key, parse(topic.adapter, document), run_id)
+            event = parse(topic.adapter, document)
+            _check_content(event, time)
+            return Target(topic, key, event, run_id)
         except Invalid as error:
             filler.problems += [Problem(f"/publish/event{one.pointer}", one.detail) for one in error.problems]
     raise Invalid(first_problems(filler.problems))
+
+
+def _check_content(event: Event, time: datetime) -> None:
+    """Read the document in an event as its receiver will, when it is sent at `time`.
+
+    Raises:
+        Invalid: with one problem for each mistake, at its place in the event.
+    """
+    match event:
+        case JobRequested():
+            read_job(event.document)
+        case ScheduleRequested(action="put", schedule=document):
+            asked_at = min(max(event.asked_at or time, time - FARTHEST), time)
+            try:
+                _check_depth(document)
+                read_schedule(document, asked_at)
+            except Invalid as error:
+                raise Invalid([Problem(f"/schedule{one.pointer}", one.detail) for one in error.problems]) from None
+        case ScheduleRequested(schedule_id=None, schedule=None):
+            raise Invalid([Problem("/schedule_id", "expected the id of a schedule")])
+
+
+def _check_depth(document: Any) -> None:
+    """A schedule that a schedule publishes publishes none itself: to read all of a hundred, each in the next, takes
+    seconds."""
+    publish = document.get("publish") if isinstance(document, dict) else None
+    topic = publish.get("topic") if isinstance(publish, dict) else None
+    if isinstance(topic, str) and _open_topic(topic) is SCHEDULES_REQUESTED:
+        raise Invalid([Problem("/publish/topic", "expected another topic in a schedule that is published itself")])
 
 
 def _open_topic(name: str) -> Topic[Any] | None:

@@ -40,12 +40,14 @@ _ENDS = frozenset(
 class JobRequested(Event):
     """A job specification as its sender wrote it: the planner checks it, so that a mistake can be answered.
 
-    Without an `id` the job is known by the id of the event.
+    Without an `id` the job is known by the id of the event. The `correlation_id` is its sender's: several jobs may have
+    the same. A schedule gives its own id to all jobs of its firings.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
 
     id: JobId | None = None
+    correlation_id: UUID | None = None
 
     @model_validator(mode="after")
     def _check(self) -> "JobRequested":
@@ -65,7 +67,7 @@ class JobRequested(Event):
 
     @property
     def document(self) -> dict[str, Any]:
-        """The specification without the id."""
+        """The specification without the ids."""
         return dict(self.model_extra or {})
 
 
@@ -95,6 +97,7 @@ class JobAccepted(Event):
 
     type: Literal["job.accepted"] = "job.accepted"
     job_id: UUID
+    correlation_id: UUID | None = None
     kind: str
     vendor: str
     source: str
@@ -107,6 +110,7 @@ class JobRejected(Event):
 
     type: Literal["job.rejected"] = "job.rejected"
     job_id: UUID
+    correlation_id: UUID | None = None
     mistakes: tuple[Problem, ...]
     at: datetime
 

@@ -37,6 +37,7 @@ class PayloadStored(Event):
     job_id: UUID
     number: int
     round: int = 0
+    correlation_id: UUID | None = None
     vendor: str
     payload: Pointer
     processing: Processing

@@ -14,4 +14,5 @@ class RecordReceived(Event):
     key: str
     job_id: UUID
     task_id: UUID
+    correlation_id: UUID | None = None
     record: Any

@@ -172,7 +172,7 @@ class FetchRequested(Event):
     """One call to make for a task. `number` is the task's place in its job; `base_url` makes the vendor ad hoc.
 
     `retry` replaces the vendor's own policy. `sign` refers to the secret of an outgoing webhook, whose id is the
-    task's.
+    task's. `correlation_id` is the job's, here as in all events of its tasks and records.
     """
 
     type: Literal["fetch.requested"] = "fetch.requested"
@@ -180,6 +180,7 @@ class FetchRequested(Event):
     job_id: UUID
     number: int
     round: int = 0
+    correlation_id: UUID | None = None
     vendor: str
     base_url: str | None = None
     purpose: Purpose = "page"
@@ -219,6 +220,7 @@ class TaskChanged(Event):
     job_id: UUID
     number: int
     round: int = 0
+    correlation_id: UUID | None = None
     state: TaskState
     service: str
     at: datetime

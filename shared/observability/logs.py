@@ -10,7 +10,8 @@ import sys
 from collections.abc import Callable
 from functools import lru_cache
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
+from uuid import UUID
 
 import orjson
 import structlog
@@ -112,6 +113,32 @@ def configure_logs(service: str, level: str) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)
+
+
+class OfTask(Protocol):
+    """What names a task: an event about it, say."""
+
+    @property
+    def job_id(self) -> UUID:
+        """Its job."""
+
+    @property
+    def task_id(self) -> UUID:
+        """The task."""
+
+    @property
+    def correlation_id(self) -> UUID | None:
+        """The one that its job was asked for with."""
+
+
+def ids(**given: UUID | None) -> dict[str, str]:
+    """The ids of a log line, as text; those that are not there are left out."""
+    return {name: str(value) for name, value in given.items() if value is not None}
+
+
+def task_ids(task: OfTask) -> dict[str, str]:
+    """The ids of a log line about a task."""
+    return ids(job_id=task.job_id, task_id=task.task_id, correlation_id=task.correlation_id)
 
 
 def get_logger(name: str) -> FilteringBoundLogger:

@@ -5,41 +5,30 @@ What `growth` lets pass may still make a thousand values of each one of a docume
 """
 
 import math
+from functools import cached_property
 from typing import Any
 
 from jmespath.functions import Functions
 from jmespath.visitor import TreeInterpreter
 
 MOST_MADE = 3_000_000
-"""So many values an expression may put into lists and objects on its way, and so many its findings may have, each
-counted as often as it would be written; or twice as many as the document has, if that is more."""
+"""So many values the expressions over a document may put into lists and objects on their way, and so many their
+findings may have, each counted as often as it would be written; or twice as many as the document has, if that is more.
+"""
 MOST_STEPS = 5_000_000
-"""So many steps an expression may take, a few seconds' worth, each part of it one for each value that it is applied to;
-or four times as many as the document has values, if that is more."""
+"""So many steps the expressions over a document may take, a few seconds' worth, each part one for each value that it is
+applied to; or four times as many as the document has values, if that is more."""
 _UNIT = 16
 """Characters of a text that count as one value more."""
 _FUNCTIONS = Functions()
 
 
 class TooMuch(Exception):
-    """What the expression makes of the document cannot be held, or could not be written, or takes too long to find. The
+    """What the expressions make of the document cannot be held, or could not be written, or takes too long to find. The
     text says what there is too much of."""
 
     def __init__(self, what: str = f"more than {MOST_MADE} values would come of it, counted step by step") -> None:
         super().__init__(what)
-
-
-def search(parsed: Any, document: Any, *, grows: bool) -> Any:
-    """What an expression's syntax tree finds. What does not grow is as large as the document at most.
-
-    Raises:
-        TooMuch: it made too many values, or found too many, or took too many steps.
-    """
-    counting = _Counting(document)
-    found = counting.visit(parsed, document)
-    if grows:
-        counting.check(found)
-    return found
 
 
 def size_of(found: Any, most: float = math.inf) -> int:
@@ -64,13 +53,28 @@ def size_of(found: Any, most: float = math.inf) -> int:
     return size
 
 
-class _Counting(TreeInterpreter):
-    """Counts what is put into new lists and objects; where one step alone could make very much, before it is made."""
+class CountedDocument(TreeInterpreter):
+    """A document over which expressions are evaluated. Counts, for all of them together, their steps and what they put
+    into new lists and objects; where one step alone could make very much, before it is made."""
 
     def __init__(self, document: Any) -> None:
         super().__init__()
-        self._document, self._made, self._most = document, 0, MOST_MADE
+        self._document = document
+        self._made, self._found, self._most = 0, 0, MOST_MADE
         self._steps, self._most_steps = 0, MOST_STEPS
+
+    def search(self, parsed: Any, *, grows: bool) -> Any:
+        """What an expression's syntax tree finds. What does not grow is as large as the document at most.
+
+        Raises:
+            TooMuch: with the expressions before it, it made too many values, found too many or took too many steps.
+        """
+        found = self.visit(parsed, self._document)
+        if grows:
+            self._found = self._measure(found, self._found)
+            if self._found > self._most:
+                raise TooMuch
+        return found
 
     def visit(self, node: Any, value: Any) -> Any:
         """What a part of the expression finds in a value; as the library does it, and counted."""
@@ -81,28 +85,27 @@ class _Counting(TreeInterpreter):
         return super().visit(node, value) if method is None else method(node, value)
 
     def _look_at_steps(self) -> None:
-        self._most_steps = max(MOST_STEPS, 4 * size_of(self._document))
+        self._most_steps = max(MOST_STEPS, 4 * self._document_size)
         if self._steps > self._most_steps:
             raise TooMuch(f"it takes more than {MOST_STEPS} steps")
 
-    def check(self, found: Any) -> int:
-        """The size of something, which is not too large.
+    @cached_property
+    def _document_size(self) -> int:
+        return size_of(self._document)
 
-        Raises:
-            TooMuch: it is.
-        """
-        size = size_of(found, self._most)
+    def _measure(self, found: Any, before: int = 0) -> int:
+        """The size of something, with what was counted before it. Above what is allowed it is not counted to the
+        end."""
+        size = before + size_of(found, self._most - before)
         if size > self._most:
-            self._most = max(MOST_MADE, 2 * size_of(self._document))
-            size = size_of(found, self._most)
-        if size > self._most:
-            raise TooMuch
+            self._most = max(MOST_MADE, 2 * self._document_size)
+            size = before + size_of(found, self._most - before)
         return size
 
     def _make(self, values: int) -> None:
         self._made += values
         if self._made > self._most:
-            self._most = max(MOST_MADE, 2 * size_of(self._document))
+            self._most = max(MOST_MADE, 2 * self._document_size)
         if self._made > self._most:
             raise TooMuch
 
@@ -126,7 +129,7 @@ class _Counting(TreeInterpreter):
     def visit_function_expression(self, node: Any, value: Any) -> Any:
         given = [self.visit(child, value) for child in node["children"]]
         if node["value"] in ("to_string", "join"):
-            self._make(sum(map(self.check, given)) + _separators(given))
+            self._make(sum(map(self._measure, given)) + _separators(given))
         return self._counted(_FUNCTIONS.call_function(node["value"], given))
 
     def visit_projection(self, node: Any, value: Any) -> Any:

@@ -9,7 +9,7 @@ import jmespath
 from jmespath.exceptions import JMESPathError, JMESPathTypeError
 from jmespath.functions import Functions
 
-from shared.specification.evaluation import TooMuch, search
+from shared.specification.evaluation import CountedDocument, TooMuch
 from shared.specification.growth import growth_mistake, growth_of
 
 RECORD = "record"
@@ -28,16 +28,22 @@ class FindsTooMuch(NotApplicable):
     """What it would find is too large for any memory, or takes too long to find."""
 
 
-def evaluate(expression: str, document: Mapping[str, Any]) -> Any:
+Document = Mapping[str, Any] | CountedDocument
+"""What an expression is evaluated over. A `CountedDocument` bounds all expressions together that are evaluated over it,
+anything else each of them alone."""
+
+
+def evaluate(expression: str, document: Document) -> Any:
     """What the expression finds; null where it finds nothing.
 
     Raises:
         NotApplicable: a function cannot take what it is given.
         FindsTooMuch: it would make too much of this document, or take too long.
     """
+    counted = document if isinstance(document, CountedDocument) else CountedDocument(document)
     try:
         parsed, grows = _compiled(expression)
-        return search(parsed, document, grows=grows)
+        return counted.search(parsed, grows=grows)
     except TooMuch as error:
         raise FindsTooMuch(f"{expression}: {error}") from None
     except JMESPathTypeError as error:
@@ -47,7 +53,7 @@ def evaluate(expression: str, document: Mapping[str, Any]) -> Any:
         raise NotApplicable(f"{expression}: {type(error).__name__}") from None
 
 
-def found_by(expression: str, document: Mapping[str, Any]) -> Any:
+def found_by(expression: str, document: Document) -> Any:
     """What the expression finds; null also where it cannot be evaluated."""
     try:
         return evaluate(expression, document)
@@ -80,7 +86,7 @@ def _walk(value: Any, path: tuple[str, ...]) -> Any:
     return value
 
 
-def holds(expression: str, document: Mapping[str, Any]) -> bool:
+def holds(expression: str, document: Document) -> bool:
     """Whether the expression is true as JMESPath has it: neither null nor false nor empty; 0 is true.
 
     Raises:
@@ -117,6 +123,8 @@ _OF_THE_FIRST = frozenset(
     {"subexpression", "pipe", "projection", "value_projection", "filter_projection", "index_expression", "flatten"}
 )
 """The other parts of these are looked for in what the first part finds."""
+_EACH = frozenset({"projection", "value_projection", "filter_projection", "expref"})
+"""The parts of these are applied to every item of a list or object."""
 
 
 def _roots(node: Any, *, alone: bool = True, stepped: bool = False) -> Iterator[str]:
@@ -145,9 +153,13 @@ def count_parts(expression: str) -> int:
 
 
 @lru_cache(maxsize=1024)
-def most_steps(expression: str) -> float:
-    """How many steps a good expression takes at most for each value of what it is applied to."""
-    return count_parts(expression) * growth_of(jmespath.compile(expression).parsed)
+def steps_per_value(expression: str) -> float:
+    """How many steps a good expression takes at most for each value of its document, to find something or to count what
+    it finds; 0 if it takes the same few over every document."""
+    parsed, grows = _compiled(expression)
+    if any(node["type"] in _EACH for node in _nodes(parsed)):
+        return count_parts(expression) * growth_of(parsed)
+    return growth_of(parsed) if grows else 0.0
 
 
 def _nodes(node: Any) -> Iterator[dict[str, Any]]:

@@ -3,6 +3,7 @@ webhook, or of a bare URL."""
 
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, TypeAdapter
 
@@ -17,11 +18,18 @@ from shared.specification.vendor import Retry, Url
 Parameters = Annotated[dict[str, Scalar], AtMost(100)]
 
 
-class SourceJob(Strict):
-    """Runs a source."""
+class SentJob(Strict):
+    """What the sender of any job may call it."""
 
     id: JobId | None = None
     """The job's id, which its sender may choose. The same id twice is the same job."""
+    correlation_id: UUID | None = None
+    """An id of the sender's own, which several jobs may have. The job, its tasks, records and log lines carry it."""
+
+
+class SourceJob(SentJob):
+    """Runs a source."""
+
     source: Name
     """The name of the source."""
     parameters: Parameters = {}
@@ -32,11 +40,9 @@ class SourceJob(Strict):
     """Who hears when the job is over, instead of those that the source names."""
 
 
-class PollJob(Output):
+class PollJob(SentJob, Output):
     """Paged synchronisation of a vendor, without a source."""
 
-    id: JobId | None = None
-    """The job's id, which its sender may choose. The same id twice is the same job."""
     vendor: Name
     """The name of the vendor that is called."""
     poll: Poll
@@ -45,11 +51,9 @@ class PollJob(Output):
     """Values for placeholders `{parameters.NAME}`."""
 
 
-class InvokeJob(Output):
+class InvokeJob(SentJob, Output):
     """Asynchronous vendor jobs, without a source."""
 
-    id: JobId | None = None
-    """The job's id, which its sender may choose. The same id twice is the same job."""
     vendor: Name
     """The name of the vendor that is called."""
     invoke: Invoke
@@ -67,11 +71,9 @@ class Answer(Strict):
     """The names of the headers that are handed back."""
 
 
-class RequestJob(Strict):
+class RequestJob(SentJob):
     """One call, whose answer is returned, even if every attempt failed."""
 
-    id: JobId | None = None
-    """The job's id, which its sender may choose. The same id twice is the same job."""
     vendor: Name
     """The name of the vendor that is called."""
     request: Request
@@ -88,11 +90,9 @@ class RequestJob(Strict):
     """Who hears when the job is over."""
 
 
-class DeliverJob(Strict):
+class DeliverJob(SentJob):
     """One outgoing webhook (Standard Webhooks 1.0)."""
 
-    id: JobId | None = None
-    """The job's id, which its sender may choose. The same id twice is the same job."""
     deliver: Url
     """The URL that the webhook is sent to."""
     event: dict[str, Any]
@@ -119,11 +119,9 @@ def _check_place(value: str) -> str:
     return value
 
 
-class UrlJob(Output):
+class UrlJob(SentJob, Output):
     """Paged synchronisation of a URL, without a vendor: its host gets a careful budget of five requests a second."""
 
-    id: JobId | None = None
-    """The job's id, which its sender may choose. The same id twice is the same job."""
     url: Annotated[Url, AfterValidator(_check_place)]
     """The URL of the first page."""
     pages: Pages | None = None

@@ -1,7 +1,9 @@
 """Documents → models. All mistakes are reported together, each with its place and what was expected there."""
 
+import json
+import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -15,6 +17,8 @@ from shared.specification.values import is_finite
 T = TypeVar("T")
 
 _MAY_BE_INFINITE = re.compile(rb"[0-9.][eE]\+?[0-9]{3}")
+_HALF_OF_A_PAIR = re.compile("[\ud800-\udfff]")
+_MOST_DIGITS = 4300
 _SURELY_READ, _ROOM = 150, 20
 """A reader takes at least the first number of levels; the second is how many an event adds around a document."""
 
@@ -40,17 +44,64 @@ def decode_json(text: bytes) -> Any:
     bounds.
 
     Raises:
-        Invalid: with one problem at the root.
+        Invalid: with one problem, at the value that cannot be kept or, of other text, at the root.
     """
     try:
         found = from_json(text, allow_inf_nan=False)
     except ValueError as error:
-        raise Invalid([Problem("", f"not JSON: {error}")]) from None
+        raise Invalid([_first_unkept_in(text) or Problem("", f"not JSON: {error}")]) from None
     if text.count(b"[") + text.count(b"{") > _SURELY_READ and not _fits_in_an_envelope(text):
         raise Invalid([Problem("", "not JSON that can be kept: it is nested too deeply")])
-    if _MAY_BE_INFINITE.search(text) and not is_finite(found):
-        raise Invalid([Problem("", "not JSON that can be kept: a number is beyond all bounds")])
+    if _MAY_BE_INFINITE.search(text) and not is_finite(found) and (problem := first_unkept(found)):
+        raise Invalid([problem])
     return found
+
+
+def _first_unkept_in(text: bytes) -> Problem | None:
+    """Why the reader stopped at a value, if the text is JSON otherwise."""
+    try:
+        found = json.loads(text, parse_int=lambda digits: math.inf if len(digits) > _MOST_DIGITS else 0)
+        return first_unkept(found)
+    except (ValueError, RecursionError):
+        return None
+
+
+def first_unkept(document: Any) -> Problem | None:
+    """The first value in a decoded document that JSON or Postgres has no form for. A name is reported at its object."""
+    at: list[int | str] = []
+    pending = [_children([document])]
+    while pending:
+        for step, value in pending[-1]:
+            if why := _why_not_kept(step):
+                return _unkept(at, why)
+            if why := _why_not_kept(value):
+                return _unkept([*at, step], why)
+            if isinstance(value, (dict, list)):
+                at.append(step)
+                pending.append(_children(value))
+                break
+        else:
+            pending.pop()
+            del at[-1:]
+    return None
+
+
+def _unkept(at: Sequence[int | str], why: str) -> Problem:
+    return Problem(pointer_to(tuple(at[1:])), f"not JSON that can be kept: {why}")
+
+
+def _children(value: dict[str, Any] | list[Any]) -> Iterator[tuple[int | str, Any]]:
+    return iter(value.items()) if isinstance(value, dict) else enumerate(value)
+
+
+def _why_not_kept(value: Any) -> str:
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"expected a number within ±1.8e308, of at most {_MOST_DIGITS} digits"
+    if isinstance(value, str) and "\0" in value:
+        return "expected text without NUL characters"
+    if isinstance(value, str) and _HALF_OF_A_PAIR.search(value):
+        return "expected text without half of a surrogate pair"
+    return ""
 
 
 def _fits_in_an_envelope(text: bytes) -> bool:

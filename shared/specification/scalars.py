@@ -24,7 +24,9 @@ InputValue = Annotated[Scalar, _AsOne()]
 QueryValue = Scalar | Annotated[tuple[Scalar, ...], Field(min_length=1, max_length=1000)]
 """A value of a query parameter, or several: the parameter is sent once for each."""
 
-MOST_QUERY_VALUES, _LONGEST_QUERY_NAME = 1000, 1024
+MOST_QUERY_VALUES = 1000
+_LONGEST_QUERY_NAME = 2048
+"""As long as a URL may be: a query without `=`, such as a signed token, is a name as a whole."""
 
 
 def _check_query(value: Any) -> Any:

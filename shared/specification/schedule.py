@@ -110,7 +110,7 @@ class OnFailure(Strict):
     """What happens when a run fails, or cannot be started."""
 
     reschedule: Reschedule | None = None
-    """When to start again. Without this field a failed run is not started again."""
+    """When to start again. Without this field a failed run is not started again. It is refused beside `publish`."""
     notify: Notify = ()
     """Who hears of a run that has finally failed."""
 
@@ -135,7 +135,7 @@ class Schedule(Strict):
     ends: Instant | None = None
     """No firing after this time."""
     start: dict[str, Any] | None = None
-    """The job that each firing starts: any job, without an `id`."""
+    """The job that each firing starts: any job, without an `id` and a `correlation_id`, which is the schedule's id."""
     publish: Publish | None = None
     """The event that each firing publishes instead of a job."""
     overlap: Literal["skip", "allow"] = "skip"

@@ -38,6 +38,14 @@ def placeholders_in(value: Any) -> Iterator[tuple[Place, str]]:
                 at.pop()
 
 
+def has_braces(value: Any) -> bool:
+    """Whether a brace stands in any text of a part of a document. Where none does there is nothing to fill."""
+    if isinstance(value, str):
+        return "{" in value or "}" in value
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    return any(map(has_braces, inner))
+
+
 def _names_in(text: str) -> list[str]:
     return [name for name in PLACEHOLDER.findall(text) if name] if "{" in text else []
 

@@ -64,6 +64,32 @@ async def _are_open(running: Cluster, calls: int) -> bool:
     return bool((await running.truth("hangs"))["in_flight"] == calls)
 
 
+async def test_a_vendor_that_fails_for_a_while_rests_and_none_of_its_calls_is_given_up(running: Cluster) -> None:
+    """Of its 200 pages all but the first fail; each may be tried six times."""
+    pages, failing = {"style": "offset", "size": 100, "total": "body.meta.total"}, [{"match": "offset=[1-9]"}]
+    await running.configure_simulator("down", records=20_000, fail_paths=failing)
+    await running.apply_vendor("down", budget={"windows": [{"requests": 50, "per": "1s", "burst": 1}]})
+    job_id = await running.submit({"vendor": "down", "poll": {**ITEMS, "pages": pages}})
+    await eventually(partial(_circuit_is, running, "down", 1))
+    met = (await running.truth("down"))["requests"]
+    await eventually(partial(_was_asked, running, "down", met + 1))
+    assert (await running.truth("down"))["by_status"]["500"] < 400
+    await running.configure_simulator("down", records=20_000)
+    job = await running.ended(job_id)
+    assert (job["status"], job["distinct"], job["counts"]) == ("completed", 20_000, {"completed": 200}), job
+    assert await running.dead_letters(job_id=job_id) == []
+    await eventually(partial(_circuit_is, running, "down", 0))
+
+
+async def _circuit_is(running: Cluster, vendor: str, value: int) -> bool:
+    shown = (await running.http.get(f"http://127.0.0.1:{running.ports['fetcher']}/metrics")).text
+    return f'sluice_vendor_circuit_open{{vendor="{vendor}"}} {value:.1f}' in shown.splitlines()
+
+
+async def _was_asked(running: Cluster, vendor: str, requests: int) -> bool:
+    return bool((await running.truth(vendor))["requests"] >= requests)
+
+
 async def test_a_job_can_be_paused_resumed_and_cancelled(running: Cluster) -> None:
     await running.configure_simulator("slow", records=100_000)
     window = {"requests": 50, "per": "1s", "burst": 1}

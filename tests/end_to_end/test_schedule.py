@@ -4,10 +4,11 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from tests.conftest import ReaderFor
 from tests.end_to_end.schedules import POLL, running_jobs, schedule, shown
-from tests.support.cluster import cluster
+from tests.support.cluster import SERVICES, cluster
 from tests.support.eventually import eventually
 from tests.support.stack import Place
 from tests.support.topic_reader import TopicReader
@@ -38,7 +39,7 @@ async def test_one_correlation_id_from_the_request_to_the_last_row(
         assert datetime.fromisoformat(firing["planned_at"]) == at
         assert 0 <= firing["late_ms"] < LATEST_MS
         job = await running.ended(correlation)
-        assert (job["status"], job["distinct"]) == ("completed", 50)
+        assert (job["status"], job["distinct"], job["correlation_id"]) == ("completed", 50, correlation)
         assert {str(row["job_id"]) for row in await running.records()} == {correlation}
         assert {event["job_id"] for event in tasks.values} == {correlation}
         logs = {path.name: path.read_text() for path in tmp_path.rglob("*.log")}
@@ -46,6 +47,54 @@ async def test_one_correlation_id_from_the_request_to_the_last_row(
             assert correlation in logs[f"{name}.log"], name
         assert (await running.http.get(f"{running.gateway}/schedules")).json()["schedules"] == []
         assert await running.dead_letters() == []
+
+
+async def logged(root: Path, service: str, correlation: str) -> bool:
+    """Whether a service has written the id to its log."""
+    return any(correlation in path.read_text() for path in root.rglob(f"{service}.log"))
+
+
+async def test_every_run_of_a_schedule_carries_its_correlation_id(
+    topics: Place, tmp_path: Path, reader_for: ReaderFor
+) -> None:
+    """It is triggered; its vendor first fails, then answers what is no page, and then is well again."""
+    tasks = await reader_for("tasks.events")
+    async with cluster(topics, tmp_path) as running:
+        await running.configure_simulator("acme", error_share=1.0, error_status=[500])
+        await running.apply_vendor("acme", retry={"attempts": 1})
+        source = {"vendor": "acme", "poll": POLL, "sinks": ["postgres", "topic"]}
+        assert (await running.http.put(f"{running.gateway}/sources/items", json=source)).status_code == 201
+        records = await reader_for("records.items")
+        again = {"reschedule": {"after": "1s", "at_most": 100}}
+        correlation = await schedule(
+            running, schedule="hourly", every="1h", start={"source": "items"}, on_failure=again
+        )
+        triggered = await running.http.post(f"{running.gateway}/schedules/hourly/trigger")
+        assert triggered.status_code == 202, triggered.text
+        await eventually(lambda: logged(tmp_path, "fetcher", correlation), 40)
+        await running.configure_simulator("acme", misbehaviour={"body": "scalar"})
+        await eventually(lambda: logged(tmp_path, "processor", correlation), 40)
+        await running.configure_simulator("acme", records=50)
+
+        async def succeeded() -> dict[str, Any] | None:
+            [firing] = (await running.http.get(f"{running.gateway}/schedules/hourly")).json()["firings"]
+            return dict(firing) if firing["verdict"] == "succeeded" else None
+
+        firing = await eventually(succeeded, 40)
+        assert firing is not None
+        assert (await running.ended(firing["job_id"]))["status"] == "completed"
+        query: dict[str, str | int] = {"correlation_id": correlation, "limit": 1000}
+        jobs = (await running.http.get(f"{running.gateway}/jobs", params=query)).json()["jobs"]
+        assert len(jobs) == firing["attempt"] + 1 > 2
+        assert {job["correlation_id"] for job in [*jobs, await running.job(firing["job_id"])]} == {correlation}
+        assert {event["job_id"] for event in tasks.values} == {job["id"] for job in jobs}
+        assert {event.get("correlation_id") for event in tasks.values} == {correlation}
+        rows = await running.records()
+        assert {str(row["correlation_id"]) for row in rows} == {correlation}
+        await eventually(lambda: len(records.values) == len(rows) == 50, 20)
+        assert {event["correlation_id"] for event in records.values} == {correlation}
+        for name in SERVICES:
+            assert await logged(tmp_path, name, correlation), name
 
 
 async def test_a_scheduler_killed_again_and_again_loses_no_firing_and_doubles_none(

@@ -29,12 +29,14 @@ def stored_payload(
     keep_seconds: float = 0.0,
     fetched_at: datetime | None = None,
     expects_list: bool = False,
+    correlation_id: UUID | None = None,
 ) -> PayloadStored:
     """The event of one page; without a pointer its payload exists nowhere."""
     return PayloadStored(
         task_id=new_id(),
         job_id=job_id or new_id(),
         number=1,
+        correlation_id=correlation_id,
         vendor="acme",
         payload=pointer or Pointer(uri=f"{new_id()}/1-0", sha256=hashlib.sha256(b"").hexdigest(), size=0),
         processing=Processing(

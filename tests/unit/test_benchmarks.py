@@ -24,6 +24,15 @@ def test_a_figure_that_misses_its_target_is_called_so() -> None:
     assert [target.is_reached for target in TARGETS["end_to_end"](rows)] == [True, False]
 
 
+def test_a_delay_by_a_vendor_that_hangs_and_a_loss_in_an_outage_miss_their_targets() -> None:
+    reached = [TARGETS["isolation"]([{"delay_share": share}])[0].is_reached for share in (-0.01, 0.05, 0.0501)]
+    assert reached == [True, True, False]
+    row = {"jobs_acknowledged": 4, "jobs_completed": 4, "webhooks_acknowledged": 3, "webhooks_found": 2}
+    targets = TARGETS["outage"]([{**row, "seconds_until_90_percent": 60.3}])
+    assert [(target.measured, target.is_reached) for target in targets] == [(0, True), (1, False), (60.3, False)]
+    assert not TARGETS["outage"]([{**row, "seconds_until_90_percent": None}])[2].is_reached
+
+
 def test_exactly_the_named_shares_of_the_callbacks_are_early_and_twice() -> None:
     reports = ReportsConfig(early_share=callbacks.EARLY, twice_share=callbacks.TWICE)
     inputs = callbacks.choose_inputs(reports, 1_000)

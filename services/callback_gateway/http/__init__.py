@@ -12,7 +12,7 @@ What a request passes on its way in:
 
 What routes work with (`context.py`):
 - `checks.py`: mistakes that can be reported at once; `idempotency.py`: whether it is a repetition
-- `submission.py`: a new job, up to its answer; `job_rows.py` makes it visible; `prefer_wait.py` waits for its end
+- `submission.py`: a new job, up to its answer; `new_jobs.py` keeps it; `prefer_wait.py` waits for its end
 - `callback_rules.py`, `verification_secrets.py`: how vendors call back, and by what senders prove who they are
 - `follow.py`, `event_streams.py`: who is to hear of a job's events; `slots.py`: how many requests may stay long
 - `store.py` and `*.sql`: what is read

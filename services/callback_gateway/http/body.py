@@ -11,7 +11,7 @@ from services.callback_gateway.http.body_budget import BodyShare, body_share
 from services.callback_gateway.http.problems import Refusal
 from services.callback_gateway.settings import Settings
 from shared.errors import Invalid
-from shared.specification.parse import decode_json
+from shared.specification.parse import decode_json, first_unkept
 
 _JSON_TYPES = ("application/json", "application/cloudevents+json")
 
@@ -66,9 +66,10 @@ async def read_json_body(request: Request, settings: Settings) -> tuple[bytes, A
     try:
         document = decode_json(body)
     except Invalid as error:
-        raise Refusal(400, error.problems[0].detail) from None
-    if not keepable(document):
-        raise Refusal(400, "JSON that cannot be kept: it has a NUL character or a number out of range")
+        located = [problem for problem in error.problems if problem.pointer]
+        raise Refusal(400, error.problems[0].detail, located) from None
+    if not keepable(document) and (problem := first_unkept(document)):
+        raise Refusal(400, problem.detail, [problem])
     return body, document
 
 

@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 from services.callback_gateway.configuration_cache import ConfigurationCache
 from services.callback_gateway.http.callback_rules import CallbackRules
 from services.callback_gateway.http.follow import Following
-from services.callback_gateway.http.job_rows import JobRows
+from services.callback_gateway.http.new_jobs import NewJobs
 from services.callback_gateway.http.prefer_wait import PreferWait
 from services.callback_gateway.http.slots import Slots
 from services.callback_gateway.http.verification_secrets import VerificationSecrets
@@ -27,7 +27,7 @@ class ApiContext:
     database: Database
     outbound: Outbound
     configuration: ConfigurationCache
-    job_rows: JobRows
+    new_jobs: NewJobs
     payloads: PayloadStore
     following: Following
 

@@ -53,6 +53,8 @@ def job_body(
         body["links"]["answer"] = f"{place}/answer"
     if row["mistakes"]:
         body["mistakes"] = row["mistakes"]
+    if row["correlation_id"] is not None:
+        body["correlation_id"] = str(row["correlation_id"])
     return body
 
 

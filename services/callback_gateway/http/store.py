@@ -54,6 +54,14 @@ async def find_jobs(tx: Transaction, state: str | None, after: UUID | None, limi
     return rows
 
 
+async def find_correlated_jobs(
+    tx: Transaction, correlation_id: UUID, state: str | None, after: UUID | None, limit: int
+) -> list[Row]:
+    """Jobs with this correlation id, newest first."""
+    rows: list[Row] = await tx.fetch(SQL["find_correlated_jobs"], correlation_id, state, after, limit)
+    return rows
+
+
 async def find_job(tx: Transaction, job_id: UUID) -> Row | None:
     """One job."""
     return await tx.fetchrow(SQL["find_job"], job_id)

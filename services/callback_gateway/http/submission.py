@@ -13,6 +13,7 @@ from services.callback_gateway.http.body_budget import body_share
 from services.callback_gateway.http.checks import check
 from services.callback_gateway.http.context import ApiContext
 from services.callback_gateway.http.idempotency import idempotency_key, is_known, use_key
+from services.callback_gateway.http.new_jobs import NewJob
 from shared.errors import Invalid, Unavailable
 from shared.events.catalogue import JOBS_REQUESTED
 from shared.events.jobs import JobRequested
@@ -68,11 +69,9 @@ async def _is_repeated(context: ApiContext, job_id: UUID, fingerprint: bytes) ->
 
 
 async def _request(context: ApiContext, job_id: UUID, kind: str, document: dict[str, Any]) -> None:
-    """Durable first, then visible."""
     event = JobRequested.model_validate({**document, "id": job_id})
     message = outgoing(JOBS_REQUESTED, job_id, event, id=derived_id("job.requested", job_id))
-    await context.outbound.send([message])
-    await context.job_rows.show(job_id, kind)
+    await context.new_jobs.take(NewJob(job_id, kind, message))
 
 
 def accepted(job_id: UUID, kind: str) -> Response:

@@ -42,6 +42,7 @@ class Expectation:
     reported: Reported | None
     updated_at: datetime
     since: datetime
+    correlation_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from shared.events.tasks import TaskChanged, TaskState
 from shared.ids import derived_id
 from shared.messaging.blocks import BLOCK_BYTES
 from shared.messaging.handler import Outgoing, outgoing
-from shared.observability.logs import get_logger
+from shared.observability.logs import get_logger, task_ids
 from shared.runtime.clock import utc_now
 
 UNMATCHED = "unmatched_callback"
@@ -97,7 +97,7 @@ def _report(judged: Sequence[Judged], now: datetime) -> list[Outgoing]:
         log.info(
             f"callback.{one.verdict}",
             callback_id=str(one.callback.callback_id),
-            task_id=str(one.expectation.task_id) if one.expectation else None,
+            **(task_ids(one.expectation) if one.expectation else {}),
             reported=one.reported,
         )
     return [_reported(one, now) for one in judged if one.verdict == "accepted"]
@@ -110,6 +110,7 @@ def _reported(one: Judged, now: datetime) -> Outgoing:
         job_id=one.expectation.job_id,
         number=one.expectation.number,
         round=one.expectation.round,
+        correlation_id=one.expectation.correlation_id,
         state=TaskState.WAITING,
         service="callback-gateway",
         at=now,

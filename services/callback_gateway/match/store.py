@@ -48,6 +48,7 @@ async def upsert_expectations(
         [event.vendor_job for event in events],
         [event.over for event in events],
         [since[event.task_id] for event in events],
+        [event.correlation_id for event in events],
     )
     return [_expectation(row) for row in rows]
 
@@ -157,6 +158,7 @@ def _expectation(row: Row) -> Expectation:
         job_id=row["job_id"],
         number=row["number"],
         round=row["round"],
+        correlation_id=row["correlation_id"],
         vendor=row["vendor"],
         rules=Callbacks.model_validate_json(row["rules"]),
         deadline_at=row["deadline_at"],

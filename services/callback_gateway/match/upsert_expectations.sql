@@ -10,10 +10,13 @@
 -- $8 vendor_jobs text[]
 -- $9 over boolean[]
 -- $10 since timestamptz[]
-INSERT INTO expectations AS kept (task_id, job_id, number, round, vendor, rules, deadline_at, vendor_job, over, since)
+-- $11 correlation_ids uuid[]
+INSERT INTO expectations AS kept (
+    task_id, job_id, number, round, vendor, rules, deadline_at, vendor_job, over, since, correlation_id
+)
 SELECT * FROM unnest(
     $1::uuid[], $2::uuid[], $3::integer[], $4::integer[], $5::text[], $6::json[], $7::timestamptz[], $8::text[],
-    $9::boolean[], $10::timestamptz[]
+    $9::boolean[], $10::timestamptz[], $11::uuid[]
 )
 ON CONFLICT (task_id) DO UPDATE
 SET round = excluded.round,
@@ -27,4 +30,5 @@ SET round = excluded.round,
     since = least(kept.since, excluded.since),
     updated_at = now()
 WHERE kept.round <= excluded.round
-RETURNING task_id, job_id, number, round, vendor, rules, deadline_at, vendor_job, over, reported, updated_at, since
+RETURNING task_id, job_id, number, round, correlation_id, vendor, rules, deadline_at, vendor_job, over, reported,
+    updated_at, since

@@ -36,6 +36,7 @@ CREATE TABLE jobs (
                   'cancelled', 'rejected')
     ),
     kind text NOT NULL DEFAULT 'poll',
+    correlation_id uuid,
     vendor text NOT NULL DEFAULT '',
     source text NOT NULL DEFAULT '',
     sinks jsonb,
@@ -68,6 +69,8 @@ CREATE TABLE jobs (
 ) WITH (fillfactor = 70);
 CREATE INDEX jobs_by_time_idx ON jobs (created_at DESC, id DESC);
 CREATE INDEX jobs_by_state_and_time_idx ON jobs (state, created_at DESC, id DESC);
+CREATE INDEX jobs_by_correlation_and_time_idx ON jobs (correlation_id, created_at DESC, id DESC)
+    WHERE correlation_id IS NOT NULL;
 CREATE INDEX jobs_ended_idx ON jobs (ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX jobs_answered_idx ON jobs (ended_at) WHERE answer ? 'body';
 

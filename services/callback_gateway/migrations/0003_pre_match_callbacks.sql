@@ -4,6 +4,7 @@ CREATE TABLE expectations (
     job_id uuid NOT NULL,
     number integer NOT NULL,
     round integer NOT NULL,
+    correlation_id uuid,
     vendor text NOT NULL,
     rules json NOT NULL,
     -- No callback by the vendor's job id that came before this is of the task's vendor job.

@@ -34,6 +34,7 @@ async def accept_jobs(tx: Transaction, events: Sequence[JobAccepted]) -> None:
             [event.source for event in ordered],
             [event.at for event in ordered],
             [storable_json(orjson.dumps(sinks_of(event))) for event in ordered],
+            [event.correlation_id for event in ordered],
         )
 
 
@@ -41,8 +42,13 @@ async def reject_jobs(tx: Transaction, events: Sequence[JobRejected]) -> None:
     """Jobs whose specification has mistakes."""
     if events:
         ordered = sorted(events, key=lambda event: event.job_id)
-        mistakes = [_mistakes(event) for event in ordered]
-        await tx.execute(SQL["reject_jobs"], [e.job_id for e in ordered], mistakes, [e.at for e in ordered])
+        await tx.execute(
+            SQL["reject_jobs"],
+            [event.job_id for event in ordered],
+            [_mistakes(event) for event in ordered],
+            [event.at for event in ordered],
+            [event.correlation_id for event in ordered],
+        )
 
 
 def _mistakes(event: JobRejected) -> bytes:

@@ -16,11 +16,16 @@ from shared.events.catalogue import WEBHOOKS_RECEIVED
 from shared.events.webhooks import WebhookReceived, content_of
 from shared.ids import derived_id
 from shared.messaging.handler import Outgoing, outgoing
-from shared.specification.expressions import NotApplicable, evaluate, found_by
+from shared.specification.evaluation import CountedDocument
+from shared.specification.expressions import NotApplicable, evaluate, found_by, steps_per_value
 from shared.specification.hook import Hook
 from shared.specification.parse import decode_json
 
 _LONGEST_ID = 255
+_QUICK_STEPS = 50_000
+"""A hundredth of a second's worth."""
+_VALUE_BYTES = 2
+"""A body has no more than one value in so many bytes, as in `[1,1]`."""
 
 
 class Unfit(Exception):
@@ -70,7 +75,7 @@ def read_webhook(hook: Hook, verdict: Verified, request: Received, new_id: UUID)
     is_json = media_type == "application/json" or media_type.endswith("+json")
     content = _read(body) if is_json else content_of(body)
     kept = without_secrets(headers, hook.verify)
-    document = {"body": content, "headers": kept}
+    document = CountedDocument({"body": content, "headers": kept})
     sender_id = _sender_id(hook, verdict, document)
     webhook_id = new_id if sender_id is None else derived_id("webhook", hook.hook, sender_id)
     event = WebhookReceived(
@@ -87,6 +92,12 @@ def read_webhook(hook: Hook, verdict: Verified, request: Received, new_id: UUID)
     # These are for the answer alone: what cannot be found is no reason to refuse a webhook.
     fields = {name: found_by(expression, document) for name, expression in hook.answer.fields.items()}
     return Webhook(webhook_id, message, None if sender_id is None else hashlib.sha256(body).digest(), fields)
+
+
+def is_quick(hook: Hook, size: int) -> bool:
+    """Whether its expressions take no time to speak of, whatever is in a body of `size` bytes."""
+    expressions = [*hook.answer.fields.values(), *([] if hook.id is None else [hook.id])]
+    return sum(map(steps_per_value, expressions)) * size <= _QUICK_STEPS * _VALUE_BYTES
 
 
 def sort_out(batch: Sequence[Webhook], known: Mapping[UUID, bytes]) -> list[Receipt]:
@@ -110,7 +121,7 @@ def _read(body: bytes) -> Any:
         raise Unfit(error.problems[0].detail) from None
 
 
-def _sender_id(hook: Hook, verdict: Verified, document: Mapping[str, Any]) -> str | None:
+def _sender_id(hook: Hook, verdict: Verified, document: CountedDocument) -> str | None:
     """By the hook's expression, else by the scheme. Whole numbers count as text; anything else is no id."""
     if hook.id is None:
         found: Any = verdict.sender_id

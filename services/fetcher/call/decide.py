@@ -72,11 +72,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """No answer. `sent`: the vendor may have the request."""
+    """No answer. `sent`: the vendor may have the request. `is_fault`: the vendor or the way to it failed, whatever was
+    asked for."""
 
     reason: str
     sent: bool
     final: bool = False
+    is_fault: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +129,10 @@ def may_have_it(outcome: Answer | Unanswered) -> bool:
         case Unanswered(sent=sent):
             return sent
         case Answer(status=status):
-            return _may_pass(status) and not _was_not_begun(outcome)
+            return may_pass(status) and not _was_not_begun(outcome)
 
 
-def _may_pass(status: int) -> bool:
+def may_pass(status: int) -> bool:
     """Whether the same call may succeed later."""
     return status in (408, _TOO_EARLY) or (status >= 500 and status not in _NEVER_BETTER)
 
@@ -154,7 +156,7 @@ def _by_rule(answer: Answer, vendor: Vendor, this: Try, now: datetime, chance: f
         case "empty":
             return Empty()
         case "retry":
-            return again(f"outcome_rule_{answer.status}", vendor, this, now, chance)
+            return _unless_at_work(answer, f"outcome_rule_{answer.status}", vendor, this, now, chance)
         case "rate_limited":
             return _limited(answer, vendor, this, now)
         case "fail":
@@ -184,15 +186,20 @@ def _by_status(answer: Answer, vendor: Vendor, this: Try, now: datetime, chance:
         return Succeeded()
     if _is_limit(answer):
         return _limited(answer, vendor, this, now)
-    if _may_pass(status):
-        if this.repeatable or _was_not_begun(answer):
-            return again(f"status_{status}", vendor, this, now, chance)
-        return GiveUp(f"{OUTCOME_UNKNOWN}: the vendor answered {status} to a call that must not be repeated")
+    if may_pass(status):
+        return _unless_at_work(answer, f"status_{status}", vendor, this, now, chance)
     if status in (401, 403):
         refused = status == 401 and vendor.auth is not None
         return GiveUp(f"auth_failed: the vendor answered {status}", credential_refused=refused)
     hint = "; network.redirects would have to be follow" if status in _REDIRECTS else ""
     return GiveUp(f"refused_{status}: the vendor answered {status}{hint}")
+
+
+def _unless_at_work(answer: Answer, reason: str, vendor: Vendor, this: Try, now: datetime, chance: float) -> Setback:
+    """Another attempt. A call that must not be repeated gets none while the vendor may be at work on it."""
+    if this.repeatable or not may_have_it(answer):
+        return again(reason, vendor, this, now, chance)
+    return GiveUp(f"{OUTCOME_UNKNOWN}: the vendor answered {answer.status} to a call that must not be repeated")
 
 
 def _limited(answer: Answer, vendor: Vendor, this: Try, now: datetime) -> Setback:

@@ -9,7 +9,7 @@ from services.fetcher.metrics import ANSWERS_HELD, PAYLOAD_BYTES
 from services.fetcher.model import Claimed
 from shared.errors import Unavailable
 from shared.events.payloads import Pointer
-from shared.observability.logs import get_logger
+from shared.observability.logs import get_logger, task_ids
 from shared.observability.metrics import vendor_label
 from shared.payloads.store import PayloadStore
 from shared.runtime.clock import monotonic
@@ -52,7 +52,7 @@ class Keeping:
             self._failed_at = monotonic()
             if not isinstance(body, bytes):
                 raise
-            log.warning("payload.waiting", task_id=str(call.request.task_id), error=str(error))
+            log.warning("payload.waiting", **task_ids(call.request), error=str(error))
         self._held += 1
         try:
             with ANSWERS_HELD.track_inprogress():

@@ -26,6 +26,7 @@ from services.fetcher.call.egress import EgressRests
 from services.fetcher.call.examine import Findings, Question, Reading, examine, reading
 from services.fetcher.call.facts import AnswerOrigin
 from services.fetcher.call.failures import CallFailed, Exhausted, Failure
+from services.fetcher.call.health import vendor_works
 from services.fetcher.call.keep import Keeping
 from services.fetcher.call.outcome import Page, Tried, give_up, outcome_of
 from services.fetcher.call.pauses import spent_until
@@ -37,7 +38,7 @@ from services.fetcher.call.webhooks import judge
 from services.fetcher.model import Claimed, Later, Leave, Outcome
 from shared.errors import Unavailable
 from shared.events.tasks import AnswerWanted, Facts, Purpose, VendorAnswer
-from shared.observability.logs import get_logger
+from shared.observability.logs import get_logger, task_ids
 from shared.payloads.store import PART_BYTES, PayloadStore
 from shared.runtime.clock import monotonic, utc_now
 from shared.specification.bodies import BodyTooLarge
@@ -119,7 +120,8 @@ class CallMaker:
             may_have_left = call.may_have_left or not isinstance(error, Exhausted)
             return await _put_off(call, str(error), may_have_left=may_have_left)
         sent = may_have_it(judged.result) and not isinstance(judged.decided, RateLimited)
-        tried = Tried(began_at, monotonic() - began, egress, status, answered_at, sent=sent)
+        works = vendor_works(judged.result, judged.decided)
+        tried = Tried(began_at, monotonic() - began, egress, status, answered_at, sent=sent, works=works)
         if isinstance(judged.decided, Page):
             tried = replace(tried, spent_until=self._spent(vendor, egress, judged.result))
             return outcome_of(call, judged.decided, tried, utc_now())
@@ -223,13 +225,14 @@ def _lost(call: Claimed, vendor: Vendor, result: Unanswered) -> Judged:
 def _unanswered(error: CallFailed | Late) -> Unanswered:
     if isinstance(error, Late):
         return Unanswered(_LATE, sent=False)
-    return Unanswered(str(error), sent=error.sent, final=error.failure in _FINAL)
+    final = error.failure in _FINAL
+    return Unanswered(str(error), sent=error.sent, final=final, is_fault=not final)
 
 
 async def _put_off(call: Claimed, why: str, *, may_have_left: bool) -> Later:
     """The vendor is not to blame for a secret that cannot be read, a connection that there is no room for, a mark that
     is over, or a payload that cannot be stored: no attempt is counted. The call keeps its place in flight for a while,
     so that others do not meet the same at once."""
-    log.warning("call.put_off", task_id=str(call.request.task_id), error=why)
+    log.warning("call.put_off", **task_ids(call.request), error=why)
     await asyncio.sleep(_PUT_OFF_SECONDS)
     return Later(call, utc_now(), call.attempt, reason=why, may_have_left=may_have_left)

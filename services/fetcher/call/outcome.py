@@ -26,7 +26,7 @@ class Page:
 class Tried:
     """One try of a call. `answered_at`: when the answer came; it may be stored long after that. `sent`: the vendor may
     have the call, and its answer does not tell. `answer` is what the vendor said, where that is handed back;
-    `spent_until`, when it has a quota again."""
+    `spent_until`, when it has a quota again; `works`, whether it works as a whole, where the try shows that."""
 
     began_at: datetime
     seconds: float
@@ -36,6 +36,7 @@ class Tried:
     sent: bool = False
     answer: VendorAnswer | None = None
     spent_until: datetime | None = None
+    works: bool | None = None
 
 
 def outcome_of(call: Claimed, decided: Page | Setback, tried: Tried, now: datetime) -> Outcome:
@@ -46,7 +47,7 @@ def outcome_of(call: Claimed, decided: Page | Setback, tried: Tried, now: dateti
         case Page():
             attempt = _attempt(call, "succeeded", "", tried)
             messages = _succeeded(call, decided, attempt, tried.answered_at or now, now)
-            return Ended(call, tuple(messages), attempt, True, tried.spent_until)
+            return Ended(call, tuple(messages), attempt, True, tried.spent_until, vendor_works=tried.works)
         case RetryAt(when=when, reason=reason):
             attempt = _attempt(call, "retry", reason, tried)
             return Later(
@@ -58,6 +59,7 @@ def outcome_of(call: Claimed, decided: Page | Setback, tried: Tried, now: dateti
                 met_limit=False,
                 reason=reason,
                 may_have_left=may_have_left,
+                vendor_works=tried.works,
             )
         case RateLimited(reason=reason) | Elsewhere(reason=reason):
             attempt = _attempt(call, "rate_limited", reason, tried)
@@ -71,6 +73,7 @@ def outcome_of(call: Claimed, decided: Page | Setback, tried: Tried, now: dateti
                 met_limit=True,
                 reason=reason,
                 may_have_left=may_have_left,
+                vendor_works=tried.works,
             )
         case GiveUp(reason=reason, credential_refused=refused):
             ended = give_up(call, reason, tried, now, unknown=is_unknown(reason, sent=may_have_left))
@@ -95,7 +98,7 @@ def give_up(call: Claimed, reason: str, tried: Tried, now: datetime, *, unknown:
     """The call will not be tried again."""
     attempt = _attempt(call, "give_up", reason, tried)
     messages = given_up(call, reason, attempt, now, unknown=unknown, answer=tried.answer)
-    return Ended(call, messages, attempt, succeeded=False)
+    return Ended(call, messages, attempt, succeeded=False, vendor_works=tried.works)
 
 
 def _attempt(call: Claimed, verdict_name: str, reason: str, tried: Tried) -> Attempt:

@@ -17,7 +17,8 @@ PURPOSES: frozenset[Purpose] = frozenset({"submit", "status", "abort"})
 """What concerns a vendor's job. The task waits all the while; none of these answers is a page."""
 
 
-_KNOWN_FAILURES = ("ssrf_blocked", "outcome_rule")
+_BY_RULE = "outcome_rule"
+_KNOWN_FAILURES = ("ssrf_blocked", _BY_RULE)
 """Reasons that leave no doubt, whatever had left before."""
 
 
@@ -45,6 +46,11 @@ def read_heard(request: FetchRequested, status: int, headers: Mapping[str, str],
 def is_unknown(reason: str, *, sent: bool) -> bool:
     """Whether a submit that was given up may have reached the vendor all the same: then it is waited for."""
     return reason.startswith(OUTCOME_UNKNOWN) or (sent and not reason.startswith(_KNOWN_FAILURES))
+
+
+def is_failure_by_rule(reason: str) -> bool:
+    """Whether a call was given up because a rule of the vendor calls its answer a failure."""
+    return reason.startswith(_BY_RULE)
 
 
 def call_of(request: FetchRequested, gateway_url: str, key: Callable[[], bytes], now: datetime) -> Call | Unsendable:

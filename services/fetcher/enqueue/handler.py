@@ -31,6 +31,7 @@ async def give_up_call(_tx: Transaction, incoming: Incoming[FetchRequested], rea
         job_id=request.job_id,
         number=request.number,
         round=request.round,
+        correlation_id=request.correlation_id,
         state=TaskState.WAITING if asks else TaskState.DEAD,
         service="fetcher",
         at=now,

@@ -17,7 +17,7 @@ from shared.events.tasks import TaskState
 from shared.messaging.dead_letter import describe_defect
 from shared.messaging.handler import Outgoing
 from shared.messaging.producer import Producer
-from shared.observability.logs import get_logger
+from shared.observability.logs import get_logger, task_ids
 from shared.observability.metrics import vendor_label
 from shared.runtime.clock import monotonic, utc_now
 
@@ -84,7 +84,7 @@ class Calls:
         try:
             return await self._make(call, permit)
         except Exception as error:
-            log.exception("call.failed", task_id=str(call.request.task_id), job_id=str(call.request.job_id))
+            log.exception("call.failed", **task_ids(call.request))
             unknown = permit.is_used or call.may_have_left
             tried = Tried(began_at, monotonic() - began)
             return give_up(call, f"bug: {describe_defect(error)}", tried, utc_now(), unknown=unknown)
@@ -106,5 +106,4 @@ def _count(outcome: Outcome) -> None:
     REQUESTS.labels(vendor=vendor_label(request.vendor), verdict=attempt.verdict).inc()
     REQUEST_SECONDS.labels(vendor=vendor_label(request.vendor)).observe(attempt.seconds)
     if attempt.verdict == "give_up":
-        place = {"task_id": str(request.task_id), "job_id": str(request.job_id)}
-        log.warning("call.given_up", **place, purpose=request.purpose, reason=attempt.reason)
+        log.warning("call.given_up", **task_ids(request), purpose=request.purpose, reason=attempt.reason)

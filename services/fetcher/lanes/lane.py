@@ -53,6 +53,7 @@ class Lane:
         self._woken = asyncio.Event()
         self._stopping = False
         self._unknown_since: float | None = None
+        self._is_failing = False
         self._in_doubt: tuple[UUID, ...] = ()
         """Calls of a claim whose commit may have failed."""
         self._wait = Wait(0.0, lacks_calls=True)
@@ -137,6 +138,9 @@ class Lane:
         is_known = terms.vendor is not None or is_ad_hoc(self.vendor)
         self._unknown_since = None if is_known else self._unknown_since or monotonic()
         self.load.most = terms.most
+        if self._is_failing and not terms.is_failing:
+            log.info("vendor.circuit_closed", vendor=self.vendor, works=terms.faults == 0)
+        self._is_failing = terms.is_failing
         show_vendor(self.vendor)
         PERMITTED_RATE.labels(vendor=vendor_label(self.vendor)).set(rate_of(terms.budget, terms.pace) or 0)
 
@@ -165,7 +169,9 @@ class Lane:
     async def _claim_due(self, tx: Transaction, terms: Terms, room: int) -> ClaimResult:
         """Claim the calls that are due, as far as there are slots and permits. The slots are taken at once: other lanes
         may have taken some since this one counted them."""
-        found = await store.find_due(tx, self.vendor, room, take_suspect=self.load.take_suspect)
+        found = await store.find_probe(tx, self.vendor) if terms.is_failing else []
+        if not found:
+            found = await store.find_due(tx, self.vendor, room, take_suspect=self.load.take_suspect)
         due = found[: self.load.free]
         self.load.reserve(len(due))
         leased = terms.lease(len(due), _AHEAD_US)

@@ -105,6 +105,7 @@ def _terms_of(row: Row, vendor: Vendor | None) -> Terms:
         pace=row["pace"],
         paused_seconds=row["paused_seconds"],
         refused_credentials=row["refused_credentials"],
+        faults=row["faults"],
         elsewhere=row["elsewhere"],
         permits=read_permits(row["permits"]),
     )

@@ -3,7 +3,7 @@
 -- $1 vendor text
 -- $2 fetcher_id uuid
 SELECT budgets.permits, extract(epoch FROM budgets.paused_until - clock_timestamp())::float8 AS paused_seconds,
-    budgets.pace, budgets.refused_credentials, vendors.document, vendors.updated_at,
+    budgets.pace, budgets.refused_credentials, budgets.faults, vendors.document, vendors.updated_at,
     (
         SELECT count(*) FROM calls WHERE calls.vendor = $1 AND calls.state = 'running' AND calls.fetcher_id <> $2
     )::integer AS elsewhere,

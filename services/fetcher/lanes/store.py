@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from services.fetcher.model import SUSPECT_FROM, Claimed
+from services.fetcher.metrics import PauseSeen
+from services.fetcher.model import SUSPECT_FROM, Claimed, is_circuit_open
 from services.fetcher.rows import claimed_of
 from shared.database.pool import Database, Row, Transaction
 from shared.database.queries import load_queries
@@ -22,9 +23,10 @@ async def find_busy_vendors(tx: Transaction, *, suspects: bool = True) -> dict[s
     return {row["vendor"]: row["paused_seconds"] for row in rows}
 
 
-async def find_pauses(tx: Transaction) -> dict[str, float]:
-    """Vendors that are paused, whether or not they have calls, each with the seconds for which it still is."""
-    return {row["vendor"]: row["paused_seconds"] for row in await tx.fetch(SQL["find_pauses"])}
+async def find_pauses(tx: Transaction) -> list[PauseSeen]:
+    """Vendors that are paused, whether or not they have calls."""
+    rows = await tx.fetch(SQL["find_pauses"])
+    return [PauseSeen(row["vendor"], row["paused_seconds"], is_circuit_open(row["faults"])) for row in rows]
 
 
 async def lock_budget(tx: Transaction, vendor: str, fetcher_id: UUID) -> Row:
@@ -47,6 +49,11 @@ async def find_due(
     suspects = [row["id"] for row in rows if row["suspect"]]
     others = [row["id"] for row in rows if not row["suspect"]]
     return [*suspects, *others][:most] if suspects and take_suspect() else others
+
+
+async def find_probe(tx: Transaction, vendor: str) -> list[UUID]:
+    """A call that shows whether a vendor works again, locked; none where only suspects are due."""
+    return [row["id"] for row in await tx.fetch(SQL["find_probe"], vendor, SUSPECT_FROM)]
 
 
 async def claim_calls(tx: Transaction, ids: Sequence[UUID], fetcher_id: UUID) -> list[Claimed]:

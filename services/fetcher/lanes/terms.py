@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from services.fetcher.model import REFUSALS
+from services.fetcher.model import REFUSALS, is_circuit_open
 from services.fetcher.permits.decide import Report, ahead_of, record
 from services.fetcher.permits.lease import Lease, LeaseRequest, lease
 from services.fetcher.permits.windows import Permits
@@ -23,6 +23,7 @@ class Terms:
     pace: float
     paused_seconds: float
     refused_credentials: int
+    faults: int
     elsewhere: int
     permits: Permits
     has_news: bool = False
@@ -34,8 +35,13 @@ class Terms:
 
     @property
     def most(self) -> int:
-        """How many calls may be in flight: one while the vendor refuses our credential."""
-        return 1 if self.refused_credentials >= REFUSALS else self.budget.in_flight
+        """How many calls may be in flight: one while the vendor refuses our credential, or fails."""
+        return 1 if self.refused_credentials >= REFUSALS or self.is_failing else self.budget.in_flight
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the vendor's circuit is open: the next call shows whether it works again."""
+        return is_circuit_open(self.faults)
 
     def noting(self, reports: Sequence[Report]) -> "Terms":
         """The terms after what was reported."""

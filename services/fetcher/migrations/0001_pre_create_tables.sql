@@ -23,7 +23,10 @@ CREATE TABLE budgets (
     permits jsonb NOT NULL DEFAULT '{}',
     paused_until timestamptz NOT NULL DEFAULT to_timestamp(0),
     pace real NOT NULL DEFAULT 1 CHECK (pace > 0 AND pace <= 1),
-    refused_credentials integer NOT NULL DEFAULT 0
+    refused_credentials integer NOT NULL DEFAULT 0,
+    -- Faults in a row of the vendor as a whole, and the time of the first of them.
+    faults integer NOT NULL DEFAULT 0,
+    failing_since timestamptz
 ) WITH (fillfactor = 50);
 CREATE INDEX budgets_paused_until_idx ON budgets (paused_until);
 

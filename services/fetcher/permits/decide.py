@@ -49,7 +49,10 @@ def record(budget: Budget, permits: Permits, reports: Sequence[Report], now: int
     states = [_state(window, permits.windows, now) for window in budget.windows]
     states = _repair(budget, states, now, was_put_back=_was_put_back(permits, now))
     logs = [_log(state, counted_in(window), sent, now) for window, state in zip(budget.windows, states, strict=True)]
-    return Permits((*logs, *_outlasting(budget, permits.windows, sent, now)), leased)
+    outlasting = _outlasting(budget, permits.windows, sent, now)
+    if outlasting is not None and (outlasting.sent or leased):
+        logs.append(outlasting)
+    return Permits(tuple(logs), leased)
 
 
 def _settle(leased: Sequence[int], reports: Sequence[Report], now: int) -> tuple[tuple[int, ...], list[int]]:
@@ -91,14 +94,14 @@ def _spaced_anew(window: Window, state: WindowState, now: int) -> WindowState:
     return replace(state, arrival=min(state.arrival, now + (window.burst or 1) * interval_of(window, 1.0)))
 
 
-def _outlasting(budget: Budget, known: Sequence[WindowState], sent: Sequence[int], now: int) -> tuple[WindowState, ...]:
+def _outlasting(budget: Budget, known: Sequence[WindowState], sent: Sequence[int], now: int) -> WindowState | None:
     """The longest log, if the contract has no window as long any more. A quota may leave the contract and come back,
-    with its vendor or in a new version of it, and must then know what was called meanwhile."""
+    with its vendor or in a new version of it, and must then know what was called meanwhile. Permits that are still to
+    be reported need the log as well."""
     longest = max(known, key=lambda state: state.length, default=None)
     if longest is None or any(length_of(window) >= longest.length for window in budget.windows):
-        return ()
-    state = _log(longest, counted_at_most(longest.length), sent, now)
-    return (state,) if state.sent else ()
+        return None
+    return _log(longest, counted_at_most(longest.length), sent, now)
 
 
 def _state(window: Window, known: Sequence[WindowState], now: int) -> WindowState:

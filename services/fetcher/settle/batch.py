@@ -27,11 +27,13 @@ class Entry:
 @dataclass(frozen=True, slots=True)
 class Written:
     """What a batch did. `ours`: the claims that were still this fetcher's. `in_doubt`: those whose outcomes an earlier
-    commit may have written. `rests`: vendors that rest because credentials were refused or missing."""
+    commit may have written. `rests`: vendors that rest because credentials were refused or missing; `failing`: vendors
+    that failed as a whole, some of which rest."""
 
     ours: AbstractSet[ClaimKey]
     in_doubt: AbstractSet[ClaimKey]
     rests: Sequence[Row]
+    failing: Sequence[Row]
 
 
 class Batch:
@@ -51,15 +53,20 @@ class Batch:
         """Write the outcomes, and what they mean for the budgets of their vendors."""
         pauses = [pause for outcome in self._outcomes if (pause := _pause(outcome))]
         succeeded = [_vendor(outcome) for outcome in self._outcomes if _succeeded(outcome)]
+        answered = [_vendor(one) for one in self._outcomes if one.vendor_works and not _succeeded(one)]
+        works = {*succeeded, *answered}
+        failed = [name for one in self._outcomes if one.vendor_works is False and (name := _vendor(one)) not in works]
         refused = self._refused
-        await store.lock_budgets(tx, [*(pause.vendor for pause in pauses), *refused], succeeded)
+        await store.lock_budgets(tx, [*(pause.vendor for pause in pauses), *refused, *failed], [*succeeded, *answered])
         await store.pause_vendors(tx, pauses)
         await store.speed_up_vendors(tx, succeeded)
+        await store.end_faults(tx, answered)
+        failing = await store.count_faults(tx, failed)
         rests = await store.refuse_credentials(tx, [vendor for vendor in refused if vendor not in succeeded])
         ours = await store.settle_calls(tx, fetcher_id, self._outcomes) if self._outcomes else set()
         await store.insert_attempts(tx, self._outcomes, in_doubt)
         await store.delete_calls(tx, self.sent_ids)
-        return Written(ours, in_doubt, rests)
+        return Written(ours, in_doubt, rests, failing)
 
     def lost(self, written: Written) -> list[Claimed]:
         """The calls that are another fetcher's, or another claim's, for certain."""
@@ -73,7 +80,7 @@ class Batch:
                 yield Unsent(outcome.call.id, outcome.messages, isinstance(outcome, Ended))
 
     def report(self, written: Written) -> None:
-        """Count and log credentials that were refused or missing."""
+        """Count and log credentials that were refused or missing, and log vendors that rest."""
         for vendor in self._refused:
             CREDENTIALS_REFUSED.labels(vendor=vendor_label(vendor)).inc()
         for row in written.rests:
@@ -84,6 +91,14 @@ class Batch:
                     seconds=round(row["seconds"]),
                     reason=f"credential refused or missing {row['refused_credentials']} times in a row; "
                     "a vendor applied anew ends it",
+                )
+        for row in written.failing:
+            if row["seconds"] > 0:
+                log.warning(
+                    "vendor.rests",
+                    vendor=row["vendor"],
+                    seconds=round(row["seconds"]),
+                    reason=f"unreachable, or answered 5xx, {row['faults']} times in a row; then one call is tried",
                 )
 
     @property

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from services.fetcher.model import REFUSALS, ClaimKey, Ended, Later, Outcome
+from services.fetcher.model import FAULTS, PROBES, REFUSALS, ClaimKey, Ended, Later, Outcome
 from shared.database.pool import Row, Transaction
 from shared.database.queries import load_queries
 from shared.database.storable import storable_text
@@ -18,6 +18,10 @@ NOBODY = UUID(int=0)
 """A fetcher that never lived: whatever is its, the next one takes over."""
 
 _FIRST_REST, _LONGEST_REST = timedelta(minutes=1), timedelta(minutes=15)
+_FIRST_FAULT_REST, _LONGEST_FAULT_REST = timedelta(seconds=5), timedelta(minutes=5)
+_LEAST_FAILING = timedelta(seconds=2)
+"""A vendor fails for so long before it rests. A fault of a moment may fail many calls; the waits between the attempts
+of each outlast it."""
 
 
 class Pause(NamedTuple):
@@ -67,10 +71,11 @@ async def insert_attempts(tx: Transaction, outcomes: Sequence[Outcome], in_doubt
     )
 
 
-async def lock_budgets(tx: Transaction, refused: Sequence[str], succeeded: Sequence[str]) -> None:
-    """Lock what `pause_vendors` and `speed_up_vendors` change: others may have to pause what is quickened here."""
-    if len({*refused, *succeeded}) > 1:
-        await tx.execute(SQL["lock_budgets"], refused, succeeded)
+async def lock_budgets(tx: Transaction, failed: Sequence[str], answered: Sequence[str]) -> None:
+    """Lock the vendors that refused or failed, and those that answered, before anything of them is changed: others may
+    have to pause what is quickened here."""
+    if len({*failed, *answered}) > 1:
+        await tx.execute(SQL["lock_budgets"], failed, answered)
 
 
 async def refuse_credentials(tx: Transaction, vendors: Sequence[str]) -> list[Row]:
@@ -79,6 +84,21 @@ async def refuse_credentials(tx: Transaction, vendors: Sequence[str]) -> list[Ro
         return []
     rows: list[Row] = await tx.fetch(SQL["refuse_credentials"], sorted(vendors), REFUSALS, _FIRST_REST, _LONGEST_REST)
     return rows
+
+
+async def count_faults(tx: Transaction, vendors: Sequence[str]) -> list[Row]:
+    """Vendors that failed as a whole; gives for how long each rests, and after how many faults in a row."""
+    if not vendors:
+        return []
+    rests = (_LEAST_FAILING, _FIRST_FAULT_REST, _LONGEST_FAULT_REST)
+    rows: list[Row] = await tx.fetch(SQL["count_faults"], sorted(vendors), FAULTS, PROBES, *rests)
+    return rows
+
+
+async def end_faults(tx: Transaction, vendors: Sequence[str]) -> None:
+    """These vendors answered, although not well: they work."""
+    if vendors:
+        await tx.execute(SQL["end_faults"], sorted(vendors))
 
 
 async def pause_vendors(tx: Transaction, pauses: Sequence[Pause]) -> None:

@@ -68,7 +68,9 @@ def names_in(document: Mapping[str, Any]) -> tuple[str, str]:
     return (source if isinstance(source, str) else "", vendor if isinstance(vendor, str) else "")
 
 
-def admit(job_id: UUID, document: Mapping[str, Any], known: Configured) -> Admitted | Refused | Unknown:
+def admit(
+    job_id: UUID, document: Mapping[str, Any], known: Configured, correlation_id: UUID | None = None
+) -> Admitted | Refused | Unknown:
     """Check a specification and resolve it into what the job runs with."""
     try:
         job = read_job(dict(document))
@@ -77,6 +79,8 @@ def admit(job_id: UUID, document: Mapping[str, Any], known: Configured) -> Admit
     resolved = _resolve(job, known)
     if not isinstance(resolved, Resolved):
         return resolved
+    if correlation_id is not None:
+        resolved = resolved.model_copy(update={"correlation_id": correlation_id})
     step = _first(job, resolved, known)
     if not isinstance(step, Step):
         return Refused(tuple(step))

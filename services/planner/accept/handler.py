@@ -20,9 +20,9 @@ from shared.events.envelope import Incoming
 from shared.events.jobs import JobAccepted, JobPlanned, JobRejected, JobRequested
 from shared.ids import derived_id
 from shared.messaging.handler import Outgoing, Refuse, Result, outgoing
-from shared.observability.logs import get_logger
+from shared.observability.logs import get_logger, ids
 from shared.observability.metrics import vendor_label
-from shared.runtime.clock import utc_now
+from shared.runtime.clock import monotonic, utc_now
 
 log = get_logger(__name__)
 
@@ -35,7 +35,7 @@ async def accept_jobs(tx: Transaction, batch: Sequence[Incoming[JobRequested]]) 
     checked in a thread, since one with many inputs takes seconds.
 
     Raises:
-        TooMuchAtOnce: as `Room.take`.
+        TooMuchAtOnce: as `Room.take` and `Room.check_seconds`.
     """
     now = utc_now()
     known = await store.find_configuration(tx, [names_in(incoming.event.document) for incoming in batch])
@@ -50,13 +50,19 @@ async def accept_jobs(tx: Transaction, batch: Sequence[Incoming[JobRequested]]) 
 
 
 def _admit_each(batch: Sequence[_Request], known: Configured) -> list[_Decided]:
-    room = Room(len(batch))
+    room, began = Room(len(batch)), monotonic()
     decided: list[_Decided] = []
     for incoming in batch:
-        decided.append((incoming, admit(_job_of(incoming), incoming.event.document, known)))
+        room.check_seconds(monotonic() - began)
+        decided.append((incoming, _admit(incoming, known)))
         if isinstance(job := decided[-1][1], Admitted):
             room.take(job.step.calls)
     return decided
+
+
+def _admit(incoming: _Request, known: Configured) -> Admitted | Refused | Unknown:
+    event = incoming.event
+    return admit(_job_of(incoming), event.document, known, event.correlation_id)
 
 
 def _job_of(incoming: Incoming[JobRequested]) -> UUID:
@@ -95,15 +101,17 @@ async def give_up_job(tx: Transaction, incoming: Incoming[JobRequested], reason:
     if await store.find_jobs(tx, [job_id]):
         return []
     problem = Problem("", f"{reason}: the job could not be planned")
-    return [_rejected(job_id, [problem], utc_now(), id=derived_id("buried", incoming.id, incoming.delivery))]
+    return [_rejected(incoming, [problem], utc_now(), id=derived_id("buried", incoming.id, incoming.delivery))]
 
 
 def _report(job: Admitted, now: datetime) -> list[Outgoing]:
     resolved = job.resolved
-    log.info("job.accepted", job_id=str(job.job_id), vendor=resolved.vendor, source=resolved.source)
+    named = ids(job_id=job.job_id, correlation_id=resolved.correlation_id)
+    log.info("job.accepted", **named, vendor=resolved.vendor, source=resolved.source)
     TASKS_PLANNED.labels(vendor=vendor_label(resolved.vendor)).inc(len(job.tasks))
     accepted = JobAccepted(
         job_id=job.job_id,
+        correlation_id=resolved.correlation_id,
         kind=resolved.kind,
         vendor=resolved.vendor,
         source=resolved.source,
@@ -121,16 +129,20 @@ def _report(job: Admitted, now: datetime) -> list[Outgoing]:
             at=now,
         )
         messages.append(outgoing(JOBS_EVENTS, job.job_id, planned, at=now))
-    return messages + [planned_task(task.ref, now) for task in job.tasks]
+    return messages + [planned_task(task.ref(resolved), now) for task in job.tasks]
 
 
 def _reject(
     incoming: Incoming[JobRequested], job_id: UUID, reason: str, problems: list[Problem], now: datetime
 ) -> list[Result]:
-    log.info("job.rejected", job_id=str(job_id), reason=reason)
+    log.info("job.rejected", **ids(job_id=job_id, correlation_id=incoming.event.correlation_id), reason=reason)
     text = "; ".join(map(str, problems))
-    return [_rejected(job_id, problems, now), Refuse(incoming, reason, text, job_id=job_id)]
+    return [_rejected(incoming, problems, now), Refuse(incoming, reason, text, job_id=job_id)]
 
 
-def _rejected(job_id: UUID, problems: list[Problem], now: datetime, *, id: UUID | None = None) -> Outgoing:
-    return outgoing(JOBS_EVENTS, job_id, JobRejected(job_id=job_id, mistakes=tuple(problems), at=now), id=id, at=now)
+def _rejected(
+    incoming: Incoming[JobRequested], problems: list[Problem], now: datetime, *, id: UUID | None = None
+) -> Outgoing:
+    job_id, correlation_id = _job_of(incoming), incoming.event.correlation_id
+    event = JobRejected(job_id=job_id, correlation_id=correlation_id, mistakes=tuple(problems), at=now)
+    return outgoing(JOBS_EVENTS, job_id, event, id=id, at=now)

@@ -15,6 +15,9 @@ from shared.events.topic import Topic
 
 _ROOM = 32 * 1024
 """Bytes for what is known only later: a cursor, the vendor's id of its job, where a task stands."""
+_SURELY_FITS = 64 * 1024
+"""Bytes of a job whose calls fit without a look, where no inputs are filled into them: beside the job's own words they
+have only the numbers of pages."""
 _PLACES = {"page": "/poll/request", "submit": "/invoke/submit", "answer": "/request", "deliver": "/event"}
 _PARTS = ("path", "query", "headers", "body")
 
@@ -22,6 +25,8 @@ _PARTS = ("path", "query", "headers", "body")
 def oversized(resolved: Resolved, resolved_json: bytes, planned: Sequence[PlannedCall]) -> tuple[Problem, ...]:
     """The first call whose event would be too large for its topic, or else the job as a whole, as it is written
     down."""
+    if len(resolved_json) <= _SURELY_FITS and resolved.invoke is None:
+        return ()
     shared = _bytes(resolved.processing)
     for place, call in _calls(resolved, planned):
         size = _bytes(call) + shared

@@ -30,7 +30,7 @@ from shared.events.jobs import JobControl, JobState
 from shared.events.tasks import TaskState
 from shared.ids import derived_id
 from shared.messaging.handler import Again, Outgoing, Refuse, Result, outgoing
-from shared.observability.logs import get_logger
+from shared.observability.logs import get_logger, ids
 from shared.runtime.clock import utc_now
 
 _WAITS = 8
@@ -73,7 +73,7 @@ async def control_jobs(tx: Transaction, batch: Sequence[Incoming[JobControl]]) -
         carried = None if effect is None else await _carry_out(tx, incoming, effect, now)
         log.info(
             f"job.{incoming.event.action}",
-            job_id=str(incoming.event.job_id),
+            **ids(job_id=job.id, correlation_id=job.resolved.correlation_id),
             effect="none" if carried is None else "done",
         )
         if carried is not None:
@@ -172,7 +172,7 @@ async def _redrive(
     if end is not None:
         failures = await count_failures(tx, [job])
         return replace(job, state=end), ended(job, end, now, failures=failures.get(job.id))
-    messages = [planned_task(ref_of(task), now) for task in tasks]
+    messages = [planned_task(ref_of(task, job.resolved), now) for task in tasks]
     messages.append(progressed(job, now))
     if not effect.only and job.redriven_to is not None:
         messages.append(_continue_order(incoming, JobControl(job_id=job.id, action="redrive", after=job.redriven_to)))
@@ -217,7 +217,7 @@ def _continue_order(incoming: Incoming[JobControl], order: JobControl) -> Outgoi
 
 def _cancelled(row: Row, resolved: Resolved, now: datetime) -> list[Outgoing]:
     """The callback of a submit that went out is no longer expected, and its vendor's job may end."""
-    moved = moved_task(ref_of(row), TaskState.CANCELLED, now)
+    moved = moved_task(ref_of(row, resolved), TaskState.CANCELLED, now)
     if row["input"] is None:
         return [moved]
     wait = wait_of(row, resolved, row["deadline_at"])

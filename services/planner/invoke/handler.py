@@ -12,7 +12,7 @@ from services.planner.invoke.decide import apply_event, count
 from services.planner.invoke.model import AskStatus, Effect, End, EndVendorJob, Expect, Submit, Transition, Wake
 from services.planner.messages import ended, moved_task, planned_task, progressed
 from services.planner.metrics import INVOCATIONS_ENDED, TASKS_PLANNED
-from services.planner.model import Failures, JobRow, PlannedCall, Task, number_tasks
+from services.planner.model import Failures, JobRow, PlannedCall, Task, TaskRef, number_tasks
 from services.planner.room import Room
 from services.planner.rows import JobUpdate, count_failures, insert_tasks, lock_jobs, update_jobs
 from services.planner.waiting import Wait, ask_status, end_vendor_job, end_wait, expected, timer
@@ -22,7 +22,7 @@ from shared.events.envelope import Incoming
 from shared.events.jobs import JobState
 from shared.events.tasks import TaskChanged, TaskState
 from shared.messaging.handler import Outgoing
-from shared.observability.logs import get_logger
+from shared.observability.logs import get_logger, task_ids
 from shared.observability.metrics import vendor_label
 from shared.runtime.clock import utc_now
 
@@ -96,9 +96,12 @@ async def _plan(tx: Transaction, counts: Sequence[Counted], now: datetime) -> li
     if not counts:
         return []
     tasks: list[tuple[str, Task]] = []
+    refs: list[TaskRef] = []
     updates: list[JobUpdate] = []
     for job, counted, planned in counts:
-        tasks += [(job.resolved.vendor, task) for task in number_tasks(job.id, list(planned), job.planned)]
+        numbered = number_tasks(job.id, list(planned), job.planned)
+        tasks += [(job.resolved.vendor, task) for task in numbered]
+        refs += [task.ref(job.resolved) for task in numbered]
         end = end_of(counted)
         updates.append(
             JobUpdate(counted, end, reports_progress=end is not None or (job.is_open and job.progress_is_due))
@@ -108,7 +111,7 @@ async def _plan(tx: Transaction, counts: Sequence[Counted], now: datetime) -> li
     for vendor, _ in tasks:
         TASKS_PLANNED.labels(vendor=vendor_label(vendor)).inc()
     failures = await count_failures(tx, [update.job for update in updates if update.ended])
-    messages = [planned_task(task.ref, now) for _, task in tasks]
+    messages = [planned_task(ref, now) for ref in refs]
     for update in updates:
         messages += _standing(update, failures, now) if update.reports_progress else []
     return messages
@@ -157,13 +160,13 @@ def _carry_out(effect: Effect, task: Submit, wait: Wait, now: datetime) -> list[
 
 def _ended(task: Submit, wait: Wait, now: datetime) -> list[Outgoing]:
     INVOCATIONS_ENDED.labels(vendor=vendor_label(wait.resolved.vendor), state=task.state.value).inc()
-    log.info(f"invocation.{task.state.value}", job_id=str(task.job_id), task_id=str(task.id), reason=task.reason)
-    return [moved_task(task.ref, task.state, now, reason=task.reason), *end_wait(wait)]
+    log.info(f"invocation.{task.state.value}", **task_ids(wait.ref), reason=task.reason)
+    return [moved_task(wait.ref, task.state, now, reason=task.reason), *end_wait(wait)]
 
 
 def _wait(task: Submit, job: JobRow, now: datetime) -> Wait:
     return Wait(
-        task.ref,
+        task.ref(job.resolved),
         resolved=job.resolved,
         input=task.input,
         deadline_at=task.deadline_at or now,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from services.planner.model import TaskRef
+from services.planner.model import Resolved, TaskRef
 from services.planner.waiting import DueKind
 from shared.events.tasks import TaskState
 from shared.specification.scalars import Scalar
@@ -33,10 +33,9 @@ class Submit:
     ask: int = 0
     reason: str = ""
 
-    @property
-    def ref(self) -> TaskRef:
-        """The task in its round."""
-        return TaskRef(self.id, self.job_id, self.number, self.round)
+    def ref(self, resolved: Resolved) -> TaskRef:
+        """The task in its round. `resolved` is what its job runs with."""
+        return TaskRef(self.id, self.job_id, self.number, self.round, resolved.correlation_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from shared.events.catalogue import FETCH_REQUESTED
 from shared.events.tasks import FactsWanted, FetchRequested, SubmitWanted, TaskState
 from shared.ids import derived_id
 from shared.messaging.handler import Outgoing, outgoing
-from shared.observability.logs import get_logger
+from shared.observability.logs import get_logger, task_ids
 from shared.specification.invoke import IN_SUBMIT
 
 log = get_logger(__name__)
@@ -38,7 +38,7 @@ class Released:
 
 def release(row: Row, resolved: Resolved, now: datetime) -> Released:
     """A call that cannot be sent fails its task, and holds back no other: all vendors share this transaction."""
-    ref = ref_of(row)
+    ref = ref_of(row, resolved)
     try:
         planned = planned_of(row)
         submit = None
@@ -51,7 +51,7 @@ def release(row: Row, resolved: Resolved, now: datetime) -> Released:
         reason = f"{error.reason}: {error}"
     except ValidationError:
         reason = UNREADABLE
-    log.error("task.unreleasable", job_id=str(row["job_id"]), task_id=str(row["id"]), reason=reason)
+    log.error("task.unreleasable", **task_ids(ref), reason=reason)
     return Released(row["id"], [], [_moved(ref, TaskState.DEAD, now, reason)], goes_out=False)
 
 

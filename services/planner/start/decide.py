@@ -5,6 +5,7 @@ from math import isfinite
 from typing import Any
 
 from shared.events.webhooks import WebhookReceived
+from shared.specification.evaluation import CountedDocument
 from shared.specification.expressions import NotApplicable, evaluate, holds
 from shared.specification.hook import Start
 from shared.specification.scalars import Scalar
@@ -32,8 +33,9 @@ class Unusable:
 
 
 def start(wanted: Start, webhook: WebhookReceived) -> Started | Passed | Unusable:
-    """Whether the webhook starts a job, and with which parameters. A body that is no JSON is null to expressions."""
-    found = {"body": webhook.content, "headers": webhook.headers}
+    """Whether the webhook starts a job, and with which parameters. A body that is no JSON is null to expressions, which
+    are bounded together: each of a hundred may take a second."""
+    found = CountedDocument({"body": webhook.content, "headers": webhook.headers})
     try:
         if wanted.when is not None and not holds(wanted.when, found):
             return Passed()

@@ -1,9 +1,11 @@
 """webhooks.received → jobs.requested. The job has the webhook's id: a webhook starts one job, however often it comes,
 and one id leads from the request to the last row."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 
 from services.planner.configuration_lag import look_again
+from services.planner.room import Room
 from services.planner.start import store
 from services.planner.start.decide import Passed, Started, Unusable, start
 from shared.database.pool import Transaction
@@ -14,15 +16,29 @@ from shared.events.webhooks import WebhookReceived
 from shared.ids import derived_id
 from shared.messaging.handler import Outgoing, Refuse, Result, outgoing
 from shared.observability.logs import get_logger
+from shared.runtime.clock import monotonic
 from shared.specification.hook import Hook
 
 log = get_logger(__name__)
 
 
 async def start_jobs(tx: Transaction, batch: Sequence[Incoming[WebhookReceived]]) -> list[Result]:
-    """Ask for a job for each webhook that starts one."""
+    """Ask for a job for each webhook that starts one. Expressions are evaluated in a thread, since those of one hook
+    may take seconds.
+
+    Raises:
+        TooMuchAtOnce: as `Room.check_seconds`.
+    """
     hooks = await store.find_hooks(tx, {incoming.event.hook for incoming in batch})
-    results = (_result(hooks.get(incoming.event.hook), incoming) for incoming in batch)
+    return await asyncio.to_thread(_results, batch, hooks)
+
+
+def _results(batch: Sequence[Incoming[WebhookReceived]], hooks: Mapping[str, Hook]) -> list[Result]:
+    room, began = Room(len(batch)), monotonic()
+    results: list[Result | None] = []
+    for incoming in batch:
+        room.check_seconds(monotonic() - began)
+        results.append(_result(hooks.get(incoming.event.hook), incoming))
     return [result for result in results if result is not None]
 
 

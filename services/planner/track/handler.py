@@ -66,7 +66,11 @@ async def track_tasks(tx: Transaction, batch: Sequence[Incoming[TaskChanged]]) -
     advances = [stopped(one, len(cancelled.get(one.job.id, ()))) for one in advances]
     await update_jobs(tx, [_update(one) for one in advances])
     messages = [message for one in advances for message in _report(one, tasks[one.job.id], now)]
-    messages += [moved_task(ref_of(row), TaskState.CANCELLED, now) for rows in cancelled.values() for row in rows]
+    messages += [
+        moved_task(ref_of(row, specifications[job_id]), TaskState.CANCELLED, now)
+        for job_id, rows in cancelled.items()
+        for row in rows
+    ]
     messages += locked.ends
     messages += await _report_ends(tx, advances, events, now)
     return messages + _no_callbacks(moved, specifications, now)
@@ -148,7 +152,7 @@ def _report(one: Advance, tasks: Sequence[Task], now: datetime) -> list[Outgoing
     """What follows in the job, and where it stands, if it goes on."""
     job = one.job
     TASKS_PLANNED.labels(vendor=vendor_label(job.resolved.vendor)).inc(len(tasks))
-    messages = [planned_task(task.ref, now) for task in tasks]
+    messages = [planned_task(task.ref(job.resolved), now) for task in tasks]
     if one.became_known or one.note:
         event = JobPlanned(
             job_id=job.id,

@@ -23,7 +23,7 @@ from shared.specification.bodies import (
     says_nothing,
 )
 from shared.specification.evaluation import MOST_STEPS
-from shared.specification.expressions import count_parts, found_in, most_steps, path_of
+from shared.specification.expressions import count_parts, found_in, path_of, steps_per_value
 from shared.specification.request import Records
 from shared.specification.source import PostgresSink, TopicSink
 
@@ -66,9 +66,9 @@ def take_apart(stored: PayloadStored, body: bytes) -> Page:
 def is_quick(wanted: Records, body: bytes) -> bool:
     """Whether the expressions for the page and for each of its records take no more than some milliseconds. A path of
     names is no expression that has to be evaluated."""
-    steps = 0.0 if wanted.select is None or is_plain(wanted.select) else most_steps(wanted.select)
+    steps = 0.0 if wanted.select is None or is_plain(wanted.select) else steps_per_value(wanted.select)
     if wanted.key is not None and path_of(wanted.key) is None:
-        steps += _STEPS_BEFORE_EACH + most_steps(wanted.key)
+        steps += _STEPS_BEFORE_EACH + steps_per_value(wanted.key)
     return not steps or steps * most_values(body) <= _QUICK_STEPS
 
 

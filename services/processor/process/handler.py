@@ -17,12 +17,15 @@ from shared.events.payloads import PayloadStored
 from shared.events.tasks import TaskChanged, TaskState, cut_reason
 from shared.messaging.handler import Again, Bundle, Outgoing, Refuse, Result, outgoing
 from shared.messaging.sending import GIVEN_UP_AFTER_SECONDS
+from shared.observability.logs import get_logger, task_ids
 from shared.runtime.clock import utc_now
 
 _ON_TOPIC_SECONDS = 2 * GIVEN_UP_AFTER_SECONDS
 """The payload of a page for a topic is kept at least so long. The topic may refuse the page; until the page is
 given up, its payload must be there, to be kept as long as its dead letter. Half of it would do if nothing were late."""
 _MOST_DOUBLED = 4
+
+log = get_logger(__name__)
 
 
 async def process_pages(tx: Transaction, batch: Sequence[Incoming[Page]], *, busy: BusyTables) -> list[Result]:
@@ -90,6 +93,7 @@ def _failed(incoming: Incoming[Page], now: datetime) -> list[Result]:
     assert failure is not None
     PAGES_FAILED.labels(reason=failure.reason).inc()
     stored = page.stored
+    log.warning("page.failed", **task_ids(stored), reason=failure.reason)
     letter = Refuse(incoming, failure.reason, failure.detail, job_id=stored.job_id, task_id=stored.task_id)
     ended = _changed(page, TaskState.DEAD, now, reason=f"{failure.reason}: {failure.detail}")
     return [ended, letter]
@@ -98,6 +102,7 @@ def _failed(incoming: Incoming[Page], now: datetime) -> list[Result]:
 async def give_up_page(tx: Transaction, incoming: Incoming[PayloadStored], reason: str) -> list[Outgoing]:
     """The shell gave a page up: its job hears of it, and its payload is kept as long as its dead letter."""
     PAGES_FAILED.labels(reason=reason).inc()
+    log.warning("page.failed", **task_ids(incoming.event), reason=reason)
     page = Page(incoming.event)
     await store.insert_expiries(tx, {page.stored.payload.uri: _keep_seconds(page, is_dead=True)})
     error = f"{reason}: the page could not be processed"
@@ -119,6 +124,7 @@ def _changed(
         job_id=stored.job_id,
         number=stored.number,
         round=stored.round,
+        correlation_id=stored.correlation_id,
         state=state,
         service="processor",
         at=now,

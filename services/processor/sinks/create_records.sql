@@ -7,6 +7,7 @@ CREATE TABLE IF NOT EXISTS records.{table} (
     previous_job_id uuid,
     task_id uuid NOT NULL,
     previous_task_id uuid,
+    correlation_id uuid,
     fetched_at timestamptz NOT NULL DEFAULT to_timestamp(0),
     first_seen_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),

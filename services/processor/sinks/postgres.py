@@ -96,11 +96,12 @@ async def _upsert(tx: Transaction, table: str, pages: Sequence[Page]) -> Written
     rows = _first(brought)
     sources = [page.stored.processing.source for page in pages]
     jobs, tasks = [page.stored.job_id for page in pages], [page.stored.task_id for page in pages]
+    correlations = [page.stored.correlation_id for page in pages]
     fetched = [page.stored.fetched_at or utc_now() for page in pages]
     upsert = SQL["upsert_records"].replace("{table}", table)
     taken = 0
     for keys, records, places in _statements(rows):
-        status = await tx.execute(upsert, keys, records, places, sources, jobs, tasks, fetched)
+        status = await tx.execute(upsert, keys, records, places, sources, jobs, tasks, fetched, correlations)
         taken += changed_rows(status)
     written = Written()
     written.counts.update({page.stored.task_id: len(page.records) for page in pages})

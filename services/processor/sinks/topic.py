@@ -30,7 +30,12 @@ def write(pages: Sequence[Page], written: Written) -> dict[UUID, list[Outgoing]]
 def _event(page: Page, record: KeyedRecord) -> Outgoing:
     stored = page.stored
     event = RecordReceived(
-        source=stored.processing.source, key=record.key, job_id=stored.job_id, task_id=stored.task_id, record=None
+        source=stored.processing.source,
+        key=record.key,
+        job_id=stored.job_id,
+        task_id=stored.task_id,
+        correlation_id=stored.correlation_id,
+        record=None,
     )
     topic = records_topic(stored.processing.source)
     made = outgoing(topic, record.key, event, id=derived_id("record", stored.job_id, record.key))

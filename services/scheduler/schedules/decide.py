@@ -107,13 +107,15 @@ def unread(standing: ScheduleWithFirings, now: datetime) -> Decision:
 
 
 def ended(standing: ScheduleWithFirings, firing: Firing, end: End, now: datetime) -> Decision:
-    """What follows from the end of the job that a firing awaits. If that one had failed, and was redriven, a success
-    makes the run needless that waits instead of it."""
-    left = standing.without(firing.id)
+    """What follows from the end of the job that a firing awaits. A firing that waits to be started again awaits the job
+    before, which was redriven: a success makes another run needless, and some ends forbid it."""
+    left, awaited = standing.without(firing.id), replace(firing, id=firing.awaited)
     if end.state in _SUCCESSES:
-        firing, reason = replace(firing, id=firing.awaited), "" if end.state is JobState.COMPLETED else end.state.value
-        return Decision(left, (changed(left, ScheduleFact.SUCCEEDED, now, firing, reason),)).then(close(left, now))
-    return fail(left, standing.kept, firing, end, now) if firing.due_at is None else Decision(standing)
+        reason = "" if end.state is JobState.COMPLETED else end.state.value
+        return Decision(left, (changed(left, ScheduleFact.SUCCEEDED, now, awaited, reason),)).then(close(left, now))
+    if firing.due_at is not None and end.allows_another_run:
+        return Decision(standing)
+    return fail(left, standing.kept, awaited, end, now)
 
 
 def _put(

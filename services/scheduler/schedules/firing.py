@@ -29,6 +29,11 @@ class End:
     reason: str = ""
     unknown: bool = False
 
+    @property
+    def allows_another_run(self) -> bool:
+        """Whether the same may be started again after it."""
+        return self.state is not JobState.CANCELLED and not self.unknown
+
 
 def fire_planned(standing: ScheduleWithFirings, kept: Kept, planned_at: datetime, now: datetime) -> Decision:
     """Fire, skip or miss a planned time that has come, perhaps long ago."""
@@ -117,16 +122,15 @@ def fire(standing: ScheduleWithFirings, kept: Kept, firing: Firing, now: datetim
 def fail(left: ScheduleWithFirings, kept: Kept | None, firing: Firing, end: End, now: datetime) -> Decision:
     """The run is started again later if the schedule allows that. Otherwise it has failed, which is reported.
 
-    A run whose outcome is unknown is never started again, nor one of a one-time schedule that has another run, now or
-    later: its request would be sent twice.
+    A run that was cancelled or whose outcome is unknown is never started again, nor one of a one-time schedule that has
+    another run, now or later: its request would be sent twice.
     """
     reason = end.reason or end.state.value
     if kept is None:
         return Decision(left, (changed(left, ScheduleFact.FAILED, now, firing, reason),))
     again = kept.schedule.on_failure.reschedule
     has_another = kept.schedule.is_once and (kept.next_at is not None or left.open != ())
-    repeatable = end.state is not JobState.CANCELLED and not end.unknown and not has_another
-    if again is not None and firing.attempt < again.at_most and repeatable:
+    if again is not None and firing.attempt < again.at_most and end.allows_another_run and not has_another:
         number = firing.attempt + 1
         run_id = derived_id("schedule.run", left.id, firing.id, number)
         waiting = Firing(run_id, firing.planned_at, number, now + again.after, firing.id)

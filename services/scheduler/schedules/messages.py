@@ -1,5 +1,6 @@
 """The messages of schedules: what they start, the facts about them, who is notified. Pure."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,8 +9,9 @@ from services.scheduler.model import Timer
 from services.scheduler.schedules.model import Firing, ScheduleWithFirings
 from shared.errors import Problem
 from shared.events.catalogue import NOTIFICATIONS
+from shared.events.envelope import CE_CORRELATION
 from shared.events.firing import target_of
-from shared.events.jobs import JobState
+from shared.events.jobs import JobRequested, JobState
 from shared.events.schedules import ScheduleChanged, ScheduleFact, ScheduleState
 from shared.events.webhooks import Notification
 from shared.ids import derived_id
@@ -21,15 +23,20 @@ _LONGEST_REASON = 2000
 
 
 def start(standing: ScheduleWithFirings, firing: Firing, schedule: Schedule) -> Timer:
-    """The message that starts what is scheduled. It is due at its planned time, so that its lateness is seen.
+    """The message that starts what is scheduled. It is due at its planned time, so that its lateness is seen. It
+    carries the id of the schedule: in a header, and as the correlation id of a job unless the event has one already.
 
     Raises:
         Invalid: the target is not what its topic takes.
         Rejected: it is too large.
     """
     target = target_of(schedule, standing.id, firing.planned_at, firing.id)
-    message = outgoing(target.topic, target.key, target.event, id=target.id)
-    return Timer(target.id, firing.due_at or firing.planned_at, message)
+    event = target.event
+    if isinstance(event, JobRequested) and event.correlation_id is None:
+        event = event.model_copy(update={"correlation_id": standing.id})
+    message = outgoing(target.topic, target.key, event, id=target.id)
+    correlated = (*message.headers, (CE_CORRELATION, str(standing.id).encode()))
+    return Timer(target.id, firing.due_at or firing.planned_at, replace(message, headers=correlated))
 
 
 def changed(

@@ -16,7 +16,7 @@ from services.callback_gateway.app import build
 from services.callback_gateway.configuration_cache import ConfigurationCache
 from services.callback_gateway.http.context import ApiContext
 from services.callback_gateway.http.follow import Following
-from services.callback_gateway.http.job_rows import JobRows
+from services.callback_gateway.http.new_jobs import NewJobs
 from services.callback_gateway.http.server import HttpServer, build_api
 from services.callback_gateway.settings import Settings
 from services.callback_gateway.spool.outbound import Outbound
@@ -69,9 +69,8 @@ async def served(database: Database, producer: Producer, settings: Settings) -> 
     outbound = Outbound(producer, database, settings.gateway_produce_seconds)
     outbound.note_spool(is_empty=True, writes=outbound.writes)
     payloads = PayloadStore(settings.payload_store)
-    context = ApiContext(
-        settings, database, outbound, ConfigurationCache(database), JobRows(database), payloads, Following(database)
-    )
+    new_jobs, cache = NewJobs(database, outbound), ConfigurationCache(database)
+    context = ApiContext(settings, database, outbound, cache, new_jobs, payloads, Following(database))
     server = HttpServer(build_api(context), "127.0.0.1", 0, settings.gateway_connections)
     task = asyncio.create_task(server.run())
     async with httpx.AsyncClient(base_url=server.address, timeout=20, trust_env=False) as http:

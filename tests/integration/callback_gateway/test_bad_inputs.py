@@ -19,17 +19,29 @@ BODIES = {
     "byte order mark": (b'\xef\xbb\xbf{"url":"https://a.example"}', 400),
     "UTF-16": ('{"url":"https://a.example"}'.encode("utf-16"), 400),
     "not a number": (b'{"url":"https://a.example","tolerate":NaN}', 400),
-    "no finite number": (b'{"vendor":"a","poll":{"request":{"json":1e999}}}', 400),
+    "no finite number": (b'{"vendor/":{"poll":[{"request":{"a":1e30,"json":-1e999,"b":1e999}}]}}', 400),
     "a number of 5,000 digits": (b'{"url":"https://a.example","tolerate":' + b"9" * 5000 + b"}", 400),
     "deep": (b"[" * 100_000, 400),
     "NUL": (b'{"source":"a","parameters":{"x":"\\u0000"}}', 400),
+    "NUL in a name": (b'{"source":"a","parameters":{"b":1,"\\u0000":{"c":"\\u0000"}}}', 400),
     "lone surrogate": (b'{"source":"a","parameters":{"x":"\\ud800"}}', 400),
+    "lone surrogate in a name": (b'{"source":"a","parameters":{"\\ud800":"x"}}', 400),
     "list": (b"[]", 422),
     "text": (b'"x"', 422),
     "null": (b"null", 422),
     "no kind": (b"{}", 422),
     "one byte too large": (b" " * (LIMIT + 1), 413),
 }
+PLACES = {
+    "not a number": "/tolerate",
+    "no finite number": "/vendor~1/poll/0/request/json",
+    "a number of 5,000 digits": "/tolerate",
+    "NUL": "/parameters/x",
+    "NUL in a name": "/parameters",
+    "lone surrogate": "/parameters/x",
+    "lone surrogate in a name": "/parameters",
+}
+"""Of the one value in each of these bodies that cannot be kept."""
 URLS = [
     "file:///x",
     "ftp://a.example",
@@ -48,11 +60,18 @@ async def test_bodies(edge: Served) -> None:
         what: s for what, (_, s) in BODIES.items()
     }
     assert all(is_problem(answer) for answer in answers.values())
+    named = {what: answer.json().get("errors", []) for what, answer in answers.items() if answer.status_code == 400}
+    assert {what: [one["pointer"] for one in found] for what, found in named.items() if found} == {
+        what: [place] for what, place in PLACES.items()
+    }
+    assert all("expected" in one["detail"] for found in named.values() for one in found)
 
 
 async def test_urls(edge: Served) -> None:
-    statuses = {url: (await edge.http.post("/jobs", json={"url": url})).status_code for url in URLS}
-    assert statuses == dict.fromkeys(URLS, 422)
+    answers = {url: await edge.http.post("/jobs", json={"url": url}) for url in URLS}
+    assert {url: answer.status_code for url, answer in answers.items()} == dict.fromkeys(URLS, 422)
+    for url, answer in answers.items():
+        assert [one["pointer"] for one in answer.json()["errors"]] == ["/url"], url
 
 
 async def test_a_body_of_exactly_the_limit_is_read(edge: Served) -> None:

@@ -23,6 +23,10 @@ SOON = {
     "start": {"url": "https://api.example/items"},
 }
 HOURLY = {"schedule": "hourly", "every": "1h", "start": {"url": "https://api.example/items"}}
+DAILY = {"schedule": "daily", "every": "1d"}
+JOB, PUT = {"topic": "jobs.requested"}, {"topic": "schedules.requested"}
+NOTICE = {"subject": "x", "text": "y", "event": {}, "at": "{schedule.time}"}
+PRIVATE = {"notify": [{"webhook": "http://127.0.0.1/"}]}
 
 QUOTE = {"vendor": "acme", "request": {"path": "/q/{parameters.sku}", "json": {"lines": ["{foo}"], "by": "{{you}}"}}}
 
@@ -57,7 +61,7 @@ async def test_the_acknowledgement_has_a_correlation_id_and_comes_after_the_brok
         ({**HOURLY, "overlapp": "skip"}, ["/overlapp"]),
         ({**HOURLY, "start": {"source": "orders", "parameters": {"reg": "eu"}}}, ["/start/parameters"]),
         ({**HOURLY, "start": {**QUOTE, "parameters": {"sku": 7}}}, ["/start/request/json/lines/0"]),
-        ({**HOURLY, "on_failure": {"notify": [{"webhook": "http://127.0.0.1/"}]}}, ["/on_failure/notify/0/webhook"]),
+        ({**HOURLY, "on_failure": PRIVATE}, ["/on_failure/notify/0/webhook"]),
         (
             {**HOURLY, "on_failure": {"notify": [{"webhook": "https://me.example/", "vendor": "nobody"}]}},
             ["/on_failure/notify/0/vendor"],
@@ -65,6 +69,21 @@ async def test_the_acknowledgement_has_a_correlation_id_and_comes_after_the_brok
         (
             {**HOURLY, "on_failure": {"notify": [{"webhook": "https://me.example/", "vendor": "acme"}]}},
             ["/on_failure/notify/0/webhook"],
+        ),
+        ({**DAILY, "publish": {**JOB, "event": {"urll": 1}}}, ["/publish/event"]),
+        ({**DAILY, "publish": {**JOB, "event": {"source": "nobody"}}}, ["/publish/event/source"]),
+        ({**DAILY, "publish": {**JOB, "event": {"url": "http://127.0.0.1/"}}}, ["/publish/event/url"]),
+        (
+            {**DAILY, "publish": {**PUT, "event": {"schedule": {**HOURLY, "start": {"source": "nobody"}}}}},
+            ["/publish/event/schedule/start/source"],
+        ),
+        (
+            {**DAILY, "publish": {**PUT, "event": {"schedule": {**HOURLY, "on_failure": PRIVATE}}}},
+            ["/publish/event/schedule/on_failure/notify/0/webhook"],
+        ),
+        (
+            {**DAILY, "publish": {"topic": "notifications", "event": {**NOTICE, "webhooks": PRIVATE["notify"]}}},
+            ["/publish/event/webhooks/0/webhook"],
         ),
         ([], [""]),
     ],
@@ -85,6 +104,23 @@ async def test_what_can_never_be_is_refused_with_its_place_and_reason(
     assert all(f"{pointer}: " in line for pointer in pointers)
     assert (await edge.http.get("/schedules")).json() == {"schedules": [], "next": None}
     assert requested.records == []
+
+
+@pytest.mark.parametrize(
+    "publish",
+    [
+        {**JOB, "event": {"source": "orders", "parameters": {"region": "{schedule.date}"}}},
+        {**PUT, "event": {"schedule": {**HOURLY, "start": {"source": "orders", "parameters": {"region": "eu"}}}}},
+        {**PUT, "event": {"action": "delete", "schedule_id": str(schedule_id_of("hourly"))}},
+        {"topic": "notifications", "event": {**NOTICE, "webhooks": [{"webhook": "https://me.example/"}]}},
+    ],
+)
+async def test_an_event_whose_names_are_configured_can_be_published(edge: Served, publish: dict[str, Any]) -> None:
+    await edge.http.put("/vendors/acme", json={"base_url": "https://acme.example"})
+    poll = {"request": {"path": "/{parameters.region}"}}
+    await edge.http.put("/sources/orders", json={"vendor": "acme", "poll": poll})
+    answer = await edge.http.post("/schedules", json={**DAILY, "publish": publish})
+    assert answer.status_code == 202, answer.text
 
 
 async def test_of_very_many_mistakes_some_are_logged(edge: Served, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import hashlib
+import threading
 from typing import Any
 from uuid import uuid4
 
@@ -10,11 +11,13 @@ import pytest
 
 from services.callback_gateway.expire.store import delete_webhooks
 from services.callback_gateway.settings import Settings
+from services.callback_gateway.webhooks.decide import Webhook, read_webhook
 from shared.events.catalogue import DEAD
 from shared.events.topic import WEEK
 from shared.ids import derived_id
 from shared.messaging.handler import outgoing
 from shared.messaging.producer import Producer
+from shared.specification.hook import Hook
 from tests.conftest import ReaderFor
 from tests.integration.callback_gateway.conftest import Served, ServeEdge
 from tests.integration.callback_gateway.dead_letters import letter_of
@@ -167,6 +170,33 @@ async def test_limits_are_those_of_the_edge(edge: Served) -> None:
         assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), status
     for method in ("GET", "PUT", "DELETE"):
         assert (await edge.http.request(method, place)).status_code == 405
+
+
+async def test_expressions_that_may_take_long_hold_up_no_other_request(
+    edge: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are evaluated in threads, for each hook one webhook at a time."""
+    begun, released = list[str](), threading.Event()
+
+    def held(of: Hook, *arguments: Any) -> Webhook:
+        begun.append(of.hook)
+        if of.hook == "slow":
+            released.wait(5)
+        return read_webhook(of, *arguments)
+
+    monkeypatch.setattr("services.callback_gateway.http.routes.webhooks.read_webhook", held)
+    answer = {"fields": {"count": "length(body.items[?a || b])"}}
+    slow, other = [await hook(edge, name, answer=answer) for name in ("slow", "other")]
+    large: dict[str, Any] = {"items": [{}] * 50_000}
+    asked = [asyncio.create_task(edge.http.post(slow, json=large)) for _ in range(3)]
+    try:
+        await eventually(lambda: begun)
+        answers = [await edge.http.post(other, json=body) for body in (large, {"items": [{"b": 1}]})]
+        assert [answer.json()["count"] for answer in answers] == [0, 1]
+        assert begun == ["slow", "other", "other"]
+    finally:
+        released.set()
+    assert [(await one).status_code for one in asked] == [202] * 3
 
 
 async def test_a_hook_that_an_older_release_wrote_down_otherwise_harms_no_other(edge: Served) -> None:

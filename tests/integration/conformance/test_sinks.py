@@ -232,10 +232,20 @@ async def test_a_table_of_an_earlier_version_is_brought_up_to_date(database: Dat
     async with database.transaction() as tx:
         await tx.execute(
             """ALTER TABLE records.records
-            DROP COLUMN previous_job_id, DROP COLUMN previous_task_id, DROP COLUMN fetched_at"""
+            DROP COLUMN previous_job_id, DROP COLUMN previous_task_id, DROP COLUMN fetched_at,
+            DROP COLUMN correlation_id"""
         )
     again = page([{"id": 1}, {"id": 2}])
     assert (await _write(database, [again])).counts[again.stored.task_id] == 2
+
+
+async def test_a_row_has_the_correlation_id_of_the_last_job_that_brought_it(database: Database) -> None:
+    correlation_id = new_id()
+    await _write(database, [page([{"id": 1}, {"id": 2}], correlation_id=correlation_id)])
+    await _write(database, [page([{"id": 2}, {"id": 3}])])
+    async with database.transaction() as tx:
+        rows = await tx.fetch("SELECT key, correlation_id FROM records.records ORDER BY key")
+    assert [tuple(row) for row in rows] == [("1", correlation_id), ("2", None), ("3", None)]
 
 
 async def test_what_was_fetched_before_does_not_take_the_place_of_what_was_fetched_after(database: Database) -> None:

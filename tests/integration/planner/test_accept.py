@@ -185,6 +185,28 @@ async def test_requests_are_checked_beside_the_event_loop(
     assert threading.get_ident() not in threads
 
 
+async def test_requests_that_take_long_to_check_are_not_all_checked_in_one_transaction(
+    database_for: DatabaseFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is idle meanwhile, and Postgres would end it each time. What is refused takes its time, too."""
+    database = await database_for("planner")
+    seconds = 0.0
+
+    def slow(*arguments: Any) -> Any:
+        nonlocal seconds
+        seconds += 3.0
+        return admit(*arguments)
+
+    monkeypatch.setattr("services.planner.accept.handler.admit", slow)
+    monkeypatch.setattr("services.planner.accept.handler.monotonic", lambda: seconds)
+    mistaken = [JobRequested.model_validate({"url": "nowhere", "id": str(new_id())}) for _ in range(4)]
+    with pytest.raises(TooMuchAtOnce):
+        await handled(database, accept_jobs, *mistaken)
+    assert seconds == 6.0
+    rejected = await handled(database, accept_jobs, *mistaken[:2])
+    assert [one.key for one in rejected] == [str(one.id) for one in mistaken[:2]]
+
+
 async def test_configuration_that_cannot_be_read_is_waited_for_as_if_it_were_not_there(
     database_for: DatabaseFor,
 ) -> None:

@@ -1,13 +1,20 @@
 """webhooks.received → jobs, once each; what cannot start one is a dead letter that says why."""
 
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from services.planner.app import build
+from services.planner.configure.handler import hooks
+from services.planner.room import TooMuchAtOnce
 from services.planner.settings import Settings
+from services.planner.start.decide import start
+from services.planner.start.handler import start_jobs
 from shared.database.pool import Database
 from shared.events.catalogue import HOOKS, SOURCES, VENDORS, WEBHOOKS_RECEIVED
 from shared.events.configuration import HookConfigured, SourceConfigured, VendorConfigured
@@ -20,6 +27,7 @@ from shared.specification.hook import Hook
 from shared.specification.source import Source
 from shared.specification.vendor import Vendor
 from tests.conftest import DatabaseFor, ReaderFor
+from tests.integration.planner.jobs import handled
 from tests.support.eventually import eventually
 from tests.support.running import running
 from tests.support.stack import Place
@@ -101,3 +109,31 @@ async def test_a_hook_is_waited_for_as_long_as_a_vendor_is_and_then_told(
         [again] = await eventually(lambda: retries.values, 30)
         [letter] = await eventually(lambda: dead.values, 30)
     assert (again["delivery"], letter["delivery"], letter["reason"]) == (5, 5, "config_missing")
+
+
+async def test_expressions_are_evaluated_beside_the_event_loop_and_not_all_in_one_transaction(
+    database_for: DatabaseFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The transaction is idle meanwhile, and Postgres would end it each time."""
+    database = await database_for("planner")
+    await handled(database, hooks.handle, HookConfigured(hook=Hook.model_validate({"hook": "acme", "start": START})))
+    seconds, threads = 0.0, set[int]()
+
+    def slow(*arguments: Any) -> Any:
+        nonlocal seconds
+        seconds += 3.0
+        threads.add(threading.get_ident())
+        return start(*arguments)
+
+    monkeypatch.setattr("services.planner.start.handler.start", slow)
+    monkeypatch.setattr("services.planner.start.handler.monotonic", lambda: seconds)
+    body = {"id": 7, "action": "changed"}
+    came = [
+        WebhookReceived(webhook_id=new_id(), hook="acme", body=body, received_at=datetime.now(UTC)) for _ in range(4)
+    ]
+    with pytest.raises(TooMuchAtOnce):
+        await handled(database, start_jobs, *came)
+    assert seconds == 6.0
+    asked = await handled(database, start_jobs, *came[:2])
+    assert [one.key for one in asked] == [str(one.webhook_id) for one in came[:2]]
+    assert threading.get_ident() not in threads

@@ -12,7 +12,7 @@ from shared.specification.vendor import Window
 
 ROW: dict[str, Any] = {
     **dict.fromkeys(("ended_at", "reason", "note", "expected", "complete", "mistakes", "answer"), None),
-    **dict.fromkeys(("sinks", "reported_at"), None),
+    **dict.fromkeys(("sinks", "reported_at", "correlation_id"), None),
     **dict.fromkeys(("planned", "completed", "failed", "cancelled", "records", "distinct_records"), 0),
     **{"all_known": True, "lately_done": 0.0, "lately_seconds": 0.0},
     **{"id": UUID(int=1), "kind": "poll", "state": "running", "vendor": "acme", "source": "acme/items"},

@@ -275,6 +275,15 @@ def test_a_quota_that_leaves_the_contract_and_comes_back_knows_what_was_called()
     assert fetchers.turn(0, 100, [0] * 100) == 10 - between
 
 
+def test_a_quota_knows_what_is_reported_only_after_it_left_the_contract() -> None:
+    """Nothing was logged by then."""
+    quota = Budget(windows=(Window(requests=1, per=timedelta(days=1)),))
+    leased = lease(quota, record(quota, Permits(), (), START), LeaseRequest(1, START, START))
+    changed, later = record(CAREFUL_BUDGET, leased.permits, (), START), START + 3 * SECOND
+    reported = record(CAREFUL_BUDGET, changed, [Report(leased.moments[0], START)], later)
+    assert not lease(quota, record(quota, reported, (), later), LeaseRequest(1, later, later)).moments
+
+
 def test_a_quota_that_left_the_contract_is_forgotten_after_its_length() -> None:
     quota = Budget(windows=(Window(requests=100, per=timedelta(days=1)),))
     fetchers = Fetchers(quota)

@@ -7,13 +7,13 @@ from uuid import UUID
 import orjson
 import pytest
 
-from services.fetcher.call.messages import given_up
+from services.fetcher.call.messages import Change, changed, given_up, stored
 from services.fetcher.call.request import Unsendable
 from services.fetcher.call.vendor_jobs import call_of, is_unknown, read_heard
 from services.fetcher.enqueue.decide import is_repeatable
 from services.fetcher.model import Claimed
-from shared.events.payloads import Processing
-from shared.events.tasks import Attempt, Call, FetchRequested, SubmitWanted
+from shared.events.payloads import Pointer, Processing
+from shared.events.tasks import Attempt, Call, FetchRequested, SubmitWanted, TaskState
 from shared.specification.vendor import JobOutcome
 from shared.tokens import Claim, read_token
 
@@ -28,6 +28,11 @@ def requested(purpose: Any = "submit", call: Call | None = None, **more: Any) ->
     submit = SubmitWanted(vendor_job="body.id", deadline_at=DEADLINE) if purpose == "submit" else None
     fields = {**place, "purpose": purpose, "call": call or Call(), "submit": submit, **more}
     return FetchRequested(**fields, processing=Processing(source="s"))
+
+
+def claimed(request: FetchRequested) -> Claimed:
+    origin = {"topic": "t", "partition": 0, "offset": 0, "delivery": 0}
+    return Claimed(UUID(int=3), request, b"{}", origin, None, False, 1, 1, NOW, None, NOW, 0)
 
 
 def called(call: Call) -> Call:
@@ -144,9 +149,7 @@ def test_what_may_have_reached_the_vendor_is_waited_for(reason: str, sent: bool,
 def test_what_is_told_of_a_call_that_was_given_up(
     purpose: str, unknown: bool, told: list[tuple[str, str | None]]
 ) -> None:
-    request = requested(purpose)
-    origin = {"topic": "t", "partition": 0, "offset": 0, "delivery": 0}
-    call = Claimed(UUID(int=3), request, b"{}", origin, None, False, 1, 1, NOW, None, NOW, 0)
+    call = claimed(requested(purpose))
     attempt = Attempt(attempt=1, started_at=NOW, seconds=0.0, verdict="give_up", reason="timeout")
     values = [orjson.loads(one.value or b"") for one in given_up(call, "timeout", attempt, NOW, unknown=unknown)]
     assert [(value["type"], value.get("state")) for value in values] == told
@@ -160,3 +163,11 @@ def test_a_call_with_an_idempotency_key_may_be_sent_again() -> None:
     for purpose in ("deliver", "page", "metadata", "status"):
         assert is_repeatable(plain.model_copy(update={"purpose": purpose})), purpose
     assert not is_repeatable(plain.model_copy(update={"purpose": "submit"}))
+
+
+def test_what_becomes_of_a_call_carries_the_correlation_id_of_its_job() -> None:
+    correlation_id = UUID(int=9)
+    call = claimed(requested("page", correlation_id=correlation_id))
+    pointer = Pointer(uri="x", sha256="x", size=1)
+    for message in (changed(call, Change(TaskState.STARTED), NOW), stored(call, pointer, NOW, NOW)):
+        assert orjson.loads(message.value or b"")["correlation_id"] == str(correlation_id)

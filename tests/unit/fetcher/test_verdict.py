@@ -117,6 +117,28 @@ def test_what_the_vendor_did_not_begin_may_be_repeated(status: int, headers: dic
     assert not may_have_it(answered(status, headers))
 
 
+@pytest.mark.parametrize(
+    ("status", "headers", "is_repeated"),
+    [
+        (408, {}, False),
+        (500, {}, False),
+        (503, {}, False),
+        (503, {"retry-after": "7"}, True),
+        (200, {}, True),
+        (409, {}, True),
+        (501, {}, True),
+    ],
+)
+def test_a_rule_repeats_what_must_not_be_repeated_only_where_the_vendor_is_not_at_work_on_it(
+    status: int, headers: dict[str, str], is_repeated: bool
+) -> None:
+    rules = [{"when": "`true`", "is": "retry"}]
+    outcome = decided(answered(status, headers), ONCE, outcomes=rules)
+    assert isinstance(outcome, RetryAt if is_repeated else GiveUp)
+    assert outcome.reason.startswith("outcome_rule_" if is_repeated else "outcome_unknown:")
+    assert isinstance(decided(answered(status, headers), outcomes=rules), RetryAt)
+
+
 def test_a_sent_request_without_an_answer_is_repeated_only_if_it_may_be() -> None:
     lost = Unanswered("truncated", sent=True)
     assert decided(lost) == RetryAt(NOW + timedelta(seconds=0.5), "truncated")

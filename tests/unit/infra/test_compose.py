@@ -9,6 +9,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -159,6 +160,16 @@ def test_kafka_answers_its_neighbours_and_this_machine_by_names_that_they_know()
     [port] = PARTS["kafka"]["ports"]
     assert port == f"{advertised['HOST'].rpartition(':')[0]}:{KAFKA.rpartition(':')[2]}{listeners['HOST']}"
     assert advertised["HOST"] == KAFKA, "where the command looks for it"
+
+
+def test_callbacks_of_a_vendor_in_a_container_reach_the_gateway() -> None:
+    """To the simulator a loopback address is its own. Vendors elsewhere need a URL of the gateway that is set."""
+    given = PARTS["fetcher"]["environment"]["SLUICE_GATEWAY_PUBLIC_URL"]
+    [name, default] = re.findall(r"\$\{(\w+):-(.+)\}", given)[0]
+    assert (name, urlsplit(default).hostname) == ("SLUICE_GATEWAY_PUBLIC_URL", "callback-gateway")
+    assert urlsplit(default).port == read_settings(GatewaySettings).gateway_port
+    assert "SLUICE_GATEWAY_PORT" not in PARTS["callback-gateway"]["environment"]
+    assert not any("networks" in part for part in PARTS.values()), "all are in one network"
 
 
 def test_the_image_has_the_command() -> None:

@@ -1,7 +1,7 @@
 """Pages of the simulated vendor, in every style, honest and not."""
 
 import json
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from infra.simulator.config import Misbehaviour, VendorConfig
 from infra.simulator.pages import STYLES, Asked, BadRequest, Page, asked_in, open_listing
-from infra.simulator.records import Records, first_since, render
+from infra.simulator.records import Records, Shape, first_since, render
 
 RECORDS = Records(7)
 
@@ -134,14 +134,23 @@ def test_what_cannot_be_understood_is_refused(style: str, query: dict[str, str])
         page(style, VendorConfig(), query)
 
 
+@pytest.mark.parametrize("shape", get_args(Shape))
 @given(start=st.integers(0, 200_000), size=st.integers(0, 130))
-def test_a_record_looks_the_same_on_every_page(start: int, size: int) -> None:
+def test_a_record_looks_the_same_on_every_page(shape: Shape, start: int, size: int) -> None:
     indices = range(start, start + size)
-    records = [json.loads(record) for record in render(7, indices)]
+    records = [json.loads(record) for record in render(7, indices, shape)]
     assert [record["id"] for record in records] == [index + 1 for index in indices]
     assert [record["updated_at"] for record in records] == sorted(record["updated_at"] for record in records)
-    assert render(7, indices) == [b"".join(render(7, range(index, index + 1))) for index in indices]
+    assert render(7, indices, shape) == [b"".join(render(7, range(index, index + 1), shape)) for index in indices]
     assert [first_since(record["updated_at"]) for record in records] == list(indices)
+
+
+def test_a_nested_record_is_an_order_with_its_customer_and_lines() -> None:
+    records = [json.loads(record) for record in render(7, range(3_000), "nested")]
+    flat = [json.loads(record) for record in render(7, range(3_000))]
+    assert [{name: record[name] for name in flat[0]} for record in records] == flat
+    assert {len(record["lines"]) for record in records} == {1, 2, 3}
+    assert all(record["customer"]["email"] and line["sku"] for record in records for line in record["lines"])
 
 
 def test_the_cache_stays_within_its_bound() -> None:

@@ -50,6 +50,16 @@ def test_a_url_with_more_parameters_than_a_request_may_have_is_refused_at_once()
     assert Resolved.model_validate_json(job.resolved_json).poll is not None
 
 
+def test_a_url_whose_query_is_one_long_token_is_admitted_and_can_be_read_back() -> None:
+    """Without `=` the token is a parameter's name."""
+    url = "https://a.example/?"
+    token = "t" * (2048 - len(url))
+    job = admitted({"url": url + token})
+    poll = Resolved.model_validate_json(job.resolved_json).poll
+    assert poll is not None
+    assert poll.request.query == {token: ""}
+
+
 @pytest.mark.parametrize("value", ["..", ".", "x" * 2000])
 def test_a_value_that_would_make_another_path_is_refused(value: str) -> None:
     assert list(refused(poll(value, path="/items/{parameters.p}"))) == ["/poll/request/path"]
@@ -245,3 +255,12 @@ def test_a_request_that_its_parameters_make_too_large_is_refused_by_name() -> No
 
 def test_values_that_fit_are_admitted() -> None:
     assert len(admitted(invoked()).tasks) == 1
+
+
+def test_what_a_job_runs_with_has_its_correlation_id_and_no_trace_of_one_that_is_not_there() -> None:
+    correlation_id = uuid4()
+    document = {"vendor": "acme", "request": {"path": "/quote"}}
+    job = admit(uuid4(), document, Configured(VENDORS, {}), correlation_id)
+    assert isinstance(job, Admitted), job
+    assert Resolved.model_validate_json(job.resolved_json).correlation_id == correlation_id
+    assert "correlation_id" not in orjson.loads(admitted(document).resolved_json)

@@ -10,6 +10,7 @@ import pytest
 from services.planner.start.decide import Passed, Started, Unusable, start
 from shared.events.webhooks import WebhookReceived
 from shared.ids import new_id
+from shared.specification import evaluation
 from shared.specification.hook import Start
 
 BODY = {"action": "changed", "order": {"id": 7, "paid": True, "lines": []}}
@@ -52,6 +53,15 @@ def test_what_is_not_there_is_told(expression: str, problem: str) -> None:
     found = start(wanted(id=expression), webhook())
     assert isinstance(found, Unusable)
     assert found.problem.startswith(problem)
+
+
+def test_the_expressions_of_a_hook_are_bounded_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred of them, each of which takes a second, would take longer than a transaction may."""
+    monkeypatch.setattr(evaluation, "MOST_STEPS", 10_000)
+    some, many = [{f"p{n}": "length(body[?a])" for n in range(count)} for count in (5, 100)]
+    items = webhook([{}] * 1_000)
+    assert isinstance(start(wanted("body[?a] == `[]`", **some), items), Started)
+    assert start(wanted(**many), items) == Unusable("length(body[?a]): it takes more than 10000 steps")
 
 
 def test_json_is_read_whatever_type_its_sender_gave_it() -> None:

@@ -51,7 +51,7 @@ async def test_pages_with_very_many_records_together_are_not_held_at_once() -> N
         (Records(select="body[?id]", key="id"), 1000, False),
         (Records(select="body[?id]", key="id"), 100_000, True),
         (Records(key="[id][0]"), 500, False),
-        (Records(key="[id][0]"), 5000, True),
+        (Records(key="[id][0]"), 6000, True),
         (Records(select="body[].[@, @, @, @, @, @][].[@, @, @, @, @, @][]", key="id"), 1000, True),
     ],
 )

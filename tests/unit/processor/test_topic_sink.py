@@ -27,6 +27,14 @@ def test_an_event_carries_the_record_as_it_is() -> None:
     assert event.record == {"id": 7, "t": "€", "n": None}
 
 
+def test_an_event_carries_the_correlation_id_of_its_job_if_there_is_one() -> None:
+    for correlation_id in (new_id(), None):
+        one = page([{"id": 7}], sinks=(TOPIC,), correlation_id=correlation_id)
+        [message] = topic.write([one], Written())[one.stored.task_id]
+        event = json.loads(message.value or b"")
+        assert event.get("correlation_id", "none") == (str(correlation_id) if correlation_id else "none")
+
+
 def test_pages_without_a_topic_are_not_told() -> None:
     assert topic.write([page([{"id": 1}], sinks=(TABLE,))], Written()) == {}
 

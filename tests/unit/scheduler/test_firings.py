@@ -14,9 +14,10 @@ from services.scheduler.schedules.counting import facts_of
 from services.scheduler.schedules.decide import due, ended
 from services.scheduler.schedules.firing import PUNCTUAL, End
 from services.scheduler.schedules.model import Decision, ScheduleWithFirings
+from shared.events.envelope import CE_CORRELATION
 from shared.events.jobs import JobState
 from shared.events.schedules import ScheduleFact, ScheduleState
-from tests.unit.scheduler.schedules import COMPLETED, FAILED, NOW, facts, once, put, started
+from tests.unit.scheduler.schedules import COMPLETED, FAILED, ID, NOW, START, done, facts, once, put, started
 
 MOST = 200
 
@@ -209,6 +210,70 @@ def test_a_failed_run_that_is_redriven_and_succeeds_is_not_started_again() -> No
     assert (firing.verdict, firing.job_id, firing.attempt) == ("succeeded", failed.id, 1)
 
 
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        (End(JobState.FAILED, "outcome_unknown: timeout", unknown=True), "outcome_unknown: timeout"),
+        (End(JobState.CANCELLED), "cancelled"),
+    ],
+)
+@pytest.mark.parametrize("times", [{"triggerAt": (NOW + timedelta(minutes=1)).isoformat()}, {"every": "1m"}])
+def test_a_failed_run_that_is_redriven_is_not_started_again_where_that_end_forbids_it(
+    end: End, reason: str, times: dict[str, Any]
+) -> None:
+    """The redrive may have made the call, and only its outcome is unknown."""
+    notify = [{"webhook": "https://me.example", "on": ["failed", "cancelled"]}]
+    fired = due(put(**times, on_failure={"reschedule": {"after": "1h"}, "notify": notify}), NOW + timedelta(minutes=1))
+    [failed] = fired.standing.open
+    rescheduled = ended(fired.standing, failed, FAILED, NOW)
+    decision = ended(rescheduled.standing, rescheduled.standing.open[0], end, NOW)
+    [fact] = decision.facts
+    assert (fact.fact, fact.reason, fact.job_id) == (ScheduleFact.FAILED, reason, failed.id)
+    assert decision.standing.open == ()
+    [notice] = [orjson.loads(timer.message.value or b"") for timer in decision.messages]
+    assert (notice["webhooks"][0]["webhook"], notice["event"]["data"]["reason"]) == ("https://me.example", reason)
+    [firing] = firing_views(facts_of([fired, rescheduled, decision]))
+    assert (firing.verdict, firing.job_id) == ("failed", failed.id)
+
+
 def test_whoever_cancels_a_run_does_not_want_it_again() -> None:
     decision = due(once(on_failure={"reschedule": {"after": "1m"}}), NOW + timedelta(minutes=1))
     assert facts(ended(decision.standing, decision.standing.open[0], End(JobState.CANCELLED), NOW)) == ["failed"]
+
+
+def correlations(decision: Decision) -> list[tuple[str | None, str]]:
+    """Of each message for a job: the correlation id in it, and that in its headers."""
+    return [
+        (
+            orjson.loads(timer.message.value or b"").get("correlation_id"),
+            dict(timer.message.headers)[CE_CORRELATION].decode(),
+        )
+        for timer in decision.messages
+        if timer.message.topic == "jobs.requested"
+    ]
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        {"every": "1h"},
+        {"cron": "0 * * * *"},
+        {"schedule": "nightly", "triggerAt": (NOW + timedelta(hours=1)).isoformat()},
+        {"triggerAt": (NOW + timedelta(hours=1)).isoformat()},
+    ],
+)
+def test_every_job_of_a_schedule_has_its_id_whether_planned_started_again_or_triggered(times: dict[str, Any]) -> None:
+    again = {"reschedule": {"after": "5m", "at_most": 1}}
+    planned = due(put(**times, overlap="allow", on_failure=again), NOW + timedelta(hours=1))
+    failed = ended(planned.standing, planned.standing.open[0], FAILED, NOW + timedelta(hours=1))
+    rescheduled = due(failed.standing, NOW + timedelta(hours=1, minutes=5))
+    triggered = done(put(**times), "trigger")
+    for decision in (planned, rescheduled, triggered):
+        assert correlations(decision) == [(str(ID), str(ID))]
+
+
+@pytest.mark.parametrize("own", [None, "019b0000-0000-7000-8000-000000000001"])
+def test_a_published_event_carries_the_id_of_its_schedule_unless_it_has_its_own(own: str | None) -> None:
+    event = {**START, "correlation_id": own} if own else START
+    decision = due(put(every="1h", publish={"topic": "jobs.requested", "event": event}), NOW + timedelta(hours=1))
+    assert correlations(decision) == [(own or str(ID), str(ID))]

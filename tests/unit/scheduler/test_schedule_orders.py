@@ -121,6 +121,19 @@ def test_what_is_published_is_over_with_that() -> None:
     assert [timer.message.topic for timer in decision.messages] == ["jobs.control"]
 
 
+def test_what_asks_for_nothing_that_its_receiver_takes_is_not_published() -> None:
+    refused = ask(ScheduleWithFirings(ID), "put", every="1h", publish={"topic": "jobs.requested", "event": {"urll": 1}})
+    assert isinstance(refused, RefusedChange)
+    assert [problem.pointer for problem in refused.problems] == ["/publish/event"]
+
+
+def test_an_event_that_its_receiver_would_refuse_at_this_time_fails_its_firing() -> None:
+    event = {"schedule": {"triggerAt": "{schedule.date}T20:30:00Z", "start": START}}
+    standing = put(every="1h", publish={"topic": "schedules.requested", "event": event})
+    for hours, verdict in ((1, "succeeded"), (9, "failed")):
+        assert verdict in facts(done(standing, "trigger", NOW + timedelta(hours=hours)))
+
+
 @given(st.permutations(["fired", "succeeded", "removed", "created"]))
 def test_facts_of_one_moment_that_are_sent_in_another_order_leave_the_schedule_as_it_is(order: list[str]) -> None:
     """Two schedulers may send them, and a schedule may come back in the batch in which it went."""

@@ -158,6 +158,15 @@ def test_all_messages_of_a_job_are_of_its_trace_from_the_one_that_asks_for_it() 
     assert not trace_of(JOBS_REQUESTED, nameless)
 
 
+def test_a_correlation_id_is_no_part_of_the_specification_and_is_not_sent_where_there_is_none() -> None:
+    document = {"source": "acme", "parameters": {"region": "eu"}}
+    given = JobRequested.model_validate({**document, "id": str(new_id()), "correlation_id": str(new_id())})
+    assert given.correlation_id is not None
+    assert given.document == document
+    without = outgoing(JOBS_REQUESTED, "key", JobRequested.model_validate(document))
+    assert orjson.loads(without.value or b"") == document
+
+
 def test_what_reads_configuration_is_called_so() -> None:
     """By this the index of the ledger leaves out the rows that are kept for ever."""
     found = [

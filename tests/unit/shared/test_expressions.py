@@ -123,6 +123,20 @@ def test_what_would_take_too_long_is_not_applied_to_a_document(
     assert evaluate(expression, small) == jmespath.search(expression, small)
 
 
+@pytest.mark.parametrize("expression", ["length(body[?a])", "length(body[:])", "[body, body]"])
+def test_expressions_over_one_counted_document_are_bounded_together(
+    expression: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluation, "MOST_STEPS", 5_000)
+    monkeypatch.setattr(evaluation, "MOST_MADE", 3_000)
+    document: dict[str, Any] = {"body": [{}] * 1_000}
+    counted = evaluation.CountedDocument(document)
+    assert evaluate(expression, counted) == evaluate(expression, document) == jmespath.search(expression, document)
+    with pytest.raises(FindsTooMuch):
+        for _ in range(5):
+            evaluate(expression, counted)
+
+
 def test_the_steps_that_an_expression_may_take_grow_with_its_document(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluation, "MOST_STEPS", 100)
     fields = ", ".join(f"f{number}: f{number}" for number in range(20))

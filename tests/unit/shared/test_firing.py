@@ -142,3 +142,61 @@ def test_all_mistakes_are_told_with_their_places() -> None:
     assert mistakes(every="soon", start={1: 2}).keys() == {"/every", "/start/1", "/start"}
     assert mistakes(every="soon", start=7).keys() == {"/every", "/start"}
     assert "" in mistakes(start={"source": "x"}, publish={"topic": "jobs.control", "event": {}})
+
+
+@pytest.mark.parametrize("name", ["id", "correlation_id"])
+def test_a_job_has_its_ids_from_its_firing_and_its_schedule(name: str) -> None:
+    assert list(mistakes(start={"source": "acme-orders", name: str(RUN)})) == [f"/start/{name}"]
+
+
+@pytest.mark.parametrize(
+    ("topic", "event", "pointer"),
+    [
+        ("jobs.requested", {}, ""),
+        ("jobs.requested", {"urll": 1}, ""),
+        ("jobs.requested", {"vendor": "acme", "poll": {"pages": {"style": "nonsense"}}}, "/poll/pages/style"),
+        ("jobs.requested", {"vendor": "acme", "request": {"path": "/{parameters.id}"}}, "/request/path"),
+        ("schedules.requested", {}, "/schedule"),
+        ("schedules.requested", {"action": "pause"}, "/schedule_id"),
+        ("schedules.requested", {"schedule": {"cron": "61 * * * *", "start": {"source": "x"}}}, "/schedule/cron"),
+        ("schedules.requested", {"schedule": {"every": "1h", "start": {"sorce": "x"}}}, "/schedule/start"),
+        ("notifications", {"subject": "x", "text": "y", "event": {}, "at": "noon"}, "/at"),
+    ],
+)
+def test_what_an_event_for_an_open_topic_asks_for_is_read_as_its_receiver_will(
+    topic: str, event: dict[str, Any], pointer: str
+) -> None:
+    publish = {"topic": topic, "event": event}
+    assert mistakes(publish=publish).keys() == {f"/publish/event{pointer}"}
+    assert mistakes(zone="Berlin", publish=publish).keys() == {"/zone", f"/publish/event{pointer}"}
+
+
+def test_the_times_of_a_schedule_that_is_published_are_judged_as_seen_when_it_is() -> None:
+    """Here a month from now: what lies before that will be past, and ten years from then are within reach."""
+    once = {"every": None, "triggerAt": "2026-02-01T00:00:00Z"}
+
+    def publish(at: str, **more: Any) -> dict[str, Any]:
+        inner = {"triggerAt": at, "start": {"source": "x"}}
+        return {"topic": "schedules.requested", "event": {"schedule": inner, **more}}
+
+    read = {**once, "publish": publish("2036-01-20T00:00:00Z")}
+    assert read_schedule(read, NOW)
+    read = {**once, "publish": publish("2026-01-20T00:00:00Z", asked_at="2026-01-01T00:00:00Z")}
+    assert read_schedule(read, NOW), "the request says that it was made in time"
+    past = mistakes(**once, publish=publish("2026-01-20T00:00:00Z"))
+    assert past.keys() == {"/publish/event/schedule/triggerAt"}
+
+
+def test_a_schedule_that_is_published_publishes_none_itself() -> None:
+    document: dict[str, Any] = {"every": "1h", "start": {"source": "x"}}
+    for _ in range(2):
+        document = {"every": "1h", "publish": {"topic": "sluice.schedules.requested", "event": {"schedule": document}}}
+    assert mistakes(**document).keys() == {"/publish/event/schedule/publish/topic"}
+
+
+def test_an_event_is_not_rescheduled() -> None:
+    """No job of it could fail; that it was missed can be reported."""
+    publish = {"topic": "jobs.control", "event": {"job_id": str(ID), "action": "pause"}}
+    again = {"reschedule": {"after": "1m"}, "notify": [{"topic": True}]}
+    assert mistakes(publish=publish, on_failure=again).keys() == {"/on_failure/reschedule"}
+    assert read_schedule({"every": "1h", "publish": publish, "on_failure": {"notify": again["notify"]}}, NOW)

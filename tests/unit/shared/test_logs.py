@@ -3,6 +3,9 @@
 import json
 import subprocess
 import sys
+from uuid import UUID
+
+from shared.observability.logs import ids
 
 PROGRAM = """
 import logging
@@ -26,6 +29,11 @@ def test_no_field_breaks_a_line_or_tells_a_secret() -> None:
     assert b"s3cret" not in done.stderr
     assert len(entries[2]["text"]) < 2_100
     assert {entry["service"] for entry in entries} == {"planner"}
+
+
+def test_ids_that_are_not_there_are_no_fields() -> None:
+    job_id = UUID(int=1)
+    assert ids(job_id=job_id, correlation_id=None) == {"job_id": str(job_id)}
 
 
 CHATTER = """

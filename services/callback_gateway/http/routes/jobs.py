@@ -84,12 +84,16 @@ async def submit(context: Context, request: Request) -> Response:
 async def list_jobs(
     context: Context,
     status: Annotated[JobState | None, Query(description="only jobs in this state")] = None,
+    correlation_id: Annotated[UUID | None, Query(description="only jobs with it: a schedule's id, say")] = None,
     limit: Limit = 50,
     after: UUID | None = None,
 ) -> Response:
     """Jobs, a page at a time; `next` is the `after` of the next page."""
     async with context.database.transaction() as tx:
-        rows = await store.find_jobs(tx, status, after, limit)
+        if correlation_id is None:
+            rows = await store.find_jobs(tx, status, after, limit)
+        else:
+            rows = await store.find_correlated_jobs(tx, correlation_id, status, after, limit)
     now, contracts = utc_now(), await _contracts(context, rows)
     found = page(
         "jobs",
@@ -98,6 +102,7 @@ async def list_jobs(
         limit,
     )
     only = {"status": status.value} if status else {}
+    only |= {"correlation_id": str(correlation_id)} if correlation_id else {}
     return linked_page(found, "/jobs", {"limit": limit, **only})
 
 

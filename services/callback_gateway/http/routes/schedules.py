@@ -23,8 +23,11 @@ from shared.api_models import ScheduleReference, ScheduleView
 from shared.database.pool import Row
 from shared.errors import Invalid, Problem, Unavailable
 from shared.events.catalogue import SCHEDULES_REQUESTED
-from shared.events.firing import filled_start, read_schedule
+from shared.events.envelope import Event
+from shared.events.firing import first_target, read_schedule
+from shared.events.jobs import JobRequested
 from shared.events.schedules import ScheduleRequested, ScheduleState, schedule_id_of
+from shared.events.webhooks import Notification
 from shared.ids import derived_id, new_id
 from shared.messaging.handler import outgoing
 from shared.observability.logs import get_logger
@@ -151,8 +154,7 @@ async def _checked(context: ApiContext, found: Any, asked_at: datetime, *, is_kn
     try:
         schedule = read_schedule(found, asked_at)
         if not is_known:
-            await _check_start(context, schedule, asked_at)
-            await check_notices(context, schedule.on_failure.notify, "/on_failure/notify")
+            await _check_names(context, schedule, asked_at)
     except Invalid as error:
         logged = [str(one)[:_LONGEST_LOGGED] for one in error.problems[:_MOST_LOGGED]]
         log.info("schedule.refused", mistakes=logged, count=len(error.problems))
@@ -160,18 +162,34 @@ async def _checked(context: ApiContext, found: Any, asked_at: datetime, *, is_kn
     return schedule
 
 
-async def _check_start(context: ApiContext, schedule: Schedule, asked_at: datetime) -> None:
-    """The names in a job to start are known, and its source gets what it needs; placeholders stand for a first
-    firing."""
-    if schedule.start is None:
-        return
-    job = read_job(filled_start(schedule, UUID(int=1), asked_at))
+async def _check_names(context: ApiContext, schedule: Schedule, asked_at: datetime) -> None:
+    """The names and addresses in a schedule are good, and a source that it starts gets what it needs, at its first
+    firing.
+
+    Raises:
+        Invalid: they are not.
+    """
+    at = "/start" if schedule.publish is None else "/publish/event"
     try:
-        await check(context, job)
+        await _check_event(context, first_target(schedule, asked_at).event, asked_at)
     except Invalid as error:
-        raise Invalid([Problem(f"/start{one.pointer}", one.detail) for one in error.problems]) from None
+        raise Invalid([Problem(f"{at}{one.pointer}", one.detail) for one in error.problems]) from None
     except Unavailable:
-        return  # the planner looks again when it is due
+        pass  # the planner looks again when it is due
+    await check_notices(context, schedule.on_failure.notify, "/on_failure/notify")
+
+
+async def _check_event(context: ApiContext, event: Event, asked_at: datetime) -> None:
+    match event:
+        case JobRequested():
+            await check(context, read_job(event.document))
+        case ScheduleRequested(action="put", schedule=document):
+            try:
+                await _check_names(context, Schedule.model_validate(document), asked_at)
+            except Invalid as error:
+                raise Invalid([Problem(f"/schedule{one.pointer}", one.detail) for one in error.problems]) from None
+        case Notification(webhooks=webhooks):
+            await check_notices(context, webhooks, "/webhooks")
 
 
 async def _ask(context: ApiContext, place: str, action: Literal["pause", "resume", "trigger", "delete"]) -> Response:

@@ -1,5 +1,7 @@
 """`POST /in/{hook}`: where somebody else's webhooks come in. They need no API key; their signatures are looked at."""
 
+import asyncio
+from collections import defaultdict
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -16,7 +18,7 @@ from services.callback_gateway.http.problems import Refusal, problem_responses
 from services.callback_gateway.metrics import WEBHOOKS
 from services.callback_gateway.verify.scheme import verify
 from services.callback_gateway.verify.verdict import Forged, Reason, Verified
-from services.callback_gateway.webhooks.decide import Receipt, Received, Unfit, Webhook, read_webhook
+from services.callback_gateway.webhooks.decide import Receipt, Received, Unfit, Webhook, is_quick, read_webhook
 from services.callback_gateway.webhooks.intake import Intake
 from shared.errors import Rejected, Unavailable
 from shared.ids import new_id
@@ -59,6 +61,7 @@ class Webhooks:
     def __init__(self, context: ApiContext) -> None:
         self._context = context
         self._intake = Intake(context.database, context.outbound)
+        self._reading: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def answer(self, request: Request) -> Response:
         """Verified over the raw bytes, then durable, then answered."""
@@ -70,7 +73,7 @@ class Webhooks:
             WEBHOOKS.labels(hook="", verdict="unknown_hook").inc()
             raise Refusal(404, "no hook is called that")
         body = await read_body(request, self._context.settings)
-        webhook = self._judge(hook, request, body)
+        webhook = await self._judge(hook, request, body)
         try:
             receipt = await self._intake.take(webhook)
         except Unavailable:
@@ -81,20 +84,27 @@ class Webhooks:
             log.warning("webhook.conflicting", hook=name, webhook_id=str(webhook.id))
         return _accepted(hook, webhook, receipt)
 
-    def _judge(self, hook: Hook, request: Request, body: bytes) -> Webhook:
+    async def _judge(self, hook: Hook, request: Request, body: bytes) -> Webhook:
         """The webhook in a request, verified; a refusal is counted by its reason."""
         headers: dict[str, str] = {}
         for header, value in request.headers.raw:
             headers.setdefault(header.decode("latin-1"), value.decode("latin-1"))
         try:
             verdict = self._verify(hook, headers, body)
-            return read_webhook(hook, verdict, Received(headers, body, utc_now()), new_id())
+            return await self._read(hook, verdict, Received(headers, body, utc_now()))
         except Unfit as error:
             WEBHOOKS.labels(hook=hook.hook, verdict="unfit").inc()
             raise Refusal(400, str(error)) from None
         except Rejected as error:
             WEBHOOKS.labels(hook=hook.hook, verdict=error.reason).inc()
             raise
+
+    async def _read(self, hook: Hook, verdict: Verified, received: Received) -> Webhook:
+        """In a thread where expressions may take seconds, for each hook one webhook at a time: other requests go on."""
+        if is_quick(hook, len(received.body)):
+            return read_webhook(hook, verdict, received, new_id())
+        async with self._reading[hook.hook]:
+            return await asyncio.to_thread(read_webhook, hook, verdict, received, new_id())
 
     def _verify(self, hook: Hook, headers: Mapping[str, str], body: bytes) -> Verified:
         if hook.verify is None:

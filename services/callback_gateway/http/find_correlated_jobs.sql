@@ -1,0 +1,10 @@
+-- Jobs with a correlation id, newest first. $1 correlation_id uuid, $2 state text (null: any), $3 after uuid (null: from the newest), $4 most bigint
+SELECT id, kind, state, vendor, source, created_at, updated_at, ended_at, reason, note, mistakes, planned, completed,
+    failed, cancelled, records, distinct_records, expected, complete, answer, failures, sinks, all_known, lately_done,
+    lately_seconds, reported_at, dead, expired, correlation_id
+FROM jobs
+WHERE correlation_id = $1
+    AND ($2::text IS NULL OR state = $2)
+    AND ($3::uuid IS NULL OR (created_at, id) < (SELECT last.created_at, last.id FROM jobs AS last WHERE last.id = $3))
+ORDER BY created_at DESC, id DESC
+LIMIT $4

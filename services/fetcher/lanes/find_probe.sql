@@ -1,0 +1,23 @@
+-- One call that shows whether a vendor works again, locked. It is of any of its jobs by chance: a job whose every call
+-- fails must not keep the others from showing it. Of that job's calls it is one that may be repeated and has used up the
+-- fewest attempts. Suspects are left out.
+-- $1 vendor text
+-- $2 suspect_from integer
+WITH due AS (
+    SELECT DISTINCT ON (job_id) id
+    FROM calls
+    WHERE vendor = $1 AND state = 'waiting' AND not_before <= now()
+        AND (
+            outlives
+            OR NOT EXISTS (SELECT FROM cancelled_jobs WHERE cancelled_jobs.job_id = calls.job_id)
+            AND NOT EXISTS (SELECT FROM paused_jobs WHERE paused_jobs.job_id = calls.job_id AND paused_jobs.paused)
+        )
+        AND cardinality(taken_from) < $2
+    ORDER BY job_id, repeatable DESC, attempt, created_at
+),
+chosen AS MATERIALIZED (
+    SELECT id FROM due ORDER BY random() LIMIT 1
+)
+SELECT id FROM calls
+WHERE id = (SELECT id FROM chosen) AND state = 'waiting'
+FOR UPDATE SKIP LOCKED
