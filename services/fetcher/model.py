@@ -75,7 +75,11 @@ class Leave(Protocol):
 
     @property
     def is_kept(self) -> bool:
-        """Whether the request may be written to a socket now: its permit still counts."""
+        """Whether the request may be written to a socket now: its permit counts, and so does its mark."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether the permit still counts."""
 
     def left(self) -> None:
         """The request was written to a socket."""

@@ -31,6 +31,8 @@ class Gate(ConsumerRebalanceListener):  # type: ignore[misc]
         self._consumer: AIOKafkaConsumer | None = None
         self._noted: dict[TopicPartition, int] = {}
         self._done: dict[TopicPartition, int] = {}
+        self.failing: dict[TopicPartition, str] = {}
+        """Partitions whose last batch went back because of a defect, and the kind of exception that it raised."""
         self._member_id = ""
         self._renamed_at: deque[float] = deque(maxlen=100)
 
@@ -113,6 +115,7 @@ class Gate(ConsumerRebalanceListener):  # type: ignore[misc]
             await self.commit()
             self._noted.clear()
             self._done.clear()
+            self.failing.clear()
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Tell what this consumer works on now."""

@@ -156,7 +156,8 @@ class Producer:
         )
         asked, all_in_doubt = [*well, *probed], not well
         futures = [attempt.future for attempt in asked if attempt.future is not None]
-        if len(futures) < len(asked):
+        waiting = {attempt.message.topic for attempt in asked if attempt.future is None}
+        if not all(producer.client.cluster.partitions_for_topic(f"{self._prefix}.{topic}") for topic in waiting):
             _hang_up(producer)
         taken = {attempt for attempt in asked if attempt.is_acknowledged}
         _forget(futures)

@@ -88,8 +88,6 @@ class Shell:
         self.batches = 0
         self.waiting = False
         self.circuit_open = False
-        self.failing: dict[TopicPartition, str] = {}
-        """Partitions whose last batch went back because of a defect, and the kind of exception that it raised."""
         self.closing = False
         self._producer = producer
         self._patience_seconds = limits.patience_seconds
@@ -115,14 +113,14 @@ class Shell:
             except Exception as error:
                 self._log(error)
                 if not isinstance(error, Unavailable):
-                    self.failing |= dict.fromkeys(_partitions_of(mine), type(error).__name__)
+                    self.gate.failing |= dict.fromkeys(_partitions_of(mine), type(error).__name__)
                 self.gate.seek_back(mine)
                 await asyncio.sleep(random.uniform(0.5, 1.5))
             else:
                 self.gate.note(mine)
                 self.batches += 1
-                for partition in self.failing.keys() & _partitions_of(mine):
-                    del self.failing[partition]
+                for partition in _partitions_of(mine):
+                    self.gate.failing.pop(partition, None)
 
     async def _patiently(self, records: Sequence[ConsumerRecord]) -> None:
         wait, deadline = _FIRST_WAIT_SECONDS, monotonic() + self._patience_seconds

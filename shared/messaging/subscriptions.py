@@ -171,9 +171,10 @@ def _state(shell: Shell, subscriber: BatchSubscriber) -> dict[str, Any]:
 
 
 def _failing(shell: Shell, consumer: Any) -> list[str]:
-    """Of the partitions that are this consumer's now."""
+    """Of the partitions that are this consumer's now. A copy is read, as the health endpoint has its own thread."""
     assigned = consumer.assignment() if consumer else frozenset()
-    return [f"{at.topic} {at.partition}: {error}" for at, error in shell.failing.items() if at in assigned]
+    failing = list(shell.gate.failing.items())
+    return [f"{at.topic} {at.partition}: {error}" for at, error in failing if at in assigned]
 
 
 def _unreadable(consumer: Any) -> list[str]:

@@ -1,5 +1,6 @@
 """JMESPath expressions: checked when they are written, evaluated where they are needed. Pure."""
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
@@ -13,6 +14,8 @@ from shared.specification.growth import growth_mistake, growth_of
 
 RECORD = "record"
 """What a record may be called in an expression over it. A field of that name is `@.record`."""
+_NAME = re.compile(r'[A-Za-z_][A-Za-z0-9_]*|"[^"\\]+"')
+_PATH = re.compile(rf"(?:{_NAME.pattern})(?:\.(?:{_NAME.pattern}))*")
 _FAULTS = (JMESPathError, ValueError, TypeError, ArithmeticError, RecursionError)
 """What an evaluation may raise: the library's own errors, and those of the functions beneath it."""
 
@@ -60,9 +63,27 @@ def found_by(expression: str, document: Document) -> Any:
 
 def found_in(expression: str, record: Any) -> Any:
     """What the expression finds in a record, null also where it cannot be evaluated. `record.id` is its `id`."""
+    path = path_of(expression)
+    if path is not None:
+        return _walk(record, path[1:] if len(path) > 1 and path[0] == RECORD else path)
     if RECORD in roots_with_steps(expression):
         record = {**(record if isinstance(record, dict) else {}), RECORD: record}
     return found_by(expression, record)
+
+
+@lru_cache(maxsize=1024)
+def path_of(expression: str) -> tuple[str, ...] | None:
+    """The names in a path through objects, such as `meta.id` or `"order-id"`, which takes no interpreter to follow;
+    nothing for any other expression."""
+    if _PATH.fullmatch(expression) is None:
+        return None
+    return tuple(name.strip('"') for name in _NAME.findall(expression))
+
+
+def _walk(value: Any, path: tuple[str, ...]) -> Any:
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
 
 
 def holds(expression: str, document: Document) -> bool:

@@ -47,6 +47,7 @@ from shared.specification.vendor import Vendor
 _FINAL = frozenset({Failure.BLOCKED, Failure.TOO_LARGE, Failure.INVALID})
 _PUT_OFF_SECONDS = 5.0
 _LATE = "connect_failed: connecting took longer than a permit lasts"
+_UNMARKED = "the mark of the call was over before it was connected"
 
 _READ: frozenset[Purpose] = frozenset({"page", "metadata", "answer"})
 """Calls whose good answers are read."""
@@ -101,7 +102,7 @@ class CallMaker:
         try:
             request = prepare(call, vendor, self._callbacks, self._signing)
         except Unavailable as error:
-            return await _put_off(call, error, may_have_left=call.may_have_left)
+            return await _put_off(call, str(error), may_have_left=call.may_have_left)
         if isinstance(request, Unsendable):
             tried = Tried(began_at, 0.0, egress)
             ended = give_up(call, request.reason, tried, began_at, unknown=call.may_have_left)
@@ -112,10 +113,12 @@ class CallMaker:
                 status, answered_at = answer.status, utc_now()
                 judged = await self._handle(call, vendor, answer)
         except (CallFailed, Late) as error:
+            if isinstance(error, Late) and leave.counts:
+                return await _put_off(call, _UNMARKED, may_have_left=call.may_have_left)
             judged = _lost(call, vendor, _unanswered(error))
         except Unavailable as error:
             may_have_left = call.may_have_left or not isinstance(error, Exhausted)
-            return await _put_off(call, error, may_have_left=may_have_left)
+            return await _put_off(call, str(error), may_have_left=may_have_left)
         sent = may_have_it(judged.result) and not isinstance(judged.decided, RateLimited)
         works = vendor_works(judged.result, judged.decided)
         tried = Tried(began_at, monotonic() - began, egress, status, answered_at, sent=sent, works=works)
@@ -226,10 +229,10 @@ def _unanswered(error: CallFailed | Late) -> Unanswered:
     return Unanswered(str(error), sent=error.sent, final=final, is_fault=not final)
 
 
-async def _put_off(call: Claimed, error: Unavailable, *, may_have_left: bool) -> Later:
-    """The vendor is not to blame for a secret that cannot be read, a connection that there is no room for, or a payload
-    that cannot be stored: no attempt is counted. The call keeps its place in flight for a while, so that others do not
-    meet the same at once."""
-    log.warning("call.put_off", **task_ids(call.request), error=str(error))
+async def _put_off(call: Claimed, why: str, *, may_have_left: bool) -> Later:
+    """The vendor is not to blame for a secret that cannot be read, a connection that there is no room for, a mark that
+    is over, or a payload that cannot be stored: no attempt is counted. The call keeps its place in flight for a while,
+    so that others do not meet the same at once."""
+    log.warning("call.put_off", **task_ids(call.request), error=why)
     await asyncio.sleep(_PUT_OFF_SECONDS)
-    return Later(call, utc_now(), call.attempt, reason=str(error), may_have_left=may_have_left)
+    return Later(call, utc_now(), call.attempt, reason=why, may_have_left=may_have_left)

@@ -42,11 +42,14 @@ class Permit:
 
     @property
     def is_kept(self) -> bool:
-        """Whether the request may be written to a socket: there is a permit, no fetcher has given it up, and none has
-        taken over a call that was marked."""
-        if self._leases.is_rate_limited and (self._moment is None or self.seconds_left <= -KEPT / SECOND):
-            return False
-        return self._is_marked
+        """Whether the request may be written to a socket: its permit counts, and no fetcher has taken over a call that
+        was marked."""
+        return self.counts and self._is_marked
+
+    @property
+    def counts(self) -> bool:
+        """Whether there is a permit that no fetcher has given up, where the vendor's contract asks for one."""
+        return not self._leases.is_rate_limited or (self._moment is not None and self.seconds_left > -KEPT / SECOND)
 
     async def mark(self, marks: Marks) -> bool:
         """Mark the call, which must not be repeated, and again for each redirect; gives whether it may leave."""

@@ -11,7 +11,6 @@ that a topic or partition does not take.
 import asyncio
 import math
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from uuid import UUID
 
 from services.fetcher.call.outcome import Tried, give_up
@@ -32,7 +31,8 @@ _IDLE_SECONDS = 1.0
 _AGAIN_SECONDS = 0.2
 _BEHIND_SECONDS = 3.0
 _MOST_KEPT_BYTES = 8 * 1024**2
-"""Messages that may wait for partitions that take none, before this process opens no more calls."""
+"""Messages that may wait for partitions that take none, before this process opens no more calls. It opens some again
+once all were taken: what it handed over meanwhile waits, too."""
 
 log = get_logger(__name__)
 
@@ -52,6 +52,8 @@ class Settlement:
         self._waiting_since: float | None = None
         self._answered_at = self._handed_over_at = -math.inf
         self._is_full = False
+        self._missed: set[UUID] = set()
+        """Calls whose messages the broker did not take when they were last sent."""
         self.leftovers = Leftovers()
         self._one_writer, self._one_sender = asyncio.Lock(), asyncio.Lock()
         self.writing = Loop("settle", self.write)
@@ -79,15 +81,27 @@ class Settlement:
             return False
         return self._is_full or monotonic() - max(self._waiting_since, self._answered_at) > _BEHIND_SECONDS
 
+    @property
+    def has_room(self) -> bool:
+        """Whether messages of other fetchers' calls may wait here, too."""
+        return _bytes_of(self._unsent) <= _MOST_KEPT_BYTES
+
     async def hand_over(self) -> int:
-        """Leave the answered calls to fetchers that can produce their messages; returns their number. One of them is
-        kept here as well, to see when the broker is back; to report it twice does no harm. The connection is a reserved
-        one, because the next sign of life waits for this."""
+        """Leave answered calls whose messages the broker did not take to fetchers that can produce them; returns their
+        number. Some at a time: until all are left, `waiting_seconds` goes on. One of them is kept here as well, to see
+        when the broker is back; to report it twice does no harm. The connection is a reserved one, because the next
+        sign of life waits for this."""
+        missed = [one.id for one in self._unsent if one.ends and one.id in self._missed]
+        left = set(missed[:_MOST_AT_ONCE])
         async with self._database.transaction(reserved=True) as tx:
-            ids = await store.hand_over_answers(tx, self._fetcher_id)
-        self._unsent = [*self._unsent[:1], *(one for one in self._unsent[1:] if one.id not in ids)]
-        self._handed_over_at = monotonic()
-        return len(ids)
+            count = await store.hand_over_answers(tx, list(left), self._fetcher_id)
+        self._unsent = [
+            *self._unsent[:1],
+            *(one for one in self._unsent[1:] if not (one.ends and one.id in left)),
+        ]
+        if len(left) == len(missed):
+            self._handed_over_at = monotonic()
+        return count
 
     async def write(self) -> float:
         """One transaction: the outcomes at hand, and the rows whose messages were sent meanwhile."""
@@ -146,14 +160,19 @@ class Settlement:
         taken = list(self._unsent)
         if not taken:
             return _IDLE_SECONDS
-        sent = await self._sender.send(taken)
+        try:
+            sent = await self._sender.send(taken)
+        except Unavailable:
+            self._missed = {one.id for one in taken}
+            raise
         self._answered_at = monotonic()
         gone = {id(one) for one in sent}
+        self._missed = {one.id for one in taken if id(one) not in gone}
         self._unsent = [one for one in self._unsent if id(one) not in gone]
         missed = len(taken) - len(sent)
         if not missed:
             self._waiting_since = self._answered_at if self._unsent else None
-        self._is_full = missed > 0 and _bytes_of(self._unsent) > _MOST_KEPT_BYTES
+        self._is_full = missed > 0 and (self._is_full or not self.has_room)
         self._sent_ids += [one.id for one in sent if one.ends]
         self.writing.wake()
         return 0.0 if len(self._unsent) > missed else _IDLE_SECONDS
@@ -162,10 +181,13 @@ class Settlement:
         """Write and report everything that is at hand; the loops may be at work at the same time."""
         async with asyncio.timeout(within_seconds):
             while self._outcomes or self._unsent or self._sent_ids:
-                with suppress(Unavailable):
+                try:
                     await self.write()
                     await self.send()
-                if self._outcomes or self._unsent:
+                    is_to_wait = bool(self._outcomes or self._unsent)
+                except Unavailable:
+                    is_to_wait = True
+                if is_to_wait:
                     await asyncio.sleep(_AGAIN_SECONDS)
 
 

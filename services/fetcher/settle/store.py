@@ -120,6 +120,7 @@ async def delete_calls(tx: Transaction, ids: Sequence[UUID]) -> None:
         await tx.execute(SQL["delete_calls"], sorted(ids))
 
 
-async def hand_over_answers(tx: Transaction, fetcher_id: UUID) -> set[UUID]:
-    """Answered calls of this fetcher are nobody's now, as those of one that is gone; gives their ids."""
-    return {row["id"] for row in await tx.fetch(SQL["hand_over_answers"], fetcher_id, NOBODY)}
+async def hand_over_answers(tx: Transaction, ids: Sequence[UUID], fetcher_id: UUID) -> int:
+    """Those of these answered calls that are this fetcher's are nobody's now, as those of a fetcher that is gone; gives
+    their number."""
+    return len(await tx.fetch(SQL["hand_over_answers"], sorted(ids), fetcher_id, NOBODY))

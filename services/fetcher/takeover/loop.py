@@ -6,7 +6,7 @@ fetcher that finds it. What a call may have stored under the claim that ended is
 
 A fetcher that reaches the database and not the broker is alive, and of no use: it claims nothing, and after a lease it
 leaves what it cannot report to the others. If only some partitions take nothing from it, it goes on with the rest, and
-leaves the answers for these to the others once in a lease.
+leaves the answers for these to the others once in a lease. No fetcher takes over more than it has room for.
 
 A call may itself be what ends its fetcher, by an answer that no memory is large enough for, say. After three deaths in
 succession it is given up. A fetcher that stopped on request does not count, nor does a fetcher that was only silent and
@@ -23,6 +23,7 @@ from services.fetcher.call.messages import given_up
 from services.fetcher.metrics import TAKEN_OVER
 from services.fetcher.model import MOST_TAKEOVERS, Claimed, Unsent
 from services.fetcher.settle.settle import Settlement
+from services.fetcher.settle.store import NOBODY
 from services.fetcher.takeover import store
 from services.fetcher.takeover.decide import is_awake, may_judge
 from shared.database.pool import Database, Transaction
@@ -93,7 +94,8 @@ class Takeover:
         self._settlement.leftovers.add(taken.ended)
         if taken.ended:
             self._wake()
-        return self._lease_seconds / _ROUNDS_PER_LEASE
+        is_over = len(taken.unsent) < store.MOST_INHERITED and self._settlement.waiting_seconds <= self._lease_seconds
+        return self._lease_seconds / _ROUNDS_PER_LEASE if is_over else 0.0
 
     async def _touch(self) -> None:
         """Show life, in a transaction of its own: whatever holds up the rest makes no fetcher look dead. Counted from
@@ -111,25 +113,29 @@ class Takeover:
         self._lived_at = asked_at
 
     def _may_judge(self) -> bool:
-        """Not while it could not report what it takes over."""
+        """Not while it could not report what it takes over, or has enough to report."""
         may = may_judge(self._lived_at, self._judges_from, self._clock(), self._lease_seconds)
-        return may and not self._settlement.is_behind
+        return may and not self._settlement.is_behind and self._settlement.has_room
 
     async def _take_over(self, tx: Transaction, silent: list[UUID]) -> TakenOver:
-        inherited = await store.inherit_answers(tx, silent, self._fetcher_id)
-        returned = await store.return_calls(tx, silent)
-        lost = await store.find_lost(tx, silent)
+        handed_over = await store.inherit_answers(tx, [NOBODY], self._fetcher_id)
+        gone = [fetcher_id for fetcher_id in silent if fetcher_id != NOBODY]
+        if not gone:
+            return TakenOver(handed_over)
+        inherited = await store.inherit_answers(tx, gone, self._fetcher_id)
+        returned = await store.return_calls(tx, gone)
+        lost = await store.find_lost(tx, gone)
         given_up = [_given_up(call) for call in lost]
         await store.answer_calls(tx, given_up, self._fetcher_id)
         TAKEN_OVER.inc(len(inherited) + len(returned) + len(lost))
         log.warning(
             "calls.taken_over",
-            fetchers=len(silent),
+            fetchers=len(gone),
             waiting_again=len(returned),
             reported_again=len(inherited),
             given_up=len(lost),
         )
-        return TakenOver([*inherited, *given_up], [*returned, *lost])
+        return TakenOver([*handed_over, *inherited, *given_up], [*returned, *lost])
 
 
 def _given_up(call: Claimed) -> Unsent:

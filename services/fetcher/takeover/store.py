@@ -11,6 +11,9 @@ from shared.messaging.ledger import pack, unpack
 
 SQL = load_queries(__file__)
 
+MOST_INHERITED = 200
+"""The next sign of life waits for these."""
+
 
 async def find_silent(tx: Transaction, lease_seconds: float, but: UUID) -> list[UUID]:
     """Other fetchers that hold calls and gave no sign of life for so long; none if this fetcher gave none either."""
@@ -38,8 +41,8 @@ async def answer_calls(tx: Transaction, unsent: Sequence[Unsent], fetcher_id: UU
 
 
 async def inherit_answers(tx: Transaction, silent: Sequence[UUID], fetcher_id: UUID) -> list[Unsent]:
-    """Answered calls of silent fetchers: their messages may not have been produced."""
-    rows = await tx.fetch(SQL["inherit_answers"], silent, fetcher_id)
+    """Answered calls of silent fetchers, at most `MOST_INHERITED`: their messages may not have been produced."""
+    rows = await tx.fetch(SQL["inherit_answers"], silent, fetcher_id, MOST_INHERITED)
     return [Unsent(row["id"], unpack(row["outgoing"])) for row in rows]
 
 

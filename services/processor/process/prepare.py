@@ -52,8 +52,8 @@ class _Held:
 
 class Preparation:
     """Turns events about payloads into pages. All members of the group in this process share it: a large body is taken
-    apart while no other one is, since that takes about ten times its size. So is a page with expressions to evaluate,
-    which may take seconds: in a thread, beside the event loop."""
+    apart while no other one is, since that takes about ten times its size. So is a page whose expressions may take
+    seconds to evaluate: in a thread, beside the event loop."""
 
     def __init__(self, payloads: PayloadStore, reads: int) -> None:
         self._payloads = payloads
@@ -91,7 +91,7 @@ class Preparation:
             body = await self._payloads.get(stored.payload)
         except Rejected as error:
             return Page(stored, failure=Failure(error.reason, str(error)))
-        if len(body) > _LARGE_BYTES or not is_quick(stored.processing.records):
+        if len(body) > _LARGE_BYTES or not is_quick(stored.processing.records, body):
             async with self._apart:
                 return await asyncio.to_thread(take_apart, stored, body)
         return take_apart(stored, body)

@@ -51,9 +51,20 @@ async def write(tx: Transaction, pages: Sequence[Page]) -> Written:
                 if table in missing:
                     await _create(tx, table)
                 await _write_table(tx, table, by_table[table], written)
-                # What the table puts off to the commit would fail outside of this block, and look like a defect.
-                await tx.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        await _check_deferred(tx, tables)
     return written
+
+
+async def _check_deferred(tx: Transaction, tables: Sequence[str]) -> None:
+    """Check the deferred constraints now: a failure at the commit would look like a defect. All tables are written by
+    then, as a row of one may refer to a row of another. Where there are several, each is checked for itself, so that
+    its failure is known to be its own; then what their triggers wrote elsewhere."""
+    if len(tables) > 1:
+        for row in await tx.fetch(SQL["find_deferrable"], tables):
+            with users_table(row["table"], "sink_refused"):
+                await tx.execute(f"SET CONSTRAINTS {row['constraints']} IMMEDIATE")
+    with users_table(tables[0], "sink_refused"):
+        await tx.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
 
 async def _write_table(tx: Transaction, table: str, pages: Sequence[Page], written: Written) -> None:

@@ -21,6 +21,11 @@ class Free:
         """It never grows old."""
         return True
 
+    @property
+    def counts(self) -> bool:
+        """As long as it is kept."""
+        return self.is_kept
+
     def left(self) -> None:
         """Nobody counts."""
 

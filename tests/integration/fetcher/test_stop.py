@@ -2,6 +2,8 @@
 
 import asyncio
 from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from services.fetcher.lanes.lanes import Lanes
 from services.fetcher.model import Claimed, Ended, Leave, Outcome
 from services.fetcher.settings import Settings
 from services.fetcher.settle.settle import Settlement
+from shared.errors import Unavailable
 from shared.events.tasks import TaskState
 from shared.ids import new_id
 from shared.messaging.producer import Producer
@@ -137,3 +140,33 @@ async def test_a_round_that_is_under_way_while_the_rest_is_written_loses_nothing
         draining = asyncio.create_task(settlement.drain(within_seconds=20))
     await asyncio.gather(in_hand, draining)
     assert (len(settled), await states(database)) == (count, {})
+
+
+async def test_rows_of_reported_calls_that_cannot_be_deleted_are_tried_again_after_a_pause(
+    topics: Place, producer: Producer, database_for: DatabaseFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Postgres is away when nothing else is left to do."""
+    database, fetcher_id, tries = await database_for("fetcher"), new_id(), list[None]()
+    async with database.transaction() as tx:
+        await enqueue_calls(tx, [wanted(new_id())])
+    [call] = await claim(database, fetcher_id)
+    settlement = Settlement(database, producer, fetcher_id)
+    message = changed(call, Change(TaskState.COMPLETED), utc_now())
+    settlement.add(Ended(call, (message,), None, succeeded=True), lambda: None)
+    await settlement.write()
+    await settlement.send()
+
+    @asynccontextmanager
+    async def refuses() -> AsyncIterator[None]:
+        tries.append(None)
+        await asyncio.sleep(0)
+        raise Unavailable("refused")
+        yield
+
+    with monkeypatch.context() as patched:
+        patched.setattr(database, "transaction", refuses)
+        with pytest.raises(TimeoutError):
+            await settlement.drain(within_seconds=1)
+    assert 1 < len(tries) < 10
+    await settlement.drain(within_seconds=20)
+    assert await states(database) == {}

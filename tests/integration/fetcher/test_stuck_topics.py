@@ -9,7 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from services.fetcher.call.outcome import Page, Tried, give_up, outcome_of
 from services.fetcher.enqueue.handler import enqueue_calls
-from services.fetcher.model import Claimed
+from services.fetcher.model import Claimed, Outcome
 from services.fetcher.settle import sender, settle
 from services.fetcher.settle.settle import Settlement
 from shared.database.pool import Database
@@ -72,8 +72,11 @@ async def claimed(database: Database, count: int) -> list[Claimed]:
 
 def fetch(settlement: Settlement, call: Claimed) -> None:
     """A page came, so there is a pointer to it."""
-    outcome = outcome_of(call, Page(POINTER, None), Tried(utc_now(), 0.1, status=200), utc_now())
-    settlement.add(outcome, lambda: None)
+    settlement.add(page_of(call), lambda: None)
+
+
+def page_of(call: Claimed) -> Outcome:
+    return outcome_of(call, Page(POINTER, None), Tried(utc_now(), 0.1, status=200), utc_now())
 
 
 def refuse(settlement: Settlement, call: Claimed) -> None:
@@ -132,6 +135,37 @@ async def test_what_waits_here_for_long_is_left_to_others_once_in_a_lease(
     assert settlement.waiting_seconds == 0
 
 
+async def test_what_was_written_just_now_is_not_left_to_others(
+    topics: Place, producer: Producer, database: Database, clock: Clock
+) -> None:
+    await delete(topics, PAYLOADS_STORED)
+    settlement = Settlement(database, producer, FETCHER)
+    page, other = await claimed(database, 2)
+    fetch(settlement, page)
+    await settle_all(settlement)
+    clock.now += 60
+    refuse(settlement, other)
+    await settlement.write()
+    assert await settlement.hand_over() == 1
+    async with database.transaction() as tx:
+        assert await tx.fetchval("SELECT id FROM calls WHERE fetcher_id = $1", FETCHER) == other.id
+
+
+async def test_much_that_waits_here_is_left_to_others_some_at_a_time(
+    topics: Place, producer: Producer, database: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sign of life comes between."""
+    await delete(topics, PAYLOADS_STORED)
+    settlement = Settlement(database, producer, FETCHER)
+    for page in await claimed(database, 5):
+        fetch(settlement, page)
+    await settle_all(settlement)
+    monkeypatch.setattr(settle, "_MOST_AT_ONCE", 3)
+    clock.now += 60
+    assert (await settlement.hand_over(), settlement.waiting_seconds) == (3, 60)
+    assert (await settlement.hand_over(), settlement.waiting_seconds) == (2, 0)
+
+
 async def test_a_page_is_not_reported_before_its_task(
     topics: Place, producer: Producer, reader_for: ReaderFor, database: Database, clock: Clock
 ) -> None:
@@ -150,11 +184,20 @@ async def test_a_page_is_not_reported_before_its_task(
 async def test_no_calls_are_opened_while_much_waits_for_it(
     topics: Place, producer: Producer, database: Database, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Nor once it was left to others, as it comes back."""
     await delete(topics, PAYLOADS_STORED)
-    monkeypatch.setattr(settle, "_MOST_KEPT_BYTES", 1)
     settlement = Settlement(database, producer, FETCHER)
-    [page] = await claimed(database, 1)
-    fetch(settlement, page)
+    pages = await claimed(database, 3)
+    monkeypatch.setattr(
+        settle, "_MOST_KEPT_BYTES", 2 * sum(len(one.value or b"") for one in page_of(pages[0]).messages)
+    )
+    for page in pages:
+        assert not settlement.is_behind
+        fetch(settlement, page)
+        await settle_all(settlement)
+    assert settlement.is_behind
+    clock.now += 60
+    assert await settlement.hand_over() == 3
     await settle_all(settlement)
     assert settlement.is_behind
     await make_topics(topics.kafka, topics.prefix, [PAYLOADS_STORED])

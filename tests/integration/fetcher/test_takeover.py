@@ -8,19 +8,23 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from prometheus_client import REGISTRY
 
 from services.fetcher import rows as fetcher_rows
+from services.fetcher.call.messages import Change, changed
 from services.fetcher.enqueue.handler import enqueue_calls
 from services.fetcher.lanes.mark import Marks
-from services.fetcher.model import Ended, Later
+from services.fetcher.model import Claimed, Ended, Later
 from services.fetcher.rows import show_life
 from services.fetcher.settings import Settings
+from services.fetcher.settle import settle
 from services.fetcher.settle import store as settle_store
 from services.fetcher.settle.settle import Settlement
 from services.fetcher.takeover import store as takeover_store
 from services.fetcher.takeover.loop import Takeover
 from shared.database.pool import Database
 from shared.errors import Unavailable
+from shared.events.tasks import TaskState
 from shared.ids import new_id
 from shared.messaging.producer import Producer
 from shared.runtime.clock import utc_now
@@ -44,6 +48,16 @@ async def seen_at(database: Database, fetcher_id: UUID) -> float:
     async with database.transaction() as tx:
         query = "SELECT extract(epoch FROM max(seen_at))::float8 FROM fetchers WHERE id = $1"
         return float(await tx.fetchval(query, fetcher_id) or 0)
+
+
+def taken_over() -> float | None:
+    """How many calls were taken over from fetchers that were silent."""
+    return REGISTRY.get_sample_value("sluice_calls_taken_over_total")
+
+
+def answered(call: Claimed) -> Ended:
+    """The end of a call, with a message that says so."""
+    return Ended(call, (changed(call, Change(TaskState.COMPLETED), utc_now()),), None, succeeded=True)
 
 
 async def test_only_what_never_left_is_made_again(
@@ -143,14 +157,48 @@ async def test_answers_that_cannot_be_told_are_left_to_others_though_other_work_
         await enqueue_calls(tx, [submit()])
     [call] = await claim(database, fetcher_id)
     settlement = Settlement(database, Producer(place.kafka, prefix=place.prefix), fetcher_id)
-    settlement.add(Ended(call, (), None, True), lambda: None)
+    settlement.add(answered(call), lambda: None)
     await settlement.write()
+    with pytest.raises(Unavailable):
+        await settlement.send()
     monkeypatch.setattr(Settlement, "waiting_seconds", 2 * LEASE_SECONDS)
     async with AsyncExitStack() as stack:
         for _ in range(6):
             await stack.enter_async_context(database.transaction())
         await Takeover(database, settlement, fetcher_id, LEASE_SECONDS).step()
     assert await holders(database) == {call.id: settle_store.NOBODY}
+
+
+async def test_answers_are_taken_over_some_at_a_time_while_there_is_room_for_them(
+    topics: Place, database_for: DatabaseFor, producer: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that were handed over by a fetcher that lives count as no calls of one that is silent."""
+    database, gone, heir, counted = await database_for("fetcher"), new_id(), new_id(), taken_over()
+    async with database.transaction() as tx:
+        await enqueue_calls(tx, [submit() for _ in range(5)])
+    leaving = Settlement(database, Producer(topics.kafka, prefix=topics.prefix), gone)
+    for call in await claim(database, gone):
+        leaving.add(answered(call), lambda: None)
+    await leaving.write()
+    with pytest.raises(Unavailable):
+        await leaving.send()
+    assert await leaving.hand_over() == 5
+
+    settlement, clock = Settlement(database, producer, heir), Clock()
+    takeover = Takeover(database, settlement, heir, LEASE_SECONDS, clock=clock)
+    await takeover.step()
+    clock.now += LEASE_SECONDS
+    monkeypatch.setattr(takeover_store, "MOST_INHERITED", 2)
+    for left in (3, 1):
+        assert await takeover.step() == 0.0
+        assert list((await holders(database)).values()).count(settle_store.NOBODY) == left
+    monkeypatch.setattr(settle, "_MOST_KEPT_BYTES", 1)
+    await takeover.step()
+    assert settle_store.NOBODY in (await holders(database)).values()
+    await settlement.drain(within_seconds=20)
+    assert await takeover.step() > 0.0
+    await settlement.drain(within_seconds=20)
+    assert (await states(database), taken_over()) == ({}, counted)
 
 
 async def test_what_a_sleeper_has_locked_is_free_before_its_lease_is_over(place: Place, payloads: Path) -> None:

@@ -86,9 +86,10 @@ async def test_a_locked_table_holds_back_no_other_source_and_its_pages_come_agai
     assert not dead.records
 
 
-async def write(database: Database, record: dict[str, object]) -> None:
+async def write(database: Database, record: dict[str, object], *, tables: Sequence[str] = ("mine",)) -> None:
+    sinks = tuple(PostgresSink(type="postgres", table=table) for table in tables)
     async with database.transaction() as tx:
-        await postgres.write(tx, [page([record], sinks=(PostgresSink(type="postgres", table="mine"),))])
+        await postgres.write(tx, [page([record], sinks=sinks)])
 
 
 async def change(place: Place, statements: str) -> None:
@@ -124,6 +125,37 @@ async def test_what_a_user_made_of_a_table_is_never_taken_for_a_defect(
     with pytest.raises(RefusedByTarget, match=r"^the table mine refuses it: ") as refused:
         await write(database, {"id": "two", "text": random.Random(1).randbytes(9000).hex()})
     assert "two" not in str(refused.value)
+
+
+REFERS = """
+ALTER TABLE records.details ADD CONSTRAINT "Of an order" FOREIGN KEY (source, key) REFERENCES records.orders
+    DEFERRABLE INITIALLY DEFERRED
+"""
+
+
+async def test_a_deferred_foreign_key_is_checked_once_all_tables_are_written(place: Place, database: Database) -> None:
+    await write(database, {"id": 1}, tables=["details", "orders"])
+    await change(place, REFERS)
+    await write(database, {"id": 2}, tables=["details", "orders"])
+    with pytest.raises(RefusedByTarget, match=r"^the table details refuses it: .* \(Of an order\)$"):
+        await write(database, {"id": 3}, tables=["another", "details", "mine"])
+
+
+SLOW_IN_THE_END = """
+CREATE FUNCTION records.wait() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(60); RETURN NULL; END';
+CREATE CONSTRAINT TRIGGER wait AFTER INSERT ON records.mine DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION records.wait();
+"""
+
+
+async def test_a_deferred_trigger_that_takes_too_long_makes_its_own_table_busy_and_no_other(
+    place: Place, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await write(database, {"id": 1}, tables=["first", "mine"])
+    await change(place, SLOW_IN_THE_END)
+    monkeypatch.setattr(users_tables, "_STATEMENT_SECONDS", 1)
+    with pytest.raises(TableBusy, match="the table mine"):
+        await write(database, {"id": 2}, tables=["first", "mine"])
 
 
 SLOW = """

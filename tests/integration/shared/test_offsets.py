@@ -16,6 +16,7 @@ from shared.ids import new_id
 from shared.messaging import shell as messaging
 from shared.messaging.producer import Producer
 from shared.messaging.reader import Reader
+from shared.messaging.subscriptions import Subscriptions
 from tests.conftest import DatabaseFor
 from tests.integration.shared.shells import Seen, committed, order, shell
 from tests.support.eventually import eventually
@@ -146,6 +147,34 @@ async def test_a_consumer_that_fails_shows_it_and_its_lag_until_the_batch_is_don
         await eventually(lambda: seen.jobs == [job], 30)
         await eventually(lambda: not subscriptions.states()[0]["failing"], 30)
         await eventually(lambda: subscriptions.states()[0]["lag"] == 0, 30)
+
+
+async def test_a_partition_that_others_have_brought_to_its_end_does_not_fail_any_more(
+    topics: Place, database: Database, producer: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A consumer fails in both partitions. Another takes one of them over, does its batch, and leaves."""
+
+    def breaks(*_: object) -> None:
+        raise KeyError("defect")
+
+    monkeypatch.setattr(messaging, "decode", breaks)
+    async with shell(Seen(), topics, database, producer) as subscriptions:
+        await producer.send([order(new_id()) for _ in range(20)])
+        await eventually(lambda: len(subscriptions.states()[0]["failing"]) == 2, 30)
+        other = AIOKafkaConsumer(
+            f"{topics.prefix}.jobs.control", bootstrap_servers=topics.kafka, group_id=f"{topics.prefix}.planner.control"
+        )
+        await other.start()
+        [taken] = await eventually(other.assignment, 30)
+        await other.seek_to_end(taken)
+        await other.commit({taken: await other.position(taken)})
+        await other.stop()
+        await eventually(lambda: _has_one_of_two_failing(subscriptions), 30)
+
+
+def _has_one_of_two_failing(subscriptions: Subscriptions) -> bool:
+    [state] = subscriptions.states()
+    return state["partitions"] == 2 and len(state["failing"]) == 1
 
 
 async def test_a_process_that_stops_in_the_midst_of_a_batch_commits_nothing_of_it(

@@ -1,9 +1,13 @@
 """Few messages and many take different ways to the broker; nobody may see a difference."""
 
+import asyncio
 import random
+
+import pytest
 
 from shared.events.catalogue import TASKS_EVENTS
 from shared.ids import new_id
+from shared.messaging import putting
 from shared.messaging.handler import Outgoing
 from shared.messaging.producer import Producer
 from tests.conftest import ReaderFor
@@ -56,3 +60,23 @@ async def test_a_message_without_a_value_and_one_with_an_odd_key_arrive_among_ma
     await eventually(lambda: len(reader.records) == 51, 30)
     [tombstone] = [record for record in reader.records if record.value is None]
     assert tombstone.key == b"\xff\xfe key"
+
+
+async def test_a_partition_that_has_no_room_costs_no_connection(
+    topics: Place, producer: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What others have under way on it would fail."""
+    put = putting.put
+
+    async def finds_no_room(made: object, prefix: str, one: Outgoing) -> putting.Acknowledgement:
+        if one.key == KEYS[0]:
+            await asyncio.Event().wait()
+        return await put(producer._producer, prefix, one)
+
+    await producer.send([message(1)])
+    assert producer._producer is not None
+    connections = list(producer._producer.client._conns.values())
+    monkeypatch.setattr(putting, "put", finds_no_room)
+    sent = await producer.send_each([(number, message(number)) for number in range(2)], within_seconds=3)
+    assert sent.missed == [0]
+    assert all(connection.connected() for connection in connections)

@@ -41,19 +41,24 @@ async def test_pages_with_very_many_records_together_are_not_held_at_once() -> N
 
 
 @pytest.mark.parametrize(
-    ("records", "beside"),
+    ("records", "count", "beside"),
     [
-        (Records(), False),
-        (Records(select="body", key="id"), False),
-        (Records(select="body[]", key="id"), False),
-        (Records(select="body[?id]", key="id"), True),
-        (Records(key="[id][0]"), True),
+        (Records(), 10_000, False),
+        (Records(select="body", key="id"), 10_000, False),
+        (Records(select="body[]", key="id"), 10_000, False),
+        (Records(key="meta.id"), 10_000, False),
+        (Records(key='"order-id"'), 10_000, False),
+        (Records(select="body[?id]", key="id"), 1000, False),
+        (Records(select="body[?id]", key="id"), 100_000, True),
+        (Records(key="[id][0]"), 500, False),
+        (Records(key="[id][0]"), 6000, True),
+        (Records(select="body[].[@, @, @, @, @, @][].[@, @, @, @, @, @][]", key="id"), 1000, True),
     ],
 )
-async def test_expressions_are_evaluated_beside_the_event_loop(
-    records: Records, beside: bool, monkeypatch: pytest.MonkeyPatch
+async def test_expressions_that_take_long_are_evaluated_beside_the_event_loop(
+    records: Records, count: int, beside: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They may take seconds, in which everything else goes on. What needs none stays on the loop, as the hop costs."""
+    """They may take seconds, in which everything else goes on. What is quick stays on the loop, as the hop costs."""
     threads = set[int]()
 
     def noted(stored: PayloadStored, body: bytes) -> Page:
@@ -62,10 +67,9 @@ async def test_expressions_are_evaluated_beside_the_event_loop(
 
     monkeypatch.setattr("services.processor.process.prepare.take_apart", noted)
     payloads = PayloadStore("memory://")
-    pointer = await payloads.put(new_id(), "0", b'[{"id":1}]', media_type="application/json")
-    batch = [Incoming(stored_payload(pointer, records=records), new_id(), 0, RECORD)]
-    [page] = await Preparation(payloads, 8).prepare(batch)
-    assert [record.key for record in page.event.records] == ["1"]
+    body = b"[" + b",".join([b"0"] * count) + b"]"
+    pointer = await payloads.put(new_id(), "0", body, media_type="application/json")
+    await Preparation(payloads, 8).prepare([Incoming(stored_payload(pointer, records=records), new_id(), 0, RECORD)])
     assert (threading.get_ident() not in threads) == beside
 
 

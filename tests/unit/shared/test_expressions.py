@@ -4,6 +4,8 @@ from typing import Any
 
 import jmespath
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from shared.specification import evaluation
@@ -194,8 +196,26 @@ def test_what_is_told_repeats_nothing_of_the_document(expression: str) -> None:
         ("items[?record.id == `8`].a | [0]", {"items": [{"a": 1, "record": {"id": 8}}]}, 1),
         ("record[0]", [5], 5),
         ("record.id", 5, None),
+        ("meta.id", {"meta": {"id": 8}}, 8),
+        ("meta.id", {"meta": [{"id": 8}]}, None),
+        ("meta.id", [{"meta": {"id": 8}}], None),
+        ('"order-id"', {"order-id": 8}, 8),
+        ('meta."order id"', {"meta": {"order id": 8}}, 8),
+        ('"a.b".c', {"a.b": {"c": 8}, "a": {"b": {"c": 9}}}, 8),
+        ('"record"."id"', {"id": 7}, 7),
+        (r'"caf\u00e9".id', {"café": {"id": 8}}, 8),
         ("length(n)", {"n": 1}, None),
     ],
 )
 def test_a_record_may_be_called_so(expression: str, record: Any, found: object) -> None:
     assert found_in(expression, record) == found
+
+
+NAMES = st.sampled_from(["a", "b", "record", "c-d"])
+RECORDS = st.recursive(st.integers(), lambda inner: st.dictionaries(NAMES, inner) | st.lists(inner, max_size=2))
+
+
+@given(st.lists(NAMES, min_size=1, max_size=3), RECORDS)
+def test_a_path_finds_in_a_record_what_the_interpreter_finds(names: list[str], record: Any) -> None:
+    path = ".".join(f'"{name}"' if "-" in name else name for name in names)
+    assert found_in(path, record) == found_in(f"({path})", record)
