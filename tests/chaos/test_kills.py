@@ -1,5 +1,5 @@
 """`kill -9` of each service, of the broker and of Postgres in the middle of a job, and both of them hanging: every
-record arrives exactly once, nothing is dead, and work goes on by itself."""
+record arrives exactly once, nothing is dead, work goes on by itself, and the vendor's contract is kept."""
 
 import asyncio
 import signal
@@ -12,7 +12,7 @@ import pytest
 
 from infra.local import stack as embedded
 from shared.ids import new_id
-from tests.chaos.long_jobs import POLL, RECORDS, prepare
+from tests.chaos.long_jobs import CONTRACT, POLL, RECORDS, prepare
 from tests.support.cluster import SERVICES, Cluster, cluster
 from tests.support.eventually import eventually
 from tests.support.stack import ROOT, Place
@@ -39,6 +39,7 @@ async def survives(running: Cluster, table: str, strike: Callable[[], Awaitable[
     rows = await running.records(table)
     assert {int(row["key"]) for row in rows} == set(range(1, RECORDS + 1))
     assert await running.dead_letters() == []
+    await CONTRACT.assert_kept(running, "acme")
     return job
 
 
