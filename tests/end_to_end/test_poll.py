@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.support.cluster import Cluster
+from tests.support.contracts import Contract
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -49,9 +50,13 @@ ERRS = {
 }
 
 
+CONTRACT = Contract(per_second=25, calls=60, seconds=3, in_flight=10)
+"""Without it, all pages of a job but the first would be asked for within a second."""
+
+
 async def check(running: Cluster, vendor: str, poll: dict[str, Any], records: int) -> None:
-    """A job of this poll completes with every record, each once."""
-    await running.apply_vendor(vendor, retry=RETRY)
+    """A job of this poll completes with every record, each once, and the contract is kept."""
+    await running.apply_vendor(vendor, retry=RETRY, budget=CONTRACT.budget)
     table = vendor.replace("-", "_")
     document = {"vendor": vendor, "poll": {**poll, "records": {"key": "id"}}}
     job_id = await running.submit({**document, "sinks": [{"type": "postgres", "table": table}]})
@@ -59,6 +64,7 @@ async def check(running: Cluster, vendor: str, poll: dict[str, Any], records: in
     assert (job["status"], job["records"], job["distinct"]) == ("completed", records, records), job
     assert {int(row["key"]) for row in await running.records(table)} == set(range(1, records + 1))
     assert await running.dead_letters(job_id=job_id) == []
+    await CONTRACT.assert_kept(running, vendor)
 
 
 @pytest.mark.parametrize("style", SEARCHES)
@@ -67,11 +73,11 @@ async def test_every_record_arrives_exactly_once_where_pages_are_asked_for_in_th
 ) -> None:
     """Each search fails at first, and is made again: it changes nothing."""
     failing = [{"match": "^/search$", "fault": "error", "status": 500, "times": 1}]
-    await running.configure_simulator(f"search-{style}", records=950, fail_paths=failing)
+    await running.configure_simulator(f"search-{style}", records=950, fail_paths=failing, **CONTRACT.limits)
     await check(running, f"search-{style}", SEARCHES[style], 950)
 
 
 @pytest.mark.parametrize("style", STYLES)
 async def test_every_record_arrives_exactly_once_in_every_style(running: Cluster, style: str) -> None:
-    await running.configure_simulator(f"errs-{style}", records=3000, **ERRS)
+    await running.configure_simulator(f"errs-{style}", records=3000, **ERRS, **CONTRACT.limits)
     await check(running, f"errs-{style}", STYLES[style], 3000)
