@@ -44,7 +44,7 @@ class Planner:
 
     def release(self, deadline_at: datetime) -> list[Outgoing]:
         """What goes out before the submit does."""
-        wait = Wait(self.task.ref, resolved=self._job, input=self.task.input, deadline_at=deadline_at)
+        wait = Wait(self.task.ref(self._job), resolved=self._job, input=self.task.input, deadline_at=deadline_at)
         return [first_expected(wait), timer(wait, "deadline", deadline_at)]
 
     def hear(self, event: TaskChanged | TaskDue, now: datetime) -> list[Outgoing]:
@@ -54,7 +54,7 @@ class Planner:
             self.task = replace(found.task, submitted_at=None)
         messages = []
         wait = Wait(
-            found.task.ref,
+            found.task.ref(self._job),
             resolved=self._job,
             input=found.task.input,
             deadline_at=found.task.deadline_at or now,
