@@ -3,7 +3,8 @@
 import argparse
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+import sys
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from benchmarks import (
@@ -42,12 +43,11 @@ MEASUREMENTS: dict[str, Callable[[Bench], Awaitable[Rows]]] = {
 
 def main() -> None:
     """Measure, write the results and the page. Quick runs are printed only, unless a folder is named."""
-    options = _options()
+    options = parse_options(sys.argv[1:])
     bench = Bench(options.root.absolute(), options.quick)
     results = options.results or (None if bench.quick else RESULTS)
-    wanted = list(MEASUREMENTS) if "all" in options.names else options.names
     try:
-        for name in wanted:
+        for name in options.names or MEASUREMENTS:
             where = machine.describe()
             rows = asyncio.run(_measure(name, bench))
             print(f"{name}:", *(json.dumps(row) for row in rows), sep="\n  ", flush=True)
@@ -59,13 +59,22 @@ def main() -> None:
         write_page(RESULTS)
 
 
-def _options() -> argparse.Namespace:
+def parse_options(arguments: Sequence[str]) -> argparse.Namespace:
+    """What is wanted; without names, everything."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", default=["all"], choices=["all", *MEASUREMENTS], metavar="NAME")
+    # `choices` would refuse that there are none.
+    about = f"what to measure, of {', '.join(MEASUREMENTS)}; without names, all"
+    parser.add_argument("names", nargs="*", type=_known, metavar="NAME", help=about)
     parser.add_argument("--quick", action="store_true", help="each thing once and small")
     parser.add_argument("--root", type=Path, default=PROJECT / ".sluice" / "bench", help="folder of the stack")
     parser.add_argument("--results", type=Path, help="folder to write to (benchmarks/results)")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
+
+
+def _known(name: str) -> str:
+    if name not in MEASUREMENTS:
+        raise argparse.ArgumentTypeError(f"expected one of {', '.join(MEASUREMENTS)}, got {name}")
+    return name
 
 
 async def _measure(name: str, bench: Bench) -> Rows:

@@ -3,8 +3,10 @@
 from collections import Counter
 from typing import Any
 
+import pytest
+
 from benchmarks import callbacks
-from benchmarks.__main__ import MEASUREMENTS, RESULTS
+from benchmarks.__main__ import MEASUREMENTS, RESULTS, parse_options
 from benchmarks.page import PAGE, TITLES, page
 from benchmarks.targets import TARGETS
 from infra.simulator.reports.config import ReportsConfig
@@ -41,3 +43,11 @@ def test_exactly_the_named_shares_of_the_callbacks_are_early_and_twice() -> None
         for given in inputs
     )
     assert manners == {"early": 50, "twice": 50, "on_time": 900}
+
+
+def test_everything_is_measured_unless_something_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert not parse_options([]).names
+    assert parse_options(["ingress", "timers"]).names == ["ingress", "timers"]
+    with pytest.raises(SystemExit):
+        parse_options(["ingres"])
+    assert "expected one of end_to_end, " in capsys.readouterr().err
