@@ -81,6 +81,8 @@ lock: $(OWN_UV) ## Write requirements.lock and requirements-run.lock (the image'
 		--python-version 3.11 --no-emit-index-url --no-header -o requirements.lock
 	$(UV) pip compile pyproject.toml --generate-hashes --universal --python-version 3.11 --no-emit-index-url \
 		--no-header --constraint requirements.lock -o requirements-run.lock
+	echo uv | $(UV) pip compile --quiet --upgrade --universal --generate-hashes --no-emit-index-url \
+		--no-header --no-annotate -o requirements-uv.lock -
 
 lock-jars: setup ## Write the lock of Kafka's jars anew from jgo.toml
 	cd infra/local/kafka && rm -f jgo.lock.toml && \
@@ -121,14 +123,15 @@ stale:
 
 # Needed only where the machine has no uv. A virtual environment where Python can make one (Debian splits that off into
 # python3-venv); else pip into a folder, which is allowed where the system's Python is managed by the distribution.
+LOCKED_UV := --require-hashes --only-binary :all: -r requirements-uv.lock
 $(TOOLS)/bin/uv:
 	@command -v python3 >/dev/null || { echo 'make setup needs uv or python3; neither is installed.' >&2; exit 1; }
 	@mkdir -p .sluice
 	@echo 'Fetching uv into $(TOOLS)'
 	@if python3 -c 'import ensurepip, venv' 2>/dev/null; then \
-		python3 -m venv $(TOOLS) && $(TOOLS)/bin/python -m pip install --quiet uv; \
+		python3 -m venv $(TOOLS) && $(TOOLS)/bin/python -m pip install --quiet $(LOCKED_UV); \
 	elif python3 -m pip --version >/dev/null 2>&1; then \
-		python3 -m pip install --quiet --target $(TOOLS)/lib uv && \
+		python3 -m pip install --quiet --target $(TOOLS)/lib $(LOCKED_UV) && \
 		mkdir -p $(TOOLS)/bin && ln -sf ../lib/bin/uv $(TOOLS)/bin/uv; \
 	else \
 		echo 'make setup needs uv, or a Python with venv or pip.' >&2; \
