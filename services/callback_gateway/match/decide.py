@@ -55,6 +55,15 @@ class Judged:
     reported: Reported | None = None
     vendor_job: str | None = None
 
+    @property
+    def is_news(self) -> bool:
+        """Whether its task is to hear of it: an accepted one, or one that repeats the outcome and names the job at the
+        vendor, which is not known yet and which results may need."""
+        if self.expectation is None:
+            return False
+        names_job = self.vendor_job is not None and self.expectation.vendor_job is None
+        return self.verdict == "accepted" or (self.verdict == "duplicate" and names_job)
+
 
 @dataclass(frozen=True, slots=True)
 class Missed:

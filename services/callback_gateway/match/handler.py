@@ -100,10 +100,11 @@ def _report(judged: Sequence[Judged], now: datetime) -> list[Outgoing]:
             **(task_ids(one.expectation) if one.expectation else {}),
             reported=one.reported,
         )
-    return [_reported(one, now) for one in judged if one.verdict == "accepted"]
+    return [report_of(one, now) for one in judged if one.is_news]
 
 
-def _reported(one: Judged, now: datetime) -> Outgoing:
+def report_of(one: Judged, now: datetime) -> Outgoing:
+    """What the task of a callback hears of it."""
     assert one.expectation is not None
     event = TaskChanged(
         task_id=one.expectation.task_id,

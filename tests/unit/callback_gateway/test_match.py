@@ -91,6 +91,18 @@ def test_a_repeated_callback_counts_for_the_task_that_came_later_to_the_same_job
     assert (one.verdict, one.expectation and one.expectation.task_id) == ("accepted", UUID(int=9))
 
 
+def test_what_repeats_an_outcome_still_brings_the_vendors_id() -> None:
+    """Without it a vendor job that is done has no results."""
+    came = [callback(raw=b'{"status":"ok"}', number=1), callback(number=2)]
+    judged = judge_all(came, [waiting()])
+    assert [(one.verdict, one.vendor_job, one.is_news) for one in judged] == [
+        ("accepted", None, True),
+        ("duplicate", "r1", True),
+    ]
+    assert [one.is_news for one in judge_all(came, [waiting(vendor_job="r1")])] == [True, False]
+    assert not judge(callback(), None).is_news
+
+
 def _fields(one: Expectation) -> dict[str, Any]:
     return {name: getattr(one, name) for name in Expectation.__dataclass_fields__}
 
