@@ -51,13 +51,11 @@ NEVER_SENT = Unanswered("connect", sent=False)
 class Life(RuleBasedStateMachine):
     """A task, its vendor, a clock, processes that die, and a broker that keeps no order."""
 
-    @initialize(has_key=st.booleans(), has_heartbeat=st.booleans(), names_job=st.booleans())
-    def release(self, has_key: bool, has_heartbeat: bool, names_job: bool) -> None:
+    @initialize(has_key=st.booleans(), has_heartbeat=st.booleans())
+    def release(self, has_key: bool, has_heartbeat: bool) -> None:
         """The vendor has just reported of an earlier job, whose id it uses again."""
         job = resolved(RULES, **({"heartbeat": "25m"} if has_heartbeat else {}))
         self.now, self.may_be_repeated = NOW, has_key
-        self.names_job = names_job
-        """Whether the vendor's callbacks have its id in their bodies."""
         self.queue: list[tuple[Message, datetime]] = []
         """What was sent, when, and is not handled yet."""
         self.sent: set[str] = set()
@@ -65,8 +63,8 @@ class Life(RuleBasedStateMachine):
         self.claim: Claim | None = None
         """What the vendor's callback URL stands for."""
         self.submits, self.callbacks = 0, 0
-        self.in_time: list[bool] = []
-        """Of each outcome that the vendor reported in time, whether by token."""
+        self.in_time: list[tuple[Says, bool]] = []
+        """Each outcome that the vendor reported in time, and whether by token and with its id in the body."""
         self.planner, self.gateway = Planner(job, waits()), Gateway()
         self.fetcher = Fetcher(self.planner.task, NOW, DEADLINE, has_key=has_key)
         self.send(self.planner.release(NOW + DEADLINE))
@@ -110,12 +108,7 @@ class Life(RuleBasedStateMachine):
     def a_message_is_handled(self, data: st.DataObject) -> None:
         self.handle(data.draw(st.integers(0, len(self.queue) - 1)))
 
-    @property
-    def is_back(self) -> bool:
-        """Whether the timers have fired that became due while Sluice was away."""
-        return all(one.due_at and one.due_at > self.now for one in self.timers.values())
-
-    @precondition(lambda self: self.fetcher.state == "waiting" and self.is_back)
+    @precondition(lambda self: self.fetcher.state == "waiting")
     @rule(ending=st.sampled_from([None, None, None, REFUSED, NEVER_SENT]))
     def the_call_leaves(self, ending: Answer | Unanswered | None) -> None:
         """The vendor takes it, or does not, and says so."""
@@ -140,19 +133,19 @@ class Life(RuleBasedStateMachine):
         self.send(self.fetcher.die(self.now))
 
     @precondition(lambda self: self.claim is not None)
-    @rule(says=st.sampled_from(["done", "failed", "progress"]), by_token=st.booleans())
-    def the_vendor_calls_back(self, says: Says, by_token: bool) -> None:
-        """At any time since it has the submit, as often as it likes."""
+    @rule(says=st.sampled_from(["done", "failed", "progress"]), by_token=st.booleans(), names_job=st.booleans())
+    def the_vendor_calls_back(self, says: Says, by_token: bool, names_job: bool) -> None:
+        """At any time since it has the submit, as often as it likes, with its id in the body or not."""
         claim = self.claim
         assert claim is not None
-        self.call_back(says, self.now, claim if by_token else None)
+        self.call_back(says, self.now, claim if by_token else None, names_job=names_job)
         if says in OUTCOMES and self.now <= claim.expires_at and not self.planner.ends:
-            self.in_time.append(by_token)
+            self.in_time.append((says, by_token and names_job))
 
-    def call_back(self, says: Says, at: datetime, claim: Claim | None = None) -> None:
+    def call_back(self, says: Says, at: datetime, claim: Claim | None = None, *, names_job: bool = True) -> None:
         """By token, if there is a claim, else by the vendor's id."""
         self.callbacks += 1
-        body = orjson.dumps({"says": says} | ({"job": "r1"} if self.names_job else {}))
+        body = orjson.dumps({"says": says} | ({"job": "r1"} if names_job else {}))
         callback = CallbackReceived(
             callback_id=UUID(int=self.callbacks),
             vendor="acme",
@@ -224,7 +217,8 @@ class Life(RuleBasedStateMachine):
             self.time_passes(40, newest_first=False)
         [end] = self.planner.ends
         known = self.planner.task.vendor_job is not None
-        usable = any(known or (by_token and self.names_job) for by_token in self.in_time)
+        passed_on = {str(one.reported) for one in self.gateway.accepted}
+        usable = any(known or (named and says in (passed_on or OUTCOMES)) for says, named in self.in_time)
         assert not usable or end is not TaskState.EXPIRED
         if end is not TaskState.EXPIRED:
             [accepted] = self.gateway.accepted

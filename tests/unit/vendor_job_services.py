@@ -8,6 +8,7 @@ from uuid import UUID
 
 from services.callback_gateway.clocks import ALMOST
 from services.callback_gateway.match.decide import Expectation, Judged, earliest, judge_all, latest
+from services.callback_gateway.match.handler import report_of
 from services.fetcher.call.decide import Answer, Empty, Succeeded, Try, Unanswered, may_have_it, verdict
 from services.fetcher.call.messages import given_up
 from services.fetcher.call.outcome import Page, Tried, outcome_of
@@ -19,12 +20,10 @@ from services.planner.invoke.model import AskStatus, End, EndVendorJob, Expect, 
 from services.planner.model import Resolved
 from services.planner.waiting import Wait, end_wait, expected, first_expected, timer
 from shared.events.callbacks import CallbackExpected, CallbackReceived, TaskDue
-from shared.events.catalogue import TASKS_EVENTS
 from shared.events.envelope import Incoming, Position, Record
 from shared.events.payloads import Processing
 from shared.events.tasks import OUTCOME_UNKNOWN, Attempt, Call, FetchRequested, SubmitWanted, TaskChanged, TaskState
-from shared.ids import derived_id
-from shared.messaging.handler import Outgoing, outgoing
+from shared.messaging.handler import Outgoing
 from shared.specification.vendor import Retry, Vendor
 from shared.tokens import Claim, read_token
 from tests.unit.planner.submits import SUBMIT, TASK
@@ -125,7 +124,7 @@ class Gateway:
             if self.task and one.verdict == "accepted" and one.reported != "progress":
                 self.task = replace(self.task, reported=one.reported)
                 self.accepted.append(one)
-        return [_reported(one, now) for one in judged if one.verdict == "accepted"]
+        return [report_of(one, now) for one in judged if one.is_news]
 
 
 def _may_be_for(task: Expectation, callback: CallbackReceived) -> bool:
@@ -133,23 +132,6 @@ def _may_be_for(task: Expectation, callback: CallbackReceived) -> bool:
     if callback.task_id is not None:
         return callback.task_id == task.task_id
     return callback.vendor_job == task.vendor_job and callback.received_at >= task.since - ALMOST
-
-
-def _reported(one: Judged, now: datetime) -> Outgoing:
-    assert one.expectation is not None
-    event = TaskChanged(
-        task_id=one.expectation.task_id,
-        job_id=one.expectation.job_id,
-        number=one.expectation.number,
-        round=one.expectation.round,
-        state=TaskState.WAITING,
-        service="callback-gateway",
-        at=now,
-        vendor_job=one.vendor_job,
-        reported=one.reported,
-    )
-    message_id = derived_id("reported", one.callback.callback_id, event.task_id, event.round)
-    return outgoing(TASKS_EVENTS, event.job_id, event, id=message_id)
 
 
 class Fetcher:

@@ -120,16 +120,20 @@ def _ended(task: Submit, *effects: Effect) -> Transition:
 
 
 def _heard(so_far: Transition, resolved: Resolved, event: TaskChanged) -> Transition:
-    after = _known_by(so_far, event)
+    after = _known_by(so_far, resolved, event)
     after = _submitted(after, resolved, event)
     after = _reported(after, resolved, event)
     after = _status_answered(after, resolved, event)
     return _decided(after, resolved)
 
 
-def _known_by(so_far: Transition, event: TaskChanged) -> Transition:
-    """Whatever came, the task waits now, under the vendor's id if that is known."""
+def _known_by(so_far: Transition, resolved: Resolved, event: TaskChanged) -> Transition:
+    """Whatever came, the task waits now, under the vendor's id if that is known. A vendor that is heard of before its
+    answer to the submit was recorded has the submit all the same, perhaps since long after the release."""
     task = so_far.task
+    if not task.submitted:
+        deadline_at = event.at + invoke_of(resolved).deadline
+        task = replace(task, deadline_at=max(task.deadline_at or deadline_at, deadline_at))
     vendor_job = task.vendor_job or event.vendor_job
     reason = task.reason if task.reason.startswith(OUTCOME_UNKNOWN) else event.reason or task.reason
     waiting = replace(task, state=TaskState.WAITING, vendor_job=vendor_job, reason=reason)

@@ -141,6 +141,13 @@ def test_a_deadline_is_counted_from_the_submit() -> None:
     assert after(resolved(), due("deadline", beat=4), task=early.task, now=LATER).effects == (End(), EndVendorJob())
 
 
+def test_a_vendor_heard_of_before_its_answer_was_recorded_has_the_submit_since_then() -> None:
+    """After an outage a submit may leave when the deadline of its release is over: callbacks by id are not late yet."""
+    away = replace(waits(), deadline_at=NOW - timedelta(minutes=1))
+    heard_of = after(resolved(), heard(reported="progress", vendor_job="r1"), task=away)
+    assert (heard_of.task.deadline_at, heard_of.effects) == (LATER, (Expect(),))
+
+
 def test_a_submit_answered_after_its_task_was_given_up_is_ended_at_the_vendor() -> None:
     expired = replace(waits(), state=TaskState.EXPIRED)
     late = after(resolved(), SUBMITTED, task=expired)
