@@ -12,6 +12,7 @@ from typing import cast
 
 import httptools
 
+from infra.simulator.arrival import unread_seconds
 from infra.simulator.signatures import SCHEME_ID, SCHEME_SIGNATURE, SCHEME_TIME
 from infra.simulator.wire import Delivery, Request, problem, render
 
@@ -72,6 +73,7 @@ class HttpConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Called by the loop. Requests are handled after parsing, since the parser would hide errors in handlers."""
         broken = False
+        self._unread_seconds = unread_seconds(self._transport)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
@@ -109,7 +111,7 @@ class HttpConnection(asyncio.Protocol):
         if len(self._body) > BODY_MAX_BYTES:
             return
         method, target = self._parser.get_method().decode(), self._url.decode("latin-1")
-        request = Request(method, target, self._address, self._headers, self._body)
+        request = Request(method, target, self._address, self._headers, self._body, self._unread_seconds)
         self._requests.append((request, self._parser.should_keep_alive()))
 
     def _send(self, delivery: Delivery | Coroutine[None, None, Delivery], keep_alive: bool) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
+from math import inf
 
 from infra.simulator.config import Fault, VendorConfig
 from infra.simulator.contract import RateLimit, quota_headers, retry_after
@@ -41,6 +42,7 @@ class Vendor:
         self._default_seed = default_seed
         self._clock = clock
         self._wall = wall
+        self._latest = -inf
         self._courier = Courier(wall)
         self.configure(config)
         self.reset()
@@ -76,7 +78,9 @@ class Vendor:
 
     def receive(self, request: Request, segments: tuple[str, ...]) -> Delivery:
         """What goes back for a request; `segments` is its path below the vendor."""
-        now, truth = self._clock(), self.truth
+        # What counts is when a request came, not when a busy machine read it. They are read in the order of their coming.
+        now = self._latest = max(self._latest, self._clock() - request.unread_seconds)
+        truth = self.truth
         target = request.target.removeprefix(f"/{self.name}")
         route = find_route(segments, request.method)
         truth.arrived(now, kind=route.path if route else "unknown", address=request.address)

@@ -29,6 +29,8 @@ class Request:
     headers: Mapping[bytes, str]
     """By name in lower case; only those that anyone here looks at."""
     body: bytes = b""
+    unread_seconds: float = 0.0
+    """How long it was here before it was read."""
 
     @property
     def path(self) -> str:

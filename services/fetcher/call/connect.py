@@ -8,13 +8,14 @@ it is given is looked up and checked here first.
 import asyncio
 import select
 import socket
+from collections.abc import Coroutine
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 from weakref import WeakSet
 
 import aiohttp
 import httpx
-from aiohttp.abc import AbstractResolver
+from aiohttp.abc import AbstractResolver, AbstractStreamWriter
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from httpx_aiohttp import AiohttpTransport
@@ -96,14 +97,11 @@ class Pools:
         )
         handler: type[ResponseHandler] = _ResponseHandler
         connector._factory = partial(handler, loop=asyncio.get_running_loop())
-        tracing = aiohttp.TraceConfig()
-        tracing.on_request_headers_sent.append(_left)
         session = aiohttp.ClientSession(
             connector=connector,
             trust_env=False,
             auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
-            trace_configs=[tracing],
             request_class=_Request,
         )
         session._retry_connection = False  # it would write again what the vendor may have read, and without a permit
@@ -112,9 +110,14 @@ class Pools:
 
 class _Request(aiohttp.ClientRequest):
     """Looks before it writes: a kept connection that has something to read has come to its end, although the event loop
-    may not have noticed yet; and a permit does not last for ever."""
+    may not have noticed yet; and a permit does not last for ever.
+
+    It has left when it is written, and not before: a body may be written by a task of its own, which the event loop
+    comes to later, and the vendor counts from then.
+    """
 
     _used: ClassVar[WeakSet[object]] = WeakSet()
+    _has_writer = False
 
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
         """Write the request.
@@ -129,7 +132,23 @@ class _Request(aiohttp.ClientRequest):
         if not DEPARTURE.get().is_kept:
             conn.release()
             raise Late
-        return await super().send(conn)
+        DEPARTURE.get().leaves()
+        try:
+            return await super().send(conn)
+        finally:
+            if not self._has_writer:
+                DEPARTURE.get().left()
+
+    def write_bytes(
+        self, writer: AbstractStreamWriter, conn: Connection, content_length: int | None = None
+    ) -> Coroutine[Any, Any, None]:
+        """What writes headers and body."""
+        self._has_writer = True
+        return self._leave(writer, conn, content_length)
+
+    async def _leave(self, writer: AbstractStreamWriter, conn: Connection, content_length: int | None) -> None:
+        DEPARTURE.get().left()
+        await super().write_bytes(writer, conn, content_length)
 
 
 class _ResponseHandler(ResponseHandler):
@@ -151,10 +170,6 @@ def _is_readable(transport: asyncio.Transport | None) -> bool:
     poll = select.poll()
     poll.register(under.fileno(), select.POLLIN)
     return bool(poll.poll(0))
-
-
-async def _left(session: aiohttp.ClientSession, context: object, sent: object) -> None:
-    DEPARTURE.get().left()
 
 
 def _guarded_socket(networks: Networks, info: aiohttp.AddrInfoType) -> socket.socket:

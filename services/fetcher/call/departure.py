@@ -6,7 +6,7 @@ from services.fetcher.model import Leave
 
 
 class Departure:
-    """A call's permit while it is made, and whether a request was written to a socket under it."""
+    """A call's permit while it is made, and whether a request may have been written to a socket under it."""
 
     def __init__(self, leave: Leave) -> None:
         self._leave = leave
@@ -17,9 +17,12 @@ class Departure:
         """Whether the request may be written to a socket now."""
         return self._leave.is_kept
 
-    def left(self) -> None:
-        """The request is written to a socket."""
+    def leaves(self) -> None:
+        """The request is about to be written: from now on the vendor may have it."""
         self.has_left = True
+
+    def left(self) -> None:
+        """The request is written to a socket: from now on the vendor counts it."""
         self._leave.left()
 
     async def again(self) -> None:

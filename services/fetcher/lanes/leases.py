@@ -16,7 +16,6 @@ from services.fetcher.permits.decide import FARTHEST_AHEAD, Report
 from services.fetcher.permits.state import read_permits, write_permits
 from shared.database.pool import Row, Transaction
 from shared.observability.metrics import vendor_label
-from shared.runtime.clock import DatabaseClock
 from shared.specification.vendor import Vendor
 
 
@@ -25,7 +24,7 @@ class Leases:
 
     def __init__(self, vendor: str, resources: Resources) -> None:
         self.vendor = vendor
-        self.clock = DatabaseClock()
+        self.clock = resources.clock
         self.is_rate_limited = False
         self.is_logged = False
         """Whether calls are logged: for the vendor's windows, or for those that it had before and may have again."""

@@ -8,6 +8,7 @@ from uuid import UUID
 from services.fetcher.lanes.slots import CallSlots
 from shared.database.pool import Database, Row
 from shared.messaging.latest import read_latest
+from shared.runtime.clock import DATABASE_CLOCK, DatabaseClock
 from shared.specification.vendor import Vendor
 
 
@@ -42,3 +43,4 @@ class Resources:
     slots: CallSlots
     claims: asyncio.Semaphore
     vendors: Vendors = field(default_factory=Vendors)
+    clock: DatabaseClock = DATABASE_CLOCK

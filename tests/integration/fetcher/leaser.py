@@ -15,6 +15,7 @@ from services.fetcher.model import Claimed
 from services.fetcher.permits.state import read_permits
 from shared.database.pool import Database, Row
 from shared.ids import new_id
+from shared.runtime.clock import DatabaseClock
 from shared.specification.vendor import Budget, Vendor, Window
 
 SPACED = Vendor.model_validate(
@@ -45,7 +46,7 @@ class Leaser(Calls):
         """Vendors that waited in line and were given a slot."""
         self.configured = OneVendor(vendor)
         slots = CallSlots(SlotRules(calls=20, vendor_share=0.5), self.given.append)
-        resources = Resources(database, new_id(), slots, asyncio.Semaphore(4), self.configured)
+        resources = Resources(database, new_id(), slots, asyncio.Semaphore(4), self.configured, DatabaseClock())
         self.lane = Lane("v", resources, self)
         self.leases = Leases("v", resources)
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import signal
+import socket
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -284,3 +286,28 @@ async def test_the_process_tells_its_port_and_ends_cleanly(tmp_path: Path) -> No
             assert await asyncio.gather(*(status(client, "/bazaar/items/1") for _ in range(10))) == [200] * 10
         process.send_signal(signal.SIGTERM)
         assert await process.wait() == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells when a request came on Linux only")
+async def test_a_request_counts_from_when_it_came_and_not_from_when_it_was_read() -> None:
+    """A busy machine reads late what came in time."""
+    async with serving(VendorConfig(records=10)) as base_url:
+        address = ("127.0.0.1", int(base_url.rpartition(":")[2]))
+        with socket.create_connection(address) as first, socket.create_connection(address) as second:
+            first.sendall(b"GET /acme/items HTTP/1.1\r\nHost: acme\r\n\r\n")
+            hold_the_loop(0.5)
+            second.sendall(b"GET /acme/items HTTP/1.1\r\nHost: acme\r\n\r\n")
+            async with aiohttp.ClientSession(base_url) as client:
+
+                async def told() -> Any:
+                    facts = await truth(client)
+                    assert facts["requests"] == 2
+                    return facts
+
+                facts = await eventually(told, 10)
+    assert facts["span_seconds"] > 0.4
+
+
+def hold_the_loop(seconds: float) -> None:
+    """Nothing is read meanwhile."""
+    threading.Event().wait(seconds)
