@@ -121,21 +121,6 @@ $(VENV)-bench/.synced: requirements-bench.lock $(call stale,$(VENV)-bench) | $(O
 .PHONY: stale
 stale:
 
-# Needed only where the machine has no uv. A virtual environment where Python can make one (Debian splits that off into
-# python3-venv); else pip into a folder, which is allowed where the system's Python is managed by the distribution.
-LOCKED_UV := --require-hashes --only-binary :all: -r requirements-uv.lock
+# Needed only where the machine has no uv.
 $(TOOLS)/bin/uv:
-	@command -v python3 >/dev/null || { echo 'make setup needs uv or python3; neither is installed.' >&2; exit 1; }
-	@mkdir -p .sluice
-	@echo 'Fetching uv into $(TOOLS)'
-	@if python3 -c 'import ensurepip, venv' 2>/dev/null; then \
-		python3 -m venv $(TOOLS) && $(TOOLS)/bin/python -m pip install --quiet $(LOCKED_UV); \
-	elif python3 -m pip --version >/dev/null 2>&1; then \
-		python3 -m pip install --quiet --target $(TOOLS)/lib $(LOCKED_UV) && \
-		mkdir -p $(TOOLS)/bin && ln -sf ../lib/bin/uv $(TOOLS)/bin/uv; \
-	else \
-		echo 'make setup needs uv, or a Python with venv or pip.' >&2; \
-		echo 'On Debian and Ubuntu, as root: apt install python3-venv' >&2; \
-		echo 'Anywhere, without root: curl -LsSf https://astral.sh/uv/install.sh | sh' >&2; \
-		exit 1; \
-	fi
+	@sh infra/local/fetch_uv.sh $(TOOLS)
