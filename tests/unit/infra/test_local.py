@@ -1,6 +1,7 @@
 """What the embedded stack asks the system, as it is answered on other systems, too."""
 
 import os
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ from infra.local import pids
 from infra.local.ports import free_port
 
 
+@pytest.mark.skipif(shutil.which("ps") is None, reason="there is no ps here")
 def test_without_proc_the_same_is_told_by_ps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()", "x" * 300], stdin=subprocess.PIPE) as child:
         known = [row.pid for row in pids.family(os.getpid())]
