@@ -7,7 +7,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from services.callback_gateway.clocks import ALMOST
-from services.callback_gateway.match.decide import Expectation, Judged, earliest, judge_all, latest
+from services.callback_gateway.match.decide import Expectation, Judged, afterwards, earliest, judge_all, latest
 from services.callback_gateway.match.handler import report_of
 from services.fetcher.call.decide import Answer, Empty, Succeeded, Try, Unanswered, may_have_it, verdict
 from services.fetcher.call.messages import given_up
@@ -113,6 +113,7 @@ class Gateway:
             reported=kept.reported if kept else None,
             updated_at=now,
             since=min(since, kept.since) if kept else since,
+            told_vendor_job=kept is not None and kept.told_vendor_job,
         )
 
     def _settle(self, judged: list[Judged], now: datetime) -> list[Outgoing]:
@@ -121,9 +122,10 @@ class Gateway:
                 self.parked[one.callback.callback_id] = one.callback
             else:
                 self.parked.pop(one.callback.callback_id, None)
-            if self.task and one.verdict == "accepted" and one.reported != "progress":
-                self.task = replace(self.task, reported=one.reported)
+            if one.verdict == "accepted" and one.reported != "progress":
                 self.accepted.append(one)
+        if self.task:
+            [self.task] = afterwards([self.task], judged)
         return [report_of(one, now) for one in judged if one.is_news]
 
 

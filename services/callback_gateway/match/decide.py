@@ -27,8 +27,9 @@ _BEST_FIRST: tuple[Verdict, ...] = ("accepted", "duplicate", "late", "unknown", 
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """A task that waits. `reported` is the outcome that a callback reported; `over`: nobody waits any more. A callback
-    by the vendor's id that came before `since` is of another job, whose id the vendor uses again."""
+    """A task that waits. `reported` is the outcome that a callback reported; `told_vendor_job`: one has brought the
+    vendor's id, too, and the task will say that it has it; `over`: nobody waits any more. A callback by the vendor's id
+    that came before `since` is of another job, whose id the vendor uses again."""
 
     task_id: UUID
     job_id: UUID
@@ -43,26 +44,20 @@ class Expectation:
     updated_at: datetime
     since: datetime
     correlation_id: UUID | None = None
+    told_vendor_job: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A callback with its verdict for one task. `expectation` is that task's, as it is afterwards."""
+    """A callback with its verdict for one task. `expectation` is that task's, as it is afterwards. `is_news`: the task
+    is to hear of it."""
 
     callback: CallbackReceived
     verdict: Verdict
     expectation: Expectation | None = None
     reported: Reported | None = None
     vendor_job: str | None = None
-
-    @property
-    def is_news(self) -> bool:
-        """Whether its task is to hear of it: an accepted one, or one that repeats the outcome and names the job at the
-        vendor, which is not known yet and which results may need."""
-        if self.expectation is None:
-            return False
-        names_job = self.vendor_job is not None and self.expectation.vendor_job is None
-        return self.verdict == "accepted" or (self.verdict == "duplicate" and names_job)
+    is_news: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +86,14 @@ def _judged(
     callback: CallbackReceived, found: Expectation, reported: Reported | None, vendor_job: str | None
 ) -> Judged:
     verdict = _verdict(callback, found, reported)
+    # A repeat may bring the vendor's id for the first time. Without it a job that is done has no results.
+    names_job = vendor_job is not None and found.vendor_job is None and not found.told_vendor_job
+    is_news = verdict == "accepted" or (verdict == "duplicate" and names_job)
     if verdict == "accepted" and reported != "progress":
         found = replace(found, reported=reported)
-    return Judged(callback, verdict, found, reported, vendor_job)
+    if is_news and names_job:
+        found = replace(found, told_vendor_job=True)
+    return Judged(callback, verdict, found, reported, vendor_job, is_news)
 
 
 def _verdict(callback: CallbackReceived, found: Expectation, reported: Reported | None) -> Verdict:

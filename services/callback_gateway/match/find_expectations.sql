@@ -1,5 +1,14 @@
 -- Tasks that wait, by their ids or by their vendors' jobs, locked. $1 task_ids uuid[], $2 vendors text[], $3 vendor_jobs text[]
-SELECT task_id, job_id, number, round, correlation_id, vendor, rules, deadline_at, vendor_job, over, reported, updated_at, since
+SELECT
+    task_id, job_id, number, round, correlation_id, vendor, rules, deadline_at, vendor_job, over, reported, updated_at, since,
+    vendor_job IS NULL AND EXISTS (
+        SELECT
+        FROM callbacks AS told
+        WHERE told.task_id = expectations.task_id
+            AND told.round = expectations.round
+            AND told.vendor_job IS NOT NULL
+            AND told.verdict IN ('accepted', 'duplicate')
+    ) AS told_vendor_job
 FROM expectations
 WHERE task_id IN (
     SELECT given.task_id FROM unnest($1::uuid[]) AS given (task_id)

@@ -167,4 +167,5 @@ def _expectation(row: Row) -> Expectation:
         reported=row["reported"],
         updated_at=row["updated_at"],
         since=row["since"],
+        told_vendor_job=row["told_vendor_job"],
     )

@@ -100,6 +100,11 @@ def test_what_repeats_an_outcome_still_brings_the_vendors_id() -> None:
         ("duplicate", "r1", True),
     ]
     assert [one.is_news for one in judge_all(came, [waiting(vendor_job="r1")])] == [True, False]
+    assert [one.is_news for one in judge_all([callback(number=n) for n in range(3)], [waiting()])] == [
+        True,
+        False,
+        False,
+    ]
     assert not judge(callback(), None).is_news
 
 
