@@ -84,26 +84,19 @@ class Batch:
         for vendor in self._refused:
             CREDENTIALS_REFUSED.labels(vendor=vendor_label(vendor)).inc()
         for row in written.rests:
-            if row["seconds"] > 0:
-                log.warning(
-                    "vendor.rests",
-                    vendor=row["vendor"],
-                    seconds=round(row["seconds"]),
-                    reason=f"credential refused or missing {row['refused_credentials']} times in a row; "
-                    "a vendor applied anew ends it",
-                )
+            times = row["refused_credentials"]
+            _log_rest(row, f"credential refused or missing {times} times in a row; a vendor applied anew ends it")
         for row in written.failing:
-            if row["seconds"] > 0:
-                log.warning(
-                    "vendor.rests",
-                    vendor=row["vendor"],
-                    seconds=round(row["seconds"]),
-                    reason=f"unreachable, or answered 5xx, {row['faults']} times in a row; then one call is tried",
-                )
+            _log_rest(row, f"unreachable, or answered 5xx, {row['faults']} times in a row; then one call is tried")
 
     @property
     def _refused(self) -> list[str]:
         return [_vendor(one) for one in self._outcomes if isinstance(one, Ended) and one.credential_refused]
+
+
+def _log_rest(row: Row, reason: str) -> None:
+    if row["seconds"] > 0:
+        log.warning("vendor.rests", vendor=row["vendor"], seconds=round(row["seconds"]), reason=reason)
 
 
 def _pause(outcome: Outcome) -> store.Pause | None:
