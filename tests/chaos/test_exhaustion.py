@@ -39,7 +39,8 @@ linux_only = pytest.mark.skipif(sys.platform != "linux", reason="only Linux chan
 @contextmanager
 def no_descriptors(pid: int) -> Iterator[None]:
     """A process that may open nothing more."""
-    assert sys.platform == "linux", "see linux_only"
+    if sys.platform != "linux":
+        raise AssertionError("see linux_only")
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (STANDARD_STREAMS, before[1]))
     try:
