@@ -14,11 +14,14 @@ from services.callback_gateway.spool.outbound import Outbound
 from shared.database.pool import Database
 from shared.errors import Unavailable
 from shared.messaging.handler import Outgoing
+from shared.observability.logs import get_logger
 from shared.runtime.gathering import Gathering
 
 _WRITERS = 2
 _MOST = 500
 _PATIENCE_SECONDS = 1.0
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +62,6 @@ class NewJobs:
                 await store.insert_jobs(self._database, {job.id: job.kind for job in batch})
         except (Unavailable, TimeoutError):
             return
+        except Exception:
+            # The jobs are durable: after an error their clients would ask for them again.
+            log.exception("jobs.not_shown", count=len(batch))

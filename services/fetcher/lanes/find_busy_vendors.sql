@@ -14,13 +14,7 @@ FROM busy
 LEFT JOIN budgets ON budgets.vendor = busy.vendor
 WHERE busy.vendor IS NOT NULL
     AND (
-        SELECT true FROM calls
-        WHERE calls.vendor = busy.vendor AND state = 'waiting' AND not_before <= now()
-            AND (
-                outlives
-                OR NOT EXISTS (SELECT FROM cancelled_jobs WHERE cancelled_jobs.job_id = calls.job_id)
-                AND NOT EXISTS (SELECT FROM paused_jobs WHERE paused_jobs.job_id = calls.job_id AND paused_jobs.paused)
-            )
-            AND ($1 OR cardinality(taken_from) < $2)
+        SELECT true FROM due_calls
+        WHERE due_calls.vendor = busy.vendor AND ($1 OR cardinality(taken_from) < $2)
         ORDER BY priority, created_at LIMIT 1
     )

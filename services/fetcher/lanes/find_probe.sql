@@ -5,14 +5,8 @@
 -- $2 suspect_from integer
 WITH due AS (
     SELECT DISTINCT ON (job_id) id
-    FROM calls
-    WHERE vendor = $1 AND state = 'waiting' AND not_before <= now()
-        AND (
-            outlives
-            OR NOT EXISTS (SELECT FROM cancelled_jobs WHERE cancelled_jobs.job_id = calls.job_id)
-            AND NOT EXISTS (SELECT FROM paused_jobs WHERE paused_jobs.job_id = calls.job_id AND paused_jobs.paused)
-        )
-        AND cardinality(taken_from) < $2
+    FROM due_calls
+    WHERE vendor = $1 AND cardinality(taken_from) < $2
     ORDER BY job_id, repeatable DESC, attempt, created_at
 ),
 chosen AS MATERIALIZED (

@@ -4,6 +4,7 @@ import asyncio
 from operator import itemgetter
 from uuid import uuid4
 
+import asyncpg
 import pytest
 
 from shared.ids import derived_id
@@ -11,6 +12,7 @@ from shared.messaging.producer import Producer
 from tests.conftest import ReaderFor
 from tests.integration.callback_gateway.conftest import Served, ServeEdge
 from tests.support.eventually import eventually
+from tests.support.stack import Place
 
 JOB = {"url": "https://api.example/items"}
 PRIVATE = ["127.0.0.1", "127.0.0.1#x", "[::1]:8080", "0", "2130706433", "0x7f.1", "0177.0.0.1", "localhost."]
@@ -33,6 +35,19 @@ async def test_an_accepted_job_is_on_its_topic_and_can_be_seen(edge: Served, rea
     assert requested.values == [{"id": job_id, **JOB}]
     assert dict(record.headers)["ce_id"].decode() == str(derived_id("job.requested", job_id))
     assert record.key.decode() == job_id
+
+
+async def test_a_job_that_cannot_be_shown_is_accepted_since_it_is_durable(
+    edge: Served, topics: Place, reader_for: ReaderFor
+) -> None:
+    """An error would make its client ask once more, without a key for a second job."""
+    requested = await reader_for("jobs.requested")
+    async with asyncpg.create_pool(topics.owner_url(), min_size=0) as owner:
+        await owner.execute("ALTER TABLE callback_gateway.jobs ADD CHECK (false)")
+    answer = await edge.http.post("/jobs", json=JOB)
+    assert answer.status_code == 202
+    await eventually(lambda: requested.records)
+    assert requested.values == [{"id": answer.json()["id"], **JOB}]
 
 
 async def test_a_job_may_bring_its_id(edge: Served) -> None:
