@@ -7,18 +7,15 @@
 -- $5 records integer[]
 -- $6 distinct_records integer[]
 -- $7 reasons text[]
--- $8 digests text[]
 UPDATE tasks
 SET state = given.state,
     rank = given.rank,
     records = coalesce(given.records, tasks.records),
     distinct_records = coalesce(given.distinct_records, tasks.distinct_records),
     reason = given.reason,
-    digest = CASE WHEN given.digest = '' THEN tasks.digest ELSE given.digest END,
     ended_at = CASE WHEN given.rank = 9 THEN now() END
-FROM unnest(
-    $1::uuid[], $2::integer[], $3::text[], $4::smallint[], $5::integer[], $6::integer[], $7::text[], $8::text[]
-) AS given (id, round, state, rank, records, distinct_records, reason, digest)
+FROM unnest($1::uuid[], $2::integer[], $3::text[], $4::smallint[], $5::integer[], $6::integer[], $7::text[])
+    AS given (id, round, state, rank, records, distinct_records, reason)
 WHERE tasks.id = given.id
     AND tasks.round = given.round
     AND (tasks.rank < given.rank OR (tasks.rank = 2 AND given.rank = 2 AND tasks.state NOT IN (given.state, 'waiting')))

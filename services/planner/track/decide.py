@@ -36,12 +36,11 @@ def latest(events: Iterable[TaskChanged]) -> list[TaskChanged]:
     return sorted(merged.values(), key=lambda event: event.task_id)
 
 
-def digest_of(event: TaskChanged, resolved: Resolved | None) -> str:
+def digest_of(facts: Facts, resolved: Resolved) -> str:
     """What is kept of an answer that leads on, so that it does so once. One that could not be read has led nowhere
     yet."""
-    pages = None if resolved is None else _paging(resolved)
-    read = event.facts is not None and pages is not None and leads_on(pages, event.facts)
-    return event.facts.digest if event.facts is not None and read else ""
+    pages = _paging(resolved)
+    return facts.digest if pages is not None and leads_on(pages, facts) else ""
 
 
 def _paging(resolved: Resolved) -> Pages | None:
@@ -69,9 +68,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class PageRead:
-    """The answer to a planned call. `repeats`: its bytes are those of the page before. `results`: what the
-    pages of its vendor job's results are read with, where it is one of these."""
+    """The answer to the planned call of the task with this `number`. `repeats`: its bytes are those of the page before.
+    `results`: what the pages of its vendor job's results are read with, where it is one of these."""
 
+    number: int
     planned: PlannedCall
     facts: Facts
     repeats: bool
@@ -187,7 +187,7 @@ def _follow(so_far: Advance, page: PageRead) -> Advance:
     if job.reason or job.discovery_over or not job.is_open:
         return so_far
     if page.repeats and page.facts.items:
-        problem = f"pages_repeat: task {page.planned.position} has the same bytes as the page before it"
+        problem = f"pages_repeat: task {page.number} has the same bytes as the page before it"
         return replace(so_far, job=replace(job, discovery_over=True, reason=problem))
     pages = job.planned - has_plan(job.resolved)
     step = next_step(job.resolved, page.planned, page.facts, pages)
@@ -226,7 +226,7 @@ def _follow_results(so_far: Advance, page: PageRead, results: Resolved) -> Advan
     if not job.is_open:
         return so_far
     if page.repeats and page.facts.items:
-        step = Step(problem="pages_repeat: a page has the same bytes as the page before it")
+        step = Step(problem=f"pages_repeat: task {page.number} has the same bytes as the page before it")
     else:
         step = next_step(results, page.planned, page.facts, pages_so_far(results, page.planned))
     following = tuple(replace(one, slice=page.planned.slice) for one in step.calls)

@@ -1,6 +1,6 @@
 -- What tasks had asked, the digest of the page before each, and the submit whose results they are. $1 ids uuid[]
-SELECT tasks.id, tasks.job_id, tasks.purpose, tasks.call, tasks.wanted, tasks.position, tasks.unique_key, tasks.slice,
-    tasks.input, tasks.expects_list, submit.input AS submit_input, submit.vendor_job,
+SELECT tasks.id, tasks.job_id, tasks.number, tasks.purpose, tasks.call, tasks.wanted, tasks.position, tasks.unique_key,
+    tasks.slice, tasks.input, tasks.expects_list, submit.input AS submit_input, submit.vendor_job,
     coalesce(
         CASE WHEN tasks.slice IS NULL THEN (
             SELECT previous.digest FROM tasks AS previous

@@ -31,7 +31,7 @@ from shared.database.pool import Row, Transaction
 from shared.events.catalogue import JOBS_EVENTS
 from shared.events.envelope import Incoming
 from shared.events.jobs import JobPlanned
-from shared.events.tasks import Facts, TaskChanged, TaskState
+from shared.events.tasks import TaskChanged, TaskState
 from shared.messaging.handler import Outgoing, outgoing
 from shared.observability.metrics import vendor_label
 from shared.runtime.clock import utc_now
@@ -53,10 +53,9 @@ async def track_tasks(tx: Transaction, batch: Sequence[Incoming[TaskChanged]]) -
     locked = await lock_jobs(tx, sorted({event.job_id for event in events}))
     jobs = locked.jobs
     specifications = {job.id: job.resolved for job in jobs}
-    digests = [digest_of(event, specifications.get(event.job_id)) for event in events]
-    moved = await store.apply_task_events(tx, events, digests)
+    pages = await _read_pages(tx, events, specifications)
+    moved = await store.apply_task_events(tx, events)
     changes = _changes(moved)
-    pages = await _find_pages(tx, events, specifications)
     room = Room(len(batch))
     advances = [advance(job, changes[job.id], pages[job.id], room) for job in jobs]
     now = utc_now()
@@ -102,20 +101,21 @@ def _changes(moved: Sequence[Row]) -> dict[UUID, list[Change]]:
     return changes
 
 
-async def _find_pages(
+async def _read_pages(
     tx: Transaction, events: Sequence[TaskChanged], specifications: Mapping[UUID, Resolved]
 ) -> dict[UUID, list[PageRead]]:
-    """The answers that were read, by job. Where a job cannot be read, perhaps its tasks cannot be read either: they are
-    left out."""
-    facts: dict[UUID, Facts] = {event.task_id: event.facts for event in events if event.facts is not None}
+    """The answers that are read now, by job: each once, however often it is told. Where a job cannot be read, perhaps
+    its tasks cannot be read either: they are left out."""
+    told = [(event, event.facts) for event in events if event.facts is not None and event.job_id in specifications]
+    digests = [digest_of(facts, specifications[event.job_id]) for event, facts in told]
+    unread = await store.read_answers(tx, [event for event, _ in told], digests) if told else set()
+    answers = {event.task_id: facts for event, facts in told if (event.task_id, event.round) in unread}
     pages: dict[UUID, list[PageRead]] = defaultdict(list)
-    for row in await store.find_positions(tx, list(facts)) if facts else ():
-        if row["job_id"] not in specifications:
-            continue
-        found = facts[row["id"]]
-        repeats = bool(found.digest) and found.digest == row["previous_digest"]
+    for row in await store.find_positions(tx, list(answers)) if answers else ():
+        facts = answers[row["id"]]
+        repeats = bool(facts.digest) and facts.digest == row["previous_digest"]
         results = _results(row, specifications[row["job_id"]])
-        pages[row["job_id"]].append(PageRead(planned_of(row), found, repeats, results))
+        pages[row["job_id"]].append(PageRead(row["number"], planned_of(row), facts, repeats, results))
     return pages
 
 

@@ -57,7 +57,7 @@ def event(number: int, state: TaskState, round: int = 0, facts: Facts | None = N
 def told_total(total: int, position: int) -> PageRead:
     offset = {"offset": str(position), "limit": "10"}
     asked = PlannedCall(call=Call(path="/items", query=offset), wanted=FIRST.wanted, position=position)
-    return PageRead(asked, Facts(total=total, items=min(10, total - position)), repeats=False)
+    return PageRead(position // 10, asked, Facts(total=total, items=min(10, total - position)), repeats=False)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_fewer_records_than_the_vendor_told_are_noticed() -> None:
 
 
 def test_a_total_plans_the_rest_at_once() -> None:
-    after = advance(job(discovery_over=False), [], [PageRead(FIRST, Facts(total=35, items=10), repeats=False)])
+    after = advance(job(discovery_over=False), [], [PageRead(0, FIRST, Facts(total=35, items=10), repeats=False)])
     assert [one.call.query["offset"] for one in after.planned] == ["10", "20", "30"]
     assert (after.job.planned, after.job.open, after.job.expected, after.became_known) == (4, 4, 35, True)
 
@@ -138,8 +138,9 @@ def test_a_page_that_paging_needs_and_that_fails_is_the_reason() -> None:
 
 
 def test_the_same_bytes_again_end_the_chain() -> None:
-    after = advance(job(discovery_over=False), [], [PageRead(FIRST, Facts(total=35, items=10), repeats=True)])
-    assert after.job.reason.startswith("pages_repeat")
+    second = replace(FIRST, position=10)
+    after = advance(job(discovery_over=False), [], [PageRead(1, second, Facts(total=35, items=10), repeats=True)])
+    assert after.job.reason == "pages_repeat: task 1 has the same bytes as the page before it"
     assert (after.planned, after.job.discovery_over) == ((), True)
 
 
@@ -183,9 +184,9 @@ def test_a_metadata_call_is_no_page_of_the_limit() -> None:
     poll = POLL.model_copy(update={"pages": OffsetPages.model_validate(plan)})
     row = job(open=0, discovery_over=False, resolved=Resolved(vendor="acme", source="items", poll=poll))
     asked = PlannedCall(call=Call(path="/size"), purpose="metadata", wanted=FactsWanted(total="body.total"))
-    after = advance(row, [], [PageRead(asked, Facts(total=30), False)])
+    after = advance(row, [], [PageRead(0, asked, Facts(total=30), False)])
     assert (len(after.planned), after.note) == (3, "")
-    after = advance(row, [], [PageRead(asked, Facts(total=31), False)])
+    after = advance(row, [], [PageRead(0, asked, Facts(total=31), False)])
     assert (len(after.planned), after.job.reason) == (3, "page_limit: more than 3 pages")
 
 
