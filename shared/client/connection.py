@@ -64,10 +64,16 @@ class Connection:
         return [self._read(model, one) for one in self._part(answer, part)]
 
     async def _call(self, method: str, path: str, **more: Any) -> Any:
+        return self._content(await self._send(method, path, **more))
+
+    async def _send(self, method: str, path: str, **more: Any) -> httpx.Response:
         try:
-            answer = await self._http.request(method, path, **more)
+            return await self._http.request(method, path, **more)
         except httpx.TransportError as error:
             raise self._unreachable(error) from None
+
+    def _content(self, answer: httpx.Response) -> Any:
+        """What a good answer says; any other one is an error."""
         if answer.is_redirect:
             raise self._elsewhere(answer)
         if not answer.is_success:

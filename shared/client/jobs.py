@@ -41,18 +41,12 @@ class Jobs(Connection):
             ApiError: mistakes of the document, or the vendor never answered (502, 504).
         """
         headers = {"Prefer": f"wait={wait_seconds}"}
-        try:
-            answer = await self._http.post("/jobs", json=document, headers=headers, timeout=wait_seconds + 30)
-        except httpx.TransportError as error:
-            raise self._unreachable(error) from None
+        answer = await self._send("POST", "/jobs", json=document, headers=headers, timeout=wait_seconds + 30)
         job_id = answer.headers.get("sluice-job")
-        if job_id is not None:
-            return Reply(
-                job_id=UUID(job_id), status=answer.status_code, headers=dict(answer.headers), body=answer.content
-            )
-        if answer.status_code != 202:
-            raise refused(answer.status_code, answer.content)
-        return self._read(JobReference, answer.json())
+        if job_id is None:
+            return self._read(JobReference, self._content(answer))
+        reply = {"status": answer.status_code, "headers": dict(answer.headers), "body": answer.content}
+        return self._read(Reply, {"job_id": job_id, **reply})
 
     async def job(self, job_id: Id) -> Job:
         """A job as it stands."""

@@ -33,19 +33,21 @@ async def start_jobs(tx: Transaction, batch: Sequence[Incoming[WebhookReceived]]
     return await asyncio.to_thread(_results, batch, hooks)
 
 
-def _results(batch: Sequence[Incoming[WebhookReceived]], hooks: Mapping[str, Hook]) -> list[Result]:
+def _results(batch: Sequence[Incoming[WebhookReceived]], hooks: Mapping[str, Hook | None]) -> list[Result]:
     room, began = Room(len(batch)), monotonic()
     results: list[Result | None] = []
     for incoming in batch:
         room.check_seconds(monotonic() - began)
-        results.append(_result(hooks.get(incoming.event.hook), incoming))
+        name = incoming.event.hook
+        results.append(_result(hooks[name], incoming) if name in hooks else _unknown(incoming))
     return [result for result in results if result is not None]
 
 
 def _result(hook: Hook | None, incoming: Incoming[WebhookReceived]) -> Result | None:
     webhook = incoming.event
     if hook is None:
-        return _unknown(incoming)
+        problem = f"this release cannot read the hook {webhook.hook}, which an older one wrote down; apply it again"
+        return Refuse(incoming, "config_missing", problem)
     if hook.start is None:
         return None
     match start(hook.start, webhook):

@@ -21,13 +21,13 @@ from shared.events.configuration import HookConfigured, SourceConfigured, Vendor
 from shared.events.envelope import DELIVERY
 from shared.events.webhooks import WebhookReceived
 from shared.ids import new_id
-from shared.messaging.handler import Outgoing, outgoing, tombstone
+from shared.messaging.handler import Outgoing, Refuse, outgoing, tombstone
 from shared.messaging.producer import Producer
 from shared.specification.hook import Hook
 from shared.specification.source import Source
 from shared.specification.vendor import Vendor
 from tests.conftest import DatabaseFor, ReaderFor
-from tests.integration.planner.jobs import handled
+from tests.integration.planner.jobs import handled, incoming
 from tests.support.eventually import eventually
 from tests.support.running import running
 from tests.support.stack import Place
@@ -36,9 +36,12 @@ START = {"source": "orders", "parameters": {"id": "body.id"}, "when": "body.acti
 SOURCE = {"source": "orders", "vendor": "acme", "poll": {"request": {"path": "/orders/{parameters.id}"}}}
 
 
+def came(body: Any, hook: str = "acme", webhook_id: UUID | None = None) -> WebhookReceived:
+    return WebhookReceived(webhook_id=webhook_id or new_id(), hook=hook, body=body, received_at=datetime.now(UTC))
+
+
 def received(body: Any, *, hook: str = "acme", webhook_id: UUID | None = None) -> Outgoing:
-    event = WebhookReceived(webhook_id=webhook_id or new_id(), hook=hook, body=body, received_at=datetime.now(UTC))
-    return outgoing(WEBHOOKS_RECEIVED, hook, event)
+    return outgoing(WEBHOOKS_RECEIVED, hook, came(body, hook, webhook_id))
 
 
 async def configure(producer: Producer, database: Database) -> None:
@@ -111,6 +114,23 @@ async def test_a_hook_is_waited_for_as_long_as_a_vendor_is_and_then_told(
     assert (again["delivery"], letter["delivery"], letter["reason"]) == (5, 5, "config_missing")
 
 
+async def test_a_hook_that_this_release_cannot_read_holds_back_no_other(database_for: DatabaseFor) -> None:
+    """An older release wrote it down. It must not look like a defect, of which too many stop everything."""
+    database = await database_for("planner")
+    await handled(database, hooks.handle, HookConfigured(hook=Hook.model_validate({"hook": "acme", "start": START})))
+    async with database.transaction() as tx:
+        await tx.execute("""INSERT INTO hooks (id, document) VALUES ('old', '{"hook": "old", "was_removed": 1}')""")
+        batch = [incoming(came({"id": 7, "action": "changed"}, hook)) for hook in ("old", "acme")]
+        refused, asked = await start_jobs(tx, batch)
+    assert isinstance(refused, Refuse)
+    assert (refused.reason, refused.error) == (
+        "config_missing",
+        "this release cannot read the hook old, which an older one wrote down; apply it again",
+    )
+    assert isinstance(asked, Outgoing)
+    assert asked.key == str(batch[1].event.webhook_id)
+
+
 async def test_expressions_are_evaluated_beside_the_event_loop_and_not_all_in_one_transaction(
     database_for: DatabaseFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -127,13 +147,10 @@ async def test_expressions_are_evaluated_beside_the_event_loop_and_not_all_in_on
 
     monkeypatch.setattr("services.planner.start.handler.start", slow)
     monkeypatch.setattr("services.planner.start.handler.monotonic", lambda: seconds)
-    body = {"id": 7, "action": "changed"}
-    came = [
-        WebhookReceived(webhook_id=new_id(), hook="acme", body=body, received_at=datetime.now(UTC)) for _ in range(4)
-    ]
+    webhooks = [came({"id": 7, "action": "changed"}) for _ in range(4)]
     with pytest.raises(TooMuchAtOnce):
-        await handled(database, start_jobs, *came)
+        await handled(database, start_jobs, *webhooks)
     assert seconds == 6.0
-    asked = await handled(database, start_jobs, *came[:2])
-    assert [one.key for one in asked] == [str(one.webhook_id) for one in came[:2]]
+    asked = await handled(database, start_jobs, *webhooks[:2])
+    assert [one.key for one in asked] == [str(one.webhook_id) for one in webhooks[:2]]
     assert threading.get_ident() not in threads

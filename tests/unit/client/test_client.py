@@ -6,6 +6,7 @@ import httpx
 import orjson
 import pytest
 
+from shared.api_models import Reply
 from shared.client import ApiError, SluiceClient
 from shared.errors import Problem
 from tests.unit.client import answers
@@ -70,12 +71,30 @@ async def test_another_server_at_the_address_is_told(body: bytes) -> None:
             await sluice.jobs()
 
 
+@pytest.mark.parametrize(
+    ("body", "headers"), [(b"<html>", {}), (b"{}", {}), (b"", {}), (b"{}", {"sluice-job": "no UUID"})]
+)
+async def test_another_server_is_told_to_a_request_too(body: bytes, headers: dict[str, str]) -> None:
+    async with client(lambda request: httpx.Response(202, content=body, headers=headers)) as sluice:
+        with pytest.raises(ApiError, match="not as Sluice does"):
+            await sluice.request({}, wait_seconds=1)
+
+
+async def test_a_redirect_that_the_vendor_answers_is_an_answer() -> None:
+    there = {"location": "https://vendor.example/", "sluice-job": str(JOB_ID)}
+    async with client(lambda request: httpx.Response(303, headers=there)) as sluice:
+        reply = await sluice.request({}, wait_seconds=1)
+    assert isinstance(reply, Reply)
+    assert (reply.job_id, reply.status, reply.headers["location"]) == (JOB_ID, 303, there["location"])
+
+
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 async def test_a_redirect_is_no_success(status: int) -> None:
     """Such as a proxy gives for http, without a body: nothing was cancelled or deleted."""
     there = {"location": "https://gateway.example/"}
     async with client(lambda request: httpx.Response(status, headers=there)) as sluice:
-        for work in (sluice.cancel(JOB_ID), sluice.delete("vendors", "acme"), anext(sluice.events(JOB_ID))):
+        orders = sluice.cancel(JOB_ID), sluice.delete("vendors", "acme"), sluice.request({}, wait_seconds=1)
+        for work in (*orders, anext(sluice.events(JOB_ID))):
             with pytest.raises(ApiError, match=r"redirects to https://gateway\.example/") as caught:
                 await work
             assert caught.value.status == status
