@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from time import monotonic
 from typing import Any, Literal
-from uuid import UUID
 
 import httpx
 
