@@ -105,9 +105,11 @@ def _print_status(root: Path) -> bool:
         absent = "given" if given and name == "postgres" else "not running"
         complete = complete and (process is not None or absent == "given")
         typer.echo(f"{name:10}{address:70}{_describe(process.pid) if process else absent}")
-    supervisor = record.running("services")
-    if supervisor:
-        typer.echo(f"{'services':10}{services.gateway_url(root):70}{_describe(supervisor.pid)}")
+    if "services" in record.processes:
+        supervisor = record.running("services")
+        complete = complete and supervisor is not None
+        state = _describe(supervisor.pid) if supervisor else "not running"
+        typer.echo(f"{'services':10}{services.gateway_url(root):70}{state}")
     return complete
 
 

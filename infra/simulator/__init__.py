@@ -13,7 +13,8 @@ every listing also with updated_since=; and with asynchronous jobs that are call
 Receivers of other people's webhooks live at /receive/{name}. `config.py`, `reports/config.py` and `receiver.py`
 document the settings, `control.py` the judge's own door; docs/simulator.md tells the whole from outside.
 A request's way: protocol (bytes) → server (which vendor) → vendor (contract, fate) → endpoints → pages → wire.
-Everything but protocol, server and the bookkeeping of vendor and truth is pure.
+Pure are those from endpoints on, and the plans; protocol, server, proxy and courier do the network's part, vendor, truth
+and book keep what was seen.
 """
 
 from infra.simulator.config import Contract, FailPath, Fault, Misbehaviour, ResetField, SimulatorConfig, VendorConfig

@@ -29,6 +29,8 @@ class Report:
     made_at: float
     rows: int
     callback_url: str | None
+    key: str | None = None
+    """The Idempotency-Key of its submit."""
     aborted: bool = False
 
     def status(self, now: float) -> str:
@@ -50,7 +52,8 @@ class Report:
 
 
 class Book:
-    """All reports of a vendor since it was set up or reset; the oldest are forgotten beyond REPORTS_MAX."""
+    """All reports of a vendor since it was set up or reset; the oldest are forgotten beyond REPORTS_MAX, with all that
+    leads to them."""
 
     def __init__(self, vendor: str) -> None:
         self.truth = ReportsTruth()
@@ -74,20 +77,29 @@ class Book:
         self.truth.submitted(orjson.dumps(given).decode(), key, made=known is None)
         if known is not None:
             return known, False
-        repetition = self._made_of.get(digest, 0)
-        self._made_of[digest] = repetition + 1
-        course = chart(config, seed=seed, vendor=self._vendor, digest=digest, repetition=repetition)
+        course = chart(config, seed=seed, vendor=self._vendor, digest=digest, repetition=self._repetition(digest))
         url = body.get("callback_url", config.callback_url)
-        report = Report(course, digest, given, now, config.rows, url)
-        self._keep(report, key)
+        report = Report(course, digest, given, now, config.rows, url, key)
+        self._keep(report)
         return report, True
 
-    def _keep(self, report: Report, key: str | None) -> None:
+    def _repetition(self, digest: str) -> int:
+        """How often the same was submitted before."""
+        made = self._made_of.get(digest, 0)
+        if made or len(self._made_of) < REPORTS_MAX:
+            self._made_of[digest] = made + 1
+            return made
+        # Out of memory for counters: a repeated submit must still make another report, though no longer repeatably.
+        return self.truth.submits
+
+    def _keep(self, report: Report) -> None:
         self._reports[report.course.report_id] = report
-        if key is not None:
-            self._by_key[key] = report.course.report_id
+        if report.key is not None:
+            self._by_key[report.key] = report.course.report_id
         if len(self._reports) > REPORTS_MAX:
-            self._reports.popitem(last=False)
+            forgotten_id, forgotten = self._reports.popitem(last=False)
+            if forgotten.key is not None and self._by_key.get(forgotten.key) == forgotten_id:
+                del self._by_key[forgotten.key]
 
     def find(self, report_id: str) -> Report | None:
         """The report of that id."""

@@ -13,8 +13,8 @@ class ReportsTruth:
     """The facts about one vendor's reports since it was set up or reset."""
 
     def __init__(self) -> None:
-        self.aborted = 0
-        self._submits = self._made = self._rows = 0
+        self.aborted = self.submits = 0
+        self._made = self._rows = 0
         self._keys, self._inputs, self._pages = Tally(), Tally(), Tally()
         self._answers: dict[str, Counter[str]] = defaultdict(Counter)
         self._sent = self._given_up = self._withdrawn = self._waiting = 0
@@ -24,7 +24,7 @@ class ReportsTruth:
 
     def submitted(self, given: str, key: str | None, *, made: bool) -> None:
         """A submit was understood; `made` says whether it made a report."""
-        self._submits += 1
+        self.submits += 1
         self._made += made
         self._inputs.count(given)
         if key is not None:
@@ -61,7 +61,7 @@ class ReportsTruth:
     def report(self) -> dict[str, object]:
         """All but the log."""
         return {
-            "submits": self._submits,
+            "submits": self.submits,
             "made": self._made,
             "aborted": self.aborted,
             "inputs": self._inputs.report(called="input"),

@@ -19,6 +19,7 @@ from infra.local import services, stack
 from infra.local.__main__ import app
 from infra.local.pids import Process, alive, family
 from shared.database.address import Login
+from tests.support.eventually import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +115,10 @@ def test_a_stop_also_stops_the_stacks_below(root: Path) -> None:
 def test_a_supervisor_that_was_killed_leaves_nobody_behind(root: Path) -> None:
     services.up(root)
     first = kill_supervisor(root)
+    status = CliRunner().invoke(app, ["status", "--root", str(root)])
+    assert (status.exit_code, status.stdout.splitlines()[-1].split()[-2:]) == (1, ["not", "running"])
     services.up(root)
+    assert CliRunner().invoke(app, ["status", "--root", str(root)]).exit_code == 0
     assert not any(alive(process) for process in first)
     second = kill_supervisor(root)
     stack.stop(root)
@@ -128,6 +132,7 @@ def kill_supervisor(root: Path) -> list[Process]:
     children = [Process(pid=row.pid, born=row.born) for row in family(supervisor.pid)[1:]]
     assert len(children) >= len(services.MODULES)
     os.kill(supervisor.pid, signal.SIGKILL)
+    wait_until(lambda: not alive(supervisor))
     return children
 
 

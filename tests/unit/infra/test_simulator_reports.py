@@ -112,6 +112,18 @@ def test_a_known_key_gets_the_same_report_where_keys_are_honoured() -> None:
     assert counts["inputs"]["most_repeated"] == [{"input": '{"month":1}', "times": 3}]
 
 
+def test_the_oldest_reports_are_forgotten_and_their_keys_make_new_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infra.simulator.reports.book.REPORTS_MAX", 3)
+    book = Book("acme")
+    made = [submit(book, {"month": month}, f"k{month}")[0] for month in range(6)]
+    again = [submit(book, {"month": month}, f"k{month}") for month in (5, 0, 0)]
+    assert [is_new for _, is_new in again] == [False, True, False]
+    assert (again[0][0], again[1][0]) == (made[5], again[2][0])
+    assert len({*made, again[1][0]}) == 7
+    assert [book.find(report_id) is None for report_id in made] == [True, True, True, True, False, False]
+    assert {len(kept) for kept in (book._reports, book._by_key, book._made_of)} == {3}
+
+
 def test_a_report_goes_its_course_unless_it_is_aborted() -> None:
     book, config = Book("acme"), ReportsConfig(work_seconds=(10.0, 10.0))
     report, _ = book.submit(config, {"month": 1}, None, seed=7, now=100.0)
