@@ -28,6 +28,7 @@ COMPLETES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 PARTLY, FAILED = "completed_with_failures", "failed"
 ENDS: dict[str, tuple[dict[str, Any], dict[str, Any], str, str]] = {
     "the same page again and again": (OFFSET, {"misbehaviour": {"pages": "repeat"}}, PARTLY, "incomplete"),
+    "the same page with new cursors": (CURSOR, {"misbehaviour": {"pages": "repeat"}}, FAILED, "no_new_records"),
     "a cursor that loops": (CURSOR, {"misbehaviour": {"cursor": "loops"}}, FAILED, "cursor_loops"),
     "a cursor that does not move": (CURSOR, {"misbehaviour": {"cursor": "not_moving"}}, FAILED, "pages_repeat"),
     "a cursor that never ends": (CURSOR, {"misbehaviour": {"cursor": "never_ends"}}, FAILED, "no_new_records"),

@@ -1,7 +1,8 @@
 """Pages by offset or number. Pure.
 
 With a total, everything else fans out at once. Without one, a page leads to the next until one comes back empty, or
-shorter than the longest so far: that shows the end also where a vendor serves fewer items than it is asked for.
+shorter than the longest so far: that shows the end also where a vendor serves fewer items than it is asked for. A total
+below what the vendor has sent already is none.
 """
 
 from dataclasses import replace
@@ -49,8 +50,11 @@ def after_offset(walk: Walk, pages: OffsetPages, done: PlannedCall, facts: Facts
     """What follows a page that was asked for by offset: its items say where the next one begins."""
     items, end = facts.items or 0, done.position + (facts.items or 0)
     asked = size_asked(pages, done)
-    if facts.total is None:
-        return _walk_on(_leading_page(walk, pages, end, asked), done, items, asked if done.position else 0)
+    disproof = _disproof(facts.total, end, "items") if items else ""
+    if facts.total is None or disproof:
+        following = _leading_page(walk, pages, end, asked)
+        least = asked if done.position and not disproof else 1
+        return _walk_on(following, done, items, least, disproof or facts.problem)
     if facts.total <= end or items == 0:
         return Step(all_planned=True, expected=facts.total)
     before = read_key(done.unique_key)
@@ -72,9 +76,13 @@ def after_number(walk: Walk, pages: NumberedPages, done: PlannedCall, facts: Fac
     count = facts.pages
     if facts.total is not None and count is None:
         count = ceil(facts.total / served)
-    if count is None:
+    disproof = ""
+    if items and not (done.wanted is not None and done.wanted.growth):
+        disproof = _disproof(facts.total, index * served + items, "items") or _disproof(facts.pages, index + 1, "pages")
+    if count is None or disproof:
         following = _leading_page(walk, pages, done.position + 1, asked)
-        return _walk_on(following, done, items, asked if index else 0)
+        least = asked if index and not disproof else 1
+        return _walk_on(following, done, items, least, disproof or facts.problem)
     if index + 1 >= count or items == 0:
         return Step(all_planned=True, expected=facts.total)
     step = _fan_out(walk, pages, range(done.position + 1, pages.first + count), asked, facts.total, served)
@@ -145,13 +153,20 @@ def _too_much(count: int, one: PlannedCall) -> str:
     return ""
 
 
-def _walk_on(following: PlannedCall, done: PlannedCall, items: int, asked: int) -> Step:
-    """The next page, unless this was the last: shorter than the longest of its walk or, where none is known, than
-    `asked`."""
+def _disproof(told: int | None, sent: int, what: str) -> str:
+    """Why a number that the vendor tells is not believed; empty where it may be true."""
+    return "" if told is None or told >= sent else f"the vendor tells of {told} {what} and has sent {sent}"
+
+
+def _walk_on(following: PlannedCall, done: PlannedCall, items: int, least: int, why: str) -> Step:
+    """The next page, unless this was the last: shorter than the longest of its walk or, where the walk begins with it,
+    than `least`. There it is noted `why` a total was not to be used."""
     before = read_key(done.unique_key)
-    if items == 0 or items < (before.longest if isinstance(before, Walked) else asked):
+    longest, begins = (before.longest, False) if isinstance(before, Walked) else (least, True)
+    if items < longest:
         return Step(all_planned=True)
-    return Step((replace(following, unique_key=write_key(Walked(items, following.position))),))
+    note = f"{why}; pages are read until there are no more" if why and begins else ""
+    return Step((replace(following, unique_key=write_key(Walked(items, following.position))),), note=note)
 
 
 def _follow_growth(step: Step, before: Walked | Grown | None) -> Step:

@@ -121,6 +121,8 @@ def advance(job: JobRow, changes: Sequence[Change], pages: Sequence[PageRead], r
     job = result.job
     if job.barren >= MOST_BARREN and not job.discovery_over:
         job = replace(job, discovery_over=True, reason=f"{BARREN}{job.barren} pages had none")
+    elif end_of(job) is JobState.COMPLETED and _repeats_one_page(job):
+        job = replace(job, reason=f"{BARREN}all {job.completed} pages had the same {job.distinct} records")
     return replace(result, job=job, ended=end_of(job))
 
 
@@ -166,6 +168,13 @@ def _count(job: JobRow, changes: Sequence[Change]) -> JobRow:
         reason=reason,
         cuts=cuts,
     )
+
+
+def _repeats_one_page(job: JobRow) -> bool:
+    """Whether a poll that looks complete was sent one page again and again, as vendors do that ignore which page is
+    requested: bytes need not be the same, for each may carry another cursor."""
+    pages = job.completed - has_plan(job.resolved) if job.resolved.poll is not None else 0
+    return pages > 1 and job.barren >= pages - 1 and job.records == pages * job.distinct > 0
 
 
 def _barren(job: JobRow, completed: Sequence[Change]) -> int:

@@ -55,6 +55,42 @@ def test_without_a_total_pages_are_walked_to_the_end(total: int, size: int, larg
     assert steps[-1].all_planned
 
 
+@given(total=st.integers(0, 1000), told=st.integers(0, 1000), largest=st.integers(1, 120))
+def test_a_total_below_what_was_sent_is_none(total: int, told: int, largest: int) -> None:
+    """Records are missed only if the vendor's number fits the pages that it was asked for."""
+    honest = serving(total, largest)
+    job = resolved(style="offset", size=100, total="body.total")
+    made, steps = walk(job, lambda call: honest(call).model_copy(update={"total": told}), most=10_000)
+    seen = sorted(index for call in made for index in _range(call, total, largest))
+    assert seen == list(range(len(seen)))
+    assert (len(seen) == total or told == len(seen) < total) and steps[-1].all_planned
+    assert any(step.note for step in steps) == (min(told, len(seen)) < total and told != len(seen))
+
+
+@pytest.mark.parametrize("told", [{"total": 50}, {"total": 0}, {"pages": 0}])
+def test_numbered_pages_are_walked_where_what_the_vendor_tells_of_them_is_less_than_it_sends(
+    told: dict[str, int],
+) -> None:
+    sent = [100, 100, 50]
+
+    def answer(call: PlannedCall) -> Facts:
+        return Facts(items=sent[call.position - 1], **told)
+
+    job = resolved(style="page", size=100, **{name: f"body.{name}" for name in told})
+    made, steps = walk(job, answer)
+    assert [call.position for call in made] == [1, 2, 3]
+    [note] = [step.note for step in steps if step.note]
+    [(what, number)] = told.items()
+    expected = f"{number} items and has sent 100" if what == "total" else "0 pages and has sent 1"
+    assert note == f"the vendor tells of {expected}; pages are read until there are no more"
+    assert steps[-1].all_planned and not any(step.expected is not None or step.problem for step in steps)
+
+
+def test_a_total_that_no_answer_has_is_noted_once() -> None:
+    _, steps = walk(resolved(style="offset", size=100, total="body.total"), serving(250, told=False))
+    assert [step.note for step in steps if step.note] == ["no total; pages are read until there are no more"]
+
+
 @pytest.mark.parametrize("size_parameter", ["limit", None])
 @given(total=st.integers(0, 1000), largest=st.integers(1, 120))
 def test_without_a_total_numbered_pages_are_walked_to_the_end(

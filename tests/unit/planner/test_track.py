@@ -155,6 +155,30 @@ def test_pages_without_anything_new_end_the_chain() -> None:
     assert after.job.discovery_over
 
 
+@pytest.mark.parametrize(
+    ("distinct", "expected", "reason"),
+    [
+        ([10, 0, 0], None, "no_new_records: all 3 pages had the same 10 records"),
+        ([10, 0, 0], 10, "no_new_records: all 3 pages had the same 10 records"),
+        ([10, 0, 0], 30, ""),
+        ([10, 0, 1], None, ""),
+        ([9, 0, 0], None, ""),
+        ([10], None, ""),
+    ],
+)
+def test_a_poll_that_was_sent_one_page_again_and_again_is_not_complete(
+    distinct: list[int], expected: int | None, reason: str
+) -> None:
+    """Keys that are on a page more than once are another matter: what comes last for each is wanted, perhaps."""
+    pages = [change(distinct=new, chained=True) for new in distinct]
+    after = advance(job(open=len(pages), planned=len(pages), expected=expected), pages, [])
+    assert after.job.reason == reason
+    if reason:
+        assert after.ended is JobState.FAILED
+    else:
+        assert after.ended in (JobState.COMPLETED, JobState.COMPLETED_WITH_FAILURES)
+
+
 @pytest.mark.parametrize(("others_with_new", "ends"), [(0, True), (1, False)])
 def test_pages_that_a_total_asks_for_end_only_if_no_page_but_the_first_has_anything_new(
     others_with_new: int, ends: bool
