@@ -107,8 +107,9 @@ class FailPath(Settings):
 class Misbehaviour(Settings):
     """Ways in which a vendor breaks its own paging, to see that a client ends nonetheless."""
 
-    total: Literal["honest", "missing", "shrinks", "grows", "wrong_type"] = "honest"
-    """`shrinks` and `grows`: by a page at each listing request, data and number alike; `wrong_type`: a word."""
+    total: Literal["honest", "missing", "shrinks", "grows", "wrong_type", "too_low"] = "honest"
+    """`shrinks` and `grows`: by a page at each listing request, data and number alike; `wrong_type`: a word; `too_low`:
+    a tenth, of pages, too."""
     pages: Literal["honest", "short", "repeat", "overlap"] = "honest"
     """`short`: half of what was asked, at least one (who goes on after what it got still sees all; page numbers skip
     the rest); `repeat`: always the first page; `overlap`: each page begins a tenth of a page too early."""

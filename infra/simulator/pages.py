@@ -62,6 +62,8 @@ class Listing:
                 return b""
             case "wrong_type":
                 return b'"%s":"plenty",' % name
+            case "too_low":
+                return b'"%s":%d,' % (name, number // 10)
             case _:
                 return b'"%s":%d,' % (name, number)
 

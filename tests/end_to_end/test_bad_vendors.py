@@ -16,11 +16,15 @@ CURSOR = {
     "pages": {"style": "cursor", "next": "body.next", "into": {"query": "cursor"}, "size": 50},
 }
 PAGE = {"request": {"path": "/pages"}, "pages": {"style": "page", "size": 50, "total": "body.total"}}
+COUNTED = {"request": {"path": "/pages"}, "pages": {"style": "page", "size": 50, "pages": "body.pages"}}
 NEXT = {"request": {"path": "/next"}, "pages": {"style": "next", "next": "body.next"}}
 
 COMPLETES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "a total that is missing": (OFFSET, {"misbehaviour": {"total": "missing"}}),
     "a total of the wrong type": (OFFSET, {"misbehaviour": {"total": "wrong_type"}}),
+    "a total that is too low": (OFFSET, {"misbehaviour": {"total": "too_low"}}),
+    "a total that is too low for numbered pages": (PAGE, {"misbehaviour": {"total": "too_low"}}),
+    "a number of pages that is too low": (COUNTED, {"misbehaviour": {"total": "too_low"}}),
     "pages smaller than asked for": (OFFSET, {"page_size_max": 20}),
     "pages that overlap": (OFFSET, {"misbehaviour": {"pages": "overlap"}}),
     "a list instead of an object": ({**OFFSET, "pages": WALKED}, {"misbehaviour": {"body": "array"}}),
@@ -64,6 +68,7 @@ async def keys(running: Cluster, source: str) -> set[int]:
 async def test_a_vendor_whose_records_can_all_be_read_completes_its_job(running: Cluster, answers: str) -> None:
     job = await run(running, f"good-{list(COMPLETES).index(answers)}", *COMPLETES[answers])
     assert (job["status"], job["reason"], job["distinct"]) == ("completed", "", 400), job
+    assert (job["completeness"] or {}).get("expected") in (None, 400), job
     assert await keys(running, job["source"]) == set(range(1, 401))
 
 

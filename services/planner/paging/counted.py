@@ -49,15 +49,14 @@ def after_metadata(walk: Walk, pages: Pages, facts: Facts) -> Step:
 def after_offset(walk: Walk, pages: OffsetPages, done: PlannedCall, facts: Facts) -> Step:
     """What follows a page that was asked for by offset: its items say where the next one begins."""
     items, end = facts.items or 0, done.position + (facts.items or 0)
-    asked = size_asked(pages, done)
-    disproof = _disproof(facts.total, end, "items") if items else ""
+    asked, before = size_asked(pages, done), read_key(done.unique_key)
+    disproof = _disproof(facts.total, end, "items") if items or not _shows_growth(done) else ""
     if facts.total is None or disproof:
         following = _leading_page(walk, pages, end, asked)
         least = asked if done.position and not disproof else 1
         return _walk_on(following, done, items, least, disproof or facts.problem)
     if facts.total <= end or items == 0:
         return Step(all_planned=True, expected=facts.total)
-    before = read_key(done.unique_key)
     size = items if done.position == 0 else asked
     if isinstance(before, Walked):
         size = max(items, before.longest)
@@ -77,8 +76,9 @@ def after_number(walk: Walk, pages: NumberedPages, done: PlannedCall, facts: Fac
     if facts.total is not None and count is None:
         count = ceil(facts.total / served)
     disproof = ""
-    if items and not (done.wanted is not None and done.wanted.growth):
-        disproof = _disproof(facts.total, index * served + items, "items") or _disproof(facts.pages, index + 1, "pages")
+    if not _shows_growth(done):
+        sent = index + (items > 0)
+        disproof = _disproof(facts.total, index * served + items, "items") or _disproof(facts.pages, sent, "pages")
     if count is None or disproof:
         following = _leading_page(walk, pages, done.position + 1, asked)
         least = asked if index and not disproof else 1
@@ -151,6 +151,11 @@ def _too_much(count: int, one: PlannedCall) -> str:
     if count * one.size > MOST_BYTES_AT_ONCE:
         return f"page_limit: {count} pages, each asked for with {one.size} bytes; larger pages are needed"
     return ""
+
+
+def _shows_growth(done: PlannedCall) -> bool:
+    """Whether this is the last page that a total asked for. What comes short there may be gone since."""
+    return done.wanted is not None and done.wanted.growth
 
 
 def _disproof(told: int | None, sent: int, what: str) -> str:
