@@ -14,17 +14,33 @@ _numbers = itertools.count()
 
 
 class Folder:
-    """Files below `root`. Methods raise `OSError`."""
+    """Files below `root`, which is there from the start. Methods raise `OSError`."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._inode = os.stat(root).st_ino
+
+    def see(self) -> None:
+        """See that the folder is the one that was there at the start. While a volume is not mounted its files are
+        away, not gone; and what is written in its place is hidden once it is back.
+
+        Raises:
+            OSError: it is not.
+        """
+        try:
+            is_there = os.stat(self._root).st_ino == self._inode
+        except FileNotFoundError:
+            is_there = False
+        if not is_there:
+            raise OSError(f"{self._root} is away; put it back, or restart Sluice to begin with the folder in its place")
 
     def put(self, path: str, body: bytes) -> None:
         """Write a file so that no reader ever sees half of one, and none is left where there was no room for it."""
         whole = self._root / path
         draft = f"{whole}#{os.getpid()}-{next(_numbers)}"
         while not _written(draft, body):
-            whole.parent.mkdir(parents=True, exist_ok=True)
+            self.see()
+            whole.parent.mkdir(exist_ok=True)
         os.rename(draft, whole)
 
     def get(self, path: str) -> bytes:

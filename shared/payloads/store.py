@@ -18,7 +18,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, MemoryStore, S3Store
 
-from shared.errors import Rejected, Unavailable
+from shared.errors import Rejected, SluiceError, Unavailable
 from shared.events.payloads import Pointer
 from shared.payloads.folder import SMALL_BYTES, Folder
 
@@ -54,6 +54,7 @@ class PayloadStore:
                 size = len(body)
                 await self._put_whole(path, body)
             else:
+                self._see_folder()
                 await obstore.put_async(self._store, path, measured(body), chunk_size=PART_BYTES, max_concurrency=1)
         except (BaseError, OSError) as error:
             raise Unavailable(f"payload store: {error}") from error
@@ -63,6 +64,7 @@ class PayloadStore:
         if self._folder is not None and len(body) <= SMALL_BYTES:
             self._folder.put(path, body)
         else:
+            self._see_folder()
             await obstore.put_async(self._store, path, body, use_multipart=False)
 
     async def get(self, pointer: Pointer) -> bytes:
@@ -78,7 +80,7 @@ class PayloadStore:
         try:
             body = await self._get_whole(pointer)
         except FileNotFoundError:
-            raise Rejected("payload_missing", f"no payload at {pointer.uri}") from None
+            raise self._missing(pointer) from None
         except (BaseError, OSError) as error:
             raise Unavailable(f"payload store: {error}") from error
         if hashlib.sha256(body).hexdigest() != pointer.sha256:
@@ -94,7 +96,7 @@ class PayloadStore:
         try:
             result = await obstore.get_async(self._store, pointer.uri)
         except FileNotFoundError:
-            raise Rejected("payload_missing", f"no payload at {pointer.uri}") from None
+            raise self._missing(pointer) from None
         except (BaseError, OSError) as error:
             raise Unavailable(f"payload store: {error}") from error
         return _pieces(result.stream())
@@ -108,6 +110,7 @@ class PayloadStore:
     async def delete(self, uris: list[str]) -> None:
         """Delete payloads; those that are gone already count as deleted."""
         try:
+            self._see_folder()
             await obstore.delete_async(self._store, uris)
         except FileNotFoundError:
             # A folder stops at the first that is gone; the others are still there.
@@ -118,11 +121,24 @@ class PayloadStore:
     async def delete_all_of(self, job_id: UUID) -> None:
         """Delete whatever a job has stored."""
         try:
+            self._see_folder()
             objects = await obstore.list(self._store, str(job_id)).collect_async()
         except (BaseError, OSError) as error:
             raise Unavailable(f"payload store: {error}") from error
         if objects:
             await self.delete([stored["path"] for stored in objects])
+
+    def _see_folder(self) -> None:
+        if self._folder is not None:
+            self._folder.see()
+
+    def _missing(self, pointer: Pointer) -> SluiceError:
+        """What it means that there is no such file."""
+        try:
+            self._see_folder()
+        except OSError as error:
+            return Unavailable(f"payload store: {error}")
+        return Rejected("payload_missing", f"no payload at {pointer.uri}")
 
     async def _delete_each(self, uris: list[str]) -> None:
         for uri in uris:

@@ -1,8 +1,9 @@
-"""What an operator sees while the broker or Postgres is away: every process says so, none floods its log, and all are
-well again by themselves."""
+"""What an operator sees while the broker, Postgres or the folder of payloads is away: processes say so, none floods its
+log, and all are well again by themselves."""
 
 import asyncio
 import json
+import os
 import signal
 import time
 from collections.abc import Awaitable, Callable
@@ -18,6 +19,11 @@ from tests.support.stack import ROOT, Place
 
 pytestmark = [pytest.mark.chaos]
 
+POLL = {
+    "request": {"path": "/items"},
+    "pages": {"style": "offset", "size": 50, "total": "body.meta.total"},
+    "records": {"key": "id"},
+}
 LINES_A_SECOND = 5
 LINES_AT_ONCE = 60
 
@@ -74,3 +80,37 @@ async def test_every_service_reports_that_the_database_is_away(topics: Place, tm
             await asyncio.to_thread(embedded.start_postgres, ROOT)
         await running.wait_ready(*SERVICES)
         sees_no_flood(tmp_path, began)
+
+
+async def test_payloads_that_are_away_for_a_while_are_not_gone(topics: Place, tmp_path: Path) -> None:
+    """As a volume that is unmounted is. Pages that are not processed yet wait, and none is requested again."""
+    payloads, away = tmp_path / "payloads", tmp_path / "away"
+    async with cluster(topics, tmp_path) as running:
+        await running.configure_simulator("acme", records=6000)
+        await running.apply_vendor("acme", budget={"windows": [{"requests": 40, "per": "1s"}], "in_flight": 10})
+        processor = running.processes.pid("processor")
+        os.kill(processor, signal.SIGSTOP)
+        job_id = await running.submit({"vendor": "acme", "poll": POLL})
+
+        async def asked() -> bool:
+            return bool((await running.truth("acme"))["requests"] > 40)
+
+        try:
+            await eventually(asked)
+            payloads.rename(away)
+            payloads.mkdir()
+        finally:
+            os.kill(processor, signal.SIGCONT)
+        await eventually(lambda: says_away(tmp_path, "processor", "consumer.waiting"))
+        await eventually(lambda: says_away(tmp_path, "fetcher", "payload.waiting"))
+        assert list(payloads.iterdir()) == []
+        payloads.rmdir()
+        away.rename(payloads)
+        job = await running.ended(job_id)
+        assert (job["status"], job["distinct"], await running.dead_letters()) == ("completed", 6000, [])
+        assert (await running.truth("acme"))["requests"] == 120
+
+
+def says_away(root: Path, name: str, event: str) -> bool:
+    found = [entry for entry in log_of(root, name) if entry["event"] == event]
+    return any("is away" in entry["error"] for entry in found)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.errors import Rejected
+from shared.errors import Rejected, Unavailable
 from shared.ids import new_id
 from shared.payloads.folder import SMALL_BYTES
 from shared.payloads.store import PayloadStore
@@ -105,6 +105,35 @@ async def test_payloads_are_put_while_the_last_of_their_job_are_deleted(tmp_path
 
     await asyncio.gather(*(put_and_delete(number) for number in range(4)))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("size", [10, SMALL_BYTES + 1])
+@pytest.mark.parametrize("in_its_place", [False, True])
+async def test_what_is_in_a_folder_that_is_away_is_not_gone(tmp_path: Path, size: int, in_its_place: bool) -> None:
+    """Such as a volume that is not mounted for a while: nothing is written in its place, where it would be hidden."""
+    root, away, job = tmp_path / "payloads", tmp_path / "away", new_id()
+    store = PayloadStore(root.as_uri())
+    pointer = await store.put(job, "1-0", bytes(size), media_type="text/plain")
+    root.rename(away)
+    if in_its_place:
+        root.mkdir()
+    works = [
+        store.get(pointer),
+        store.open(pointer),
+        store.put(job, "2-0", bytes(size), media_type="text/plain"),
+        store.delete([pointer.uri]),
+        store.delete_all_of(job),
+    ]
+    for work in works:
+        with pytest.raises(Unavailable, match="is away"):
+            await work
+    assert list(root.rglob("*")) == []
+    if in_its_place:
+        root.rmdir()
+    away.rename(root)
+    assert await store.get(pointer) == bytes(size)
+    again = await store.put(job, "2-0", bytes(size), media_type="text/plain")
+    await store.delete([pointer.uri, again.uri])
 
 
 def test_a_folder_that_is_made_is_for_its_owner_alone(tmp_path: Path) -> None:
