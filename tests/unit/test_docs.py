@@ -38,6 +38,18 @@ def test_the_page_of_topics_is_the_catalogue() -> None:
         assert f"| `{topic.name}`{marks} | {topic.key} | {way} | {topic.carries} |" in text
 
 
+def test_what_anyone_sends_is_shown_for_each_topic_that_takes_it() -> None:
+    text = (PROJECT / "docs" / "topics.md").read_text("utf-8").split("## What you send")[1]
+    shown = {
+        name: lines.splitlines()
+        for name, lines in re.findall(r"`sluice\.([\w.]+)`.*?```json\n(.*?)```", text, re.DOTALL)
+    }
+    assert shown.keys() == {topic.name for topic in topics() if "anyone" in topic.producers}
+    for topic in topics():
+        for line in shown.get(topic.name, ()):
+            topic.adapter.validate_json(line)
+
+
 def test_each_arrow_of_the_diagram_is_in_the_catalogue() -> None:
     text = re.sub(r"\bgateway\b", "callback-gateway", (PROJECT / "README.md").read_text("utf-8"))
     everything = {topic.name: topic for topic in topics()}
