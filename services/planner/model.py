@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
-from pydantic import ConfigDict, Field
 from pydantic_core import from_json
 
 from shared.events.jobs import FailureCount, JobState
@@ -53,24 +52,19 @@ class Resolved(Strict):
 
     Exactly one of `poll`, `invoke` and `single` is there. `base_url` is set for an ad-hoc vendor. `pages` replaces
     automatic paging once its style was found. `paged`: the request of the poll has placeholders of pages, which are
-    filled page by page. `templated`: submits were planned as templates, where something is left for the fetcher to
-    fill; earlier releases left their braces as they were. An invocation keeps its placeholders, which are filled job by
-    job, the `parameters` for them, and the vendor's rules for `callbacks`. `output` is written as `delivery`.
-    `correlation_id` is the one that the job was asked for with.
+    filled page by page. An invocation keeps its placeholders, which are filled job by job, the `parameters` for them,
+    and the vendor's rules for `callbacks`. `correlation_id` is the one that the job was asked for with.
     """
-
-    model_config = ConfigDict(populate_by_name=True)
 
     vendor: str
     base_url: str | None = None
     source: str
     poll: Poll | None = None
     paged: bool = False
-    templated: bool = False
     invoke: Invoke | None = None
     single: Single | None = None
     pages: Pages | None = None
-    output: Annotated[Output, Field(alias="delivery")] = Output()
+    output: Output = Output()
     parameters: dict[str, Scalar] = {}
     callbacks: Callbacks = Callbacks()
     correlation_id: UUID | None = None

@@ -51,8 +51,8 @@ class CallbackReceived(Event):
 
 class TaskDue(Event):
     """A timer of a waiting task. `beat` is the number of the progress that it was set at: a heartbeat that is out of
-    date means nothing. `ask` numbers the questions for the status. `due_at` is the time that it was set for, which
-    earlier releases left out. `in_grace`: the timer before it came late, and this one ends the grace."""
+    date means nothing. `ask` numbers the questions for the status. `due_at` is the time that it was set for.
+    `in_grace`: the timer before it came late, and this one ends the grace."""
 
     type: Literal["task.due"] = "task.due"
     task_id: UUID
@@ -61,5 +61,5 @@ class TaskDue(Event):
     kind: Literal["deadline", "heartbeat", "status"]
     beat: int = 0
     ask: int = 0
-    due_at: datetime | None = None
+    due_at: datetime
     in_grace: bool = False

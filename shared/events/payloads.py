@@ -30,7 +30,7 @@ class Processing(Event):
 
 
 class PayloadStored(Event):
-    """A page is in the payload store and waits to be processed; earlier versions did not tell when it was fetched."""
+    """A page is in the payload store and waits to be processed."""
 
     type: Literal["payload.stored"] = "payload.stored"
     task_id: UUID
@@ -41,4 +41,4 @@ class PayloadStored(Event):
     vendor: str
     payload: Pointer
     processing: Processing
-    fetched_at: datetime | None = None
+    fetched_at: datetime

@@ -117,10 +117,9 @@ class Facts(Event):
     """What an answer says about pages.
 
     `items` counts what the vendor put on the page, before records are selected from it; `has_list`, if they were in a
-    list, and the page was no lone object (earlier releases did not tell); `next` is a cursor or URL, and
-    `next_is_whole` if it was a whole number, no text; `problem` says why the answer could not be read, `digest` is the
-    SHA-256 of the body (hex), `detected` is the style that automatic paging found, and `first` the number of the first
-    page, where an answer tells that it is not 1.
+    list, and the page was no lone object; `next` is a cursor or URL, and `next_is_whole` if it was a whole number, no
+    text; `problem` says why the answer could not be read, `digest` is the SHA-256 of the body (hex), `detected` is the
+    style that automatic paging found, and `first` the number of the first page, where an answer tells that it is not 1.
     """
 
     total: int | None = None
@@ -143,14 +142,12 @@ Purpose = Literal["metadata", "page", "submit", "status", "abort", "answer", "de
 
 class SubmitWanted(Event):
     """The submit of an asynchronous vendor job. `vendor_job` finds the vendor's id in the answer; `{callback.url}` in
-    the call stands for the task's callback URL, which is good for `deadline` from when the call leaves. Earlier
-    releases sent only until when, `deadline_at`. In a `template` braces that are not a placeholder's are written twice;
-    what is none is sent as it is. Earlier releases did not tell: placeholders are filled, and braces stay."""
+    the call stands for the task's callback URL, which is good for `deadline` from when the call leaves. In a `template`
+    braces that are not a placeholder's are written twice; what is none is sent as it is."""
 
     vendor_job: Expression | None = None
-    deadline_at: datetime
-    deadline: Duration | None = None
-    template: bool | None = None
+    deadline: Duration
+    template: bool
 
 
 class AnswerWanted(Event):

@@ -1,7 +1,7 @@
 """Stored payloads and pages with chosen fields, for tests of the processor."""
 
 import hashlib
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -42,7 +42,7 @@ def stored_payload(
         processing=Processing(
             source=source, records=records, sinks=sinks, keep_seconds=keep_seconds, expects_list=expects_list
         ),
-        fetched_at=fetched_at,
+        fetched_at=fetched_at or datetime.now(UTC),
     )
 
 

@@ -161,8 +161,8 @@ class Life(RuleBasedStateMachine):
     def time_passes(self, minutes: int, newest_first: bool) -> None:
         """Sluice is at work: a message is handled before the next timer is due. Timers come first if they are late."""
         until = self.now + timedelta(minutes=minutes)
-        late = [one for one in self.timers.values() if one.due_at and one.due_at <= self.now]
-        if any(one.due_at and one.due_at + HARDLY_LATE > self.now for one in late):
+        late = [one for one in self.timers.values() if one.due_at <= self.now]
+        if any(one.due_at + HARDLY_LATE > self.now for one in late):
             self.now += HARDLY_LATE
         self.fire(self.now)
         while True:
@@ -181,7 +181,7 @@ class Life(RuleBasedStateMachine):
 
     def fire(self, now: datetime) -> None:
         for timer_id, due in list(self.timers.items()):
-            if due.due_at and due.due_at <= now:
+            if due.due_at <= now:
                 del self.timers[timer_id]
                 self.queue.insert(0, (due, now))
 

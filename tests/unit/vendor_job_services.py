@@ -141,7 +141,7 @@ class Fetcher:
 
     def __init__(self, task: Submit, now: datetime, deadline: timedelta, *, has_key: bool) -> None:
         headers = {"Idempotency-Key": str(TASK)} if has_key else {}
-        wanted = SubmitWanted(vendor_job="body.id", deadline_at=now + deadline, deadline=deadline)
+        wanted = SubmitWanted(vendor_job="body.id", deadline=deadline, template=True)
         request = FetchRequested(
             task_id=task.id,
             job_id=task.job_id,
@@ -168,7 +168,6 @@ class Fetcher:
         for."""
         self.state, self._left_at, self._is_marked = "left", now, not self.call.repeatable
         call = call_of(self.call.request, "https://sluice.example", lambda: KEY, now)
-        assert isinstance(call, Call)
         claim = read_token(KEY, call.body["url"].rsplit("/", 1)[1])
         assert claim is not None
         return claim

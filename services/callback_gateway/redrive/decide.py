@@ -111,9 +111,7 @@ def _original_again(letter: Letter, prefix: str) -> Outgoing | Unsendable:
         return Unsendable(f"no topic of this installation is called {record.position.topic[:100]}")
     if topic.is_state:
         return Unsendable(PUBLISHED_AGAIN)
-    # Letters of earlier releases name a topic and a behaviour where no group gave the event up.
-    group = event.group if event.group.startswith(f"{prefix}.") else ""
-    headers = event.original.headers_again(event.event_id, event.delivery + 1, group)
+    headers = event.original.headers_again(event.event_id, event.delivery + 1, event.group)
     headers = (*((name, value) for name, value in headers if name != REDRIVES), (REDRIVES, _next(letter)))
     size = len(record.key or b"") + len(record.value or b"") + sum(len(name) + len(value) for name, value in headers)
     if size > topic.max_message_bytes - _RECORD_BYTES:

@@ -65,7 +65,7 @@ def sinks_of(event: JobAccepted) -> list[Any]:
     are."""
     if event.kind not in _OF_RECORDS:
         return []
-    written = event.specification.get("delivery", {})
+    written = event.specification.get("output", {})
     try:
         return [sink.model_dump(mode="json") for sink in Output.model_validate(written).sinks]
     except ValidationError:

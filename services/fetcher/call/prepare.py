@@ -49,7 +49,7 @@ def prepare(
         key = signing.key(call.request.sign) if call.request.sign else None
     except SecretMissing as error:
         return Unsendable(f"secret_missing: {error}")
-    request = asked if isinstance(asked, Unsendable) else build_request(asked, vendor, secrets, call.request.job_id)
+    request = build_request(asked, vendor, secrets, call.request.job_id)
     if isinstance(request, Unsendable) or call.request.purpose != "deliver":
         return request
     return sign(request, call.request.task_id, key, now)

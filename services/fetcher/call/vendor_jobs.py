@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from services.fetcher.call.request import Unsendable
 from shared.events.tasks import OUTCOME_UNKNOWN, Call, FetchRequested, Purpose
 from shared.specification.invoke import CALLBACK_URL, TASK_ID
 from shared.specification.templates import PLACEHOLDER
@@ -53,22 +52,15 @@ def is_failure_by_rule(reason: str) -> bool:
     return reason.startswith(_BY_RULE)
 
 
-def call_of(request: FetchRequested, gateway_url: str, key: Callable[[], bytes], now: datetime) -> Call | Unsendable:
+def call_of(request: FetchRequested, gateway_url: str, key: Callable[[], bytes], now: datetime) -> Call:
     """The call with what belongs to its round filled in: the callback URL, and the task's id, by which the vendor knows
     it when it comes again. `key` is asked for only where there is a callback URL."""
-    if request.submit is None:
+    if request.submit is None or not request.submit.template:
         return request.call
-    expires_at = now + request.submit.deadline if request.submit.deadline else request.submit.deadline_at
-    if now >= expires_at:
-        return Unsendable("deadline_exceeded: the wait was over before the call could leave")
-    if request.submit.template is False:
-        return request.call
-    values = {TASK_ID: _id_of(request)}
+    values = {"{{": "{", "}}": "}", TASK_ID: _id_of(request)}
     if f"{{{CALLBACK_URL}}}" in request.call.model_dump_json():
-        token = make_token(key(), Claim(request.task_id, request.round, expires_at))
+        token = make_token(key(), Claim(request.task_id, request.round, now + request.submit.deadline))
         values[CALLBACK_URL] = f"{gateway_url.rstrip('/')}/callbacks/{request.vendor}/{token}"
-    if request.submit.template:
-        values |= {"{{": "{", "}}": "}"}
     return _filled(request.call, values)
 
 

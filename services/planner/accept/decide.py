@@ -164,7 +164,7 @@ def _resolve_invoke(
     vendor = _read_vendor(resolved.vendor, known)
     if isinstance(vendor, Unknown):
         return vendor
-    more = {"invoke": invoke, "parameters": job.parameters, "callbacks": vendor.callbacks, "templated": True}
+    more = {"invoke": invoke, "parameters": job.parameters, "callbacks": vendor.callbacks}
     return resolved.model_copy(update=more)
 
 

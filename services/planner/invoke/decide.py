@@ -95,7 +95,7 @@ def _status_due(so_far: Transition, resolved: Resolved, event: TaskDue, *, pause
 
 def _grace_of(event: TaskDue, now: datetime) -> timedelta | None:
     """How long the task still waits; nothing if its timer was hardly late, or if this is the end of a grace."""
-    if event.in_grace or event.due_at is None or now - event.due_at <= _LATE:
+    if event.in_grace or now - event.due_at <= _LATE:
         return None
     return _GRACE + min(now - event.due_at, _LONGEST_LATENESS)
 

@@ -67,7 +67,7 @@ def _fetch(ref: TaskRef, planned: PlannedCall, resolved: Resolved, submit: Wait 
         purpose=planned.purpose,
         call=planned.call,
         facts=_facts_wanted(planned),
-        submit=None if submit is None else _wanted(submit),
+        submit=None if submit is None else _wanted(resolved),
         answer=answer_of(resolved),
         retry=resolved.single.retry if resolved.single else None,
         sign=resolved.single.secret if resolved.single else None,
@@ -83,11 +83,10 @@ def _facts_wanted(planned: PlannedCall) -> FactsWanted | None:
     return planned.wanted.model_copy(update={"expects_list": True})
 
 
-def _wanted(submit: Wait) -> SubmitWanted:
-    invoke = invoke_of(submit.resolved)
+def _wanted(resolved: Resolved) -> SubmitWanted:
+    invoke = invoke_of(resolved)
     return SubmitWanted(
         vendor_job=invoke.vendor_job,
-        deadline_at=submit.deadline_at,
         deadline=invoke.deadline,
-        template=is_template(invoke.submit, IN_SUBMIT) if submit.resolved.templated else None,
+        template=is_template(invoke.submit, IN_SUBMIT),
     )

@@ -8,7 +8,7 @@ CREATE TABLE IF NOT EXISTS records.{table} (
     task_id uuid NOT NULL,
     previous_task_id uuid,
     correlation_id uuid,
-    fetched_at timestamptz NOT NULL DEFAULT to_timestamp(0),
+    fetched_at timestamptz NOT NULL,
     first_seen_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (source, key)

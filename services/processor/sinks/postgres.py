@@ -18,7 +18,6 @@ from services.processor.sinks.written import Written, goes_to_topic, tables_of
 from shared.database.pool import Transaction
 from shared.database.queries import changed_rows, load_queries
 from shared.database.users_tables import short_waits, users_table
-from shared.runtime.clock import utc_now
 
 SQL = load_queries(__file__)
 
@@ -49,7 +48,7 @@ async def write(tx: Transaction, pages: Sequence[Page]) -> Written:
         for table in tables:
             with users_table(table, "sink_refused"):
                 if table in missing:
-                    await _create(tx, table)
+                    await tx.execute(SQL["create_records"].replace("{table}", table))
                 await _write_table(tx, table, by_table[table], written)
         await _check_deferred(tx, tables)
     return written
@@ -97,7 +96,7 @@ async def _upsert(tx: Transaction, table: str, pages: Sequence[Page]) -> Written
     sources = [page.stored.processing.source for page in pages]
     jobs, tasks = [page.stored.job_id for page in pages], [page.stored.task_id for page in pages]
     correlations = [page.stored.correlation_id for page in pages]
-    fetched = [page.stored.fetched_at or utc_now() for page in pages]
+    fetched = [page.stored.fetched_at for page in pages]
     upsert = SQL["upsert_records"].replace("{table}", table)
     taken = 0
     for keys, records, places in _statements(rows):
@@ -163,15 +162,9 @@ def _portions(rows: Sequence[TableRecord]) -> Iterator[Sequence[TableRecord]]:
 
 
 async def _lock_missing(tx: Transaction, tables: Sequence[str]) -> set[str]:
-    """The tables that are not there, or lack a column. Their names are locked, so that one transaction at a time
-    creates a table; the others wait for it, which takes no longer than one of its batches."""
+    """The tables that are not there. Their names are locked, so that one transaction at a time creates a table; the
+    others wait for it, which takes no longer than one of its batches."""
     missing = {table for table in tables if await tx.fetchval(SQL["find_table"], table) is None}
     for table in sorted(missing):
         await tx.execute(SQL["lock_table_name"], table)
     return missing
-
-
-async def _create(tx: Transaction, table: str) -> None:
-    """Create the table, or bring it up to date. Its name was checked with the specification."""
-    await tx.execute(SQL["create_records"].replace("{table}", table))
-    await tx.execute(SQL["complete_records"].replace("{table}", table))

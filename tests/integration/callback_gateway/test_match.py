@@ -141,7 +141,7 @@ async def test_a_task_that_comes_to_a_vendors_job_after_its_callback_hears_of_it
     assert sorted(await verdicts(database)) == ["accepted", "duplicate"]
 
 
-@pytest.mark.parametrize("why", ["of an earlier job", "by token", "of an earlier release", "no outcome"])
+@pytest.mark.parametrize("why", ["of an earlier job", "by token", "after a submit of unknown time", "no outcome"])
 async def test_a_task_hears_of_nothing_that_another_was_told_but_the_outcome_of_its_own_vendor_job(
     database: Database, why: str
 ) -> None:
@@ -151,7 +151,7 @@ async def test_a_task_hears_of_nothing_that_another_was_told_but_the_outcome_of_
     came = received(one) if why == "by token" else received(vendor_job="r1")
     assert len(await run(database, expected(one, vendor_job="r1", rules=rules), came)) == 1
     second = timedelta(seconds=1)
-    left_at = {"of an earlier job": NOW + second, "of an earlier release": None}.get(why, NOW - second)
+    left_at = {"of an earlier job": NOW + second, "after a submit of unknown time": None}.get(why, NOW - second)
     assert await run(database, expected(two), expected(two, vendor_job="r1", submitted_at=left_at)) == []
 
 

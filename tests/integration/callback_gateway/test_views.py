@@ -178,7 +178,7 @@ async def test_a_job_may_stand_still_for_ever(database_for: DatabaseFor) -> None
 async def test_a_job_is_told_with_its_sinks_and_how_far_it_is(edge: Served) -> None:
     job_id = new_id()
     sinks = [{"type": "postgres", "table": "orders"}, {"type": "topic"}]
-    specification = {"vendor": "v", "delivery": {"sinks": sinks}}
+    specification = {"vendor": "v", "output": {"sinks": sinks}}
     accepted = JobAccepted(job_id=job_id, kind="poll", vendor="v", source="s", specification=specification, at=BEGAN)
     found = JobPlanned(job_id=job_id, tasks=2, all_known=False, note="paging detected: cursor", at=BEGAN)
     counts = JobCounts(planned=4, completed=3)

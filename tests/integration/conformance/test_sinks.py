@@ -227,18 +227,6 @@ async def test_a_page_that_is_redriven_after_another_job_of_its_source_brings_wh
     assert {record.key for record in written.records_of(redriven)} == {"2", "3", "4"}
 
 
-async def test_a_table_of_an_earlier_version_is_brought_up_to_date(database: Database) -> None:
-    await _write(database, [page([{"id": 1}])])
-    async with database.transaction() as tx:
-        await tx.execute(
-            """ALTER TABLE records.records
-            DROP COLUMN previous_job_id, DROP COLUMN previous_task_id, DROP COLUMN fetched_at,
-            DROP COLUMN correlation_id"""
-        )
-    again = page([{"id": 1}, {"id": 2}])
-    assert (await _write(database, [again])).counts[again.stored.task_id] == 2
-
-
 async def test_a_row_has_the_correlation_id_of_the_last_job_that_brought_it(database: Database) -> None:
     correlation_id = new_id()
     await _write(database, [page([{"id": 1}, {"id": 2}], correlation_id=correlation_id)])

@@ -1,6 +1,6 @@
 """Calls, as the events that ask for them and as the rows that a fetcher claims."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +12,6 @@ from shared.events.jobs import JobCounts, JobEnded, JobState
 from shared.events.payloads import Processing
 from shared.events.tasks import Call, FetchRequested, Purpose, SubmitWanted
 from shared.ids import new_id
-from shared.runtime.clock import utc_now
 from shared.specification.request import Records
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -66,7 +65,7 @@ def submit(*, method: str = "POST") -> Incoming[FetchRequested]:
         vendor="v",
         purpose="submit",
         call=Call.model_validate({"method": method, "path": "/reports"}),
-        submit=SubmitWanted(vendor_job="body.id", deadline_at=utc_now()),
+        submit=SubmitWanted(vendor_job="body.id", deadline=timedelta(hours=1), template=False),
         processing=Processing(source="s"),
     )
     return incoming(event)

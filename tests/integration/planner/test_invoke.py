@@ -40,7 +40,8 @@ def told(call: dict[str, Any], state: TaskState, service: str = "fetcher", **mor
 
 
 def due(call: dict[str, Any], kind: Any, **more: Any) -> Outgoing:
-    event = TaskDue(task_id=call["task_id"], job_id=call["job_id"], round=0, kind=kind, **more)
+    fields = {"due_at": datetime.now(UTC), **more}
+    event = TaskDue(task_id=call["task_id"], job_id=call["job_id"], round=0, kind=kind, **fields)
     return outgoing(TASKS_DUE, call["job_id"], event)
 
 
@@ -109,7 +110,7 @@ async def test_a_vendor_job_from_submit_to_results(
         assert (first["purpose"], first["call"]["body"]) == ("submit", {"m": "a", "url": "{callback.url}"})
         await eventually(lambda: len(expected.values) == 2 and len(timers.values) == 2)
         assert {one["task_id"] for one in expected.values} == {first["task_id"], second["task_id"]}
-        assert first["submit"]["deadline_at"] in {timer["due_at"] for timer in timers.values}
+        assert {one["deadline_at"] for one in expected.values} == {timer["due_at"] for timer in timers.values}
 
         done = told(first, TaskState.WAITING, "callback-gateway", reported="done")
         await producer.send([done, done, told(first, TaskState.WAITING, purpose="submit", vendor_job="r1")])

@@ -122,7 +122,10 @@ async def test_vendor_jobs_are_not_all_asked_or_ended_at_once_where_that_takes_l
     job_id = await submitted(database, 60, **invoke)
     async with database.transaction() as tx:
         await tx.execute("UPDATE tasks SET deadline_at = now()")
-    due = [TaskDue(task_id=task_id(job_id, number), job_id=job_id, round=0, kind=kind) for number in range(60)]
+    due = [
+        TaskDue(task_id=task_id(job_id, number), job_id=job_id, round=0, kind=kind, due_at=utc_now())
+        for number in range(60)
+    ]
     before = counted("sluice_invocations_ended_total", vendor="acme", state="expired")
     with pytest.raises(TooMuchAtOnce):
         await handled(database, wake_submits, *due)

@@ -120,7 +120,7 @@ async def test_a_wait_that_ends_is_told_after_what_its_end_waited_for(database: 
         task_id = await tx.fetchval(
             "UPDATE tasks SET state = 'waiting', rank = 2, submitted = true, deadline_at = now() RETURNING id"
         )
-    due = TaskDue(task_id=task_id, job_id=job_id, round=0, kind="deadline")
+    due = TaskDue(task_id=task_id, job_id=job_id, round=0, kind="deadline", due_at=utc_now())
     expire = handled(database, wake_submits, due)
     waited, told = await held_up(database, f"SELECT FROM {table} FOR UPDATE", expire)
     assert at(told, b"job.failed") > waited

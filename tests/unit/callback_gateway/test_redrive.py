@@ -54,9 +54,8 @@ def test_a_message_goes_back_as_it_came_to_the_group_that_gave_it_up() -> None:
     assert sent(letter) == message
 
 
-@pytest.mark.parametrize("group", ["", "callbacks.received match"])
-def test_a_group_that_is_none_means_every_group(group: str) -> None:
-    letter = letter_of(b"{}", topic="sluice.callbacks.received", group=group)
+def test_a_group_that_is_none_means_every_group() -> None:
+    letter = letter_of(b"{}", topic="sluice.callbacks.received", group="")
     assert RECIPIENT not in dict(sent(letter).headers)
 
 

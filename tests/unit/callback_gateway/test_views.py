@@ -35,11 +35,11 @@ def accepted(kind: str, specification: dict[str, Any]) -> JobAccepted:
 
 def test_the_sinks_of_a_job_are_those_that_it_runs_with() -> None:
     assert sinks_of(accepted("poll", {})) == [{"type": "postgres", "table": "records"}]
-    assert sinks_of(accepted("invoke", {"delivery": {"sinks": [{"type": "topic"}]}})) == [{"type": "topic"}]
+    assert sinks_of(accepted("invoke", {"output": {"sinks": [{"type": "topic"}]}})) == [{"type": "topic"}]
     assert sinks_of(accepted("request", {})) == []
     later = [{"type": "bucket"}]
-    assert sinks_of(accepted("poll", {"delivery": {"sinks": later}})) == later
-    assert sinks_of(accepted("poll", {"delivery": 7})) == []
+    assert sinks_of(accepted("poll", {"output": {"sinks": later}})) == later
+    assert sinks_of(accepted("poll", {"output": 7})) == []
 
 
 def test_of_two_plans_the_later_counts_and_what_is_known_stays_known() -> None:

@@ -1,6 +1,6 @@
 """A submit of a vendor job, and the events that it may hear."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -51,4 +51,4 @@ def heard(
 
 
 def due(kind: Any, *, round: int = 0, **more: Any) -> TaskDue:
-    return TaskDue(task_id=TASK, job_id=JOB, round=round, kind=kind, **more)
+    return TaskDue(task_id=TASK, job_id=JOB, round=round, kind=kind, **{"due_at": NOW + timedelta(hours=1), **more})

@@ -63,7 +63,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(kind=st.sampled_from(["deadline", "heartbeat", "status"]), number=st.integers(0, 3))
     def timer_fires(self, kind: str, number: int) -> None:
-        self.log.append(due(kind, beat=number, ask=number))
+        self.log.append(due(kind, beat=number, ask=number, due_at=self.now))
         self.hear(self.log[-1])
 
     @rule(minutes=st.integers(1, 50))
@@ -100,7 +100,7 @@ class Life(RuleBasedStateMachine):
         self.submit_is_recorded(known=False)
         for at in self.deadlines:
             self.now = max(self.now, at)
-            self.hear(due("deadline"))
+            self.hear(due("deadline", due_at=self.now))
         assert len(self.ends) == 1
 
 
