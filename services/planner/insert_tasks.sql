@@ -7,10 +7,10 @@
 -- $6 calls json[]
 -- $7 wanted json[]
 -- $8 positions bigint[]
--- $9 cursors text[]
+-- $9 unique_keys text[] (of a job, or of a slice, each is planned once; null: no key)
 -- $10 slices integer[]
 -- $11 inputs json[]
--- $12 expect_lists boolean[]
+-- $12 expects_list boolean[]
 INSERT INTO tasks (id, job_id, number, vendor, priority, purpose, call, call_bytes, wanted, position, unique_key,
     slice, input, expects_list)
 SELECT id, job_id, number, vendor, (SELECT jobs.priority FROM jobs WHERE jobs.id = given.job_id), purpose, call,

@@ -88,8 +88,9 @@ CREATE TABLE tasks (
     distinct_records integer,
     reason text NOT NULL DEFAULT '',
     ended_at timestamptz,
-    -- Of vendor jobs: the submit's number, for itself and for its results; then what is known of the submit.
+    -- Of the results of a vendor job: the number of its submit.
     slice integer,
+    -- Of submits: what is known of each.
     input json,
     deadline_at timestamptz,
     submitted boolean NOT NULL DEFAULT false,

@@ -14,8 +14,8 @@ class Step:
     """What follows from one answer.
 
     `all_planned`: after these `calls` none will follow. `expected`: records that the vendor says there are, where its
-    items are the records. `problem`: why the job cannot go on. `pages`: the style that automatic paging found. `calls`
-    may be `limit` pages more than wanted.
+    items are the records. `problem`: why the job cannot go on. `note`: what users are told of the paging besides.
+    `pages`: the style that automatic paging found.
     """
 
     calls: tuple[PlannedCall, ...] = ()
