@@ -13,7 +13,8 @@ import orjson
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
 from benchmarks.bench import Bench, Rows
-from benchmarks.system import System, system
+from benchmarks.percentile import percentile
+from benchmarks.system import INVOKE, System, system
 from infra.local import stack
 from infra.simulator.config import SimulatorConfig
 from infra.simulator.reports.config import ReportsConfig
@@ -31,11 +32,6 @@ EARLY = TWICE = 0.05
 KILL_AFTER = 0.4
 """The share of the callbacks after which the gateway is killed."""
 PATIENCE_SECONDS = 600.0
-INVOKE = {
-    "submit": {"method": "POST", "path": "/reports", "json": {"n": "{input.n}", "callback_url": "{callback.url}"}},
-    "vendor_job": "body.id",
-    "deadline": "10m",
-}
 OUTCOME = {"done": "body.status == 'succeeded'", "failed": "body.status == 'failed'"}
 
 
@@ -64,8 +60,8 @@ class Heard:
                 self.completed[event] = value["task_id"]
 
     def milliseconds(self) -> list[float]:
-        """How long each callback that counted took to its task event, in ascending order."""
-        return sorted(self.reported[event] - at for event, at in self.received.items() if event in self.reported)
+        """How long each callback that counted took to its task event."""
+        return [self.reported[event] - at for event, at in self.received.items() if event in self.reported]
 
 
 async def measure(bench: Bench) -> Rows:
@@ -142,8 +138,8 @@ def _row(count: int, status: str, heard: Heard, truth: Mapping[str, Any]) -> dic
         "completed_once": sum(number == 1 for number in times.values()),
         "completed_twice": sum(number > 1 for number in times.values()),
         "seconds": round((max(came) - min(came)) / 1000, 1),
-        "p50_ms": round(took[len(took) // 2], 1),
-        "p99_ms": round(took[-(-len(took) * 99 // 100) - 1], 1),
+        "p50_ms": round(percentile(took, 50), 1),
+        "p99_ms": round(percentile(took, 99), 1),
     }
 
 

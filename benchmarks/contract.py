@@ -7,7 +7,7 @@ import statistics
 from typing import Any
 
 from benchmarks.bench import Bench, Rows
-from benchmarks.system import POLL, System, system
+from benchmarks.system import INVOKE, POLL, System, system
 
 ALLOWED = 50
 WINDOW_SECONDS = 1.0
@@ -56,12 +56,7 @@ async def _round(measured: System, seconds: int, killed: int) -> dict[str, Any]:
 
 async def _others(measured: System, seconds: int) -> None:
     """A call a second: vendor jobs that are submitted and called back, and requests whose answers are waited for."""
-    invoke = {
-        "submit": {"method": "POST", "path": "/reports", "json": {"n": "{input.n}", "callback_url": "{callback.url}"}},
-        "vendor_job": "body.id",
-        "deadline": "10m",
-    }
-    document = {"vendor": "strict", "invoke": invoke, "input": [{"n": number} for number in range(seconds)]}
+    document = {"vendor": "strict", "invoke": INVOKE, "input": [{"n": number} for number in range(seconds)]}
     reference = await measured.client.submit(document)
     request = {"vendor": "strict", "request": {"path": "/items", "query": {"limit": 1}}}
     for _ in range(seconds // 2):

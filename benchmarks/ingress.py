@@ -6,17 +6,17 @@ import base64
 import hmac
 import json
 import os
-import socket
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from benchmarks.bench import Bench, Rows
+from benchmarks.raw_http import Round, row_of, send_all
 from benchmarks.system import System, system
 from infra.local import services, stack
 from infra.local.beginning import PROJECT
+from infra.local.ports import free_port
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(24))).decode()
 CONNECTIONS = 64
@@ -47,32 +47,21 @@ async def measure(bench: Bench) -> Rows:
             ("sluice", gateway, "/jobs", _job),
             ("bare", bare, "/", _webhook),
         ]
-        rounds: dict[int, list[tuple[float, float, float]]] = {place: [] for place in range(len(targets))}
+        rounds: list[list[Round]] = [[] for _ in targets]
         for number in range(bench.times(ROUNDS) + 1):
             for place, (_, port, path, made) in enumerate(targets):
                 requests = [made(path, f"msg-{os.getpid()}-{number}-{each}") for each in range(count)]
-                rounds[place] += [found] if (found := await _send_all(port, requests)) and number else []
+                found = await send_all(port, requests, CONNECTIONS, _is_taken)
+                rounds[place] += [found] if number else []
                 await measured.settle()
-    return [_row(targets[place], sorted(found)[len(found) // 2], len(found)) for place, found in rounds.items()]
-
-
-def _row(target: Target, found: tuple[float, float, float], runs: int) -> dict[str, Any]:
-    rate, median, worst = found
-    return {
-        "system": target[0],
-        "path": target[2],
-        "requests_per_second": round(rate),
-        "p50_ms": round(median * 1000, 1),
-        "p99_ms": round(worst * 1000, 1),
-        "connections": CONNECTIONS,
-        "runs": runs,
-    }
+    return [
+        {"system": name, "path": path, **row_of(found, CONNECTIONS)}
+        for (name, _, path, _), found in zip(targets, rounds, strict=True)
+    ]
 
 
 async def _start_bare(measured: System, root: Path) -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     kafka = stack.addresses(root).kafka
     argv = [sys.executable, str(PEER), kafka, "sluice.notifications", str(port)]
     measured.processes.start("bare", argv, {**os.environ, "PYTHONPATH": str(PROJECT)})
@@ -88,29 +77,8 @@ async def _start_bare(measured: System, root: Path) -> int:
     raise RuntimeError("the bare handler did not start")
 
 
-async def _send_all(port: int, requests: list[bytes]) -> tuple[float, float, float]:
-    """Requests a second, median and 99th percentile of seconds."""
-    left = iter(requests)
-    took: list[float] = []
-    began = time.perf_counter()
-    await asyncio.gather(*(_send(port, left, took) for _ in range(CONNECTIONS)))
-    rate = len(requests) / (time.perf_counter() - began)
-    took.sort()
-    return rate, took[len(took) // 2], took[int(len(took) * 0.99)]
-
-
-async def _send(port: int, requests: Any, took: list[float]) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    for request in requests:
-        began = time.perf_counter()
-        writer.write(request)
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-        body = await reader.readexactly(length)
-        took.append(time.perf_counter() - began)
-        if not head.startswith(b"HTTP/1.1 202"):
-            raise RuntimeError((head + body).decode())
-    writer.close()
+def _is_taken(head: bytes, body: bytes) -> bool:
+    return head.startswith(b"HTTP/1.1 202")
 
 
 def _webhook(path: str, sender_id: str) -> bytes:

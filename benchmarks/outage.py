@@ -13,7 +13,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer
 
 from benchmarks.bench import Bench, Rows
-from benchmarks.system import POLL, System, system
+from benchmarks.system import INVOKE, POLL, System, system
 from infra.local import services, stack
 from shared.events.catalogue import WEBHOOKS_RECEIVED
 
@@ -26,11 +26,6 @@ ENOUGH = 0.9
 EVERY_SECONDS = 0.25
 PATIENCE_SECONDS = 300.0
 REQUEST = {"vendor": "steady", "request": {"path": "/items", "query": {"limit": 1}}}
-INVOKE = {
-    "submit": {"method": "POST", "path": "/reports", "json": {"n": "{input.n}", "callback_url": "{callback.url}"}},
-    "vendor_job": "body.id",
-    "deadline": "30m",
-}
 
 
 @dataclass

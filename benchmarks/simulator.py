@@ -5,11 +5,11 @@ import asyncio
 import contextlib
 import sys
 import tempfile
-import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from benchmarks.bench import Bench, Rows
+from benchmarks.raw_http import Round, row_of, send_all
 
 CONNECTIONS = 32
 REQUESTS = 30_000
@@ -17,6 +17,7 @@ ROUNDS = 3
 PAGE = 10
 RECORDS = 100_000
 START_SECONDS = 20.0
+PATH = "/acme/items"
 
 
 async def measure(bench: Bench) -> Rows:
@@ -24,19 +25,8 @@ async def measure(bench: Bench) -> Rows:
     count = REQUESTS // 10 if bench.quick else REQUESTS
     async with _simulator() as port:
         await _round(port, count // 10)
-        rounds = sorted([await _round(port, count) for _ in range(bench.times(ROUNDS))])
-    rate, median, worst = rounds[len(rounds) // 2]
-    return [
-        {
-            "path": "/acme/items",
-            "records_per_page": PAGE,
-            "requests_per_second": round(rate),
-            "p50_ms": round(median * 1000, 1),
-            "p99_ms": round(worst * 1000, 1),
-            "connections": CONNECTIONS,
-            "runs": len(rounds),
-        }
-    ]
+        rounds = [await _round(port, count) for _ in range(bench.times(ROUNDS))]
+    return [{"path": PATH, "records_per_page": PAGE, **row_of(rounds, CONNECTIONS)}]
 
 
 @contextlib.asynccontextmanager
@@ -57,28 +47,16 @@ async def _simulator() -> AsyncIterator[int]:
             await process.wait()
 
 
-async def _round(port: int, count: int) -> tuple[float, float, float]:
-    """Requests a second, median and 99th percentile of seconds."""
-    offsets = iter(range(0, count * PAGE, PAGE))
-    took: list[float] = []
-    began = time.perf_counter()
-    await asyncio.gather(*(_ask(port, offsets, took) for _ in range(CONNECTIONS)))
-    rate = count / (time.perf_counter() - began)
-    took.sort()
-    return rate, took[len(took) // 2], took[int(len(took) * 0.99)]
+async def _round(port: int, count: int) -> Round:
+    """So many pages, each from another offset than the one before."""
+    offsets = range(0, count * PAGE, PAGE)
+    return await send_all(port, map(_request, offsets), CONNECTIONS, _is_page)
 
 
-async def _ask(port: int, offsets: Iterator[int], took: list[float]) -> None:
-    """Request page after page on one connection, until the round's pages are requested."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    for offset in offsets:
-        began = time.perf_counter()
-        target = f"/acme/items?offset={offset % RECORDS}&limit={PAGE}"
-        writer.write(f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
-        head = await reader.readuntil(b"\r\n\r\n")
-        body = await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
-        took.append(time.perf_counter() - began)
-        if not head.startswith(b"HTTP/1.1 200") or body.count(b'"id"') != PAGE:
-            raise RuntimeError((head + body).decode())
-    writer.close()
-    await writer.wait_closed()
+def _request(offset: int) -> bytes:
+    target = f"{PATH}?offset={offset % RECORDS}&limit={PAGE}"
+    return f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+
+
+def _is_page(head: bytes, body: bytes) -> bool:
+    return head.startswith(b"HTTP/1.1 200") and body.count(b'"id"') == PAGE

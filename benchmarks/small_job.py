@@ -3,6 +3,7 @@
 import statistics
 
 from benchmarks.bench import Bench, Rows
+from benchmarks.percentile import percentile
 from benchmarks.system import POLL, system
 
 JOBS = 200
@@ -19,8 +20,8 @@ async def measure(bench: Bench) -> Rows:
         poll, table = {**POLL, "pages": {"style": "none"}}, measured.new_table()
         await measured.run("small", 100, poll, table)
         for _ in range(rounds):
-            took = sorted([await measured.run("small", 100, poll, table) * 1000 for _ in range(jobs)])
-            middle.append(statistics.median(took))
-            high.append(took[-(-len(took) * 99 // 100) - 1])
+            took = [await measured.run("small", 100, poll, table) * 1000 for _ in range(jobs)]
+            middle.append(percentile(took, 50))
+            high.append(percentile(took, 99))
     p50, p99 = round(statistics.median(middle), 1), round(statistics.median(high), 1)
     return [{"system": "sluice", "jobs": jobs, "rounds": rounds, "p50_ms": p50, "p99_ms": p99}]

@@ -25,6 +25,11 @@ POLL: dict[str, Any] = {
     "pages": {"style": "offset", "size": 100, "total": "body.meta.total"},
     "records": {"select": "body.items[]", "key": "id"},
 }
+INVOKE: dict[str, Any] = {
+    "submit": {"method": "POST", "path": "/reports", "json": {"n": "{input.n}", "callback_url": "{callback.url}"}},
+    "vendor_job": "body.id",
+    "deadline": "30m",
+}
 
 
 class System:

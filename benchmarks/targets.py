@@ -125,4 +125,4 @@ TARGETS: Mapping[str, Callable[[Rows], list[Target]]] = {
     "callbacks": _callbacks,
     "simulator": _simulator,
 }
-"""By the name of the measurement; those that are not here are compared with nothing."""
+"""By the name of the measurement."""

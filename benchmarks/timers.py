@@ -1,7 +1,6 @@
 """Lateness of timers while many are pending: two scheduler processes, a broker, a consumer that looks at its watch."""
 
 import asyncio
-import socket
 import subprocess
 import sys
 import time
@@ -15,8 +14,10 @@ import httpx
 from aiokafka import AIOKafkaConsumer
 
 from benchmarks.bench import Bench, Rows
+from benchmarks.percentile import percentile
 from benchmarks.system import READY_SECONDS
 from infra.local import services, stack
+from infra.local.ports import free_ports
 from infra.local.processes import Processes
 from shared.events.catalogue import NOTIFICATIONS, TIMERS_REQUESTED
 from shared.events.timers import TimerRequested
@@ -45,7 +46,7 @@ async def measure(bench: Bench) -> Rows:
     subprocess.run([sys.executable, "-m", "services.provision"], env=provision, check=True, stdout=subprocess.DEVNULL)
     await _fill(services.database_url(addresses))
     with Processes(root) as processes:
-        ports = [_free_port() for _ in range(REPLICAS)]
+        ports = free_ports(REPLICAS)
         for number, port in enumerate(ports, 1):
             environment = services.environment(root, addresses, "scheduler")
             environment |= {"SLUICE_REPLICA": str(number), "SLUICE_HEALTH_PORT": str(port)}
@@ -60,12 +61,6 @@ async def _fill(database: str) -> None:
     await connection.execute(_FILL, PENDING - DUE, timeout=600)
     await connection.execute("VACUUM ANALYZE scheduler.timers", timeout=600)
     await connection.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 async def _wait_ready(ports: Sequence[int]) -> None:
@@ -124,15 +119,14 @@ async def _ask(kafka: str, due: dict[str, datetime]) -> None:
 
 def _row(measured: tuple[Counter[str], list[float]]) -> dict[str, Any]:
     seen, late = measured
-    late.sort()
     return {
         "system": "sluice",
         "pending": PENDING,
         "due": DUE,
         "replicas": REPLICAS,
-        "lateness_p50_ms": round(late[len(late) // 2], 1),
-        "lateness_p99_ms": round(late[int(len(late) * 0.99)], 1),
-        "lateness_max_ms": round(late[-1], 1),
+        "lateness_p50_ms": round(percentile(late, 50), 1),
+        "lateness_p99_ms": round(percentile(late, 99), 1),
+        "lateness_max_ms": round(max(late), 1),
         "twice": sum(times > 1 for times in seen.values()),
         "lost": DUE - len(seen),
     }

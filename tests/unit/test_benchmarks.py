@@ -8,6 +8,7 @@ import pytest
 from benchmarks import callbacks
 from benchmarks.__main__ import MEASUREMENTS, RESULTS, parse_options
 from benchmarks.page import PAGE, TITLES, page
+from benchmarks.percentile import percentile
 from benchmarks.targets import TARGETS
 from infra.simulator.reports.config import ReportsConfig
 from infra.simulator.reports.plan import chart, digest_of
@@ -15,7 +16,7 @@ from infra.simulator.reports.plan import chart, digest_of
 
 def test_the_page_is_what_the_results_say() -> None:
     assert PAGE.read_text("utf-8") == page(RESULTS), "make bench writes it"
-    assert set(TARGETS) <= set(MEASUREMENTS) == set(TITLES)
+    assert set(TARGETS) == set(MEASUREMENTS) == set(TITLES)
 
 
 def test_a_figure_that_misses_its_target_is_called_so() -> None:
@@ -33,6 +34,12 @@ def test_a_delay_by_a_vendor_that_hangs_and_a_loss_in_an_outage_miss_their_targe
     targets = TARGETS["outage"]([{**row, "seconds_until_90_percent": 60.3}])
     assert [(target.measured, target.is_reached) for target in targets] == [(0, True), (1, False), (60.3, False)]
     assert not TARGETS["outage"]([{**row, "seconds_until_90_percent": None}])[2].is_reached
+
+
+@pytest.mark.parametrize(("count", "p50", "p99"), [(1, 1, 1), (40, 20, 40), (101, 51, 100), (200, 100, 198)])
+def test_percentiles_are_of_the_nearest_rank(count: int, p50: int, p99: int) -> None:
+    values = range(count, 0, -1)
+    assert (percentile(values, 50), percentile(values, 99)) == (p50, p99)
 
 
 def test_exactly_the_named_shares_of_the_callbacks_are_early_and_twice() -> None:
