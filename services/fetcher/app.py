@@ -27,12 +27,8 @@ def build(runtime: Runtime[Settings]) -> App:
     settings, fetcher_id = runtime.settings, new_id()
     settlement = Settlement(runtime.database, runtime.producer, fetcher_id)
     callbacks = CallbackUrls(settings.gateway_public_url, settings.callback_key)
-    maker = CallMaker(
-        Transport(private=settings.private_networks, body_bytes=settings.fetcher_body_bytes),
-        runtime.payloads,
-        callbacks,
-        SigningSecrets(settings.signing_places),
-    )
+    transport = Transport(private=settings.private_networks, body_bytes=settings.fetcher_body_bytes)
+    maker = CallMaker(transport, runtime.payloads, callbacks, SigningSecrets(settings.signing_places))
     lanes = Lanes(runtime, settlement, fetcher_id, maker.make, cannot_store=lambda: maker.cannot_store)
     takeover = Takeover(runtime.database, settlement, fetcher_id, settings.fetcher_lease_seconds, wake=lanes.wake)
     return App(
@@ -47,6 +43,7 @@ def build(runtime: Runtime[Settings]) -> App:
             Loop("expire", Expire(runtime).step),
         ],
         workers=[lanes],
+        closed=[transport],
     )
 
 

@@ -26,6 +26,13 @@ class Worker(Protocol):
         """End soon; `run` returns when what is in hand is done."""
 
 
+class Closable(Protocol):
+    """What a service has opened for itself."""
+
+    async def close(self) -> None:
+        """Nobody uses it any more."""
+
+
 @dataclass(frozen=True)
 class Runtime(Generic[S]):
     """The open resources of a process, handed to the function that builds its app."""
@@ -38,8 +45,10 @@ class Runtime(Generic[S]):
 
 @dataclass(frozen=True)
 class App:
-    """A service as tables. Consumers stop first, then workers, then the loops, which workers may count on."""
+    """A service as tables. Consumers stop first, then workers, then the loops, which workers may count on; what is
+    `closed` is so when all have ended."""
 
     consumers: Sequence[Consumer[Any]]
     loops: Sequence[Loop] = ()
     workers: Sequence[Worker] = field(default=())
+    closed: Sequence[Closable] = ()

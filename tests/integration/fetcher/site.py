@@ -65,6 +65,11 @@ class Site:
         """The base URL."""
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def open_connections(self) -> int:
+        """Those that nobody has closed."""
+        return len(self._open)
+
     def end_connections(self) -> None:
         """Close what is kept, at once: the client's event loop has not noticed when this returns."""
         for writer in self._open:

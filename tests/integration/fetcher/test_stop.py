@@ -19,6 +19,7 @@ from shared.errors import Unavailable
 from shared.events.tasks import TaskState
 from shared.ids import new_id
 from shared.messaging.producer import Producer
+from shared.runtime.app import App, Runtime
 from shared.runtime.clock import utc_now
 from shared.runtime.service import Process, open_runtime
 from tests.conftest import DatabaseFor, ReaderFor
@@ -28,6 +29,7 @@ from tests.integration.fetcher.site import Site
 from tests.integration.fetcher.site_calls import configured, held
 from tests.support.eventually import eventually
 from tests.support.locks import waiting
+from tests.support.running import running
 from tests.support.stack import Place
 
 PAGE = b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 13\r\n\r\n{"items": []}'
@@ -80,6 +82,22 @@ async def test_while_one_call_is_still_open_the_others_are_told_and_it_stays_its
         await process
         await runtime.producer.close()
         await runtime.database.close()
+
+
+async def test_a_fetcher_that_has_stopped_has_closed_the_connections_that_it_kept(
+    topics: Place, producer: Producer, reader_for: ReaderFor, payloads: Path, site: Site
+) -> None:
+    told, apps = await reader_for("payloads.stored"), list[App]()
+
+    def built(runtime: Runtime[Settings]) -> App:
+        apps.append(build(runtime))  # held until the end: what is forgotten is closed, too, but by chance
+        return apps[0]
+
+    async with running("fetcher", Settings, built, topics, payloads):
+        await producer.send([configured(site), held("now")])
+        await eventually(lambda: len(told.values) == 1)
+        assert site.open_connections == 1
+    await eventually(lambda: site.open_connections == 0, 1)
 
 
 async def test_what_is_answered_is_told_though_another_call_is_open_when_the_time_is_over(
