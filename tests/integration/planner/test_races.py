@@ -14,27 +14,22 @@ import pytest
 from services.planner.control.handler import control_jobs
 from services.planner.invoke.handler import wake_submits
 from services.planner.model import PlannedCall, Task, task_id
-from services.planner.release.decide import ReleaseQuota
-from services.planner.release.store import claim_window, mark_released
 from services.planner.rows import insert_tasks
 from services.planner.track.handler import track_tasks
-from shared.database.pool import Database, Row
+from shared.database.pool import Database
 from shared.events.callbacks import TaskDue
 from shared.events.envelope import CE_TYPE
 from shared.events.jobs import JobControl
-from shared.events.tasks import Call, Facts, FactsWanted, TaskChanged, TaskState
+from shared.events.tasks import Call, Facts, FactsWanted, TaskState
 from shared.messaging.handler import Outgoing
 from shared.runtime.clock import utc_now
 from tests.conftest import DatabaseFor
 from tests.integration.planner.jobs import asked_for, handled
+from tests.integration.planner.told import PAGED, changed, claim, completed, fetched, reason_of
 from tests.support.eventually import eventually
 from tests.support.locks import waiting
 from tests.support.stack import Place
 
-PAGED = {
-    "request": {"path": "/items"},
-    "pages": {"style": "cursor", "next": "body.next", "into": {"query": "cursor"}},
-}
 GATE = 1
 """The advisory lock that holds up whoever looks at a job, as `shut_gate` has it."""
 INVOKE = {
@@ -74,30 +69,6 @@ async def shut_gate(place: Place) -> None:
         )
     finally:
         await admin.close()
-
-
-async def claim(database: Database) -> list[Row]:
-    """A window of one vendor, released."""
-    async with database.transaction() as tx:
-        rows = await claim_window(tx, {"acme": ReleaseQuota(10)})
-        await mark_released(tx, {row["id"]: None for row in rows})
-    return rows
-
-
-def fetched(row: Row, following: str | None = None, **more: Any) -> TaskChanged:
-    """What the fetcher tells of a page: whatever it was asked to look for."""
-    facts = Facts(items=1, next=following, digest=f"{row['number']}", **more)
-    return changed(row, TaskState.STORED, facts=None if row["wanted"] is None else facts)
-
-
-def completed(row: Row) -> TaskChanged:
-    """What the processor tells of a page."""
-    return changed(row, TaskState.COMPLETED, records=1, distinct=1)
-
-
-def changed(row: Row, state: TaskState, **more: Any) -> TaskChanged:
-    place = {name: row[name] for name in ("job_id", "number", "round")}
-    return TaskChanged(task_id=row["id"], **place, state=state, service="another", at=utc_now(), **more)
 
 
 def at(messages: Sequence[Outgoing], ce_type: bytes) -> datetime:
@@ -259,13 +230,6 @@ async def test_a_page_may_have_the_same_bytes_as_the_metadata_before_it(database
     [page] = await claim(database)
     ended = await handled(database, track_tasks, changed(page, TaskState.STORED, facts=told), completed(page))
     assert at(ended, b"job.completed")
-
-
-async def reason_of(database: Database, job_id: UUID) -> str:
-    """Why the job cannot be complete, as far as the planner knows."""
-    async with database.transaction() as tx:
-        reason: str = await tx.fetchval("SELECT reason FROM jobs WHERE id = $1", job_id)
-    return reason
 
 
 async def cuts_of(database: Database, job_id: UUID) -> dict[int, str]:

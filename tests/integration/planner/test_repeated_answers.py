@@ -9,7 +9,7 @@ from shared.events.jobs import JobControl
 from shared.events.tasks import Facts, TaskState
 from tests.conftest import DatabaseFor
 from tests.integration.planner.jobs import asked_for, handled
-from tests.integration.planner.test_races import PAGED, changed, claim, completed, fetched, reason_of
+from tests.integration.planner.told import PAGED, changed, claim, completed, fetched, reason_of
 
 COUNTED = {"request": {"path": "/items"}, "pages": {"style": "offset", "size": 10, "total": "body.total"}}
 TOTAL = Facts(items=10, total=40, digest="a")
