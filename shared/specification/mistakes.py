@@ -81,6 +81,17 @@ def _of_bounds(error: dict[str, Any]) -> str:
     )
 
 
+def _got(error: dict[str, Any]) -> str:
+    """What is no number, where it looks like one."""
+    match error.get("input"):
+        case bool(value):
+            return ", got true" if value else ", got false"
+        case str():
+            return ", got a text"
+        case _:
+            return ""
+
+
 def _of_length(error: dict[str, Any]) -> str:
     context = error["ctx"]
     bound = f"at least {context['min_length']}" if "min_length" in context else f"at most {context['max_length']}"
@@ -126,8 +137,8 @@ _WORDS: dict[str, Callable[[dict[str, Any]], str]] = {
     "string_pattern_mismatch": _of_pattern,
     **dict.fromkeys(("tuple_type", "list_type"), lambda error: "expected a list"),
     **dict.fromkeys(("time_delta_parsing", "time_delta_type"), lambda error: _DURATION),
-    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), lambda error: "expected a whole number"),
-    **dict.fromkeys(("float_type", "float_parsing"), lambda error: "expected a number"),
+    **dict.fromkeys(("int_type", "int_from_float"), lambda error: f"expected a whole number{_got(error)}"),
+    "float_type": lambda error: f"expected a number{_got(error)}",
     "string_type": lambda error: "expected a text",
     "bool_type": lambda error: "expected true or false",
 }

@@ -6,7 +6,15 @@ from pydantic import AfterValidator, Field
 
 from shared.specification.names import OrName
 from shared.specification.scalars import Query
-from shared.specification.values import AnswerExpression, AtMost, BodyExpression, RecordExpression, Strict, Words
+from shared.specification.values import (
+    AnswerExpression,
+    AtMost,
+    Between,
+    BodyExpression,
+    RecordExpression,
+    Strict,
+    Words,
+)
 
 
 def check_path(value: str) -> str:
@@ -36,7 +44,7 @@ def _check_header(name: str) -> str:
 
 
 Path = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(check_path), Words("path")]
-PageSize = Annotated[int, Field(ge=1, le=100_000)]
+PageSize = Annotated[int, Between(1, 100_000)]
 Header = Annotated[str, Field(pattern=r"^[\x20-\x7e]*$", max_length=4096), Words("text of printable ASCII")]
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$"), Words("header name")]
 
@@ -74,7 +82,7 @@ class PlanCall(Strict):
 class Paged(Strict):
     """What all styles of paging share."""
 
-    limit: Annotated[int, Field(ge=1, le=10_000_000)] = 100_000
+    limit: Annotated[int, Between(1, 10_000_000)] = 100_000
     """The largest number of pages. A job that reaches it keeps its records and fails with `page_limit`."""
 
 
@@ -116,7 +124,7 @@ class NumberedPages(Paged):
     style: Literal["page"]
     size: PageSize = 100
     """How many records a page is asked to have."""
-    first: Annotated[int, Field(ge=0, le=1)] = 1
+    first: Annotated[int, Between(0, 1)] = 1
     """The number of the first page."""
     total: AnswerExpression | None = None
     """Where an answer has the number of all records."""

@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from shared.specification.notify import Notify
-from shared.specification.values import Duration, Name, Strict, Words
+from shared.specification.values import Between, Duration, Name, Strict, Words
 
 SHORTEST_INTERVAL = timedelta(seconds=1)
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
@@ -102,7 +102,7 @@ class Reschedule(Strict):
 
     after: Duration
     """The time until the next try."""
-    at_most: Annotated[int, Field(ge=1, le=100)] = 3
+    at_most: Annotated[int, Between(1, 100)] = 3
     """How many tries follow one failed firing."""
 
 

@@ -35,6 +35,8 @@ FARTHEST = timedelta(days=3660)
 _BEYOND = "expected a duration between 0 and 10 years"
 _MILLISECOND = timedelta(milliseconds=1)
 _TOO_FINE = "expected whole milliseconds"
+_NO_SIZE = "expected a size such as 64KiB, 10MB or a number of bytes"
+_NO_SHARE = "expected a share such as 1% or 0.01"
 
 
 def is_finite(document: Any) -> bool:
@@ -74,6 +76,26 @@ class AtMost:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         limited: Any = {**handler(source), "max_length": self.max_length}
         return core_schema.no_info_before_validator_function(self._check, limited)
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """For `Annotated`: the bounds of a number, which is written as one. Every number in a document has them, unless it
+    is a size or a share: pydantic alone would take true for 1, and read the digits in a text."""
+
+    ge: float
+    le: float
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        bounded: Any = {**handler(source), "ge": self.ge, "le": self.le}
+        mistake: Any = f"{bounded['type']}_type"
+
+        def check(value: Any) -> Any:
+            if isinstance(value, (bool, str)):
+                raise PydanticKnownError(mistake)
+            return value
+
+        return core_schema.no_info_before_validator_function(check, bounded)
 
 
 class Strict(BaseModel):
@@ -124,25 +146,27 @@ def write_duration(value: timedelta) -> str:
 
 def read_size(value: Any) -> Any:
     """`64KiB` → 65536 bytes; whole numbers are bytes."""
+    if isinstance(value, bool):
+        raise ValueError(_NO_SIZE)
     if isinstance(value, str):
         match = _SIZE.fullmatch(value.strip())
         if match is None:
-            raise ValueError("expected a size such as 64KiB, 10MB or a number of bytes")
+            raise ValueError(_NO_SIZE)
         return int(match[1]) * _SIZES[match[2] or ""]
     return value
 
 
 def read_share(value: Any) -> Any:
     """`1%` → 0.01; numbers are shares of one."""
+    if isinstance(value, bool) or (isinstance(value, str) and not value.endswith("%")):
+        raise ValueError(_NO_SHARE)
     if isinstance(value, str):
-        if not value.endswith("%"):
-            raise ValueError("expected a share such as 1% or 0.01")
         try:
             return float(Decimal(value[:-1]) / 100)
         except ArithmeticError:
-            raise ValueError("expected a share such as 1% or 0.01") from None
+            raise ValueError(_NO_SHARE) from None
     if isinstance(value, int) and value:
-        raise ValueError("expected a share such as 1% or 0.01; all of it is 100% or 1.0")
+        raise ValueError(f"{_NO_SHARE}; all of it is 100% or 1.0")
     return value
 
 

@@ -8,7 +8,17 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from shared.specification.auth import Auth
-from shared.specification.values import AnswerExpression, AtMost, Duration, MessageExpression, Name, Size, Strict, Words
+from shared.specification.values import (
+    AnswerExpression,
+    AtMost,
+    Between,
+    Duration,
+    MessageExpression,
+    Name,
+    Size,
+    Strict,
+    Words,
+)
 from shared.specification.verification import Verification
 
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?\.?|\[[0-9A-Fa-f:.]+\]")
@@ -59,11 +69,11 @@ class Window(Strict):
     `requests`. A window of more than a minute never has more than `requests` calls in any `per`.
     """
 
-    requests: Annotated[int, Field(ge=1, le=10_000_000)]
+    requests: Annotated[int, Between(1, 10_000_000)]
     """How many calls the contract allows in one `per`."""
     per: Duration
     """The window's length, between 100ms and 366d."""
-    burst: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    burst: Annotated[int, Between(1, 1_000_000)] | None = None
     """How many calls may leave at once, at most `requests`. Without it, calls in a window of up to a minute are spaced
     one by one, and a longer window is a quota that may be used at any pace."""
 
@@ -102,7 +112,7 @@ class Budget(Strict):
 
     windows: Annotated[tuple[Window, ...], AtMost(8)] = ()
     """The contract's rates and quotas. Every one of them holds. Without any, only `in_flight` limits the calls."""
-    in_flight: Annotated[int, Field(ge=1, le=1000)] = 20
+    in_flight: Annotated[int, Between(1, 1000)] = 20
     """How many calls may be open at the same time."""
     reset_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{0,64}$")] = ""
     """A header of the vendor's own that says when a limit or quota is free again."""
@@ -113,7 +123,7 @@ class Backoff(Strict):
 
     base: Duration = timedelta(seconds=1)
     """The longest that the first wait may be."""
-    factor: Annotated[float, Field(ge=1, le=10)] = 2.0
+    factor: Annotated[float, Between(1, 10)] = 2.0
     """The longest wait grows by this factor with each attempt."""
     cap: Duration = timedelta(minutes=2)
     """The longest wait is never more than this."""
@@ -122,7 +132,7 @@ class Backoff(Strict):
 class Retry(Strict):
     """How often and how long a call is tried. A wait for a rate limit costs no attempt."""
 
-    attempts: Annotated[int, Field(ge=1, le=100)] = 6
+    attempts: Annotated[int, Between(1, 100)] = 6
     """How often a call is tried, the first time included."""
     backoff: Backoff = Backoff()
     """The waits between attempts."""

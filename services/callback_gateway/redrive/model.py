@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, Field
 
 from shared.events.catalogue import Service
 from shared.ids import derived_id
-from shared.specification.values import Strict
+from shared.specification.values import Between, Strict
 
 State = Literal["open", "redriving", "redriven", "discarded"]
 Reason = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*$")]
@@ -47,7 +47,7 @@ class RedriveOrder(Strict):
 
     filter: LetterFilter
     dry_run: bool = False
-    rate: Annotated[float, Field(ge=0.01, le=1000)] = 50.0
+    rate: Annotated[float, Between(0.01, 1000)] = 50.0
     force: bool = False
 
     @property

@@ -74,6 +74,20 @@ async def test_urls(edge: Served) -> None:
         assert [one["pointer"] for one in answer.json()["errors"]] == ["/url"], url
 
 
+async def test_what_is_no_number_is_refused_where_one_belongs(edge: Served) -> None:
+    budget = {"windows": [{"requests": True, "per": "1s"}], "in_flight": "5"}
+    answer = await edge.http.put("/vendors/acme", json={"base_url": "https://a.example", "budget": budget})
+    assert (answer.status_code, is_problem(answer)) == (422, True)
+    assert answer.json()["errors"] == [
+        {"pointer": "/budget/windows/0/requests", "detail": "expected a whole number, got true"},
+        {"pointer": "/budget/in_flight", "detail": "expected a whole number, got a text"},
+    ]
+    job = {"url": "https://a.example", "pages": {"style": "offset", "size": True}}
+    assert (await edge.http.post("/jobs", json=job)).json()["errors"] == [
+        {"pointer": "/pages/size", "detail": "expected a whole number, got true"}
+    ]
+
+
 async def test_a_body_of_exactly_the_limit_is_read(edge: Served) -> None:
     body = b'{"url":"https://a.example"}'
     answer = await edge.http.post("/jobs", content=body + b" " * (LIMIT - len(body)), headers=JSON)
