@@ -21,6 +21,7 @@ from shared.client.yaml_text import read_yaml
 from shared.errors import Invalid, Problem
 from shared.events.firing import read_schedule
 from shared.specification.hook import Hook
+from shared.specification.hosts import read_vendor
 from shared.specification.job import KINDS, InvokeJob
 from shared.specification.parse import decode_json, parse
 from shared.specification.placeholders import read_job, read_source
@@ -31,7 +32,7 @@ from shared.specification.waits import wait_mistakes
 STANDARD_INPUT = "-"
 _VENDOR: TypeAdapter[Vendor] = TypeAdapter(Vendor)
 _READ: dict[str, Callable[[Any], object]] = {
-    "vendors": partial(parse, _VENDOR),
+    "vendors": read_vendor,
     "sources": read_source,
     "hooks": partial(parse, TypeAdapter(Hook)),
     "schedules": lambda document: read_schedule(document, datetime.now(UTC)),

@@ -1,9 +1,12 @@
 """Configuration carried as state on compacted topics; a tombstone deletes."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator
 
 from shared.events.envelope import Event
 from shared.specification.hook import Hook
+from shared.specification.hosts import check_address
 from shared.specification.source import Source
 from shared.specification.vendor import Vendor
 
@@ -12,7 +15,7 @@ class VendorConfigured(Event):
     """The vendor as it is from now on."""
 
     type: Literal["vendor.configured"] = "vendor.configured"
-    vendor: Vendor
+    vendor: Annotated[Vendor, AfterValidator(check_address)]
 
 
 class SourceConfigured(Event):

@@ -8,6 +8,7 @@ of Python thinks something else, and no API is there. Hosts may be written as nu
 
 import re
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from urllib.parse import urlsplit
 
 Address = IPv4Address | IPv6Address
 Networks = tuple[IPv4Network | IPv6Network, ...]
@@ -48,6 +49,13 @@ def literal_address(host: str) -> Address | None:
         return ip_address(name.split("%", 1)[0])
     except ValueError:
         return _numeric(name)
+
+
+def is_private(url: str) -> bool:
+    """Whether the host of a URL is written as an address that is not public. What a name stands for is only known when
+    it is looked up, so calls are checked again."""
+    address = literal_address(urlsplit(url).hostname or "")
+    return address is not None and not is_public(address)
 
 
 def _numeric(name: str) -> IPv4Address | None:

@@ -5,14 +5,15 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, TypeAdapter
+from pydantic import AfterValidator, Discriminator, Field, Tag, TypeAdapter, model_validator
 
+from shared.specification.addresses import is_private
 from shared.specification.invoke import Input, Invoke
-from shared.specification.notify import Notify
+from shared.specification.notify import NOT_PUBLIC, Notify
 from shared.specification.request import HeaderName, Pages, Path, Records, Request
 from shared.specification.scalars import MOST_QUERY_VALUES, Scalar
 from shared.specification.source import Output, Poll
-from shared.specification.values import AtMost, JobId, Name, SecretReference, Strict
+from shared.specification.values import AtMost, JobId, Name, SecretReference, Strict, mistake_of
 from shared.specification.vendor import Retry, Url
 
 Parameters = Annotated[dict[str, Scalar], AtMost(100)]
@@ -106,12 +107,21 @@ class DeliverJob(SentJob):
     retry: Retry | None = None
     """How often and how long it is tried. Without this field: the vendor's `retry`, or ten attempts within a day."""
 
+    @model_validator(mode="after")
+    def _check(self) -> "DeliverJob":
+        if self.vendor is None and is_private(self.deliver):
+            raise mistake_of("deliver", NOT_PUBLIC)
+        return self
+
 
 _PATH: TypeAdapter[str] = TypeAdapter(Path)
 
 
 def _check_place(value: str) -> str:
-    """A URL becomes a vendor and a request, so its path and query keep the rules of a request's."""
+    """A URL becomes a vendor and a request, so its path and query keep the rules of a request's. Nobody has
+    allowed that vendor a private address."""
+    if is_private(value):
+        raise ValueError(NOT_PUBLIC)
     parts = urlsplit(value)
     _PATH.validate_python(parts.path or "/")
     if parts.query.count("&") >= MOST_QUERY_VALUES:

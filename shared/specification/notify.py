@@ -2,11 +2,13 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, model_validator
 
-from shared.specification.values import AtMost, Name, SecretReference, Strict
+from shared.specification.addresses import is_private
+from shared.specification.values import AtMost, Name, SecretReference, Strict, mistake_of
 from shared.specification.vendor import Url
 
+NOT_PUBLIC = "expected a public address; private ones need a vendor that allows them"
 End = Literal["completed", "completed_with_failures", "failed", "cancelled"]
 Ends = Annotated[tuple[End, ...], Field(min_length=1, max_length=4)]
 _EVERY_END: Ends = ("completed", "completed_with_failures", "failed", "cancelled")
@@ -28,6 +30,12 @@ class Webhook(Strict):
     webhook is not signed."""
     vendor: Name | None = None
     """The vendor whose contract and network rules hold for the webhook."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "Webhook":
+        if self.vendor is None and is_private(self.webhook):
+            raise mistake_of("webhook", NOT_PUBLIC)
+        return self
 
 
 class OnTopic(Strict):

@@ -4,7 +4,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -27,16 +27,20 @@ MOST_PROBLEMS, _MOST_CHARACTERS = 5000, 2**18
 go into one event."""
 
 
-def parse(adapter: TypeAdapter[T], document: Any) -> T:
-    """Validate a decoded document (a dict from JSON or YAML).
+def parse(adapter: TypeAdapter[T], document: Any, besides: Iterable[Problem] = ()) -> T:
+    """Validate a decoded document (a dict from JSON or YAML). `besides` are mistakes that the model does not see.
 
     Raises:
         Invalid: with one problem for each mistake.
     """
     try:
-        return adapter.validate_python(document)
+        found = adapter.validate_python(document)
     except ValidationError as error:
-        raise Invalid(problems(error, adapter._type)) from None
+        seen = problems(error, adapter._type)
+        raise Invalid(first_problems(dict.fromkeys(chain(seen, first_problems(besides))))) from None
+    if unseen := first_problems(besides):
+        raise Invalid(unseen)
+    return found
 
 
 def decode_json(text: bytes) -> Any:

@@ -4,11 +4,11 @@ document arrives, not when it is due, and together with all its other mistakes. 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import TypeAdapter
 
-from shared.errors import Invalid, Problem
+from shared.errors import Problem
 from shared.specification.invoke import AFTER_IT, IN_SUBMIT, Input
 from shared.specification.job import JobSpecification, kind_of
 from shared.specification.parse import first_problems, parse, pointer_to
@@ -16,8 +16,6 @@ from shared.specification.source import BY_TYPE, EITHER, REQUESTS, Source
 from shared.specification.templates import Place, placeholders_in, unknown_placeholder
 from shared.specification.waits import wait_mistakes
 from shared.specification.walks import OF_PAGES, WrittenWalk, walks_in
-
-T = TypeVar("T")
 
 _JOB: TypeAdapter[Any] = TypeAdapter(JobSpecification)
 _SOURCE: TypeAdapter[Source] = TypeAdapter(Source)
@@ -30,7 +28,7 @@ def read_job(document: Any) -> JobSpecification:
         Invalid: with one problem for each mistake, placeholders that nothing fills among them. What a named source
             needs is not known here.
     """
-    job: JobSpecification = _read(_JOB, document, _mistakes_of_job(document))
+    job: JobSpecification = parse(_JOB, document, _mistakes_of_job(document))
     return job
 
 
@@ -40,18 +38,7 @@ def read_source(document: Any) -> Source:
     Raises:
         Invalid: as `read_job`.
     """
-    return _read(_SOURCE, document, _mistakes_of_source(document))
-
-
-def _read(adapter: TypeAdapter[T], document: Any, besides: Iterable[Problem]) -> T:
-    """`besides` are mistakes that the model does not see. They are reported beside those that it does."""
-    try:
-        found = parse(adapter, document)
-    except Invalid as error:
-        raise Invalid(first_problems(dict.fromkeys(chain(error.problems, first_problems(besides))))) from None
-    if problems := first_problems(besides):
-        raise Invalid(problems)
-    return found
+    return parse(_SOURCE, document, _mistakes_of_source(document))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,10 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     PlainSerializer,
+    ValidationError,
     WithJsonSchema,
 )
-from pydantic_core import CoreSchema, PydanticKnownError, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
 
 from shared.specification.expressions import mistake_in, roots_of, roots_with_steps
 
@@ -110,6 +111,13 @@ class Strict(BaseModel):
         hide_input_in_errors=True,
         allow_inf_nan=False,
         use_attribute_docstrings=True,
+    )
+
+
+def mistake_of(field: str, detail: str) -> ValidationError:
+    """For validators of whole objects: what is wrong with a field, where only another field tells it."""
+    return ValidationError.from_exception_data(
+        field, [{"type": PydanticCustomError("mistake_of_field", detail), "loc": (field,), "input": None}]
     )
 
 

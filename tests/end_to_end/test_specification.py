@@ -130,8 +130,9 @@ async def test_the_first_rule_that_holds_decides_an_outcome(running: Cluster) ->
 async def test_private_addresses_are_refused_in_urls_and_to_vendors_that_do_not_allow_them(running: Cluster) -> None:
     answer = await running.http.post(f"{running.gateway}/jobs", json={"url": f"{running.simulator}/acme/items"})
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/url")
-    await running.apply_vendor("private", network={})
-    assert "ssrf_blocked" in (await run(running, "private", BY_OFFSET))["reason"]
+    vendor = {"base_url": f"{running.simulator}/private"}
+    answer = await running.http.put(f"{running.gateway}/vendors/private", json=vendor)
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/base_url")
 
 
 async def test_the_parameters_of_a_job_fill_the_placeholders_of_its_source(running: Cluster) -> None:

@@ -3,11 +3,9 @@
 import asyncio
 from collections.abc import Collection
 from typing import Any
-from urllib.parse import urlsplit
 
 from services.callback_gateway.http.context import ApiContext
 from shared.errors import Invalid, Problem, Unavailable
-from shared.specification.addresses import is_public, literal_address
 from shared.specification.hosts import host_mistakes
 from shared.specification.invoke import Input
 from shared.specification.job import DeliverJob, InvokeJob, SourceJob, UrlJob
@@ -25,15 +23,11 @@ async def check(context: ApiContext, job: Any) -> None:
     """See what can be known of a job without asking anyone else.
 
     Raises:
-        Invalid: it names what nobody has configured, or an address that is not public, or lacks a value.
+        Invalid: it names what nobody has configured, or an address that is not its vendor's, or lacks a value.
     """
     if not isinstance(job, DeliverJob):
         await check_notices(context, job.notify, "/notify")
-    if isinstance(job, UrlJob):
-        _check_public(job.url, "/url")
-        return
-    if isinstance(job, DeliverJob) and job.vendor is None:
-        _check_public(job.deliver, "/deliver")
+    if isinstance(job, UrlJob) or (isinstance(job, DeliverJob) and job.vendor is None):
         return
     try:
         missing = await context.configuration.missing(job)
@@ -113,9 +107,3 @@ async def check_values(
         if not is_fresh:
             await context.configuration.refresh_to_refuse()
     raise Invalid(problems)
-
-
-def _check_public(url: str, pointer: str) -> None:
-    address = literal_address(urlsplit(url).hostname or "")
-    if address is not None and not is_public(address):
-        raise Invalid([Problem(pointer, "expected a public address; private ones need a vendor that allows them")])

@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic_core import to_json
 
 from shared.events.tasks import Call
-from shared.specification.addresses import is_public, literal_address
+from shared.specification.addresses import is_private
 from shared.specification.auth import BasicAuth, BearerAuth, HeaderAuth, QueryAuth
 from shared.specification.request import CALL_HEADER, OWN_HEADERS
 from shared.specification.vendor import Vendor
@@ -116,8 +116,7 @@ def redirected(request: HttpRequest, status: int, location: str, vendor: Vendor)
 
 
 def _not_public(url: str, vendor: Vendor) -> Unsendable | None:
-    address = literal_address(urlsplit(url).hostname or "")
-    if address is not None and not is_public(address) and vendor.network.private_addresses == "refuse":
+    if vendor.network.private_addresses == "refuse" and is_private(url):
         return Unsendable("ssrf_blocked: the address is not public; network.private_addresses would have to allow it")
     return None
 

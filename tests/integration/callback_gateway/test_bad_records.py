@@ -16,6 +16,7 @@ from tests.support.letters import reasons
 
 AT = "2026-01-01T00:00:00Z"
 JOB = str(new_id())
+VENDOR = {"vendor": "x", "base_url": "https://a.example"}
 
 
 def accepted(job_id: str = JOB, **more: Any) -> bytes:
@@ -65,8 +66,16 @@ PUT_ASIDE: dict[str, dict[str, tuple[bytes, str]]] = {
     },
     "vendors": {
         "under another's name": (
-            orjson.dumps({"type": "vendor.configured", "vendor": {"vendor": "x", "base_url": "https://a.example"}}),
+            orjson.dumps({"type": "vendor.configured", "vendor": VENDOR}),
             "key_mismatch",
+        ),
+        "at a private address": (
+            orjson.dumps({"type": "vendor.configured", "vendor": {"vendor": "y", "base_url": "http://127.1:9999"}}),
+            "schema_invalid",
+        ),
+        "with a text for a number": (
+            orjson.dumps({"type": "vendor.configured", "vendor": {**VENDOR, "budget": {"in_flight": "5"}}}),
+            "schema_invalid",
         ),
     },
 }

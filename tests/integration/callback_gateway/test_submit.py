@@ -96,6 +96,20 @@ async def test_private_addresses_are_refused(edge: Served) -> None:
         assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/url"), host
 
 
+async def test_a_vendor_at_a_private_address_has_to_allow_it(edge: Served) -> None:
+    detail = "expected a public address, or network: {private_addresses: allow}"
+    for host in PRIVATE:
+        base_url = f"http://{host.removesuffix('#x')}"
+        answer = await edge.http.put("/vendors/acme", json={"base_url": base_url, "retry": {"attempts": 0}})
+        [attempts, refused] = answer.json()["errors"]
+        assert (answer.status_code, attempts["pointer"]) == (422, "/retry/attempts")
+        assert refused == {"pointer": "/base_url", "detail": detail}, host
+        answer = await edge.http.put("/vendors/acme", json={"base_url": base_url, "network": {"redirects": "follow"}})
+        assert answer.json()["errors"] == [refused]
+    private = {"base_url": "http://127.0.0.1:9999", "network": {"private_addresses": "allow"}}
+    assert (await edge.http.put("/vendors/acme", json=private)).status_code == 201
+
+
 @pytest.mark.parametrize("by", ["key", "id"])
 async def test_a_private_address_is_refused_while_postgres_is_away(
     serve_edge: ServeEdge, producer: Producer, by: str

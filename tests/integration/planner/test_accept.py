@@ -126,6 +126,27 @@ async def test_all_mistakes_are_told_and_the_message_is_kept(
         assert {letter["reason"] for letter in dead.values} == {"schema_invalid", "undecodable"}
 
 
+async def test_what_could_never_be_called_is_rejected_at_once(
+    topics: Place, producer: Producer, reader_for: ReaderFor, payloads: Path
+) -> None:
+    jobs, dead = await reader_for("jobs.events"), await reader_for("planner.dead")
+    private = "expected a public address; private ones need a vendor that allows them"
+    documents: dict[str, dict[str, Any]] = {
+        "/url": {"url": "http://127.0.0.1/x"},
+        "/deliver": {"deliver": "http://127.1/x", "event": {}},
+        "/notify/0/webhook": {"url": "https://a.example", "notify": [{"webhook": "http://[::1]/x"}]},
+        "/pages/size": {"url": "https://a.example", "pages": {"style": "offset", "size": True}},
+    }
+    async with running("planner", Settings, build, topics, payloads):
+        await producer.send([requested(document, new_id()) for document in documents.values()])
+        await eventually(lambda: len(jobs.of_type("job.rejected")) == 4, 30)
+        mistakes = [mistake for one in jobs.of_type("job.rejected") for mistake in one["mistakes"]]
+        told = {mistake["pointer"]: mistake["detail"] for mistake in mistakes}
+        assert told == {**dict.fromkeys(documents, private), "/pages/size": "expected a whole number, got true"}
+        await eventually(lambda: len(dead.values) == 4)
+        assert {letter["reason"] for letter in dead.values} == {"schema_invalid"}
+
+
 async def test_jobs_with_very_much_to_call_are_written_in_batches_that_can_be_held(database_for: DatabaseFor) -> None:
     """No statement has more than 8 MiB of calls. Small ones are written together."""
     database = await database_for("planner")

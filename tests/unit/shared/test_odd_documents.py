@@ -15,9 +15,9 @@ from pydantic import TypeAdapter
 from shared.errors import Invalid
 from shared.events.firing import read_schedule
 from shared.specification.hook import Hook
+from shared.specification.hosts import read_vendor
 from shared.specification.parse import parse
 from shared.specification.placeholders import read_job, read_source
-from shared.specification.vendor import Vendor
 from tests.unit.shared.test_places import NOTICES, OUTPUT, PLAN
 
 Step = int | str
@@ -100,7 +100,7 @@ NOW = datetime(2026, 11, 1, tzinfo=UTC)
 KINDS: dict[str, tuple[Read, list[dict[str, Any]]]] = {
     "job": (read_job, JOBS),
     "source": (read_source, SOURCES),
-    "vendor": (partial(parse, TypeAdapter(Vendor)), VENDORS),
+    "vendor": (read_vendor, VENDORS),
     "hook": (partial(parse, TypeAdapter(Hook)), HOOKS),
     "schedule": (lambda document: read_schedule(document, NOW), SCHEDULES),
 }

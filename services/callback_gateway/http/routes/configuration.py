@@ -28,11 +28,11 @@ from shared.messaging.handler import Outgoing, outgoing, tombstone
 from shared.messaging.latest import Latest
 from shared.messaging.topics import Profile, create_topics
 from shared.specification.hook import Hook
+from shared.specification.hosts import read_vendor
 from shared.specification.mistakes import unknown
 from shared.specification.parse import parse
 from shared.specification.placeholders import read_source
 from shared.specification.source import Source, TopicSink
-from shared.specification.vendor import Vendor
 
 Name = Annotated[str, Path(pattern=r"^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$", description="its name")]
 
@@ -55,7 +55,7 @@ KINDS = (
         "vendors",
         "vendor",
         VENDORS,
-        partial(parse, TypeAdapter(Vendor)),
+        read_vendor,
         lambda found: VendorConfigured(vendor=found),
         vendors,
         {
