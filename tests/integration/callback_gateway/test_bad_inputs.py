@@ -3,6 +3,7 @@
 from uuid import uuid4
 
 import httpx
+import pytest
 
 from shared.messaging.producer import Producer
 from tests.conftest import ReaderFor
@@ -148,6 +149,25 @@ async def test_paths_methods_and_queries(edge: Served) -> None:
         raw = await spoken(edge.port, f"GET {target} HTTP/1.1\r\nHost: 127.1\r\n\r\n".encode())
         assert raw.startswith(b"HTTP/1.1 404 "), (target, raw[:200])
         assert b"content-type: application/problem+json" in raw
+
+
+@pytest.mark.parametrize("kind", ["vendor", "source", "hook", "schedule"])
+async def test_a_name_that_is_none_is_told_like_any_mistake(edge: Served, kind: str) -> None:
+    for name in ("Acme", "acme_eu", "-acme", "x" * 300):
+        place = f"/{kind}s/{name}"
+        document = {kind: name, "every": "1h", "start": {"url": "https://a.example"}}
+        asked = edge.http.post("/schedules", json=document) if kind == "schedule" else edge.http.put(place, json={})
+        answer = await asked
+        told = {"pointer": f"/{kind}", "detail": "expected lower case letters, digits, dots and hyphens, at most 63"}
+        assert (answer.status_code, is_problem(answer)) == (422, True), name
+        assert told in answer.json()["errors"], name
+        assert [(await edge.http.request(method, place)).status_code for method in ("GET", "DELETE")] == [404, 404]
+
+
+async def test_the_name_in_a_path_counts_and_not_that_in_the_document(edge: Served) -> None:
+    answer = await edge.http.put("/vendors/Acme", json={"vendor": "acme", "base_url": "https://a.example"})
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/vendor"]
+    assert answer.json()["errors"][0]["detail"].startswith("expected lower case letters")
 
 
 async def test_heads(edge: Served) -> None:

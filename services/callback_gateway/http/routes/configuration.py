@@ -27,6 +27,7 @@ from shared.events.topic import Topic
 from shared.messaging.handler import Outgoing, outgoing, tombstone
 from shared.messaging.latest import Latest
 from shared.messaging.topics import Profile, create_topics
+from shared.specification import values
 from shared.specification.hook import Hook
 from shared.specification.hosts import read_vendor
 from shared.specification.mistakes import unknown
@@ -34,7 +35,10 @@ from shared.specification.parse import parse
 from shared.specification.placeholders import read_source
 from shared.specification.source import Source, TopicSink
 
-Name = Annotated[str, Path(pattern=r"^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$", description="its name")]
+_PATTERN = r"^[a-z0-9](?:[a-z0-9.-]{0,61}[a-z0-9])?$"
+Name = Annotated[str, Path(pattern=_PATTERN, description="its name")]
+NewName = Annotated[str, Path(json_schema_extra={"pattern": _PATTERN}, description="its name")]
+_NAME: TypeAdapter[str] = TypeAdapter(values.Name)
 
 
 @dataclass(frozen=True)
@@ -138,7 +142,7 @@ def routes(kind: Kind) -> APIRouter:
         },
         openapi_extra={"requestBody": document(kind.name.capitalize(), kind.example)},
     )
-    async def put(context: Context, name: Name, request: Request) -> Response:
+    async def put(context: Context, name: NewName, request: Request) -> Response:
         """In force everywhere within two seconds; the next request to this process sees it at once."""
         return await _put(context, kind, name, request)
 
@@ -163,6 +167,7 @@ async def _found(context: ApiContext, kind: Kind, name: str) -> dict[str, Any]:
 
 async def _put(context: ApiContext, kind: Kind, name: str, request: Request) -> Response:
     _, given = await read_json_body(request, context.settings)
+    _check_name(kind, name)
     found = kind.read({kind.name: name, **given} if isinstance(given, dict) else given)
     await _check(context, kind, name, found)
     await _create_topic(context, found)
@@ -172,6 +177,14 @@ async def _put(context: ApiContext, kind: Kind, name: str, request: Request) -> 
     await _announce(context, kind, message, lambda tx: kind.kept.put(tx, {name: found}))
     body = found.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     return json_response(body, 200 if existed else 201)
+
+
+def _check_name(kind: Kind, name: str) -> None:
+    """The name in a path is told like one in a document."""
+    try:
+        parse(_NAME, name)
+    except Invalid as error:
+        raise Invalid([Problem(f"/{kind.name}", one.detail) for one in error.problems]) from None
 
 
 async def _announce(context: ApiContext, kind: Kind, message: Outgoing, apply: Apply) -> None:
