@@ -144,10 +144,15 @@ def task_body(row: Row) -> dict[str, Any]:
         "records": row["records"],
         "reason": row["reason"],
         "attempts": sorted(row["attempts"], key=lambda attempt: attempt["started_at"]),
-        "times": dict(sorted(row["times"].items(), key=itemgetter(1))),
+        "times": dict(sorted(_times(row["times"]).items(), key=itemgetter(1))),
         "vendor_job": row["vendor_job"],
-        "callbacks": row["callbacks"],
+        "callbacks": [one | _times({"received_at": one["received_at"]}) for one in row["callbacks"]],
     }
+
+
+def _times(written: Mapping[str, str]) -> dict[str, datetime]:
+    """Times as columns of JSON have them, to be shown like those of all other columns."""
+    return {name: datetime.fromisoformat(time) for name, time in written.items()}
 
 
 def callback_body(row: Row) -> dict[str, Any]:

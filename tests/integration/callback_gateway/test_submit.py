@@ -204,6 +204,15 @@ async def test_jobs_are_listed_a_page_at_a_time(edge: Served) -> None:
     assert [job["id"] for job in (await edge.http.get(place)).json()["jobs"]] == [made[0]]
 
 
+async def test_times_have_one_form_on_whatever_page(edge: Served) -> None:
+    place = (await edge.http.post("/jobs", json=JOB)).headers["location"]
+    alone = (await edge.http.get(place)).json()["created_at"]
+    full, short = [(await edge.http.get("/jobs", params={"limit": limit})).json() for limit in (1, 2)]
+    assert [full["jobs"][0]["created_at"], short["jobs"][0]["created_at"]] == [alone, alone]
+    assert (full["next"], short["next"]) == (full["jobs"][0]["id"], None)
+    assert alone.endswith("Z")
+
+
 async def test_orders_to_a_job_are_told(edge: Served, reader_for: ReaderFor) -> None:
     control = await reader_for("jobs.control")
     job_id = (await edge.http.post("/jobs", json=JOB)).json()["id"]

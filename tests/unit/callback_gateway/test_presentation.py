@@ -4,10 +4,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import orjson
 import pytest
 from pydantic import TypeAdapter
 
-from services.callback_gateway.http.presentation import job_body
+from services.callback_gateway.http.json_response import json_bytes
+from services.callback_gateway.http.presentation import job_body, task_body
 from shared.specification.vendor import Window
 
 ROW: dict[str, Any] = {
@@ -80,6 +82,26 @@ def test_of_a_chain_there_is_no_share_before_its_end() -> None:
     over = {**chain, "planned": 2000, "state": "completed", "ended_at": NOW}
     assert shown(**over)["percent"] == 100.0
     assert shown(planned=0)["percent"] is None
+
+
+def test_the_times_of_a_task_are_shown_in_one_form_and_in_their_order() -> None:
+    """Whatever form a column of JSON has them in."""
+    times = {"completed": "2026-11-20T12:00:00.5+00:00", "planned": "2026-11-20T12:00:00+00:00"}
+    none = dict.fromkeys(("id", "number", "round", "state", "records", "reason", "vendor_job"))
+    callback = {"id": "c", "received_at": "2026-11-20T12:00:01.25+00:00"}
+    row: Any = {**none, "attempts": [], "times": times, "callbacks": [callback]}
+    body = orjson.loads(json_bytes(task_body(row)))
+    assert list(body["times"].items()) == [
+        ("planned", "2026-11-20T12:00:00Z"),
+        ("completed", "2026-11-20T12:00:00.500000Z"),
+    ]
+    assert body["callbacks"] == [{"id": "c", "received_at": "2026-11-20T12:00:01.250000Z"}]
+
+
+def test_times_have_one_form_also_beside_what_is_written_the_slow_way() -> None:
+    at = datetime(2026, 11, 20, 12, tzinfo=UTC)
+    assert json_bytes({"at": at}) == b'{"at":"2026-11-20T12:00:00Z"}'
+    assert json_bytes({"at": at, "n": 2**70}).startswith(b'{"at":"2026-11-20T12:00:00Z"')
 
 
 def test_completeness_is_told_where_the_vendor_told_a_total() -> None:

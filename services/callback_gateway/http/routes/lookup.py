@@ -32,9 +32,10 @@ async def job_or_404(tx: Transaction, job_id: UUID) -> Row:
 def page(
     name: str, rows: Sequence[Row], body: Callable[[Row], dict[str, Any]], limit: int, *, by: str = "id"
 ) -> dict[str, Any]:
-    """The body of a page; `next` is the `after` of the next one, which there may be if this one is full."""
-    following = rows[-1][by] if len(rows) == limit else None
-    return {name: [body(row) for row in rows], "next": following}
+    """The body of a page; `next` is the `after` of the next one, which there may be if this one is full: what its last
+    row shows as `by`."""
+    shown = [body(row) for row in rows]
+    return {name: shown, "next": shown[-1][by] if len(shown) == limit else None}
 
 
 def linked_page(found: dict[str, Any], place: str, query: Mapping[str, Any]) -> Response:
