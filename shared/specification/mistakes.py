@@ -55,7 +55,7 @@ class Mistake:
         kind = self.error["type"]
         if kind == "extra_forbidden":
             name, known = str(self.place[-1]), sorted(self.around.field_names)
-            return _not_yet(name, known) or f"unknown field{_near(name, known)}"
+            return _not_yet(name, known) or f"unknown field{near(name, known)}"
         if kind in ("model_type", "model_attributes_type", "dict_type"):
             names = sorted(self.found.field_names)
             return "expected an object" + (f" with {', '.join(names)}" if 0 < len(names) <= _MOST_NAMES else "")
@@ -180,10 +180,11 @@ def _likelier(before: Mistake, one: Mistake) -> Mistake:
     return before
 
 
-def _near(name: str, known: list[str]) -> str:
-    near = _meant(name, known)
-    if near or not 0 < len(known) <= _MOST_NAMES:
-        return near
+def near(name: str, known: list[str]) -> str:
+    """The nearest of the names that are known at a place, or else all of them, if these are few."""
+    meant = _meant(name, known)
+    if meant or not 0 < len(known) <= _MOST_NAMES:
+        return meant
     return f"; known here: {', '.join(known)}"
 
 

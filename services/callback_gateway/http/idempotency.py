@@ -62,9 +62,12 @@ def idempotency_key(request: Request) -> str | None:
     Raises:
         Refusal: it is none that can be kept.
     """
-    key = request.headers.get("idempotency-key")
-    if key is None:
+    keys = request.headers.getlist("idempotency-key")
+    if not keys:
         return None
+    if len(keys) > 1:
+        raise Refusal(422, f"Idempotency-Key: expected one, got {len(keys)}")
+    [key] = keys
     if not 1 <= len(key) <= _LONGEST_KEY or not key.isascii() or not key.isprintable():
         raise Refusal(400, f"Idempotency-Key: expected 1 to {_LONGEST_KEY} printable ASCII characters")
     api_key = key_of(request.scope)

@@ -7,7 +7,7 @@ from functools import lru_cache, partial
 from time import perf_counter
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -28,6 +28,7 @@ from services.callback_gateway.http.routes import (
     schedules,
     webhooks,
 )
+from services.callback_gateway.http.routes.lookup import check_parameters
 from services.callback_gateway.http.submission import submit_job
 from services.callback_gateway.keys.keyring import Keyring
 from services.callback_gateway.keys.pace import Pace
@@ -48,6 +49,7 @@ def build_api(context: ApiContext) -> ASGIApp:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        dependencies=[Depends(check_parameters)],
     )
     app.state.context = context
     problems.install(app)

@@ -115,6 +115,14 @@ async def test_idempotency_keys_are_printable_and_short(edge: Served) -> None:
         assert answer.status_code == 400, key
 
 
+async def test_one_of_two_idempotency_keys_is_not_chosen(edge: Served) -> None:
+    keys = [("Idempotency-Key", "a"), ("Idempotency-Key", "b")]
+    schedule = {"every": "1h", "start": {"url": "https://a.example"}}
+    for path, document in (("/jobs", {"url": "https://a.example"}), ("/schedules", schedule)):
+        answer = await edge.http.post(path, json=document, headers=keys)
+        assert (answer.status_code, answer.json()["detail"]) == (422, "Idempotency-Key: expected one, got 2"), path
+
+
 async def test_paths_methods_and_queries(edge: Served) -> None:
     for method, path, status in (
         ("GET", "/", 404),
@@ -168,6 +176,22 @@ async def test_the_name_in_a_path_counts_and_not_that_in_the_document(edge: Serv
     answer = await edge.http.put("/vendors/Acme", json={"vendor": "acme", "base_url": "https://a.example"})
     assert [error["pointer"] for error in answer.json()["errors"]] == ["/vendor"]
     assert answer.json()["errors"][0]["detail"].startswith("expected lower case letters")
+
+
+async def test_a_parameter_that_an_operation_does_not_have_is_refused(edge: Served) -> None:
+    """It would be passed over, and the answer be taken for what was asked."""
+    known = "known here: after, correlation_id, limit, status"
+    for path, wrong, detail in (
+        ("/jobs?staus=failed&limit=5", "staus", "unknown parameter; did you mean status?"),
+        ("/jobs?x=1", "x", f"unknown parameter; {known}"),
+        (f"/jobs/{uuid4()}/tasks?status=failed", "status", "unknown parameter; did you mean state?"),
+        ("/dead-letters?job=x", "job", "unknown parameter; did you mean job_id?"),
+        ("/schedules?stauts=x", "stauts", "unknown parameter; did you mean status?"),
+    ):
+        answer = await edge.http.get(path)
+        assert (answer.status_code, is_problem(answer)) == (422, True), path
+        assert answer.json()["errors"] == [{"pointer": f"/query/{wrong}", "detail": detail}], path
+    assert (await edge.http.get("/jobs?status=failed&limit=5")).status_code == 200
 
 
 async def test_heads(edge: Served) -> None:
