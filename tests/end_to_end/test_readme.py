@@ -41,16 +41,20 @@ OF_THE_DEMO = "\n---\n".join(
 
 def local(text: str, running: Cluster) -> list[dict[str, Any]]:
     """Documents of the README or the demo at the simulator's addresses; what they call there is a list of items."""
-    text = re.sub(r"https://(\w+)\.acme\.example/v\d", rf"{running.simulator}/\1", text)
-    text = text.replace("https://me.example/done", f"{running.simulator}/receive/done").replace("/orders", "/items")
-    text = text.replace("{simulator}", running.simulator)
-    found = [document.content for document in load([("a page", text)])]
-    for document in found:
-        if "base_url" in document:
-            document["network"] = {"private_addresses": "allow"}
-        for webhook in document.get("notify", ()):
-            webhook.setdefault("vendor", "receive")
-    return found
+    found = [document.content for document in load([("a page", text.replace("{simulator}", running.simulator))])]
+    return [_moved(document, running.simulator) for document in found]
+
+
+def _moved(document: dict[str, Any], simulator: str) -> dict[str, Any]:
+    text = re.sub(r"https://(\w+)\.acme\.example/v\d", rf"{simulator}/\1", json.dumps(document))
+    moved: dict[str, Any] = json.loads(
+        text.replace("https://me.example/done", f"{simulator}/receive/done").replace("/orders", "/items")
+    )
+    if "base_url" in moved:
+        moved["network"] = {"private_addresses": "allow"}
+    for webhook in moved.get("notify", ()):
+        webhook.setdefault("vendor", "receive")
+    return moved
 
 
 @pytest.fixture(scope="module")

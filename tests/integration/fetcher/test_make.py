@@ -306,7 +306,7 @@ async def test_an_answer_that_cannot_be_kept_is_held_where_the_call_must_not_be_
 ) -> None:
     monkeypatch.setattr(make, "_PUT_OFF_SECONDS", 0.0)
     monkeypatch.setitem(vendors.ACTS, "/large", _large)
-    tmp_path.rmdir()
+    away = tmp_path.rename(tmp_path.with_name(f"{tmp_path.name}-away"))
     tmp_path.touch()
     call = large(claimed(site, "", "answer"))
     assert isinstance(await maker.make(call, FREE), Later)
@@ -315,7 +315,7 @@ async def test_an_answer_that_cannot_be_kept_is_held_where_the_call_must_not_be_
     await eventually(lambda: len(site.heads) == made + 1, 20)
     assert maker.cannot_store
     tmp_path.unlink()
-    tmp_path.mkdir()
+    away.rename(tmp_path)
     outcome = await making
     assert isinstance(outcome, Ended)
     assert states(outcome) == ["completed"]
@@ -326,12 +326,12 @@ async def test_an_answer_that_cannot_be_kept_is_held_where_the_call_must_not_be_
 async def test_a_small_answer_that_cannot_be_kept_is_held_although_it_does_not_tell_its_size(
     maker: CallMaker, site: Site, tmp_path: Path, purpose: str
 ) -> None:
-    tmp_path.rmdir()
+    away = tmp_path.rename(tmp_path.with_name(f"{tmp_path.name}-away"))
     tmp_path.touch()
     making = asyncio.create_task(maker.make(claimed(site, "200,{}", purpose), FREE))
     await eventually(lambda: maker.cannot_store, 20)
     tmp_path.unlink()
-    tmp_path.mkdir()
+    away.rename(tmp_path)
     assert isinstance(await making, Ended)
     assert len(site.heads) == 1
 
@@ -339,13 +339,13 @@ async def test_a_small_answer_that_cannot_be_kept_is_held_although_it_does_not_t
 async def test_a_page_was_fetched_when_its_answer_came_however_long_it_waits_for_the_payload_store(
     maker: CallMaker, site: Site, tmp_path: Path
 ) -> None:
-    tmp_path.rmdir()
+    away = tmp_path.rename(tmp_path.with_name(f"{tmp_path.name}-away"))
     tmp_path.touch()
     making = asyncio.create_task(maker.make(claimed(site, '200,{"items": []}', facts=FactsWanted()), FREE))
     await eventually(lambda: maker.cannot_store, 20)
     held_at = utc_now()
     tmp_path.unlink()
-    tmp_path.mkdir()
+    away.rename(tmp_path)
     told = [orjson.loads(message.value) for message in (await making).messages if message.value]
     [fetched_at] = [datetime.fromisoformat(event["fetched_at"]) for event in told if event["type"] == "payload.stored"]
     assert fetched_at <= held_at
