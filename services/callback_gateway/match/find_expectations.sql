@@ -2,12 +2,7 @@
 SELECT
     task_id, job_id, number, round, correlation_id, vendor, rules, deadline_at, vendor_job, over, reported, updated_at, since,
     vendor_job IS NULL AND EXISTS (
-        SELECT
-        FROM callbacks AS told
-        WHERE told.task_id = expectations.task_id
-            AND told.round = expectations.round
-            AND told.vendor_job IS NOT NULL
-            AND told.verdict IN ('accepted', 'duplicate')
+        SELECT FROM told_vendor_jobs AS told WHERE told.task_id = expectations.task_id AND told.round = expectations.round
     ) AS told_vendor_job
 FROM expectations
 WHERE task_id IN (

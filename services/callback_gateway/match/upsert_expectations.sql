@@ -33,10 +33,5 @@ WHERE kept.round <= excluded.round
 RETURNING task_id, job_id, number, round, correlation_id, vendor, rules, deadline_at, vendor_job, over, reported,
     updated_at, since,
     kept.vendor_job IS NULL AND EXISTS (
-        SELECT
-        FROM callbacks AS told
-        WHERE told.task_id = kept.task_id
-            AND told.round = kept.round
-            AND told.vendor_job IS NOT NULL
-            AND told.verdict IN ('accepted', 'duplicate')
+        SELECT FROM told_vendor_jobs AS told WHERE told.task_id = kept.task_id AND told.round = kept.round
     ) AS told_vendor_job
