@@ -43,7 +43,7 @@ def build(runtime: Runtime[Settings]) -> App:
             Loop("expire", Expire(runtime).step),
         ],
         workers=[lanes],
-        closed=[transport],
+        closables=[transport],
     )
 
 

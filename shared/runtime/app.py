@@ -45,10 +45,10 @@ class Runtime(Generic[S]):
 
 @dataclass(frozen=True)
 class App:
-    """A service as tables. Consumers stop first, then workers, then the loops, which workers may count on; what is
-    `closed` is so when all have ended."""
+    """A service as tables. Consumers stop first, then workers, then the loops, which workers may count on; the
+    `closables` are closed when all have ended."""
 
     consumers: Sequence[Consumer[Any]]
     loops: Sequence[Loop] = ()
     workers: Sequence[Worker] = field(default=())
-    closed: Sequence[Closable] = ()
+    closables: Sequence[Closable] = ()

@@ -162,7 +162,7 @@ class Process:
         _settle_memory()
         is_broken = await _has_broken_part(stop_requested, [watchdog, *loops, *workers])
         await self._stop(loops, workers)
-        for one in self._app.closed:
+        for one in self._app.closables:
             await one.close()
         dog.stop()
         watchdog.cancel()
