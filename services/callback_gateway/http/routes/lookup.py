@@ -20,10 +20,11 @@ Limit = Annotated[int, Query(ge=1, le=1000, description="how many at most")]
 
 
 async def check_parameters(request: Request) -> None:
-    """See that an operation has all parameters of a query. One that has none takes any.
+    """Refuse parameters of a query that an operation does not have: a misspelt filter would filter nothing. An
+    operation that has none passes them over, as a vendor may add some to the URL that it calls back.
 
     Raises:
-        Refusal: it lacks one, which would be passed over in silence.
+        Refusal: with each of them.
     """
     known = sorted(one.alias for one in request.scope["route"].dependant.query_params)
     unknown = [name for name in dict.fromkeys(request.query_params) if name not in known] if known else []
