@@ -117,6 +117,8 @@ def cut(listing: Listing, position: int) -> tuple[range, int]:
         case "overlap":
             start = max(0, position - max(1, size // 10))
             size += position - start
+        case "filled":
+            start = max(0, min(position, listing.count - size))
         case "honest":
             pass
     begin, end = min(start, listing.count), min(start + size, listing.count)

@@ -39,11 +39,11 @@ def end_of(job: JobRow) -> JobState | None:
 
 
 def completeness_of(job: JobRow) -> bool | None:
-    """Whether all records of the vendor came. None without a vendor total, or if enough came but the total shrank: a
-    record may have moved to a page that was already read."""
-    if job.expected is None:
+    """Whether all records of the vendor came. None without a vendor total, if more came than it tells of, or if enough
+    came but the total shrank: a record may have moved to a page that was already read."""
+    if job.expected is None or job.distinct > job.expected:
         return None
-    enough = job.distinct >= job.expected
+    enough = job.distinct == job.expected
     return None if enough and job.shrank else enough
 
 

@@ -19,6 +19,12 @@ PAGE = {"request": {"path": "/pages"}, "pages": {"style": "page", "size": 50, "t
 COUNTED = {"request": {"path": "/pages"}, "pages": {"style": "page", "size": 50, "pages": "body.pages"}}
 NEXT = {"request": {"path": "/next"}, "pages": {"style": "next", "next": "body.next"}}
 
+
+def sized(poll: dict[str, Any], size: int) -> dict[str, Any]:
+    """The same with smaller pages."""
+    return {**poll, "pages": {**poll["pages"], "size": size}}
+
+
 COMPLETES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "a total that is missing": (OFFSET, {"misbehaviour": {"total": "missing"}}),
     "a total of the wrong type": (OFFSET, {"misbehaviour": {"total": "wrong_type"}}),
@@ -27,6 +33,8 @@ COMPLETES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "a number of pages that is too low": (COUNTED, {"misbehaviour": {"total": "too_low"}}),
     "pages smaller than asked for": (OFFSET, {"page_size_max": 20}),
     "pages that overlap": (OFFSET, {"misbehaviour": {"pages": "overlap"}}),
+    "a last page that is filled up": (sized(OFFSET, 30), {"misbehaviour": {"pages": "filled"}}),
+    "a last numbered page that is filled up": (sized(PAGE, 30), {"misbehaviour": {"pages": "filled"}}),
     "a list instead of an object": ({**OFFSET, "pages": WALKED}, {"misbehaviour": {"body": "array"}}),
 }
 PARTLY, FAILED = "completed_with_failures", "failed"
@@ -95,6 +103,17 @@ async def test_a_total_that_shrinks_is_noted_and_leaves_completeness_open(runnin
     assert (job["status"], job["reason"], "went down from 100 to 50" in job["note"]) == ("completed", "", True), job
     assert job["completeness"] == {"expected": 50, "distinct": 50, "complete": None}, job
     assert await keys(running, job["source"]) == set(range(1, 51))
+
+
+@pytest.mark.parametrize(("style", "poll"), [("offset", OFFSET), ("page", PAGE)])
+async def test_a_total_that_only_later_pages_disprove_is_noted_and_leaves_completeness_open(
+    running: Cluster, style: str, poll: dict[str, Any]
+) -> None:
+    job = await run(running, f"low-{style}", sized(poll, 30), {"misbehaviour": {"total": "too_low"}})
+    assert (job["status"], job["reason"]) == ("completed", ""), job
+    assert job["note"] == "the vendor tells of 40 items and has sent 60; pages are read until there are no more", job
+    assert job["completeness"] == {"expected": 40, "distinct": 400, "complete": None}, job
+    assert await keys(running, job["source"]) == set(range(1, 401))
 
 
 BROKEN = {"records": 400, "page_size_max": 50, "fail_paths": [{"match": "offset=150(&|$)", "status": 200}]}

@@ -50,7 +50,7 @@ def after_offset(walk: Walk, pages: OffsetPages, done: PlannedCall, facts: Facts
     """What follows a page that was asked for by offset: its items say where the next one begins."""
     items, end = facts.items or 0, done.position + (facts.items or 0)
     asked, before = size_asked(pages, done), read_key(done.unique_key)
-    disproof = _disproof(facts.total, end, "items") if items or not _shows_growth(done) else ""
+    disproof = "" if _comes_short(done, items, asked) else _disproof(facts.total, end, "items")
     if facts.total is None or disproof:
         following = _leading_page(walk, pages, end, asked)
         least = asked if done.position and not disproof else 1
@@ -76,7 +76,7 @@ def after_number(walk: Walk, pages: NumberedPages, done: PlannedCall, facts: Fac
     if facts.total is not None and count is None:
         count = ceil(facts.total / served)
     disproof = ""
-    if not _shows_growth(done):
+    if not _comes_short(done, items, served):
         sent = index + (items > 0)
         disproof = _disproof(facts.total, index * served + items, "items") or _disproof(facts.pages, sent, "pages")
     if count is None or disproof:
@@ -154,8 +154,14 @@ def _too_much(count: int, one: PlannedCall) -> str:
 
 
 def _shows_growth(done: PlannedCall) -> bool:
-    """Whether this is the last page that a total asked for. What comes short there may be gone since."""
+    """Whether this is the last page that a total asked for."""
     return done.wanted is not None and done.wanted.growth
+
+
+def _comes_short(done: PlannedCall, items: int, size: int) -> bool:
+    """Whether the last page that a total asked for is not full: it is the last one in any case. What it lacks may be
+    gone since the total was told."""
+    return _shows_growth(done) and items < size
 
 
 def _disproof(told: int | None, sent: int, what: str) -> str:
@@ -167,11 +173,14 @@ def _walk_on(following: PlannedCall, done: PlannedCall, items: int, least: int, 
     """The next page, unless this was the last: shorter than the longest of its walk or, where the walk begins with it,
     than `least`. There it is noted `why` a total was not to be used."""
     before = read_key(done.unique_key)
-    longest, begins = (before.longest, False) if isinstance(before, Walked) else (least, True)
+    longest, beyond = least, _shows_growth(done)
+    if isinstance(before, Walked):
+        longest, beyond, why = before.longest, before.beyond, ""
     if items < longest:
         return Step(all_planned=True)
-    note = f"{why}; pages are read until there are no more" if why and begins else ""
-    return Step((replace(following, unique_key=write_key(Walked(items, following.position))),), note=note)
+    note = f"{why}; pages are read until there are no more" if why else ""
+    walked = Walked(items, following.position, beyond)
+    return Step((replace(following, unique_key=write_key(walked)),), note=note)
 
 
 def _follow_growth(step: Step, before: Walked | Grown | None) -> Step:

@@ -8,6 +8,7 @@ from services.planner.ending import BARREN, LOOPS, also_cut, end_of, paging_stop
 from services.planner.model import JobRow, PlannedCall, Resolved, Task, number_tasks
 from services.planner.paging.follow import has_plan, leads_on, next_step, pages_so_far
 from services.planner.paging.step import Step
+from services.planner.paging.unique_key import is_beyond
 from services.planner.room import Room
 from shared.events.jobs import JobState
 from shared.events.tasks import END_RANK, Facts, TaskChanged, TaskState
@@ -36,11 +37,17 @@ def latest(events: Iterable[TaskChanged]) -> list[TaskChanged]:
     return sorted(merged.values(), key=lambda event: event.task_id)
 
 
-def digest_of(facts: Facts, resolved: Resolved) -> str:
-    """What is kept of an answer that leads on, so that it does so once. One that could not be read has led nowhere
-    yet."""
-    pages = _paging(resolved)
-    return facts.digest if pages is not None and leads_on(pages, facts) else ""
+def digest_of(facts: Facts, job: JobRow) -> str:
+    """What is kept of an answer that leads on, so that it does so once. One that could not be read, or that comes when
+    the job follows none, has led nowhere yet."""
+    pages = _paging(job.resolved)
+    return facts.digest if pages is not None and _follows(job) and leads_on(pages, facts) else ""
+
+
+def _follows(job: JobRow) -> bool:
+    """Whether answers are followed now. In an invocation each vendor job has its own pages, which end by themselves."""
+    over = job.resolved.invoke is None and (job.reason or job.discovery_over)
+    return job.is_open and not over
 
 
 def _paging(resolved: Resolved) -> Pages | None:
@@ -53,7 +60,7 @@ def _paging(resolved: Resolved) -> Pages | None:
 class Change:
     """A task whose state really changed. `chained`: the page after it is found in its answer. `leads_on`: that answer
     has not been read yet. `growth`: all pages are planned; its answer only shows whether the total grew. `slice`: it
-    belongs to the results of this submit."""
+    belongs to the results of this submit. `is_page`: neither metadata nor a submit."""
 
     number: int
     state: TaskState
@@ -64,6 +71,7 @@ class Change:
     chained: bool = False
     growth: bool = False
     slice: int | None = None
+    is_page: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +128,10 @@ def advance(job: JobRow, changes: Sequence[Change], pages: Sequence[PageRead], r
             room.take(result.planned[before:])
     job = result.job
     if job.barren >= MOST_BARREN and not job.discovery_over:
-        job = replace(job, discovery_over=True, reason=f"{BARREN}{job.barren} pages had none")
-    elif end_of(job) is JobState.COMPLETED and _repeats_one_page(job):
-        job = replace(job, reason=f"{BARREN}all {job.completed} pages had the same {job.distinct} records")
+        has_all = job.expected is not None and job.distinct >= job.expected
+        job = replace(job, discovery_over=True, reason="" if has_all else f"{BARREN}{job.barren} pages had none")
+    elif end_of(job) is JobState.COMPLETED and (times := _repeats_one_page(job)):
+        job = replace(job, reason=f"{BARREN}all {times} pages had the same {job.distinct} records")
     return replace(result, job=job, ended=end_of(job))
 
 
@@ -163,27 +172,28 @@ def _count(job: JobRow, changes: Sequence[Change]) -> JobRow:
         cancelled=job.cancelled + len(ends) - len(completed) - len(failed),
         records=job.records + sum(change.records for change in completed),
         distinct=job.distinct + sum(change.distinct for change in completed),
-        barren=_barren(job, completed),
+        barren=_barren(job, [change for change in completed if change.is_page]),
         discovery_over=discovery_over,
         reason=reason,
         cuts=cuts,
     )
 
 
-def _repeats_one_page(job: JobRow) -> bool:
-    """Whether a poll that looks complete was sent one page again and again, as vendors do that ignore which page is
-    requested: bytes need not be the same, for each may carry another cursor."""
+def _repeats_one_page(job: JobRow) -> int:
+    """How often a poll that looks complete was sent one page, as vendors do that ignore which page is requested; 0 for
+    any other job. Bytes need not be the same, for each may carry another cursor."""
     pages = job.completed - has_plan(job.resolved) if job.resolved.poll is not None else 0
-    return pages > 1 and job.barren >= pages - 1 and job.records == pages * job.distinct > 0
+    return pages if pages > 1 and job.barren >= pages - 1 and job.records == pages * job.distinct > 0 else 0
 
 
-def _barren(job: JobRow, completed: Sequence[Change]) -> int:
+def _barren(job: JobRow, pages: Sequence[Change]) -> int:
     """Pages without a new record. Of a chain those in a row count. Pages that a total asks for have an end, so they
     count only while no more than one page of the job had anything new: the vendor may ignore which page is requested.
     """
     barren = job.barren
     selects_all = is_one_for_one(job.resolved.records.select)
-    for before, change in enumerate(completed, job.completed):
+    pages_before = job.completed - (job.resolved.poll is not None and has_plan(job.resolved))
+    for before, change in enumerate(pages, pages_before):
         if change.distinct:
             barren = 0 if change.chained else barren
         elif (change.records or selects_all) and (change.chained or before - barren <= 1):
@@ -193,13 +203,9 @@ def _barren(job: JobRow, completed: Sequence[Change]) -> int:
 
 def _follow(so_far: Advance, page: PageRead) -> Advance:
     job = so_far.job
-    if job.reason or job.discovery_over or not job.is_open:
+    if not _follows(job):
         return so_far
-    if page.repeats and page.facts.items:
-        problem = f"pages_repeat: task {page.number} has the same bytes as the page before it"
-        return replace(so_far, job=replace(job, discovery_over=True, reason=problem))
-    pages = job.planned - has_plan(job.resolved)
-    step = next_step(job.resolved, page.planned, page.facts, pages)
+    step = _next_step(job.resolved, page, job.planned - has_plan(job.resolved))
     resolved = job.resolved.model_copy(update={"pages": step.pages}) if step.pages else job.resolved
     shrinks = _shrinks(job, step)
     job = replace(
@@ -221,6 +227,15 @@ def _follow(so_far: Advance, page: PageRead) -> Advance:
     )
 
 
+def _next_step(resolved: Resolved, page: PageRead, planned_so_far: int) -> Step:
+    """What follows a page. One that repeats the page before it ends the paging: beyond all that a total asks for this
+    is the end that was looked for, as of vendors that answer with their last page there."""
+    if not (page.repeats and page.facts.items):
+        return next_step(resolved, page.planned, page.facts, planned_so_far)
+    problem = f"pages_repeat: task {page.number} has the same bytes as the page before it"
+    return Step(all_planned=True, problem="" if is_beyond(page.planned.unique_key) else problem)
+
+
 def _shrinks(job: JobRow, step: Step) -> str:
     """What is to be said of a total that went down: records moved forward, perhaps onto a page that was read before."""
     if job.expected is None or step.expected is None or step.expected >= job.expected:
@@ -232,12 +247,9 @@ def _shrinks(job: JobRow, step: Step) -> str:
 def _follow_results(so_far: Advance, page: PageRead, results: Resolved) -> Advance:
     """The next pages of one vendor job. What is wrong with them fails the job, but stops no other vendor job."""
     job = so_far.job
-    if not job.is_open:
+    if not _follows(job):
         return so_far
-    if page.repeats and page.facts.items:
-        step = Step(problem=f"pages_repeat: task {page.number} has the same bytes as the page before it")
-    else:
-        step = next_step(results, page.planned, page.facts, pages_so_far(results, page.planned))
+    step = _next_step(results, page, pages_so_far(results, page.planned))
     following = tuple(replace(one, slice=page.planned.slice) for one in step.calls)
     cuts = also_cut(job.cuts, page.planned.slice or 0, step.problem) if step.problem else job.cuts
     job = replace(job, planned=job.planned + len(following), open=job.open + len(following), cuts=cuts)

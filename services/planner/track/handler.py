@@ -10,7 +10,7 @@ from pydantic_core import from_json
 from services.planner.invocation import resolve_results
 from services.planner.messages import ended, moved_task, planned_task, progressed
 from services.planner.metrics import TASKS_PLANNED
-from services.planner.model import Resolved, Task
+from services.planner.model import JobRow, Resolved, Task
 from services.planner.room import Room
 from services.planner.rows import (
     BLOCK,
@@ -53,7 +53,7 @@ async def track_tasks(tx: Transaction, batch: Sequence[Incoming[TaskChanged]]) -
     locked = await lock_jobs(tx, sorted({event.job_id for event in events}))
     jobs = locked.jobs
     specifications = {job.id: job.resolved for job in jobs}
-    pages = await _read_pages(tx, events, specifications)
+    pages = await _read_pages(tx, events, {job.id: job for job in jobs})
     moved = await store.apply_task_events(tx, events)
     changes = _changes(moved)
     room = Room(len(batch))
@@ -95,6 +95,7 @@ def _changes(moved: Sequence[Row]) -> dict[UUID, list[Change]]:
             chained=row["chained"],
             growth=row["growth"],
             slice=row["slice"],
+            is_page=row["purpose"] == "page",
             reason=row["reason"],
         )
         changes[row["job_id"]].append(change)
@@ -102,19 +103,19 @@ def _changes(moved: Sequence[Row]) -> dict[UUID, list[Change]]:
 
 
 async def _read_pages(
-    tx: Transaction, events: Sequence[TaskChanged], specifications: Mapping[UUID, Resolved]
+    tx: Transaction, events: Sequence[TaskChanged], jobs: Mapping[UUID, JobRow]
 ) -> dict[UUID, list[PageRead]]:
     """The answers that are read now, by job: each once, however often it is told. Where a job cannot be read, perhaps
     its tasks cannot be read either: they are left out."""
-    told = [(event, event.facts) for event in events if event.facts is not None and event.job_id in specifications]
-    digests = [digest_of(facts, specifications[event.job_id]) for event, facts in told]
+    told = [(event, event.facts) for event in events if event.facts is not None and event.job_id in jobs]
+    digests = [digest_of(facts, jobs[event.job_id]) for event, facts in told]
     unread = await store.read_answers(tx, [event for event, _ in told], digests) if told else set()
     answers = {event.task_id: facts for event, facts in told if (event.task_id, event.round) in unread}
     pages: dict[UUID, list[PageRead]] = defaultdict(list)
     for row in await store.find_positions(tx, list(answers)) if answers else ():
         facts = answers[row["id"]]
         repeats = bool(facts.digest) and facts.digest == row["previous_digest"]
-        results = _results(row, specifications[row["job_id"]])
+        results = _results(row, jobs[row["job_id"]].resolved)
         pages[row["job_id"]].append(PageRead(row["number"], planned_of(row), facts, repeats, results))
     return pages
 

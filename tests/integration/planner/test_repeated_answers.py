@@ -46,6 +46,22 @@ async def test_a_page_that_is_told_again_is_no_loop(database: Database) -> None:
     assert await reason_of(database, job_id) == ""
 
 
+async def test_an_answer_that_comes_after_its_task_had_ended_is_followed_once_the_task_is_redriven(
+    database: Database,
+) -> None:
+    """The two may come by topics of their own."""
+    job_id = await asked_for(database, {"vendor": "acme", "poll": PAGED})
+    [first] = await claim(database)
+    await handled(database, track_tasks, changed(first, TaskState.DEAD, reason="bug: x"))
+    await handled(database, track_tasks, fetched(first, "2"))
+    await handled(database, control_jobs, JobControl(job_id=job_id, action="redrive"))
+    [again] = await claim(database)
+    await handled(database, track_tasks, fetched(again, "2"))
+    await handled(database, track_tasks, completed(again))
+    [second] = await claim(database)
+    assert (second["number"], await reason_of(database, job_id)) == (1, "")
+
+
 async def test_an_answer_of_an_earlier_round_leads_nowhere(database: Database) -> None:
     job_id = await asked_for(database, {"vendor": "acme", "poll": PAGED})
     [first] = await claim(database)

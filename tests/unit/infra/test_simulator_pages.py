@@ -89,6 +89,14 @@ def test_overlapping_pages_repeat_records_but_miss_none() -> None:
     assert set(ids) == set(range(1, 96)) and len(ids) == 95 + 9
 
 
+def test_a_last_page_that_is_filled_up_begins_on_the_page_before_it() -> None:
+    config = VendorConfig(records=95, page_size_max=10, misbehaviour=Misbehaviour(pages="filled"))
+    assert [list(page("items", config, {"offset": str(at)}).indices) for at in (80, 90, 100)] == [
+        list(range(80, 90)),
+        *[list(range(85, 95))] * 2,
+    ]
+
+
 def test_a_repeating_vendor_shows_its_first_page_only() -> None:
     config = VendorConfig(records=95, page_size_max=10, misbehaviour=Misbehaviour(pages="repeat"))
     assert set(walk("pages", config, {})) == set(range(1, 11))

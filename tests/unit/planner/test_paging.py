@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from services.planner.model import PlannedCall, Resolved
 from services.planner.paging.counted import MOST_GROWTH
 from services.planner.paging.follow import first_step, next_step
-from services.planner.paging.unique_key import Grown, Walked, key_of_cursor, read_key, write_key
+from services.planner.paging.unique_key import Grown, Walked, is_beyond, key_of_cursor, read_key, write_key
 from shared.events.tasks import Facts
 from shared.specification.request import Records, Request
 from shared.specification.source import Poll
@@ -55,16 +55,41 @@ def test_without_a_total_pages_are_walked_to_the_end(total: int, size: int, larg
     assert steps[-1].all_planned
 
 
+@pytest.mark.parametrize("style", ["offset", "page"])
 @given(total=st.integers(0, 1000), told=st.integers(0, 1000), largest=st.integers(1, 120))
-def test_a_total_below_what_was_sent_is_none(total: int, told: int, largest: int) -> None:
+def test_a_total_below_what_was_sent_is_none(style: str, total: int, told: int, largest: int) -> None:
     """Records are missed only if the vendor's number fits the pages that it was asked for."""
-    honest = serving(total, largest)
-    job = resolved(style="offset", size=100, total="body.total")
-    made, steps = walk(job, lambda call: honest(call).model_copy(update={"total": told}), most=10_000)
-    seen = sorted(index for call in made for index in _range(call, total, largest))
-    assert seen == list(range(len(seen)))
+    size = min(100, largest)
+
+    def served(call: PlannedCall) -> range:
+        begin = call.position if style == "offset" else size * (call.position - 1)
+        return range(total)[begin : begin + size]
+
+    job = resolved(style=style, size=100, total="body.total")
+    made, steps = walk(job, lambda call: Facts(total=told, items=len(served(call))), most=10_000)
+    seen = [index for call in made for index in served(call)]
+    assert sorted(seen) == list(range(len(seen)))
     assert (len(seen) == total or told == len(seen) < total) and steps[-1].all_planned
-    assert any(step.note for step in steps) == (min(told, len(seen)) < total and told != len(seen))
+    walked = any(isinstance(read_key(call.unique_key), Walked) for call in made)
+    assert any(step.note for step in steps) == walked
+
+
+@pytest.mark.parametrize(("style", "behind"), [("offset", 100), ("page", 11)])
+@pytest.mark.parametrize("last", [10, 9])
+def test_one_more_page_than_a_total_asks_for_is_fetched_where_the_last_one_is_full(
+    style: str, behind: int, last: int
+) -> None:
+    """Whether the vendor has more, or has filled up its last page with items of the one before, shows there."""
+
+    def answer(call: PlannedCall) -> Facts:
+        if is_beyond(call.unique_key):
+            return Facts(total=95, items=0)
+        return Facts(total=95, items=last if call.wanted and call.wanted.growth else 10)
+
+    made, steps = walk(resolved(style=style, size=10, total="body.total"), answer)
+    assert [call.position for call in made if is_beyond(call.unique_key)] == ([behind] if last == 10 else [])
+    assert len(made) == 10 + (last == 10)
+    assert steps[-1].all_planned and not any(step.problem for step in steps)
 
 
 @pytest.mark.parametrize("told", [{"total": 50}, {"total": 0}, {"pages": 0}])
@@ -261,6 +286,7 @@ def test_with_a_total_it_is_known_from_the_first_page_on_how_many_there_are(sele
     ("key", "state"),
     [
         ("longest 40 at 80", Walked(40, 80)),
+        ("longest 40 beyond 80", Walked(40, 80, beyond=True)),
         ("grown 3", Grown(3)),
         (key_of_cursor("grown 3"), None),
         (None, None),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from services.planner.ending import end_of, reason_of
 from services.planner.messages import ended
 from services.planner.model import JobRow, PlannedCall, Resolved, Single
+from services.planner.paging.unique_key import Walked, write_key
 from services.planner.track.decide import (
     MOST_BARREN,
     Advance,
@@ -66,6 +67,7 @@ def told_total(total: int, position: int) -> PageRead:
         (30, 30, JobState.COMPLETED, True),
         (29, 29, JobState.COMPLETED, None),
         (29, 28, JobState.COMPLETED_WITH_FAILURES, False),
+        (30, 31, JobState.COMPLETED, None),
     ],
 )
 def test_records_that_went_away_while_pages_were_read_leave_open_whether_all_came(
@@ -144,6 +146,21 @@ def test_the_same_bytes_again_end_the_chain() -> None:
     assert (after.planned, after.job.discovery_over) == ((), True)
 
 
+def test_the_same_bytes_again_behind_all_that_a_total_asks_for_are_the_end() -> None:
+    """Of a vendor that answers with its last page there."""
+    key = write_key(Walked(10, 40, beyond=True))
+    page = PageRead(4, replace(FIRST, position=40, unique_key=key), Facts(total=35, items=10), repeats=True)
+    after = advance(job(discovery_over=False, expected=35), [], [page])
+    assert (after.planned, after.job.discovery_over, after.job.reason) == ((), True, "")
+
+
+def test_pages_without_anything_new_once_all_came_are_the_end() -> None:
+    """Of a vendor whose last pages differ in more than their records."""
+    many = job(open=200, planned=200, discovery_over=False, expected=35, distinct=35)
+    after = advance(many, [change(distinct=0, chained=True)] * MOST_BARREN, [])
+    assert (after.job.discovery_over, after.job.reason) == (True, "")
+
+
 def test_pages_without_anything_new_end_the_chain() -> None:
     many = job(open=200, planned=200, discovery_over=False)
     known = [change(distinct=0, chained=True)] * MOST_BARREN
@@ -203,10 +220,28 @@ def test_a_share_that_is_just_reached_is_tolerated() -> None:
         assert end_of(row) is JobState.COMPLETED_WITH_FAILURES, failed
 
 
-def test_a_metadata_call_is_no_page_of_the_limit() -> None:
-    plan = {"style": "offset", "size": 10, "plan": {"path": "/size", "total": "body.total"}, "limit": 3}
+def with_plan(**more: Any) -> Resolved:
+    plan = {"style": "offset", "size": 10, "plan": {"path": "/size", "total": "body.total"}, **more}
     poll = POLL.model_copy(update={"pages": OffsetPages.model_validate(plan)})
-    row = job(open=0, discovery_over=False, resolved=Resolved(vendor="acme", source="items", poll=poll))
+    return Resolved(vendor="acme", source="items", poll=poll)
+
+
+@pytest.mark.parametrize(
+    ("new", "reason"), [((10, 0), "no_new_records: all 2 pages had the same 10 records"), ((5, 5), ""), ((5, 0), "")]
+)
+@pytest.mark.parametrize("select", [None, "body[].lines[]"])
+def test_a_metadata_call_is_no_page_without_new_records(new: tuple[int, int], reason: str, select: str | None) -> None:
+    resolved = with_plan()
+    assert resolved.poll is not None
+    poll = resolved.poll.model_copy(update={"records": Records(select=select)})
+    row = job(planned=3, open=3, resolved=resolved.model_copy(update={"poll": poll}))
+    metadata = advance(row, [change(records=0, distinct=0, is_page=False, chained=True)], [])
+    after = advance(metadata.job, [change(distinct=one, number=1 + at) for at, one in enumerate(new)], [])
+    assert (after.job.reason, after.ended) == (reason, JobState.FAILED if reason else JobState.COMPLETED)
+
+
+def test_a_metadata_call_is_no_page_of_the_limit() -> None:
+    row = job(open=0, discovery_over=False, resolved=with_plan(limit=3))
     asked = PlannedCall(call=Call(path="/size"), purpose="metadata", wanted=FactsWanted(total="body.total"))
     after = advance(row, [], [PageRead(0, asked, Facts(total=30), False)])
     assert (len(after.planned), after.note) == (3, "")
