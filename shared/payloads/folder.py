@@ -6,9 +6,15 @@ themselves, which end in the page cache; what is larger than `SMALL_BYTES` goes 
 
 import itertools
 import os
+from contextlib import suppress
 from pathlib import Path
 
+from shared.ids import new_id
+
 SMALL_BYTES = 256 * 1024
+MARK = ".sluice"
+"""Tells one folder from another in its place: a symbolic link, for only one process can make it, and does so at once.
+It leads nowhere; what counts is where to. Volumes of one kind may all have the same inode and device."""
 
 _numbers = itertools.count()
 
@@ -17,8 +23,10 @@ class Folder:
     """Files below `root`, which is there from the start. Methods raise `OSError`."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
-        self._inode = os.stat(root).st_ino
+        self._root, self._mark = root, root / MARK
+        with suppress(FileExistsError):
+            os.symlink(str(new_id()), self._mark)
+        self._marked = os.readlink(self._mark)
 
     def see(self) -> None:
         """See that the folder is the one that was there at the start. While a volume is not mounted its files are
@@ -28,7 +36,7 @@ class Folder:
             OSError: it is not.
         """
         try:
-            is_there = os.stat(self._root).st_ino == self._inode
+            is_there = os.readlink(self._mark) == self._marked
         except FileNotFoundError:
             is_there = False
         if not is_there:

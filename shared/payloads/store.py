@@ -8,9 +8,9 @@ a page stays. A local write goes to a temporary file first and is renamed, so no
 """
 
 import hashlib
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
@@ -18,7 +18,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, MemoryStore, S3Store
 
-from shared.errors import Rejected, SluiceError, Unavailable
+from shared.errors import Rejected, Unavailable
 from shared.events.payloads import Pointer
 from shared.payloads.folder import SMALL_BYTES, Folder
 
@@ -26,15 +26,24 @@ PART_BYTES = 5 * 1024**2
 """S3 takes no smaller parts but the last."""
 _READ_LIMIT_BYTES = 256 * 1024**2
 
+T = TypeVar("T")
+
 
 class PayloadStore:
     """Where raw payloads are. All methods raise `Unavailable` when the store does not answer."""
 
     def __init__(self, url: str, *, endpoint: str = "") -> None:
-        """`url`: `file:///PATH`, `s3://BUCKET/PREFIX` (credentials as AWS tools find them) or `memory://`."""
+        """`url`: `file:///PATH`, `s3://BUCKET/PREFIX` (credentials as AWS tools find them) or `memory://`.
+
+        Raises:
+            Unavailable: the folder cannot be made or written.
+        """
         self._url = url.rstrip("/")
-        self._store = _open(url, endpoint)
-        self._folder = Folder(_folder_of(url)) if isinstance(self._store, LocalStore) else None
+        try:
+            self._store = _open(url, endpoint)
+            self._folder = Folder(_folder_of(url)) if isinstance(self._store, LocalStore) else None
+        except OSError as error:
+            raise Unavailable(f"payload store: {error}") from error
 
     async def put(self, job_id: UUID, name: str, body: bytes | AsyncIterable[bytes], *, media_type: str) -> Pointer:
         """Write a payload, whole or as a stream of chunks, of which at most `PART_BYTES` are held at once."""
@@ -77,12 +86,7 @@ class PayloadStore:
             raise Rejected("schema_invalid", "a payload's uri is a relative path")
         if pointer.size > _READ_LIMIT_BYTES:
             raise Rejected("too_large", f"a payload of {pointer.size} bytes cannot be processed at once")
-        try:
-            body = await self._get_whole(pointer)
-        except FileNotFoundError:
-            raise self._missing(pointer) from None
-        except (BaseError, OSError) as error:
-            raise Unavailable(f"payload store: {error}") from error
+        body = await self._found(pointer, self._get_whole)
         if hashlib.sha256(body).hexdigest() != pointer.sha256:
             raise Rejected("payload_corrupt", f"the payload at {pointer.uri} is not the one that was stored")
         return body
@@ -93,13 +97,10 @@ class PayloadStore:
         Raises:
             Rejected: `payload_missing`.
         """
-        try:
-            result = await obstore.get_async(self._store, pointer.uri)
-        except FileNotFoundError:
-            raise self._missing(pointer) from None
-        except (BaseError, OSError) as error:
-            raise Unavailable(f"payload store: {error}") from error
-        return _pieces(result.stream())
+        return await self._found(pointer, self._open_pieces)
+
+    async def _open_pieces(self, pointer: Pointer) -> AsyncIterator[bytes]:
+        return _pieces((await obstore.get_async(self._store, pointer.uri)).stream())
 
     async def _get_whole(self, pointer: Pointer) -> bytes:
         if self._folder is not None and pointer.size <= SMALL_BYTES:
@@ -132,13 +133,19 @@ class PayloadStore:
         if self._folder is not None:
             self._folder.see()
 
-    def _missing(self, pointer: Pointer) -> SluiceError:
-        """What it means that there is no such file."""
+    async def _found(self, pointer: Pointer, read: Callable[[Pointer], Awaitable[T]]) -> T:
+        """What is read; what is missing only if it still is once its folder has been seen, which may just have come
+        back."""
         try:
-            self._see_folder()
-        except OSError as error:
-            return Unavailable(f"payload store: {error}")
-        return Rejected("payload_missing", f"no payload at {pointer.uri}")
+            try:
+                return await read(pointer)
+            except FileNotFoundError:
+                self._see_folder()
+                return await read(pointer)
+        except FileNotFoundError:
+            raise Rejected("payload_missing", f"no payload at {pointer.uri}") from None
+        except (BaseError, OSError) as error:
+            raise Unavailable(f"payload store: {error}") from error
 
     async def _delete_each(self, uris: list[str]) -> None:
         for uri in uris:

@@ -17,6 +17,7 @@ from services.callback_gateway.http.body_budget import BodyBudget
 from services.callback_gateway.http.context import ApiContext
 from services.callback_gateway.http.description import describe
 from services.callback_gateway.http.fast_routes import direct, in_front
+from services.callback_gateway.http.parameters import check_parameters
 from services.callback_gateway.http.protocol import BoundedProtocol
 from services.callback_gateway.http.routes import (
     answers,
@@ -28,7 +29,6 @@ from services.callback_gateway.http.routes import (
     schedules,
     webhooks,
 )
-from services.callback_gateway.http.routes.lookup import check_parameters
 from services.callback_gateway.http.submission import submit_job
 from services.callback_gateway.keys.keyring import Keyring
 from services.callback_gateway.keys.pace import Pace

@@ -14,6 +14,7 @@ from services.callback_gateway.http.checks import check
 from services.callback_gateway.http.context import ApiContext
 from services.callback_gateway.http.idempotency import idempotency_key, is_known, use_key
 from services.callback_gateway.http.new_jobs import NewJob
+from services.callback_gateway.http.parameters import refuse_parameters
 from shared.errors import Invalid, Unavailable
 from shared.events.catalogue import JOBS_REQUESTED
 from shared.events.jobs import JobRequested
@@ -39,6 +40,7 @@ async def submit_job(context: ApiContext, request: Request) -> Response:
 async def _accept(context: ApiContext, request: Request) -> tuple[UUID, str, bool]:
     """The job's id, its kind, and whether it was asked for before. Its body is forgotten with the return: who waits for
     a job holds none."""
+    refuse_parameters(request)
     body, found = await read_json_body(request, context.settings)
     job = read_job(found)
     job_id, fingerprint = job.id or new_id(), hashlib.sha256(body).digest()

@@ -194,6 +194,23 @@ async def test_a_parameter_that_an_operation_does_not_have_is_refused(edge: Serv
     assert (await edge.http.get("/jobs?status=failed&limit=5")).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/jobs"),
+        ("GET", "/jobs/01900000-0000-7000-8000-000000000000"),
+        ("POST", "/dead-letters/redrive"),
+        ("PUT", "/vendors/acme"),
+        ("DELETE", "/sources/acme"),
+    ],
+)
+async def test_a_parameter_is_refused_where_there_is_none(edge: Served, method: str, path: str) -> None:
+    """What was meant as a trial would be done."""
+    answer = await edge.http.request(method, f"{path}?dry_run=true", json=None if method in ("GET", "DELETE") else {})
+    assert answer.json()["errors"] == [{"pointer": "/query/dry_run", "detail": "unknown parameter"}]
+    assert (answer.status_code, is_problem(answer)) == (422, True)
+
+
 async def test_heads(edge: Served) -> None:
     for head, status in (
         (

@@ -10,7 +10,7 @@ import pytest
 
 from shared.errors import Rejected, Unavailable
 from shared.ids import new_id
-from shared.payloads.folder import SMALL_BYTES
+from shared.payloads.folder import MARK, SMALL_BYTES, Folder
 from shared.payloads.store import PayloadStore
 
 
@@ -90,7 +90,7 @@ async def test_a_folder_keeps_nothing_of_a_job_whose_payloads_are_gone(tmp_path:
     await store.delete([pointers[0].uri])
     assert [file.name for file in (tmp_path / str(job)).iterdir()] == ["2-0"]
     await store.delete([pointers[1].uri])
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [tmp_path / MARK]
     assert await store.get(await store.put(job, "3-0", b"x", media_type="text/plain")) == b"x"
 
 
@@ -104,19 +104,22 @@ async def test_payloads_are_put_while_the_last_of_their_job_are_deleted(tmp_path
             await store.delete([pointer.uri])
 
     await asyncio.gather(*(put_and_delete(number) for number in range(4)))
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [tmp_path / MARK]
 
 
 @pytest.mark.parametrize("size", [10, SMALL_BYTES + 1])
-@pytest.mark.parametrize("in_its_place", [False, True])
-async def test_what_is_in_a_folder_that_is_away_is_not_gone(tmp_path: Path, size: int, in_its_place: bool) -> None:
+@pytest.mark.parametrize("in_its_place", ["nothing", "a folder", "a store"])
+async def test_what_is_in_a_folder_that_is_away_is_not_gone(tmp_path: Path, size: int, in_its_place: str) -> None:
     """Such as a volume that is not mounted for a while: nothing is written in its place, where it would be hidden."""
     root, away, job = tmp_path / "payloads", tmp_path / "away", new_id()
     store = PayloadStore(root.as_uri())
     pointer = await store.put(job, "1-0", bytes(size), media_type="text/plain")
     root.rename(away)
-    if in_its_place:
+    if in_its_place != "nothing":
         root.mkdir()
+    if in_its_place == "a store":
+        PayloadStore(root.as_uri())
+    standing = list(root.rglob("*"))
     works = [
         store.get(pointer),
         store.open(pointer),
@@ -127,9 +130,9 @@ async def test_what_is_in_a_folder_that_is_away_is_not_gone(tmp_path: Path, size
     for work in works:
         with pytest.raises(Unavailable, match="is away"):
             await work
-    assert list(root.rglob("*")) == []
-    if in_its_place:
-        root.rmdir()
+    assert list(root.rglob("*")) == standing
+    if in_its_place != "nothing":
+        root.rename(tmp_path / "other")
     away.rename(root)
     assert await store.get(pointer) == bytes(size)
     again = await store.put(job, "2-0", bytes(size), media_type="text/plain")
@@ -150,4 +153,22 @@ async def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
         assert await store.get(pointer) == bytes(size)
         assert [len(piece) async for piece in await store.open(pointer)] == [size]
         await store.delete([pointer.uri])
-    assert list(tmp_path.rglob("*")) == [folder.parent, folder]
+    assert list(tmp_path.rglob("*")) == [folder.parent, folder, folder / MARK]
+
+
+def test_a_folder_is_known_by_its_mark_whoever_made_it(tmp_path: Path) -> None:
+    """Its inode may be that of another volume in its place."""
+    first, second = Folder(tmp_path), Folder(tmp_path)
+    first.see()
+    second.see()
+    (tmp_path / MARK).rename(tmp_path / "aside")
+    Folder(tmp_path)
+    for folder in (first, second):
+        with pytest.raises(OSError, match="is away"):
+            folder.see()
+
+
+def test_a_folder_that_cannot_be_written_is_said_to_be(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(Unavailable, match="payload store: "):
+        PayloadStore((tmp_path / "file" / "payloads").as_uri())

@@ -97,7 +97,7 @@ async def test_a_fetcher_that_has_stopped_has_closed_the_connections_that_it_kep
         await producer.send([configured(site), held("now")])
         await eventually(lambda: len(told.values) == 1)
         assert site.open_connections == 1
-    await eventually(lambda: site.open_connections == 0, 1)
+    await eventually(lambda: site.open_connections == 0)
 
 
 async def test_what_is_answered_is_told_though_another_call_is_open_when_the_time_is_over(

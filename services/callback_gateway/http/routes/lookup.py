@@ -5,32 +5,16 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import Path, Query, Request
+from fastapi import Path, Query
 from fastapi.responses import Response
 
 from services.callback_gateway.http import store
 from services.callback_gateway.http.json_response import json_response
 from services.callback_gateway.http.problems import Refusal
 from shared.database.pool import Row, Transaction
-from shared.errors import Problem
-from shared.specification.mistakes import near
 
 JobId = Annotated[UUID, Path(description="the job's id")]
 Limit = Annotated[int, Query(ge=1, le=1000, description="how many at most")]
-
-
-async def check_parameters(request: Request) -> None:
-    """Refuse parameters of a query that an operation does not have: a misspelt filter would filter nothing. An
-    operation that has none passes them over, as a vendor may add some to the URL that it calls back.
-
-    Raises:
-        Refusal: with each of them.
-    """
-    known = sorted(one.alias for one in request.scope["route"].dependant.query_params)
-    unknown = [name for name in dict.fromkeys(request.query_params) if name not in known] if known else []
-    if unknown:
-        told = [Problem(f"/query/{name}", f"unknown parameter{near(name, known)}") for name in unknown]
-        raise Refusal(422, "the request has mistakes", told)
 
 
 async def job_or_404(tx: Transaction, job_id: UUID) -> Row:
