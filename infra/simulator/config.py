@@ -112,8 +112,8 @@ class Misbehaviour(Settings):
     a tenth, of pages, too."""
     pages: Literal["honest", "short", "repeat", "overlap", "filled"] = "honest"
     """`short`: half of what was asked, at least one (who goes on after what it got still sees all; page numbers skip
-    the rest); `repeat`: always the first page; `overlap`: each page begins a tenth of a page too early; `filled`: the last page, and what is
-    asked for behind it, begins as early as it takes to be full."""
+    the rest); `repeat`: always the first page; `overlap`: each page begins a tenth of a page too early; `filled`: the
+    last page, and what is asked for behind it, begins as early as it takes to be full."""
     cursor: Literal["honest", "loops", "never_ends", "not_moving"] = "honest"
     """For cursors, next links and Link headers. `loops`: back to the start after the third page or the last;
     `never_ends`: on and on behind the last record; `not_moving`: the same page as next."""
