@@ -17,6 +17,7 @@ from services.fetcher.call.secrets import SigningSecrets
 from services.fetcher.call.transport import Transport
 from services.fetcher.model import Claimed, Ended, Later, Outcome
 from shared.events.tasks import Call, FactsWanted
+from shared.payloads.folder import MARK
 from shared.payloads.store import PayloadStore
 from shared.runtime.clock import utc_now
 from shared.specification import bodies
@@ -219,7 +220,7 @@ async def test_rules_over_the_body_decide_of_requests_whose_answer_has_no_known_
 ) -> None:
     """What is asked for again is not stored."""
     assert isinstance(await maker.make(claimed(site, f"200,{PENDING}", "answer", outcomes=BODY_RULES), FREE), Later)
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [tmp_path / MARK]
     taken = await maker.make(claimed(site, '200,{"state": "done"}', "answer", outcomes=BODY_RULES), FREE)
     assert isinstance(taken, Ended)
     assert taken.succeeded
@@ -358,7 +359,7 @@ async def test_a_page_of_very_many_values_is_refused_once_for_all(maker: CallMak
     assert isinstance(outcome, Ended)
     assert outcome.attempt is not None
     assert outcome.attempt.reason == "too_large: the body has more than 1500000 values"
-    assert (len(site.heads), list(tmp_path.iterdir())) == (1, [])
+    assert (len(site.heads), list(tmp_path.iterdir())) == (1, [tmp_path / MARK])
 
 
 async def test_a_status_beyond_those_of_http_is_tried_again_and_handed_back_in_the_end(
