@@ -13,8 +13,8 @@ from shared.ids import new_id
 
 SMALL_BYTES = 256 * 1024
 MARK = ".sluice"
-"""Tells one folder from another in its place: a symbolic link, for only one process can make it, and does so at once.
-It leads nowhere; what counts is where to. Volumes of one kind may all have the same inode and device."""
+"""Tells a folder from another one in its place: a symbolic link that leads nowhere, whose target is the folder's id.
+Of several processes one makes it, at once and whole. Volumes of one kind may all have the same inode and device."""
 
 _numbers = itertools.count()
 
@@ -26,7 +26,7 @@ class Folder:
         self._root, self._mark = root, root / MARK
         with suppress(FileExistsError):
             os.symlink(str(new_id()), self._mark)
-        self._marked = os.readlink(self._mark)
+        self._id = os.readlink(self._mark)
 
     def see(self) -> None:
         """See that the folder is the one that was there at the start. While a volume is not mounted its files are
@@ -36,7 +36,7 @@ class Folder:
             OSError: it is not.
         """
         try:
-            is_there = os.readlink(self._mark) == self._marked
+            is_there = os.readlink(self._mark) == self._id
         except FileNotFoundError:
             is_there = False
         if not is_there:

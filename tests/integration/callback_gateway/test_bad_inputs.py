@@ -211,6 +211,12 @@ async def test_a_parameter_is_refused_where_there_is_none(edge: Served, method: 
     assert (answer.status_code, is_problem(answer)) == (422, True)
 
 
+@pytest.mark.parametrize("path", ["/callbacks/acme/no-token", "/in/no-hook"])
+async def test_a_vendor_may_add_parameters_to_the_urls_that_it_calls(edge: Served, path: str) -> None:
+    plain, added = [(await edge.http.post(f"{path}{query}", json={})).status_code for query in ("", "?attempt=2")]
+    assert plain == added in (401, 404)
+
+
 async def test_heads(edge: Served) -> None:
     for head, status in (
         (
