@@ -31,7 +31,11 @@ VICTIMS = (*TWICE, *(f"{name}-2" for name in TWICE), "callback-gateway")
 STRIKES, CALLS_BETWEEN = 14, 8
 CONTRACT = Contract(per_second=50, calls=160, seconds=4, in_flight=12)
 """So slow that the work lasts longer than the strikes."""
-RECORDS, REPORTS, ROWS, REQUESTS, WEBHOOKS, SCHEDULES = 6000, 60, 4, 40, 40, 20
+RECORDS, REQUESTS, WEBHOOKS, SCHEDULES = 6000, 40, 40, 20
+REPORTS, PAGES, ROWS = 60, 2, 4
+DEADLINE_SECONDS, MOST_SECONDS = 240, 330
+"""A vendor's job has far longer than a crowded machine takes: only a submit that never left may come to the deadline,
+and the whole job may last a little longer."""
 POLL = {
     "request": {"path": "/items"},
     "pages": {"style": "offset", "size": 20, "total": "body.meta.total"},
@@ -40,9 +44,9 @@ POLL = {
 INVOKE = {
     "submit": {"method": "POST", "path": "/reports", "json": {"n": "{input.n}", "callback_url": "{callback.url}"}},
     "vendor_job": "body.id",
-    "deadline": "90s",
+    "deadline": f"{DEADLINE_SECONDS}s",
     "results": {
-        "request": {"path": "/reports/{vendor_job}/rows", "query": {"limit": 2}},
+        "request": {"path": "/reports/{vendor_job}/rows", "query": {"limit": ROWS // PAGES}},
         "pages": {"style": "cursor", "next": "body.next", "into": {"query": "cursor"}},
     },
     "records": {"select": "body.rows[]", "key": "id"},
@@ -60,7 +64,7 @@ async def test_every_job_ends_once_while_processes_and_servers_are_killed(topics
         striking = asyncio.create_task(strike(running))
         jobs = await ask(running)
         await striking
-        ended = {kind: [await running.ended(job, 180) for job in found] for kind, found in jobs.items()}
+        ended = {kind: [await running.ended(job, MOST_SECONDS) for job in found] for kind, found in jobs.items()}
         [invoke], [poll] = ended.pop("invokes"), ended["polls"]
         for kind, found in ended.items():
             assert Counter(job["status"] for job in found) == {"completed": len(found)}, kind
@@ -81,13 +85,15 @@ async def check_vendor_jobs(running: Cluster, job: dict[str, Any]) -> None:
     have left, and nobody can know: it ends with its deadline."""
     submits = (await running.truth("acme"))["reports"]["submits"]
     assert REPORTS - 3 <= submits <= REPORTS
-    assert job["counts"].get("failed", 0) == REPORTS - submits, job
-    assert job["distinct"] == len(await running.records("reported")) == submits * ROWS, job
+    ends = Counter({"completed": submits * (1 + PAGES), "expired": REPORTS - submits})
+    assert Counter(job["counts"]) == ends, str(job)
+    assert job["distinct"] == len(await running.records("reported")) == submits * ROWS, str(job)
 
 
 async def configure(running: Cluster) -> None:
     """A vendor with errors and slow answers; a source for hooks and schedules."""
-    reports = {"rows": ROWS, "work_seconds": [0.5, 15.0], "early_share": 0.1, "twice_share": 0.1, "attempts": 30}
+    reports: dict[str, Any] = {"rows": ROWS, "work_seconds": [0.5, 15.0], "early_share": 0.1, "twice_share": 0.1}
+    reports |= {"attempts": 100, "retry_seconds_max": 3.0}
     errs = {"error_share": 0.05, "delay_seconds": [0.02, 0.1]}
     await running.configure_simulator("acme", records=RECORDS, reports=reports, **errs, **CONTRACT.limits)
     retry = {"attempts": 12, "backoff": {"base": "50ms", "cap": "500ms"}}

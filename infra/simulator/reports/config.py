@@ -65,7 +65,9 @@ class ReportsConfig(Settings):
     attempts: int = Field(default=5, ge=1, le=100)
     """How often a callback is sent until it is answered with 2xx; 410 ends it, too. Forged ones are sent once."""
     retry_seconds: Seconds = 0.5
-    """Wait before the second attempt; it doubles with each."""
+    """Wait before the second attempt; it doubles with each, up to `retry_seconds_max`."""
+    retry_seconds_max: Seconds = 3_600.0
+    """The longest wait between two attempts."""
     timeout_seconds: Seconds = 10.0
     """How long an answer to a callback is waited for."""
     in_flight_max: int = Field(default=64, ge=1, le=1_000)
@@ -78,6 +80,10 @@ class ReportsConfig(Settings):
         if self.work_seconds[0] > self.work_seconds[1]:
             raise ValueError("work_seconds must be [least, most]")
         return self
+
+    def pause_seconds(self, attempt: int) -> float:
+        """The wait behind an attempt, counted from 1."""
+        return min(self.retry_seconds * 2.0 ** (attempt - 1), self.retry_seconds_max)
 
     @property
     def manners(self) -> tuple[tuple[str, float], ...]:

@@ -58,7 +58,7 @@ class Courier:
             if delivered or answer == 410:
                 break
             if attempt < config.attempts:
-                await asyncio.sleep(config.retry_seconds * 2 ** (attempt - 1))
+                await asyncio.sleep(config.pause_seconds(attempt))
         truth.finished(withdrawn=report.aborted and not delivered, delivered=delivered)
 
     async def _attempt(

@@ -53,7 +53,8 @@ class CallbackRules:
         except (Unavailable, TimeoutError) as error:
             self._away_until = self._clock() + _AWAY_SECONDS
             if rules is None:
-                raise Unavailable(f"the vendor {vendor} cannot be looked up: {error}") from None
+                why = str(error) or "Postgres did not answer in time"
+                raise Unavailable(f"the vendor {vendor} cannot be looked up: {why}") from None
             return rules
         if text is None:
             self._known.pop(vendor, None)

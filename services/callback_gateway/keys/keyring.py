@@ -52,7 +52,8 @@ class Keyring:
                 keys = await store.find_keys(tx)
         except (Unavailable, TimeoutError) as error:
             if self._keys is None:
-                raise Unavailable(f"the keys cannot be read: {error}") from None
+                why = str(error) or "Postgres did not answer in time"
+                raise Unavailable(f"the keys cannot be read: {why}") from None
             self._fresh_until = monotonic() + _AWAY_SECONDS
             return self._keys
         self._fresh_until = monotonic() + _FRESH_SECONDS

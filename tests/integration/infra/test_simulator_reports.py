@@ -118,6 +118,11 @@ async def test_a_callback_is_sent_again_until_it_is_taken_and_not_for_ever() -> 
         assert (await all_sent(client))["answers"] == {"on_time": {"410": 1}}
 
 
+def test_the_wait_between_attempts_doubles_up_to_the_longest() -> None:
+    config = ReportsConfig(retry_seconds=0.5, retry_seconds_max=3.0, attempts=100)
+    assert [config.pause_seconds(attempt) for attempt in (1, 2, 3, 4, 100)] == [0.5, 1.0, 2.0, 3.0, 3.0]
+
+
 async def test_callbacks_under_way_stay_within_the_largest_number() -> None:
     config = ReportsConfig(work_seconds=(0.0, 0.0), in_flight_max=3, twice_share=1.0)
     async with playing(config) as client:
