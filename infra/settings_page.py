@@ -34,7 +34,8 @@ COMMAND = """## The `sluice` command
 | `SLUICE_TOPIC_PREFIX` | `sluice` | first part of every topic's name, for `sluice replay` |
 
 `make up` and the other targets that start the local stack read `SLUICE_LOCAL_DATABASE_URL`: a superuser's URL of a
-Postgres of your own, which they use instead of starting one.
+Postgres of your own, which they use instead of starting one; and `SLUICE_LOCAL_PORTS`: the ports that they choose
+from, 20000-29999 by default.
 """
 _LIMITS = {"ge": "at least", "gt": "above", "le": "at most"}
 _MIB = 1024**2

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from infra.local.descriptors import raise_descriptor_limit
 from infra.local.errors import StackError
+from infra.local.ports import GIVEN_PORTS, ports_given
 from infra.local.stack import Addresses
 from shared.database.pool import Database
 from shared.messaging.producer import Producer
@@ -38,10 +39,20 @@ def pytest_configure() -> None:
     """Nothing is judged by its speed. Tracebacks in the logs of what runs inside of tests are plain: to draw one nicely
     takes a third of a second."""
     raise_descriptor_limit()
+    if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+        os.environ[GIVEN_PORTS] = _ports_of(worker, int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
     settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("any-machine")
     plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(processors=[structlog.processors.add_log_level, plain])
+
+
+def _ports_of(worker: str, processes: int) -> str:
+    """Each process that runs tests has ports of its own: another one could take a port that was chosen and is not
+    listened on yet."""
+    ports, number = ports_given(), int(worker.removeprefix("gw"))
+    share = ports[number * len(ports) // processes : (number + 1) * len(ports) // processes]
+    return f"{share[0]}-{share[-1]}"
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,11 @@
 """Ports of this machine that nobody listens on."""
 
+import os
 import random
+import re
 import socket
 from collections.abc import Iterator
+from functools import cache
 from itertools import islice
 
 from infra.local.errors import StackError
@@ -11,31 +14,54 @@ from infra.local.errors import StackError
 # server could otherwise be given the server's own port and connect to itself.
 PORTS = range(20_000, 30_000)
 
+# Two programs that start servers at the same time can be given a range each, such as 20000-24999: neither sees which
+# ports the other has chosen and does not listen on yet.
+GIVEN_PORTS = "SLUICE_LOCAL_PORTS"
 
-def _in_turn() -> Iterator[int]:
+
+def ports_given() -> range:
+    """The range that is given, or all.
+
+    Raises:
+        StackError: it is none.
+    """
+    given = os.environ.get(GIVEN_PORTS, "")
+    if not given:
+        return PORTS
+    bounds = re.fullmatch(r"(\d{1,5})-(\d{1,5})", given)
+    least, most = map(int, bounds.groups()) if bounds else (0, 0)
+    if not 1 <= least <= most <= 65_535:
+        raise StackError(f"{GIVEN_PORTS} is {given!r}, expected two ports such as 20000-24999.")
+    return range(least, most + 1)
+
+
+def _in_turn(ports: range) -> Iterator[int]:
     """All of them at random, again and again: whoever was given one listens there only later, so none comes twice before
     all others have come."""
     while True:
         # Not for secrets: two stacks started at once should merely not try the same ports.
-        yield from random.SystemRandom().sample(PORTS, len(PORTS))
+        yield from random.SystemRandom().sample(ports, len(ports))
 
 
-_PORTS = _in_turn()
+@cache
+def _turns(ports: range) -> Iterator[int]:
+    """One for the whole process."""
+    return _in_turn(ports)
 
 
 def free_ports(count: int) -> list[int]:
     """Some, at random.
 
     Raises:
-        StackError: so many are not free.
+        StackError: so many are not free, or the range is none.
     """
-    found: list[int] = []
-    for port in islice(_PORTS, len(PORTS)):
+    ports, found = ports_given(), list[int]()
+    for port in islice(_turns(ports), len(ports)):
         if is_free(port):
             found.append(port)
         if len(found) == count:
             return found
-    raise StackError(f"No free port between {PORTS.start} and {PORTS.stop}.")
+    raise StackError(f"{count} free ports are needed, and between {ports[0]} and {ports[-1]} are {len(found)}.")
 
 
 def free_port() -> int:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from infra.local import pids
-from infra.local.ports import free_port
+from infra.local.errors import StackError
+from infra.local.ports import free_port, free_ports
 
 
 @pytest.mark.skipif(shutil.which("ps") is None, reason="there is no ps here")
@@ -44,3 +45,18 @@ def test_the_limit_of_descriptors_is_raised_and_never_lowered(soft: int, hard: i
 def test_ports_that_are_given_one_after_the_other_differ() -> None:
     """Those who are given them do not listen there yet."""
     assert len({free_port() for _ in range(500)}) == 500
+
+
+def test_ports_come_from_the_range_that_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLUICE_LOCAL_PORTS", "19990-19999")
+    found = {port for _ in range(5) for port in free_ports(2)}
+    assert found <= set(range(19_990, 20_000))
+    with pytest.raises(StackError, match="11 free ports are needed, and between 19990 and 19999 are"):
+        free_ports(11)
+
+
+@pytest.mark.parametrize("given", ["many", "20000", "20001-20000", "0-5", "70000-70001", "65000-65536", "2-3-4"])
+def test_a_range_of_ports_that_is_none_is_named(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLUICE_LOCAL_PORTS", given)
+    with pytest.raises(StackError, match=f"SLUICE_LOCAL_PORTS is '{given}', expected two ports such as"):
+        free_ports(1)

@@ -55,7 +55,7 @@ def test_nobody_takes_the_setting_of_another_for_a_mistake() -> None:
     from services.processor.settings import Settings as ProcessorSettings
 
     kinds = (ServiceSettings, FetcherSettings, PlannerSettings, ProcessorSettings, GatewaySettings, ProvisionSettings)
-    others = ["SLUICE_URL", "SLUICE_API_KEY", "SLUICE_KAFKA", "SLUICE_LOCAL_DATABASE_URL"]
+    others = ["SLUICE_URL", "SLUICE_API_KEY", "SLUICE_KAFKA", "SLUICE_LOCAL_DATABASE_URL", "SLUICE_LOCAL_PORTS"]
     given = [f"SLUICE_{name.upper()}" for kind in kinds for name in kind.model_fields] + others
     assert [misspelt(kind, given) for kind in kinds] == [{}] * len(kinds)
 
