@@ -21,7 +21,7 @@ async def spoken(port: int, request: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         writer.write(request)
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(30):
             return await reader.read(2000)
     finally:
         writer.close()

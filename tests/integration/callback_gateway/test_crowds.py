@@ -116,5 +116,5 @@ async def half_sent(edge: Served) -> AsyncIterator[tuple[asyncio.StreamReader, a
 async def answered(connection: tuple[asyncio.StreamReader, asyncio.StreamWriter], rest: bytes) -> bytes:
     reader, writer = connection
     writer.write(rest)
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(30):
         return await reader.read(2000)

@@ -62,7 +62,7 @@ async def test_progress_that_was_overtaken_by_the_end_of_its_job_is_no_news(edge
         async with edge.database.transaction() as tx:
             await view_jobs(tx, [incoming(event) for event in events[start : start + size]])
     assert (await edge.http.get(f"/jobs/{job_id}")).json()["status"] == "cancelled"
-    followed = (await edge.http.get(f"/jobs/{job_id}/events", timeout=5)).text
+    followed = (await edge.http.get(f"/jobs/{job_id}/events", timeout=30)).text
     assert re.findall("event: (.*)", followed) == ["job.accepted", "job.cancelled"]
 
 

@@ -56,7 +56,7 @@ async def produce(kafka: str, topic: str, value: bytes) -> None:
 async def first_value(kafka: str, topic: str) -> bytes | None:
     async with AIOKafkaConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest") as consumer:
         consumer.assign([TopicPartition(topic, 0)])
-        message = await asyncio.wait_for(consumer.getone(), timeout=10)
+        message = await asyncio.wait_for(consumer.getone(), timeout=60)
         value: bytes | None = message.value
         return value
 

@@ -36,7 +36,7 @@ def running(root: Path) -> set[str]:
 
 
 def title(url: str) -> str:
-    with urlopen(f"{url}/openapi.json", timeout=10) as answer:
+    with urlopen(f"{url}/openapi.json", timeout=60) as answer:
         found: str = json.load(answer)["info"]["title"]
     return found
 
@@ -77,7 +77,7 @@ async def may_log_in(login: Login, role: str) -> bool:
 def test_the_simulator_comes_to_services_that_run_already(root: Path) -> None:
     services.up(root)
     services.up(root, simulator=True)
-    with urlopen(f"{services.simulator_url(root)}/_control/proxies", timeout=10) as answer:
+    with urlopen(f"{services.simulator_url(root)}/_control/proxies", timeout=60) as answer:
         assert answer.status == 200
     assert title(services.gateway_url(root)) == "Sluice"
 
@@ -95,7 +95,7 @@ def test_a_secret_reaches_services_that_run_already(root: Path, monkeypatch: pyt
     assert after
     assert after.running("services") != before.processes["services"]
     assert {name: after.running(name) for name in servers} == servers
-    with urlopen(f"{services.simulator_url(root)}/_control/proxies", timeout=10) as answer:
+    with urlopen(f"{services.simulator_url(root)}/_control/proxies", timeout=60) as answer:
         assert answer.status == 200
     monkeypatch.delenv("ACME_UP_TOKEN")
     again = CliRunner().invoke(app, ["up", "--root", str(root)])
