@@ -195,7 +195,7 @@ async def test_a_submit_whose_callback_never_came_is_made_again_when_its_job_is_
 ) -> None:
     """In a round of its own: the vendor takes it for a new one, although it recognises repetitions by their key."""
     before = reports.submits
-    job_id = await invoke(running, "acme", "expired", submit=KEYED, deadline="5s")
+    job_id = await invoke(running, "acme", "expired", submit=KEYED, deadline="10s")
     first = await submitted(reports, "expired")
     assert (await running.ended(job_id))["status"] == "failed"
     await running.control(job_id, "redrive")

@@ -205,7 +205,7 @@ async def test_a_topic_that_does_not_answer_sends_no_other_into_the_spool(
     topics: Place, producer: Producer, database_for: DatabaseFor, reader_for: ReaderFor
 ) -> None:
     reader, database = await reader_for("jobs.control"), await database_for("callback-gateway")
-    outbound = Outbound(producer, database, produce_seconds=1)
+    outbound = Outbound(producer, database, produce_seconds=5)
     assert not await outbound.send(numbered("no.such", "one", 1))
     assert await outbound.send(numbered("jobs.control", "one", 1))
     assert await waiting(database) == 1

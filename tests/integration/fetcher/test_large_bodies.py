@@ -140,9 +140,9 @@ async def test_the_time_for_which_the_payload_store_keeps_a_large_answer_waiting
         writer.write(b"x")
 
     monkeypatch.setitem(vendors.ACTS, "/in-two", in_two)
-    stream = Stream(transport, site, "/in-two", LARGE, total="2s")
+    stream = Stream(transport, site, "/in-two", LARGE, total="4s")
     await eventually(lambda: stream.size, 20)
-    hasty = Call(transport, site, "/hang", total="2s")
+    hasty = Call(transport, site, "/hang", total="4s")
     await eventually(lambda: hasty.is_over, 20)
     ending = asyncio.create_task(stream.end())
     await eventually(lambda: stream.size == LARGE - 1 or ending.done(), 20)
@@ -267,7 +267,7 @@ async def test_the_time_for_which_a_large_answer_waits_for_memory_is_none_of_its
 ) -> None:
     first = Call(transport, site, "/large")
     await eventually(lambda: first.size == LARGE, 20)
-    hasty, second = Call(transport, site, "/hang", total="1s"), Call(transport, site, "/large", total="1s")
+    hasty, second = Call(transport, site, "/hang", total="3s"), Call(transport, site, "/large", total="3s")
     await eventually(lambda: hasty.is_over and len(site.heads) == 3, 20)
     assert not second.is_over
     await first.end()

@@ -146,5 +146,6 @@ async def test_a_name_that_hangs_takes_one_thread_however_many_calls_wait_for_it
     for _ in range(3):
         with pytest.raises(CallFailed):
             await call(transport, site, "", url="http://a.hangs/", egress=site.url, network={}, timeouts=soon)
+    await eventually(lambda: server.asked)
     assert server.asked == ["a.hangs"]
     await transport.close()

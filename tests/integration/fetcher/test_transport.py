@@ -12,7 +12,6 @@ from services.fetcher.call import transport as module
 from services.fetcher.call.failures import Failure
 from services.fetcher.call.request import HttpRequest
 from services.fetcher.call.transport import Transport
-from shared.runtime.clock import monotonic
 from tests.integration.fetcher import site as vendors
 from tests.integration.fetcher.site import FREE, Site
 from tests.integration.fetcher.transports import ALLOW, Names, call, failing, vendor
@@ -62,19 +61,19 @@ async def test_a_vendor_that_falls_silent_within_a_body(transport: Transport, si
 
 @pytest.mark.parametrize("path", ["/stall", "/drip", "/endless"])
 async def test_the_total_time_holds_while_the_body_comes(transport: Transport, site: Site, path: str) -> None:
-    began = monotonic()
-    failure = await failing(transport, site, path, timeouts={"total": "300ms"}, limits={"body": "1GiB"})
+    times = {"total": "3s", "first_byte": "1h"}
+    async with asyncio.timeout(60):
+        failure = await failing(transport, site, path, timeouts=times, limits={"body": "1GiB"})
     assert (failure.failure, failure.sent) == (Failure.TIMEOUT, True)
-    assert monotonic() - began < 2
 
 
 async def test_what_the_caller_does_with_a_body_does_not_count_as_the_vendors_time(
     transport: Transport, site: Site
 ) -> None:
     request = HttpRequest("GET", f"{site.url}/page", {}, None)
-    async with transport.send(request, vendor(site, timeouts={"total": "1s"}), "direct", FREE) as answer:
+    async with transport.send(request, vendor(site, timeouts={"total": "3s"}), "direct", FREE) as answer:
         assert await answer.read()
-        await site.pause(1.1)
+        await site.pause(3.1)
 
 
 async def test_a_body_that_drips(transport: Transport, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,7 +218,7 @@ async def test_a_call_whose_total_time_is_over_before_it_is_connected_was_not_se
 async def test_what_failed_behind_a_redirect_was_sent(transport: Transport, site: Site) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         free = taken.getsockname()[1]
-    follow, soon = {**ALLOW, "redirects": "follow"}, {"connect": "200ms"}
+    follow, soon = {**ALLOW, "redirects": "follow"}, {"connect": "2s"}
     for target in (f"http://127.0.0.1:{free}/", "ftp://other.example/", "http://127.1/", "http://never.example/"):
         failure = await failing(transport, site, f"/redirect?{target}", network=follow, timeouts=soon)
         assert failure.sent, target
