@@ -29,7 +29,8 @@ async def fire_through(running: Cluster, strike: Callable[[datetime], Awaitable[
     wanted = []
     for number in range(FIRINGS):
         at = begin + timedelta(seconds=AWAY_SECONDS * 1.5 * number / FIRINGS)
-        wanted.append(await schedule(running, triggerAt=at.isoformat(), start={"vendor": "acme", "poll": POLL}))
+        start = {"vendor": "acme", "poll": POLL}
+        wanted.append(await schedule(running, triggerAt=at.isoformat(), past="run", start=start))
     await eventually(lambda: datetime.now(UTC) > begin)
     await strike(begin + timedelta(seconds=AWAY_SECONDS))
     for schedule_id in wanted:
