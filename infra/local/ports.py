@@ -35,18 +35,13 @@ def ports_given() -> range:
     return range(least, most + 1)
 
 
+@cache
 def _in_turn(ports: range) -> Iterator[int]:
     """All of them at random, again and again: whoever was given one listens there only later, so none comes twice before
-    all others have come."""
+    all others have come. For one range there is one iterator in the process."""
     while True:
         # Not for secrets: two stacks started at once should merely not try the same ports.
         yield from random.SystemRandom().sample(ports, len(ports))
-
-
-@cache
-def _turns(ports: range) -> Iterator[int]:
-    """One for the whole process."""
-    return _in_turn(ports)
 
 
 def free_ports(count: int) -> list[int]:
@@ -56,7 +51,7 @@ def free_ports(count: int) -> list[int]:
         StackError: so many are not free, or the range is none.
     """
     ports, found = ports_given(), list[int]()
-    for port in islice(_turns(ports), len(ports)):
+    for port in islice(_in_turn(ports), len(ports)):
         if is_free(port):
             found.append(port)
         if len(found) == count:
