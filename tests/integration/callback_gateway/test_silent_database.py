@@ -51,7 +51,7 @@ async def test_callbacks_go_by_the_rules_that_are_known(database: Counting, to_p
     async with asyncio.timeout(60):
         assert [await rules.rules_of("acme") for _ in range(3)] == [known] * 3
         assert database.asked == before + 1
-        with pytest.raises(Unavailable):
+        with pytest.raises(Unavailable, match="did not answer in time"):
             await rules.rules_of("unheard-of")
     to_postgres.mend()
     now += 5.0
