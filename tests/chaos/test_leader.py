@@ -107,7 +107,13 @@ async def test_what_was_acknowledged_outlives_its_leader(
     over_three, database, seen = replace(place, kafka=brokers.addresses), await database_for("planner"), Seen()
     needed: list[Topic[Any]] = [JOBS_CONTROL, JOBS_EVENTS, RETRIES["planner"], DEAD["planner"]]
     profile = Profile(partitions=PARTITIONS, replication=len(NODES))
-    await create_topics(brokers.addresses, place.prefix, needed, profile)
+
+    async def are_there() -> bool:
+        """Brokers that answer may not count yet, as replicas of a topic."""
+        await create_topics(brokers.addresses, place.prefix, needed, profile)
+        return True
+
+    await eventually(are_there, 20)
     producer, acknowledged = Producer(brokers.addresses, prefix=place.prefix), set[UUID]()
     answers = TopicReader(brokers.addresses, f"{place.prefix}.jobs.events")
     dead = TopicReader(brokers.addresses, f"{place.prefix}.planner.dead")
